@@ -1,0 +1,48 @@
+# Every target sets up what it needs; Python 3.11 or newer and pip are all that must be there.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: setup demo test test-all check lint types imports format bench clean
+
+setup: $(READY)
+
+# The constraints file pins every version; PIP_CONSTRAINT reaches build environments as well.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hierseg needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/hierseg demo --out demo-out
+
+test: $(READY)
+	$(PYTEST) -n 2 -m "not slow"
+
+test-all: $(READY)
+	$(PYTEST) -n 2
+
+check: lint types imports test
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo-out build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

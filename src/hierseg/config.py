@@ -1,0 +1,140 @@
+"""The whole configuration of a training run: frozen dataclasses; a field's docstring is its help."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hierseg.size import Size
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network, and how it is run while it trains."""
+
+    name: str = "lite0-ocr-hier"
+    """Network by its registry name (`hierseg models` lists them)."""
+    pretrained: bool = True
+    """Start from ImageNet weights of the trunk where they can be had."""
+    train_scales: tuple[float, ...] = (0.5, 1.0)
+    """Scales of a training step for a hierarchical network (HMSA section 3.1)."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is trained on, and its augmentation (METHOD section 6)."""
+
+    name: str = "cityscapes"
+    """Data set: cityscapes, camvid, folder."""
+    root: Path | None = None
+    """Folder that holds the data set."""
+    train_split: str = "train"
+    """Split that is trained on."""
+    val_split: str = "val"
+    """Split that is evaluated on."""
+    crop: Size = Size(512, 1024)
+    """Training crop, HEIGHTxWIDTH."""
+    scale_min: float = 0.5
+    """Smallest factor of the random scale."""
+    scale_max: float = 2.0
+    """Largest factor of the random scale."""
+    flip: float = 0.5
+    """Probability of a horizontal flip."""
+    color_jitter: float = 0.25
+    """Strength of the jitter in brightness, contrast, saturation and hue; 0 turns it off."""
+    batch: int = 8
+    """Images a step and process."""
+    workers: int = 2
+    """Worker processes that load images; 0 loads in the training process."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The training loss: main + auxiliary + per-scale terms (METHOD section 2)."""
+
+    main: Literal["cross_entropy", "rmi"] = "cross_entropy"
+    """Main criterion on the fused logits."""
+    auxiliary_weight: float = 0.4
+    """Weight of the auxiliary logits' loss."""
+    per_scale_weight: float = 0.0
+    """Weight of the losses of each training scale's own logits (0.05 in the published recipes)."""
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Optimiser and schedule (METHOD section 5)."""
+
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """Optimiser."""
+    lr: float = 5e-3
+    """Base learning rate."""
+    momentum: float = 0.9
+    """Momentum of SGD."""
+    weight_decay: float = 1e-4
+    """Weight decay."""
+    epochs: int = 175
+    """Epochs to train."""
+    poly_exponent: float = 2.0
+    """Exponent e of lr * (1 - progress)^e."""
+    schedule_unit: Literal["epoch", "step"] = "epoch"
+    """Whether the rate falls once an epoch (as published) or every step."""
+    warmup_steps: int = 0
+    """Steps over which the rate rises linearly from near zero."""
+    ema_decay: float | None = None
+    """Decay of the moving average of weights that is evaluated and saved; None turns it off."""
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """Validation during training."""
+
+    scales: tuple[float, ...] = (0.5, 1.0)
+    """Scales at validation; must include 1."""
+    flip: bool = False
+    """Average with the horizontal flip."""
+
+
+@dataclass(frozen=True)
+class RuntimeConfig:
+    """Where and how the run is executed."""
+
+    out: Path | None = None
+    """Run folder; it must be empty or new unless the run is resumed."""
+    resume: bool = False
+    """Continue the run in `out` from its last checkpoint."""
+    seed: int = 0
+    """Seed; a sample's randomness comes from (seed, epoch, index)."""
+    device: str = "auto"
+    """auto, cpu, or cuda."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Arithmetic of the network: fp32, bf16 (mixed), or fp16 (mixed, GPU only)."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that a training run depends on."""
+
+    recipe: str = "custom"
+    """Name of the recipe that this experiment began as."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A form that JSON can hold: paths as strings, sizes as HEIGHTxWIDTH."""
+
+        def plain(value: Any) -> Any:
+            if dataclasses.is_dataclass(value):
+                return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+            if isinstance(value, Size | Path):
+                return str(value)
+            return list(value) if isinstance(value, tuple) else value
+
+        result = plain(self)
+        assert isinstance(result, dict)
+        return result

@@ -1,0 +1,183 @@
+"""Label spaces: class names, colours, and raw ids of a data set against train ids. No torch.
+
+A *raw id* is what a data set's label files hold; a *train id* is 0..K-1, the index of a class in
+the network's logits; ``ignore`` is the one train value that no loss and no metric counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hierseg.errors import UserError
+
+IGNORE = 255
+
+Color = tuple[int, int, int]
+
+
+class UnknownLabelError(UserError):
+    """A label map holds raw ids that its label space does not know."""
+
+    def __init__(self, space: str, ids: list[int]) -> None:
+        self.ids = ids
+        shown = ", ".join(map(str, ids[:10])) + (" ..." if len(ids) > 10 else "")
+        super().__init__(f"label ids {shown} are not in the label space '{space}'.")
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes of a data set.
+
+    Attributes:
+        name: Name of the space, for instance ``"cityscapes"``.
+        names: Class names by train id.
+        colors: RGB colours in 0..255 by train id.
+        raw_ids: The raw id by train id; predictions are written back with it.
+        ignored_raw_ids: Raw ids that are known and not counted.
+        merged_raw_ids: Further raw ids that count as a class: raw id -> train id.
+        ignore: The train value for pixels that do not count; outside 0..K-1.
+        void_raw_id: The raw id that stands for ``ignore`` when labels are written back.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    colors: tuple[Color, ...]
+    raw_ids: tuple[int, ...]
+    ignored_raw_ids: tuple[int, ...] = ()
+    merged_raw_ids: Mapping[int, int] = field(default_factory=dict)
+    ignore: int = IGNORE
+    void_raw_id: int = 0
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.colors) == len(self.raw_ids):
+            raise UserError(
+                f"label space '{self.name}' has {len(self.names)} names, {len(self.colors)} "
+                f"colours and {len(self.raw_ids)} raw ids; give each class one of each."
+            )
+        if not self.names:
+            raise UserError(f"label space '{self.name}' has no classes.")
+        if len(set(self.names)) < len(self.names):
+            raise UserError(f"label space '{self.name}' names a class twice.")
+        claimed = [*self.raw_ids, *self.merged_raw_ids]
+        if len(set(claimed)) < len(claimed) or set(claimed) & set(self.ignored_raw_ids):
+            raise UserError(f"label space '{self.name}' gives one raw id to two classes.")
+        if not all(0 <= i < 65536 for i in (*claimed, *self.ignored_raw_ids, self.void_raw_id)):
+            raise UserError(f"label space '{self.name}' has raw ids outside 0..65535.")
+        if not all(0 <= train < len(self.names) for train in self.merged_raw_ids.values()):
+            raise UserError(f"label space '{self.name}' merges a raw id into no class.")
+        if not len(self.names) <= self.ignore <= 255:
+            raise UserError(f"label space '{self.name}' needs an ignore value from K to 255.")
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.names)
+
+    @property
+    def raw_ids_differ(self) -> bool:
+        """Whether raw ids and train ids are different numbers for some class."""
+        return self.raw_ids != tuple(range(self.num_classes))
+
+    @cached_property
+    def _train_of_raw(self) -> npt.NDArray[np.int16]:
+        """(65536,) train id by raw id, -1 where no class claims it."""
+        table = np.full(65536, -1, np.int16)
+        for train, raw in enumerate(self.raw_ids):
+            table[raw] = train
+        for raw, train in self.merged_raw_ids.items():
+            table[raw] = train
+        table[list(self.ignored_raw_ids)] = self.ignore
+        return table
+
+    def encode(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Raw ids (any shape, integers in 0..65535) to train ids; UnknownLabelError for others."""
+        train: npt.NDArray[np.int16] = self._train_of_raw[raw]
+        if train.size and train.min() < 0:
+            raise UnknownLabelError(self.name, np.unique(raw[train < 0]).tolist())
+        return train.astype(np.uint8)
+
+    def decode(self, train: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Train ids (any shape, ``ignore`` allowed) to raw ids, uint8 where they fit or uint16."""
+        table = np.full(256, self.void_raw_id, np.uint16)
+        table[: self.num_classes] = self.raw_ids
+        raw: npt.NDArray[np.uint16] = table[train]
+        return raw.astype(np.uint8) if int(table.max()) < 256 else raw
+
+    def color_table(self) -> npt.NDArray[np.uint8]:
+        """(256, 3) RGB by train id; black for ignore and for what no class has."""
+        table = np.zeros((256, 3), np.uint8)
+        table[: self.num_classes] = self.colors
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """A form that JSON can hold; ``from_dict`` reads it back."""
+        return {
+            "name": self.name,
+            "names": list(self.names),
+            "colors": [list(color) for color in self.colors],
+            "raw_ids": list(self.raw_ids),
+            "ignored_raw_ids": list(self.ignored_raw_ids),
+            "merged_raw_ids": {str(raw): train for raw, train in self.merged_raw_ids.items()},
+            "ignore": self.ignore,
+            "void_raw_id": self.void_raw_id,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LabelSpace:
+        """The inverse of ``to_dict``; UserError where the data are not a label space."""
+        try:
+            return cls(
+                name=str(data["name"]),
+                names=tuple(str(name) for name in data["names"]),
+                colors=tuple((int(r), int(g), int(b)) for r, g, b in data["colors"]),
+                raw_ids=tuple(int(i) for i in data["raw_ids"]),
+                ignored_raw_ids=tuple(int(i) for i in data["ignored_raw_ids"]),
+                merged_raw_ids={int(r): int(t) for r, t in data["merged_raw_ids"].items()},
+                ignore=int(data["ignore"]),
+                void_raw_id=int(data["void_raw_id"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"the label space is not readable ({error!r}).") from error
+
+
+# Cityscapes: 19 evaluated classes of 34 label ids; the licence plate (-1) is 255 in 8-bit files.
+CITYSCAPES = LabelSpace(
+    name="cityscapes",
+    names=(
+        "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
+        "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train",
+        "motorcycle", "bicycle",
+    ),
+    colors=(
+        (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153),
+        (153, 153, 153), (250, 170, 30), (220, 220, 0), (107, 142, 35), (152, 251, 152),
+        (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70), (0, 60, 100),
+        (0, 80, 100), (0, 0, 230), (119, 11, 32),
+    ),
+    raw_ids=(7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33),
+    ignored_raw_ids=(0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30, 255),
+)  # fmt: skip
+
+# CamVid in the 11 classes of the SegNet tutorial (Kendall et al.); 11 is void.
+CAMVID = LabelSpace(
+    name="camvid",
+    names=(
+        "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car",
+        "pedestrian", "bicyclist",
+    ),
+    colors=(
+        (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (0, 0, 192), (128, 128, 0),
+        (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
+    ),
+    raw_ids=tuple(range(11)),
+    ignored_raw_ids=(11,),
+    void_raw_id=11,
+)  # fmt: skip
+
+LABEL_SPACES: Mapping[str, LabelSpace] = {space.name: space for space in (CITYSCAPES, CAMVID)}

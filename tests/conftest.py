@@ -1,0 +1,35 @@
+"""Settings and fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("HIERSEG_SHARED", ROOT.parent / "shared"))
+
+# One thread a test process: pytest-xdist runs as many processes as there are cores, and the tests'
+# networks are too small to gain from more.
+torch.set_num_threads(1)
+
+
+def _shared(name: str) -> Path:
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here; set HIERSEG_SHARED to the folder that holds it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def parity_dir() -> Path:
+    """The published networks' numbers."""
+    return _shared("parity")
+
+
+@pytest.fixture(scope="session")
+def camvid_dir() -> Path:
+    """The 468 CamVid frames."""
+    return _shared("camvid")
