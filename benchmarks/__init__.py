@@ -1,0 +1,1 @@
+"""What is measured, as ratios of two sides in one run; never part of the tests."""
