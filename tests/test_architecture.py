@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -50,11 +52,9 @@ def test_ci_runs_make_check_and_nothing_else() -> None:
 
 
 def test_constraints_pin_what_pyproject_asks_for() -> None:
-    import re
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    extras = project["optional-dependencies"].values()
+    asked = [*project["dependencies"], *(entry for extra in extras for entry in extra)]
     names = {re.split(r"[\[<>=! ]", entry)[0].lower() for entry in asked} - {"hierseg"}
     pinned = {
         line.split("==")[0].lower().replace("_", "-")
