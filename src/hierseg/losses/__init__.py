@@ -1,0 +1,7 @@
+"""Training criteria: one a file, and their combination. (logits, labels) in, a scalar out."""
+
+from hierseg.losses.combined import CombinedLoss, Criterion
+from hierseg.losses.cross_entropy import CrossEntropy
+from hierseg.losses.region_mutual_information import RegionMutualInformation
+
+__all__ = ["CombinedLoss", "Criterion", "CrossEntropy", "RegionMutualInformation"]

@@ -1,0 +1,103 @@
+"""The training loss: main, auxiliary and per-scale terms (METHOD section 2, "Training loss")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Criterion(Protocol):
+    """A loss of logits against labels, with the simpler form that secondary logits are held to."""
+
+    def __call__(self, logits: Tensor, labels: Tensor, /) -> Tensor:
+        """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar."""
+        ...
+
+    def pixelwise(self, logits: Tensor, labels: Tensor, /) -> Tensor:
+        """The same without what relates pixels to each other."""
+        ...
+
+
+class TrainingOutput(Protocol):
+    """What a network hands over in training."""
+
+    @property
+    def logits(self) -> Tensor:
+        """(B, K, H, W) fused logits."""
+        ...
+
+    @property
+    def auxiliary(self) -> Tensor | None:
+        """(B, K, H, W) auxiliary logits, None where the network has none."""
+        ...
+
+    @property
+    def per_scale(self) -> Mapping[float, Tensor] | None:
+        """Logits by scale, each (B, K, h, w) at the size of its image."""
+        ...
+
+
+class CombinedLoss(nn.Module):
+    """main + ``auxiliary_weight`` * auxiliary + ``per_scale_weight`` * (sum over scales).
+
+    Each term is against the full-size label: the logits of a scale are resized to it first.
+    Auxiliary and per-scale terms use the main criterion's ``pixelwise`` form: cross-entropy for
+    cross-entropy, the whole BCE for RMI.
+
+    Args:
+        main: Criterion of the fused logits.
+        auxiliary_weight: Weight of the auxiliary logits (published: 0.4).
+        per_scale_weight: Weight of each scale's own logits (published: 0.05); 0 leaves them out.
+        auxiliary_by_main: Hold the auxiliary logits to the main criterion itself.
+        align_corners: How the network resizes its logits; theirs are resized the same way.
+    """
+
+    def __init__(
+        self,
+        main: Criterion,
+        auxiliary_weight: float = 0.4,
+        per_scale_weight: float = 0.0,
+        *,
+        auxiliary_by_main: bool = False,
+        align_corners: bool = False,
+    ) -> None:
+        super().__init__()
+        self.main = main
+        self.auxiliary_weight = auxiliary_weight
+        self.per_scale_weight = per_scale_weight
+        self.auxiliary_by_main = auxiliary_by_main
+        self.align_corners = align_corners
+
+    def forward(self, output: TrainingOutput, labels: Tensor) -> dict[str, Tensor]:
+        """Named scalars: "loss" is the weighted total; the terms beside it are unweighted.
+
+        Args:
+            output: Logits (B, K, H, W) and, where the network has them, the others.
+            labels: (B, H, W) int64 train ids.
+        """
+        losses = {"main": self.main(output.logits, labels)}
+        total = losses["main"]
+        if output.auxiliary is not None and self.auxiliary_weight:
+            criterion = self.main if self.auxiliary_by_main else self.main.pixelwise
+            losses["auxiliary"] = criterion(output.auxiliary, labels)
+            total = total + self.auxiliary_weight * losses["auxiliary"]
+        if output.per_scale and self.per_scale_weight:
+            losses["per_scale"] = self._per_scale(output.per_scale, labels)
+            total = total + self.per_scale_weight * losses["per_scale"]
+        return {"loss": total, **losses}
+
+    def _per_scale(self, per_scale: Mapping[float, Tensor], labels: Tensor) -> Tensor:
+        total = labels.new_zeros((), dtype=next(iter(per_scale.values())).dtype)
+        for logits in per_scale.values():
+            if logits.shape[-2:] != labels.shape[-2:]:
+                logits = functional.interpolate(
+                    logits,
+                    size=labels.shape[-2:],
+                    mode="bilinear",
+                    align_corners=self.align_corners,
+                )
+            total = total + self.main.pixelwise(logits, labels)
+        return total

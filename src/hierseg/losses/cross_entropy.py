@@ -1,0 +1,35 @@
+"""Cross-entropy over counted pixels (METHOD section 4)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class CrossEntropy(nn.Module):
+    """Softmax cross-entropy, the mean over counted pixels.
+
+    Safe under autocast (computed in float32 at least). Where no pixel counts the loss is 0 and its
+    gradient zero, so that a crop that is all padding costs a step nothing.
+
+    Args:
+        ignore: The label that does not count.
+    """
+
+    def __init__(self, ignore: int = 255) -> None:
+        super().__init__()
+        self.ignore = ignore
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar."""
+        with torch.autocast(logits.device.type, enabled=False):
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            total = functional.cross_entropy(
+                logits, labels, ignore_index=self.ignore, reduction="sum"
+            )
+            return total / (labels != self.ignore).sum().clamp(min=1)
+
+    def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The criterion of auxiliary and per-scale logits: cross-entropy again (METHOD section 2)."""
+        return self.forward(logits, labels)

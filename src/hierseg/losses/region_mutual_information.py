@@ -1,0 +1,132 @@
+"""Region Mutual Information (Zhao et al., arXiv 1910.12037; METHOD section 4).
+
+Shapes: B batch, K classes, H and W pixels, h and w pooled pixels, N neighbourhoods.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+POOL = 4  # kernel and stride of the average pooling, padded by half of it
+REGION = 3  # side of a neighbourhood
+DIMENSION = REGION * REGION
+FLOOR = 1e-6  # added to probabilities
+REGULARIZER = 5e-4  # added to the diagonals
+LOG_FLOOR = 1e-8  # added inside the logarithm
+# Diagonals tried in turn where a factorisation fails, relative to the matrix' mean diagonal.
+GROWING_DIAGONAL = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2)
+
+
+class RegionMutualInformation(nn.Module):
+    """(1 - weight) * BCE + weight * RMI over counted pixels; can be negative, and that is right.
+
+    Never raises and never turns finite logits into NaN: a failed factorisation gets a growing
+    diagonal, after which the whole loss is the BCE for that call, and ``fallbacks`` counts it.
+    Logits may come in any float type, under autocast too: statistics are in float64.
+
+    Args:
+        ignore: The label that does not count.
+        weight: Share of the region term (lambda, published: 0.5).
+    """
+
+    def __init__(self, ignore: int = 255, weight: float = 0.5) -> None:
+        super().__init__()
+        self.ignore = ignore
+        self.weight = weight
+        self.fallbacks = 0
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar."""
+        bce = self.bce(logits, labels)
+        region = self._region_term(logits, labels)
+        if region is None:
+            self.fallbacks += 1
+            return bce
+        return (1 - self.weight) * bce + self.weight * region.to(bce.dtype)
+
+    def bce(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Sigmoid cross-entropy summed over classes and counted pixels, over (those pixels + 1)."""
+        with torch.autocast(logits.device.type, enabled=False):
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            counted = labels != self.ignore
+            # softplus(x) - y x, where y x needs only the labelled class: no one-hot map is built.
+            own = logits.gather(1, labels.where(counted, 0).unsqueeze(1)).squeeze(1)
+            total = (functional.softplus(logits).sum(1) - own) * counted
+            mean = total.sum(dtype=torch.float64) / (counted.sum() + 1)
+            return mean.to(logits.dtype)
+
+    def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The criterion of auxiliary and per-scale logits: the whole BCE (METHOD section 2)."""
+        return self.bce(logits, labels)
+
+    def _region_term(self, logits: Tensor, labels: Tensor) -> Tensor | None:
+        """RMI, mean over batch and sum over classes; None where it cannot be had."""
+        if min(logits.shape[-2:]) // POOL + 1 < REGION:  # too small for one neighbourhood
+            return None
+        with torch.autocast(logits.device.type, enabled=False):
+            counted = labels != self.ignore
+            truth = neighbourhoods(pool_labels(labels, counted, logits.shape[1]))
+            predicted = neighbourhoods(pool_probabilities(logits, counted))
+            factor = factorise(joint_scatter(truth, predicted))
+            if factor is None:
+                return None
+            # The joint scatter's factor, prediction first, has in its lower right corner the factor
+            # of M + 5e-4 I, M = S_yy - S_yp (S_pp + 5e-4 I)^-1 S_yp^T: nothing is inverted.
+            diagonal = factor[..., DIMENSION:, DIMENSION:].diagonal(dim1=-2, dim2=-1)
+            log_determinant = 2 * (diagonal + LOG_FLOOR).log().sum(-1)
+            return (0.5 * log_determinant / DIMENSION).mean(0).sum()
+
+
+def pool_labels(labels: Tensor, counted: Tensor, num_classes: int) -> Tensor:
+    """Pooled one-hot labels (B, K, h, w) in float64, counted directly into their pooled pixels."""
+    batch, height, width = labels.shape
+    pooled_height, pooled_width = height // POOL + 1, width // POOL + 1
+    device = labels.device
+    rows = (torch.arange(height, device=device) + POOL // 2) // POOL
+    columns = (torch.arange(width, device=device) + POOL // 2) // POOL
+    inside = (rows < pooled_height)[:, None] & (columns < pooled_width)
+    images = torch.arange(batch, device=device)[:, None, None] * num_classes
+    cells = ((images + labels) * pooled_height + rows[:, None]) * pooled_width + columns
+    size = batch * num_classes * pooled_height * pooled_width
+    counts = torch.bincount(cells[counted & inside], minlength=size)
+    return (counts.double() / POOL**2).view(batch, num_classes, pooled_height, pooled_width)
+
+
+def pool_probabilities(logits: Tensor, counted: Tensor) -> Tensor:
+    """Pooled ``sigmoid(logits) * counted + 1e-6`` (B, K, h, w) in float64, pads counting as 0."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    probabilities = logits.sigmoid() * counted.unsqueeze(1) + FLOOR
+    pooled = functional.avg_pool2d(probabilities, POOL, POOL, POOL // 2)
+    return pooled.double()
+
+
+def neighbourhoods(pooled: Tensor) -> Tensor:
+    """(B, K, h, w) to centred (B, K, 9, N): each 3x3 neighbourhood as a vector."""
+    windows = pooled.unfold(2, REGION, 1).unfold(3, REGION, 1)  # a view: (B, K, h-2, w-2, 3, 3)
+    vectors = windows.permute(0, 1, 4, 5, 2, 3).flatten(4).flatten(2, 3)
+    return vectors - vectors.mean(-1, keepdim=True)
+
+
+def joint_scatter(truth: Tensor, predicted: Tensor) -> Tensor:
+    """Scatter (B, K, 18, 18) of [prediction, truth], sums over positions, plus 5e-4 I."""
+    both = torch.cat([predicted, truth], dim=2)
+    scatter = both @ both.mT
+    return scatter + REGULARIZER * torch.eye(2 * DIMENSION, dtype=both.dtype, device=both.device)
+
+
+def factorise(matrices: Tensor) -> Tensor | None:
+    """Lower Cholesky factors of (..., n, n), those that fail with a growing diagonal; or None."""
+    factor, failed = torch.linalg.cholesky_ex(matrices)
+    if not failed.any() and bool(factor.isfinite().all()):
+        return factor
+    scale = matrices.detach().diagonal(dim1=-2, dim2=-1).abs().mean(-1)[..., None, None]
+    identity = torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)
+    for share in GROWING_DIAGONAL:
+        grown = matrices + share * scale * identity * (failed > 0)[..., None, None]
+        factor, still_failed = torch.linalg.cholesky_ex(grown)
+        if not still_failed.any() and bool(factor.isfinite().all()):
+            return factor
+        failed = failed | still_failed
+    return None
