@@ -1,0 +1,265 @@
+"""How the outputs of several scales become one (HMSA section 3, METHOD section 2).
+
+A fusion starts a *run* for one batch of images; the run says in which order it wants the scales,
+takes one scale's output after the other, and keeps no more of them than the rest needs.
+
+Shape letters: B batch, K classes, H and W the image's size at scale 1.0, H_s and W_s at scale s.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from hierseg.errors import UsageError
+from hierseg.layers import resize_to, scaled_size
+from hierseg.models.outputs import ScaleOutput, SegmentationOutput
+from hierseg.size import Size
+
+
+class FusionRun(ABC):
+    """The fusing of one batch, scale by scale.
+
+    Args:
+        size: Size of the image at scale 1.0.
+        scales: The scales, in the order in which they will be added.
+        align_corners: How maps are resized.
+        keep: Whether each scale's logits and attention are kept for the output.
+    """
+
+    def __init__(
+        self, size: Size, scales: Sequence[float], *, align_corners: bool, keep: bool
+    ) -> None:
+        self.size = size
+        self.scales = tuple(scales)
+        self.align_corners = align_corners
+        self.per_scale: dict[float, Tensor] | None = {} if keep else None
+        self.attention: dict[float, Tensor] | None = {} if keep else None
+
+    def needs_attention(self, scale: float) -> bool:
+        """Whether the fused result depends on the attention of ``scale``."""
+        return False
+
+    def add(self, scale: float, output: ScaleOutput) -> None:
+        """Take the output for the image resized by ``scale``, the next of ``scales``.
+
+        Maps are brought to that image's size before anything is done with them.
+        """
+        size = scaled_size(self.size, scale)
+
+        def enlarge(tensor: Tensor) -> Tensor:
+            # Fused in float32, whatever the network's arithmetic is.
+            return resize_to(tensor.float(), size, self.align_corners)
+
+        logits = enlarge(output.logits)
+        attention = None if output.attention is None else enlarge(output.attention)
+        if self.per_scale is not None:
+            self.per_scale[scale] = logits
+        if self.attention is not None and attention is not None:
+            self.attention[scale] = attention
+        maps = [logits] if output.auxiliary is None else [logits, enlarge(output.auxiliary)]
+        self._fuse(scale, maps, attention)
+
+    @abstractmethod
+    def _fuse(self, scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
+        """Take logits, and auxiliary logits if there are any, (B, K, H_s, W_s) each."""
+
+    @abstractmethod
+    def _maps(self) -> list[Tensor]:
+        """The fused maps, (B, K, H, W) each."""
+
+    def finish(self) -> SegmentationOutput:
+        """The fused output, once every scale is added."""
+        maps = self._maps()
+        return SegmentationOutput(
+            logits=maps[0],
+            auxiliary=maps[1] if len(maps) > 1 else None,
+            per_scale=self.per_scale,
+            attention=self.attention or None,
+        )
+
+    def _resize(self, tensor: Tensor, size: tuple[int, int]) -> Tensor:
+        return resize_to(tensor, size, self.align_corners)
+
+
+class Fusion(nn.Module, ABC):
+    """A way to combine scales. It is a module, as some ways have weights of their own."""
+
+    @abstractmethod
+    def begin(
+        self,
+        size: Size,
+        scales: Sequence[float],
+        *,
+        align_corners: bool = False,
+        keep: bool = False,
+    ) -> FusionRun:
+        """Start to fuse one batch.
+
+        Args:
+            size: Size of the image at scale 1.0.
+            scales: The scales, distinct and positive, in any order.
+            align_corners: How maps are resized.
+            keep: Whether each scale's logits and attention are kept for the output.
+
+        Raises:
+            UsageError: These scales cannot be combined in this way.
+        """
+
+
+class AverageFusion(Fusion):
+    """The mean over scales of the logits, resized to the image's size."""
+
+    def begin(
+        self,
+        size: Size,
+        scales: Sequence[float],
+        *,
+        align_corners: bool = False,
+        keep: bool = False,
+    ) -> FusionRun:
+        """See ``Fusion.begin``; any scales will do."""
+        return _AverageRun(size, sorted(scales), align_corners=align_corners, keep=keep)
+
+
+class HierarchicalFusion(Fusion):
+    """Each scale's attention decides between its logits and the fused logits of larger scales.
+
+    Args:
+        direction: ``"down"`` runs the largest scale first and keeps one fused map; ``"up"`` runs
+            the smallest first and also keeps the weight that is left for larger scales, so that
+            it is known before they are run. The result is the same.
+    """
+
+    def __init__(self, direction: Literal["down", "up"] = "down") -> None:
+        super().__init__()
+        self.direction = direction
+
+    def begin(
+        self,
+        size: Size,
+        scales: Sequence[float],
+        *,
+        align_corners: bool = False,
+        keep: bool = False,
+    ) -> FusionRun:
+        """See ``Fusion.begin``; the scales must include 1.0."""
+        if 1.0 not in scales:
+            shown = " ".join(f"{scale:g}" for scale in scales)
+            raise UsageError(f"scales {shown} must include 1 for a hierarchical network; add it.")
+        run = _DownwardRun if self.direction == "down" else _UpwardRun
+        order = sorted(scales, reverse=self.direction == "down")
+        return run(size, order, align_corners=align_corners, keep=keep)
+
+
+class _AverageRun(FusionRun):
+    """Keeps one sum."""
+
+    _sums: list[Tensor] | None = None
+
+    def _fuse(self, scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
+        resized = [self._resize(tensor, self.size) for tensor in maps]
+        self._sums = (
+            resized
+            if self._sums is None
+            else [total + tensor for total, tensor in zip(self._sums, resized, strict=True)]
+        )
+
+    def _maps(self) -> list[Tensor]:
+        assert self._sums is not None
+        return [total / len(self.scales) for total in self._sums]
+
+
+class _AttentiveRun(FusionRun):
+    """What both directions share: the largest scale's attention decides nothing."""
+
+    def needs_attention(self, scale: float) -> bool:
+        return scale != max(self.scales)
+
+
+class _DownwardRun(_AttentiveRun):
+    """From the largest scale to the smallest, METHOD section 2 as it stands there."""
+
+    _fused: list[Tensor] | None = None
+
+    def _fuse(self, scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
+        if self._fused is None:
+            self._fused = maps
+        else:
+            assert attention is not None
+            self._fused = [
+                self._decide(scale, tensor, attention, larger)
+                for tensor, larger in zip(maps, self._fused, strict=True)
+            ]
+        following = self.scales[self.scales.index(scale) + 1 :]
+        if following and following[0] >= 1:
+            # Now rather than when it is needed: the smaller map is what waits for the next scale.
+            size = scaled_size(self.size, following[0])
+            self._fused = [self._resize(tensor, size) for tensor in self._fused]
+
+    def _decide(self, scale: float, logits: Tensor, attention: Tensor, larger: Tensor) -> Tensor:
+        if scale >= 1:
+            return torch.lerp(larger, logits, attention)
+        size = (larger.shape[-2], larger.shape[-1])
+        own = self._resize(attention * logits, size)
+        return torch.addcmul(own, 1 - self._resize(attention, size), larger)
+
+    def _maps(self) -> list[Tensor]:
+        assert self._fused is not None
+        return self._fused
+
+
+class _UpwardRun(_AttentiveRun):
+    """From the smallest scale to the largest.
+
+    The recurrence of the downward run, written out, is a sum over scales. Below 1.0 a term is
+    multiplied by (1 - a) of all smaller scales, at the size of scale 1.0; from 1.0 on it is taken
+    down step by step, multiplied at each smaller scale from 1.0 by that scale's 1 - a.
+    """
+
+    def __init__(
+        self, size: Size, scales: Sequence[float], *, align_corners: bool, keep: bool
+    ) -> None:
+        super().__init__(size, scales, align_corners=align_corners, keep=keep)
+        self._sums: list[Tensor] | None = None
+        self._below: Tensor | None = None  # (B, 1, H, W): product of 1 - a over scales under 1.0
+        self._gates: list[Tensor] = []  # 1 - a of the scales from 1.0 on, each at its own size
+
+    def _fuse(self, scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
+        if scale == max(self.scales):
+            attention = None
+        own = maps if attention is None else [attention * tensor for tensor in maps]
+        terms = [self._lower(tensor) for tensor in own]
+        self._sums = (
+            terms
+            if self._sums is None
+            else [total + term for total, term in zip(self._sums, terms, strict=True)]
+        )
+        if attention is None:
+            return
+        if scale >= 1:
+            self._gates.append(1 - attention)
+        else:
+            rest = 1 - self._resize(attention, self.size)
+            self._below = rest if self._below is None else self._below * rest
+
+    def _lower(self, tensor: Tensor) -> Tensor:
+        """What a map of the next scale contributes at scale 1.0."""
+        for gate in reversed(self._gates):
+            tensor = gate * self._resize(tensor, (gate.shape[-2], gate.shape[-1]))
+        tensor = self._resize(tensor, self.size)
+        return tensor if self._below is None else self._below * tensor
+
+    def remaining_weight(self) -> Tensor | None:
+        """(B, 1, H, W) in (0, 1): the weight of all scales that are still to come; None for 1."""
+        if not self._gates:
+            return self._below
+        return self._lower(torch.ones_like(self._gates[-1]))
+
+    def _maps(self) -> list[Tensor]:
+        assert self._sums is not None
+        return self._sums

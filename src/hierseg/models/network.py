@@ -1,0 +1,170 @@
+"""A segmentation network: trunk, head, attention over scales, and their fusion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hierseg.errors import UsageError, UserError
+from hierseg.layers import resize_to, scaled_size
+from hierseg.models.fusion import Fusion
+from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
+from hierseg.size import Size
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+SMALLEST_SIDE = 32
+
+
+class SegmentationNetwork(nn.Module):
+    """RGB in, logits out, over any scales.
+
+    Args:
+        trunk: Gives features from fine to coarse (``models.trunk.Trunk``).
+        head: Features, and region vectors or None, to a ``HeadOutput``.
+        attention: Scale attention on the head's features, or None.
+        fusion: How scales are combined.
+        num_classes: K.
+        scales: Scales of evaluation where none are given.
+        train_scales: Scales of training where none are given.
+        mean: Mean that RGB in [0, 1] is normalised by.
+        std: Standard deviation that RGB in [0, 1] is normalised by.
+        align_corners: How images, logits and attention are resized.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        head: nn.Module,
+        attention: nn.Module | None,
+        fusion: Fusion,
+        *,
+        num_classes: int,
+        scales: Sequence[float] = (1.0,),
+        train_scales: Sequence[float] = (1.0,),
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        align_corners: bool = False,
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+        self.attention = attention
+        self.fusion = fusion
+        self.num_classes = num_classes
+        self.scales = check_scales(scales)
+        self.train_scales = check_scales(train_scales)
+        self.align_corners = align_corners
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        # How it was built, so that a checkpoint can say so; set by the registry.
+        self.builder: str | None = None
+        self.builder_arguments: dict[str, Any] = {}
+        # What a checkpoint says about the network; set by whoever loads one.
+        self.header: object | None = None
+
+    def trunk_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters of the trunk: those that ImageNet weights can start."""
+        return self.trunk.parameters()
+
+    def head_parameters(self) -> Iterator[nn.Parameter]:
+        """All other parameters: head, attention, fusion."""
+        for name, child in self.named_children():
+            if name != "trunk":
+                yield from child.parameters()
+
+    def normalize(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB, uint8 or float in [0, 1], to what the trunk takes."""
+        if image.dtype == torch.uint8:
+            image = image.to(self.mean.dtype) / 255
+        elif not image.is_floating_point():
+            raise UserError(f"an image of {image.dtype} is neither uint8 nor float in [0, 1].")
+        return (image.to(self.mean.dtype) - self.mean) / self.std
+
+    def forward_scale(
+        self, image: Tensor, regions: Tensor | None = None, *, attention: bool = True
+    ) -> ScaleOutput:
+        """Run the network once, without resizing anything to the image's size.
+
+        Args:
+            image: (B, 3, h, w) float, normalised.
+            regions: (B, C, K) region vectors to use instead of this image's own.
+            attention: Whether the attention of this scale is wanted.
+        """
+        output: HeadOutput = self.head(self.trunk(image), regions)
+        weight = None
+        if attention and self.attention is not None:
+            weight = self.attention(output.features)
+        return ScaleOutput(output.logits, output.auxiliary, weight, output.features, output.regions)
+
+    def forward(
+        self,
+        image: Tensor,
+        scales: Sequence[float] | None = None,
+        keep_scales: bool = False,
+        auxiliary: bool | None = None,
+    ) -> SegmentationOutput:
+        """Segment a batch of images.
+
+        Args:
+            image: (B, 3, H, W) RGB, uint8 or float in [0, 1] (not clamped), H and W at least 32.
+            scales: Scales to run; None for ``train_scales`` in training, else ``scales``.
+            keep_scales: Return each scale's logits and attention; always so in training.
+            auxiliary: Return auxiliary logits; None for in training alone.
+
+        Raises:
+            UserError: An image that is too small or no RGB image, or scales that cannot be.
+        """
+        check_image(image)
+        if scales is None:
+            scales = self.train_scales if self.training else self.scales
+        scales = check_scales(scales)
+        keep = keep_scales or self.training
+        wants_auxiliary = self.training if auxiliary is None else auxiliary
+        size = Size(image.shape[-2], image.shape[-1])
+        if min(scaled_size(size, min(scales))) < 1:
+            raise UsageError(f"scale {min(scales):g} leaves nothing of an image of {size}.")
+        run = self.fusion.begin(size, scales, align_corners=self.align_corners, keep=keep)
+        normalized = self.normalize(image)
+        for scale in run.scales:
+            resized = resize_to(normalized, scaled_size(size, scale), self.align_corners)
+            # In training all scales pass the attention's batch norms: in evaluation each may.
+            attention = keep or run.needs_attention(scale)
+            output = self.forward_scale(resized, attention=attention)
+            if not wants_auxiliary:
+                output = output._replace(auxiliary=None)
+            run.add(scale, output)
+            del output  # The features are large; the next scale must not find them here.
+        return run.finish()
+
+
+def check_image(image: Tensor) -> None:
+    """Raise UserError unless ``image`` is (B, 3, H, W) with H and W at least 32."""
+    if image.ndim != 4 or image.shape[1] != 3:
+        shape = "x".join(map(str, image.shape))
+        raise UserError(f"a network takes RGB images as (B, 3, H, W); this tensor is {shape}.")
+    size = Size(image.shape[-2], image.shape[-1])
+    if min(size) < SMALLEST_SIDE:
+        raise UserError(
+            f"an image of {size} is too small; a network takes {SMALLEST_SIDE} pixels a side or "
+            "more."
+        )
+
+
+def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
+    """The scales as floats; UsageError unless they are positive, finite and distinct."""
+    checked = tuple(float(scale) for scale in scales)
+    if not checked:
+        raise UsageError("no scale is given; give at least scale 1.")
+    if not all(math.isfinite(scale) and scale > 0 for scale in checked):
+        raise UsageError(f"scales must be positive numbers, not {list(checked)}.")
+    if len(set(checked)) < len(checked):
+        raise UsageError(f"a scale is given twice in {list(checked)}.")
+    return checked

@@ -1,0 +1,52 @@
+"""What networks and heads return.
+
+Shape letters: B batch, K classes, C channels of the head, H and W the image's size, h and w its
+size at the network's stride.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class HeadOutput(NamedTuple):
+    """What a head computes from a trunk's features."""
+
+    logits: Tensor
+    """(B, K, h, w)."""
+    auxiliary: Tensor | None
+    """(B, K, h, w) auxiliary logits, where the head has them."""
+    features: Tensor
+    """(B, C, h, w): what an attention head sees."""
+    regions: Tensor | None
+    """(B, C, K) region vectors, where the head has them."""
+
+
+class ScaleOutput(NamedTuple):
+    """A network's output for one image at one scale, at the network's own stride."""
+
+    logits: Tensor
+    """(B, K, h, w)."""
+    auxiliary: Tensor | None
+    """(B, K, h, w) auxiliary logits."""
+    attention: Tensor | None
+    """(B, 1, h, w) in (0, 1): how far this scale decides against larger ones."""
+    features: Tensor | None
+    """(B, C, h, w)."""
+    regions: Tensor | None
+    """(B, C, K) region vectors of OCR; they can be passed in for a part of the same image."""
+
+
+class SegmentationOutput(NamedTuple):
+    """A network's output for a batch of images."""
+
+    logits: Tensor
+    """(B, K, H, W), fused over scales."""
+    auxiliary: Tensor | None = None
+    """(B, K, H, W) auxiliary logits, fused likewise; in training or when asked for."""
+    per_scale: dict[float, Tensor] | None = None
+    """Scale s -> (B, K, floor(H*s), floor(W*s)) logits; in training or with ``keep_scales``."""
+    attention: dict[float, Tensor] | None = None
+    """Scale s -> (B, 1, floor(H*s), floor(W*s)); in training or with ``keep_scales``."""

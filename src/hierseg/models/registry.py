@@ -1,0 +1,165 @@
+"""Networks by name, and builders by name with checked arguments."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from hierseg.errors import UsageError, UserError
+from hierseg.models.builders import build_hrnet_ocr, build_timm_ocr
+from hierseg.models.network import SegmentationNetwork
+
+BUILDERS: Mapping[str, Callable[..., SegmentationNetwork]] = {
+    "hrnet_ocr": build_hrnet_ocr,
+    "timm_ocr": build_timm_ocr,
+}
+TIMM_PREFIX = "timm:"
+# Far above what any network has; a damaged or hostile checkpoint must not exhaust the memory.
+LARGEST_INTEGER = 4096
+
+
+class ModelDescription(NamedTuple):
+    """A row of the registry."""
+
+    builder: str
+    """Name of the builder."""
+    arguments: dict[str, Any]
+    """What the builder is given beside its defaults."""
+    summary: str
+    """One line."""
+
+
+MODELS: Mapping[str, ModelDescription] = {
+    "hrnet48-ocr-hier": ModelDescription(
+        "hrnet_ocr", {"width": 48}, "HRNetV2-W48, OCR, hierarchical attention: HMSA's network"
+    ),
+    "hrnet48-ocr": ModelDescription(
+        "hrnet_ocr", {"width": 48, "hierarchical": False}, "HRNetV2-W48, OCR, one scale"
+    ),
+    "hrnet32-ocr-hier": ModelDescription(
+        "hrnet_ocr", {"width": 32}, "HRNetV2-W32, OCR, hierarchical attention"
+    ),
+    "hrnet18-ocr-hier": ModelDescription(
+        "hrnet_ocr", {"width": 18}, "HRNetV2-W18, OCR, hierarchical attention"
+    ),
+    "hrnet18s-ocr-hier": ModelDescription(
+        "hrnet_ocr",
+        {"width": 18, "small": True},
+        "HRNetV2-W18 small v2, OCR, hierarchical attention",
+    ),
+    "lite0-ocr-hier": ModelDescription(
+        "timm_ocr",
+        {
+            "trunk": "tf_efficientnet_lite0",
+            "reduced_channels": 32,
+            "mid_channels": 128,
+            "key_channels": 64,
+            "attention_channels": 32,
+        },
+        "EfficientNet-Lite0, OCR of 128 and 64 channels, hierarchical attention; for CPUs",
+    ),
+}
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names that match a shell pattern, sorted; ``timm:`` patterns list timm's backbones."""
+    if pattern.startswith(TIMM_PREFIX):
+        import timm
+
+        return sorted(TIMM_PREFIX + name for name in timm.list_models(pattern[len(TIMM_PREFIX) :]))
+    return sorted(fnmatch.filter(MODELS, pattern))
+
+
+def describe_model(name: str) -> ModelDescription:
+    """Builder, arguments and one line for a name; UserError for a name that is none."""
+    if name in MODELS:
+        return MODELS[name]
+    if name.startswith(TIMM_PREFIX):
+        trunk = name[len(TIMM_PREFIX) :]
+        return ModelDescription(
+            "timm_ocr", {"trunk": trunk}, f"timm's {trunk}, OCR, hierarchical attention"
+        )
+    near = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.0)
+    raise UserError(
+        f"there is no network named '{name}'; the nearest is '{near[0]}' (hierseg models lists "
+        "all)."
+    )
+
+
+def create_model(
+    name: str, num_classes: int = 19, pretrained: bool = False, **overrides: Any
+) -> SegmentationNetwork:
+    """A new network.
+
+    Args:
+        name: A name of ``list_models``, or ``timm:NAME`` for any timm backbone.
+        num_classes: K.
+        pretrained: Start the trunk from ImageNet weights, where they can be had.
+        overrides: Arguments of the builder instead of the registry's, e.g. ``width=32``.
+
+    Raises:
+        UserError: No such name, or arguments that cannot be.
+    """
+    description = describe_model(name)
+    arguments = {**description.arguments, "num_classes": num_classes, **overrides}
+    return build_network(description.builder, arguments, pretrained=pretrained)
+
+
+def build_network(
+    builder: str, arguments: Mapping[str, Any], pretrained: bool = False
+) -> SegmentationNetwork:
+    """Call a builder by name; the network remembers both, so that a checkpoint can build it again.
+
+    Args:
+        builder: A name in ``BUILDERS``.
+        arguments: Its arguments, as JSON may hold them (lists for tuples).
+        pretrained: Start the trunk from ImageNet weights, where they can be had.
+
+    Raises:
+        UserError: An unknown builder, an unknown argument, or one of a wrong type or range.
+    """
+    if builder not in BUILDERS:
+        raise UserError(
+            f"there is no network builder named {builder!r}; is hierseg too old for it?"
+        )
+    build = BUILDERS[builder]
+    types = typing.get_type_hints(build)
+    known = [name for name in inspect.signature(build).parameters if name != "pretrained"]
+    checked: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
+            raise UsageError(f"{builder} has no argument {name!r}; the nearest is '{near[0]}'.")
+        checked[name] = _check_argument(builder, name, value, types[name])
+    network = build(**checked, pretrained=pretrained)
+    network.builder = builder
+    network.builder_arguments = checked
+    return network
+
+
+def _check_argument(builder: str, name: str, value: Any, kind: Any) -> Any:
+    """``value`` as ``kind``, one of the types that builders take; UsageError if it is not that."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind is int and isinstance(value, int) and not isinstance(value, bool):
+        if 1 <= value <= LARGEST_INTEGER:
+            return value
+    elif kind is float and is_number:
+        return float(value)
+    elif kind is str and isinstance(value, str):
+        return value
+    elif kind == tuple[float, ...] | None:
+        if value is None:
+            return None
+        if (
+            isinstance(value, list | tuple)
+            and 0 < len(value) <= 16
+            and all(isinstance(item, int | float) and not isinstance(item, bool) for item in value)
+        ):
+            return tuple(float(item) for item in value)
+    raise UsageError(f"{builder}'s argument {name} cannot be {value!r:.40}.")
