@@ -1,0 +1,17 @@
+"""A network, its label space and its scales in one file."""
+
+from hierseg.checkpoint.format import FORMAT_VERSION, Header, header_of, read_header
+from hierseg.checkpoint.load import DEFAULT_WEIGHTS, find_weights, load_model, packaged_weights
+from hierseg.checkpoint.save import save_checkpoint
+
+__all__ = [
+    "DEFAULT_WEIGHTS",
+    "FORMAT_VERSION",
+    "Header",
+    "find_weights",
+    "header_of",
+    "load_model",
+    "packaged_weights",
+    "read_header",
+    "save_checkpoint",
+]

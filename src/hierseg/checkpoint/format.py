@@ -1,0 +1,146 @@
+"""The checkpoint format: a safetensors file whose metadata say what network its tensors are of.
+
+The metadata hold one entry, ``hierseg``, a JSON object of the fields of ``Header``. Nothing in it
+is trusted: whatever a file holds, reading it ends with a header or a UserError.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from hierseg.errors import UserError
+from hierseg.labels import LabelSpace
+
+FORMAT_VERSION = 1
+METADATA_KEY = "hierseg"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a checkpoint says about its network.
+
+    Attributes:
+        format_version: Version of the format, 1.
+        builder: Name of the builder of the network.
+        arguments: The builder's arguments.
+        label_space: The classes of the network's logits.
+        scales: Scales that the network is evaluated at where none are given.
+        align_corners: How the network resizes.
+        record: How it was trained: recipe, epoch, mIoU and the like.
+        extra: Room for what later versions store.
+    """
+
+    format_version: int
+    builder: str
+    arguments: dict[str, Any]
+    label_space: LabelSpace
+    scales: tuple[float, ...]
+    align_corners: bool
+    record: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The metadata entry; ``header_from_json`` reads it back."""
+        return json.dumps(
+            {
+                "format_version": self.format_version,
+                "builder": self.builder,
+                "arguments": self.arguments,
+                "label_space": self.label_space.to_dict(),
+                "scales": list(self.scales),
+                "align_corners": self.align_corners,
+                "record": self.record,
+                "extra": self.extra,
+            }
+        )
+
+
+def header_from_json(text: str, source: str) -> Header:
+    """Read a metadata entry.
+
+    Args:
+        text: The JSON text.
+        source: What errors call the file.
+
+    Raises:
+        UserError: The text is no header, or one of a newer format.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source} is damaged: its metadata are not JSON.") from error
+    version = data.get("format_version") if isinstance(data, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise UserError(f"{source} is damaged: its metadata have no format version.")
+    if version > FORMAT_VERSION:
+        raise UserError(
+            f"{source} is of format {str(version)[:9]}, and this hierseg reads up to {FORMAT_VERSION}; "
+            "install a newer hierseg."
+        )
+    try:
+        return Header(
+            format_version=version,
+            builder=_typed(data, "builder", str),
+            arguments=_typed(data, "arguments", dict),
+            label_space=LabelSpace.from_dict(_typed(data, "label_space", dict)),
+            scales=tuple(float(scale) for scale in _typed(data, "scales", list)),
+            align_corners=_typed(data, "align_corners", bool),
+            record=_typed(data, "record", dict),
+            extra=_typed(data, "extra", dict),
+        )
+    except UserError as error:
+        raise UserError(f"{source} is damaged: {error}") from error
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        raise UserError(f"{source} is damaged: its metadata are not a header.") from error
+
+
+T = TypeVar("T")
+
+
+def _typed(data: Mapping[str, Any], key: str, kind: type[T]) -> T:
+    value = data.get(key)
+    if not isinstance(value, kind):
+        raise UserError(f"its metadata have no {key} of type {kind.__name__}.")
+    return value
+
+
+def read_header(path: str | Path) -> Header:
+    """The header of a checkpoint; its tensors are not read.
+
+    Raises:
+        UserError: The file is missing, damaged, foreign, or of a newer format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"there is no checkpoint at {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: Mapping[str, str] = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise not_readable(path) from error
+    if METADATA_KEY not in metadata:
+        raise UserError(f"{path} is a safetensors file, but no hierseg checkpoint.")
+    return header_from_json(metadata[METADATA_KEY], str(path))
+
+
+def not_readable(path: Path) -> UserError:
+    """The error for a file that safetensors refuses."""
+    return UserError(f"{path} is damaged or no hierseg checkpoint (.safetensors).")
+
+
+def header_of(network: nn.Module) -> Header:
+    """The header that a loaded network carries; UserError for one that no checkpoint gave."""
+    header = getattr(network, "header", None)
+    if not isinstance(header, Header):
+        raise UserError(
+            "this network comes from no checkpoint, so its label space is unknown; load one, or "
+            "give the label space."
+        )
+    return header

@@ -1,0 +1,137 @@
+"""Loading networks from checkpoints, run folders, and the weights in the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from hierseg.checkpoint.format import Header, not_readable, read_header
+from hierseg.errors import UsageError, UserError
+from hierseg.models import SegmentationNetwork, build_network
+from hierseg.models.network import check_scales
+
+DEFAULT_WEIGHTS = "streets-lite0"
+RUN_CHECKPOINTS = ("best.safetensors", "last.safetensors")
+WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
+# How many tensors an error names before it only counts.
+SHOWN = 10
+
+
+def packaged_weights() -> dict[str, Path]:
+    """The checkpoints inside the package, by name."""
+    return {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob("*.safetensors"))}
+
+
+def find_weights(source: str | Path | None = None) -> Path:
+    """The checkpoint file that a user means.
+
+    Args:
+        source: A file, a run folder (its best checkpoint, else its last), the name of packaged
+            weights, or None for the default ones.
+
+    Raises:
+        UserError: There is no such thing.
+    """
+    packaged = packaged_weights()
+    if source is None:
+        if DEFAULT_WEIGHTS not in packaged:
+            raise UserError(
+                f"the packaged weights '{DEFAULT_WEIGHTS}' are not in this installation; name a "
+                "checkpoint file or a run folder (--weights)."
+            )
+        return packaged[DEFAULT_WEIGHTS]
+    if str(source) in packaged:
+        return packaged[str(source)]
+    path = Path(source)
+    if path.is_dir():
+        for name in RUN_CHECKPOINTS:
+            if (path / name).is_file():
+                return path / name
+        raise UserError(f"{path} is no run folder: it holds no {' and no '.join(RUN_CHECKPOINTS)}.")
+    if not path.is_file():
+        known = f" (packaged weights: {', '.join(packaged)})" if packaged else ""
+        raise UserError(f"there are no weights '{source}': no file, run folder or name{known}.")
+    return path
+
+
+def load_model(
+    source: str | Path | None = None, device: str | torch.device = "cpu"
+) -> SegmentationNetwork:
+    """A network with its weights, in evaluation mode and float32; ``header`` is the file's.
+
+    Args:
+        source: A checkpoint file, a run folder, the name of packaged weights, or None for the
+            model in the box.
+        device: Where to put it.
+
+    Raises:
+        UserError: No such weights, or a damaged, foreign or newer file, or no such device.
+    """
+    path = find_weights(source)
+    header = read_header(path)
+    network = _build(header, path)
+    tensors = _read_tensors(path)
+    expected = network.state_dict()
+    _check_names(path, expected.keys(), tensors.keys())
+    _check_shapes(path, expected, tensors)
+    network.load_state_dict(tensors)
+    network.header = header
+    return _place(network.float().eval(), device)
+
+
+def _build(header: Header, path: Path) -> SegmentationNetwork:
+    """The network that a header describes, with random weights."""
+    try:
+        network = build_network(header.builder, header.arguments)
+        network.scales = check_scales(header.scales)
+    except UserError as error:
+        raise UserError(f"{path} cannot be loaded: {error}") from error
+    if network.num_classes != header.label_space.num_classes:
+        raise UserError(
+            f"{path} is damaged: its network has {network.num_classes} classes, its label space "
+            f"{header.label_space.num_classes}."
+        )
+    if network.align_corners != header.align_corners:
+        raise UserError(f"{path} is damaged: it states align_corners in two ways.")
+    return network
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, AttributeError) as error:
+        raise not_readable(path) from error
+
+
+def _check_names(path: Path, expected: Iterable[str], found: Iterable[str]) -> None:
+    missing = sorted(set(expected) - set(found))
+    surplus = sorted(set(found) - set(expected))
+    parts = [
+        f"{len(names)} tensors are {what} ({', '.join(names[:SHOWN])}"
+        + (", ...)" if len(names) > SHOWN else ")")
+        for what, names in (("missing", missing), ("unknown", surplus))
+        if names
+    ]
+    if parts:
+        raise UserError(f"{path} does not fit its network: {' and '.join(parts)}.")
+
+
+def _check_shapes(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    wrong = [name for name in sorted(expected) if expected[name].shape != found[name].shape]
+    if wrong:
+        first = f"{wrong[0]} {tuple(found[wrong[0]].shape)} for {tuple(expected[wrong[0]].shape)}"
+        raise UserError(
+            f"{path} does not fit its network: {len(wrong)} tensors have another shape ({first})."
+        )
+
+
+def _place(network: SegmentationNetwork, device: str | torch.device) -> SegmentationNetwork:
+    try:
+        return network.to(torch.device(device))
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"the device '{device}' is not there; use --device cpu.") from error

@@ -1,0 +1,105 @@
+"""Writing checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hierseg.checkpoint.format import FORMAT_VERSION, METADATA_KEY, Header
+from hierseg.errors import UserError
+from hierseg.labels import LabelSpace
+from hierseg.models import SegmentationNetwork
+
+
+def save_checkpoint(
+    path: str | Path,
+    network: SegmentationNetwork,
+    label_space: LabelSpace,
+    record: Mapping[str, Any] | None = None,
+    state_dict: Mapping[str, Tensor] | None = None,
+    scales: Sequence[float] | None = None,
+    half: bool = False,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a network with its label space; the file appears whole or not at all.
+
+    Args:
+        path: The file to write; its folder must exist.
+        network: A network that ``create_model`` or ``load_model`` made.
+        label_space: The classes of its logits.
+        record: How it was trained, as JSON can hold it.
+        state_dict: Tensors to write instead of the network's own, for instance averaged ones.
+        scales: Scales of evaluation; None for the network's.
+        half: Write float tensors of two or more dimensions as float16. The others (biases, norms
+            and their statistics) are a few thousandths of the file, and stay float32 since
+            variances may leave float16's range.
+        extra: Further fields for later use, as JSON can hold them.
+
+    Raises:
+        UserError: The label space has other classes than the network, or the file cannot be
+            written.
+    """
+    path = Path(path)
+    if label_space.num_classes != network.num_classes:
+        raise UserError(
+            f"label space '{label_space.name}' has {label_space.num_classes} classes, the network "
+            f"{network.num_classes}; {path} is not written."
+        )
+    if network.builder is None:
+        raise ValueError("a network that no registered builder made cannot be saved")
+    tensors = network.state_dict() if state_dict is None else state_dict
+    if tensors.keys() != network.state_dict().keys():
+        raise ValueError("state_dict does not have the network's tensors")
+    header = Header(
+        format_version=FORMAT_VERSION,
+        builder=network.builder,
+        arguments=network.builder_arguments,
+        label_space=label_space,
+        scales=tuple(network.scales if scales is None else map(float, scales)),
+        align_corners=network.align_corners,
+        record=dict(record or {}),
+        extra=dict(extra or {}),
+    )
+    prepared = {name: _prepare(tensor, half) for name, tensor in tensors.items()}
+    with _replacing(path) as temporary:
+        save_file(prepared, temporary, metadata={METADATA_KEY: header.to_json()})
+
+
+def _prepare(tensor: Tensor, half: bool) -> Tensor:
+    tensor = tensor.detach().cpu()
+    if half and tensor.is_floating_point() and tensor.ndim >= 2:
+        tensor = tensor.to(torch.float16)
+    elif tensor.is_floating_point():
+        tensor = tensor.to(torch.float32)
+    return tensor.contiguous()
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place when the block ends well."""
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        # mkstemp makes files for the owner alone; a checkpoint is a file like any other.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+        temporary = None
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} cannot be written ({error}).") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
