@@ -31,5 +31,5 @@ class CrossEntropy(nn.Module):
             return total / (labels != self.ignore).sum().clamp(min=1)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The criterion of auxiliary and per-scale logits: cross-entropy again (METHOD section 2)."""
+        """What auxiliary and per-scale logits are held to: cross-entropy again (section 2)."""
         return self.forward(logits, labels)

@@ -58,7 +58,7 @@ class RegionMutualInformation(nn.Module):
             return mean.to(logits.dtype)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The criterion of auxiliary and per-scale logits: the whole BCE (METHOD section 2)."""
+        """What auxiliary and per-scale logits are held to: the whole BCE (METHOD section 2)."""
         return self.bce(logits, labels)
 
     def _region_term(self, logits: Tensor, labels: Tensor) -> Tensor | None:
@@ -118,6 +118,7 @@ def joint_scatter(truth: Tensor, predicted: Tensor) -> Tensor:
 
 def factorise(matrices: Tensor) -> Tensor | None:
     """Lower Cholesky factors of (..., n, n), those that fail with a growing diagonal; or None."""
+    factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(matrices)
     if not failed.any() and bool(factor.isfinite().all()):
         return factor

@@ -1,0 +1,143 @@
+"""What all data sets share: samples found by a layout, read and remapped to train ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hierseg.data.reading import DataError, UInt8Array, read_image, read_label_ids
+from hierseg.errors import UsageError, UserError
+from hierseg.labels import LabelSpace, UnknownLabelError
+
+ROOT_FLAG = "--root (--data.root in training)"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Where one image and its label map are.
+
+    Attributes:
+        name: Unique in its split; relative paths with "/" where images lie in folders.
+        image: The image file.
+        label: The label map file, None where the split has none.
+    """
+
+    name: str
+    image: Path
+    label: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A sample that was read.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        labels: (H, W) uint8 train ids or ignore; None where the split has no labels.
+        name: The sample's name.
+    """
+
+    image: UInt8Array
+    labels: UInt8Array | None
+    name: str
+
+
+class SegmentationDataset:
+    """One split of a data set.
+
+    Args:
+        name: Name of the data set in the catalogue.
+        split: Name of the split.
+        label_space: Raw ids of the label files against train ids.
+        samples: At least one.
+    """
+
+    def __init__(
+        self, name: str, split: str, label_space: LabelSpace, samples: Sequence[Sample]
+    ) -> None:
+        self.name = name
+        self.split = split
+        self.label_space = label_space
+        self.samples = list(samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether every sample has a label map."""
+        return all(sample.label is not None for sample in self.samples)
+
+    def read(self, index: int) -> Record:
+        """Image and labels of one sample.
+
+        Raises:
+            DataError: Naming the file: unreadable, of differing sizes, or with unknown label ids.
+        """
+        sample = self.samples[index]
+        image = read_image(sample.image)
+        labels = self.read_labels(index)
+        if labels is not None and labels.shape != image.shape[:2]:
+            (height, width), (label_height, label_width) = image.shape[:2], labels.shape
+            raise DataError(
+                f"'{sample.image}' is {height}x{width} but its label map '{sample.label}' is "
+                f"{label_height}x{label_width}; a pair has one size."
+            )
+        return Record(image, labels, sample.name)
+
+    def read_labels(self, index: int) -> UInt8Array | None:
+        """(H, W) uint8 train ids of one sample, without its image; DataError as in ``read``."""
+        path = self.samples[index].label
+        if path is None:
+            return None
+        try:
+            return self.label_space.encode(read_label_ids(path))
+        except UnknownLabelError as error:
+            raise DataError(f"'{path}' cannot be used: {error}") from error
+
+
+def require_root(name: str, root: Path | None, layout: str) -> Path:
+    """The data set's folder; UserError naming the flag and the expected layout if it is none."""
+    if root is None:
+        raise UsageError(f"{name} needs its folder: give {ROOT_FLAG} the one that has {layout}.")
+    if not root.is_dir():
+        raise UserError(
+            f"'{root}' is not a folder; give {ROOT_FLAG} the one of {name}, that has {layout}."
+        )
+    return root
+
+
+def require_split(name: str, split: str, splits: Sequence[str]) -> None:
+    """UsageError naming the splits there are, if ``split`` is none of them."""
+    if split not in splits:
+        raise UsageError(f"{name} has no split '{split}'; it has {', '.join(splits)}.")
+
+
+def require_samples(
+    name: str, root: Path, split: str, samples: Sequence[Sample], layout: str
+) -> None:
+    """UserError naming the flag and the expected layout, if there are no samples."""
+    if not samples:
+        raise UserError(
+            f"split '{split}' of {name} has no images under '{root}'; {ROOT_FLAG} expects {layout}."
+        )
+
+
+def pair_with_labels(
+    images: Sequence[tuple[str, Path]], label_of: Callable[[str, Path], Path]
+) -> list[Sample]:
+    """Samples of named images, each with the label map that ``label_of(name, image)`` points at.
+
+    Raises:
+        UserError: Counting the images whose label map is missing, and naming the first.
+    """
+    samples = [Sample(name, image, label_of(name, image)) for name, image in images]
+    missing = [s for s in samples if s.label is not None and not s.label.is_file()]
+    if missing:
+        first = missing[0]
+        raise UserError(
+            f"{len(missing)} of {len(samples)} images have no label map: "
+            f"'{first.image}' needs '{first.label}'."
+        )
+    return samples

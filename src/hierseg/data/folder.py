@@ -1,0 +1,111 @@
+"""Any folder of images, with label maps or without.
+
+``ROOT/images/SPLIT`` and ``ROOT/labels/SPLIT``, folders below them allowed, paired by relative path
+and stem; label maps are one-channel PNG. Or a folder of images alone, at any depth, whose split
+does not matter. The classes come from ``ROOT/labels.json`` or else are given; label maps then hold
+train ids, 0..K-1 and ignore. ``labels.json`` has the keys of ``LabelSpace.to_dict``, of which all
+but ``names`` may be left out: raw ids are then train ids and 255 is ignored.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from hierseg.data.base import (
+    Sample,
+    SegmentationDataset,
+    pair_with_labels,
+    require_root,
+    require_samples,
+)
+from hierseg.data.reading import IMAGE_SUFFIXES
+from hierseg.errors import UserError
+from hierseg.labels import IGNORE, LabelSpace
+
+NAME = "folder"
+SPACE_FILE = "labels.json"
+
+
+def open_folder(
+    root: Path | None, split: str, label_space: LabelSpace | None = None
+) -> SegmentationDataset:
+    """A folder as a data set.
+
+    Args:
+        root: The folder.
+        split: Name of the folder below ``images`` and ``labels``.
+        label_space: Names and colours of the classes where the folder has no ``labels.json``.
+    """
+    layout = f"images/{split}/*.png (or .jpg) and labels/{split}/*.png, or images alone"
+    root = require_root(NAME, root, layout)
+    space = _find_space(root, label_space)
+    labels = root / "labels" / split
+    if (root / "images").is_dir():
+        images = _named_images(root / "images" / split)
+    else:
+        images = _named_images(root)
+    if labels.is_dir():
+        samples = pair_with_labels(images, lambda name, _: labels / f"{name}.png")
+    else:
+        samples = [Sample(name, path) for name, path in images]
+    require_samples(NAME, root, split, samples, layout)
+    return SegmentationDataset(NAME, split, space, samples)
+
+
+def _named_images(folder: Path) -> list[tuple[str, Path]]:
+    named: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            if name in named:
+                raise UserError(f"'{named[name]}' and '{path}' have one name; rename one of them.")
+            named[name] = path
+    return list(named.items())
+
+
+def _find_space(root: Path, given: LabelSpace | None) -> LabelSpace:
+    path = root / SPACE_FILE
+    if path.is_file():
+        return read_label_space(path)
+    if given is None:
+        raise UserError(f"'{path}' is not there; write the class names in it as names: [...].")
+    return dataclasses.replace(
+        given,
+        raw_ids=tuple(range(given.num_classes)),
+        ignored_raw_ids=(given.ignore,),
+        merged_raw_ids={},
+        void_raw_id=given.ignore,
+    )
+
+
+def read_label_space(path: Path) -> LabelSpace:
+    """The label space in a JSON file; what is left out beside ``names`` has its default."""
+    try:
+        given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        names = [str(name) for name in given["names"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"'{path}' is no JSON object with a list of class names, names.") from error
+    ignore = given.get("ignore", IGNORE)
+    defaults = {
+        "name": path.parent.name,
+        "colors": [_color(train, len(names)) for train in range(len(names))],
+        "raw_ids": list(range(len(names))),
+        "ignored_raw_ids": [ignore],
+        "merged_raw_ids": {},
+        "ignore": ignore,
+        "void_raw_id": ignore,
+    }
+    try:
+        return LabelSpace.from_dict({**defaults, **given})
+    except UserError as error:
+        raise UserError(f"'{path}' cannot be used: {error}") from error
+
+
+def _color(train: int, count: int) -> list[int]:
+    """Hues as far apart as they can be, neighbours of different brightness."""
+    value = 0.95 if train % 2 == 0 else 0.65
+    return [round(255 * part) for part in colorsys.hsv_to_rgb(train / count, 0.75, value)]

@@ -1,0 +1,129 @@
+"""Pictures and label maps from files, with errors that name the file."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from hierseg.errors import UserError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+
+UInt8Array = npt.NDArray[np.uint8]
+
+# What the decoders raise for files that are no images, cut short, altered, or over Pillow's limit.
+DECODER_ERRORS = (
+    Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError, IndexError,
+    struct.error, zlib.error, cv2.error,
+)  # fmt: skip
+
+
+class DataError(UserError):
+    """A file that cannot be used; its one sentence survives the way out of a loader's worker.
+
+    A worker process hands its exception over as ``type(error)(report)``, where the report is a
+    whole traceback; what counts is the last line, behind the name of this class.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.rstrip().rpartition(f"{type(self).__qualname__}: ")[2])
+
+
+def read_image(path: Path) -> UInt8Array:
+    """(H, W, 3) uint8 RGB, turned as EXIF says.
+
+    Grey, palette, RGBA (alpha dropped), CMYK and 16-bit files are converted.
+
+    Raises:
+        DataError: Naming the file, where it is missing, no image, damaged, or too large.
+    """
+    data = _read_bytes(path)
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if picture.mode == "RGB" and _is_plain(picture, data):
+                decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+                if decoded is not None and decoded.shape[:2] == (picture.height, picture.width):
+                    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+            return np.array(as_rgb(ImageOps.exif_transpose(picture)))
+    except DECODER_ERRORS as error:
+        raise _explain(error, path) from error
+
+
+def read_label_ids(path: Path) -> npt.NDArray[Any]:
+    """(H, W) ids as the file holds them, uint8 or uint16; of a palette image, the indices.
+
+    Raises:
+        DataError: Naming the file, where it is missing, no image, damaged, too large, or has more
+            than one channel.
+    """
+    data = _read_bytes(path)
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if picture.mode == "L" and _is_plain(picture, data):
+                decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+                if decoded is not None and decoded.shape == (picture.height, picture.width):
+                    return np.asarray(decoded)
+            ids = np.array(picture)
+    except DECODER_ERRORS as error:
+        raise _explain(error, path) from error
+    if ids.ndim != 2:
+        raise DataError(
+            f"'{path}' has {ids.shape[2]} channels; a label map has one, which holds class ids."
+        )
+    if ids.dtype in (np.uint8, np.uint16):
+        return ids
+    if ids.dtype != np.bool_ and (ids.min() < 0 or ids.max() > 65535 or ids.dtype.kind == "f"):
+        raise DataError(f"'{path}' holds values that are no class ids (0 to 65535).")
+    return ids.astype(np.uint8 if ids.dtype == np.bool_ else np.uint16)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read ({error.strerror}).") from error
+    if not data:
+        raise DataError(f"'{path}' is empty; replace or remove it.")
+    return data
+
+
+def _is_plain(picture: Image.Image, data: bytes) -> bool:
+    """Whether OpenCV, the faster decoder, gives what Pillow would.
+
+    It decodes files that are cut short in silence, so only those with a proper end go to it.
+    """
+    if picture.format == "JPEG":
+        upright = picture.getexif().get(ExifTags.Base.Orientation, 1) == 1
+        return upright and data.rstrip(b"\0").endswith(b"\xff\xd9")
+    # Of a PNG, getexif would decode the whole: the block may come last.
+    special = "transparency" in picture.info or b"eXIf" in data
+    return picture.format == "PNG" and data[-8:-4] == b"IEND" and not special
+
+
+def as_rgb(picture: Image.Image) -> Image.Image:
+    """Any picture as RGB: grey, palette, RGBA (alpha dropped), CMYK, 16-bit."""
+    if picture.mode.startswith(("I", "F")):  # 16 bits and more, which Pillow would cut off at 255
+        values = np.asarray(picture, np.float64)
+        if values.size and values.max() > 255:
+            values = values / 256
+        picture = Image.fromarray(values.clip(0, 255).astype(np.uint8))
+    return picture.convert("RGB")
+
+
+def _explain(error: Exception, path: Path) -> DataError:
+    if isinstance(error, Image.DecompressionBombError):
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        return DataError(
+            f"'{path}' has more than {limit // 10**6} million pixels; make it smaller."
+        )
+    if isinstance(error, UnidentifiedImageError):
+        return DataError(f"'{path}' is not an image of a known format; replace or remove it.")
+    return DataError(f"'{path}' is damaged or cut short; replace or remove it.")

@@ -1,0 +1,187 @@
+"""Joint augmentation of image and label (METHOD section 6), drawn from a torch.Generator alone.
+
+Images are (3, H, W) uint8 RGB tv_tensors, labels (H, W) uint8 train ids. Geometry comes first and
+colour last, on the crop only; what is padded stays 0 in the image and ignore in the label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional
+
+from hierseg.errors import UsageError
+from hierseg.size import Size
+
+Point = tuple[int, int]  # row, column
+
+
+@dataclass(frozen=True)
+class TrainingTransform:
+    """Random scale, crop, colour jitter and flip of a training sample.
+
+    Attributes:
+        crop: Size of what comes out.
+        scale_min: Smallest factor of the random scale, which is uniform.
+        scale_max: Largest factor.
+        flip: Probability of a horizontal flip.
+        color_jitter: Strength of the jitter in brightness, contrast, saturation and hue, 0 to 0.5.
+        long_edge: Length in pixels that the longer side is brought to before the random scale.
+        ignore: Label of padded pixels.
+    """
+
+    crop: Size
+    scale_min: float = 0.5
+    scale_max: float = 2.0
+    flip: float = 0.5
+    color_jitter: float = 0.25
+    long_edge: int | None = None
+    ignore: int = 255
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale_min <= self.scale_max:
+            raise UsageError(
+                f"a random scale from {self.scale_min} to {self.scale_max} is empty; "
+                "set --data.scale-min above 0 and not above --data.scale-max."
+            )
+        if not 0 <= self.color_jitter <= 0.5:
+            raise UsageError(f"--data.color-jitter {self.color_jitter} is not within 0 and 0.5.")
+        if not 0 <= self.flip <= 1:
+            raise UsageError(f"--data.flip {self.flip} is no probability, which is within 0 and 1.")
+
+    def __call__(
+        self, image: Tensor, labels: Tensor, generator: Generator, point: Point | None = None
+    ) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
+        """One draw.
+
+        Args:
+            image: (3, H, W) uint8 RGB; fastest where its memory is channels-last.
+            labels: (H, W) uint8.
+            generator: All randomness comes from it.
+            point: Row and column of a pixel of ``image`` that the crop must contain.
+
+        Returns:
+            Image (3, h, w) uint8 and labels (h, w) uint8 of the crop's size.
+        """
+        original = Size(*image.shape[-2:])
+        size = self._draw_size(original, generator)
+        if point is not None:
+            point = scale_point(point, original, size)
+        top, left = draw_corner(size, self.crop, generator, point)
+        image, labels = resize_pair(image, labels, size)
+        image, labels = crop_pair(image, labels, top, left, self.crop)
+        if self.color_jitter:
+            image = jitter_colors(image, self.color_jitter, generator)
+        image, labels = pad_pair(image, labels, top, left, self.crop, self.ignore)
+        if _draw(generator) < self.flip:
+            image, labels = functional.horizontal_flip(image), functional.horizontal_flip(labels)
+        return tv_tensors.Image(image.contiguous()), tv_tensors.Mask(labels.contiguous())
+
+    def _draw_size(self, size: Size, generator: Generator) -> Size:
+        """The size that an image is brought to before the crop: floor(side * factor)."""
+        factor = _draw(generator, self.scale_min, self.scale_max)
+        if self.long_edge is not None:
+            factor *= self.long_edge / max(size)
+        return Size(*(max(1, int(side * factor)) for side in size))
+
+
+def scale_point(point: Point, original: Size, size: Size) -> Point:
+    """The pixel that holds the centre of ``point`` once the image is resized."""
+    row, column = (
+        min(int((coordinate + 0.5) * after / before), after - 1)
+        for coordinate, before, after in zip(point, original, size, strict=True)
+    )
+    return row, column
+
+
+def draw_corner(
+    size: Size, crop: Size, generator: Generator, point: Point | None = None
+) -> tuple[int, int]:
+    """Row and column in the image of the crop's top left corner, uniform over what is allowed.
+
+    Along a side where the image is large enough the crop stays inside it; where the crop is
+    larger, the image stays inside the crop and the corner is not positive. A crop for a point
+    contains it.
+    """
+    corner = []
+    for axis in range(2):
+        slack = size[axis] - crop[axis]
+        low, high = min(0, slack), max(0, slack)
+        if point is not None:
+            low, high = max(low, point[axis] - crop[axis] + 1), min(high, point[axis])
+        corner.append(int(torch.randint(low, high + 1, (), generator=generator)))
+    return corner[0], corner[1]
+
+
+def resize_pair(image: Tensor, labels: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+    """Image bicubic, antialiased where it shrinks; labels nearest by the same pixel centres."""
+    if tuple(image.shape[-2:]) == size:
+        return image, labels
+    image = functional.resize(image, list(size), InterpolationMode.BICUBIC, antialias=True)
+    # As a plain tensor: of a Mask torchvision takes the pixel left above the centre, which shifts
+    # labels against the image by up to half a pixel.
+    plain = labels.as_subclass(Tensor).unsqueeze(0)
+    resized = functional.resize(plain, list(size), InterpolationMode.NEAREST_EXACT)
+    return image, resized.squeeze(0)
+
+
+def crop_pair(
+    image: Tensor, labels: Tensor, top: int, left: int, crop: Size
+) -> tuple[Tensor, Tensor]:
+    """The part of both that lies inside the crop; views."""
+    rows = slice(max(0, top), max(0, top + crop.height))
+    columns = slice(max(0, left), max(0, left + crop.width))
+    return image[..., rows, columns], labels[..., rows, columns]
+
+
+def pad_pair(
+    image: Tensor, labels: Tensor, top: int, left: int, crop: Size, ignore: int
+) -> tuple[Tensor, Tensor]:
+    """Both at the crop's size: the image with 0, the labels with ignore."""
+    height, width = image.shape[-2:]
+    if (height, width) == crop:
+        return image, labels
+    above, before = max(0, -top), max(0, -left)
+    padding = [before, above, crop.width - width - before, crop.height - height - above]
+    mask = tv_tensors.Mask(labels)
+    return functional.pad(image, padding, fill=0), functional.pad(mask, padding, fill=ignore)
+
+
+def jitter_colors(image: Tensor, strength: float, generator: Generator) -> Tensor:
+    """Brightness, contrast and saturation by 1 -+ strength, hue by -+ strength turns, any order."""
+    brightness, contrast, saturation = (
+        _draw(generator, 1 - strength, 1 + strength) for _ in range(3)
+    )
+    hue = _draw(generator, -strength, strength)
+    for step in torch.randperm(4, generator=generator).tolist():
+        if step == 0:
+            image = functional.adjust_brightness(image, brightness)
+        elif step == 1:
+            image = functional.adjust_contrast(image, contrast)
+        elif step == 2:
+            image = functional.adjust_saturation(image, saturation)
+        else:
+            image = turn_hue(image, hue)
+    return image
+
+
+def turn_hue(image: Tensor, turns: float) -> Tensor:
+    """(3, H, W) uint8 RGB with its hue turned; 1 is the full circle.
+
+    In 8-bit HSV, as torchvision does for PIL images: on a tensor it takes twenty times as long,
+    more than all else that a sample needs.
+    """
+    pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL)
+    hsv[..., 0] += np.uint8(round(turns * 256) % 256)  # wraps round, as hue does
+    return torch.from_numpy(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)).permute(2, 0, 1)
+
+
+def _draw(generator: Generator, low: float = 0.0, high: float = 1.0) -> float:
+    return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
