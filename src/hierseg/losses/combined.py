@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from hierseg.layers import resize_to
 
 
 class Criterion(Protocol):
@@ -90,14 +92,9 @@ class CombinedLoss(nn.Module):
         return {"loss": total, **losses}
 
     def _per_scale(self, per_scale: Mapping[float, Tensor], labels: Tensor) -> Tensor:
-        total = labels.new_zeros((), dtype=next(iter(per_scale.values())).dtype)
+        total = torch.zeros((), device=labels.device)
         for logits in per_scale.values():
-            if logits.shape[-2:] != labels.shape[-2:]:
-                logits = functional.interpolate(
-                    logits,
-                    size=labels.shape[-2:],
-                    mode="bilinear",
-                    align_corners=self.align_corners,
-                )
-            total = total + self.main.pixelwise(logits, labels)
+            size = (labels.shape[-2], labels.shape[-1])
+            resized = resize_to(logits, size, self.align_corners)
+            total = total + self.main.pixelwise(resized, labels)
         return total
