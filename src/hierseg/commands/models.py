@@ -1,0 +1,94 @@
+"""`hierseg models`: the networks that can be made, and the weights in the package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hierseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def models(pattern: str = "*", /) -> None:
+    """List networks (for training and `create_model`) and packaged weights (for --weights).
+
+    Args:
+        pattern: Names to list, as a shell pattern; "timm:*" lists timm's backbones, any of which
+            is a network by that name.
+    """
+    from rich.console import Console
+
+    from hierseg.checkpoint import packaged_weights
+    from hierseg.models import list_models
+
+    names = list_models(pattern)
+    weights = {name: path for name, path in packaged_weights().items() if _matches(name, pattern)}
+    if not names and not weights:
+        raise UsageError(
+            f"nothing matches '{pattern}'; `hierseg models` lists networks and weights."
+        )
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200  # whoever reads a pipe wants a line for each, whole
+    if names:
+        console.print(_table_of_networks(names))
+    if weights:
+        console.print(_table_of_weights(weights))
+
+
+def _matches(name: str, pattern: str) -> bool:
+    from fnmatch import fnmatch
+
+    return fnmatch(name, pattern)
+
+
+def _table(*headings: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    return Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def _table_of_networks(names: list[str]) -> Any:
+    from hierseg.models import describe_model
+
+    if len(names) > 50:  # timm's: a thousand descriptions would say nothing that the names do not
+        table = _table("network")
+        for name in names:
+            table.add_row(name)
+        return table
+    table = _table("network", "parameters", "")
+    for name in names:
+        table.add_row(name, _parameters(name), describe_model(name).summary)
+    table.columns[1].justify = "right"
+    return table
+
+
+def _parameters(name: str) -> str:
+    """Millions of parameters; counted on torch's meta device, which holds no numbers."""
+    import torch
+
+    from hierseg.models import create_model
+
+    with torch.device("meta"):
+        network = create_model(name)
+    return f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.1f} M"
+
+
+def _table_of_weights(weights: dict[str, Path]) -> Any:
+    from hierseg.checkpoint import read_header
+
+    table = _table("weights", "network", "classes", "scales", "mIoU", "size")
+    for name, path in weights.items():
+        header = read_header(path)
+        miou = header.record.get("miou")
+        table.add_row(
+            name,
+            str(header.record.get("model", header.builder)),
+            f"{header.label_space.num_classes} of {header.label_space.name}",
+            " ".join(f"{scale:g}" for scale in header.scales),
+            f"{miou:.3f}" if isinstance(miou, float) else "",
+            f"{path.stat().st_size / 1e6:.1f} MB",
+        )
+    return table

@@ -1,0 +1,119 @@
+"""`hierseg predict`: segment images into a folder of label maps, overlays and a page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hierseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from hierseg.inference import Summary
+    from hierseg.labels import LabelSpace
+    from hierseg.models import SegmentationNetwork
+
+Output = Literal["overlay", "color", "labels", "ids", "confidence", "attention", "scales"]
+
+SOME_SKIPPED = 3
+NOTHING_DONE = 1
+
+
+def predict(
+    sources: tuple[str, ...],
+    /,
+    out: Path,
+    weights: str | None = None,
+    scales: tuple[float, ...] | None = None,
+    flip: bool = False,
+    device: str = "auto",
+    save: tuple[Output, ...] = ("overlay", "color", "labels", "ids"),
+    max_pixels: int = 100_000_000,
+    overwrite: bool = False,
+) -> int:
+    """Segment images: label maps, overlays, and a page, index.html, that shows them.
+
+    Label files are explained by legend.json, what was done and skipped by summary.json. A run that
+    was interrupted goes on where it stopped when it is started again. Exit status: 0 all images
+    were segmented, 3 some were skipped, 1 none could be segmented, 2 wrong usage.
+
+    Args:
+        sources: Images, folders (with all that is below), or globs in quotes.
+        out: Folder for everything that is written.
+        weights: Checkpoint file, run folder, or name of packaged weights; the model in the box
+            where none is given.
+        scales: Scales of the image, with 1 among them; the checkpoint's own where none are given.
+        flip: Average with the mirrored image, at twice the time.
+        device: auto, cpu, or cuda.
+        save: What is written of each image: NAME_overlay.jpg; NAME_color.png; NAME_labels.png
+            (train ids); NAME_ids.png (the data set's own ids, where they differ);
+            NAME_confidence.png (16 bits, 65535 * p); NAME_attention_SCALE.png (8 bits, 255 * a)
+            with a heat map; NAME_labels_SCALE.png (by each scale alone).
+        max_pixels: Images with more pixels are skipped.
+        overwrite: Do everything over, whatever an earlier run has left in the folder.
+    """
+    from rich.console import Console
+
+    from hierseg.build import check_scales, choose_device
+    from hierseg.checkpoint import find_weights, load_model
+    from hierseg.inference import Predictor, RunSettings, find_images, run_folder
+    from hierseg.inference.writers import NEEDS_SCALES
+
+    if scales is not None:
+        check_scales(scales, "--scales")
+    if not save:
+        raise UsageError("--save names nothing to write; leave it out, or name for example labels.")
+    if max_pixels < 1:
+        raise UsageError(f"--max-pixels {max_pixels} leaves no images; give 1 or more.")
+    where = choose_device(device, "--device")
+    images = find_images(sources, exclude=out)
+    network = load_model(weights, where)
+    if "attention" in save:
+        _check_attention(network, network.scales if scales is None else scales)
+    predictor = Predictor(network, scales, flip, keep_scales=bool(NEEDS_SCALES & set(save)))
+    settings = RunSettings(
+        save=tuple(dict.fromkeys(save)),
+        max_pixels=max_pixels,
+        overwrite=overwrite,
+        weights=weights if weights is not None else find_weights().stem,
+    )
+    summary = run_folder(predictor, images, out, settings, Console(stderr=True))
+    _write_page(summary, predictor.label_space, out)
+    return _report(summary, len(images), out)
+
+
+def _check_attention(network: SegmentationNetwork, scales: tuple[float, ...]) -> None:
+    if network.attention is None:
+        raise UsageError("this network has no attention over scales; leave it out of --save.")
+    if len(scales) < 2:
+        raise UsageError(
+            "attention decides between scales and there is one; give for example --scales 0.5 1."
+        )
+
+
+def _write_page(summary: Summary, space: LabelSpace, out: Path) -> None:
+    from hierseg.inference import Page, write_page
+
+    scales = " ".join(f"{scale:g}" for scale in summary.settings["scales"])
+    facts = [
+        f"{len(summary.records)} image{'s' if len(summary.records) != 1 else ''}",
+        f"weights {summary.about['weights']}",
+        f"classes of {space.name}",
+        f"scales {scales}" + (", with mirror image" if summary.settings["flip"] else ""),
+    ]
+    if summary.skipped:
+        facts.append(f"{len(summary.skipped)} skipped")
+    records = list(summary.records.values())
+    write_page(Page("Segmented images", facts, space, records, summary.skipped), out)
+
+
+def _report(summary: Summary, asked: int, out: Path) -> int:
+    """Say what was done, and give the exit status."""
+    done = asked - len(summary.skipped)
+    print(f"{done} of {asked} images segmented: {(out / 'index.html').resolve().as_uri()}")
+    if summary.skipped:
+        where = out / "summary.json"
+        print(f"{len(summary.skipped)} were skipped; {where} says why.", file=sys.stderr)
+    if not summary.skipped:
+        return 0
+    return SOME_SKIPPED if done else NOTHING_DONE

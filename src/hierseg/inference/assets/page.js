@@ -1,0 +1,124 @@
+"use strict";
+(() => {
+  const find = (id) => document.getElementById(id);
+  const cards = [...document.querySelectorAll(".card")];
+  const classes = [...document.querySelectorAll("button.class")];
+  const shares = new Map(cards.map((card) => [card, JSON.parse(card.dataset.shares)]));
+  const chosen = () => classes.filter((b) => b.ariaPressed === "true").map((b) => b.dataset.class);
+
+  // Filter and order -------------------------------------------------------------------------
+  const apply = () => {
+    const names = chosen();
+    const text = find("search").value.trim().toLowerCase();
+    let shown = 0;
+    for (const card of cards) {
+      const has = names.every((name) => name in shares.get(card));
+      card.hidden = !has || !card.dataset.name.toLowerCase().includes(text);
+      shown += !card.hidden;
+      for (const row of card.querySelectorAll(".shares li")) {
+        row.classList.toggle("chosen", names.includes(row.dataset.class));
+      }
+    }
+    const narrowed = names.length > 0 || text !== "";
+    find("shown").textContent = narrowed ? `${shown} of ${cards.length} images` : `${cards.length} images`;
+    find("none").hidden = shown > 0 || cards.length === 0;
+    find("clear").hidden = !narrowed;
+    const share = (card) => names.reduce((sum, name) => sum + (shares.get(card)[name] ?? 0), 0);
+    const orders = {
+      given: (a, b) => cards.indexOf(a) - cards.indexOf(b),
+      confidence: (a, b) => a.dataset.confidence - b.dataset.confidence,
+      share: (a, b) => share(b) - share(a),
+    };
+    find("cards").append(...[...cards].sort(orders[find("order").value]));
+  };
+  for (const button of classes) {
+    button.addEventListener("click", () => {
+      button.ariaPressed = String(button.ariaPressed !== "true");
+      apply();
+    });
+  }
+  find("search").addEventListener("input", apply);
+  find("order").addEventListener("change", apply);
+  find("clear").addEventListener("click", () => {
+    for (const button of classes) button.ariaPressed = "false";
+    find("search").value = "";
+    apply();
+    find("search").focus();
+  });
+  // A browser may keep what was typed and chosen when the page is loaded again.
+  find("search").value = "";
+  find("order").value = "given";
+
+  // Enlarged pictures ------------------------------------------------------------------------
+  const viewer = find("viewer");
+  let card = null;
+  let kind = 0;
+  const links = () => [...card.querySelectorAll("figure a")];
+  const visible = () => [...document.querySelectorAll(".card")].filter((c) => !c.hidden);
+
+  const wipe = (percent) => {
+    find("wipe").value = percent;
+    find("over").style.clipPath = `inset(0 0 0 ${percent}%)`;
+  };
+  const show = () => {
+    const all = links();
+    kind = Math.min(kind, all.length - 1);
+    const base = all.find((link) => link.dataset.kind === "image") ?? all[0];
+    find("viewer-name").textContent = card.dataset.name;
+    find("under").src = base.href;
+    find("over").src = all[kind].href;
+    find("over").alt = all[kind].getAttribute("aria-label").replace(/^enlarge /, "");
+    find("wipe-name").textContent = all[kind].dataset.caption;
+    find("viewer").querySelector(".wipe").style.visibility = all[kind] === base ? "hidden" : "";
+    find("viewer-tabs").replaceChildren(
+      ...all.map((link, index) => {
+        const tab = document.createElement("button");
+        tab.type = "button";
+        tab.textContent = link.dataset.caption;
+        tab.ariaPressed = String(index === kind);
+        tab.addEventListener("click", () => choose(index));
+        return tab;
+      }),
+    );
+  };
+  const choose = (index) => {
+    kind = index;
+    show();
+    find("viewer-tabs").children[kind]?.focus();
+  };
+  const step = (by) => {
+    const all = visible();
+    card = all[(all.indexOf(card) + by + all.length) % all.length];
+    show();
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.(".card figure a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    card = link.closest(".card");
+    kind = links().indexOf(link);
+    wipe(0);
+    show();
+    viewer.showModal();
+  });
+  find("previous").addEventListener("click", () => step(-1));
+  find("next").addEventListener("click", () => step(1));
+  find("close").addEventListener("click", () => viewer.close());
+  viewer.addEventListener("close", () => links()[kind]?.focus());
+  find("wipe").addEventListener("input", (event) => wipe(event.target.value));
+  viewer.addEventListener("keydown", (event) => {
+    const slides = event.target === find("wipe");
+    if (event.key === "ArrowRight" && !slides) step(1);
+    else if (event.key === "ArrowLeft" && !slides) step(-1);
+    else if (/^[1-9]$/.test(event.key) && links()[event.key - 1]) choose(event.key - 1);
+    else return;
+    event.preventDefault();
+  });
+  const drag = (event) => {
+    if (!(event.buttons & 1)) return;
+    const box = find("stage").getBoundingClientRect();
+    wipe(Math.max(0, Math.min(100, ((event.clientX - box.left) / box.width) * 100)));
+  };
+  find("stage").addEventListener("pointerdown", drag);
+  find("stage").addEventListener("pointermove", drag);
+})();

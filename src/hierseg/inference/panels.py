@@ -1,0 +1,77 @@
+"""The pictures of the page: small enough for a browser to hold many, made where none are yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hierseg.inference.prediction import Prediction
+from hierseg.inference.rendering import render_heat, render_overlay, shrink
+from hierseg.inference.summary import Panel
+from hierseg.inference.writers import write_picture
+from hierseg.labels import LabelSpace
+
+FOLDER = "page"
+LONGEST = 1280
+"""Pixels of the longer side of a picture on the page."""
+
+
+def write_panels(prediction: Prediction, out: Path, name: str, save: list[str]) -> list[Panel]:
+    """Write ``page/NAME_*.jpg`` and say what the page shows: image, overlay, and what was asked.
+
+    Outputs that are small enough are shown themselves.
+    """
+
+    def panel(kind: str, caption: str, output: str, make: Callable[[], Path]) -> Panel:
+        small = max(prediction.labels.shape) <= LONGEST
+        path = out / output if output and small else make()
+        return Panel(kind, caption, path.relative_to(out).as_posix())
+
+    def small_picture(kind: str, picture: npt.NDArray[np.uint8]) -> Path:
+        return write_picture(out / FOLDER / f"{name}_{kind}.jpg", shrink(picture, LONGEST))
+
+    image, labels, space = prediction.image, prediction.labels, prediction.label_space
+    panels = [
+        panel("image", "image", "", lambda: small_picture("image", image)),
+        panel(
+            "overlay",
+            "prediction",
+            f"{name}_overlay.jpg" if "overlay" in save else "",
+            lambda: write_overlay_panel(image, labels, space, out, f"{name}_overlay"),
+        ),
+    ]
+    if "confidence" in save:
+        heat = render_heat(prediction.confidence)
+        panels.append(
+            panel("confidence", "confidence", "", lambda: small_picture("confidence", heat))
+        )
+    if "attention" in save:
+        for scale, weight in (prediction.attention or {}).items():
+            kind = f"attention_{scale:g}"
+            panels.append(
+                panel(
+                    "attention",
+                    f"attention of scale {scale:g}",
+                    f"{name}_{kind}_heat.jpg",
+                    lambda kind=kind, weight=weight: small_picture(kind, render_heat(weight)),  # type: ignore[misc]
+                )
+            )
+    return panels
+
+
+def write_overlay_panel(
+    image: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.uint8],
+    space: LabelSpace,
+    out: Path,
+    stem: str,
+) -> Path:
+    """Write ``page/STEM.jpg``, an overlay whose lines are as thin as the small picture allows."""
+    small = shrink(image, LONGEST)
+    rows = np.linspace(0, labels.shape[0] - 1, small.shape[0]).round().astype(int)
+    columns = np.linspace(0, labels.shape[1] - 1, small.shape[1]).round().astype(int)
+    fitting = labels[np.ix_(rows, columns)]
+    return write_picture(out / FOLDER / f"{stem}.jpg", render_overlay(small, fitting, space))

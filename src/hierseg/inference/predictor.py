@@ -1,0 +1,132 @@
+"""From an image to a prediction: what stands between a user's picture and a network's tensors.
+
+Shapes: K classes, H and W the image's size, h and w its size at a scale.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from hierseg.checkpoint import header_of
+from hierseg.errors import UserError
+from hierseg.inference.prediction import Prediction
+from hierseg.inference.reading import check_size, convert_image, read_image
+from hierseg.inference.scales import predict_logits
+from hierseg.labels import LabelSpace
+from hierseg.layers import resize_to
+from hierseg.models import SegmentationNetwork
+
+ImageLike = npt.NDArray[Any] | Image.Image | str | os.PathLike[str]
+
+
+class Predictor:
+    """Segments images one at a time.
+
+    Args:
+        network: Put into evaluation mode, and on ``device``.
+        scales: Scales of the image, 1 among them; None takes the network's own.
+        flip: Average with the mirrored image, at twice the cost.
+        device: Where to run; None leaves the network where it is.
+        label_space: What the network's classes are; None takes what its checkpoint says.
+        keep_scales: Keep each scale's attention and labels in the prediction; takes more memory.
+
+    Raises:
+        UserError: The network has no label space and none is given, or it has other classes.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        scales: Sequence[float] | None = None,
+        flip: bool = False,
+        device: str | torch.device | None = None,
+        label_space: LabelSpace | None = None,
+        keep_scales: bool = False,
+    ) -> None:
+        space = label_space or header_of(network).label_space
+        if space.num_classes != network.num_classes:
+            raise UserError(
+                f"label space '{space.name}' has {space.num_classes} classes and the network "
+                f"{network.num_classes}; give the label space that the network was trained with."
+            )
+        self.network = network.eval() if device is None else network.eval().to(device)
+        self.scales = None if scales is None else tuple(float(scale) for scale in scales)
+        self.flip = flip
+        self.label_space = space
+        self.keep_scales = keep_scales
+
+    def __call__(self, image: ImageLike) -> Prediction:
+        """Segment an image.
+
+        Args:
+            image: A path, a Pillow image, or an (H, W, 3) or (H, W) uint8 array, RGB or grey.
+
+        Raises:
+            UserError: It cannot be read, is no such array, or is under 32 pixels high or wide.
+        """
+        pixels = as_pixels(image)
+        device = next(self.network.parameters()).device
+        tensor = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).to(device)
+        output = predict_logits(self.network, tensor, self.scales, self.flip, self.keep_scales)
+        labels, confidence = decide(output.logits)
+        attention = per_scale = None
+        if self.keep_scales:
+            # The largest scale has an attention too, but nothing larger to decide against.
+            size = (pixels.shape[0], pixels.shape[1])
+            attention = {
+                scale: self._at_size(weight, size)[0, 0].cpu().numpy()
+                for scale, weight in sorted((output.attention or {}).items())[:-1]
+            }
+            per_scale = {
+                scale: self._at_size(logits, size)[0].argmax(0).to(torch.uint8).cpu().numpy()
+                for scale, logits in sorted((output.per_scale or {}).items())
+            }
+        return Prediction(
+            pixels,
+            labels[0].cpu().numpy(),
+            confidence[0].cpu().numpy(),
+            self.label_space,
+            attention,
+            per_scale,
+        )
+
+    def _at_size(self, values: Tensor, size: tuple[int, int]) -> Tensor:
+        """(1, C, h, w) maps of a scale at the image's own size, float32."""
+        return resize_to(values.float(), size, self.network.align_corners)
+
+
+@torch.inference_mode()
+def decide(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, K, H, W) logits to (B, H, W) uint8 train ids and their float32 softmax."""
+    logits = logits.float()
+    top, labels = logits.max(dim=1)
+    confidence = (top - logits.logsumexp(dim=1)).exp_().clamp_(max=1)
+    return labels.to(torch.uint8), confidence
+
+
+def as_pixels(image: ImageLike) -> npt.NDArray[np.uint8]:
+    """Any image that a user has as (H, W, 3) uint8 RGB; UserError where it is none."""
+    if isinstance(image, str | os.PathLike):
+        return read_image(Path(image))
+    pixels = convert_image(image) if isinstance(image, Image.Image) else np.asarray(image)
+    if pixels.dtype != np.uint8:
+        raise UserError(
+            f"the image is an array of {pixels.dtype}; give uint8 in 0..255, RGB, (H, W, 3)."
+        )
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], 3, axis=2)
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise UserError(f"the image is an array of shape {pixels.shape}; give (H, W, 3), RGB.")
+    check_size(pixels.shape[0], pixels.shape[1])
+    if not (pixels.flags.writeable and pixels.flags.c_contiguous):
+        pixels = pixels.copy(order="C")  # torch shares memory with arrays of this kind alone
+    return pixels

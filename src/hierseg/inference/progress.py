@@ -1,0 +1,86 @@
+"""How far a folder run is: a bar on a terminal, a line now and then where there is none."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+SECONDS_BETWEEN_LINES = 15.0
+
+
+class RunProgress:
+    """Counts images, and tells images a second and the time left.
+
+    Args:
+        total: How many images there are to do.
+        console: Where to say it; None says nothing.
+    """
+
+    def __init__(self, total: int, console: Console | None) -> None:
+        self.total = total
+        self.console = console
+        self.done = 0
+        self._start = self._last = time.monotonic()
+        self._bars: Progress | None = None
+        if console is not None and console.is_terminal and total:
+            self._bars = Progress(
+                TextColumn("segmenting"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                TextColumn("left"),
+                console=console,
+                transient=True,
+            )
+            self._task = self._bars.add_task("", total=total, rate="")
+
+    def __enter__(self) -> Self:
+        if self._bars is not None:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    @property
+    def rate(self) -> float:
+        """Images a second so far."""
+        return self.done / max(time.monotonic() - self._start, 1e-9)
+
+    def advance(self) -> None:
+        """One more image is done or skipped."""
+        self.done += 1
+        if self._bars is not None:
+            self._bars.update(self._task, completed=self.done, rate=f"{self.rate:.1f} images/s")
+        elif self.console is not None and self.done < self.total:
+            now = time.monotonic()
+            if now - self._last >= SECONDS_BETWEEN_LINES:
+                self._last = now
+                left = (self.total - self.done) / self.rate
+                self.say(
+                    f"{self.done} of {self.total} images, {self.rate:.1f} images/s, "
+                    f"{left / 60:.0f} min {left % 60:.0f} s left"
+                )
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        if self.console is not None:
+            self.console.print(escape(line), highlight=False, soft_wrap=True)

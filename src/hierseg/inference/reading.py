@@ -1,0 +1,109 @@
+"""Images that users bring: read as training reads them, or refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from hierseg import data
+from hierseg.data.reading import as_rgb
+from hierseg.errors import UserError
+
+MAX_PIXELS = 100_000_000
+MIN_SIDE = 32
+"""The smallest height and width that a network takes."""
+
+
+class UnreadableImageError(UserError):
+    """An image that cannot be segmented.
+
+    Attributes:
+        reason: Why, without the file's name.
+    """
+
+    def __init__(self, path: Path | None, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{path or 'the image'}: {reason}.")
+
+
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
+    """Read an image file as (H, W, 3) uint8 RGB, upright, its first frame if it has several.
+
+    Raises:
+        UnreadableImageError: Empty, truncated, no image, a broken link, more than ``max_pixels``,
+            under 32 pixels, or not permitted.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size == 0:
+            raise UnreadableImageError(path, "the file is empty")
+        with Image.open(path) as image:  # the header alone: the size is known before the memory is
+            check_size(image.height, image.width, max_pixels, path)
+        return data.read_image(path)
+    except UnreadableImageError:
+        raise
+    except data.DataError as error:
+        raise UnreadableImageError(path, _reason(path, error.__cause__ or error)) from error
+    except Exception as error:  # Pillow's decoders raise whatever the damage leads them to
+        raise UnreadableImageError(path, _reason(path, error)) from error
+
+
+def convert_image(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """A Pillow image as ``read_image`` would give it: (H, W, 3) uint8 RGB, upright."""
+    try:
+        return np.array(as_rgb(ImageOps.exif_transpose(image)))
+    except (OSError, ValueError) as error:
+        raise UnreadableImageError(None, str(error).strip(" .")) from error
+
+
+def check_size(
+    height: int, width: int, max_pixels: int | None = None, path: Path | None = None
+) -> None:
+    """Raise UnreadableImageError for an image that is too large or too small."""
+    if max_pixels is not None and width * height > max_pixels:
+        raise UnreadableImageError(
+            path, f"{width * height:,} pixels are more than --max-pixels {max_pixels:,}"
+        )
+    if min(width, height) < MIN_SIDE:
+        raise UnreadableImageError(
+            path, f"{height}x{width} is smaller than {MIN_SIDE}x{MIN_SIDE} pixels"
+        )
+
+
+def _reason(path: Path, error: BaseException) -> str:
+    if path.is_symlink() and not path.exists():
+        return "a link to a file that is not there"
+    kinds: list[tuple[type[BaseException], str]] = [
+        (FileNotFoundError, "there is no such file"),
+        (PermissionError, "permission to read it is denied"),
+        (IsADirectoryError, "a folder, not an image"),
+        (UnidentifiedImageError, "not an image of a known format"),
+        (Image.DecompressionBombError, f"more pixels than the {MAX_PIXELS:,} that are taken"),
+        (MemoryError, "too large for the memory of this machine"),
+        (EOFError, "the file is truncated"),
+    ]
+    for kind, reason in kinds:
+        if isinstance(error, kind):
+            return reason
+    if "truncated" in str(error).lower():
+        return "the file is truncated"
+    return f"the file is damaged ({str(error).strip(' .') or type(error).__name__})"
+
+
+@contextmanager
+def pixels_counted_here() -> Iterator[None]:
+    """Lift Pillow's own limit on pixels, a global of its, while ``read_image`` counts them.
+
+    Not for threads to enter: whoever reads in threads holds it around them all.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit

@@ -1,0 +1,93 @@
+"""Label maps, overlays and heat maps as pictures, and the legend as data. Arrays in, arrays out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from hierseg.labels import LabelSpace
+
+Picture = npt.NDArray[np.uint8]
+
+ALPHA = 0.55
+"""Weight of the class colour in an overlay."""
+
+
+def render_color(labels: npt.NDArray[np.uint8], space: LabelSpace) -> Picture:
+    """(H, W) train ids as the classes' (H, W, 3) RGB colours; ignore is black."""
+    picture: Picture = space.color_table()[labels]
+    return picture
+
+
+def render_overlay(
+    image: Picture, labels: npt.NDArray[np.uint8], space: LabelSpace, alpha: float = ALPHA
+) -> Picture:
+    """Lay the classes' colours over the image, a thin light line where classes meet.
+
+    Args:
+        image: (H, W, 3) RGB.
+        labels: (H, W) train ids; pixels of the ignore value keep the image.
+        space: Gives the colours.
+        alpha: Weight of the colour, 0 (image alone) to 1 (colours alone).
+
+    Returns:
+        (H, W, 3) RGB.
+    """
+    color = render_color(labels, space)
+    blended = cv2.addWeighted(image, 1 - alpha, color, alpha, 0)
+    ignored = labels == space.ignore
+    if ignored.any():
+        blended[ignored] = image[ignored]
+    line = _outline(labels)
+    # A line of the class's own colour, lightened, belongs to the class and shows on any ground.
+    light = cv2.addWeighted(color[line], 0.6, np.full_like(color[line], 255), 0.4, 0)
+    if len(light):
+        blended[line] = cv2.addWeighted(blended[line], 0.25, light, 0.75, 0)
+    return np.asarray(blended, np.uint8)
+
+
+def _outline(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Pixels within a line's width inside a region, a pixel for each 700 of the shorter side."""
+    line = np.zeros(labels.shape, bool)
+    line[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    line[:-1] |= labels[:-1] != labels[1:]
+    width = max(1, round(min(labels.shape) / 700))
+    if width > 1:
+        grown = cv2.dilate(line.astype(np.uint8), np.ones((width, width), np.uint8))
+        line = grown.astype(bool)
+    return line
+
+
+def render_heat(values: npt.NDArray[np.floating[Any]]) -> Picture:
+    """(H, W) values in [0, 1] as (H, W, 3) RGB from near black (0) over red to pale yellow (1)."""
+    grey = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    colors = cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)  # even steps to the eye
+    return np.asarray(cv2.cvtColor(colors, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def shrink(picture: Picture, longest: int) -> Picture:
+    """Reduce a picture so that its longer side has at most ``longest`` pixels."""
+    height, width = picture.shape[:2]
+    factor = longest / max(height, width)
+    if factor >= 1:
+        return picture
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def describe_legend(space: LabelSpace) -> list[dict[str, Any]]:
+    """What each value of the label files means: train id, raw id, name, colour."""
+    return [
+        {"train_id": train, "raw_id": raw, "name": name, "color": list(color), "hex": hex_of(color)}
+        for train, (raw, name, color) in enumerate(
+            zip(space.raw_ids, space.names, space.colors, strict=True)
+        )
+    ]
+
+
+def hex_of(color: tuple[int, int, int]) -> str:
+    """(128, 64, 128) as ``#804080``."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
