@@ -48,6 +48,7 @@ def read_image(path: Path) -> UInt8Array:
     data = _read_bytes(path)
     try:
         with Image.open(io.BytesIO(data)) as picture:
+            _require_end(picture, data)
             if picture.mode == "RGB" and _is_plain(picture, data):
                 decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
                 if decoded is not None and decoded.shape[:2] == (picture.height, picture.width):
@@ -67,6 +68,7 @@ def read_label_ids(path: Path) -> npt.NDArray[Any]:
     data = _read_bytes(path)
     try:
         with Image.open(io.BytesIO(data)) as picture:
+            _require_end(picture, data)
             if picture.mode == "L" and _is_plain(picture, data):
                 decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
                 if decoded is not None and decoded.shape == (picture.height, picture.width):
@@ -98,14 +100,19 @@ def _read_bytes(path: Path) -> bytes:
 def _is_plain(picture: Image.Image, data: bytes) -> bool:
     """Whether OpenCV, the faster decoder, gives what Pillow would.
 
-    It decodes files that are cut short in silence, so only those with a proper end go to it.
+    It decodes a PNG that is cut short in silence, so only those with a proper end go to it.
     """
     if picture.format == "JPEG":
-        upright = picture.getexif().get(ExifTags.Base.Orientation, 1) == 1
-        return upright and data.rstrip(b"\0").endswith(b"\xff\xd9")
+        return bool(picture.getexif().get(ExifTags.Base.Orientation, 1) == 1)
     # Of a PNG, getexif would decode the whole: the block may come last.
     special = "transparency" in picture.info or b"eXIf" in data
     return picture.format == "PNG" and data[-8:-4] == b"IEND" and not special
+
+
+def _require_end(picture: Image.Image, data: bytes) -> None:
+    """OSError for a JPEG whose last scan has no end, which decoders fill with grey in silence."""
+    if picture.format == "JPEG" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        raise OSError("the last scan has no end")
 
 
 def as_rgb(picture: Image.Image) -> Image.Image:
