@@ -1,8 +1,9 @@
-"""The whole configuration of a training run: frozen dataclasses; a field's docstring is its help."""
+"""A training run's whole configuration: frozen dataclasses; a field's docstring is its help."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +19,9 @@ class ModelConfig:
     """Network by its registry name (`hierseg models` lists them)."""
     pretrained: bool = True
     """Start from ImageNet weights of the trunk where they can be had."""
-    train_scales: tuple[float, ...] = (0.5, 1.0)
-    """Scales of a training step for a hierarchical network (HMSA section 3.1)."""
+    train_scales: tuple[float, ...] | None = None
+    """Scales of a training step; the network's own where none are given (0.5 1 as in HMSA section
+    3.1 for hierarchical networks)."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class OptimConfig:
     """Optimiser."""
     lr: float = 5e-3
     """Base learning rate."""
+    trunk_lr_factor: float = 1.0
+    """The trunk learns at this factor times the base rate."""
     momentum: float = 0.9
     """Momentum of SGD."""
     weight_decay: float = 1e-4
@@ -82,18 +86,21 @@ class OptimConfig:
     """Whether the rate falls once an epoch (as published) or every step."""
     warmup_steps: int = 0
     """Steps over which the rate rises linearly from near zero."""
-    ema_decay: float | None = None
-    """Decay of the moving average of weights that is evaluated and saved; None turns it off."""
+    ema_decay: float = 0.0
+    """Decay a step of the moving average of weights that is evaluated and saved; 0 turns it off."""
 
 
 @dataclass(frozen=True)
 class EvalConfig:
     """Validation during training."""
 
-    scales: tuple[float, ...] = (0.5, 1.0)
-    """Scales at validation; must include 1."""
+    scales: tuple[float, ...] | None = None
+    """Scales at validation, with 1 among them; the network's own where none are given. The
+    checkpoint keeps them as its default."""
     flip: bool = False
     """Average with the horizontal flip."""
+    every: int = 1
+    """Epochs from one validation to the next; the last epoch is always validated."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +114,11 @@ class RuntimeConfig:
     seed: int = 0
     """Seed; a sample's randomness comes from (seed, epoch, index)."""
     device: str = "auto"
-    """auto, cpu, or cuda."""
+    """auto, cpu, cuda, or cuda:N."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Arithmetic of the network: fp32, bf16 (mixed), or fp16 (mixed, GPU only)."""
+    log_every: int = 10
+    """Steps from one row of the step journal to the next."""
 
 
 @dataclass(frozen=True)
@@ -127,14 +136,40 @@ class Experiment:
 
     def to_dict(self) -> dict[str, Any]:
         """A form that JSON can hold: paths as strings, sizes as HEIGHTxWIDTH."""
-
-        def plain(value: Any) -> Any:
-            if dataclasses.is_dataclass(value):
-                return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-            if isinstance(value, Size | Path):
-                return str(value)
-            return list(value) if isinstance(value, tuple) else value
-
-        result = plain(self)
+        result = _plain(self)
         assert isinstance(result, dict)
         return result
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Size | Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def list_settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested ``to_dict()`` as ``{"optim.lr": 0.01, ...}``: the names that the flags have."""
+    settings: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            settings |= list_settings(value, f"{prefix}{key}.")
+        else:
+            settings[prefix + key] = value
+    return settings
+
+
+def list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The settings in which two ``to_dict()`` differ: name -> (old value, new value)."""
+    before, after = list_settings(old), list_settings(new)
+    return {
+        name: (before.get(name), after.get(name))
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    }
+
+
+def name_flag(setting: str) -> str:
+    """The flag that sets a setting: ``"optim.ema_decay"`` -> ``"--optim.ema-decay"``."""
+    return "--" + setting.replace("_", "-")

@@ -1,0 +1,182 @@
+"""From configuration to constructors: the one bridge between the two.
+
+``check_experiment`` refuses what cannot work, with the flag that cures it; the ``build_*``
+functions make the parts of a run from an experiment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from hierseg.config import DataConfig, Experiment, OptimConfig
+from hierseg.data import SegmentationDataset, TrainingTransform, open_dataset
+from hierseg.errors import UsageError
+from hierseg.labels import LabelSpace
+from hierseg.losses import CombinedLoss, CrossEntropy, RegionMutualInformation
+from hierseg.models import SegmentationNetwork, create_model
+
+SMALLEST_SIDE = 32
+"""Pixels a network needs in height and width at its smallest scale."""
+
+
+class Datasets(NamedTuple):
+    """The two splits of a run."""
+
+    train: SegmentationDataset
+    val: SegmentationDataset
+
+
+def choose_device(name: str, flag: str = "--runtime.device") -> torch.device:
+    """``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` as a device that this machine has."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"'{name}' is not a device; give {flag} auto, cpu or cuda.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"hierseg does not run on '{name}'; give {flag} cpu or cuda.")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"this machine has no usable GPU; give {flag} cpu.")
+    return device
+
+
+def check_experiment(experiment: Experiment) -> None:
+    """Refuse impossible settings with the flag that cures them, before anything is built."""
+    _check_data(experiment.data)
+    _check_optim(experiment.optim)
+    if experiment.model.train_scales is not None:
+        check_scales(experiment.model.train_scales, "--model.train-scales")
+    if experiment.eval.scales is not None:
+        check_scales(experiment.eval.scales, "--eval.scales")
+    _check_runtime(experiment)
+
+
+def _refuse_if(condition: bool, message: str) -> None:
+    if condition:
+        raise UsageError(message)
+
+
+def _check_data(data: DataConfig) -> None:
+    _refuse_if(data.root is None, "no data to train on; name their folder with --data.root DIR.")
+    _refuse_if(
+        not 0 < data.scale_min <= data.scale_max,
+        f"random scales from {data.scale_min:g} to {data.scale_max:g} are no range; "
+        "give 0 < --data.scale-min <= --data.scale-max.",
+    )
+    _refuse_if(
+        not 0 <= data.flip <= 1,
+        f"{data.flip:g} is not a probability; give --data.flip from 0 to 1.",
+    )
+    _refuse_if(
+        not 0 <= data.color_jitter <= 0.5,
+        f"a colour jitter of {data.color_jitter:g} is out of range; "
+        "give --data.color-jitter from 0 to 0.5.",
+    )
+    _refuse_if(data.batch < 1, f"a batch of {data.batch} is empty; give --data.batch 1 or more.")
+    _refuse_if(
+        data.workers < 0, f"{data.workers} workers cannot be; give --data.workers 0 or more."
+    )
+
+
+def _check_optim(optim: OptimConfig) -> None:
+    for flag, value, fine, range_ in (
+        ("--optim.lr", optim.lr, optim.lr > 0, "above 0"),
+        ("--optim.trunk-lr-factor", optim.trunk_lr_factor, optim.trunk_lr_factor >= 0, "0 or more"),
+        ("--optim.momentum", optim.momentum, 0 <= optim.momentum < 1, "from 0 to below 1"),
+        ("--optim.weight-decay", optim.weight_decay, optim.weight_decay >= 0, "0 or more"),
+        ("--optim.epochs", optim.epochs, optim.epochs >= 1, "1 or more"),
+        ("--optim.poly-exponent", optim.poly_exponent, optim.poly_exponent >= 0, "0 or more"),
+        ("--optim.warmup-steps", optim.warmup_steps, optim.warmup_steps >= 0, "0 or more"),
+        ("--optim.ema-decay", optim.ema_decay, 0 <= optim.ema_decay < 1, "from 0 to below 1"),
+    ):
+        _refuse_if(not fine, f"{flag} {value} is out of range; give one {range_}.")
+
+
+def check_scales(scales: Sequence[float], flag: str) -> None:
+    """Refuse a set of scales that hierarchical fusion cannot run (METHOD section 2)."""
+    shown = " ".join(f"{scale:g}" for scale in scales) or "none"
+    _refuse_if(
+        1.0 not in scales, f"the scales ({shown}) must include 1; give for example {flag} 0.5 1."
+    )
+    _refuse_if(
+        not all(0 < scale < math.inf for scale in scales),
+        f"the scales ({shown}) must be above 0; change {flag}.",
+    )
+    _refuse_if(len(set(scales)) < len(scales), f"the scales ({shown}) repeat one; change {flag}.")
+
+
+def _check_runtime(experiment: Experiment) -> None:
+    runtime = experiment.runtime
+    device = choose_device(runtime.device)
+    _refuse_if(runtime.out is None, "no folder for the run; name one with --runtime.out DIR.")
+    _refuse_if(
+        runtime.precision == "fp16" and device.type == "cpu",
+        "fp16 does not train on a CPU; give --runtime.precision bf16 (or fp32).",
+    )
+    _refuse_if(runtime.log_every < 1, "give --runtime.log-every 1 or more.")
+    _refuse_if(experiment.eval.every < 1, "give --eval.every 1 or more.")
+
+
+def build_network(experiment: Experiment, label_space: LabelSpace) -> SegmentationNetwork:
+    """The experiment's network with one output for each class of the label space."""
+    model, crop = experiment.model, experiment.data.crop
+    chosen = {"train_scales": model.train_scales, "scales": experiment.eval.scales}
+    given = {name: scales for name, scales in chosen.items() if scales is not None}
+    network = create_model(model.name, label_space.num_classes, model.pretrained, **given)
+    smallest = min(network.train_scales)
+    _refuse_if(
+        int(min(crop) * smallest) < SMALLEST_SIDE,
+        f"a crop of {crop} at scale {smallest:g} has a side under {SMALLEST_SIDE} pixels; "
+        "give a larger --data.crop.",
+    )
+    return network
+
+
+def build_criterion(
+    experiment: Experiment, label_space: LabelSpace, align_corners: bool = False
+) -> CombinedLoss:
+    """The training loss: main, auxiliary and per-scale terms.
+
+    ``align_corners`` is the network's own: the logits of a scale are resized as it resizes.
+    """
+    loss = experiment.loss
+    criteria = {"cross_entropy": CrossEntropy, "rmi": RegionMutualInformation}
+    return CombinedLoss(
+        criteria[loss.main](label_space.ignore),
+        auxiliary_weight=loss.auxiliary_weight,
+        per_scale_weight=loss.per_scale_weight,
+        align_corners=align_corners,
+    )
+
+
+def build_datasets(experiment: Experiment) -> Datasets:
+    """The splits that are trained and evaluated on; UserError where there are too few images."""
+    data = experiment.data
+    if data.root is None:
+        raise UsageError("no data to train on; name their folder with --data.root DIR.")
+    train = open_dataset(data.name, data.root, data.train_split)
+    val = open_dataset(data.name, data.root, data.val_split)
+    _refuse_if(
+        len(train) < data.batch,
+        f"split '{data.train_split}' in {data.root} has {len(train)} images, fewer than a batch; "
+        f"give --data.batch {max(1, len(train))} or less.",
+    )
+    return Datasets(train, val)
+
+
+def build_transform(experiment: Experiment, label_space: LabelSpace) -> TrainingTransform:
+    """The augmentation of training samples."""
+    data = experiment.data
+    return TrainingTransform(
+        crop=data.crop,
+        scale_min=data.scale_min,
+        scale_max=data.scale_max,
+        flip=data.flip,
+        color_jitter=data.color_jitter,
+        ignore=label_space.ignore,
+    )

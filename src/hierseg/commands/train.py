@@ -1,0 +1,13 @@
+"""`hierseg train RECIPE`: train what a recipe describes, with the fields that were changed."""
+
+from __future__ import annotations
+
+from hierseg.config import Experiment
+
+
+def train(experiment: Experiment) -> None:
+    """Train an experiment and say where its checkpoint lies."""
+    from hierseg.training import train as run
+
+    folder = run(experiment)
+    print(f"the run is in {folder}; use it as --weights {folder}")

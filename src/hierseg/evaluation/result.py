@@ -1,0 +1,68 @@
+"""The frozen result of an evaluation, and the form of it that JSON holds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from hierseg.metrics import SegmentationScores
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found and how it was run.
+
+    Attributes:
+        scores: The measures, fractions in [0, 1].
+        confusion: (K, K) pixel counts as nested tuples, rows truth, columns prediction.
+        data: Name of the data set.
+        split: Its split.
+        names: Class names by train id.
+        scales: Scales that the images were run at.
+        flip: Whether the mirrored images were run too.
+        images: Images that were counted.
+    """
+
+    scores: SegmentationScores
+    confusion: tuple[tuple[int, ...], ...]
+    data: str
+    split: str
+    names: tuple[str, ...]
+    scales: tuple[float, ...]
+    flip: bool
+    images: int
+
+    def summary(self) -> dict[str, Any]:
+        """The few numbers that a training record keeps."""
+        return {
+            "miou": _none_if_nan(self.scores.miou),
+            "num_classes_averaged": self.scores.num_classes_averaged,
+            "pixel_accuracy": _none_if_nan(self.scores.pixel_accuracy),
+            "data": self.data,
+            "split": self.split,
+            "scales": list(self.scales),
+            "flip": self.flip,
+            "images": self.images,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, fractions in [0, 1]; null for a class that occurs in no image."""
+        scores = self.scores
+        return {
+            **self.summary(),
+            "mean_class_accuracy": _none_if_nan(scores.mean_class_accuracy),
+            "frequency_weighted_iou": _none_if_nan(scores.frequency_weighted_iou),
+            "per_class": _nullable(scores.iou),
+            "precision": _nullable(scores.precision),
+            "recall": _nullable(scores.recall),
+            "confusion": [list(row) for row in self.confusion],
+        }
+
+
+def _none_if_nan(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _nullable(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: _none_if_nan(value) for name, value in values.items()}

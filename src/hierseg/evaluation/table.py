@@ -1,0 +1,38 @@
+"""An evaluation as a table of plain text."""
+
+from __future__ import annotations
+
+import math
+
+from hierseg.evaluation.result import Evaluation
+
+
+def format_table(evaluation: Evaluation) -> str:
+    """IoU, precision and recall of each class in per cent, then the means and their counts."""
+    scores = evaluation.scores
+    width = max(map(len, ("class", *evaluation.names)))
+    scales = " ".join(f"{scale:g}" for scale in evaluation.scales)
+    lines = [
+        f"{evaluation.data} {evaluation.split}: {evaluation.images} images at scales {scales}"
+        + (" with flip" if evaluation.flip else ""),
+        "",
+        f"{'class':{width}}  {'IoU':>6}  {'precision':>9}  {'recall':>6}",
+    ]
+    for name in evaluation.names:
+        iou, precision, recall = scores.iou[name], scores.precision[name], scores.recall[name]
+        lines.append(
+            f"{name:{width}}  {_percent(iou):>6}  {_percent(precision):>9}  {_percent(recall):>6}"
+        )
+    lines += [
+        "",
+        f"mIoU {_percent(scores.miou)} over {scores.num_classes_averaged} classes "
+        f"of {len(evaluation.names)}",
+        f"pixel accuracy {_percent(scores.pixel_accuracy)}, "
+        f"mean class accuracy {_percent(scores.mean_class_accuracy)}, "
+        f"frequency-weighted IoU {_percent(scores.frequency_weighted_iou)}",
+    ]
+    return "\n".join(lines)
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.2f}"

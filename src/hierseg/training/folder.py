@@ -1,0 +1,147 @@
+"""The run folder: what lies where, when it may be used, and ``run.json``: how it began."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hierseg import __version__
+from hierseg.config import Experiment, list_differences, name_flag
+from hierseg.errors import UsageError, UserError
+from hierseg.recipes import RECIPES, get_recipe
+
+# May differ between a run and its continuation: where things lie and how fast they are read.
+FREE_SETTINGS = frozenset(
+    {
+        "runtime.out", "runtime.resume", "runtime.device", "runtime.log_every", "data.root",
+        "data.workers",
+    }
+)  # fmt: skip
+_PACKAGES = ("torch", "torchvision", "timm", "numpy", "lightning-fabric")
+
+
+class RunFolder:
+    """Paths in a run folder.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last = path / "last.safetensors"
+        self.best = path / "best.safetensors"
+        self.state = path / "last.state.pt"
+        self.record = path / "run.json"
+        self.epochs = path / "epochs.csv"
+        self.steps = path / "steps.csv"
+        self.tensorboard = path / "tensorboard"
+
+    @classmethod
+    def open(cls, experiment: Experiment) -> RunFolder:
+        """Make a new run's folder with its ``run.json``, or take up the one that is resumed.
+
+        Raises:
+            UserError: The folder is in use and not to be resumed, or holds another run than the
+                one that is asked for, or nothing that could be resumed.
+        """
+        runtime = experiment.runtime
+        if runtime.out is None:
+            raise UsageError("no folder for the run; name one with --runtime.out DIR.")
+        folder = cls(runtime.out)
+        if runtime.out.exists() and not runtime.out.is_dir():
+            raise UserError(f"{runtime.out} is a file; give a folder with --runtime.out DIR.")
+        if runtime.resume:
+            folder._take_up(experiment)
+            return folder
+        if runtime.out.exists() and any(runtime.out.iterdir()):
+            raise UserError(
+                f"the run folder {runtime.out} is not empty; continue its run with "
+                "--runtime.resume or name another with --runtime.out DIR."
+            )
+        runtime.out.mkdir(parents=True, exist_ok=True)
+        write_json(folder.record, {**_describe(experiment), "resumed": []})
+        return folder
+
+    def _take_up(self, experiment: Experiment) -> None:
+        if not self.record.is_file():
+            raise UserError(
+                f"there is no run to resume in {self.path} (no run.json); "
+                "leave --runtime.resume out to start one."
+            )
+        try:
+            record = json.loads(self.record.read_text(encoding="utf-8"))
+            differences = list_differences(record["config"], experiment.to_dict())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{self.record} is damaged; start anew with another --runtime.out."
+            ) from error
+        bound = {key: pair for key, pair in differences.items() if key not in FREE_SETTINGS}
+        if bound:
+            shown = ", ".join(f"{name_flag(k)} was {a}, is now {b}" for k, (a, b) in bound.items())
+            raise UserError(
+                f"the run in {self.path} began with other settings ({shown}); "
+                "give the same ones or another --runtime.out."
+            )
+        now = _describe(experiment)
+        kept = ("command", "arguments", "versions", "commit", "started")
+        record.setdefault("resumed", []).append({key: now[key] for key in kept})
+        write_json(self.record, record)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON atomically, by a temporary file beside it."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def find_commit() -> str | None:
+    """The commit of the source tree, with ``+`` where files differ from it; None outside of git."""
+    home = Path(__file__).resolve().parent
+
+    def ask(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", *arguments], cwd=home, capture_output=True, text=True, timeout=10
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    # An installed package may lie inside some other project's tree: ask for this very file.
+    if ask("ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    commit = ask("rev-parse", "HEAD")
+    return f"{commit}+" if commit and ask("status", "--porcelain", "-uno") else commit
+
+
+def _describe(experiment: Experiment) -> dict[str, Any]:
+    """Recipe, arguments, configuration, versions and commit."""
+    config = experiment.to_dict()
+    recipe = get_recipe(experiment.recipe) if experiment.recipe in RECIPES else Experiment()
+    changed = list_differences(recipe.to_dict(), config)
+    return {
+        "recipe": experiment.recipe,
+        "arguments": {name: new for name, (_, new) in changed.items() if name != "recipe"},
+        "command": sys.argv,
+        "config": config,
+        "versions": {
+            "hierseg": __version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in _PACKAGES},
+        },
+        "commit": find_commit(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

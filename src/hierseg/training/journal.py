@@ -1,0 +1,135 @@
+"""The journal: csv tables of steps and epochs, and the same numbers for TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from hierseg.errors import MissingExtraError
+from hierseg.training.folder import RunFolder
+from hierseg.training.state import Progress
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+    from hierseg.evaluation import Evaluation
+    from hierseg.training.pace import StepReport
+
+LOSS_NAMES = ("loss", "main", "auxiliary", "per_scale")
+STEP_FIELDS = ("step", "epoch", "lr", *LOSS_NAMES, "images_per_second")
+EPOCH_FIELDS = (
+    "epoch", "step", "loss", "seconds", "miou", "num_classes_averaged", "pixel_accuracy",
+    "mean_class_accuracy",
+)  # fmt: skip
+
+
+class CsvTable:
+    """A csv file that grows row by row; cells without a value stay empty.
+
+    Args:
+        path: The file; its directory exists.
+        fields: Columns.
+        until: Rows of an earlier part of the run are kept up to this value of the column
+            ``"step"``: steps after the saved state are done again.
+    """
+
+    def __init__(self, path: Path, fields: Sequence[str], until: int = 0) -> None:
+        self.path = path
+        self.fields = fields
+        kept: list[dict[str, str]] = []
+        if path.is_file() and until > 0:
+            with path.open(newline="", encoding="utf-8") as file:
+                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= until]
+        temporary = path.with_name(path.name + ".tmp")
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fields, restval="", extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(kept)
+        temporary.replace(path)
+
+    def append(self, row: Mapping[str, float | int]) -> None:
+        """Add a row and close the file again, so that a killed run loses none."""
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, self.fields, restval="", extrasaction="ignore").writerow(
+                {
+                    name: f"{value:.6g}" if isinstance(value, float) else value
+                    for name, value in row.items()
+                }
+            )
+
+
+class Journal:
+    """Writes ``steps.csv``, ``epochs.csv`` and TensorBoard's event files of a run.
+
+    Args:
+        folder: The run folder.
+        progress: Where the run begins; what a resumed run did after that is forgotten.
+    """
+
+    def __init__(self, folder: RunFolder, progress: Progress) -> None:
+        self.steps = CsvTable(folder.steps, STEP_FIELDS, progress.step)
+        self.epochs = CsvTable(folder.epochs, EPOCH_FIELDS, progress.step)
+        self.board = _open_tensorboard(folder.tensorboard, progress.step)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.board.close()
+
+    def write_step(self, report: StepReport) -> None:
+        """Losses, rate and pace of a step."""
+        self.steps.append(
+            {
+                "step": report.step,
+                "epoch": report.epoch,
+                "lr": report.lr,
+                **report.losses,
+                "images_per_second": report.images_per_second,
+            }
+        )
+        for name, value in report.losses.items():
+            self.board.add_scalar(f"train/{name}", value, report.step)
+        self.board.add_scalar("train/lr", report.lr, report.step)
+        self.board.add_scalar("train/images_per_second", report.images_per_second, report.step)
+
+    def write_epoch(
+        self, progress: Progress, loss: float, seconds: float, evaluation: Evaluation | None
+    ) -> None:
+        """An epoch that ended: mean loss, time, and the validation where there was one."""
+        row: dict[str, float | int] = {
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "loss": loss,
+            "seconds": seconds,
+        }
+        if evaluation is not None:
+            scores = evaluation.scores
+            row |= {
+                "miou": scores.miou,
+                "num_classes_averaged": scores.num_classes_averaged,
+                "pixel_accuracy": scores.pixel_accuracy,
+                "mean_class_accuracy": scores.mean_class_accuracy,
+            }
+            for name in ("miou", "pixel_accuracy"):
+                self.board.add_scalar(f"val/{name}", row[name], progress.step)
+            for name, iou in scores.iou.items():
+                self.board.add_scalar(f"val_iou/{name}", iou, progress.step)
+        self.epochs.append(row)
+        self.board.flush()
+
+
+def _open_tensorboard(path: Path, step: int) -> SummaryWriter:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingExtraError("training", "train") from error
+    return SummaryWriter(str(path), purge_step=step + 1 if step else None)

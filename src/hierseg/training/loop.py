@@ -1,0 +1,223 @@
+"""The training loop: what METHOD sections 2 and 5 say, step by step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from hierseg import build
+from hierseg.checkpoint import save_checkpoint
+from hierseg.config import Experiment
+from hierseg.data import EpochSampler, TrainingSamples
+from hierseg.evaluation import Evaluation, evaluate
+from hierseg.inference.memory import keep_freed_memory
+from hierseg.losses import CombinedLoss
+from hierseg.models import SegmentationNetwork
+from hierseg.training.averaging import WeightAverage
+from hierseg.training.display import Display, format_duration, make_display
+from hierseg.training.engine import launch_engine
+from hierseg.training.folder import RunFolder, find_commit
+from hierseg.training.journal import Journal
+from hierseg.training.loading import EpochBatches, build_loader
+from hierseg.training.optimiser import build_optimiser, set_rate
+from hierseg.training.pace import Pace, StepReport
+from hierseg.training.schedule import PolySchedule
+from hierseg.training.state import TrainingState
+
+
+@dataclass(frozen=True)
+class Run:
+    """The parts of a run. ``model`` is ``network`` inside the engine: the same weights."""
+
+    experiment: Experiment
+    folder: RunFolder
+    fabric: Fabric
+    data: build.Datasets
+    network: SegmentationNetwork
+    model: Any
+    criterion: CombinedLoss
+    optimiser: Any
+    schedule: PolySchedule
+    batches: EpochBatches
+    loader: DataLoader[dict[str, Any]]
+    state: TrainingState
+
+    @property
+    def evaluated(self) -> SegmentationNetwork:
+        """The network that is evaluated and saved: the average of weights where there is one."""
+        average = self.state.average
+        return self.network if average is None else average.network
+
+
+def train(experiment: Experiment) -> Path:
+    """Train what an experiment describes.
+
+    Returns:
+        The run folder: ``best.safetensors``, ``last.safetensors``, ``last.state.pt``, ``run.json``,
+        ``steps.csv``, ``epochs.csv``, ``tensorboard/``.
+
+    Raises:
+        UsageError: Settings that cannot work together.
+        UserError: Data that cannot be read, or a run folder that cannot be used.
+    """
+    build.check_experiment(experiment)
+    data = build.build_datasets(experiment)
+    folder = RunFolder.open(experiment)
+    run = prepare_run(experiment, data, folder)
+    if experiment.runtime.resume and folder.state.is_file():
+        run.state.restore(folder.state)
+    progress = run.state.progress
+    with make_display() as display, Journal(folder, progress) as journal:
+        display.say(
+            f"{experiment.recipe}: {experiment.model.name}, {len(data.train)} images, "
+            f"{experiment.optim.epochs} epochs of {len(run.batches)} steps, on {run.fabric.device}"
+        )
+        while progress.epoch < experiment.optim.epochs:
+            started = time.perf_counter()
+            loss = train_epoch(run, display, journal)
+            progress.finish_epoch()
+            evaluation = validate(run, display)
+            save_weights(run, evaluation)
+            seconds = time.perf_counter() - started
+            journal.write_epoch(progress, loss, seconds, evaluation)
+            # Last of all: a run killed before this line does the epoch again, rows and all.
+            run.state.save(folder.state)
+            display.say(_describe_epoch(run, loss, seconds, evaluation))
+    return folder.path
+
+
+def prepare_run(experiment: Experiment, data: build.Datasets, folder: RunFolder) -> Run:
+    """Build everything from the experiment and its seed."""
+    runtime, settings = experiment.runtime, experiment.data
+    keep_freed_memory()
+    torch.manual_seed(runtime.seed)
+    fabric, precision = launch_engine(runtime)
+    space = data.train.label_space
+    network = build.build_network(experiment, space)
+    criterion = build.build_criterion(experiment, space, network.align_corners)
+    network.to(fabric.device)
+    decay = experiment.optim.ema_decay
+    average = WeightAverage(network, decay) if decay > 0 else None
+    bare = build_optimiser(network, experiment.optim)
+    model, optimiser = fabric.setup(network, bare)
+    batches = EpochBatches(EpochSampler(len(data.train), runtime.seed), settings.batch)
+    samples = TrainingSamples(data.train, build.build_transform(experiment, space), runtime.seed)
+    return Run(
+        experiment=experiment,
+        folder=folder,
+        fabric=fabric,
+        data=data,
+        network=network,
+        model=model,
+        criterion=criterion,
+        optimiser=optimiser,
+        schedule=PolySchedule.from_config(experiment.optim, len(batches)),
+        batches=batches,
+        loader=build_loader(samples, batches, settings.workers, fabric.device.type == "cuda"),
+        state=TrainingState(network, bare, precision, average),
+    )
+
+
+def train_epoch(run: Run, display: Display, journal: Journal) -> float:
+    """Train what is left of an epoch; returns the mean loss of its steps."""
+    progress, pace = run.state.progress, Pace()
+    run.model.train()
+    run.batches.start(progress.epoch, progress.position)
+    total = torch.zeros((), device=run.fabric.device)
+    first = progress.position
+    for batch in run.loader:
+        rate = set_rate(run.state.optimiser, run.schedule.factor(progress.step))
+        losses = train_step(run, run.fabric.to_device(batch))
+        total += losses["loss"]
+        progress.advance()
+        pace.step()
+        is_logged = progress.step % run.experiment.runtime.log_every == 0
+        if is_logged or display.is_due():
+            report = _report(run, losses, rate, pace)
+            display.show_step(report)
+            if is_logged:
+                journal.write_step(report)
+    return float(total) / max(1, progress.position - first)
+
+
+def train_step(run: Run, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Forward, losses, backward, step; returns the named losses, detached."""
+    output = run.model(batch["image"])
+    losses = run.criterion(output, batch["labels"])
+    run.fabric.backward(losses["loss"])
+    run.optimiser.step()
+    run.optimiser.zero_grad(set_to_none=True)
+    if run.state.average is not None:
+        run.state.average.update(run.network)
+    return {name: value.detach() for name, value in losses.items()}
+
+
+def validate(run: Run, display: Display) -> Evaluation | None:
+    """Evaluate as the command would, every so many epochs and after the last."""
+    settings, epoch = run.experiment.eval, run.state.progress.epoch
+    if epoch % settings.every and epoch < run.experiment.optim.epochs:
+        return None
+    return evaluate(
+        run.evaluated,
+        run.data.val,
+        scales=settings.scales,
+        flip=settings.flip,
+        device=run.fabric.device,
+        on_progress=display.show_validation,
+    )
+
+
+def save_weights(run: Run, evaluation: Evaluation | None) -> None:
+    """Write the last checkpoint, and the best where this is the best."""
+    progress = run.state.progress
+    record: dict[str, Any] = {
+        "recipe": run.experiment.recipe,
+        "model": run.experiment.model.name,
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "commit": find_commit(),
+    }
+    is_best = False
+    if evaluation is not None:
+        record |= evaluation.summary()
+        is_best = evaluation.scores.miou > progress.best_miou
+        progress.best_miou = max(progress.best_miou, evaluation.scores.miou)
+    for path in [run.folder.last, run.folder.best] if is_best else [run.folder.last]:
+        save_checkpoint(path, run.evaluated, run.data.train.label_space, record=record)
+
+
+def _report(run: Run, losses: Mapping[str, Tensor], rate: float, pace: Pace) -> StepReport:
+    progress, settings = run.state.progress, run.experiment
+    steps = len(run.batches) * settings.optim.epochs
+    seconds = pace.seconds_per_step
+    return StepReport(
+        epoch=progress.epoch + 1,
+        epochs=settings.optim.epochs,
+        step=progress.step,
+        steps=steps,
+        position=progress.position,
+        steps_per_epoch=len(run.batches),
+        losses={name: float(value) for name, value in losses.items()},
+        lr=rate,
+        images_per_second=settings.data.batch / seconds if seconds > 0 else 0.0,
+        seconds_left=(steps - progress.step) * seconds,
+    )
+
+
+def _describe_epoch(run: Run, loss: float, seconds: float, evaluation: Evaluation | None) -> str:
+    line = (
+        f"epoch {run.state.progress.epoch}/{run.experiment.optim.epochs}: "
+        f"loss {loss:.4f}, {format_duration(seconds)}"
+    )
+    if evaluation is None:
+        return line
+    scores = evaluation.scores
+    return f"{line}, mIoU {scores.miou:.4f} over {scores.num_classes_averaged} classes"
