@@ -1,0 +1,161 @@
+"""Cars: hatchbacks, saloons, estates, off-roaders and vans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hierseg.data.streets.canvas import Color
+from hierseg.data.streets.solids import Body, Part, extrude
+from hierseg.data.streets.vehicles import (
+    CAR,
+    DARK,
+    GLASS,
+    add_lamps,
+    add_plates,
+    add_wheels,
+    tyres,
+)
+
+PAINTS: tuple[Color, ...] = (
+    (28, 30, 34), (44, 46, 52), (92, 96, 102), (138, 142, 148), (176, 180, 184), (214, 216, 218),
+    (232, 232, 230), (150, 26, 28), (176, 40, 30), (30, 52, 104), (40, 84, 140), (94, 128, 160),
+    (34, 74, 52), (116, 92, 70), (196, 178, 140), (204, 132, 34), (70, 30, 40), (210, 190, 60),
+)  # fmt: skip
+_COMMON = 7  # the first paints are blacks, greys and whites, which most cars have
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A car's side view in metres.
+
+    Attributes:
+        length: From bumper to bumper.
+        width: Without mirrors.
+        belt: Height of the lower edge of the windows at the rear and at the front.
+        nose: Height of the front end of the bonnet.
+        roof: Height.
+        cabin: x of the cabin's four corners over half the length: rear foot, rear top, front top, front foot.
+        wheel: Radius.
+    """
+
+    length: float
+    width: float
+    belt: tuple[float, float]
+    nose: float
+    roof: float
+    cabin: tuple[float, float, float, float]
+    wheel: float
+
+
+SHAPES: dict[str, tuple[float, Shape]] = {
+    "hatchback": (0.3, Shape(4.1, 1.76, (0.98, 0.94), 0.74, 1.48, (-0.97, -0.74, 0.16, 0.58), 0.31)),
+    "saloon": (0.2, Shape(4.6, 1.82, (0.98, 0.92), 0.70, 1.44, (-0.76, -0.42, 0.14, 0.50), 0.32)),
+    "estate": (0.16, Shape(4.6, 1.80, (0.96, 0.92), 0.72, 1.48, (-0.97, -0.82, 0.12, 0.48), 0.32)),
+    "off-roader": (0.2, Shape(4.5, 1.88, (1.10, 1.08), 0.92, 1.72, (-0.97, -0.82, 0.16, 0.50), 0.37)),
+    "van": (0.14, Shape(4.9, 1.94, (1.22, 1.16), 0.98, 2.02, (-0.98, -0.95, 0.36, 0.72), 0.34)),
+}
+
+
+def draw_car(rng: np.random.Generator, lit: bool) -> Body:
+    """A car of any kind and colour."""
+    names = list(SHAPES)
+    odds = np.array([SHAPES[name][0] for name in names])
+    name = names[rng.choice(len(names), p=odds / odds.sum())]
+    shape = SHAPES[name][1]
+    common = rng.random() < 0.68
+    paint = PAINTS[rng.integers(_COMMON) if common else rng.integers(_COMMON, len(PAINTS))]
+    stretch = rng.uniform(0.95, 1.05)
+    closed = name == "van" and rng.random() < 0.5
+    return build_car(shape, np.asarray(paint) * rng.uniform(0.92, 1.06), lit, stretch, closed)
+
+
+def build_car(
+    shape: Shape, paint: Any, lit: bool, stretch: float = 1.0, closed: bool = False
+) -> Body:
+    """A car from its shape; ``closed`` leaves out the rear side windows."""
+    half, wide = shape.length * stretch / 2, shape.width / 2
+    axles = (-half * 0.62, half * 0.64)
+    lower = _lower(shape, half, wide, paint)
+    add_lamps(lower, (-half - 0.01, half + 0.01), (shape.nose - 0.16, shape.nose + 0.01), (wide - 0.46, wide - 0.06), lit)
+    lower.add_end(half + 0.012, (0.36, shape.nose - 0.14), (-wide + 0.5, wide - 0.5), DARK)
+    lower.add_end(-half - 0.012, (0.3, 0.46), (-wide + 0.12, wide - 0.12), DARK)
+    add_plates(lower, (-half - 0.02, half + 0.02), 0.48)
+    add_wheels(lower, axles, shape.wheel, wide + 0.005, (150, 152, 156))
+    cabin = _cabin(shape, half, wide, paint, closed)
+    parts = [*tyres(axles, shape.wheel, wide - 0.02), lower, cabin]
+    return Body(parts, CAR, (-half, half), wide, shape.roof)
+
+
+def _lower(shape: Shape, half: float, wide: float, paint: Any) -> Part:
+    """The body below the windows."""
+    rear, front = shape.belt
+    profile = [
+        (-half + 0.12, 0.24), (-half, 0.42), (-half, rear - 0.14), (-half + 0.1, rear),
+        (shape.cabin[3] * half, front), (half - 0.25, shape.nose + 0.06), (half, shape.nose - 0.08),
+        (half, 0.40), (half - 0.14, 0.24),
+    ]  # fmt: skip
+    widths = np.full(len(profile), wide)
+    widths[[0, -1, 5, 6, 7]] -= 0.07
+    part = extrude(profile, widths, paint, layer=1)
+    sill = [(-half + 0.1, 0.24), (half - 0.12, 0.24), (half - 0.04, 0.4), (-half + 0.02, 0.4)]
+    part.add_side(sill, wide + 0.002, np.asarray(paint) * 0.45)
+    gleam = [(-half + 0.06, rear - 0.16), (half - 0.3, shape.nose - 0.06), (half - 0.3, shape.nose), (-half + 0.06, rear - 0.07)]
+    part.add_side(gleam, wide + 0.003, np.minimum(np.asarray(paint) * 1.16 + 14, 250))
+    for x in (-0.32 * half, 0.22 * half):
+        part.add_side([(x - 0.015, 0.42), (x + 0.015, 0.42), (x + 0.015, rear - 0.02), (x - 0.015, rear - 0.02)], wide + 0.004, np.asarray(paint) * 0.55)
+    return part
+
+
+def _cabin(shape: Shape, half: float, wide: float, paint: Any, closed: bool) -> Part:
+    """Roof, pillars and windows."""
+    foot_rear, top_rear, top_front, foot_front = (x * half for x in shape.cabin)
+    rear, front = shape.belt
+    roof = shape.roof
+    base, top = wide - 0.03, wide - 0.17
+    profile = [
+        (foot_rear, rear), (top_rear, roof - 0.04), ((top_rear + top_front) / 2, roof),
+        (top_front, roof - 0.03), (foot_front, front),
+    ]  # fmt: skip
+    part = extrude(profile, [base, top, top, top, base], paint, layer=2)
+
+    def pane(ends: tuple[tuple[float, float], tuple[float, float]], low: float, high: float) -> Any:
+        """Points on the sloping flank between two lines from belt to roof."""
+        points = []
+        for (x_low, x_high), share in zip((ends[0], ends[0], ends[1], ends[1]), (low, high, high, low), strict=True):
+            x = x_low + (x_high - x_low) * share
+            y = rear + (roof - 0.04 - rear) * share
+            points.append((x, y, base + (top - base) * share + 0.006))
+        return np.array(points)
+
+    pillar = -0.12 * half
+    spans = [((pillar + 0.06, pillar + 0.06), (foot_front - 0.16, top_front - 0.05))]
+    if not closed:
+        spans.append(((foot_rear + 0.16, top_rear + 0.1), (pillar - 0.06, pillar - 0.06)))
+    for span in spans:
+        outline = pane(span, 0.08, 0.86)
+        for mirror in (1, -1):
+            part.add(outline * (1, 1, mirror), GLASS)
+    _add_screens(part, (foot_rear, top_rear, top_front, foot_front), (rear, front, roof), (base, top), closed)
+    return part
+
+
+def _add_screens(
+    part: Part, x: tuple[float, float, float, float], y: tuple[float, float, float],
+    z: tuple[float, float], closed: bool,
+) -> None:  # fmt: skip
+    """Windscreen and rear window, each with a streak of reflected sky."""
+    rear, front, roof = y
+    screens = [(x[3] + 0.012, x[2] + 0.012, front)]
+    if not closed:
+        screens.append((x[0] - 0.012, x[1] - 0.012, rear))
+    for low_x, high_x, low_y in screens:
+        foot = np.array([low_x, low_y, z[0] - 0.1])
+        head = np.array([high_x, roof - 0.05, z[1] - 0.08])
+        low, high = foot + (head - foot) * 0.08, foot + (head - foot) * 0.93
+        mirror = np.array([1, 1, -1])
+        part.add([low, low * mirror, high * mirror, high], GLASS)
+        streak = [low * (1, 1, 0.1), low * (1, 1, 0.5), high * (1, 1, 0.75), high * (1, 1, 0.3)]
+        part.add(streak, (92, 106, 120))

@@ -1,0 +1,81 @@
+"""From a scene to a picture and its label ids."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from hierseg.data.streets.camera import Camera
+from hierseg.data.streets.canvas import Canvas, Pixels
+from hierseg.data.streets.ground import cast_shadows, paint_grain, paint_haze
+from hierseg.data.streets.lens import expose, mark_margin, paint_hood
+from hierseg.data.streets.order import far_to_near
+from hierseg.data.streets.roadway import paint_roadway
+from hierseg.data.streets.scene import Scene, compose_scene
+from hierseg.data.streets.sky import paint_sky
+from hierseg.data.streets.stage import Item, Stage
+from hierseg.errors import UsageError
+from hierseg.size import Size
+
+_OVER = 2  # rows and columns painted for one of the result
+_SMALLEST = 32
+
+
+def draw_street(seed: int, size: Size) -> tuple[Pixels, Pixels]:
+    """Draw a street scene and its exact labels.
+
+    The same seed and size give the same bytes; another size of the same proportions shows the same
+    scene.
+
+    Args:
+        seed: Which scene, at least 0.
+        size: Height and width in pixels.
+
+    Returns:
+        The image (H, W, 3) uint8 RGB, and Cityscapes' label ids (H, W) uint8.
+
+    Raises:
+        UsageError: The size is too small for a scene, or the seed is negative.
+    """
+    if min(size) < _SMALLEST:
+        raise UsageError(f"a street scene needs at least {_SMALLEST} rows and columns, not {size}.")
+    if seed < 0:
+        raise UsageError(f"the seed of a street scene must not be negative, as {seed} is.")
+    return render_scene(compose_scene(seed), size)
+
+
+def render_scene(scene: Scene, size: Size) -> tuple[Pixels, Pixels]:
+    """A scene at a size; see ``draw_street``."""
+    height, width = size.height * _OVER, size.width * _OVER
+    canvas = Canvas(height, width)
+    stage = Stage(canvas, Camera(scene.view, height, width), scene.light)
+    paint_sky(canvas, stage.camera, scene.light, scene.offset)
+    paint_roadway(stage, scene.street, scene.paving)
+    paint_grain(stage, scene.offset, scene.paving.cobbled)
+    _paint_items(stage, scene.items)
+    paint_hood(canvas, scene.lens)
+    reduced = cv2.resize(canvas.pixels, (size.width, size.height), interpolation=cv2.INTER_AREA)
+    image = expose(np.ascontiguousarray(reduced[..., :3]), scene.lens)
+    labels = canvas.labels[1::_OVER, 1::_OVER].copy()
+    mark_margin(labels, scene.lens)
+    if scene.mirrored:
+        image, labels = image[:, ::-1], labels[:, ::-1]
+    return np.ascontiguousarray(image), np.ascontiguousarray(labels)
+
+
+def _paint_items(stage: Stage, items: tuple[Item, ...]) -> None:
+    """Lay the shadows on the ground, and paint what stands there from far to near."""
+    tall = cast_shadows(stage, [item for item in items if item.shades], 0.0)
+    cast_shadows(stage, items, 0.0).darken(stage.canvas)
+    paint_haze(stage)
+    order = far_to_near(
+        [item.footprint for item in items],
+        stage.camera.position[[0, 2]],
+        stage.camera.heading,
+    )
+    for index in order:
+        item = items[index]
+        if not item.shades:
+            x, z = item.footprint.mean(axis=0)
+            item = item.shadowed(1 - 0.85 * tall.at(np.array([x, 0.0, z])))
+        item.paint(stage)
