@@ -24,6 +24,8 @@ FILE = "index.html"
 SHOWN_SHARE = 0.001
 """Classes with a smaller share of an image are neither shown nor found by the filter."""
 
+_HEAT = ("attention", "confidence")
+
 
 @dataclass(frozen=True)
 class Page:
@@ -102,18 +104,26 @@ def _card(record: ImageRecord, space: LabelSpace) -> str:
         f' data-shares="{escape(json.dumps({k: round(v, 5) for k, v in shares.items()}))}">'
         f'<header><h2 title="{escape(record.source)}">{escape(record.name)}</h2><ul class="facts">'
         + "".join(f"<li>{escape(fact)}</li>" for fact in [*facts, *record.facts])
-        + '</ul></header><div class="body"><div class="panels">'
-        + "".join(_panel(panel, record) for panel in record.panels)
+        + '</ul></header><div class="body"><div>'
+        + _panels([panel for panel in record.panels if panel.kind not in _HEAT], record)
+        + _panels([panel for panel in record.panels if panel.kind in _HEAT], record)
         + f'</div><ol class="shares" aria-label="class shares">{_bars(shares, space)}</ol>'
         + "</div></article>"
     )
 
 
+def _panels(panels: Sequence[Panel], record: ImageRecord) -> str:
+    pictures = "".join(_panel(panel, record) for panel in panels)
+    return f'<div class="panels">{pictures}</div>' if panels else ""
+
+
 def _panel(panel: Panel, record: ImageRecord) -> str:
     address = quote(os.fsencode(panel.file))
     what = f"{record.name}: {panel.caption}"
+    ramp = '<span class="ramp"><i></i></span>' if panel.kind in _HEAT else ""
     return (
-        f'<figure class="{escape(panel.kind)}"><figcaption>{escape(panel.caption)}</figcaption>'
+        f'<figure class="{escape(panel.kind)}">'
+        f"<figcaption>{escape(panel.caption)}{ramp}</figcaption>"
         f'<a href="{address}" data-kind="{escape(panel.kind)}"'
         f' data-caption="{escape(panel.caption)}" aria-label="enlarge {escape(what)}">'
         f'<img src="{address}" alt="{escape(what)}" loading="lazy" decoding="async"'

@@ -54,7 +54,7 @@ def write_panels(prediction: Prediction, out: Path, name: str, save: list[str]) 
             panels.append(
                 panel(
                     "attention",
-                    f"attention of scale {scale:g}",
+                    f"attention at {scale:g}",
                     f"{name}_{kind}_heat.jpg",
                     lambda kind=kind, weight=weight: small_picture(kind, render_heat(weight)),  # type: ignore[misc]
                 )

@@ -43,9 +43,8 @@ def render_overlay(
         blended[ignored] = image[ignored]
     line = _outline(labels)
     # A line of the class's own colour, lightened, belongs to the class and shows on any ground.
-    light = cv2.addWeighted(color[line], 0.6, np.full_like(color[line], 255), 0.4, 0)
-    if len(light):
-        blended[line] = cv2.addWeighted(blended[line], 0.25, light, 0.75, 0)
+    light = 0.6 * color[line] + 0.4 * 255
+    blended[line] = np.rint(0.25 * blended[line] + 0.75 * light)
     return np.asarray(blended, np.uint8)
 
 

@@ -45,6 +45,12 @@
     apply();
     find("search").focus();
   });
+  const compact = (on) => {
+    find("compact").ariaPressed = String(on);
+    find("cards").classList.toggle("compact", on);
+  };
+  find("compact").addEventListener("click", () => compact(find("compact").ariaPressed !== "true"));
+  compact(cards.length > 40);
   // A browser may keep what was typed and chosen when the page is loaded again.
   find("search").value = "";
   find("order").value = "given";

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+
+from hierseg.inference import ImageRecord, Page, Panel, Prediction, write_page
+from hierseg.inference.page import render_page
+from hierseg.inference.panels import LONGEST, write_panels
+from hierseg.inference.writers import write_picture
+from hierseg.labels import LabelSpace
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class _Reader(HTMLParser):
+    """Collects what a page refers to, and checks that tags close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.alternatives: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        named = dict(attributes)
+        self.addresses += [
+            value for key in ("href", "src") if (value := named.get(key)) and value != "data:,"
+        ]
+        if tag == "img" and "src" in named:
+            self.alternatives.append(named["alt"] or "")
+        if tag not in ("meta", "link", "img", "input", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def _record(name: str, shares: dict[str, float], confidence: float = 0.5) -> ImageRecord:
+    panels = [
+        Panel("image", "image", f"page/{name}_image.jpg"),
+        Panel("attention", "attention at 0.5", f"page/{name}_a.jpg"),
+    ]
+    return ImageRecord(
+        f"/in/{name}.png", 1, 2, name, 40, 60, confidence, shares, 0.1, [], panels, ["a <fact>"]
+    )
+
+
+@pytest.fixture
+def page(space: LabelSpace) -> Page:
+    records = [
+        _record("one & <two>", {"red": 0.9, "green": 0.1}, 0.9),
+        _record("100%#?ü", {"red": 0.5, "green": 0.4992, "blue & <b>white</b>": 0.0008}, 0.2),
+        _record("plain", {"blue & <b>white</b>": 1.0}, 0.6),
+    ]
+    skipped = {"/in/<script>alert(1)</script>.png": "the file is empty"}
+    return Page("A <title>", ["weights <w>"], space, records, skipped, notes=["A & B."])
+
+
+def test_every_name_is_escaped_and_every_tag_closes(page: Page) -> None:
+    text = render_page(page)
+    reader = _Reader()
+    reader.feed(text)
+    assert reader.open == []
+    for name in ("A <title>", "<w>", "<two>", "<b>white", "<script>alert", "<fact>"):
+        assert name not in text
+    assert "<h1>A &lt;title&gt;</h1>" in text
+    assert "the file is empty" in text
+
+
+def test_the_page_asks_for_nothing_but_its_pictures(page: Page) -> None:
+    text = render_page(page)
+    reader = _Reader()
+    reader.feed(text)
+    assert all(not urlsplit(address).scheme for address in reader.addresses)
+    files = {unquote(address) for address in reader.addresses}
+    assert files == {panel.file for record in page.records for panel in record.panels}
+    assert not re.search(r"https?://|@import|url\(", text)
+    assert all(reader.alternatives)
+
+
+def test_the_legend_has_the_classes_that_occur_with_their_share(page: Page) -> None:
+    text = render_page(page)
+    names = re.findall(r'<button type="button" class="class"[^>]* data-class="([^"]+)"', text)
+    assert names == ["red", "blue &amp; &lt;b&gt;white&lt;/b&gt;", "green"]
+    assert 'title="46.7 % of all pixels, in 2 of 3 images"' in text  # red; (0.9 + 0.5) / 3
+    assert 'title="33.4 % of all pixels, in 1 of 3 images"' in text  # 0.08 % is too little to find
+    assert "#fa0a0a" in text
+
+
+def test_a_page_without_images_is_a_page(space: LabelSpace) -> None:
+    text = render_page(Page("t", [], space, []))
+    assert "0 images" in text
+    assert "<h2>Skipped" not in text
+
+
+def _predict(space: LabelSpace, height: int, width: int) -> Prediction:
+    labels = np.zeros((height, width), np.uint8)
+    labels[:, width // 2 :] = 1
+    heat = np.linspace(0, 1, width, dtype=np.float32) * np.ones((height, 1), np.float32)
+    return Prediction(space.color_table()[labels], labels, heat, space, {0.5: heat})
+
+
+def test_small_outputs_are_shown_themselves_and_large_ones_shrunk(
+    space: LabelSpace, tmp_path: Path
+) -> None:
+    (tmp_path / "page").mkdir()
+    save = ["overlay", "attention"]
+    small = write_panels(_predict(space, 40, 60), tmp_path, "s", save)
+    assert [panel.file for panel in small] == [
+        "page/s_image.jpg", "s_overlay.jpg", "s_attention_0.5_heat.jpg",
+    ]  # fmt: skip
+    large = write_panels(_predict(space, 40, LONGEST + 2), tmp_path, "l", save)
+    assert [panel.file for panel in large] == [
+        "page/l_image.jpg", "page/l_overlay.jpg", "page/l_attention_0.5.jpg",
+    ]  # fmt: skip
+    assert all((tmp_path / panel.file).is_file() for panel in large)
+    unasked = write_panels(_predict(space, 40, 60), tmp_path, "u", ["labels", "confidence"])
+    assert [panel.file for panel in unasked] == [
+        "page/u_image.jpg", "page/u_overlay.jpg", "page/u_confidence.jpg",
+    ]  # fmt: skip
+
+
+_SCRIPT = """<script>
+const log = [];
+const shown = () => [...document.querySelectorAll(".card")].filter((c) => !c.hidden)
+  .map((c) => c.dataset.name).join(",");
+const press = (key, on) => (on ?? document.getElementById("viewer")).dispatchEvent(
+  new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+const name = () => document.getElementById("viewer-name").textContent;
+log.push("all " + shown());
+document.querySelector('button.class[data-class="green"]').click();
+log.push("green " + shown(), document.getElementById("shown").textContent);
+document.getElementById("clear").click();
+log.push("cleared " + shown());
+const order = document.getElementById("order");
+order.value = "confidence"; order.dispatchEvent(new Event("change"));
+log.push("confidence " + shown());
+document.querySelector(".card figure a").click();
+log.push("open " + document.getElementById("viewer").open, name());
+press("ArrowRight"); log.push("right " + name());
+press("ArrowLeft"); press("ArrowLeft"); log.push("left " + name());
+press("2"); log.push(document.querySelector("#viewer-tabs [aria-pressed=true]").textContent);
+document.getElementById("close").click();
+log.push("open " + document.getElementById("viewer").open);
+document.body.setAttribute("data-log", log.join(";"));
+</script></body>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_filter_order_and_viewer_work_in_a_browser(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "page").mkdir()
+    for record in page.records:
+        for panel in record.panels:
+            write_picture(tmp_path / panel.file, np.full((40, 60, 3), 90, np.uint8))
+    path = write_page(page, tmp_path)
+    path.write_text(path.read_text().replace("</body>", _SCRIPT))
+    assert CHROMIUM is not None
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri(),
+    ]  # fmt: skip
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    found = re.search(r'data-log="([^"]*)"', dom)
+    assert found is not None
+    assert unescape(found[1]).split(";") == [
+        "all one & <two>,100%#?ü,plain",
+        "green one & <two>,100%#?ü",
+        "2 of 3 images",
+        "cleared one & <two>,100%#?ü,plain",
+        "confidence 100%#?ü,plain,one & <two>",
+        "open true",
+        "100%#?ü",
+        "right plain",
+        "left one & <two>",
+        "attention at 0.5",
+        "open false",
+    ]

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image
+
+from hierseg.checkpoint import Header
+from hierseg.errors import UserError
+from hierseg.inference import Predictor, UnreadableImageError
+from hierseg.inference.predictor import decide
+from hierseg.labels import CITYSCAPES, LabelSpace
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def test_arrays_pillow_images_and_paths_give_the_same(
+    tmp_path: Path, network: Any, space: LabelSpace, image: Pixels, labels: Pixels
+) -> None:
+    path = tmp_path / "x.png"
+    Image.fromarray(image).save(path)
+    predictor = Predictor(network, label_space=space)
+    for form in (image, Image.fromarray(image), path, str(path), image[::-1][::-1]):
+        prediction = predictor(form)
+        assert np.array_equal(prediction.labels, labels)
+        assert prediction.labels.dtype == np.uint8
+        assert np.array_equal(prediction.image, image)
+    read_only = image.copy()
+    read_only.setflags(write=False)
+    assert np.array_equal(predictor(read_only).labels, labels)
+
+
+def test_a_grey_array_stands_for_a_grey_image(
+    network: Any, space: LabelSpace, image: Pixels
+) -> None:
+    prediction = Predictor(network, label_space=space)(image[..., 0])
+    assert np.array_equal(prediction.image, np.stack([image[..., 0]] * 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((40, 60, 3), np.float32), "float32"),
+        (np.zeros((40, 60, 4), np.uint8), r"\(40, 60, 4\)"),
+        (np.zeros((3, 40, 60), np.uint8), r"\(3, 40, 60\)"),
+        (np.zeros((40, 31, 3), np.uint8), "40x31 is smaller than 32x32"),
+    ],
+)
+def test_arrays_that_are_no_images_are_refused(
+    network: Any, space: LabelSpace, array: npt.NDArray[Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        Predictor(network, label_space=space)(array)
+
+
+def test_confidence_is_the_softmax_of_the_class_chosen() -> None:
+    logits = torch.randn(2, 5, 7, 9) * 30
+    labels, confidence = decide(logits)
+    expected, chosen = logits.softmax(1).max(1)
+    assert torch.equal(labels.long(), chosen)
+    assert torch.allclose(confidence, expected, atol=1e-6)
+    assert confidence.dtype == torch.float32
+    assert float(confidence.max()) <= 1
+
+
+def test_scales_and_flip_reach_the_network(
+    network: Any, space: LabelSpace, image: Pixels, labels: Pixels
+) -> None:
+    prediction = Predictor(network, scales=(1, 2), flip=True, label_space=space)(image)
+    assert [call[1] for call in network.calls] == [(1.0, 2.0), (1.0, 2.0)]
+    assert np.array_equal(prediction.labels, labels)
+    assert prediction.attention is None
+    assert prediction.per_scale is None
+
+
+def test_kept_scales_are_of_the_image_size_and_the_largest_has_no_attention(
+    network: Any, space: LabelSpace, image: Pixels, labels: Pixels
+) -> None:
+    prediction = Predictor(network, (2.0, 0.5, 1.0), label_space=space, keep_scales=True)(image)
+    assert prediction.attention is not None
+    assert prediction.per_scale is not None
+    assert list(prediction.attention) == [0.5, 1.0]
+    assert list(prediction.per_scale) == [0.5, 1.0, 2.0]
+    for scale, weight in prediction.attention.items():
+        assert weight.shape == labels.shape
+        assert weight.dtype == np.float32
+        assert weight[:, -1].mean() == pytest.approx(scale)
+        assert weight[:, 0].mean() == pytest.approx(0)
+    assert np.array_equal(prediction.per_scale[1.0], labels)
+    assert (prediction.per_scale[0.5] == labels).mean() > 0.9
+
+
+def test_the_network_runs_in_evaluation_mode(
+    network: Any, space: LabelSpace, image: Pixels
+) -> None:
+    network.train()
+    Predictor(network, label_space=space)
+    assert not network.training
+
+
+def test_the_label_space_is_the_checkpoints_unless_given(network: Any, space: LabelSpace) -> None:
+    with pytest.raises(UserError, match="label space"):
+        Predictor(network)
+    with pytest.raises(UserError, match="19 classes and the network 3"):
+        Predictor(network, label_space=CITYSCAPES)
+    network.header = Header(1, "b", {}, space, (1.0,), False, {}, {})
+    assert Predictor(network).label_space is space
+
+
+def test_what_a_prediction_says(
+    network: Any, space: LabelSpace, image: Pixels, labels: Pixels
+) -> None:
+    prediction = Predictor(network, label_space=space)(image)
+    assert np.array_equal(prediction.color(), image)
+    assert np.array_equal(prediction.raw_ids(), np.array([7, 300, 0])[labels])
+    shares = prediction.class_shares()
+    assert list(shares) == ["red", "blue & <b>white</b>", "green"]
+    assert shares["green"] == pytest.approx(15 * 20 / 2400)
+    assert sum(shares.values()) == pytest.approx(1)
+    with pytest.raises(UnreadableImageError):
+        Predictor(network, label_space=space)("nowhere.png")

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import errno
+import io
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from hierseg.errors import UsageError, UserError
+from hierseg.inference import Predictor, RunSettings, Summary, run_folder
+from hierseg.inference import run as run_module
+from hierseg.inference.run import fingerprint
+from hierseg.labels import LabelSpace
+
+Pixels = npt.NDArray[np.uint8]
+LABELS = RunSettings(save=("labels",), weights="w")
+
+
+@pytest.fixture
+def predictor(network: Any, space: LabelSpace) -> Predictor:
+    return Predictor(network, label_space=space)
+
+
+@pytest.fixture
+def images(tmp_path: Path, image: Pixels) -> list[Path]:
+    """Three images, each another part of red."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for index in range(3):
+        Image.fromarray(np.roll(image, 5 * index, axis=0)).save(folder / f"{index}.png")
+    return sorted(folder.iterdir())
+
+
+def _run(predictor: Predictor, images: list[Path], out: Path, **changes: Any) -> Summary:
+    return run_folder(predictor, images, out, RunSettings(**{"save": ("labels",), **changes}))
+
+
+def _sizes_seen(predictor: Predictor) -> int:
+    network: Any = predictor.network
+    return len(network.calls)
+
+
+def test_every_image_gets_its_own_outputs(
+    predictor: Predictor, images: list[Path], labels: Pixels, tmp_path: Path
+) -> None:
+    out = tmp_path / "a" / "out"
+    summary = run_folder(predictor, images, out, LABELS)
+    for index in range(3):
+        with Image.open(out / f"{index}_labels.png") as stored:
+            assert np.array_equal(np.asarray(stored), np.roll(labels, 5 * index, axis=0))
+    assert summary.skipped == {}
+    content = json.loads((out / "summary.json").read_text())
+    assert content["complete"] is True
+    assert [Path(entry["source"]).name for entry in content["images"]] == [
+        "0.png",
+        "1.png",
+        "2.png",
+    ]
+    first = content["images"][0]
+    assert (first["height"], first["width"]) == (40, 60)
+    assert first["shares"] == {"red": 0.625, "blue & <b>white</b>": 0.25, "green": 0.125}
+    assert first["files"] == ["0_labels.png", "page/0_image.jpg", "page/0_overlay.jpg"]
+    assert json.loads((out / "legend.json").read_text())["label_space"] == "flags"
+
+
+def test_bad_images_are_listed_and_stop_nothing(
+    predictor: Predictor, images: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "in" / "bad.png").write_text("text")
+    (tmp_path / "in" / "gone.jpg").symlink_to("nowhere")
+    said = io.StringIO()
+    bad = [tmp_path / "in" / "bad.png", *images, tmp_path / "in" / "gone.jpg"]
+    out = tmp_path / "out"
+    summary = run_folder(predictor, bad, out, LABELS, Console(file=said, width=500))
+    assert len(summary.records) == 3
+    assert summary.skipped == {
+        str(bad[0]): "not an image of a known format",
+        str(bad[-1]): "a link to a file that is not there",
+    }
+    assert "bad.png: not an image" in said.getvalue()
+    listed = json.loads((out / "summary.json").read_text())["skipped"]
+    assert [entry["source"] for entry in listed] == [str(bad[0]), str(bad[-1])]
+
+
+def test_what_the_network_refuses_or_has_no_memory_for_is_skipped(
+    predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[Exception] = [UserError("too odd"), RuntimeError("can't allocate memory")]
+    forward = predictor.network.forward
+
+    def fail_twice(*arguments: Any, **named: Any) -> Any:
+        if failures:
+            raise failures.pop(0)
+        return forward(*arguments, **named)
+
+    monkeypatch.setattr(predictor.network, "forward", fail_twice)
+    summary = _run(predictor, images, tmp_path / "out")
+    assert [Path(source).name for source in summary.records] == ["2.png"]
+    reasons = list(summary.skipped.values())
+    assert reasons[0] == "too odd"
+    assert "40x60" in reasons[1]
+    assert "memory" in reasons[1]
+
+
+def test_a_defect_of_the_network_is_not_taken_for_a_bad_image(
+    predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any, **named: Any) -> Any:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(predictor.network, "forward", fail)
+    with pytest.raises(RuntimeError, match="shapes"):
+        _run(predictor, images, tmp_path / "out")
+
+
+def test_what_is_done_is_not_done_again(
+    predictor: Predictor, images: list[Path], image: Pixels, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    _run(predictor, images[:2], out)
+    summary = _run(predictor, images, out)
+    assert _sizes_seen(predictor) == 3
+    assert [record.name for record in summary.records.values()] == ["0", "1", "2"]
+    Image.fromarray(image[:35]).save(images[0])  # a changed image
+    (out / "1_labels.png").unlink()  # a lost output
+    summary = _run(predictor, images, out)
+    assert _sizes_seen(predictor) == 5
+    assert summary.records[str(images[0])].height == 35
+    assert (out / "1_labels.png").is_file()
+
+
+def test_other_settings_are_refused_with_what_differs(
+    predictor: Predictor, images: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    _run(predictor, images, out)
+    other = Predictor(predictor.network, (1.0, 2.0), True, label_space=predictor.label_space)
+    with pytest.raises(UsageError, match="--overwrite") as raised:
+        _run(other, images, out)
+    assert "scales (0.5 1 then, 1 2 now)" in str(raised.value)
+    assert "flip (False then, True now)" in str(raised.value)
+    assert "weights" not in str(raised.value)
+    before = _sizes_seen(predictor)
+    _run(other, images, out, overwrite=True)
+    assert _sizes_seen(predictor) == before + 6  # mirrored as well
+
+
+def test_a_damaged_summary_is_said_to_be_one(
+    predictor: Predictor, images: list[Path], tmp_path: Path
+) -> None:
+    for text in ("{", "[]", '{"settings": {}, "images": [{"name": 1}]}'):
+        (tmp_path / "summary.json").write_text(text)
+        with pytest.raises(UserError, match=r"summary\.json"):
+            _run(predictor, images, tmp_path)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    forward = predictor.network.forward
+
+    def interrupt(*arguments: Any, **named: Any) -> Any:
+        if _sizes_seen(predictor) == 2:
+            raise KeyboardInterrupt
+        return forward(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predictor.network, "forward", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="2 images are done"):
+            _run(predictor, images, out)
+    content = json.loads((out / "summary.json").read_text())
+    assert content["complete"] is False
+    assert content["images_done"] == 2
+    assert len(_run(predictor, images, out).records) == 3
+    assert _sizes_seen(predictor) == 3
+
+
+def test_a_killed_run_loses_little(
+    predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "SECONDS_BETWEEN_SUMMARIES", 0.0)
+    monkeypatch.setattr(run_module, "BEHIND", 0)
+    seen = []
+    forward = predictor.network.forward
+
+    def look(*arguments: Any, **named: Any) -> Any:
+        path = tmp_path / "out" / "summary.json"
+        seen.append(json.loads(path.read_text())["images_done"] if path.exists() else None)
+        return forward(*arguments, **named)
+
+    monkeypatch.setattr(predictor.network, "forward", look)
+    _run(predictor, images, tmp_path / "out")
+    assert seen == [None, 1, 2]
+
+
+def test_a_full_disk_ends_the_run(
+    predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device", "x")
+
+    monkeypatch.setitem(run_module.WRITERS, "labels", full)  # type: ignore[arg-type]
+    with pytest.raises(OSError, match="No space"):
+        _run(predictor, images, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["images_done"] == 0
+    assert threading.active_count() == 1 or not any(
+        thread.name.startswith(("read", "write")) for thread in threading.enumerate()
+    )
+
+
+def test_names_from_an_earlier_run_stay(
+    predictor: Predictor, images: list[Path], image: Pixels, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    _run(predictor, images[:1], out)
+    jpeg = tmp_path / "in" / "0.jpg"
+    Image.fromarray(image).save(jpeg)
+    summary = _run(predictor, [jpeg, *images[:1]], out)
+    assert {Path(s).name: r.name for s, r in summary.records.items()} == {
+        "0.jpg": "0_jpg",
+        "0.png": "0",
+    }
+
+
+def test_the_fingerprint_tells_weights_apart(network: Any) -> None:
+    before = fingerprint(network)
+    assert fingerprint(network) == before
+    network.colors.data[0, 0] += 1e-4
+    assert fingerprint(network) != before
+    assert len(before) == 16
+
+
+def test_where_there_is_no_terminal_progress_is_lines(
+    predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hierseg.inference.progress.SECONDS_BETWEEN_LINES", 0.0)
+    said = io.StringIO()
+    run_folder(predictor, images, tmp_path / "out", LABELS, Console(file=said, width=200))
+    lines = said.getvalue().splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("1 of 3 images, ")
+    assert "images/s" in lines[0]
+    assert "left" in lines[0]
