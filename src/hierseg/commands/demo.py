@@ -1,0 +1,45 @@
+"""`hierseg demo`: see the model in the box at work, with nothing but the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hierseg.errors import UsageError
+from hierseg.size import Size
+
+
+def demo(
+    out: Path,
+    count: int = 12,
+    size: Size = Size(256, 512),
+    weights: str | None = None,
+    device: str = "auto",
+) -> None:
+    """Draw street scenes that the model never saw, segment them, and show them beside the truth.
+
+    Args:
+        out: Folder for the scenes, the predictions, and the page, index.html.
+        count: Number of scenes.
+        size: Size of a scene.
+        weights: Checkpoint file, run folder, or name of packaged weights, of a network with
+            Cityscapes' classes; the model in the box where none is given.
+        device: auto, cpu, or cuda.
+    """
+    from rich.console import Console
+
+    from hierseg.build import choose_device
+    from hierseg.checkpoint import find_weights, load_model
+    from hierseg.demo import run_demo
+    from hierseg.inference import Predictor
+
+    if count < 1:
+        raise UsageError(f"--count {count} draws nothing; give 1 or more.")
+    network = load_model(weights, choose_device(device, "--device"))
+    predictor = Predictor(network, keep_scales=True)
+    name = weights if weights is not None else find_weights().stem
+    result = run_demo(predictor, out, count, size, weights=name, console=Console(stderr=True))
+    scores = result.scores
+    print(
+        f"{count} scenes segmented, mIoU {scores.miou:.3f} over {scores.num_classes_averaged} "
+        f"classes; open the page in a browser:\n{result.page.resolve().as_uri()}"
+    )

@@ -1,0 +1,165 @@
+"""The demonstration: draw, segment, compare with the truth, and show all of it on a page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import track
+
+from hierseg.demo.scenes import DEMO_SEED, DemoScene, draw_scenes
+from hierseg.errors import UserError
+from hierseg.inference import (
+    ImageRecord,
+    Page,
+    Panel,
+    Predictor,
+    RunSettings,
+    Summary,
+    read_image,
+    run_folder,
+    write_page,
+)
+from hierseg.inference.panels import FOLDER, write_overlay_panel
+from hierseg.inference.writers import write_picture
+from hierseg.labels import CITYSCAPES
+from hierseg.metrics import ConfusionMatrix, SegmentationScores
+from hierseg.size import Size
+
+SAVE = ("overlay", "color", "labels", "ids", "attention")
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demonstration made.
+
+    Attributes:
+        page: The page.
+        scores: Measures over all scenes together.
+    """
+
+    page: Path
+    scores: SegmentationScores
+
+
+def run_demo(
+    predictor: Predictor,
+    out: Path,
+    count: int = 12,
+    size: Size = Size(256, 512),
+    seed: int = DEMO_SEED,
+    weights: str = "",
+    console: Console | None = None,
+) -> DemoResult:
+    """Draw scenes, segment them, and write ``out/index.html`` with the truth beside each.
+
+    Args:
+        predictor: Of a network with Cityscapes' classes, and with ``keep_scales``.
+        out: Folder of the demonstration; an earlier one there is done over.
+        count: Number of scenes.
+        size: Size of a scene.
+        seed: Seed of the scenes.
+        weights: The weights' name, for the page.
+        console: For progress; None for none.
+
+    Raises:
+        UserError: The network has other classes than the scenes.
+    """
+    if predictor.label_space.names != CITYSCAPES.names:
+        raise UserError(
+            f"the demonstration's scenes have Cityscapes' classes, and the weights those of "
+            f"'{predictor.label_space.name}'; choose other --weights."
+        )
+    drawing: Iterable[DemoScene] = draw_scenes(out, count, size, seed)
+    if console is not None:
+        drawing = track(drawing, "drawing", count, console=console, transient=True)
+    scenes = list(drawing)
+    settings = RunSettings(save=SAVE, overwrite=True, weights=weights)
+    summary = run_folder(predictor, [scene.image for scene in scenes], out, settings, console)
+    matrix = ConfusionMatrix(CITYSCAPES.num_classes, CITYSCAPES.ignore)
+    records = [
+        _compare(record, scene, out, matrix)
+        for record, scene in zip(summary.records.values(), scenes, strict=True)
+    ]
+    scores = matrix.scores(CITYSCAPES.names)
+    page = Page(
+        title="Miniature Streets, segmented",
+        facts=_facts(predictor, summary, scores),
+        label_space=predictor.label_space,
+        records=records,
+        notes=_notes(scores, seed),
+    )
+    return DemoResult(write_page(page, out), scores)
+
+
+def _compare(
+    record: ImageRecord, scene: DemoScene, out: Path, total: ConfusionMatrix
+) -> ImageRecord:
+    """Count a scene's written label file against the truth, and show both on the page."""
+    predicted = cv2.imread(str(out / f"{record.name}_labels.png"), cv2.IMREAD_UNCHANGED)
+    assert predicted is not None
+    labels = np.asarray(predicted, np.uint8)
+    own = ConfusionMatrix(total.num_classes, total.ignore)
+    own.update(labels, scene.truth)
+    total.merge(own)
+    scores = own.scores(CITYSCAPES.names)
+    image = read_image(scene.image)
+    truth = write_overlay_panel(image, scene.truth, CITYSCAPES, out, f"{record.name}_truth")
+    errors = write_picture(
+        out / FOLDER / f"{record.name}_errors.jpg", _show_errors(image, labels, scene.truth)
+    )
+    shown, attention = record.panels[:2], record.panels[2:]
+    return dataclasses.replace(
+        record,
+        panels=[
+            *shown,
+            Panel("truth", "truth", truth.relative_to(out).as_posix()),
+            *attention,
+            Panel("errors", "wrong pixels", errors.relative_to(out).as_posix()),
+        ],
+        facts=[f"mIoU {scores.miou:.2f}", f"{scores.pixel_accuracy:.1%} of pixels right"],
+    )
+
+
+def _show_errors(
+    image: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8]:
+    """The image in pale grey, wrong pixels red."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    picture = np.repeat((grey // 2 + 100).astype(np.uint8)[..., None], 3, axis=2)
+    picture[(labels != truth) & (truth != CITYSCAPES.ignore)] = (214, 40, 40)
+    return picture
+
+
+def _facts(predictor: Predictor, summary: Summary, scores: SegmentationScores) -> Sequence[str]:
+    scales = " ".join(f"{scale:g}" for scale in summary.settings["scales"])
+    return [
+        f"{len(summary.records)} scenes",
+        f"weights {summary.about['weights']}",
+        f"scales {scales}" + (", with mirror image" if predictor.flip else ""),
+        f"mIoU {scores.miou:.3f} over {scores.num_classes_averaged} classes",
+        f"{scores.pixel_accuracy:.1%} of pixels right",
+    ]
+
+
+def _notes(scores: SegmentationScores, seed: int) -> Sequence[str]:
+    iou = sorted(
+        ((name, value) for name, value in scores.iou.items() if value == value),  # not NaN
+        key=lambda item: -item[1],
+    )
+    return [
+        f"The scenes are drawn from seed {seed} by a rule of their own, so that no scene that "
+        "`hierseg streets` writes for training is among them. They are as simple as those, and "
+        "the figures say nothing about photographs.",
+        "IoU of each class over all scenes: "
+        + ", ".join(f"{name} {value:.2f}" for name, value in iou)
+        + ". A scene's own mIoU is the mean over the classes in that scene.",
+        "Attention is bright where the prediction at that scale decides, and dark where the "
+        "larger scale does.",
+    ]

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from hierseg.checkpoint import load_model
+from hierseg.cli import main
+from hierseg.commands.predict import Output
+from hierseg.inference import WRITERS, Predictor
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Two images of odd sizes in one folder."""
+    folder = tmp_path / "pictures"
+    (folder / "deep").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 255, (67, 131, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "one.png")
+    Image.fromarray(noise[:40, :50]).save(folder / "deep" / "two.jpg")
+    return folder
+
+
+@pytest.fixture
+def run(checkpoint: Path, tmp_path: Path) -> Run:
+    def run_predict(*words: object) -> int:
+        flags = ["--out", tmp_path / "out", "--weights", checkpoint]
+        return main(["predict", *map(str, [*words, *flags])])
+
+    return run_predict
+
+
+def test_save_names_what_there_are_writers_for() -> None:
+    assert set(typing.get_args(Output)) == set(WRITERS)
+
+
+def test_a_folder_becomes_label_maps_overlays_and_a_page(
+    run: Run, pictures: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(pictures) == 0
+    out = tmp_path / "out"
+    said = capsys.readouterr().out
+    assert said == f"2 of 2 images segmented: {(out / 'index.html').as_uri()}\n"
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    kinds = ("labels.png", "ids.png", "color.png", "overlay.jpg")
+    assert files == {
+        "index.html", "legend.json", "summary.json", "page/one_image.jpg", "page/two_image.jpg",
+        *(f"{name}_{kind}" for name in ("one", "two") for kind in kinds),
+    }  # fmt: skip
+    predicted = Predictor(load_model(checkpoint))(pictures / "one.png")
+    for kind, expected in (("labels", predicted.labels), ("ids", predicted.raw_ids())):
+        stored = cv2.imread(str(out / f"one_{kind}.png"), cv2.IMREAD_UNCHANGED)
+        assert stored is not None
+        assert np.array_equal(stored, expected)
+    with Image.open(out / "two_overlay.jpg") as overlay:
+        assert overlay.size == (50, 40)
+    page = (out / "index.html").read_text()
+    assert 'src="one_overlay.jpg"' in page
+    assert "untrained.safetensors" in page
+
+
+def test_some_skipped_is_status_3_and_the_page_lists_them(
+    run: Run, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "empty.png").touch()
+    assert run(pictures, "--save", "labels", "--max-pixels", "8000") == 3
+    said = capsys.readouterr()
+    assert said.out.startswith("1 of 3 images segmented")
+    assert "2 were skipped" in said.err
+    skipped = json.loads((tmp_path / "out" / "summary.json").read_text())["skipped"]
+    assert [Path(entry["source"]).name for entry in skipped] == ["empty.png", "one.png"]
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "8,777 pixels are more than --max-pixels 8,000" in page
+
+
+def test_nothing_done_is_status_1(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_text("no image")
+    assert run(tmp_path / "x.png") == 1
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["images"] == []
+
+
+def test_everything_that_can_be_saved(run: Run, pictures: Path, tmp_path: Path) -> None:
+    image = pictures / "one.png"
+    assert run(image, "--save", *WRITERS, "--scales", "0.5", "1", "2", "--flip") == 0
+    names = {path.name for path in (tmp_path / "out").glob("one_*")}
+    assert names == {
+        "one_labels.png", "one_ids.png", "one_color.png", "one_overlay.jpg", "one_confidence.png",
+        "one_attention_0.5.png", "one_attention_0.5_heat.jpg", "one_attention_1.png",
+        "one_attention_1_heat.jpg", "one_labels_0.5.png", "one_labels_1.png", "one_labels_2.png",
+    }  # fmt: skip
+    for name in names:
+        with Image.open(tmp_path / "out" / name) as stored:
+            assert stored.size == (131, 67), name
+    assert "attention at 0.5" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_the_same_command_does_nothing_twice_and_others_are_refused(
+    run: Run, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(pictures, "--save", "labels") == 0
+    written = (tmp_path / "out" / "one_labels.png").stat().st_mtime_ns
+    assert run(pictures, "--save", "labels") == 0
+    assert (tmp_path / "out" / "one_labels.png").stat().st_mtime_ns == written
+    assert capsys.readouterr().out.count("2 of 2 images segmented") == 2
+    assert run(pictures, "--save", "labels", "--flip") == 2
+    assert "flip (False then, True now)" in capsys.readouterr().err
+    assert run(pictures, "--save", "labels", "--flip", "--overwrite") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere.png"], "nowhere.png does not exist"),
+        ([], "at least one image"),
+        (["PICTURES", "--scales", "0.5"], "must include 1"),
+        (["PICTURES", "--scales"], "--scales"),
+        (["PICTURES", "--save", "attention", "--scales", "1"], "--scales 0.5 1"),
+        (["PICTURES", "--save"], "--save"),
+        (["PICTURES", "--max-pixels", "0"], "--max-pixels"),
+        (["PICTURES", "--device", "abacus"], "--device"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_status_2(
+    run: Run,
+    pictures: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    assert run(*(pictures if word == "PICTURES" else word for word in words)) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_weights_that_are_none_are_status_1(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", pictures, "--out", tmp_path / "out", "--weights", "stretes"]
+    assert main([str(word) for word in words]) == 1
+    assert "stretes" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_out_that_is_a_file_is_a_sentence(
+    pictures: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").touch()
+    words = ["predict", pictures, "--out", tmp_path / "out", "--weights", checkpoint]
+    assert main([str(word) for word in words]) == 1
+    assert str(tmp_path / "out") in capsys.readouterr().err

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from hierseg.data.streets import draw_street
+from hierseg.demo import draw_scenes, run_demo
+from hierseg.demo.scenes import scene_seed
+from hierseg.errors import UserError
+from hierseg.inference import Prediction
+from hierseg.labels import CAMVID, CITYSCAPES
+from hierseg.size import Size
+
+SIZE = Size(48, 96)
+
+
+class Oracle:
+    """Knows the scenes of a seed, and is wrong in a stripe if asked to be."""
+
+    class Network(torch.nn.Linear):
+        scales = (0.5, 1.0)
+
+    def __init__(self, wrong: bool = False) -> None:
+        self.network = self.Network(1, 1)
+        self.scales = None
+        self.flip = False
+        self.label_space = CITYSCAPES
+        self.wrong = wrong
+        self.known: dict[bytes, Any] = {}
+        for index in range(2):
+            pixels, raw = draw_street(scene_seed(7, index), SIZE)
+            self.known[pixels.tobytes()] = CITYSCAPES.encode(raw)
+
+    def __call__(self, pixels: Any) -> Prediction:
+        labels = self.known[pixels.tobytes()].copy()
+        labels[labels == CITYSCAPES.ignore] = 0
+        if self.wrong:
+            labels[:5] = CITYSCAPES.names.index("train")
+        heat = np.ones(labels.shape, np.float32)
+        return Prediction(pixels, labels, heat, CITYSCAPES, {0.5: heat})
+
+
+def test_the_demo_is_honest_about_what_is_right(tmp_path: Path) -> None:
+    oracle: Any = Oracle()
+    result = run_demo(oracle, tmp_path, 2, SIZE, seed=7, weights="oracle")
+    assert result.page == tmp_path / "index.html"
+    assert result.scores.miou == 1.0
+    assert result.scores.num_classes_averaged < 19
+    page = result.page.read_text()
+    assert f"mIoU 1.000 over {result.scores.num_classes_averaged} classes" in page
+    for name in ("street_00", "street_01"):
+        for kind in ("truth", "errors", "image"):
+            assert f'src="page/{name}_{kind}.jpg"' in page
+            assert (tmp_path / "page" / f"{name}_{kind}.jpg").is_file()
+        assert f'src="{name}_attention_0.5_heat.jpg"' in page
+        assert (tmp_path / "scenes" / f"{name}.png").is_file()
+
+
+def test_the_demo_is_honest_about_what_is_wrong_and_can_be_done_over(tmp_path: Path) -> None:
+    right: Any = Oracle()
+    run_demo(right, tmp_path, 2, SIZE, seed=7)
+    wrong: Any = Oracle(wrong=True)
+    result = run_demo(wrong, tmp_path, 2, SIZE, seed=7)
+    assert result.scores.miou < 1
+    assert result.scores.iou["train"] == 0
+    errors = cv2.imread(str(tmp_path / "page" / "street_00_errors.jpg"))
+    assert errors is not None
+    blue, _, red = (errors[..., channel].astype(int) for channel in range(3))
+    assert (red[:4] - blue[:4]).mean() > 100
+    assert (red[8:] - blue[8:]).mean() < 10
+
+
+def test_the_truth_is_the_scenes_labels(tmp_path: Path) -> None:
+    scenes = list(draw_scenes(tmp_path, 2, SIZE, seed=7))
+    for index, scene in enumerate(scenes):
+        pixels, raw = draw_street(scene_seed(7, index), SIZE)
+        assert np.array_equal(scene.truth, CITYSCAPES.encode(raw))
+        stored = cv2.imread(str(scene.image))
+        assert stored is not None
+        assert np.array_equal(stored[..., ::-1], pixels)
+
+
+def test_no_scene_has_the_seed_of_a_data_sets() -> None:
+    seeds = {scene_seed(seed, index) for seed in range(20) for index in range(50)}
+    assert len(seeds) == 1000
+    assert min(seeds) > 1_000_000
+
+
+def test_other_classes_than_the_scenes_are_refused(tmp_path: Path) -> None:
+    oracle: Any = Oracle()
+    oracle.label_space = CAMVID
+    with pytest.raises(UserError, match="camvid"):
+        run_demo(oracle, tmp_path, 1, SIZE)

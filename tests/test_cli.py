@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hierseg
+from hierseg import cli
+from hierseg.config import Experiment
+from hierseg.errors import MissingExtraError, UsageError, UserError
+from hierseg.size import Size
+
+Install = Callable[[str, Callable[..., Any]], None]
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a function in the place of a command."""
+
+    def install_command(name: str, function: Callable[..., Any]) -> None:
+        module = types.ModuleType("stand_in")
+        module.run = function  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "stand_in", module)
+        monkeypatch.setitem(cli.COMMANDS, name, cli.Command("stand_in:run", "a stand-in"))
+
+    return install_command
+
+
+HELPS = [
+    ["--help"],
+    ["--version"],
+    *([name, "--help"] for name in cli.COMMANDS),
+    ["train", "streets-lite0", "--help"],
+]
+
+
+def test_no_help_imports_torch_or_tyro_before_it_must() -> None:
+    code = f"""
+import contextlib, io, sys
+from hierseg.cli import main
+for words in {HELPS!r}:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        main(words)
+    assert len(said.getvalue()) > 10, words
+    heavy = {{"torch", "timm", "numpy", "cv2"}} & set(sys.modules)
+    print(words, sorted(heavy), "tyro" in sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = run.stdout.splitlines()
+    assert len(lines) == len(HELPS)
+    assert all(" [] " in line for line in lines), run.stdout
+    assert [line.endswith("False") for line in lines[:2]] == [True, True]
+
+
+def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["--help"], ["-h"], ["help"]):
+        assert cli.main(words) == 0
+        said = capsys.readouterr().out
+        assert all(f"\n  {name} " in said for name in cli.COMMANDS)
+        assert max(map(len, said.splitlines())) <= 80
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"hierseg {hierseg.__version__}\n"
+
+
+def test_every_command_can_be_loaded() -> None:
+    for name, command in cli.COMMANDS.items():
+        function = command.load()
+        assert function.__name__ == name
+        assert (function.__doc__ or "").strip()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["predit"], "hierseg: there is no command 'predit'; did you mean 'predict'?\n"),
+        (["xyz"], "hierseg: there is no command 'xyz'; `hierseg --help` lists them.\n"),
+        (["--quiet"], "hierseg: there is no flag '--quiet'; `hierseg --help` lists them.\n"),
+    ],
+)
+def test_an_unknown_command_gets_the_nearest(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    said = capsys.readouterr()
+    assert said.err == sentence
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "sentence"),
+    [
+        (UserError("the cure."), 1, "the cure."),
+        (UsageError("the flag."), 2, "the flag."),
+        (MissingExtraError("Video", "video"), 1, "Video needs an optional package"),
+        (KeyboardInterrupt(), 130, "interrupted."),
+        (KeyboardInterrupt("half is done."), 130, "half is done."),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 1, "/x: permission denied;"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 1, "/x: no space is left"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "no space is left"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/x"), 1, "/x: no such file"),
+        (OSError(errno.EMFILE, "Too many open files"), 1, "too many open files."),
+    ],
+)
+def test_failures_are_one_sentence_and_a_status(
+    install: Install,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    status: int,
+    sentence: str,
+) -> None:
+    def fail() -> None:
+        raise error
+
+    install("streets", fail)
+    assert cli.main(["streets"]) == status
+    said = capsys.readouterr().err
+    assert said.startswith(f"hierseg: {sentence}")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [OSError("image file is odd"), ZeroDivisionError()])
+def test_defects_keep_their_traceback(install: Install, error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    install("streets", fail)
+    with pytest.raises(type(error)):
+        cli.main(["streets"])
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    code = """
+import sys, types
+from hierseg import cli
+module = types.ModuleType("stand_in")
+module.run = lambda: print("x" * 1_000_000)
+module.run.__doc__ = "Print."
+sys.modules["stand_in"] = module
+cli.COMMANDS["streets"] = cli.Command("stand_in:run", "")
+sys.exit(cli.main(["streets"]))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 1
+    assert said == "hierseg: whatever read the output has closed it.\n"
+
+
+def test_arguments_are_parsed_by_their_types(install: Install) -> None:
+    seen: list[Any] = []
+
+    def command(
+        sources: tuple[str, ...],
+        /,
+        out: Path,
+        size: Size = Size(1, 2),
+        scales: tuple[float, ...] | None = None,
+        flip: bool = False,
+    ) -> int:
+        """Do it."""
+        seen.append((sources, out, size, scales, flip))
+        return 3
+
+    install("streets", command)
+    words = ["a", "b c", "--out", "o", "--size", "32x64", "--scales", "0.5", "1", "--flip"]
+    assert cli.main(["streets", *words]) == 3
+    assert cli.main(["streets", "a", "--out", "o"]) == 3
+    assert seen == [
+        (("a", "b c"), Path("o"), Size(32, 64), (0.5, 1.0), True),
+        (("a",), Path("o"), Size(1, 2), None, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--size", "64"], "HEIGHTxWIDTH"),
+        (["--size", "1x2", "--scales", "0.5", "one"], "one"),
+        ([], "--size"),
+        (["--size", "1x2", "--sacles", "1"], "--scales"),
+    ],
+)
+def test_wrong_arguments_are_wrong_usage(
+    install: Install, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    def command(size: Size, scales: tuple[float, ...] | None = None) -> None:
+        """Do it."""
+
+    install("streets", command)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["streets", *words])
+    assert left.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_shows_paragraphs_defaults_and_no_none(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(
+        sources: tuple[str, ...], /, size: Size = Size(256, 512), weights: str | None = None
+    ) -> None:
+        """Do it.
+
+        Args:
+            sources: Images.
+            size: A text that goes on
+                in another line.
+            weights: Their name.
+        """
+
+    install("streets", command)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["streets", "--help"])
+    assert left.value.code == 0
+    said = capsys.readouterr().out
+    assert "goes on in another" in said
+    assert "(default: 256x512)" in said
+    assert "HEIGHTxWIDTH" in said
+    assert "SOURCE ..." in said
+    assert "None" not in said
+
+
+def test_train_overrides_the_recipes_values(install: Install) -> None:
+    seen: list[Experiment] = []
+    install("train", seen.append)
+    words = [
+        "--data.root", "/d", "--data.crop", "64x128", "--optim.lr", "0.5", "--runtime.out", "/o",
+        "--model.train-scales", "0.5", "1", "--runtime.resume", "--model.no-pretrained",
+    ]  # fmt: skip
+    assert cli.main(["train", "camvid-lite0", *words]) == 0
+    [experiment] = seen
+    assert experiment.recipe == "camvid-lite0"
+    assert experiment.data.name == "camvid"
+    assert experiment.data.root == Path("/d")
+    assert experiment.data.crop == Size(64, 128)
+    assert experiment.optim.lr == 0.5
+    assert experiment.model.train_scales == (0.5, 1.0)
+    assert (experiment.runtime.resume, experiment.model.pretrained) == (True, False)
+
+
+def test_train_help_shows_the_recipes_values(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["train", "camvid-lite0", "--help"])
+    assert left.value.code == 0
+    said = capsys.readouterr().out
+    assert "(default: 352x480)" in said
+    assert "hierseg train camvid-lite0 --data.root" in said
+    assert "--recipe" not in said
+
+
+def test_train_wants_a_recipe_it_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "camvid-lite"]) == 2
+    assert "did you mean 'camvid-lite0'" in capsys.readouterr().err
+    for words in ([], ["--data.root", "x"]):
+        assert cli.main(["train", *words]) == 2
+        assert "streets-lite0" in capsys.readouterr().err
+    assert cli.main(["train", "--help"]) == 0
+    assert "streets-lite0" in capsys.readouterr().out
