@@ -81,8 +81,8 @@ def header_from_json(text: str, source: str) -> Header:
         raise UserError(f"{source} is damaged: its metadata have no format version.")
     if version > FORMAT_VERSION:
         raise UserError(
-            f"{source} is of format {str(version)[:9]}, and this hierseg reads up to {FORMAT_VERSION}; "
-            "install a newer hierseg."
+            f"{source} is of format {str(version)[:9]}, and this hierseg reads up to "
+            f"{FORMAT_VERSION}; install a newer hierseg."
         )
     try:
         return Header(
