@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from hierseg.errors import UsageError
 
 if TYPE_CHECKING:
-    from hierseg.inference import Summary
+    from hierseg.inference import RunSettings, Summary
     from hierseg.labels import LabelSpace
     from hierseg.models import SegmentationNetwork
 
@@ -55,31 +55,35 @@ def predict(
     from rich.console import Console
 
     from hierseg.build import check_scales, choose_device
-    from hierseg.checkpoint import find_weights, load_model
-    from hierseg.inference import Predictor, RunSettings, find_images, run_folder
+    from hierseg.checkpoint import load_model
+    from hierseg.inference import Predictor, find_images, run_folder
     from hierseg.inference.writers import NEEDS_SCALES
 
     if scales is not None:
         check_scales(scales, "--scales")
+    settings = _settings(save, max_pixels, overwrite, weights)
+    images = find_images(sources, exclude=out)
+    network = load_model(weights, choose_device(device, "--device"))
+    if "attention" in save:
+        _check_attention(network, network.scales if scales is None else scales)
+    predictor = Predictor(network, scales, flip, keep_scales=bool(NEEDS_SCALES & set(save)))
+    summary = run_folder(predictor, images, out, settings, Console(stderr=True))
+    _write_page(summary, predictor.label_space, out)
+    return _report(summary, len(images), out)
+
+
+def _settings(
+    save: tuple[Output, ...], max_pixels: int, overwrite: bool, weights: str | None
+) -> RunSettings:
+    from hierseg.checkpoint import find_weights
+    from hierseg.inference import RunSettings
+
     if not save:
         raise UsageError("--save names nothing to write; leave it out, or name for example labels.")
     if max_pixels < 1:
         raise UsageError(f"--max-pixels {max_pixels} leaves no images; give 1 or more.")
-    where = choose_device(device, "--device")
-    images = find_images(sources, exclude=out)
-    network = load_model(weights, where)
-    if "attention" in save:
-        _check_attention(network, network.scales if scales is None else scales)
-    predictor = Predictor(network, scales, flip, keep_scales=bool(NEEDS_SCALES & set(save)))
-    settings = RunSettings(
-        save=tuple(dict.fromkeys(save)),
-        max_pixels=max_pixels,
-        overwrite=overwrite,
-        weights=weights if weights is not None else find_weights().stem,
-    )
-    summary = run_folder(predictor, images, out, settings, Console(stderr=True))
-    _write_page(summary, predictor.label_space, out)
-    return _report(summary, len(images), out)
+    name = weights if weights is not None else find_weights().stem
+    return RunSettings(tuple(dict.fromkeys(save)), max_pixels, overwrite, name)
 
 
 def _check_attention(network: SegmentationNetwork, scales: tuple[float, ...]) -> None:
