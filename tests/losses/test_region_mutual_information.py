@@ -92,11 +92,48 @@ def test_equals_the_published_numbers(parity_dir: Path) -> None:
         assert logits.grad.abs().sum().item() == pytest.approx(case["grad_abs_sum"], rel=1e-5)
 
 
-def test_gradient_is_that_of_the_value() -> None:
-    logits, labels = draw((2, 2, 10, 13))
+# 11 and 15 leave rows and columns that no pooling kernel covers.
+@pytest.mark.parametrize("shape", [(2, 2, 10, 13), (1, 3, 11, 15), (1, 2, 8, 12)])
+def test_gradient_is_that_of_the_value(shape: tuple[int, int, int, int]) -> None:
+    logits, labels = draw(shape)
     logits = logits.double().requires_grad_()
     criterion = RegionMutualInformation()
     assert torch.autograd.gradcheck(lambda x: criterion(x, labels), (logits,), fast_mode=True)
+    assert torch.autograd.gradcheck(lambda x: criterion.bce(x, labels), (logits,), fast_mode=True)
+
+
+def test_the_scatter_is_the_same_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, labels = draw((2, 5, 40, 48))
+    results = []
+    for chunk in (1, 2**21, 18 * 11 * 13 * 3):  # one map, all ten, three at a time
+        monkeypatch.setattr("hierseg.losses.region_statistics.CHUNK", chunk)
+        leaf = logits.clone().requires_grad_()
+        loss = RegionMutualInformation()(leaf, labels)
+        loss.backward()
+        assert leaf.grad is not None
+        results.append((loss.detach(), leaf.grad))
+    for loss, gradient in results[1:]:
+        assert torch.allclose(loss, results[0][0], rtol=1e-6)
+        assert torch.allclose(gradient, results[0][1], atol=1e-7)
+
+
+@pytest.mark.parametrize("classes", [511, 512, 513, 1100])
+def test_any_number_of_classes_has_its_bce(classes: int) -> None:
+    # At a logit of 0 each class has a factor of 2, and 2**1100 is beyond float64.
+    logits = torch.zeros(1, classes, 8, 8)
+    labels = torch.zeros(1, 8, 8, dtype=torch.int64)
+    loss = RegionMutualInformation().bce(logits, labels)
+    assert loss.item() == pytest.approx(classes * np.log(2) * 64 / 65, rel=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.01, 5.0, 12.0, 30.0, 60.0])
+@pytest.mark.parametrize("right", [True, False])
+def test_bce_is_exact_for_small_and_large_losses(value: float, right: bool) -> None:
+    labels = torch.randint(0, 4, (1, 12, 12), generator=torch.Generator().manual_seed(0))
+    own = functional.one_hot(labels, 4).movedim(3, 1).float()
+    logits = value * (2 * own - 1) * (1 if right else -1)
+    expected, _ = transcribe(logits, labels)
+    assert RegionMutualInformation().bce(logits, labels).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_can_be_negative() -> None:

@@ -9,9 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-POOL = 4  # kernel and stride of the average pooling, padded by half of it
-REGION = 3  # side of a neighbourhood
-DIMENSION = REGION * REGION
+from hierseg.losses.region_statistics import (
+    DIMENSION,
+    POOL,
+    REGION,
+    JointScatter,
+    PooledSigmoid,
+    SigmoidCrossEntropySum,
+)
+
 FLOOR = 1e-6  # added to probabilities
 REGULARIZER = 5e-4  # added to the diagonals
 LOG_FLOOR = 1e-8  # added inside the logarithm
@@ -51,11 +57,9 @@ class RegionMutualInformation(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             counted = labels != self.ignore
-            # softplus(x) - y x, where y x needs only the labelled class: no one-hot map is built.
-            own = logits.gather(1, labels.where(counted, 0).unsqueeze(1)).squeeze(1)
-            total = (functional.softplus(logits).sum(1) - own) * counted
-            mean = total.sum(dtype=torch.float64) / (counted.sum() + 1)
-            return mean.to(logits.dtype)
+            own = labels.where(counted, 0).unsqueeze(1)
+            total: Tensor = SigmoidCrossEntropySum.apply(logits, own, counted)
+            return (total / (counted.sum() + 1)).to(logits.dtype)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
         """What auxiliary and per-scale logits are held to: the whole BCE (METHOD section 2)."""
@@ -67,9 +71,9 @@ class RegionMutualInformation(nn.Module):
             return None
         with torch.autocast(logits.device.type, enabled=False):
             counted = labels != self.ignore
-            truth = neighbourhoods(pool_labels(labels, counted, logits.shape[1]))
-            predicted = neighbourhoods(pool_probabilities(logits, counted))
-            factor = factorise(joint_scatter(truth, predicted))
+            truth = pool_labels(labels, counted, logits.shape[1])
+            predicted = pool_probabilities(logits, counted)
+            factor = factorise(joint_scatter(predicted, truth))
             if factor is None:
                 return None
             # The joint scatter's factor, prediction first, has in its lower right corner the factor
@@ -97,23 +101,16 @@ def pool_labels(labels: Tensor, counted: Tensor, num_classes: int) -> Tensor:
 def pool_probabilities(logits: Tensor, counted: Tensor) -> Tensor:
     """Pooled ``sigmoid(logits) * counted + 1e-6`` (B, K, h, w) in float64, pads counting as 0."""
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    probabilities = logits.sigmoid() * counted.unsqueeze(1) + FLOOR
-    pooled = functional.avg_pool2d(probabilities, POOL, POOL, POOL // 2)
-    return pooled.double()
+    pooled: Tensor = PooledSigmoid.apply(logits, counted)
+    ones = torch.ones(1, *logits.shape[-2:], dtype=pooled.dtype, device=pooled.device)
+    return pooled + FLOOR * functional.avg_pool2d(ones, POOL, POOL, POOL // 2)
 
 
-def neighbourhoods(pooled: Tensor) -> Tensor:
-    """(B, K, h, w) to centred (B, K, 9, N): each 3x3 neighbourhood as a vector."""
-    windows = pooled.unfold(2, REGION, 1).unfold(3, REGION, 1)  # a view: (B, K, h-2, w-2, 3, 3)
-    vectors = windows.permute(0, 1, 4, 5, 2, 3).flatten(4).flatten(2, 3)
-    return vectors - vectors.mean(-1, keepdim=True)
-
-
-def joint_scatter(truth: Tensor, predicted: Tensor) -> Tensor:
+def joint_scatter(predicted: Tensor, truth: Tensor) -> Tensor:
     """Scatter (B, K, 18, 18) of [prediction, truth], sums over positions, plus 5e-4 I."""
-    both = torch.cat([predicted, truth], dim=2)
-    scatter = both @ both.mT
-    return scatter + REGULARIZER * torch.eye(2 * DIMENSION, dtype=both.dtype, device=both.device)
+    scatter: Tensor = JointScatter.apply(predicted.flatten(0, 1), truth.flatten(0, 1))
+    identity = torch.eye(2 * DIMENSION, dtype=scatter.dtype, device=scatter.device)
+    return (scatter + REGULARIZER * identity).view(*truth.shape[:2], *identity.shape)
 
 
 def factorise(matrices: Tensor) -> Tensor | None:
