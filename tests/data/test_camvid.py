@@ -58,6 +58,12 @@ def test_a_missing_label_map_is_counted_and_named(root: Path) -> None:
         open_dataset("camvid", root, "train")
 
 
+def test_a_labelled_split_without_its_label_folder_is_named(root: Path) -> None:
+    (root / "trainannot").rename(root / "elsewhere")
+    with pytest.raises(UserError, match=r"2 of 2 .*trainannot"):
+        open_dataset("camvid", root, "train")
+
+
 def test_a_wrong_root_names_flag_and_layout(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere' is not a folder.*--data\.root.*trainannot"):
         open_dataset("camvid", tmp_path / "nowhere", "train")

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hierseg.errors import UserError
 
@@ -98,15 +98,14 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _is_plain(picture: Image.Image, data: bytes) -> bool:
-    """Whether OpenCV, the faster decoder, gives what Pillow would.
+    """Whether OpenCV, the faster decoder, gives what Pillow would, or nothing.
 
-    It decodes a PNG that is cut short in silence, so only those with a proper end go to it.
+    PNG cut short is left to Pillow, as libpng would print its own complaint; and with EXIF, which
+    OpenCV before 5 does not read there.
     """
-    if picture.format == "JPEG":
-        return bool(picture.getexif().get(ExifTags.Base.Orientation, 1) == 1)
-    # Of a PNG, getexif would decode the whole: the block may come last.
-    special = "transparency" in picture.info or b"eXIf" in data
-    return picture.format == "PNG" and data[-8:-4] == b"IEND" and not special
+    if picture.format == "PNG":
+        return data[-8:-4] == b"IEND" and b"eXIf" not in data
+    return picture.format == "JPEG"
 
 
 def _require_end(picture: Image.Image, data: bytes) -> None:

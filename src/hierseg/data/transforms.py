@@ -31,7 +31,7 @@ class TrainingTransform:
         scale_min: Smallest factor of the random scale, which is uniform.
         scale_max: Largest factor.
         flip: Probability of a horizontal flip.
-        color_jitter: Strength of the jitter in brightness, contrast, saturation and hue, 0 to 0.5.
+        color_jitter: Strength of the jitter in brightness, contrast, saturation and hue, 0 to 1.
         long_edge: Length in pixels that the longer side is brought to before the random scale.
         ignore: Label of padded pixels.
     """
@@ -50,8 +50,8 @@ class TrainingTransform:
                 f"a random scale from {self.scale_min} to {self.scale_max} is empty; "
                 "set --data.scale-min above 0 and not above --data.scale-max."
             )
-        if not 0 <= self.color_jitter <= 0.5:
-            raise UsageError(f"--data.color-jitter {self.color_jitter} is not within 0 and 0.5.")
+        if not 0 <= self.color_jitter <= 1:
+            raise UsageError(f"--data.color-jitter {self.color_jitter} is not within 0 and 1.")
         if not 0 <= self.flip <= 1:
             raise UsageError(f"--data.flip {self.flip} is no probability, which is within 0 and 1.")
 
@@ -154,11 +154,14 @@ def pad_pair(
 
 
 def jitter_colors(image: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Brightness, contrast and saturation by 1 -+ strength, hue by -+ strength turns, any order."""
+    """Brightness, contrast and saturation by 1 -+ strength, hue by -+ strength turns, any order.
+
+    ``strength`` is from 0 to 1; of the hue, half a turn either way is all there is.
+    """
     brightness, contrast, saturation = (
         _draw(generator, 1 - strength, 1 + strength) for _ in range(3)
     )
-    hue = _draw(generator, -strength, strength)
+    hue = _draw(generator, -min(strength, 0.5), min(strength, 0.5))
     for step in torch.randperm(4, generator=generator).tolist():
         if step == 0:
             image = functional.adjust_brightness(image, brightness)
