@@ -21,6 +21,9 @@ from hierseg.models import SegmentationNetwork, create_model
 
 SMALLEST_SIDE = 32
 """Pixels a network needs in height and width at its smallest scale."""
+COARSEST_STRIDE = 32
+FEWEST_VALUES = 4
+"""Values of a channel over a batch, in the coarsest features, that batch norm needs to be sane."""
 
 
 class Datasets(NamedTuple):
@@ -129,10 +132,17 @@ def build_network(experiment: Experiment, label_space: LabelSpace) -> Segmentati
     given = {name: scales for name, scales in chosen.items() if scales is not None}
     network = create_model(model.name, label_space.num_classes, model.pretrained, **given)
     smallest = min(network.train_scales)
+    height, width = (int(side * smallest) for side in crop)
     _refuse_if(
-        int(min(crop) * smallest) < SMALLEST_SIDE,
+        min(height, width) < SMALLEST_SIDE,
         f"a crop of {crop} at scale {smallest:g} has a side under {SMALLEST_SIDE} pixels; "
         "give a larger --data.crop.",
+    )
+    pixels = math.ceil(height / COARSEST_STRIDE) * math.ceil(width / COARSEST_STRIDE)
+    _refuse_if(
+        experiment.data.batch * pixels < FEWEST_VALUES,
+        f"a batch of {experiment.data.batch} crops of {crop} at scale {smallest:g} is too little "
+        "for batch norm; give a larger --data.batch or --data.crop.",
     )
     return network
 

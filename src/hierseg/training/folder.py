@@ -48,7 +48,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, experiment: Experiment) -> RunFolder:
-        """Make a new run's folder with its ``run.json``, or take up the one that is resumed.
+        """The folder that an experiment names, if it may use it; nothing is written yet.
 
         Raises:
             UserError: The folder is in use and not to be resumed, or holds another run than the
@@ -61,30 +61,40 @@ class RunFolder:
         if runtime.out.exists() and not runtime.out.is_dir():
             raise UserError(f"{runtime.out} is a file; give a folder with --runtime.out DIR.")
         if runtime.resume:
-            folder._take_up(experiment)
-            return folder
-        if runtime.out.exists() and any(runtime.out.iterdir()):
+            folder._check_same_run(experiment)
+        elif runtime.out.exists() and any(runtime.out.iterdir()):
             raise UserError(
                 f"the run folder {runtime.out} is not empty; continue its run with "
                 "--runtime.resume or name another with --runtime.out DIR."
             )
-        runtime.out.mkdir(parents=True, exist_ok=True)
-        write_json(folder.record, {**_describe(experiment), "resumed": []})
         return folder
 
-    def _take_up(self, experiment: Experiment) -> None:
-        if not self.record.is_file():
-            raise UserError(
-                f"there is no run to resume in {self.path} (no run.json); "
-                "leave --runtime.resume out to start one."
-            )
+    def begin(self, experiment: Experiment) -> None:
+        """Write ``run.json``, or add to it that the run is resumed."""
+        description = _describe(experiment)
+        if experiment.runtime.resume:
+            record = self._read_record()
+            kept = ("command", "arguments", "versions", "commit", "started")
+            record.setdefault("resumed", []).append({key: description[key] for key in kept})
+        else:
+            self.path.mkdir(parents=True, exist_ok=True)
+            record = {**description, "resumed": []}
+        write_json(self.record, record)
+
+    def _read_record(self) -> dict[str, Any]:
         try:
             record = json.loads(self.record.read_text(encoding="utf-8"))
-            differences = list_differences(record["config"], experiment.to_dict())
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             raise UserError(
-                f"{self.record} is damaged; start anew with another --runtime.out."
+                f"there is no run to resume in {self.path} (no run.json that can be read); "
+                "leave --runtime.resume out to start one."
             ) from error
+        if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
+            raise UserError(f"{self.record} is damaged; start anew with another --runtime.out.")
+        return record
+
+    def _check_same_run(self, experiment: Experiment) -> None:
+        differences = list_differences(self._read_record()["config"], experiment.to_dict())
         bound = {key: pair for key, pair in differences.items() if key not in FREE_SETTINGS}
         if bound:
             shown = ", ".join(f"{name_flag(k)} was {a}, is now {b}" for k, (a, b) in bound.items())
@@ -92,10 +102,6 @@ class RunFolder:
                 f"the run in {self.path} began with other settings ({shown}); "
                 "give the same ones or another --runtime.out."
             )
-        now = _describe(experiment)
-        kept = ("command", "arguments", "versions", "commit", "started")
-        record.setdefault("resumed", []).append({key: now[key] for key in kept})
-        write_json(self.record, record)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -69,15 +69,15 @@ def train(experiment: Experiment) -> Path:
         UserError: Data that cannot be read, or a run folder that cannot be used.
     """
     build.check_experiment(experiment)
-    data = build.build_datasets(experiment)
     folder = RunFolder.open(experiment)
-    run = prepare_run(experiment, data, folder)
+    run = prepare_run(experiment, build.build_datasets(experiment), folder)
+    folder.begin(experiment)
     if experiment.runtime.resume and folder.state.is_file():
         run.state.restore(folder.state)
     progress = run.state.progress
     with make_display() as display, Journal(folder, progress) as journal:
         display.say(
-            f"{experiment.recipe}: {experiment.model.name}, {len(data.train)} images, "
+            f"{experiment.recipe}: {experiment.model.name}, {len(run.data.train)} images, "
             f"{experiment.optim.epochs} epochs of {len(run.batches)} steps, on {run.fabric.device}"
         )
         while progress.epoch < experiment.optim.epochs:

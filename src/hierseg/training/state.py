@@ -98,12 +98,14 @@ class TrainingState:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    damaged = f"{path} is damaged and cannot be resumed; start anew with another --runtime.out."
+    # What is no zip file goes to torch's reader of its older form, which fails in many ways.
+    if not zipfile.is_zipfile(path):
+        raise UserError(damaged)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} is damaged and cannot be resumed; start anew with another --runtime.out."
-        ) from error
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise UserError(damaged) from error
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
         raise UserError(
             f"{path} is not a training state of this version of hierseg; "
