@@ -51,6 +51,8 @@ def test_counts_beyond_32_bits() -> None:
     confusion.update(torch.zeros(1, 1, dtype=torch.uint8), torch.zeros(1, 1, dtype=torch.uint8))
     assert confusion.matrix[0, 0] == 2**40 + 1
     assert confusion.scores(("a", "b")).miou == 1
+    # One wrong pixel in two thousand million is not rounded away.
+    assert 0 < 1 - matrix_of([[2**30, 1], [0, 2**30]]).scores(("a", "b")).miou < 1e-9
 
 
 def test_scores_by_hand() -> None:
