@@ -34,7 +34,9 @@ def build_hrnet_ocr(
     """
     trunk = HRNet(width, SMALL_V2 if small else PUBLISHED, align_corners)
     if pretrained:
-        load_trunk_weights(trunk, f"hrnet_w{width}" + ("_small_v2" if small else ""))
+        name = f"hrnet_w{width}" + ("_small_v2" if small else "")
+        # timm's features at this location are the branches themselves, with nothing behind them.
+        load_trunk_weights(trunk, name, {"features_only": True, "feature_location": ""})
     head = OCRHead(
         trunk.channels, num_classes, mid_channels, key_channels, align_corners=align_corners
     )
@@ -73,9 +75,7 @@ def build_timm_ocr(
     pretrained: bool = False,
 ) -> SegmentationNetwork:
     """Any timm backbone with the OCR head; each feature is reduced to ``reduced_channels``."""
-    backbone = TimmTrunk(trunk, finest_stride)
-    if pretrained:
-        load_trunk_weights(backbone, trunk)
+    backbone = TimmTrunk(trunk, finest_stride, pretrained)
     mean, std = backbone.mean, backbone.std
     if trunk == "tf_efficientnet_lite0":
         # Its ImageNet weights were trained on (rgb - 127) / 128, which timm's record rounds.

@@ -13,6 +13,7 @@ from hierseg.errors import UsageError, UserError
 from hierseg.layers import resize_to, scaled_size
 from hierseg.models.fusion import Fusion
 from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
+from hierseg.models.trunk import Trunk
 from hierseg.size import Size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -41,7 +42,7 @@ class SegmentationNetwork(nn.Module):
 
     def __init__(
         self,
-        trunk: nn.Module,
+        trunk: Trunk,
         head: nn.Module,
         attention: nn.Module | None,
         fusion: Fusion,
@@ -104,6 +105,19 @@ class SegmentationNetwork(nn.Module):
             weight = self.attention(output.features)
         return ScaleOutput(output.logits, output.auxiliary, weight, output.features, output.regions)
 
+    def _check_smallest(self, size: Size, scale: float, batch: int) -> None:
+        """Refuse what a scale leaves too little of: nothing, or in training one value to norm."""
+        smallest = scaled_size(size, scale)
+        if min(smallest) < 1:
+            raise UsageError(f"scale {scale:g} leaves nothing of an image of {size}.")
+        coarsest = max(self.trunk.strides)
+        cells = math.prod(math.ceil(side / coarsest) for side in smallest)
+        if self.training and batch * cells < 2:
+            raise UsageError(
+                f"one image of {size} at scale {scale:g} is too small to train on, as its coarsest "
+                "feature is one pixel; take a larger crop or batch."
+            )
+
     def forward(
         self,
         image: Tensor,
@@ -129,8 +143,7 @@ class SegmentationNetwork(nn.Module):
         keep = keep_scales or self.training
         wants_auxiliary = self.training if auxiliary is None else auxiliary
         size = Size(image.shape[-2], image.shape[-1])
-        if min(scaled_size(size, min(scales))) < 1:
-            raise UsageError(f"scale {min(scales):g} leaves nothing of an image of {size}.")
+        self._check_smallest(size, min(scales), image.shape[0])
         run = self.fusion.begin(size, scales, align_corners=self.align_corners, keep=keep)
         normalized = self.normalize(image)
         for scale in run.scales:

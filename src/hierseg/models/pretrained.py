@@ -5,9 +5,13 @@ Without either a trunk keeps its random weights, and a warning says so.
 
 from __future__ import annotations
 
+import socket
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from torch import Tensor, nn
@@ -17,22 +21,29 @@ class PretrainedWeightsWarning(UserWarning):
     """A trunk starts from random weights although ImageNet weights were asked for."""
 
 
-def load_trunk_weights(trunk: nn.Module, name: str) -> bool:
+def load_trunk_weights(trunk: nn.Module, name: str, options: Mapping[str, Any]) -> bool:
     """Load ImageNet weights of timm's ``name`` into the tensors of ``trunk``.
+
+    Args:
+        trunk: A module with the layers of that backbone, in its order.
+        name: timm's name of the backbone.
+        options: What ``timm.create_model`` needs beside it for a backbone without a classifier.
 
     Returns:
         Whether there were any; if not, a ``PretrainedWeightsWarning`` says why.
     """
-    try:
-        weights = _packaged_weights(name) or _timm_weights(name)
-    except Exception as error:  # No internet has too many faces: OSError, httpx's, hub's own.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        warnings.warn(
-            f"no ImageNet weights for '{name}' ({reason}); its trunk starts from random weights.",
-            PretrainedWeightsWarning,
-            stacklevel=2,
-        )
-        return False
+    weights = _packaged_weights(name)
+    if weights is None:
+        try:
+            weights = _timm_weights(name, options)
+        except Exception as error:  # No internet has too many faces: OSError, httpx's, hub's own.
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            warnings.warn(
+                f"no ImageNet weights for '{name}' ({reason}): its trunk starts at random.",
+                PretrainedWeightsWarning,
+                stacklevel=2,
+            )
+            return False
     copy_by_order(weights, trunk)
     return True
 
@@ -66,9 +77,14 @@ def _packaged_weights(name: str) -> Mapping[str, Tensor] | None:
     return weights
 
 
-def _timm_weights(name: str) -> Mapping[str, Tensor]:
-    """Weights that timm downloads, or has in its cache."""
+def _timm_weights(name: str, options: Mapping[str, Any]) -> Mapping[str, Tensor]:
+    """Weights that timm downloads; with ``HF_HUB_OFFLINE=1`` those in its cache."""
     import timm
+    from huggingface_hub import constants
 
-    weights: Mapping[str, Tensor] = timm.create_model(name, pretrained=True).state_dict()
+    if not constants.HF_HUB_OFFLINE and not getproxies():
+        # Asked first, since the hub's client alone tries for most of a minute.
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
+    backbone = timm.create_model(name, pretrained=True, **options)
+    weights: Mapping[str, Tensor] = backbone.state_dict()
     return weights

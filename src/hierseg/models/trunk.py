@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hierseg.errors import UserError
+from hierseg.models.pretrained import load_trunk_weights
+
+# What frees a timm backbone from its training size, by the kind of backbone: most need none of it
+# and refuse what they do not know.
+_ANY_SIZE_OPTIONS: tuple[dict[str, bool], ...] = (
+    {"dynamic_img_size": True, "dynamic_img_pad": True},
+    {"strict_img_size": False},
+    {},
+)
+
+# Sides are padded to this where a backbone does not take any size: three strides of 32.
+SMALLEST_PADDED = 96
 
 
 @runtime_checkable
@@ -22,6 +38,10 @@ class Trunk(Protocol):
         """(B, 3, H, W) normalised float to features (B, channels[i], ~H/strides[i], ...)."""
         ...
 
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        """The module's parameters."""
+        ...
+
 
 class TimmTrunk(nn.Module):
     """A timm backbone with ``features_only`` as a trunk.
@@ -30,36 +50,86 @@ class TimmTrunk(nn.Module):
         name: timm's name of the backbone.
         finest_stride: Features finer than this are left out: their pixels are many, and their
             channels say little.
+        pretrained: Start from ImageNet weights, where they can be had.
 
     Raises:
-        UserError: timm has no such backbone, or it gives no features.
+        UserError: timm has no such backbone, or it gives no features, or only at one size.
     """
 
-    def __init__(self, name: str, finest_stride: int = 4) -> None:
+    def __init__(self, name: str, finest_stride: int = 4, pretrained: bool = False) -> None:
         super().__init__()
-        import timm  # Costs seconds, and the HRNets need none of it.
-
-        # Names with a hub prefix ("hf-hub:...") are refused: they would download.
-        if not timm.is_model(name) or ":" in name:
-            raise UserError(f"timm has no backbone named '{name}'; see timm.list_models().")
-        try:
-            # Typed as anything: a timm model's attributes are more than a module's.
-            probe: Any = timm.create_model(name, features_only=True)
-            reductions = probe.feature_info.reduction()
-            kept = [i for i, stride in enumerate(reductions) if stride >= finest_stride]
-            model: Any = timm.create_model(name, features_only=True, out_indices=kept)
-        except (RuntimeError, AttributeError, AssertionError, TypeError, ValueError) as error:
-            raise UserError(f"timm's '{name}' cannot give features for a trunk.") from error
+        model, options = _create_backbone(name, finest_stride)
+        if pretrained:
+            load_trunk_weights(model, name, options)
         self.backbone: nn.Module = model
         self.channels = tuple(int(count) for count in model.feature_info.channels())
         self.strides = tuple(int(stride) for stride in model.feature_info.reduction())
         self.channels_last = str(getattr(model, "output_fmt", "NCHW")).endswith("NHWC")
         self.mean: tuple[float, ...] = tuple(model.default_cfg["mean"])
         self.std: tuple[float, ...] = tuple(model.default_cfg["std"])
+        self.pads = False
+        if not self._runs_odd_sizes():
+            self.pads = True
+            if not self._runs_odd_sizes():
+                raise UserError(f"timm's '{name}' works at its training size alone: no trunk.")
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised float to features (B, channels[i], h_i, w_i), fine to coarse."""
+        height, width = image.shape[-2:]
+        if self.pads:
+            side = math.lcm(*self.strides)
+            right, bottom = (
+                max(SMALLEST_PADDED, math.ceil(length / side) * side) - length
+                for length in (width, height)
+            )
+            image = F.pad(image, (0, right, 0, bottom))
         features: list[Tensor] = self.backbone(image)
         if self.channels_last:
-            return [feature.permute(0, 3, 1, 2).contiguous() for feature in features]
+            features = [feature.permute(0, 3, 1, 2) for feature in features]
+        if self.pads:
+            features = [
+                feature[..., : math.ceil(height / stride), : math.ceil(width / stride)]
+                for feature, stride in zip(features, self.strides, strict=True)
+            ]
         return features
+
+    @torch.no_grad()
+    def _runs_odd_sizes(self) -> bool:
+        """Whether sizes that no stride divides give the features that the backbone promises."""
+        self.eval()
+        try:
+            for height, width in ((67, 101), (16, 25)):
+                features = self(torch.zeros(1, 3, height, width))
+                if tuple(feature.shape[1] for feature in features) != self.channels:
+                    return False
+        except (RuntimeError, AssertionError, ValueError):
+            return False
+        finally:
+            self.train()
+        return True
+
+
+def _create_backbone(name: str, finest_stride: int) -> tuple[Any, Mapping[str, Any]]:
+    """The backbone with random weights, and the options that it was created with.
+
+    Typed as anything: a timm model's attributes are more than a module's.
+    """
+    import timm  # Costs seconds, and the HRNets need none of it.
+
+    # Names with a hub prefix ("hf-hub:...") are refused: they would download.
+    if ":" in name or not timm.is_model(name):
+        raise UserError(f"timm has no backbone named {name!r}; hierseg models 'timm:*' lists all.")
+    failure: Exception | None = None
+    for flags in _ANY_SIZE_OPTIONS:
+        options: dict[str, Any] = {"features_only": True, **flags}
+        try:
+            probe: Any = timm.create_model(name, **options)
+            strides = probe.feature_info.reduction()
+            kept = [i for i, stride in enumerate(strides) if stride >= finest_stride]
+            if not kept:
+                raise UserError(f"timm's '{name}' has no feature of stride {finest_stride}.")
+            options["out_indices"] = kept
+            return timm.create_model(name, **options), options
+        except (RuntimeError, AttributeError, AssertionError, TypeError, ValueError) as error:
+            failure = error
+    raise UserError(f"timm's '{name}' gives no features, so it is no trunk.") from failure
