@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from hierseg.checkpoint import save_checkpoint
+from hierseg.commands.evaluate import evaluate
+from hierseg.errors import UsageError, UserError
+from hierseg.labels import CAMVID, CITYSCAPES
+from hierseg.models import create_model
+
+
+@pytest.fixture(scope="module")
+def camvid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two frames of noise in CamVid's layout, and a checkpoint that knows nothing."""
+    root = tmp_path_factory.mktemp("camvid")
+    random = np.random.default_rng(0)
+    for folder in ("val", "valannot"):
+        (root / folder).mkdir()
+    for number in range(2):
+        image = random.integers(0, 255, (40, 56, 3)).astype(np.uint8)
+        labels = random.integers(0, 12, (40, 56)).astype(np.uint8)
+        assert cv2.imwrite(str(root / "val" / f"{number}.png"), image)
+        assert cv2.imwrite(str(root / "valannot" / f"{number}.png"), labels)
+    torch.manual_seed(0)
+    save_checkpoint(root / "camvid.safetensors", create_model("lite0-ocr-hier", 11), CAMVID)
+    save_checkpoint(root / "city.safetensors", create_model("lite0-ocr-hier", 19), CITYSCAPES)
+    return root
+
+
+def test_a_table_and_json(camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "result.json"
+    evaluate("camvid", camvid, weights=str(camvid / "camvid.safetensors"), device="cpu", json=out)
+    said = capsys.readouterr().out
+    content = json.loads(out.read_text())
+    assert (
+        f"mIoU {100 * content['miou']:.2f} over {content['num_classes_averaged']} classes" in said
+    )
+    assert all(f"\n{name} " in said for name in CAMVID.names)
+    assert 0 <= content["miou"] <= 1
+    assert content["scales"] == [0.5, 1.0]
+    assert list(content["per_class"]) == list(CAMVID.names)
+    assert content["images"] == 2
+
+
+def test_flags_reach_the_evaluation(camvid: Path, tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    weights = str(camvid / "camvid.safetensors")
+    evaluate("camvid", camvid, "val", weights, (1.0, 2.0), True, "cpu", 1, out)
+    content = json.loads(out.read_text())
+    assert (content["scales"], content["flip"], content["images"]) == ([1.0, 2.0], True, 1)
+
+
+def test_what_cannot_be_is_refused(camvid: Path, tmp_path: Path) -> None:
+    weights = str(camvid / "camvid.safetensors")
+    with pytest.raises(UsageError, match=r"--scales 0\.5 1"):
+        evaluate("camvid", camvid, weights=weights, scales=(0.5,))
+    with pytest.raises(UsageError, match="--limit"):
+        evaluate("camvid", camvid, weights=weights, limit=0)
+    with pytest.raises(UsageError, match="--device"):
+        evaluate("camvid", camvid, weights=weights, device="abacus")
+    with pytest.raises(UserError, match="--json"):
+        evaluate("camvid", camvid, weights=weights, json=tmp_path / "none" / "result.json")
+    with pytest.raises(UserError, match="classes of 'cityscapes'"):
+        evaluate("camvid", camvid, weights=str(camvid / "city.safetensors"), device="cpu")

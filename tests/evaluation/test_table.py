@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import dataclasses
+
+from hierseg.evaluation import evaluate, format_table
+
+from .conftest import MemoryDataset, ReadingNetwork, grid
+
+
+def test_the_table_has_every_class_and_what_the_mean_is_over(network: ReadingNetwork) -> None:
+    truth = grid([[0, 0, 0, 0, 1], [0, 0, 0, 0, 1], [0, 0, 0, 0, 1], [0, 0, 0, 0, 1]])
+
+    class Wrong(ReadingNetwork):
+        def forward(self, image, scales=None, keep_scales=False):  # type: ignore[no-untyped-def]
+            image = image.clone()
+            image[:, 0, :8, :8] = 40  # one block of spades is taken for hearts
+            return super().forward(image, scales, keep_scales)
+
+    result = evaluate(Wrong(), MemoryDataset([truth]))  # type: ignore[arg-type]
+    lines = format_table(result).splitlines()
+    assert lines[0] == "memory val: 1 images at scales 0.5 1"
+    cells = {line.split()[0]: line.split()[1:] for line in lines if line}
+    assert cells["class"] == ["IoU", "precision", "recall"]
+    assert cells["spades"] == ["93.75", "100.00", "93.75"]
+    assert cells["hearts"] == ["80.00", "80.00", "100.00"]
+    assert cells["clubs"] == cells["jokers"] == ["-", "-", "-"]
+    assert cells["mIoU"] == ["86.88", "over", "2", "classes", "of", "4"]
+    assert "pixel accuracy 95.00, mean class accuracy 96.88" in lines[-1]
+    assert len({len(line) for line in lines[2:7]}) == 1  # columns stand under each other
+    flipped = dataclasses.replace(result, flip=True)
+    assert format_table(flipped).startswith("memory val: 1 images at scales 0.5 1 with flip\n")
