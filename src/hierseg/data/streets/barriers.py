@@ -10,7 +10,7 @@ import numpy as np
 
 from hierseg.data.streets import surfaces
 from hierseg.data.streets.camera import NEAR, Points
-from hierseg.data.streets.canvas import Color, Pixels
+from hierseg.data.streets.canvas import Color, Pixels, to_fixed
 from hierseg.data.streets.stage import Shadow, Stage
 
 WALL, FENCE, GUARD_RAIL = 12, 13, 14
@@ -99,10 +99,17 @@ class Panel:
         return result
 
     def _bars(self, stage: Stage, bars: list[tuple[float, float, float, float]], color: Color) -> None:
-        """Rectangles in its plane: from share to share, from height to height."""
-        for left, right, low, high in bars:
-            corners = self._quad([left, right, right, left], [low, low, high, high])
-            stage.canvas.fill(stage.camera.project_polygon(corners), color, self.label)
+        """Rectangles in its plane: from share to share, from height to height; shaded already."""
+        left, right, low, high = np.array(bars).T
+        corners = self._quad(
+            np.stack([left, right, right, left], axis=1), np.stack([low, low, high, high], axis=1)
+        )
+        local = stage.camera.to_camera(corners)
+        whole = (local[..., 2] >= NEAR).all(axis=1)
+        fixed = to_fixed(stage.camera.to_pixels(local))
+        value = np.asarray(color).tolist()
+        for i in np.flatnonzero(whole):
+            stage.canvas.fill_fixed(fixed[i], value, self.label)
 
     def _paint_fence(self, stage: Stage, color: Points, distance: float) -> None:
         h = self.height

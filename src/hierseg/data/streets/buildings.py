@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -95,14 +96,11 @@ class Building:
         plane = stage.camera.plane(start + up + (step + down) / 2, step, down)
         stage.canvas.paste(picture, plane, polygon, BUILDING)
 
-    def _fill(self, stage: Stage, corners: Points, color: Color, normal: Points) -> None:
-        """A plain face."""
-        middle = corners.mean(axis=0)
-        if (stage.camera.position - middle) @ normal <= 0:
-            return
+    def _fill(self, stage: Stage, corners: Points, color: Any, normal: Points) -> None:
+        """Plain faces (n, k, 3) of one colour and normal, or of n."""
+        middle = corners.mean(axis=(0, 1))
         distance = stage.distance(middle[0], middle[2])
-        shaded = stage.light.tint(stage.light.shade(color, normal), distance)
-        stage.canvas.fill(stage.camera.project_polygon(corners), shaded, BUILDING)
+        stage.fill_faces(corners, color, normal, BUILDING, distance)
 
     def _paint_roof(self, stage: Stage) -> None:
         if self.roof == "flat":
@@ -120,9 +118,9 @@ class Building:
         normal = normal / np.linalg.norm(normal) * np.sign(normal[1])
         if self.roof == "gable":
             end = (near_front - far_front) / np.linalg.norm(near_front - far_front)
-            self._fill(stage, np.stack([near_front, near_back, ridge_near]), self.end.wall, end)
+            self._fill(stage, np.stack([near_front, near_back, ridge_near])[None], self.end.wall, end)
         self._paint_chimneys(stage, ridge_near, ridge_far)
-        self._fill(stage, slope, self.tiles, normal)
+        self._fill(stage, slope[None], self.tiles, normal)
         self._paint_courses(stage, slope, normal)
 
     def _paint_courses(self, stage: Stage, slope: Points, normal: Points) -> None:
@@ -131,50 +129,54 @@ class Building:
         if stage.share_of_height(0.3, stage.distance(middle[0], middle[2])) < 0.004:
             return
         low_near, low_far, high_far, high_near = slope
-        for share in np.arange(0.08, 1, 0.11):
-            near, far = low_near + (high_near - low_near) * share, low_far + (high_far - low_far) * share
-            lift = (high_near - low_near) * 0.025
-            self._fill(stage, np.stack([near, far, far + lift, near + lift]), np.asarray(self.tiles) * 0.82, normal)
+        share = np.arange(0.08, 1, 0.11)[:, None]
+        near, far = low_near + (high_near - low_near) * share, low_far + (high_far - low_far) * share
+        lift = (high_near - low_near) * 0.025
+        rows = np.stack([near, far, far + lift, near + lift], axis=1)
+        self._fill(stage, rows, np.asarray(self.tiles) * 0.82, normal)
         count = max(1, round(float(np.linalg.norm(low_far - low_near)) / 5))
-        for i in range(count):
-            s = (i + 0.35) / count
-            foot = low_near + (low_far - low_near) * s + (high_near - low_near) * 0.3
-            along, rise = (low_far - low_near) * (0.22 / count), (high_near - low_near) * 0.32
-            self._fill(stage, np.stack([foot, foot + along, foot + along + rise, foot + rise]), (72, 84, 98), normal)
+        place = (np.arange(count)[:, None] + 0.35) / count
+        foot = low_near + (low_far - low_near) * place + (high_near - low_near) * 0.3
+        along, rise = (low_far - low_near) * (0.22 / count), (high_near - low_near) * 0.32
+        windows = np.stack([foot, foot + along, foot + along + rise, foot + rise], axis=1)
+        self._fill(stage, windows, (72, 84, 98), normal)
 
     def _paint_chimneys(self, stage: Stage, ridge_near: Points, ridge_far: Points) -> None:
         along = (ridge_far - ridge_near) / np.linalg.norm(ridge_far - ridge_near)
         across = np.array([along[2], 0.0, -along[0]])
         up = np.array([0.0, 1.4, 0.0])
+        sides = np.array([(-0.4, -0.35), (0.4, -0.35), (0.4, 0.35), (-0.4, 0.35)])
+        around = sides[:, :1] * along + sides[:, 1:] * across
+        after = np.roll(around, -1, axis=0)
+        normals = (around + after) / np.linalg.norm(around + after, axis=1, keepdims=True)
+        walls = np.stack([around, after, after + up, around + up], axis=1)
         for share in self.chimneys:
-            foot = ridge_near + (ridge_far - ridge_near) * share - up * 0.35
-            corners = [foot + along * a + across * b for a, b in ((-0.4, -0.35), (0.4, -0.35), (0.4, 0.35), (-0.4, 0.35))]
-            brick = np.array([140, 84, 66.0])
-            for i in range(4):
-                a, b = corners[i], corners[(i + 1) % 4]
-                normal = (a + b) / 2 - foot
-                self._fill(stage, np.stack([a, b, b + up, a + up]), brick, normal / np.linalg.norm(normal))
+            foot = ridge_near + (ridge_far - ridge_near) * share - up * 0.25
+            self._fill(stage, walls + foot, (140, 84, 66), normals)
 
     def _paint_balconies(self, stage: Stage, outward: Points) -> None:
         """Boxes before the front, from far to near."""
+        if not len(self.balconies):
+            return
         near, far = self.corners[:2]
         along = (far - near) / np.linalg.norm(far - near)
         out = outward / np.linalg.norm(outward)
         color = self.front.trim * 0.92
-        for share, height, width in sorted(self.balconies.tolist(), reverse=True):
-            foot = near + (far - near) * share + (0, height, 0)
-            if stage.camera.to_camera(foot)[2] < 4:
-                continue
-            left, right = foot - along * width / 2, foot + along * width / 2
-            deep, rail, slab = out * 1.15, np.array([0, 1.0, 0]), np.array([0, 0.18, 0])
-            self._fill(stage, np.stack([left, right, right + deep, left + deep]), color * 0.5, np.array([0, -1.0, 0]))
-            self._fill(stage, np.stack([left, left + deep, left + deep + rail, left + rail]), color * 0.9, -along)
-            self._fill(stage, np.stack([left + deep, right + deep, right + deep + rail, left + deep + rail]), color, out)
-            self._fill(stage, np.stack([left + deep, right + deep, right + deep + slab, left + deep + slab]), color * 0.7, out)
-
-    def ended(self, end: Facade) -> Building:
-        """The same with another wall at the near end."""
-        return replace(self, end=end)
+        share, height, width = self.balconies[np.lexsort(self.balconies.T[::-1])[::-1]].T[..., None]
+        foot = near + (far - near) * share + height * np.array([0, 1.0, 0])
+        left, right = foot - along * width / 2, foot + along * width / 2
+        deep, rail, slab = out * 1.15, np.array([0, 1.0, 0]), np.array([0, 0.18, 0])
+        faces = [
+            (left, right, right + deep, left + deep),
+            (left, left + deep, left + deep + rail, left + rail),
+            (left + deep, right + deep, right + deep + rail, left + deep + rail),
+            (left + deep, right + deep, right + deep + slab, left + deep + slab),
+        ]
+        corners = np.stack([np.stack(face, axis=1) for face in faces], axis=1).reshape(-1, 4, 3)
+        tones = np.outer([0.5, 0.9, 1.0, 0.7], color)
+        normals = np.stack([np.array([0, -1.0, 0]), -along, out, out])
+        count = len(self.balconies)
+        self._fill(stage, corners, np.tile(tones, (count, 1)), np.tile(normals, (count, 1)))
 
 
 def _on_canvas(polygon: Points, stage: Stage) -> bool:

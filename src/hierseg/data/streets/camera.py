@@ -17,7 +17,7 @@ Points = npt.NDArray[np.float64]
 NEAR = 0.5
 """Metres before the camera where the picture begins; what is nearer is cut off."""
 
-_FAR_PIXELS = 30000.0  # keeps fixed-point coordinates of polygons that were cut at NEAR in range
+_DOWNWARDS = np.array([1.0, -1.0])
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Camera:
 
     def to_pixels(self, local: Points) -> Points:
         """Camera points (..., 3) of positive depth to pixels (..., 2)."""
-        scale = self.focal / np.maximum(local[..., 2:], 1e-6)
-        pixels: Points = self.center + local[..., :2] * scale * (1.0, -1.0)
-        return np.clip(pixels, -_FAR_PIXELS, _FAR_PIXELS)
+        scale = self.focal / np.maximum(local[..., 2:], 0.1 * NEAR)
+        pixels: Points = self.center + local[..., :2] * scale * _DOWNWARDS
+        return pixels
 
     def project(self, points: Points) -> tuple[Points, Points]:
         """World points (N, 3) to pixels (N, 2) and depths (N,) in metres."""

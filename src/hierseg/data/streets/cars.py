@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
 import numpy as np
 
 from hierseg.data.streets.canvas import Color
-from hierseg.data.streets.solids import Body, Part, extrude
+from hierseg.data.streets.solids import PAINT, Body, Part, Tone, extrude
 from hierseg.data.streets.vehicles import (
     CAR,
     DARK,
@@ -16,6 +16,7 @@ from hierseg.data.streets.vehicles import (
     add_lamps,
     add_plates,
     add_wheels,
+    rectangle,
     tyres,
 )
 
@@ -64,80 +65,83 @@ def draw_car(rng: np.random.Generator, lit: bool) -> Body:
     names = list(SHAPES)
     odds = np.array([SHAPES[name][0] for name in names])
     name = names[rng.choice(len(names), p=odds / odds.sum())]
-    shape = SHAPES[name][1]
     common = rng.random() < 0.68
     paint = PAINTS[rng.integers(_COMMON) if common else rng.integers(_COMMON, len(PAINTS))]
-    stretch = rng.uniform(0.95, 1.05)
     closed = name == "van" and rng.random() < 0.5
-    return build_car(shape, np.asarray(paint) * rng.uniform(0.92, 1.06), lit, stretch, closed)
+    return build_car(name, lit, closed).painted(np.asarray(paint) * rng.uniform(0.92, 1.06))
 
 
-def build_car(
-    shape: Shape, paint: Any, lit: bool, stretch: float = 1.0, closed: bool = False
-) -> Body:
-    """A car from its shape; ``closed`` leaves out the rear side windows."""
-    half, wide = shape.length * stretch / 2, shape.width / 2
+@cache
+def build_car(name: str, lit: bool, closed: bool) -> Body:
+    """A car without paint.
+
+    Args:
+        name: One of SHAPES.
+        lit: Whether its lamps shine.
+        closed: Whether it has no windows at the back.
+    """
+    shape = SHAPES[name][1]
+    half, wide = shape.length / 2, shape.width / 2
     axles = (-half * 0.62, half * 0.64)
-    lower = _lower(shape, half, wide, paint)
-    add_lamps(lower, (-half - 0.01, half + 0.01), (shape.nose - 0.16, shape.nose + 0.01), (wide - 0.46, wide - 0.06), lit)
+    lower = _lower(shape)
+    lamps = (shape.nose - 0.16, shape.nose + 0.01)
+    add_lamps(lower, (-half - 0.01, half + 0.01), lamps, (wide - 0.46, wide - 0.06), lit)
     lower.add_end(half + 0.012, (0.36, shape.nose - 0.14), (-wide + 0.5, wide - 0.5), DARK)
     lower.add_end(-half - 0.012, (0.3, 0.46), (-wide + 0.12, wide - 0.12), DARK)
     add_plates(lower, (-half - 0.02, half + 0.02), 0.48)
     add_wheels(lower, axles, shape.wheel, wide + 0.005, (150, 152, 156))
-    cabin = _cabin(shape, half, wide, paint, closed)
-    parts = [*tyres(axles, shape.wheel, wide - 0.02), lower, cabin]
+    parts = [*tyres(axles, shape.wheel, wide - 0.02), lower, _cabin(shape, closed)]
     return Body(parts, CAR, (-half, half), wide, shape.roof)
 
 
-def _lower(shape: Shape, half: float, wide: float, paint: Any) -> Part:
+def _lower(shape: Shape) -> Part:
     """The body below the windows."""
+    half, wide = shape.length / 2, shape.width / 2
     rear, front = shape.belt
     profile = [
-        (-half + 0.12, 0.24), (-half, 0.42), (-half, rear - 0.14), (-half + 0.1, rear),
-        (shape.cabin[3] * half, front), (half - 0.25, shape.nose + 0.06), (half, shape.nose - 0.08),
-        (half, 0.40), (half - 0.14, 0.24),
+        (-half + 0.12, 0.24), (-half, 0.42), (-half, rear - 0.16), (-half + 0.03, rear - 0.05),
+        (-half + 0.1, rear), (shape.cabin[3] * half, front), (half - 0.3, shape.nose + 0.09),
+        (half - 0.08, shape.nose + 0.02), (half, shape.nose - 0.1), (half, 0.40), (half - 0.14, 0.24),
     ]  # fmt: skip
-    widths = np.full(len(profile), wide)
-    widths[[0, -1, 5, 6, 7]] -= 0.07
-    part = extrude(profile, widths, paint, layer=1)
+    widths = [wide] * len(profile)
+    for i in (0, 6, 7, 8, 9, 10):
+        widths[i] -= 0.07
+    part = extrude(profile, widths, PAINT, layer=1)
     sill = [(-half + 0.1, 0.24), (half - 0.12, 0.24), (half - 0.04, 0.4), (-half + 0.02, 0.4)]
-    part.add_side(sill, wide + 0.002, np.asarray(paint) * 0.45)
-    gleam = [(-half + 0.06, rear - 0.16), (half - 0.3, shape.nose - 0.06), (half - 0.3, shape.nose), (-half + 0.06, rear - 0.07)]
-    part.add_side(gleam, wide + 0.003, np.minimum(np.asarray(paint) * 1.16 + 14, 250))
-    for x in (-0.32 * half, 0.22 * half):
-        part.add_side([(x - 0.015, 0.42), (x + 0.015, 0.42), (x + 0.015, rear - 0.02), (x - 0.015, rear - 0.02)], wide + 0.004, np.asarray(paint) * 0.55)
+    part.add_side(sill, wide + 0.002, Tone(0.45))
+    nose = half - 0.35
+    gleam = [(-half + 0.06, rear - 0.17), (nose, shape.nose - 0.06), (nose, shape.nose), (-half + 0.06, rear - 0.08)]
+    part.add_side(gleam, wide + 0.003, Tone(1.12, 16))
+    for x in (-0.36 * half, 0.2 * half):
+        part.add_side(rectangle((x - 0.012, x + 0.012), (0.42, rear - 0.02)), wide + 0.004, Tone(0.6))
+        part.add_side(rectangle((x + 0.08, x + 0.24), (rear - 0.26, rear - 0.22)), wide + 0.005, Tone(0.6))
     return part
 
 
-def _cabin(shape: Shape, half: float, wide: float, paint: Any, closed: bool) -> Part:
+def _cabin(shape: Shape, closed: bool) -> Part:
     """Roof, pillars and windows."""
+    half, wide = shape.length / 2, shape.width / 2
     foot_rear, top_rear, top_front, foot_front = (x * half for x in shape.cabin)
     rear, front = shape.belt
     roof = shape.roof
     base, top = wide - 0.03, wide - 0.17
+    third = (top_front - top_rear) / 3
     profile = [
-        (foot_rear, rear), (top_rear, roof - 0.04), ((top_rear + top_front) / 2, roof),
-        (top_front, roof - 0.03), (foot_front, front),
+        (foot_rear, rear), (top_rear, roof - 0.06), (top_rear + third * 0.6, roof - 0.01),
+        (top_rear + 1.6 * third, roof), (top_front, roof - 0.04), (foot_front, front),
     ]  # fmt: skip
-    part = extrude(profile, [base, top, top, top, base], paint, layer=2)
-
-    def pane(ends: tuple[tuple[float, float], tuple[float, float]], low: float, high: float) -> Any:
-        """Points on the sloping flank between two lines from belt to roof."""
-        points = []
-        for (x_low, x_high), share in zip((ends[0], ends[0], ends[1], ends[1]), (low, high, high, low), strict=True):
-            x = x_low + (x_high - x_low) * share
-            y = rear + (roof - 0.04 - rear) * share
-            points.append((x, y, base + (top - base) * share + 0.006))
-        return np.array(points)
-
-    pillar = -0.12 * half
-    spans = [((pillar + 0.06, pillar + 0.06), (foot_front - 0.16, top_front - 0.05))]
+    part = extrude(profile, [base, top, top - 0.03, top - 0.03, top, base], PAINT, layer=2)
+    pillar = -0.14 * half
+    spans = [((pillar + 0.05, pillar + 0.05), (foot_front - 0.16, top_front - 0.05))]
     if not closed:
-        spans.append(((foot_rear + 0.16, top_rear + 0.1), (pillar - 0.06, pillar - 0.06)))
-    for span in spans:
-        outline = pane(span, 0.08, 0.86)
-        for mirror in (1, -1):
-            part.add(outline * (1, 1, mirror), GLASS)
+        spans.append(((foot_rear + 0.16, top_rear + 0.1), (pillar - 0.05, pillar - 0.05)))
+    for (x0, x1), (x2, x3) in spans:
+        outline = []
+        for low, high, share in ((x0, x1, 0.06), (x0, x1, 0.88), (x2, x3, 0.88), (x2, x3, 0.06)):
+            y = rear + (roof - 0.05 - rear) * share
+            outline.append((low + (high - low) * share, y, base + (top - base) * share + 0.006))
+        part.add(outline, GLASS)
+        part.add([(x, y, -z) for x, y, z in outline], GLASS)
     _add_screens(part, (foot_rear, top_rear, top_front, foot_front), (rear, front, roof), (base, top), closed)
     return part
 
@@ -153,9 +157,9 @@ def _add_screens(
         screens.append((x[0] - 0.012, x[1] - 0.012, rear))
     for low_x, high_x, low_y in screens:
         foot = np.array([low_x, low_y, z[0] - 0.1])
-        head = np.array([high_x, roof - 0.05, z[1] - 0.08])
-        low, high = foot + (head - foot) * 0.08, foot + (head - foot) * 0.93
+        head = np.array([high_x, roof - 0.07, z[1] - 0.08])
+        low, high = foot + (head - foot) * 0.08, foot + (head - foot) * 0.94
         mirror = np.array([1, 1, -1])
         part.add([low, low * mirror, high * mirror, high], GLASS)
         streak = [low * (1, 1, 0.1), low * (1, 1, 0.5), high * (1, 1, 0.75), high * (1, 1, 0.3)]
-        part.add(streak, (92, 106, 120))
+        part.add(streak, (128, 142, 154))

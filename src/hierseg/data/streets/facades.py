@@ -12,6 +12,7 @@ from hierseg.data.streets import surfaces
 from hierseg.data.streets.camera import Points
 from hierseg.data.streets.canvas import Color, Pixels
 
+_FAR = 6.0  # pixels a metre below which fronts have fewer kinds of windows and no shop displays
 _VARIANTS = 5  # looks of a window: dark, sky, drawn curtains, half a blind, lit
 
 
@@ -62,7 +63,8 @@ class Facade:
 def draw_facade_picture(facade: Facade, scale: float) -> Pixels:
     """The front (h, w, 3) without light, at a number of pixels a metre."""
     rng = np.random.default_rng(facade.seed)
-    looks = rng.choice(_VARIANTS, (8, 24), p=_odds(facade.lit))
+    variants = _VARIANTS if scale > _FAR else 2
+    looks = rng.choice(_VARIANTS, (8, 24), p=_odds(facade.lit)) % variants
     bays = max(facade.bays, 1)
     bay = max(4, round(facade.width / bays * scale))
     floor, ground = max(4, round(facade.floor * scale)), max(5, round(facade.ground * scale))
@@ -70,11 +72,11 @@ def draw_facade_picture(facade: Facade, scale: float) -> Pixels:
     rows, columns = cornice + facade.floors * floor + ground, bays * bay
     picture = _wall(facade, (rows, columns), scale)
     if facade.bays:
-        cells = np.stack([_window_cell(facade, v, (floor, bay)) for v in range(_VARIANTS)])
+        cells = _window_cells(facade, (floor, bay), variants)
         pick = looks[np.arange(facade.floors)[:, None] % 8, np.arange(bays)[None] % 24]
         sheet = cells[pick].transpose(0, 2, 1, 3, 4).reshape(facade.floors * floor, columns, 4)
         _overlay(picture[cornice : cornice + len(sheet)], sheet)
-        _paint_street_floor(facade, picture[rows - ground :], bay, looks[7], rng)
+        _paint_street_floor(facade, picture[rows - ground :], bay, looks[7], rng, scale > _FAR)
     if facade.bands:
         for row in range(cornice, rows - ground + 1, floor):
             cv2.rectangle(picture, (0, row - max(1, floor // 22)), (columns, row), _int(facade.trim), -1)
@@ -89,8 +91,8 @@ def _odds(lit: float) -> list[float]:
 
 
 def _int(color: Any) -> tuple[int, int, int]:
-    red, green, blue = np.clip(color, 0, 255)
-    return int(red), int(green), int(blue)
+    red, green, blue = color
+    return min(255, int(red)), min(255, int(green)), min(255, int(blue))
 
 
 def _wall(facade: Facade, shape: tuple[int, int], scale: float) -> Pixels:
@@ -111,27 +113,32 @@ def _overlay(picture: Pixels, sheet: Pixels) -> None:
     cv2.copyTo(np.ascontiguousarray(sheet[..., :3]), np.ascontiguousarray(sheet[..., 3]), picture)
 
 
-def _window_cell(facade: Facade, look: int, size: tuple[int, int]) -> Pixels:
-    """One bay of one floor (h, w, 4), transparent around the window."""
+def _window_cells(facade: Facade, size: tuple[int, int], looks: int) -> Pixels:
+    """One bay of one floor in some looks (looks, h, w, 4), transparent around the window."""
     height, width = size
     cell = np.zeros((height, width, 4), np.uint8)
     wide, high = facade.window
     left, right = round(width * (1 - wide) / 2), round(width * (1 + wide) / 2) - 1
-    top, bottom = round(height * (0.9 - high) * 0.6 + height * 0.06), 0
+    top = round(height * (0.9 - high) * 0.6 + height * 0.06)
     bottom = min(height - 1, top + round(height * high))
-    frame = max(1, width // 26)
-    trim = (*_int(facade.trim), 255)
+    frame, trim = max(1, width // 26), (*_int(facade.trim), 255)
     cv2.rectangle(cell, (left - frame, top - frame), (right + frame, bottom + frame), trim, -1)
-    _glaze(cell, (left, top, right, bottom), look)
-    for i in range(1, facade.mullions + 1):
+    if width > 9:
+        sill = (*_int(facade.trim * 0.86), 255)
+        cv2.rectangle(cell, (left - 2 * frame, bottom + 1), (right + 2 * frame, bottom + frame), sill, -1)
+    cells = np.repeat(cell[None], looks, axis=0)
+    if right < left or bottom < top:
+        return cells
+    for look in range(looks):
+        _glaze(cells[look, top : bottom + 1, left : right + 1, :3], look)
+    bar = max(1, frame // 2)
+    for i in range(1, facade.mullions + 1 if width > 9 else 1):
         x = left + (right - left) * i // (facade.mullions + 1)
-        cv2.rectangle(cell, (x, top), (x + max(0, frame // 2), bottom), trim, -1)
-    if facade.mullions and high > 0.4:
+        cells[:, top : bottom + 1, x : x + bar] = trim
+    if facade.mullions and high > 0.4 and width > 9:
         y = top + (bottom - top) * 3 // 10
-        cv2.rectangle(cell, (left, y), (right, y + max(0, frame // 2)), trim, -1)
-    sill = (*_int(facade.trim * 0.86), 255)
-    cv2.rectangle(cell, (left - 2 * frame, bottom + 1), (right + 2 * frame, bottom + frame), sill, -1)
-    return cell
+        cells[:, y : y + bar, left : right + 1] = trim
+    return cells
 
 
 _PANES: tuple[tuple[Color, Color], ...] = (
@@ -140,34 +147,35 @@ _PANES: tuple[tuple[Color, Color], ...] = (
 )  # fmt: skip
 
 
-def _glaze(cell: Pixels, box: tuple[int, int, int, int], look: int) -> None:
-    """Fill a pane from its upper to its lower colour; blinds and curtains have an edge instead."""
-    left, top, right, bottom = box
-    if right < left or bottom < top:
-        return
-    upper, lower = (np.asarray(color, float) for color in _PANES[look])
-    blend = np.linspace(0, 1, bottom - top + 1)[:, None, None]
+def _glaze(pane: Pixels, look: int) -> None:
+    """Fill a pane (h, w, 3) from its upper to its lower colour; blinds and curtains have an edge."""
+    upper, lower = _PANES[look]
+    height, width = pane.shape[:2]
     if look == 3:
-        blend = (blend > 0.45).astype(float)
-    cell[top : bottom + 1, left : right + 1, :3] = upper + (lower - upper) * blend
-    if look == 2:
-        middle, gap = (left + right) // 2, max(0, (right - left) // 9)
-        cell[top : bottom + 1, middle - gap : middle + gap + 1, :3] = (58, 62, 68)
+        pane[: height * 9 // 20], pane[height * 9 // 20 :] = upper, lower
+        return
+    for part in range(4):
+        rows = slice(height * part // 4, height * (part + 1) // 4)
+        pane[rows] = [a + (b - a) * part // 3 for a, b in zip(upper, lower, strict=True)]
+    if look == 2 and width > 3:
+        gap = max(1, width // 9)
+        pane[:, (width - gap) // 2 : (width + gap) // 2 + 1] = (58, 62, 68)
 
 
 def _paint_street_floor(
-    facade: Facade, picture: Pixels, bay: int, looks: Any, rng: np.random.Generator
-) -> None:
+    facade: Facade, picture: Pixels, bay: int, looks: Any, rng: np.random.Generator,
+    detailed: bool,
+) -> None:  # fmt: skip
     """Shops, doors and garages in the lowest rows of a front."""
     height, width = picture.shape[:2]
     bays = width // bay
     doors = {int(rng.integers(bays)), int(rng.integers(bays))}
     sign = _int(facade.accent)
+    plain: list[int] = []
     for i in range(bays):
         left, right = i * bay + bay // 10, (i + 1) * bay - bay // 10
         if facade.street_floor == "plain" or (facade.street_floor == "door" and i not in doors):
-            cell = _window_cell(facade, int(looks[i % len(looks)]), (height, bay))
-            _overlay(picture[:, i * bay : (i + 1) * bay], cell)
+            plain.append(i)
         elif facade.street_floor == "garage":
             cv2.rectangle(picture, (left, height * 3 // 10), (right, height), _int(facade.trim * 0.8), -1)
             for row in range(height * 3 // 10, height, max(2, height // 8)):
@@ -178,7 +186,11 @@ def _paint_street_floor(
             cv2.rectangle(picture, (middle - half, height * 26 // 100), (middle + half, height), sign, -1)
             cv2.rectangle(picture, (middle - half // 2, height * 32 // 100), (middle + half // 2, height * 55 // 100), (52, 60, 68), -1)
         else:
-            _paint_shop(facade, picture, (left, right), looks[i % len(looks)])
+            _paint_shop(facade, picture, (left, right), looks[i % len(looks)] if detailed else -1)
+    if plain:
+        cells = _window_cells(facade, (height, bay), _VARIANTS)
+        for i in plain:
+            _overlay(picture[:, i * bay : (i + 1) * bay], cells[looks[i % len(looks)]])
     if facade.street_floor == "shop":
         _paint_shop_sign(picture, sign, rng)
 
@@ -192,7 +204,7 @@ def _paint_shop(facade: Facade, picture: Pixels, span: tuple[int, int], look: in
     cv2.rectangle(picture, (left, top), (right, bottom), pane, -1)
     reflection = np.array([[left, bottom], [left + (right - left) // 3, bottom], [right, top], [left + (right - left) // 2, top]])
     cv2.fillConvexPoly(picture, reflection, tuple(min(255, c + 26) for c in pane))
-    for i in range(1, 6):
+    for i in range(1, 6 if look >= 0 else 1):
         x = left + (right - left) * i // 6
         tall = (i * 7 + look * 5) % 4 + 1
         goods = _int(facade.accent * (0.5 + 0.15 * tall))

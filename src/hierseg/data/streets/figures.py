@@ -115,41 +115,39 @@ class Figure:
         if self.sorted_by_distance:
             means = [depth[b - len(m.centers) : b].mean() for m, b in zip(self.limbs, stops, strict=True)]
             order = np.argsort(means, kind="stable")[::-1]
-        away = -stage.camera.forward
+        lit, dark = self._colors(stage, distance)
+        outer = _circles(pixels, sizes)
+        toward = stage.camera.axes[:2] @ stage.light.sun * (1.0, -1.0) + (0.0, -0.25)
+        toward = toward / max(float(np.hypot(*toward)), 0.5)
+        inner = _circles(pixels + toward * sizes[:, None] * 0.24, sizes * 0.76)
         for index in order:
-            span = slice(stops[index] - len(self.limbs[index].centers), stops[index])
-            _paint_limb(
-                stage, self.limbs[index], pixels[span], sizes[span], distance,
-                rounded and not self.limbs[index].shines, away, self.brightness,
-            )  # fmt: skip
+            part = self.limbs[index]
+            span = slice(stops[index] - len(part.centers), stops[index])
+            split = rounded and not part.shines
+            color = dark[index] if split else lit[index]
+            stage.canvas.fill_fixed(_hull(outer[span]), color, part.label)
+            if split:
+                stage.canvas.fill_fixed(_hull(inner[span]), lit[index], part.label)
+
+    def _colors(self, stage: Stage, distance: float) -> tuple[Any, Any]:
+        """Of every limb's lit and shaded side, as lists."""
+        light, away = stage.light, -stage.camera.forward
+        own = np.array([limb.color for limb in self.limbs], float)
+        lit = light.shade(own, _unit(away + _UPRIGHT + 0.6 * light.sun)) * self.brightness
+        dark = light.shade(own, _unit(away * 0.5 - light.sun)) * self.brightness
+        dark = 0.68 * dark + 0.2 * lit
+        shines = np.array([limb.shines for limb in self.limbs])
+        lit[shines] = own[shines]
+        return light.tint(lit, distance).tolist(), light.tint(dark, distance).tolist()
 
 
-def _paint_limb(
-    stage: Stage, part: Limb, pixels: Points, sizes: Points, distance: float, rounded: bool,
-    away: Points, brightness: float,
-) -> None:  # fmt: skip
-    """Its outline in the colour of its shaded side, and the lit side within."""
-    light = stage.light
-    color = np.asarray(part.color, float)
-    if part.shines:
-        stage.canvas.fill_fixed(_hull(pixels, sizes), light.tint(color, distance), part.label)
-        return
-    lit = light.shade(color, _unit(away + _UPRIGHT + 0.6 * light.sun)) * brightness
-    if not rounded:
-        stage.canvas.fill_fixed(_hull(pixels, sizes), light.tint(lit, distance), part.label)
-        return
-    dark = light.shade(color, _unit(away * 0.5 - light.sun)) * (brightness * 0.86)
-    stage.canvas.fill_fixed(_hull(pixels, sizes), light.tint(dark, distance), part.label)
-    toward = stage.camera.axes[:2] @ light.sun * (1.0, -1.0) + (0.0, -0.25)
-    toward = toward / max(float(np.hypot(*toward)), 0.5)
-    inner = pixels + toward * sizes[:, None] * 0.24
-    stage.canvas.fill_fixed(_hull(inner, sizes * 0.76), light.tint(lit, distance), part.label)
+def _circles(pixels: Points, sizes: Points) -> Any:
+    """(n, 10, 2) fixed-point outlines of circles at pixels (n, 2) with radii (n,) in pixels."""
+    return to_fixed(pixels[:, None] + _CIRCLE * sizes[:, None, None])
 
 
-def _hull(pixels: Points, sizes: Points) -> Any:
-    """The hull in fixed-point coordinates of circles at pixels (n, 2) with radii (n,) in pixels."""
-    outline = pixels[:, None] + _CIRCLE * sizes[:, None, None]
-    return cv2.convexHull(to_fixed(outline.reshape(-1, 2)))
+def _hull(circles: Any) -> Any:
+    return cv2.convexHull(circles.reshape(-1, 2))
 
 
 def _unit(vector: Points) -> Points:

@@ -9,7 +9,7 @@ import numpy as np
 from hierseg.data.streets.camera import Points
 from hierseg.data.streets.canvas import Color
 from hierseg.data.streets.figures import Figure, Limb, limb
-from hierseg.data.streets.solids import Body, Part, box
+from hierseg.data.streets.solids import Body, Part, box, extrude
 from hierseg.data.streets.stage import Item
 from hierseg.data.streets.vehicles import Vehicle
 
@@ -51,8 +51,12 @@ def lamp_post(base: Points, toward_road: float, height: float, reach: float, col
 
 def bollard(base: Points, color: Color) -> Figure:
     """A short post at the kerb."""
-    band = limb([(0, 0.72, 0), (0, 0.78, 0)], 0.1, (214, 212, 206), POLE)
-    return _post([limb([(0, 0.05, 0), (0, 0.95, 0)], 0.09, color, POLE), band], base, 0.0, 1.0)
+    bands = [
+        limb([(0, 0.0, 0), (0, 0.95, 0)], 0.08, color, POLE),
+        limb([(0, 0.7, 0), (0, 0.95, 0)], 0.08, (214, 212, 206), POLE),
+        limb([(0, 0.86, 0), (0, 0.97, 0)], 0.08, color, POLE),
+    ]
+    return _post(bands, base, 0.0, 1.0)
 
 
 def plain_post(base: Points, height: float, radius: float, color: Color) -> Figure:
@@ -130,7 +134,7 @@ def sign(kind: str, base: Points, facing: float, color: Color, size: float) -> l
     height = middle + size
     posts = [(0, 0, -0.7 * size), (0, 0, 0.7 * size)] if big else [(0, 0, 0)]
     limbs = [limb([foot, np.add(foot, (0, height, 0))], 0.065, color, POLE) for foot in posts]
-    part = Part(np.array([-1.0, middle, 0.0]))
+    part = Part((-1.0, middle, 0.0))
     _add_sign_face(part, kind, middle, size)
     face = Vehicle(Body([part], SIGN, (0.06, 0.16), 0.1, 0.0), base, facing)
     return [_post(limbs, base, facing, height), face]
@@ -180,6 +184,17 @@ def _add_sign_face(part: Part, kind: str, y: float, r: float) -> None:
             bar(_WHITE, r * 0.16 if kind == "entry" else r * 0.5, r * 0.64 if kind == "entry" else r * 0.12)
 
 
+def _prism(y: tuple[float, float], radius: float, color: Color) -> Part:
+    """An upright column of twelve sides."""
+    foot = _disc(0, 0, 0, radius, 12)[:, [1, 0, 2]]
+    low, high = foot + (0, y[0], 0), foot + (0, y[1], 0)
+    part = Part((0.0, sum(y) / 2, 0.0))
+    for i in range(12):
+        part.add([low[i - 1], low[i], high[i], high[i - 1]], color)
+    part.add(high, color)
+    return part
+
+
 def draw_clutter(rng: np.random.Generator, base: Points, heading: float) -> Item:
     """A bin, a bench, a box, a column of posters; or something that somebody left or pushes along."""
     kind = rng.choice(["bin", "bench", "box", "column", "skip", "bag"], p=[0.28, 0.2, 0.18, 0.1, 0.1, 0.14])
@@ -193,14 +208,21 @@ def draw_clutter(rng: np.random.Generator, base: Points, heading: float) -> Item
         parts += [box((-0.22, 0.18), (0, 0.4), (z - 0.05, z + 0.05), (60, 60, 62), layer=0) for z in (-0.65, 0.65)]
         return Vehicle(Body(parts, STATIC, (-0.3, 0.3), 0.8, 0.9), base, heading)
     if kind == "column":
-        limbs = [
-            limb([(0, 0.5, 0), (0, 2.4, 0)], 0.55, np.array([196, 178, 140]) * tone, STATIC),
-            limb([(0, 2.55, 0), (0, 2.7, 0)], 0.6, (82, 100, 88), STATIC),
+        parts = [
+            _prism((0, 2.5), 0.55, np.array([196, 178, 140]) * tone),
+            _prism((2.5, 2.75), 0.65, np.array([82, 100, 88])),
         ]
-        return Figure(limbs, (), base, heading, (0.5, 0.5), 2.7, sorted_by_distance=False)
+        posters = (206, 120, 90), (110, 140, 176), (226, 220, 200), (180, 90, 110)
+        for i, z in enumerate((-0.34, -0.02, 0.3)):
+            parts[0].add([(0.6, 0.7, z - 0.14), (0.6, 0.7, z + 0.14), (0.6, 1.9, z + 0.14), (0.6, 1.9, z - 0.14)], posters[i])
+        return Vehicle(Body(parts, STATIC, (-0.5, 0.5), 0.5, 2.75), base, heading)
     if kind == "skip":
-        part = box((-1.5, 1.5), (0.1, 1.2), (-0.85, 0.85), np.array([[196, 150, 50], [84, 110, 140]][rng.integers(2)]) * tone)
-        return Vehicle(Body([part], STATIC, (-1.5, 1.5), 0.85, 1.2), base, heading)
+        paint = np.array([[196, 150, 50], [84, 110, 140]][rng.integers(2)]) * tone
+        part = extrude([(-0.5, 0.08), (0.5, 0.08), (0.8, 1.15), (-0.8, 1.15)], 1.5, paint)
+        for z in (-1.0, 0.0, 1.0):
+            part.add([(0.52, 0.1, z), (0.52, 0.1, z + 0.1), (0.8, 1.1, z + 0.1), (0.8, 1.1, z)], paint * 0.75)
+        part.add([(-0.7, 1.16, -1.4), (0.7, 1.16, -1.4), (0.7, 1.16, 1.4), (-0.7, 1.16, 1.4)], (92, 84, 74))
+        return Vehicle(Body([part], STATIC, (-0.8, 0.8), 1.5, 1.15), base, heading)
     if kind == "bag":
         limbs = [limb([(0, 0.25, -0.12), (0, 0.25, 0.12), (0, 0.6, 0)], 0.2, np.array([70, 60, 90]) * tone, DYNAMIC)]
         return Figure(limbs, (), base, heading, (0.25, 0.25), 0.7)

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.data.streets import surfaces
-from hierseg.data.streets.camera import Camera, Points
+from hierseg.data.streets.camera import NEAR, Camera, Points
 from hierseg.data.streets.canvas import Canvas, Color, Pixels, to_fixed
 from hierseg.data.streets.light import Light
 from hierseg.data.streets.stage import Item, Stage
 
 ROAD, SIDEWALK, PARKING, RAIL_TRACK, TERRAIN, GROUND = 7, 8, 9, 10, 22, 6
 
+_CONTACT = 0.55  # darkness of the ground right below a thing
 _UP = np.array([0.0, 1.0, 0.0])
 
 
@@ -41,8 +42,9 @@ def paint_grain(stage: Stage, offset: tuple[float, float], cobbled: bool) -> Non
     region = canvas.pixels[top:]
     if not len(region):
         return
-    labels = region[..., 3]
-    fade = np.clip(16 / camera.ground_distance(np.arange(top, camera.height)), 0, 1)
+    labels = region[::2, ::2, 3]
+    rows = np.arange(top, camera.height, 2)
+    fade = np.clip(16 / camera.ground_distance(rows), 0, 1).astype(np.float32)
     factor = np.full(labels.shape, 128, np.uint8)
     kinds = [
         ((ROAD, PARKING), surfaces.cobbles() if cobbled else surfaces.asphalt()),
@@ -51,22 +53,26 @@ def paint_grain(stage: Stage, offset: tuple[float, float], cobbled: bool) -> Non
     ]
     for ids, texture in kinds:
         mask = np.isin(labels, ids).view(np.uint8)
-        if mask.any():
-            cv2.copyTo(_laid_out(texture, camera, top, offset), mask, factor)
-    faded = 128 + (factor.astype(np.float32) - 128) * fade[:, None].astype(np.float32)
-    _multiply(region, faded.astype(np.uint8))
+        found = np.flatnonzero(mask.any(axis=1))
+        if len(found):
+            first = int(found[0])
+            laid = _laid_out(texture, camera, top + 2 * first, offset)
+            cv2.copyTo(laid, mask[first:], factor[first:])
+    faded = 128 + (factor.astype(np.float32) - 128) * fade[:, None]
+    full = cv2.resize(faded.astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    _multiply(region, np.asarray(full[: region.shape[0], : region.shape[1]], np.uint8))
 
 
 def _laid_out(texture: Pixels, camera: Camera, top: int, offset: tuple[float, float]) -> Pixels:
-    """A texture on the ground plane, as rows from ``top`` on see it."""
+    """A texture on the ground plane, as every second row from ``top`` on and column see it."""
     metres = surfaces.TILE_METRES / surfaces.TILE
     corner = np.array([offset[0] * surfaces.TILE_METRES, 0, offset[1] * surfaces.TILE_METRES])
     plane = camera.plane(corner, np.array([metres, 0, 0]), np.array([0, 0, metres]))
-    move = np.array([[1, 0, 0], [0, 1, -top], [0, 0, 1.0]])
+    move = np.array([[0.5, 0, 0], [0, 0.5, -top / 2], [0, 0, 1.0]])
+    size = ((camera.width + 1) // 2, (camera.height - top + 1) // 2)
     laid: Any = cv2.warpPerspective(
-        texture, move @ plane, (camera.width, camera.height - top), flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_WRAP,
-    )  # fmt: skip
+        texture, move @ plane, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+    )
     return np.asarray(laid, np.uint8)
 
 
@@ -89,25 +95,36 @@ class ShadowMap:
         self._camera = camera
         self._map = np.zeros((camera.height // self._REDUCE + 1, camera.width // self._REDUCE + 1), np.uint8)
 
-    def add(self, polygon: Points, strength: float) -> None:
-        """Darken a world polygon (k, 3) by 0..1; the darkest wins where several lie."""
-        pixels = self._camera.project_polygon(polygon) / self._REDUCE
-        if len(pixels) < 3:
-            return
-        layer = np.zeros_like(self._map)
-        cv2.fillPoly(layer, [to_fixed(pixels)], float(round(255 * strength)), cv2.LINE_8, 3)
-        np.maximum(self._map, layer, out=self._map)
+    def add(self, outlines: list[Any], strength: float) -> None:
+        """Darken outlines (k, 2) in X and Z to 0..1, whatever was there before."""
+        stops = np.cumsum([len(outline) for outline in outlines])
+        flat = np.concatenate(outlines)
+        points = np.column_stack([flat[:, 0], np.zeros(len(flat)), flat[:, 1]])
+        local = self._camera.to_camera(points)
+        fixed = to_fixed(self._camera.to_pixels(local) / self._REDUCE)
+        ahead = local[:, 2] >= NEAR
+        value = float(round(255 * strength))
+        for start, stop in zip(np.concatenate([[0], stops[:-1]]), stops, strict=True):
+            if ahead[start:stop].all():
+                polygon = fixed[start:stop]
+            elif ahead[start:stop].any():
+                polygon = to_fixed(self._camera.project_polygon(points[start:stop]) / self._REDUCE)
+            else:
+                continue
+            cv2.fillPoly(self._map, [polygon], value, cv2.LINE_8, 3)
 
     def soften(self) -> None:
         """Blur the edges, once all is there."""
         self._map = np.asarray(cv2.GaussianBlur(self._map, (0, 0), self._map.shape[0] / 140), np.uint8)
 
-    def at(self, point: Points) -> float:
-        """Darkness 0..1 at a world point (3,)."""
-        pixels, depth = self._camera.project(point[None])
-        column, row = np.rint(pixels[0] / self._REDUCE).astype(int)
-        inside = 0 <= row < self._map.shape[0] and 0 <= column < self._map.shape[1]
-        return float(self._map[row, column]) / 255 if inside and depth[0] > 0 else 0.0
+    def at(self, points: Points) -> Points:
+        """Darkness 0..1 at world points (n, 3)."""
+        pixels, depth = self._camera.project(points)
+        column, row = np.rint(pixels / self._REDUCE).astype(int).T
+        rows, columns = self._map.shape
+        inside = (0 <= row) & (row < rows) & (0 <= column) & (column < columns) & (depth > 0)
+        values = self._map[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
+        return np.where(inside, values / 255.0, 0.0)
 
     def darken(self, canvas: Canvas) -> None:
         """Lay the shadows over what has been painted below the horizon."""
@@ -120,23 +137,23 @@ class ShadowMap:
         _multiply(region, np.asarray(128 - (shade.astype(np.uint16) >> 1), np.uint8))
 
 
-def cast_shadows(stage: Stage, items: Iterable[Item], up: float) -> ShadowMap:
+def cast_shadows(stage: Stage, items: Iterable[Item]) -> ShadowMap:
     """The shadows of items: long ones away from the sun, and dark ones right below."""
     shadows = ShadowMap(stage.camera)
-    strength = stage.light.shadow_strength
     reach = stage.light.shadow_reach
-    for item in items:
-        shadow = item.shadow
+    casting = [(item.shadow, item.shades) for item in items]
+    layers: list[tuple[float, list[Any]]] = [(stage.light.shadow_strength * 0.9, []), (_CONTACT, [])]
+    for shadow, shades in casting:
         if shadow is None:
             continue
         base = shadow.outline
-        if strength > 0.12:
-            ends = np.concatenate([base + reach * shadow.low, base + reach * shadow.high])
-            outline = cv2.convexHull(ends.astype(np.float32))
-            shadows.add(_lift(outline[:, 0], up), strength * 0.9)
-        if not item.shades:
-            middle = base.mean(axis=0)
-            shadows.add(_lift(middle + (base - middle) * 1.04, up), 0.55)
+        ends = np.concatenate([base + reach * shadow.low, base + reach * shadow.high])
+        layers[0][1].append(cv2.convexHull(ends.astype(np.float32))[:, 0].astype(float))
+        if not shades:
+            layers[1][1].append(base)
+    for strength, outlines in sorted(layers, key=lambda layer: layer[0]):  # the darker one on top
+        if strength > 0.1 and outlines:
+            shadows.add(outlines, strength)
     shadows.soften()
     return shadows
 
@@ -147,12 +164,10 @@ def paint_haze(stage: Stage) -> None:
     top = below_horizon(camera)
     distance = camera.ground_distance(np.arange(top, camera.height))
     share = light.haze_share(np.minimum(distance, 1e5))
-    rows = int((share > 0.02).sum())
-    region = stage.canvas.pixels[top : top + rows, :, :3]
-    weight = share[:rows, None, None].astype(np.float32)
-    region[:] = region * (1 - weight) + light.haze.astype(np.float32) * weight
-
-
-def _lift(outline: Any, up: float) -> Points:
-    return np.insert(np.asarray(outline, float), 1, up, axis=1)
-
+    region = stage.canvas.pixels[top:]
+    haze = np.empty_like(region)
+    haze[..., :3] = light.haze.astype(np.uint8)
+    haze[..., 3] = region[..., 3]  # blending a label with itself leaves it as it is
+    for row in range(int((share > 0.02).sum())):
+        weight = float(share[row])
+        cv2.addWeighted(region[row], 1 - weight, haze[row], weight, 0, dst=region[row])

@@ -127,13 +127,17 @@ def draw_bus(rng: np.random.Generator, lit: bool) -> Body:
         low = 1.25 + 1.75 * deck
         _add_windows(part, (-half, half), (low, low + 1.1), wide, 1.45)
         part.add_end(half + 0.01, (low, low + 1.25), (-wide + 0.12, wide - 0.12), GLASS)
-        part.add_end(half + 0.012, (low + 0.1, low + 1.1), (-wide + 0.5, -wide + 0.9), (92, 106, 120))
+        part.add_end(half + 0.012, (low + 0.1, low + 1.1), (-wide + 0.5, -wide + 0.9), (128, 142, 154))
         part.add_end(-half - 0.01, (low + 0.15, low + 1.0), (-wide + 0.3, wide - 0.3), GLASS)
+        part.add_end(-half - 0.015, (low + 0.2, low + 0.95), (-wide + 0.6, -wide + 1.0), (116, 130, 142))
+    part.add_end(-half - 0.01, (0.36, 0.6), (-wide, wide), second * 0.8)
+    for row in (0.7, 0.82, 0.94):
+        part.add_end(-half - 0.012, (row, row + 0.07), (-0.6, 0.6), paint * 0.5)
     part.add_end(half + 0.02, (height - 0.46, height - 0.16), (-wide + 0.35, wide - 0.35), (30, 30, 32))
     part.add_end(half + 0.03, (height - 0.4, height - 0.22), (-0.5, 0.5), (250, 170, 40), shines=True)
     for door in (half - 1.5, -half * 0.12):
         outline = rectangle((door, door + 1.15), (0.4, 2.35))
-        part.add_side(outline, wide + 0.012, (40, 46, 52))
+        part.add_side(outline, wide + 0.012, (46, 54, 60))
         part.add_side(rectangle((door + 0.56, door + 0.6), (0.4, 2.35)), wide + 0.014, paint * 0.7)
     axles = (-half + 2.7, half - 2.6)
     add_wheels(part, axles, 0.46, wide + 0.015, (132, 134, 136))
@@ -146,11 +150,11 @@ def _add_windows(
     part: Part, x: tuple[float, float], y: tuple[float, float], wide: float, width: float
 ) -> None:
     """A dark band of windows with pillars between."""
-    part.add_side(rectangle((x[0] + 0.15, x[1] - 0.12), y), wide + 0.008, (40, 46, 52))
+    part.add_side(rectangle((x[0] + 0.15, x[1] - 0.12), y), wide + 0.008, (46, 54, 60))
     for left in np.arange(x[0] + 0.3, x[1] - width, width + 0.08):
         part.add_side(rectangle((left, left + width - 0.02), (y[0] + 0.08, y[1] - 0.08)), wide + 0.01, GLASS)
         shine = [(left + 0.2, y[0] + 0.08), (left + 0.45, y[0] + 0.08), (left + 0.85, y[1] - 0.08), (left + 0.6, y[1] - 0.08)]
-        part.add_side(shine, wide + 0.011, (78, 90, 102))
+        part.add_side(shine, wide + 0.011, (108, 122, 134))
 
 
 def draw_tram(rng: np.random.Generator, lit: bool) -> Body:

@@ -45,7 +45,7 @@ class Lens:
 def draw_lens(rng: np.random.Generator) -> Lens:
     """Any camera."""
     return Lens(
-        exposure=float(rng.uniform(0.9, 1.12)),
+        exposure=float(rng.uniform(0.94, 1.12)),
         balance=np.clip(rng.normal(1, 0.025, 3), 0.93, 1.07),
         contrast=float(rng.uniform(0.92, 1.12)),
         blur=float(rng.uniform(0.0004, 0.0021)),
@@ -64,7 +64,7 @@ def paint_hood(canvas: Canvas, lens: Lens) -> None:
         return
     height, width = canvas.pixels.shape[:2]
     x = np.linspace(-1.02, 1.02, 40)
-    for step in np.linspace(0, 1, 7):
+    for step in np.linspace(0, 1, 16):
         rise = lens.hood * (1 - 0.75 * step) * (1 - 0.32 * x**2 - 0.3 * x**6)
         edge = np.column_stack([(x + 1) / 2 * width, height * (1 - rise)])
         corners = [[width + 2, height + 2], [-2, height + 2]]

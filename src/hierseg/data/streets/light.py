@@ -54,8 +54,9 @@ class Light:
         return self.ambient * open_sky + self.direct * facing
 
     def shade(self, colors: Any, normals: Points) -> Points:
-        """Colours (..., 3) in 0..255 as the light makes them look."""
-        return np.clip(np.asarray(colors, float) * self.factors(normals), 0, 255)
+        """Colours (..., 3) as the light makes them look; a little above 255 in bright sun."""
+        result: Points = np.asarray(colors, float) * self.factors(normals)
+        return result
 
     def haze_share(self, distance: Any) -> Any:
         """Share of haze in a colour seen over a distance in metres (a number or an array)."""
@@ -76,9 +77,9 @@ _WEATHER: dict[str, tuple[float, Any, Any, Any, float, Any, tuple[float, float]]
              (88, 132, 190), (0.3, 0.65)),
     "overcast": (0.24, (0.83, 0.85, 0.88), (0.10, 0.10, 0.09), (206, 210, 214), 260,
                  (168, 176, 186), (0.8, 1.0)),
-    "golden": (0.14, (0.50, 0.49, 0.52), (0.72, 0.56, 0.36), (232, 208, 178), 340,
+    "golden": (0.14, (0.56, 0.54, 0.56), (0.66, 0.53, 0.36), (232, 208, 178), 340,
                (104, 136, 182), (0.1, 0.6)),
-    "dusk": (0.08, (0.47, 0.50, 0.60), (0.10, 0.07, 0.05), (150, 142, 158), 300,
+    "dusk": (0.08, (0.55, 0.57, 0.66), (0.10, 0.07, 0.05), (164, 156, 166), 300,
              (58, 76, 122), (0.1, 0.7)),
 }  # fmt: skip
 
@@ -95,15 +96,19 @@ def draw_light(rng: np.random.Generator) -> Light:
     sun = np.array(
         [np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)]
     )
-    cast = rng.normal(1.0, 0.03, 3)
+    cast = np.clip(rng.normal(1.0, 0.02, 3), 0.95, 1.05)
+    sunlight, skylight = np.array(direct) * rng.uniform(0.85, 1.1), np.array(ambient) * cast
+    # A camera's automatic exposure: what lies flat comes out about equally bright in any weather.
+    aim = rng.uniform(0.72, 0.85) if weather == "dusk" else rng.uniform(0.98, 1.18)
+    gain = (aim / float((skylight + sunlight * sun[1]).mean())) ** 0.85
     return Light(
         weather=weather,
         sun=sun,
-        direct=np.array(direct) * rng.uniform(0.85, 1.1),
-        ambient=np.array(ambient) * rng.uniform(0.9, 1.08) * cast,
-        haze=np.clip(np.array(haze, float) * cast * rng.uniform(0.92, 1.05), 0, 255),
+        direct=sunlight * gain,
+        ambient=skylight * gain,
+        haze=np.clip(np.array(haze, float) * cast * rng.uniform(0.95, 1.06), 0, 255),
         haze_distance=distance * rng.uniform(0.6, 1.6),
-        zenith=np.clip(np.array(zenith, float) * cast * rng.uniform(0.85, 1.12), 0, 255),
+        zenith=np.clip(np.array(zenith, float) * cast * rng.uniform(0.88, 1.12), 0, 255),
         clouds=float(rng.uniform(*clouds)),
         lamps=weather == "dusk" or bool(rng.random() < 0.12),
     )

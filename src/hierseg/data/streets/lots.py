@@ -207,19 +207,20 @@ class LotBuilder:
             palette = ((222, 220, 212), (146, 108, 76), (120, 92, 70), (100, 112, 96))
         color = np.asarray(palette[rng.integers(len(palette))], float) * rng.uniform(0.85, 1.08)
         across = side.sign * (side.lot + 0.2)
-        count = max(1, round((stop - start) / 2.4))
+        count = max(1, round((stop - start) / 5.0))
         marks = self._street.to_world(np.linspace(start, stop, count + 1), across, KERB * 0.7)
-        opening = int(rng.integers(count)) if count > 3 and rng.random() < 0.5 else -1
+        opening = int(rng.integers(count)) if count > 2 and rng.random() < 0.5 else -1
         for i in range(count):
             if i != opening:
                 self.items.append(Panel(kind, marks[i], marks[i + 1], height, 0.3 if walls else 0.08, color))
 
     def _hedge(self, side: Side, start: float, stop: float) -> None:
         high = self._rng.uniform(0.9, 1.9)
-        color = self._leaf * self._rng.uniform(0.75, 0.95)
-        for s in np.arange(start + 0.5, stop, 1.25):
+        green = self._rng.uniform(88, 128)
+        color = np.array([green * 0.74, green, green * 0.46])
+        for s in np.arange(start + 0.5, stop, 1.7):
             base = self._street.to_world(s, side.sign * (side.lot + 0.55))
-            self.items.append(draw_bush(self._rng, base, color, (1.9, high), True))
+            self.items.append(draw_bush(self._rng, base, color, (2.5, high), True))
 
     def _tree(self, along: float, across: float, heights: tuple[float, float]) -> None:
         kind = self._rng.choice(["broad", "tall", "fir"], p=[0.72, 0.12, 0.16])
@@ -257,8 +258,9 @@ class LotBuilder:
         """Houses and woods behind all, and where the street ends."""
         rng, street = self._rng, self._street
         far = street.length + 8
-        t = -90.0
-        while t < 90:
+        wide = 45.0 if street.character == "city" else 80.0
+        t = -wide
+        while t < wide:
             width = rng.uniform(10, 24)
             if rng.random() < (0.35 if street.character in ("city", "works") else 0.7):
                 self._mass(far + rng.uniform(5, 40), t + width / 2, width * 1.3)
@@ -267,5 +269,5 @@ class LotBuilder:
                 self.items.append(draw_building(rng, corners, "city", self._lit, False))
             t += width * 0.9
         for sign in (-1, 1):
-            for s in rng.uniform(30, street.length, 5):
+            for s in rng.uniform(30, street.length, 3):
                 self._mass(s, sign * rng.uniform(38, 70), rng.uniform(14, 24))

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from hierseg.data.streets.camera import NEAR, Points
+
+
+def in_view(
+    footprints: Sequence[Points], reach: Points, eye: Points, heading: Points, slope: float
+) -> npt.NDArray[np.bool_]:
+    """Which outlines (k, 2) may be seen between sight lines side = -slope and +slope * depth.
+
+    Args:
+        footprints: Outlines in X and Z; k may differ.
+        reach: (n,) metres by which things stand out over their outlines.
+        eye: (2,) X and Z of the camera.
+        heading: (2,) unit vector in which it looks.
+        slope: Half the width of the view a metre ahead.
+    """
+    local = _padded(footprints) - eye
+    depth = local @ heading
+    side = local @ np.array([heading[1], -heading[0]])
+    beside = np.abs(side) - slope * np.maximum(depth, 0)
+    crosses = (side.min(axis=1) < 0) & (side.max(axis=1) > 0)
+    near = (beside.min(axis=1) <= reach * np.sqrt(1 + slope**2)) | crosses
+    result: npt.NDArray[np.bool_] = near & (depth.max(axis=1) > NEAR - reach)
+    return result
 
 
 def far_to_near(footprints: Sequence[Points], eye: Points, heading: Points) -> list[int]:
@@ -72,15 +95,17 @@ def _sorted(
     count: int, behind: npt.NDArray[np.intp], before: npt.NDArray[np.intp], depth: Points
 ) -> list[int]:
     """Topological order, the farthest of those that are free first."""
-    waiting = np.bincount(before, minlength=count)
+    waiting = np.bincount(before, minlength=count).tolist()
     follows: list[list[int]] = [[] for _ in range(count)]
     for i, j in zip(behind.tolist(), before.tolist(), strict=True):
         follows[i].append(j)
+    keys = (-depth).tolist()
+    free = [(keys[i], i) for i in range(count) if waiting[i] == 0]
+    heapq.heapify(free)
     left = set(range(count))
     order: list[int] = []
-    free = sorted((i for i in left if waiting[i] == 0), key=lambda i: depth[i])
     while left:
-        chosen = free.pop() if free else max(left, key=lambda i: depth[i])
+        chosen = heapq.heappop(free)[1] if free else min(left, key=keys.__getitem__)
         if chosen not in left:
             continue
         left.remove(chosen)
@@ -88,6 +113,5 @@ def _sorted(
         for j in follows[chosen]:
             waiting[j] -= 1
             if waiting[j] == 0 and j in left:
-                free.append(j)
-        free.sort(key=lambda i: depth[i])
+                heapq.heappush(free, (keys[j], j))
     return order

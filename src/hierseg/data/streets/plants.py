@@ -10,11 +10,13 @@ import numpy as np
 
 from hierseg.data.streets import surfaces
 from hierseg.data.streets.camera import NEAR, Points
+from hierseg.data.streets.crowns import GRID, KINDS, Crown, crown
 from hierseg.data.streets.stage import Shadow, Stage
 
 VEGETATION = 21
 
-_GRID = 48  # rows and columns on which a crown's shape is computed before leaves roughen it
+_TURNS = np.linspace(0, 2 * np.pi, 10, endpoint=False)
+_CIRCLE = np.column_stack([np.cos(_TURNS), np.sin(_TURNS)])
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Plant:
         base: (3,) world point of its foot.
         trunk: Height in metres at which the crown begins.
         size: Width and height of the crown in metres.
-        clumps: (n, 3) centre x and y in -1..1 and radius of the balls that the crown is made of.
+        crown: Its shape.
+        turned: Whether left and right of the crown are exchanged.
         color: Of the leaves.
         bark: Of the trunk.
         ragged: How much leaves roughen the edge.
@@ -37,7 +40,8 @@ class Plant:
     base: Points
     trunk: float
     size: tuple[float, float]
-    clumps: Points
+    crown: Crown
+    turned: bool
     color: Points
     bark: Points
     ragged: float
@@ -47,10 +51,9 @@ class Plant:
 
     @property
     def footprint(self) -> Points:
-        """(8, 2) a small circle in X and Z."""
+        """(10, 2) a small circle in X and Z."""
         radius = 0.2 if self.trunk > 0.6 else self.size[0] * 0.32
-        angles = np.linspace(0, 2 * np.pi, 8, endpoint=False)
-        return self.base[[0, 2]] + radius * np.column_stack([np.cos(angles), np.sin(angles)])
+        return self.base[[0, 2]] + radius * _CIRCLE
 
     @property
     def height(self) -> float:
@@ -60,8 +63,7 @@ class Plant:
     @property
     def shadow(self) -> Shadow | None:
         """Of the crown."""
-        angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-        circle = np.column_stack([np.cos(angles), np.sin(angles)]) * self.size[0] * 0.42
+        circle = _CIRCLE * (self.size[0] * 0.42)
         low = self.trunk + 0.2 * self.size[1] if self.trunk else 0.0
         return Shadow(self.base[[0, 2]] + circle, low, self.height * 0.9)
 
@@ -106,14 +108,19 @@ class Plant:
         y0, y1 = max(0, int(top)), min(height, int(np.ceil(top + high)))
         if x1 - x0 < 1 or y1 - y0 < 1:
             return
-        field, glow = self._shape(stage)
+        flip = -1 if self.turned else 1
+        begin = (x0 - left) * GRID / wide - 0.5
         matrix = np.array(
-            [[_GRID / wide, 0, (x0 - left) * _GRID / wide - 0.5], [0, _GRID / high, (y0 - top) * _GRID / high - 0.5]]
+            [
+                [flip * GRID / wide, 0, GRID - 1 - begin if self.turned else begin],
+                [0, GRID / high, (y0 - top) * GRID / high - 0.5],
+            ]
         )
         flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
         both: Any = cv2.warpAffine(
-            np.dstack([field, glow]), matrix, (x1 - x0, y1 - y0), flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
+            cv2.merge([self.crown.inside, self._glow(stage)]), matrix, (x1 - x0, y1 - y0),
+            flags=flags, borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
         per_metre = surfaces.TILE / surfaces.TILE_METRES
         start = ((x0 - left) / scale * per_metre + self.offset[0], (y0 - top) / scale * per_metre + self.offset[1])
         leaves = surfaces.sample(surfaces.leaves(), scale / per_metre, start, (y1 - y0, x1 - x0))
@@ -123,18 +130,14 @@ class Plant:
         picture = self._colors(stage, distance)[(tone * 63).astype(np.uint8)]
         stage.canvas.stamp(picture, mask, y0, x0, self.label)
 
-    def _shape(self, stage: Stage) -> tuple[Any, Any]:
-        """(GRID, GRID) how far inside the crown, above 0 inside, and brightness by where it bulges."""
-        axis = np.linspace(-1, 1, _GRID, dtype=np.float32)
-        x, y = axis[None, :, None], -axis[:, None, None]
-        dx = (x - self.clumps[:, 0]) / self.clumps[:, 2]
-        dy = (y - self.clumps[:, 1]) / self.clumps[:, 2]
-        inside = 1 - dx**2 - dy**2
+    def _glow(self, stage: Stage) -> Any:
+        """(GRID, GRID) brightness of the crown by where it bulges, before leaves vary it."""
         sun = stage.camera.axes @ stage.light.sun
-        bulge = 0.42 + 0.22 * (dy * (0.6 + 0.4 * sun[1]) + dx * sun[0]) - 0.1 * max(float(sun[2]), 0)
-        weight = np.exp(3.5 * inside)
-        glow = (weight * bulge).sum(axis=2) / weight.sum(axis=2) + 0.1 * y[..., 0]
-        return inside.max(axis=2).astype(np.float32), glow.astype(np.float32)
+        right, up = (-sun[0] if self.turned else sun[0]), 0.6 + 0.4 * sun[1]
+        height = np.linspace(0.1, -0.1, GRID, dtype=np.float32)[:, None]
+        level = np.float32(0.42 - 0.1 * max(float(sun[2]), 0))
+        bulge = self.crown.up * np.float32(0.22 * up) + self.crown.right * np.float32(0.22 * right)
+        return bulge + height + level
 
     def _colors(self, stage: Stage, distance: float) -> Any:
         """(64, 3) from the darkest to the brightest leaves."""
@@ -159,37 +162,38 @@ def draw_tree(
 ) -> Plant:
     """A tree of a kind (broad, tall or fir) and a height in metres."""
     if kind == "fir":
-        up = np.linspace(-0.85, 0.9, 9)
-        clumps = np.column_stack([rng.normal(0, 0.04, 9), up, 0.62 * (1.0 - up) / 1.85 + 0.12])
-        trunk, crown = 0.1 * height, (height * rng.uniform(0.34, 0.46), height * 0.9)
+        trunk, size = 0.1 * height, (height * rng.uniform(0.34, 0.46), height * 0.9)
         color = color * (0.62, 0.72, 0.86)
     else:
-        count = int(rng.integers(9, 16))
-        angle, away = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.uniform(0, 1, count))
-        clumps = np.column_stack(
-            [0.62 * away * np.cos(angle), 0.6 * away * np.sin(angle), rng.uniform(0.3, 0.46, count)]
-        )
-        clumps[0] = (0, 0, 0.62)
         share = rng.uniform(0.2, 0.34)
         slim = rng.uniform(0.3, 0.42) if kind == "tall" else rng.uniform(0.62, 0.95)
-        trunk, crown = share * height, (height * slim, height * (1 - share))
+        trunk, size = share * height, (height * slim, height * (1 - share))
     bark = np.array([98, 82, 66]) * rng.uniform(0.7, 1.2)
-    offset = (float(rng.uniform(0, 512)), float(rng.uniform(0, 512)))
-    return Plant(base, trunk, crown, clumps, color * rng.uniform(0.92, 1.08), bark, 1.1, offset)
+    shape = "fir" if kind == "fir" else "broad"
+    return _draw_plant(rng, base, (trunk, *size), shape, color * rng.uniform(0.92, 1.08), bark, 1.1)
 
 
 def draw_bush(
     rng: np.random.Generator, base: Points, color: Points, size: tuple[float, float], clipped: bool
 ) -> Plant:
     """A bush of a width and height in metres; ``clipped`` as a piece of a hedge."""
-    if clipped:
-        x, y = np.meshgrid(np.linspace(-0.7, 0.7, 4), np.linspace(-0.8, 0.62, 3))
-        clumps = np.column_stack([x.ravel(), y.ravel(), np.full(x.size, 0.46)])
-    else:
-        count = int(rng.integers(5, 9))
-        clumps = np.column_stack(
-            [rng.uniform(-0.6, 0.6, count), rng.uniform(-0.7, 0.35, count), rng.uniform(0.36, 0.56, count)]
-        )
-    offset = (float(rng.uniform(0, 512)), float(rng.uniform(0, 512)))
     tint = color * rng.uniform(0.85, 1.02)
-    return Plant(base, 0.0, size, clumps, tint, tint * 0.5, 0.35 if clipped else 0.8, offset)
+    shape, ragged = ("hedge", 0.35) if clipped else ("bush", 0.8)
+    return _draw_plant(rng, base, (0.0, *size), shape, tint, tint * 0.5, ragged)
+
+
+def _draw_plant(
+    rng: np.random.Generator, base: Points, size: tuple[float, float, float], shape: str,
+    color: Points, bark: Points, ragged: float,
+) -> Plant:  # fmt: skip
+    return Plant(
+        base=base,
+        trunk=size[0],
+        size=(size[1], size[2]),
+        crown=crown(shape, int(rng.integers(KINDS[shape]))),
+        turned=bool(rng.random() < 0.5),
+        color=color,
+        bark=bark,
+        ragged=ragged,
+        offset=(float(rng.uniform(0, 512)), float(rng.uniform(0, 512))),
+    )

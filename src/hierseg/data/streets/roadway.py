@@ -58,7 +58,7 @@ class Paving:
 
 def draw_paving(rng: np.random.Generator, street: Street) -> Paving:
     """Colours and markings that suit a street."""
-    grey = rng.uniform(78, 128)
+    grey = rng.uniform(90, 140)
     asphalt = grey + rng.normal(0, 3, 3) + (0, 0, 4)
     light = rng.uniform(128, 182)
     warm = np.array([8, 2, -8]) * rng.uniform(-0.5, 2.2)

@@ -12,7 +12,7 @@ from hierseg.data.streets.light import Light
 
 SKY = 23  # Cityscapes' label id
 
-_COARSE = 4  # the sky is smooth: it is computed on every fourth row and column
+_COARSE = 8  # the sky is smooth: it is computed on every eighth row and column
 
 
 def paint_sky(canvas: Canvas, camera: Camera, light: Light, offset: tuple[float, float]) -> None:

@@ -6,6 +6,7 @@ convex, so its faces need no order among themselves: those turned away are left 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -18,12 +19,22 @@ from hierseg.data.streets.canvas import Color, to_fixed
 from hierseg.data.streets.stage import Stage
 
 
-class Patch(NamedTuple):
-    """A flat polygon: outline (k, 3), colour, unit normal (3,), and whether it shines by itself."""
+class Tone(NamedTuple):
+    """A colour that depends on a body's paint: a multiple of it, and some grey."""
 
-    outline: Points
+    share: float
+    plus: float = 0.0
+
+
+PAINT = Tone(1.0)
+"""The paint itself."""
+
+
+class Patch(NamedTuple):
+    """A flat polygon: outline (k, 3), colour (or Tone), and whether it shines by itself."""
+
+    outline: Any
     color: Color
-    normal: Points
     shines: bool = False
 
 
@@ -34,28 +45,21 @@ class Part:
     Attributes:
         patches: In painting order.
         layer: Parts of a lower layer are painted first, whatever their distance.
-        center: (3,) the middle, from which all faces look away.
+        center: (x, y, z) of the middle, from which all faces look away.
     """
 
-    center: Points
+    center: tuple[float, float, float]
     layer: int = 1
     patches: list[Patch] = field(default_factory=list)
 
     def add(self, outline: Any, color: Color, shines: bool = False) -> None:
         """Add a polygon (k, 3) that faces away from the centre."""
-        corners = np.asarray(outline, float)
-        following = np.roll(corners, -1, axis=0)
-        normal = np.cross(corners, following).sum(axis=0)  # Newell's method
-        normal = normal / max(float(np.linalg.norm(normal)), 1e-12)
-        if normal @ (corners.mean(axis=0) - self.center) < 0:
-            normal = -normal
-        self.patches.append(Patch(corners, color, normal, shines))
+        self.patches.append(Patch(outline, color, shines))
 
     def add_side(self, profile: Any, z: float, color: Color, shines: bool = False) -> None:
         """Add a polygon of (x, y) points in the plane of a z, and its mirror image at -z."""
-        corners = np.asarray(profile, float)
         for side in (z, -z):
-            self.add(np.insert(corners, 2, side, axis=1), color, shines)
+            self.add([(x, y, side) for x, y in profile], color, shines)
 
     def add_end(
         self, x: float, y: tuple[float, float], z: tuple[float, float], color: Color,
@@ -68,7 +72,7 @@ class Part:
 
 
 def extrude(
-    profile: Any, half_width: Any, color: Color, layer: int = 1, ends: Sequence[Color] | None = None
+    profile: Sequence[tuple[float, float]], half_width: Any, color: Color, layer: int = 1
 ) -> Part:
     """A side view (n, 2) of (x, y) points, drawn apart to both sides.
 
@@ -77,17 +81,16 @@ def extrude(
         half_width: Half the width, one number or one a point.
         color: Of all faces.
         layer: See Part.
-        ends: Instead, a colour for the face that follows each point; None where there is none.
     """
-    points = np.asarray(profile, float)
-    half = np.broadcast_to(np.asarray(half_width, float), (len(points),))
-    center = np.array([*(points.min(axis=0) + points.max(axis=0)) / 2, 0.0])
-    part = Part(center, layer)
-    right = np.column_stack([points, half])
-    left = np.column_stack([points, -half])
-    for i in range(len(points)):
-        j = (i + 1) % len(points)
-        part.add([left[i], left[j], right[j], right[i]], color if ends is None else ends[i])
+    count = len(profile)
+    half = [half_width] * count if isinstance(half_width, float | int) else list(half_width)
+    x, y = [point[0] for point in profile], [point[1] for point in profile]
+    part = Part(((min(x) + max(x)) / 2, (min(y) + max(y)) / 2, 0.0), layer)
+    right = list(zip(x, y, half, strict=True))
+    left = [(a, b, -c) for a, b, c in right]
+    for i in range(count):
+        j = (i + 1) % count
+        part.add([left[i], left[j], right[j], right[i]], color)
     part.add(right, color)
     part.add(left, color)
     return part
@@ -98,15 +101,17 @@ def box(
     layer: int = 1,
 ) -> Part:  # fmt: skip
     """A block between two values of each coordinate."""
-    corners = np.array([[a, b, c] for a in x for b in y for c in z])
-    part = Part(corners.mean(axis=0), layer)
-    for face in ((0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6), (0, 2, 6, 4), (1, 3, 7, 5)):
-        part.add(corners[list(face)], color)
+    corners = [(a, b, c) for a in x for b in y for c in z]
+    part = Part((sum(x) / 2, sum(y) / 2, sum(z) / 2), layer)
+    for face in _BOX_FACES:
+        part.add([corners[i] for i in face], color)
     return part
 
 
 class Body:
     """Parts in one list of polygons, ready to be placed in the world and painted.
+
+    Where colours are tones, ``painted`` gives the body its paint.
 
     Args:
         parts: What it is made of.
@@ -125,12 +130,24 @@ class Body:
         self.parts = sorted(parts, key=lambda part: part.layer)
         self.centers = np.array([part.center for part in self.parts])
         patches = [patch for part in self.parts for patch in part.patches]
-        self.points = np.concatenate([patch.outline for patch in patches])
-        self.stops = np.cumsum([len(patch.outline) for patch in patches]).tolist()
-        self.colors = np.array([patch.color for patch in patches], float)
-        self.normals = np.array([patch.normal for patch in patches])
+        self.points = np.array([corner for patch in patches for corner in patch.outline], float)
+        bounds = np.cumsum([0, *(len(patch.outline) for patch in patches)])
+        self.bounds: list[int] = bounds.tolist()
+        self.starts = bounds[:-1]
+        tones = [patch.color if isinstance(patch.color, Tone) else None for patch in patches]
+        self._shares = np.array([[tone.share if tone else 0.0] for tone in tones])
+        own = [[t.plus] * 3 if t else p.color for t, p in zip(tones, patches, strict=True)]
+        self.colors = np.array(own, float)
+        centers = np.repeat(self.centers, [len(part.patches) for part in self.parts], axis=0)
+        self.normals = _normals(self.points, bounds, centers)
         self.shines = np.array([patch.shines for patch in patches])
         self.part_stops = np.cumsum([len(part.patches) for part in self.parts]).tolist()
+
+    def painted(self, paint: Any) -> Body:
+        """The same in a paint (3,); all else is shared, so that a body can be used often."""
+        other = copy.copy(self)
+        other.colors = self.colors + self._shares * np.asarray(paint, float)
+        return other
 
     def paint(self, stage: Stage, base: Points, heading: float, brightness: float = 1.0) -> None:
         """Paint it standing at a point.
@@ -146,19 +163,18 @@ class Body:
         pixels, depth = stage.camera.project(world)
         if depth.min() < NEAR:
             return
-        starts = np.array([0, *self.stops[:-1]])
         normals = self.normals @ turn.T
-        facing = ((stage.camera.position - world[starts]) * normals).sum(axis=1) > 0
+        facing = ((stage.camera.position - world[self.starts]) * normals).sum(axis=1) > 0
         shaded = stage.light.shade(self.colors, normals) * brightness
         shaded[self.shines] = self.colors[self.shines]
         colors = stage.light.tint(shaded, float(np.median(depth)))
-        fixed = to_fixed(pixels)
-        stage_fill = stage.canvas.fill_fixed
+        fixed, values, seen = to_fixed(pixels), colors.tolist(), facing.tolist()
         for part in self._order(stage, base, turn):
             first = self.part_stops[part - 1] if part else 0
             for i in range(first, self.part_stops[part]):
-                if facing[i]:
-                    stage_fill(fixed[starts[i] : self.stops[i]], colors[i], self.label)
+                if seen[i]:
+                    outline = fixed[self.bounds[i] : self.bounds[i + 1]]
+                    stage.canvas.fill_fixed(outline, values[i], self.label)
 
     def _order(self, stage: Stage, base: Points, turn: Points) -> list[int]:
         """Indices of parts, by layer and then from far to near."""
@@ -166,6 +182,24 @@ class Body:
         distance = (away**2).sum(axis=1)
         keys = [(part.layer, -d) for part, d in zip(self.parts, distance, strict=True)]
         return sorted(range(len(self.parts)), key=keys.__getitem__)
+
+
+_BOX_FACES = ((0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6), (0, 2, 6, 4), (1, 3, 7, 5))
+
+
+def _normals(points: Points, bounds: Any, centers: Points) -> Points:
+    """Unit normals (n, 3) of polygons, by Newell's method, turned away from centres (n, 3)."""
+    starts, stops = bounds[:-1], bounds[1:]
+    following = np.arange(1, len(points) + 1)
+    following[stops - 1] = starts
+    (x, y, z), (u, v, w) = points.T, points[following].T
+    cross = np.stack([y * w - z * v, z * u - x * w, x * v - y * u], axis=1)
+    normals = np.add.reduceat(cross, starts)
+    normals /= np.maximum(np.sqrt((normals**2).sum(axis=1, keepdims=True)), 1e-12)
+    middles = np.add.reduceat(points, starts) / (stops - starts)[:, None]
+    inward = ((middles - centers) * normals).sum(axis=1) < 0
+    normals[inward] *= -1
+    return normals
 
 
 def rotation(heading: float) -> npt.NDArray[np.float64]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from hierseg.data.streets.camera import Camera, Points
-from hierseg.data.streets.canvas import Canvas
+from hierseg.data.streets.camera import NEAR, Camera, Points
+from hierseg.data.streets.canvas import Canvas, to_fixed
 from hierseg.data.streets.light import Light
 
 
@@ -19,6 +19,34 @@ class Stage:
     canvas: Canvas
     camera: Camera
     light: Light
+
+    def fill_faces(
+        self, corners: Points, colors: Any, normals: Points, label: int, distance: float,
+        brightness: float = 1.0,
+    ) -> None:  # fmt: skip
+        """Fill flat faces of as many corners each, in their order, but for those turned away.
+
+        Args:
+            corners: (n, k, 3) world points.
+            colors: (n, 3) or (3,) before light and haze.
+            normals: (n, 3) or (3,) unit vectors out of the faces.
+            label: Label id.
+            distance: Metres, for the haze.
+            brightness: Less than 1 in a shadow.
+        """
+        if not len(corners):
+            return
+        shaded = self.light.tint(self.light.shade(colors, normals) * brightness, distance)
+        values = np.broadcast_to(shaded, (len(corners), 3)).tolist()
+        seen = ((self.camera.position - corners[:, 0]) * normals).sum(axis=1) > 0
+        local = self.camera.to_camera(corners)
+        whole = (local[..., 2] >= NEAR).all(axis=1)
+        fixed = to_fixed(self.camera.to_pixels(local))
+        for i in np.flatnonzero(seen):
+            if whole[i]:
+                self.canvas.fill_fixed(fixed[i], values[i], label)
+            else:
+                self.canvas.fill(self.camera.project_polygon(corners[i]), values[i], label)
 
     def distance(self, x: float, z: float) -> float:
         """Metres from the camera to a point on the ground."""

@@ -151,8 +151,8 @@ class Street:
 
 # character: (odds, lanes' odds of a second one, parking, verge, rails)
 _CHARACTERS = {
-    "city": (0.42, 0.3, 0.65, 0.25, 0.3),
-    "suburb": (0.26, 0.1, 0.6, 0.55, 0.1),
+    "city": (0.42, 0.3, 0.65, 0.25, 0.36),
+    "suburb": (0.26, 0.1, 0.6, 0.55, 0.14),
     "park": (0.18, 0.25, 0.35, 0.85, 0.25),
     "works": (0.14, 0.45, 0.35, 0.6, 0.25),
 }

@@ -142,7 +142,7 @@ def sample(texture: Pixels, scale: float, offset: tuple[float, float], size: tup
         size: (height, width) of the result.
     """
     matrix = np.array([[1 / scale, 0, offset[0]], [0, 1 / scale, offset[1]]])
-    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+    flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_LINEAR if scale > 0.7 else cv2.INTER_NEAREST)
     piece: Any = cv2.warpAffine(
         texture, matrix, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_WRAP
     )

@@ -14,7 +14,7 @@ from hierseg.data.streets.stage import Shadow, Stage
 
 CAR, TRUCK, BUS, CARAVAN, TRAILER, TRAIN, MOTORCYCLE, BICYCLE = 26, 27, 28, 29, 30, 31, 32, 33
 
-GLASS = (52, 62, 72)
+GLASS = (74, 88, 100)
 RUBBER = (26, 26, 28)
 DARK = (34, 34, 37)
 CHROME = (176, 178, 182)

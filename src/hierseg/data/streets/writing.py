@@ -1,0 +1,202 @@
+"""Miniature Streets on disk, in Cityscapes' folder layout."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hierseg.data.streets.canvas import Pixels
+from hierseg.data.streets.rendering import draw_street
+from hierseg.errors import UsageError, UserError
+from hierseg.size import Size
+
+GENERATOR = 1
+"""Version of the drawings: it grows when the same seed no longer gives the same scene."""
+
+TRAIN_CITIES = ("ahornfurt", "birkenmoor", "drosselhaven", "erlenwick", "finkenbrunn", "grauwinkel")
+VAL_CITIES = ("kieselbruck", "lerchenmund", "mohnstadt")
+
+_RECORD = "streets.json"
+_PARALLEL_FROM = 48 * 256 * 512  # pixels of work from which a second process is worth its start
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a folder of scenes was drawn by.
+
+    Attributes:
+        seed: Of the whole set.
+        size: HEIGHTxWIDTH.
+        count: Number of scenes.
+        val_fraction: Share of them that is the val split.
+        generator: Version of the drawings.
+    """
+
+    seed: int
+    size: str
+    count: int
+    val_fraction: float
+    generator: int = GENERATOR
+
+    def place(self, out: Path, index: int) -> tuple[Path, Path]:
+        """Where the image and the label map of a scene lie."""
+        validation = round(self.count * self.val_fraction)
+        if self.count > 1 and 0 < self.val_fraction < 1:
+            validation = min(max(validation, 1), self.count - 1)
+        split = "val" if index >= self.count - validation else "train"
+        cities = VAL_CITIES if split == "val" else TRAIN_CITIES
+        city = cities[index % len(cities)]
+        stem = f"{city}_{index:06d}_000019"
+        image = out / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png"
+        label = out / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png"
+        return image, label
+
+
+def write_streets(
+    out: Path,
+    count: int,
+    size: Size,
+    seed: int,
+    val_fraction: float = 0.2,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write a set of street scenes in Cityscapes' layout (METHOD section 6).
+
+    Scenes of different seeds are different. Every file appears whole or not at all, an image after
+    its label map, so an interrupted run leaves a valid set, and the same call completes it.
+
+    Args:
+        out: Folder; new, empty, or begun with the same settings.
+        count: Number of scenes.
+        size: Of every image.
+        seed: Of the whole set, at least 0.
+        val_fraction: Share of the scenes that go to the val split, 0 to 1; the rest is train.
+        workers: Processes that draw; None: two where there is enough to do.
+        on_progress: Called with (scenes done, count) as they are done.
+
+    Raises:
+        UsageError: A number that cannot be.
+        UserError: The folder holds something else, or cannot be written.
+    """
+    _check(count, seed, val_fraction)
+    settings = Settings(seed, str(size), count, val_fraction)
+    _claim(out, settings)
+    missing = [i for i in range(count) if not all(path.exists() for path in settings.place(out, i))]
+    done = count - len(missing)
+
+    def report() -> None:
+        nonlocal done
+        done += 1
+        if on_progress is not None:
+            on_progress(done, count)
+
+    if on_progress is not None:
+        on_progress(done, count)
+    if workers is None:
+        workers = 2 if len(missing) * size.height * size.width >= _PARALLEL_FROM else 1
+    if workers > 1 and len(missing) > 1:
+        from hierseg.data.streets.workers import write_in_parallel
+
+        write_in_parallel(out, settings, missing, workers, report)
+    else:
+        write_scenes(out, settings, missing, report)
+
+
+def write_scenes(
+    out: Path, settings: Settings, indices: Iterable[int], report: Callable[[], None]
+) -> None:
+    """Draw and write scenes one after the other; ``report`` is called after each."""
+    size = Size.parse(settings.size)
+    for index in indices:
+        image, labels = draw_street(scene_seed(settings.seed, index), size)
+        image_path, label_path = settings.place(out, index)
+        _write_png(label_path, labels)
+        _write_png(image_path, np.ascontiguousarray(image[..., ::-1]))
+        report()
+
+
+def scene_seed(seed: int, index: int) -> int:
+    """The seed for ``draw_street`` of a scene of a set; no two sets share one."""
+    return (seed << 32) | index
+
+
+def _check(count: int, seed: int, val_fraction: float) -> None:
+    if count < 1:
+        raise UsageError(f"--count must be at least 1, not {count}.")
+    if count >= 1 << 32:
+        raise UsageError(f"--count must be below {1 << 32}, not {count}.")
+    if seed < 0:
+        raise UsageError(f"--seed must not be negative, as {seed} is.")
+    if not 0 <= val_fraction <= 1:
+        raise UsageError(f"--val-fraction must lie between 0 and 1, not {val_fraction}.")
+
+
+def _claim(out: Path, settings: Settings) -> None:
+    """Make the folder these settings', or refuse it."""
+    record = out / _RECORD
+    try:
+        if record.is_file():
+            _compare(out, _read(record), asdict(settings))
+            return
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise UserError(
+                f"{out} holds something else than Miniature Streets; choose an empty folder for --out."
+            )
+        out.mkdir(parents=True, exist_ok=True)
+        _replace(record, (json.dumps(asdict(settings), indent=2) + "\n").encode())
+    except OSError as error:
+        raise cannot_write(out, error) from error
+
+
+def _read(record: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise UserError(f"{record} is not readable; remove its folder or choose another --out.")
+    return content
+
+
+def _compare(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
+    different = [
+        f"{name} {there.get(name)} (not {asked[name]})" for name in asked if there.get(name) != asked[name]
+    ]
+    if different:
+        raise UserError(
+            f"{out} was drawn with {', '.join(different)}; use the same settings or another --out."
+        )
+
+
+def _write_png(path: Path, pixels: Pixels) -> None:
+    """Write (H, W) or (H, W, 3) BGR pixels."""
+    _, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, encoded.tobytes())
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """The error for the user where a file or folder cannot be written."""
+    reason = error.strerror or str(error)
+    return UserError(f"{path} cannot be written ({reason}); make room there or choose another --out.")
