@@ -154,9 +154,9 @@ def _notes(scores: SegmentationScores, seed: int) -> Sequence[str]:
         key=lambda item: -item[1],
     )
     return [
-        f"The scenes are drawn from seed {seed} by a rule of their own, so that no scene that "
-        "`hierseg streets` writes for training is among them. They are as simple as those, and "
-        "the figures say nothing about photographs.",
+        f"The scenes are the first of those that `hierseg streets --seed {seed}` draws, a seed "
+        "kept for this page: the packaged weights were trained on others. They are as simple as "
+        "what the network was trained on, and the figures say nothing about photographs.",
         "IoU of each class over all scenes: "
         + ", ".join(f"{name} {value:.2f}" for name, value in iou)
         + ". A scene's own mIoU is the mean over the classes in that scene.",

@@ -1,4 +1,4 @@
-"""The demonstration's scenes: Miniature Streets drawn from seeds that no training uses."""
+"""The demonstration's scenes: Miniature Streets of a seed that no training uses."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.data.streets import draw_street
+from hierseg.data.streets.writing import scene_seed
 from hierseg.inference.writers import write_picture
 from hierseg.labels import CITYSCAPES
 from hierseg.size import Size
 
-DEMO_SEED = 2024
+DEMO_SEED = int.from_bytes(b"demo", "big")
+"""The set that is kept for the demonstration: the packaged weights are trained on other seeds."""
+
 FOLDER = "scenes"
 
 
@@ -40,7 +43,7 @@ def draw_scenes(out: Path, count: int, size: Size, seed: int = DEMO_SEED) -> Ite
         out: Folder of the demonstration.
         count: Number of scenes.
         size: Size of a scene.
-        seed: Together with a scene's number it decides the scene.
+        seed: The set whose first scenes are drawn, those of ``hierseg streets --seed``.
     """
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
     for index in range(count):
@@ -48,9 +51,3 @@ def draw_scenes(out: Path, count: int, size: Size, seed: int = DEMO_SEED) -> Ite
         name = f"street_{index:02d}"
         path = write_picture(out / FOLDER / f"{name}.png", pixels)
         yield DemoScene(name, path, CITYSCAPES.encode(raw_ids))
-
-
-def scene_seed(seed: int, index: int) -> int:
-    """The seed of one scene, from (seed, "demo", index): a key that no data set's scenes have."""
-    key = [seed, *b"demo", index]
-    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])

@@ -1,0 +1,38 @@
+"""`hierseg streets`: draw Miniature Streets, a data set of street scenes with exact labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hierseg.size import Size
+
+
+def streets(
+    out: Path,
+    count: int = 200,
+    size: Size = Size(256, 512),
+    seed: int = 0,
+    val_fraction: float = 0.2,
+    workers: int | None = None,
+) -> None:
+    """Draw street scenes with exact labels, in Cityscapes' classes and folder layout.
+
+    An interrupted run is completed by the same command.
+
+    Args:
+        out: Folder for the data set; it must be new, empty, or begun by the same command.
+        count: Number of scenes, over both splits.
+        size: Size of a scene.
+        seed: Sets of different seeds have no scene in common; the same seed gives the same set.
+        val_fraction: Share of the scenes that goes to the val split, 0 to 1; the rest is train.
+        workers: Processes that draw; two where there is enough to do if none is given.
+    """
+    from hierseg.commands.progress import show_progress
+    from hierseg.data.streets import write_streets
+    from hierseg.errors import UsageError
+
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers} cannot draw; give 1 or more.")
+    with show_progress("drawing") as on_progress:
+        write_streets(out, count, size, seed, val_fraction, workers, on_progress)
+    print(f"{count} scenes of {size} are in {out}; use them as --data cityscapes --root {out}")

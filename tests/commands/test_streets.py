@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hierseg.cli import main
+from hierseg.data import open_dataset
+
+
+def _draw(out: Path, *words: str) -> int:
+    return main(["streets", "--out", str(out), "--size", "48x96", *words])
+
+
+def test_what_is_drawn_is_a_cityscapes_data_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "streets"
+    assert _draw(out, "--count", "5", "--seed", "3") == 0
+    assert f"--data cityscapes --root {out}" in capsys.readouterr().out
+    train, val = (open_dataset("cityscapes", out, split) for split in ("train", "val"))
+    assert (len(train), len(val)) == (4, 1)
+    assert train.read(0).image.shape == (48, 96, 3)
+
+
+def test_the_seed_decides_the_scenes(tmp_path: Path) -> None:
+    def first(out: Path) -> bytes:
+        path = sorted((out / "leftImg8bit").rglob("*.png"))[0]
+        with Image.open(path) as image:
+            return image.tobytes()
+
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert _draw(tmp_path / name, "--count", "1", "--seed", seed) == 0
+    assert first(tmp_path / "a") == first(tmp_path / "b") != first(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--count", "0"], "--count"),
+        (["--seed", "-1"], "--seed"),
+        (["--val-fraction", "2"], "--val-fraction"),
+        (["--workers", "0"], "--workers"),
+    ],
+)
+def test_numbers_that_cannot_be_are_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert _draw(tmp_path / "out", *words) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
