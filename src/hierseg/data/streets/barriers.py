@@ -52,7 +52,9 @@ class Panel:
     def footprint(self) -> Points:
         """(4, 2) corners in X and Z."""
         side = self._across() * self.thickness / 2
-        corners = np.stack([self.start - side, self.stop - side, self.stop + side, self.start + side])
+        corners = np.stack(
+            [self.start - side, self.stop - side, self.stop + side, self.start + side]
+        )
         return corners[:, [0, 2]]
 
     @property
@@ -98,7 +100,9 @@ class Panel:
         result: Points = points + np.asarray(up, float)[..., None] * np.array([0.0, 1.0, 0.0])
         return result
 
-    def _bars(self, stage: Stage, bars: list[tuple[float, float, float, float]], color: Color) -> None:
+    def _bars(
+        self, stage: Stage, bars: list[tuple[float, float, float, float]], color: Color
+    ) -> None:
         """Rectangles in its plane: from share to share, from height to height; shaded already."""
         left, right, low, high = np.array(bars).T
         corners = self._quad(
@@ -120,12 +124,16 @@ class Panel:
             stage.canvas.fill(pixels, color, self.label)
             gaps = np.arange(0.16, length, 0.16) / length
             if stage.share_of_height(0.16, distance) > 0.008:
-                self._bars(stage, [(g, g + 0.02 / length, 0.06, h - 0.02) for g in gaps], color * 0.72)
+                self._bars(
+                    stage, [(g, g + 0.02 / length, 0.06, h - 0.02) for g in gaps], color * 0.72
+                )
             self._bars(stage, [(0, 1, h - 0.08, h)], np.minimum(color * 1.1, 255))
             return
         opacity = {"railing": 0.22, "picket": 0.3, "mesh": 0.42}[self.kind]
         stage.canvas.veil(pixels, color, self.label, opacity)
-        pitch, wide = {"railing": (0.16, 0.04), "picket": (0.19, 0.12), "mesh": (0.45, 0.02)}[self.kind]
+        pitch, wide = {"railing": (0.16, 0.04), "picket": (0.19, 0.12), "mesh": (0.45, 0.02)}[
+            self.kind
+        ]
         if stage.share_of_height(pitch, distance) > 0.006:
             places = np.arange(pitch / 2, length, pitch) / length
             self._bars(stage, [(g, g + wide / length, 0.08, h) for g in places], color)
@@ -140,8 +148,13 @@ class Panel:
         face = self._quad([0, 1, 1, 0], [0, 0, self.height, self.height]) + side
         polygon = stage.camera.project_polygon(face)
         length = float(np.linalg.norm(self.stop - self.start))
-        scale = min(stage.camera.pixels_per_metre(float(max(local[:, 2].min(), 2.0))), stage.camera.height / 14)
-        picture = _wall_picture(self.kind, np.asarray(self.color, float), (length, self.height), scale)
+        scale = min(
+            stage.camera.pixels_per_metre(float(max(local[:, 2].min(), 2.0))),
+            stage.camera.height / 14,
+        )
+        picture = _wall_picture(
+            self.kind, np.asarray(self.color, float), (length, self.height), scale
+        )
         picture = lit(stage, picture, normal, distance, self.brightness)
         along = (self.stop - self.start) / picture.shape[1]
         down = np.array([0.0, -self.height / picture.shape[0], 0.0])

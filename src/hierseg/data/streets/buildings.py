@@ -74,7 +74,9 @@ class Building:
             self._paint_face(stage, start, stop, facade, side)
         self._paint_balconies(stage, outward)
 
-    def _paint_face(self, stage: Stage, start: Points, stop: Points, facade: Facade, side: Points) -> None:
+    def _paint_face(
+        self, stage: Stage, start: Points, stop: Points, facade: Facade, side: Points
+    ) -> None:
         """One wall, if it looks towards the camera; ``side`` is a direction out of it."""
         along = stop - start
         normal = np.array([along[2], 0.0, -along[0]]) / np.linalg.norm(along)
@@ -118,7 +120,9 @@ class Building:
         normal = normal / np.linalg.norm(normal) * np.sign(normal[1])
         if self.roof == "gable":
             end = (near_front - far_front) / np.linalg.norm(near_front - far_front)
-            self._fill(stage, np.stack([near_front, near_back, ridge_near])[None], self.end.wall, end)
+            self._fill(
+                stage, np.stack([near_front, near_back, ridge_near])[None], self.end.wall, end
+            )
         self._paint_chimneys(stage, ridge_near, ridge_far)
         self._fill(stage, slope[None], self.tiles, normal)
         self._paint_courses(stage, slope, normal)
@@ -130,7 +134,10 @@ class Building:
             return
         low_near, low_far, high_far, high_near = slope
         share = np.arange(0.08, 1, 0.11)[:, None]
-        near, far = low_near + (high_near - low_near) * share, low_far + (high_far - low_far) * share
+        near, far = (
+            low_near + (high_near - low_near) * share,
+            low_far + (high_far - low_far) * share,
+        )
         lift = (high_near - low_near) * 0.025
         rows = np.stack([near, far, far + lift, near + lift], axis=1)
         self._fill(stage, rows, np.asarray(self.tiles) * 0.82, normal)

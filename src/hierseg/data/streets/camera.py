@@ -110,9 +110,7 @@ class Camera:
 
 def _axes(yaw: float, pitch: float, roll: float) -> Points:
     """Rows right, up, forward of a camera turned right, then up, then clockwise."""
-    forward = np.array(
-        [np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)]
-    )
+    forward = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
     right = np.array([np.cos(yaw), 0.0, -np.sin(yaw)])
     up = np.cross(forward, right)
     turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])

@@ -52,10 +52,16 @@ class Shape:
 
 
 SHAPES: dict[str, tuple[float, Shape]] = {
-    "hatchback": (0.3, Shape(4.1, 1.76, (0.98, 0.94), 0.74, 1.48, (-0.97, -0.74, 0.16, 0.58), 0.31)),
+    "hatchback": (
+        0.3,
+        Shape(4.1, 1.76, (0.98, 0.94), 0.74, 1.48, (-0.97, -0.74, 0.16, 0.58), 0.31),
+    ),
     "saloon": (0.2, Shape(4.6, 1.82, (0.98, 0.92), 0.70, 1.44, (-0.76, -0.42, 0.14, 0.50), 0.32)),
     "estate": (0.16, Shape(4.6, 1.80, (0.96, 0.92), 0.72, 1.48, (-0.97, -0.82, 0.12, 0.48), 0.32)),
-    "off-roader": (0.2, Shape(4.5, 1.88, (1.10, 1.08), 0.92, 1.72, (-0.97, -0.82, 0.16, 0.50), 0.37)),
+    "off-roader": (
+        0.2,
+        Shape(4.5, 1.88, (1.10, 1.08), 0.92, 1.72, (-0.97, -0.82, 0.16, 0.50), 0.37),
+    ),
     "van": (0.14, Shape(4.9, 1.94, (1.22, 1.16), 0.98, 2.02, (-0.98, -0.95, 0.36, 0.72), 0.34)),
 }
 
@@ -110,11 +116,20 @@ def _lower(shape: Shape) -> Part:
     sill = [(-half + 0.1, 0.24), (half - 0.12, 0.24), (half - 0.04, 0.4), (-half + 0.02, 0.4)]
     part.add_side(sill, wide + 0.002, Tone(0.45))
     nose = half - 0.35
-    gleam = [(-half + 0.06, rear - 0.17), (nose, shape.nose - 0.06), (nose, shape.nose), (-half + 0.06, rear - 0.08)]
+    gleam = [
+        (-half + 0.06, rear - 0.17),
+        (nose, shape.nose - 0.06),
+        (nose, shape.nose),
+        (-half + 0.06, rear - 0.08),
+    ]
     part.add_side(gleam, wide + 0.003, Tone(1.12, 16))
     for x in (-0.36 * half, 0.2 * half):
-        part.add_side(rectangle((x - 0.012, x + 0.012), (0.42, rear - 0.02)), wide + 0.004, Tone(0.6))
-        part.add_side(rectangle((x + 0.08, x + 0.24), (rear - 0.26, rear - 0.22)), wide + 0.005, Tone(0.6))
+        part.add_side(
+            rectangle((x - 0.012, x + 0.012), (0.42, rear - 0.02)), wide + 0.004, Tone(0.6)
+        )
+        part.add_side(
+            rectangle((x + 0.08, x + 0.24), (rear - 0.26, rear - 0.22)), wide + 0.005, Tone(0.6)
+        )
     return part
 
 
@@ -142,7 +157,9 @@ def _cabin(shape: Shape, closed: bool) -> Part:
             outline.append((low + (high - low) * share, y, base + (top - base) * share + 0.006))
         part.add(outline, GLASS)
         part.add([(x, y, -z) for x, y, z in outline], GLASS)
-    _add_screens(part, (foot_rear, top_rear, top_front, foot_front), (rear, front, roof), (base, top), closed)
+    _add_screens(
+        part, (foot_rear, top_rear, top_front, foot_front), (rear, front, roof), (base, top), closed
+    )
     return part
 
 

@@ -68,7 +68,11 @@ def _fir(rng: np.random.Generator) -> npt.NDArray[np.float64]:
 def _bush(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     count = int(rng.integers(5, 9))
     return np.column_stack(
-        [rng.uniform(-0.6, 0.6, count), rng.uniform(-0.7, 0.35, count), rng.uniform(0.36, 0.56, count)]
+        [
+            rng.uniform(-0.6, 0.6, count),
+            rng.uniform(-0.7, 0.35, count),
+            rng.uniform(0.36, 0.56, count),
+        ]
     )
 
 

@@ -113,7 +113,9 @@ class Figure:
         stops = np.cumsum([len(limb.centers) for limb in self.limbs])
         order = np.arange(len(self.limbs))
         if self.sorted_by_distance:
-            means = [depth[b - len(m.centers) : b].mean() for m, b in zip(self.limbs, stops, strict=True)]
+            means = [
+                depth[b - len(m.centers) : b].mean() for m, b in zip(self.limbs, stops, strict=True)
+            ]
             order = np.argsort(means, kind="stable")[::-1]
         lit, dark = self._colors(stage, distance)
         outer = _circles(pixels, sizes)
@@ -154,9 +156,7 @@ def _unit(vector: Points) -> Points:
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
-def _paint_wheel(
-    stage: Stage, wheel: Wheel, turn: Points, base: Points, brightness: float
-) -> None:
+def _paint_wheel(stage: Stage, wheel: Wheel, turn: Points, base: Points, brightness: float) -> None:
     """The disc that the spokes fill, half transparent, and the tyre around it."""
     angles = np.linspace(0, 2 * np.pi, 20, endpoint=False)
     ring = wheel.center + wheel.radius * np.stack(
@@ -170,4 +170,6 @@ def _paint_wheel(
     spokes = stage.light.tint(stage.light.shade(wheel.color, upright) * brightness, distance)
     stage.canvas.veil(pixels, spokes, wheel.label, wheel.opacity)
     tyre = stage.light.tint(stage.light.shade((30, 30, 32), upright) * brightness, distance)
-    stage.canvas.stroke(pixels, tyre, wheel.label, wheel.tyre * stage.camera.pixels_per_metre(distance))
+    stage.canvas.stroke(
+        pixels, tyre, wheel.label, wheel.tyre * stage.camera.pixels_per_metre(distance)
+    )

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from hierseg.data.streets import surfaces
 from hierseg.data.streets.camera import NEAR, Camera, Points
 from hierseg.data.streets.canvas import Canvas, Color, Pixels, to_fixed
-from hierseg.data.streets.light import Light
 from hierseg.data.streets.stage import Item, Stage
 
 ROAD, SIDEWALK, PARKING, RAIL_TRACK, TERRAIN, GROUND = 7, 8, 9, 10, 22, 6
@@ -21,7 +20,9 @@ _CONTACT = 0.55  # darkness of the ground right below a thing
 _UP = np.array([0.0, 1.0, 0.0])
 
 
-def fill_ground(stage: Stage, polygon: Points, color: Color, label: int, facing: Points = _UP) -> None:
+def fill_ground(
+    stage: Stage, polygon: Points, color: Color, label: int, facing: Points = _UP
+) -> None:
     """Fill a world polygon (k, 3) in a colour as the light makes it look; haze comes later."""
     pixels = stage.camera.project_polygon(polygon)
     stage.canvas.fill(pixels, stage.light.shade(color, facing), label)
@@ -93,7 +94,9 @@ class ShadowMap:
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
-        self._map = np.zeros((camera.height // self._REDUCE + 1, camera.width // self._REDUCE + 1), np.uint8)
+        self._map = np.zeros(
+            (camera.height // self._REDUCE + 1, camera.width // self._REDUCE + 1), np.uint8
+        )
 
     def add(self, outlines: list[Any], strength: float) -> None:
         """Darken outlines (k, 2) in X and Z to 0..1, whatever was there before."""
@@ -115,7 +118,9 @@ class ShadowMap:
 
     def soften(self) -> None:
         """Blur the edges, once all is there."""
-        self._map = np.asarray(cv2.GaussianBlur(self._map, (0, 0), self._map.shape[0] / 140), np.uint8)
+        self._map = np.asarray(
+            cv2.GaussianBlur(self._map, (0, 0), self._map.shape[0] / 140), np.uint8
+        )
 
     def at(self, points: Points) -> Points:
         """Darkness 0..1 at world points (n, 3)."""
@@ -142,7 +147,10 @@ def cast_shadows(stage: Stage, items: Iterable[Item]) -> ShadowMap:
     shadows = ShadowMap(stage.camera)
     reach = stage.light.shadow_reach
     casting = [(item.shadow, item.shades) for item in items]
-    layers: list[tuple[float, list[Any]]] = [(stage.light.shadow_strength * 0.9, []), (_CONTACT, [])]
+    layers: list[tuple[float, list[Any]]] = [
+        (stage.light.shadow_strength * 0.9, []),
+        (_CONTACT, []),
+    ]
     for shadow, shades in casting:
         if shadow is None:
             continue

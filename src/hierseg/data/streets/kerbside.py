@@ -9,21 +9,19 @@ from hierseg.data.streets.camera import Points
 from hierseg.data.streets.cars import draw_car
 from hierseg.data.streets.cycles import draw_bicycle, draw_motorcycle
 from hierseg.data.streets.furniture import (
-    SIGNS,
     bollard,
     draw_clutter,
     draw_post_color,
     lamp_post,
     plain_post,
-    sign,
-    traffic_light,
 )
-from hierseg.data.streets.heavy import draw_truck
 from hierseg.data.streets.light import Light
 from hierseg.data.streets.plants import draw_leaf_color, draw_tree
+from hierseg.data.streets.signals import SIGNS, sign, traffic_light
 from hierseg.data.streets.slots import Slots
 from hierseg.data.streets.stage import Item
 from hierseg.data.streets.street import KERB, Side, Street
+from hierseg.data.streets.trucks import draw_truck
 from hierseg.data.streets.vehicles import Vehicle
 
 
@@ -37,7 +35,9 @@ class KerbBuilder:
         slots: What is taken along the street.
     """
 
-    def __init__(self, rng: np.random.Generator, street: Street, light: Light, slots: Slots) -> None:
+    def __init__(
+        self, rng: np.random.Generator, street: Street, light: Light, slots: Slots
+    ) -> None:
         self._rng, self._street, self._lit, self._slots = rng, street, light.lamps, slots
         self._post = draw_post_color(rng)
         self.items: list[Item] = []
@@ -93,7 +93,9 @@ class KerbBuilder:
             if along is None or not self._open(side, along):
                 continue
             kind = SIGNS[self._rng.integers(len(SIGNS))]
-            size = self._rng.uniform(0.8, 1.2) if kind == "direction" else self._rng.uniform(0.36, 0.5)
+            size = (
+                self._rng.uniform(0.8, 1.2) if kind == "direction" else self._rng.uniform(0.36, 0.5)
+            )
             facing = self._street.heading(along) + np.pi + self._rng.normal(0, 0.12)
             base = self._kerb_point(side, along, 0.45 if kind != "direction" else 0.5 + size * 0.6)
             self.items += sign(kind, base, facing, self._post, size)
@@ -108,7 +110,11 @@ class KerbBuilder:
             self._slots.take(("kerb", side.sign), along, 0.6)
             toward = self._street.heading(along) - side.sign * np.pi / 2
             reach = self._rng.uniform(1.2, 1.6)
-            self.items.append(lamp_post(self._kerb_point(side, along), toward, height, reach, self._post, self._lit))
+            self.items.append(
+                lamp_post(
+                    self._kerb_point(side, along), toward, height, reach, self._post, self._lit
+                )
+            )
 
     def _parked_cycles(self, side: Side) -> None:
         """Rows of bicycles, single motorcycles."""
@@ -118,7 +124,11 @@ class KerbBuilder:
             along = self._slots.claim(row, count * 0.8 + 1.4, (6.5, 24), rng)
             if along is not None and self._open(side, along):
                 across = rng.random() < 0.6
-                turn = np.pi / 2 * side.sign + rng.normal(0, 0.15) if across else rng.choice([0, np.pi])
+                turn = (
+                    np.pi / 2 * side.sign + rng.normal(0, 0.15)
+                    if across
+                    else rng.choice([0, np.pi])
+                )
                 for i in range(count):
                     s = along + (i - (count - 1) / 2) * (0.75 if across else 1.9)
                     base = self._kerb_point(side, s, 0.95 if across else 0.6)
@@ -132,8 +142,12 @@ class KerbBuilder:
                 for i in range(count):
                     s = along + (i - (count - 1) / 2) * 1.25
                     inset = -0.95 if side.parking else 0.9
-                    base = self._street.to_world(s, side.sign * (side.kerb + inset), 0 if inset < 0 else KERB)
-                    self.items.append(draw_motorcycle(rng, base, self._street.heading(s) + turn, False, False))
+                    base = self._street.to_world(
+                        s, side.sign * (side.kerb + inset), 0 if inset < 0 else KERB
+                    )
+                    self.items.append(
+                        draw_motorcycle(rng, base, self._street.heading(s) + turn, False, False)
+                    )
 
     def _parked_cars(self, side: Side) -> None:
         rng = self._rng
@@ -147,7 +161,11 @@ class KerbBuilder:
                 if self._slots.free(("parking", side.sign), along, 10.2 if truck else length):
                     body = draw_truck(rng, False) if truck else draw_car(rng, False)
                     across = side.sign * (side.strip + side.parking / 2 + rng.normal(0, 0.06))
-                    heading = self._street.heading(along) + (np.pi if side.sign < 0 else 0) + rng.normal(0, 0.02)
+                    heading = (
+                        self._street.heading(along)
+                        + (np.pi if side.sign < 0 else 0)
+                        + rng.normal(0, 0.02)
+                    )
                     if rng.random() < 0.15:
                         heading += np.pi
                     self.items.append(Vehicle(body, self._street.to_world(along, across), heading))
@@ -160,7 +178,12 @@ class KerbBuilder:
         if zebra is not None and stop > zebra - 1.5 and start < zebra + 4:
             return False
         junction = self._street.junction
-        return junction is None or not junction.opens(side.sign) or stop < junction.start - 4 or start > junction.stop + 3
+        return (
+            junction is None
+            or not junction.opens(side.sign)
+            or stop < junction.start - 4
+            or start > junction.stop + 3
+        )
 
     def _trees(self, side: Side) -> None:
         rng = self._rng
@@ -174,7 +197,9 @@ class KerbBuilder:
         for along in np.arange(rng.uniform(6, 18), 100, step):
             if self._open(side, along) and self._slots.free(("kerb", side.sign), along, 1.2):
                 base = self._kerb_point(side, along, inset)
-                self.items.append(draw_tree(rng, base, color, kind, height * rng.uniform(0.85, 1.15)))
+                self.items.append(
+                    draw_tree(rng, base, color, kind, height * rng.uniform(0.85, 1.15))
+                )
 
     def _small_things(self, side: Side) -> None:
         rng = self._rng
@@ -209,4 +234,6 @@ class KerbBuilder:
             if street.reservation == "rails":
                 self.items.append(plain_post(base, 6.5, 0.11, self._post))
             elif street.right.inner > 1.0:
-                self.items.append(draw_tree(rng, base, draw_leaf_color(rng), "broad", rng.uniform(4, 7)))
+                self.items.append(
+                    draw_tree(rng, base, draw_leaf_color(rng), "broad", rng.uniform(4, 7))
+                )

@@ -94,7 +94,11 @@ def draw_light(rng: np.random.Generator) -> Light:
     elevation = np.radians(rng.uniform(18, 30) if low else rng.uniform(30, 62))
     azimuth = rng.uniform(0, 2 * np.pi)
     sun = np.array(
-        [np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)]
+        [
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+            np.cos(elevation) * np.cos(azimuth),
+        ]
     )
     cast = np.clip(rng.normal(1.0, 0.02, 3), 0.95, 1.05)
     sunlight, skylight = np.array(direct) * rng.uniform(0.85, 1.1), np.array(ambient) * cast

@@ -10,11 +10,24 @@ import numpy as np
 from hierseg.data.streets.camera import Points
 from hierseg.data.streets.canvas import Color
 from hierseg.data.streets.figures import Figure, Limb, limb
+from hierseg.data.streets.solids import vector
 
 PERSON, RIDER = 24, 25
 
-_SKINS: tuple[Color, ...] = ((224, 184, 156), (206, 160, 128), (164, 116, 84), (110, 76, 56), (84, 58, 44))
-_HAIRS: tuple[Color, ...] = ((40, 30, 24), (74, 52, 36), (24, 22, 22), (150, 116, 70), (170, 168, 164))
+_SKINS: tuple[Color, ...] = (
+    (224, 184, 156),
+    (206, 160, 128),
+    (164, 116, 84),
+    (110, 76, 56),
+    (84, 58, 44),
+)
+_HAIRS: tuple[Color, ...] = (
+    (40, 30, 24),
+    (74, 52, 36),
+    (24, 22, 22),
+    (150, 116, 70),
+    (170, 168, 164),
+)
 _TOPS: tuple[Color, ...] = (
     (36, 38, 44), (60, 62, 70), (30, 44, 82), (148, 36, 38), (196, 190, 180), (226, 224, 220),
     (66, 92, 60), (190, 140, 50), (112, 70, 110), (78, 116, 156), (206, 96, 52), (122, 98, 76),
@@ -24,7 +37,13 @@ _BOTTOMS: tuple[Color, ...] = (
     (34, 36, 44), (44, 56, 88), (62, 76, 106), (90, 80, 70), (26, 26, 28), (140, 128, 106), (84, 86, 92),
     (190, 184, 172),
 )  # fmt: skip
-_HELMETS: tuple[Color, ...] = ((230, 230, 228), (30, 30, 32), (188, 40, 36), (44, 92, 170), (226, 196, 40))
+_HELMETS: tuple[Color, ...] = (
+    (230, 230, 228),
+    (30, 30, 32),
+    (188, 40, 36),
+    (44, 92, 170),
+    (226, 196, 40),
+)
 
 
 @dataclass(frozen=True)
@@ -100,14 +119,26 @@ def walker(
     limbs: list[Limb] = []
     for side in (-1, 1):
         angle = stride * swing * side
-        knee = np.array([np.sin(angle) * 0.25 * h, hip - np.cos(angle) * 0.25 * h, side * 0.052 * h])
+        knee = np.array(
+            [np.sin(angle) * 0.25 * h, hip - np.cos(angle) * 0.25 * h, side * 0.052 * h]
+        )
         bend = angle - 0.5 * stride * max(0.0, -swing * side)
         foot = knee + np.array([np.sin(bend), -np.cos(bend), 0]) * 0.235 * h
         foot[1] = max(foot[1], 0.03 * h)
         limbs += _leg(looks, np.array([0, hip, side * 0.05 * h]), knee, foot, label)
-        hand = np.array([np.sin(-angle * 0.9) * 0.3 * h + 0.02, 0.5 * h, side * 0.15 * looks.stout * h])
-        elbow = np.array([np.sin(-angle * 0.7) * 0.14 * h - 0.02, 0.65 * h, side * 0.145 * looks.stout * h])
-        limbs += _arm(looks, np.array([0, shoulder - 0.02 * h, side * 0.108 * looks.stout * h]), elbow, hand, label)
+        hand = np.array(
+            [np.sin(-angle * 0.9) * 0.3 * h + 0.02, 0.5 * h, side * 0.15 * looks.stout * h]
+        )
+        elbow = np.array(
+            [np.sin(-angle * 0.7) * 0.14 * h - 0.02, 0.65 * h, side * 0.145 * looks.stout * h]
+        )
+        limbs += _arm(
+            looks,
+            np.array([0, shoulder - 0.02 * h, side * 0.108 * looks.stout * h]),
+            elbow,
+            hand,
+            label,
+        )
     limbs += _trunk(looks, np.array([0, hip, 0]), np.array([0.01, shoulder, 0]), label)
     limbs += _head(looks, np.array([0.02, 0.925 * h, 0]), 1.0, label)
     return Figure(limbs, (), base, heading, (0.25, 0.25), h)
@@ -127,21 +158,23 @@ def seated(
         label: Label id.
     """
     h = looks.tall
-    hip = np.asarray(saddle, float) + (0, 0.09, 0)
+    hip = np.asarray(saddle, float) + vector(0, 0.09, 0)
     lean = np.clip((grips[0] - hip[0]) * 0.55, 0.1, 0.42)
-    shoulder = hip + (lean, np.sqrt(max(0.09, (0.3 * h) ** 2 - lean**2)), 0)
+    shoulder = hip + vector(lean, np.sqrt(max(0.09, (0.3 * h) ** 2 - lean**2)), 0)
     limbs: list[Limb] = []
     for side in (-1, 1):
         turn = phase + (np.pi if side > 0 else 0)
-        foot = np.array([0.1 + 0.16 * np.cos(turn), pedal + 0.05 + 0.16 * np.sin(turn), side * 0.11])
-        knee = (hip + foot) / 2 + (0.24, 0.08, side * 0.03)
-        limbs += _leg(looks, hip + (0, 0, side * 0.08), knee, foot, label)
-        hand = grips * (1, 1, side) + (0, 0.03, 0)
-        upper = shoulder + (0, -0.03, side * 0.18)
-        elbow = (upper + hand) / 2 + (-0.03, -0.07, side * 0.06)
+        foot = np.array(
+            [0.1 + 0.16 * np.cos(turn), pedal + 0.05 + 0.16 * np.sin(turn), side * 0.11]
+        )
+        knee = (hip + foot) / 2 + vector(0.24, 0.08, side * 0.03)
+        limbs += _leg(looks, hip + vector(0, 0, side * 0.08), knee, foot, label)
+        hand = grips * (1, 1, side) + vector(0, 0.03, 0)
+        upper = shoulder + vector(0, -0.03, side * 0.18)
+        elbow = (upper + hand) / 2 + vector(-0.03, -0.07, side * 0.06)
         limbs += _arm(looks, upper, elbow, hand, label)
     limbs += _trunk(looks, hip, shoulder, label)
-    limbs += _head(looks, shoulder + (0.07, 0.2, 0), 1.05, label)
+    limbs += _head(looks, shoulder + vector(0.07, 0.2, 0), 1.05, label)
     return limbs
 
 
@@ -149,7 +182,7 @@ def _leg(looks: Looks, hip: Points, knee: Points, foot: Points, label: int) -> l
     thick = looks.stout * looks.tall
     bare = looks.dress == "skirt"
     cloth = looks.skin if bare else looks.bottom
-    toe = foot + (0.07 * looks.tall, -0.012 * looks.tall, 0)
+    toe = foot + vector(0.07 * looks.tall, -0.012 * looks.tall, 0)
     return [
         limb([hip, knee], [0.056 * thick, 0.042 * thick], looks.bottom, label),
         limb([knee, foot], [0.04 * thick, 0.03 * thick], cloth, label),
@@ -172,33 +205,64 @@ def _trunk(looks: Looks, hip: Points, shoulder: Points, label: int) -> list[Limb
     wide, waist = 0.085 * looks.stout * h, 0.062 * looks.stout * h
     round_ = 0.052 * looks.stout * h
     points = [
-        shoulder + (0, -0.03 * h, wide), shoulder + (0, -0.03 * h, -wide),
-        hip + (0, 0.02 * h, waist), hip + (0, 0.02 * h, -waist),
+        shoulder + vector(0, -0.03 * h, wide), shoulder + vector(0, -0.03 * h, -wide),
+        hip + vector(0, 0.02 * h, waist), hip + vector(0, 0.02 * h, -waist),
     ]  # fmt: skip
     limbs = [limb(points, [round_, round_, round_ * 1.06, round_ * 1.06], looks.top, label)]
     if looks.dress != "none":
-        hem = hip - (0, (0.2 if looks.dress == "skirt" else 0.14) * h, 0)
+        hem = hip - vector(0, (0.2 if looks.dress == "skirt" else 0.14) * h, 0)
         flare = waist * 1.35
         color = looks.bottom if looks.dress == "skirt" else looks.top
-        skirt = [hip + (0, 0, waist), hip - (0, 0, waist), hem + (0, 0, flare), hem - (0, 0, flare)]
+        skirt = [
+            hip + vector(0, 0, waist),
+            hip - vector(0, 0, waist),
+            hem + vector(0, 0, flare),
+            hem - vector(0, 0, flare),
+        ]
         limbs.append(limb(skirt, round_, color, label))
     if looks.bag == "back":
-        middle = (hip + shoulder) / 2 - (0.11 * looks.stout * h * 0.8, -0.03 * h, 0)
-        limbs.append(limb([middle + (0, 0.08, 0), middle - (0, 0.09, 0)], 0.075 * h, looks.bag_color, label))
+        middle = (hip + shoulder) / 2 - vector(0.11 * looks.stout * h * 0.8, -0.03 * h, 0)
+        limbs.append(
+            limb(
+                [middle + vector(0, 0.08, 0), middle - vector(0, 0.09, 0)],
+                0.075 * h,
+                looks.bag_color,
+                label,
+            )
+        )
     elif looks.bag == "hand":
-        side = hip + (0.02, -0.09 * h, 0.19 * looks.stout * h)
-        limbs.append(limb([side + (0.08, 0, 0), side - (0.08, 0, 0)], 0.05 * h, looks.bag_color, label))
+        side = hip + vector(0.02, -0.09 * h, 0.19 * looks.stout * h)
+        limbs.append(
+            limb(
+                [side + vector(0.08, 0, 0), side - vector(0.08, 0, 0)],
+                0.05 * h,
+                looks.bag_color,
+                label,
+            )
+        )
     return limbs
 
 
 def _head(looks: Looks, center: Points, size: float, label: int) -> list[Limb]:
     r = 0.058 * (0.4 * looks.tall + 1.04) * size
     limbs = [
-        limb([center - (0.01, 0.1, 0)], [r * 0.6], looks.skin, label),
-        limb([center + (0, 0.02, 0), center - (0, 0.03, 0)], [r, r * 0.86], looks.skin, label),
-        limb([center + (-r * 0.42, r * 0.5, 0), center + (-r * 0.5, -r * 0.1, 0)], r * 0.88, looks.hair, label),
+        limb([center - vector(0.01, 0.1, 0)], [r * 0.6], looks.skin, label),
+        limb(
+            [center + vector(0, 0.02, 0), center - vector(0, 0.03, 0)],
+            [r, r * 0.86],
+            looks.skin,
+            label,
+        ),
+        limb(
+            [center + vector(-r * 0.42, r * 0.5, 0), center + vector(-r * 0.5, -r * 0.1, 0)],
+            r * 0.88,
+            looks.hair,
+            label,
+        ),
     ]
     if looks.hat is not None:
-        top = center + (-0.01, r * 0.85, 0)
-        limbs.append(limb([top + (0.02, 0, 0), top - (0.02, 0, 0)], r * 0.86, looks.hat, label))
+        top = center + vector(-0.01, r * 0.85, 0)
+        limbs.append(
+            limb([top + vector(0.02, 0, 0), top - vector(0.02, 0, 0)], r * 0.86, looks.hat, label)
+        )
     return limbs

@@ -95,7 +95,9 @@ class Plant:
         flat = np.array([0.0, 0.3, 0.0]) - stage.camera.forward
         bark = light.shade(self.bark, flat / np.linalg.norm(flat)) * self.brightness
         side = 1 if stage.camera.axes[0] @ light.sun > 0 else -1
-        trunk = np.array([[x0 - wide, y0], [x0 + wide, y0], [x1 + wide * 0.5, y1], [x1 - wide * 0.5, y1]])
+        trunk = np.array(
+            [[x0 - wide, y0], [x0 + wide, y0], [x1 + wide * 0.5, y1], [x1 - wide * 0.5, y1]]
+        )
         stage.canvas.fill(trunk, light.tint(bark * 0.7, distance), self.label)
         lit = np.array([[x0 + side * wide, y0], [x0, y0], [x1, y1], [x1 + side * wide * 0.5, y1]])
         stage.canvas.fill(lit, light.tint(bark, distance), self.label)
@@ -122,7 +124,10 @@ class Plant:
             flags=flags, borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
         per_metre = surfaces.TILE / surfaces.TILE_METRES
-        start = ((x0 - left) / scale * per_metre + self.offset[0], (y0 - top) / scale * per_metre + self.offset[1])
+        start = (
+            (x0 - left) / scale * per_metre + self.offset[0],
+            (y0 - top) / scale * per_metre + self.offset[1],
+        )
         leaves = surfaces.sample(surfaces.leaves(), scale / per_metre, start, (y1 - y0, x1 - x0))
         rough = leaves.astype(np.float32) * (1 / 128) - 1
         mask = (both[..., 0] + self.ragged * rough > 0.1).view(np.uint8)

@@ -19,7 +19,10 @@ from hierseg.size import Size
 
 _OVER = 2  # rows and columns painted for one of the result
 _SMALLEST = 32
-_CROWN, _ARM = 11.0, 1.5  # metres by which plants' crowns and other things reach beyond their footprints
+_CROWN, _ARM = (
+    11.0,
+    1.5,
+)  # metres by which plants' crowns and other things reach beyond their footprints
 
 
 def draw_street(seed: int, size: Size) -> tuple[Pixels, Pixels]:
@@ -84,5 +87,7 @@ def _in_view(stage: Stage, items: tuple[Item, ...]) -> tuple[list[Item], list[Po
     footprints = [item.footprint for item in items]
     reach = np.array([_CROWN if item.shades else _ARM for item in items])
     slope = 1.06 * camera.width / 2 / camera.focal
-    kept = np.flatnonzero(in_view(footprints, reach, camera.position[[0, 2]], camera.heading, slope))
+    kept = np.flatnonzero(
+        in_view(footprints, reach, camera.position[[0, 2]], camera.heading, slope)
+    )
     return [items[i] for i in kept], [footprints[i] for i in kept]

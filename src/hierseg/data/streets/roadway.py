@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from hierseg.data.streets.camera import Points
-from hierseg.data.streets.canvas import Color
 from hierseg.data.streets.ground import (
     GROUND,
     PARKING,
@@ -17,74 +13,11 @@ from hierseg.data.streets.ground import (
     TERRAIN,
     fill_ground,
 )
+from hierseg.data.streets.paving import Paving
 from hierseg.data.streets.stage import Stage
 from hierseg.data.streets.street import KERB, Side, Street
 
 _FAR_ASIDE = 90.0  # metres to which a crossing street is drawn
-
-
-@dataclass(frozen=True)
-class Paving:
-    """Colours of a street's surfaces, and how it is marked.
-
-    Attributes:
-        asphalt: Of the road.
-        pavement: Of the pavements.
-        grass: Of verges and lots.
-        bare: Of lots without grass.
-        marking: Of lines.
-        cycle: Of cycle lanes.
-        bays: Of parking strips; they count as parking where ``bays_are_parking``.
-        bays_are_parking: Whether they are paved apart from the road.
-        cobbled: Whether the road is.
-        dashed: Metres of a dash between lanes; 0 for streets without a centre line.
-        patches: (n, 4) along, across, length, width of mended places.
-        green_lots: Whether lots are grass where nothing stands on them.
-    """
-
-    asphalt: Color
-    pavement: Color
-    grass: Color
-    bare: Color
-    marking: Color
-    cycle: Color
-    bays: Color
-    bays_are_parking: bool
-    cobbled: bool
-    dashed: float
-    patches: Points
-    green_lots: bool
-
-
-def draw_paving(rng: np.random.Generator, street: Street) -> Paving:
-    """Colours and markings that suit a street."""
-    grey = rng.uniform(90, 140)
-    asphalt = grey + rng.normal(0, 3, 3) + (0, 0, 4)
-    light = rng.uniform(128, 182)
-    warm = np.array([8, 2, -8]) * rng.uniform(-0.5, 2.2)
-    grass = np.array([rng.uniform(92, 150), rng.uniform(128, 158), rng.uniform(58, 80)])
-    count = int(rng.integers(0, 6))
-    patches = np.column_stack(
-        [
-            rng.uniform(4, 40, count), rng.uniform(-6, 6, count),
-            rng.uniform(0.6, 4, count), rng.uniform(0.5, 1.6, count),
-        ]
-    )  # fmt: skip
-    cycle = [asphalt * 1.04, np.array([150, 78, 66.0]), np.array([88, 122, 92.0])]
-    return Paving(
-        asphalt=asphalt,
-        pavement=light + warm + rng.normal(0, 2, 3),
-        grass=grass,
-        bare=np.array([150, 138, 120]) * rng.uniform(0.8, 1.1),
-        marking=np.array([232, 232, 226]) * rng.uniform(0.86, 1.02),
-        cycle=cycle[rng.choice(3, p=[0.5, 0.35, 0.15])],
-        bays=asphalt + rng.uniform(8, 34),
-        bays_are_parking=bool(rng.random() < 0.45),
-        cobbled=bool(rng.random() < 0.12),
-        dashed=float(rng.uniform(2, 4)) if rng.random() < 0.86 else 0.0,
-        patches=patches,
-        green_lots=street.character in ("suburb", "park") or bool(rng.random() < 0.3),
-    )
 
 
 def paint_roadway(stage: Stage, street: Street, paving: Paving) -> None:
@@ -121,7 +54,9 @@ def _paint_road(stage: Stage, street: Street, paving: Paving) -> None:
         ):
             for inner, outer in ((0.0, right), (left, 0.0)):
                 if inner != outer:
-                    corners = street.to_world([start, stop, stop, start], [inner, inner, outer, outer])
+                    corners = street.to_world(
+                        [start, stop, stop, start], [inner, inner, outer, outer]
+                    )
                     fill_ground(stage, corners, color, label)
         fill_ground(stage, outline, paving.asphalt, ROAD)
     for along, across, length, width in paving.patches:
@@ -189,7 +124,9 @@ def _raise(
         s = np.linspace(start, stop, count)
         foot, head = street.to_world(s, across), street.to_world(s, across, up)
         sign = -1.0 if across > stage.camera.position[0] else 1.0
-        fill_ground(stage, np.concatenate([foot, head[::-1]]), stone, SIDEWALK, np.array([sign, 0, 0]))
+        fill_ground(
+            stage, np.concatenate([foot, head[::-1]]), stone, SIDEWALK, np.array([sign, 0, 0])
+        )
     corners = street.to_world([start] * 4, [inner, outer, outer, inner], [0, 0, up, up])
     fill_ground(stage, corners, stone, SIDEWALK, np.array([0, 0, -1.0]))
 
@@ -203,7 +140,9 @@ def _paint_tracks(stage: Stage, street: Street) -> None:
         middle = side.sign * (side.inner / 2 if side.inner else side.lane / 2)
         for rail in (middle - 0.72, middle + 0.72):
             for offset, width, color in ((0.0, 0.14, (62, 60, 58)), (0.02, 0.06, (168, 164, 158))):
-                outline = street.strip(1.0, street.length, rail + offset - width / 2, rail + offset + width / 2, up)
+                outline = street.strip(
+                    1.0, street.length, rail + offset - width / 2, rail + offset + width / 2, up
+                )
                 fill_ground(stage, outline, color, label)
 
 
@@ -214,7 +153,13 @@ def _paint_lines(stage: Stage, street: Street, paving: Paving) -> None:
             _paint_dashes(stage, street, paving, (start, stop), 0.0)
         for side in street.sides:
             for lane in range(1, side.lanes):
-                _paint_dashes(stage, street, paving, (start, stop), side.sign * (side.inner + lane * side.lane))
+                _paint_dashes(
+                    stage,
+                    street,
+                    paving,
+                    (start, stop),
+                    side.sign * (side.inner + lane * side.lane),
+                )
             if side.cycle or (side.parking and not paving.bays_are_parking):
                 _paint_line(stage, street, paving, (start, stop), side.sign * side.traffic)
 

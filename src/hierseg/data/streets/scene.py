@@ -11,7 +11,7 @@ from hierseg.data.streets.kerbside import KerbBuilder
 from hierseg.data.streets.lens import Lens, draw_lens
 from hierseg.data.streets.light import Light, draw_light
 from hierseg.data.streets.lots import LotBuilder
-from hierseg.data.streets.roadway import Paving, draw_paving
+from hierseg.data.streets.paving import Paving, draw_paving
 from hierseg.data.streets.slots import Slots
 from hierseg.data.streets.stage import Item
 from hierseg.data.streets.street import Street, draw_street_plan

@@ -202,6 +202,11 @@ def _normals(points: Points, bounds: Any, centers: Points) -> Points:
     return normals
 
 
+def vector(x: float, y: float, z: float) -> Points:
+    """A point or a displacement (3,)."""
+    return np.array([x, y, z], float)
+
+
 def rotation(heading: float) -> npt.NDArray[np.float64]:
     """(3, 3) from local x forward, y up, z right to the world: x to Z, z to X at heading 0."""
     sin, cos = np.sin(heading), np.cos(heading)

@@ -132,7 +132,9 @@ def clouds() -> Pixels:
     return _finish(0.38 * _fractal(20, 1.75))
 
 
-def sample(texture: Pixels, scale: float, offset: tuple[float, float], size: tuple[int, int]) -> Pixels:
+def sample(
+    texture: Pixels, scale: float, offset: tuple[float, float], size: tuple[int, int]
+) -> Pixels:
     """A piece (height, width) of a repeating texture.
 
     Args:

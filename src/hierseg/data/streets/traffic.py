@@ -9,13 +9,14 @@ import numpy as np
 from hierseg.data.streets.camera import Points
 from hierseg.data.streets.cars import draw_car
 from hierseg.data.streets.cycles import draw_bicycle, draw_motorcycle
-from hierseg.data.streets.heavy import draw_bus, draw_tram, draw_truck
 from hierseg.data.streets.light import Light
 from hierseg.data.streets.people import draw_looks, walker
 from hierseg.data.streets.slots import Slots
 from hierseg.data.streets.solids import Body
 from hierseg.data.streets.stage import Item
 from hierseg.data.streets.street import KERB, Side, Street
+from hierseg.data.streets.transit import draw_bus, draw_tram
+from hierseg.data.streets.trucks import draw_truck
 from hierseg.data.streets.vehicles import Vehicle
 
 _OWN_GAP = 8.0  # metres that the camera keeps to what drives before it
@@ -116,7 +117,9 @@ class TrafficBuilder:
         along = self._slots.claim((side.sign, lane), 3.2, (6.5, 24), rng)
         if along is None:
             return
-        heading = self._street.heading(along) + (0 if side.sign > 0 else np.pi) + rng.normal(0, 0.06)
+        heading = (
+            self._street.heading(along) + (0 if side.sign > 0 else np.pi) + rng.normal(0, 0.06)
+        )
         base = self._street.to_world(along, side.lane_center(lane) + rng.normal(0, 0.5))
         self.items.append(draw_motorcycle(rng, base, heading, True, self._lit))
 
@@ -134,7 +137,9 @@ class TrafficBuilder:
 
     def _cross(self, along: float, direction: int, span: tuple[float, float]) -> None:
         rng = self._rng
-        kind = rng.choice(["car", "bus", "truck", "bicycle", "motorcycle"], p=[0.5, 0.14, 0.14, 0.12, 0.1])
+        kind = rng.choice(
+            ["car", "bus", "truck", "bicycle", "motorcycle"], p=[0.5, 0.14, 0.14, 0.12, 0.1]
+        )
         if span[0] >= span[1]:
             return
         across = rng.uniform(*span)
@@ -158,7 +163,9 @@ class TrafficBuilder:
 
     def _walkers(self) -> None:
         rng, street = self._rng, self._street
-        busy = {"city": (2, 12), "suburb": (0, 5), "park": (0, 7), "works": (0, 4)}[street.character]
+        busy = {"city": (2, 12), "suburb": (0, 5), "park": (0, 7), "works": (0, 4)}[
+            street.character
+        ]
         for _ in range(int(rng.integers(*busy))):
             side = street.sides[rng.integers(2)]
             along = 5.5 + 45 * rng.random() ** 1.5

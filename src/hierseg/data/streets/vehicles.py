@@ -63,6 +63,11 @@ class Vehicle:
         return replace(self, brightness=brightness)
 
 
+def draw_paint(rng: np.random.Generator, colors: tuple[Color, ...]) -> Any:
+    """One of some colours (3,), a little lighter or darker."""
+    return np.asarray(colors[rng.integers(len(colors))], float) * rng.uniform(0.92, 1.05)
+
+
 def circle(x: float, y: float, radius: float) -> Points:
     """(14, 2) points of a circle in the side view."""
     return np.column_stack([x + radius * np.cos(_TURNS), y + radius * np.sin(_TURNS)])

@@ -168,7 +168,9 @@ def _read(record: Path) -> dict[str, Any]:
 
 def _compare(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
     different = [
-        f"{name} {there.get(name)} (not {asked[name]})" for name in asked if there.get(name) != asked[name]
+        f"{name} {there.get(name)} (not {asked[name]})"
+        for name in asked
+        if there.get(name) != asked[name]
     ]
     if different:
         raise UserError(
@@ -199,4 +201,6 @@ def _replace(path: Path, content: bytes) -> None:
 def cannot_write(path: Path, error: OSError) -> UserError:
     """The error for the user where a file or folder cannot be written."""
     reason = error.strerror or str(error)
-    return UserError(f"{path} cannot be written ({reason}); make room there or choose another --out.")
+    return UserError(
+        f"{path} cannot be written ({reason}); make room there or choose another --out."
+    )
