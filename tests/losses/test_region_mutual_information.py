@@ -221,6 +221,14 @@ def test_falls_back_to_bce_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert criterion.fallbacks == 2
 
 
+def test_logits_that_are_not_finite_do_not_raise() -> None:
+    logits, labels = draw((1, 3, 16, 16))
+    logits[0, 0, 3, 3] = float("nan")
+    criterion = RegionMutualInformation()
+    criterion(logits, labels)
+    assert criterion.fallbacks == 1
+
+
 def test_a_crop_without_a_neighbourhood_falls_back() -> None:
     logits, labels = draw((1, 3, 7, 40))
     criterion = RegionMutualInformation()
