@@ -126,5 +126,4 @@ def factorise(matrices: Tensor) -> Tensor | None:
         factor, still_failed = torch.linalg.cholesky_ex(grown)
         if not still_failed.any() and bool(factor.isfinite().all()):
             return factor
-        failed = failed | still_failed
     return None
