@@ -3,17 +3,13 @@
 ``ROOT/images/SPLIT`` and ``ROOT/labels/SPLIT``, folders below them allowed, paired by relative path
 and stem; label maps are one-channel PNG. Or a folder of images alone, at any depth, whose split
 does not matter. The classes come from ``ROOT/labels.json`` or else are given; label maps then hold
-train ids, 0..K-1 and ignore. ``labels.json`` has the keys of ``LabelSpace.to_dict``, of which all
-but ``names`` may be left out: raw ids are then train ids and 255 is ignored.
+train ids, 0..K-1 and ignore.
 """
 
 from __future__ import annotations
 
-import colorsys
 import dataclasses
-import json
 from pathlib import Path
-from typing import Any
 
 from hierseg.data.base import (
     Sample,
@@ -22,9 +18,10 @@ from hierseg.data.base import (
     require_root,
     require_samples,
 )
+from hierseg.data.label_space_file import read_label_space
 from hierseg.data.reading import IMAGE_SUFFIXES
 from hierseg.errors import UserError
-from hierseg.labels import IGNORE, LabelSpace
+from hierseg.labels import LabelSpace
 
 NAME = "folder"
 SPACE_FILE = "labels.json"
@@ -80,32 +77,3 @@ def _find_space(root: Path, given: LabelSpace | None) -> LabelSpace:
         merged_raw_ids={},
         void_raw_id=given.ignore,
     )
-
-
-def read_label_space(path: Path) -> LabelSpace:
-    """The label space in a JSON file; what is left out beside ``names`` has its default."""
-    try:
-        given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        names = [str(name) for name in given["names"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"'{path}' is no JSON object with a list of class names, names.") from error
-    ignore = given.get("ignore", IGNORE)
-    defaults = {
-        "name": path.parent.name,
-        "colors": [_color(train, len(names)) for train in range(len(names))],
-        "raw_ids": list(range(len(names))),
-        "ignored_raw_ids": [ignore],
-        "merged_raw_ids": {},
-        "ignore": ignore,
-        "void_raw_id": ignore,
-    }
-    try:
-        return LabelSpace.from_dict({**defaults, **given})
-    except UserError as error:
-        raise UserError(f"'{path}' cannot be used: {error}") from error
-
-
-def _color(train: int, count: int) -> list[int]:
-    """Hues as far apart as they can be, neighbours of different brightness."""
-    value = 0.95 if train % 2 == 0 else 0.65
-    return [round(255 * part) for part in colorsys.hsv_to_rgb(train / count, 0.75, value)]

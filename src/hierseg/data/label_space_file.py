@@ -1,0 +1,44 @@
+"""A label space in a JSON file beside the data.
+
+It has the keys of ``LabelSpace.to_dict``, of which all but ``names`` may be left out: raw ids are
+then train ids, 255 is ignored, and colours are made.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import json
+from pathlib import Path
+from typing import Any
+
+from hierseg.errors import UserError
+from hierseg.labels import IGNORE, LabelSpace
+
+
+def read_label_space(path: Path) -> LabelSpace:
+    """The label space in a JSON file; what is left out beside ``names`` has its default."""
+    try:
+        given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        names = [str(name) for name in given["names"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"'{path}' is no JSON object with a list of class names, names.") from error
+    ignore = given.get("ignore", IGNORE)
+    defaults = {
+        "name": path.parent.name,
+        "colors": [_color(train, len(names)) for train in range(len(names))],
+        "raw_ids": list(range(len(names))),
+        "ignored_raw_ids": [ignore],
+        "merged_raw_ids": {},
+        "ignore": ignore,
+        "void_raw_id": ignore,
+    }
+    try:
+        return LabelSpace.from_dict({**defaults, **given})
+    except UserError as error:
+        raise UserError(f"'{path}' cannot be used: {error}") from error
+
+
+def _color(train: int, count: int) -> list[int]:
+    """Hues as far apart as they can be, neighbours of different brightness."""
+    value = 0.95 if train % 2 == 0 else 0.65
+    return [round(255 * part) for part in colorsys.hsv_to_rgb(train / count, 0.75, value)]
