@@ -57,14 +57,7 @@ def evaluate(
     network.to(device).eval()
     try:
         for done, record in enumerate(_read_ahead(dataset, count), start=1):
-            if record.labels is None:
-                raise UserError(
-                    f"{record.name} in split '{dataset.split}' of {dataset.name} has no labels; "
-                    "evaluate on a labelled split."
-                )
-            image = torch.from_numpy(record.image).permute(2, 0, 1).unsqueeze(0).to(device)
-            logits = predict_logits(network, image, chosen, flip).logits
-            matrix.update(logits[0].argmax(0), torch.from_numpy(record.labels).to(device))
+            _count(matrix, network, record, chosen, flip, device)
             if on_progress is not None:
                 on_progress(done, count)
     finally:
@@ -79,6 +72,22 @@ def evaluate(
         flip=flip,
         images=count,
     )
+
+
+def _count(
+    matrix: ConfusionMatrix,
+    network: SegmentationNetwork,
+    record: Record,
+    scales: Sequence[float],
+    flip: bool,
+    device: torch.device | str,
+) -> None:
+    """Run one image, whole, and count its pixels."""
+    if record.labels is None:
+        raise UserError(f"'{record.name}' has no labels; evaluate on a labelled split.")
+    image = torch.from_numpy(record.image).permute(2, 0, 1).unsqueeze(0).to(device)
+    logits = predict_logits(network, image, scales, flip).logits
+    matrix.update(logits[0].argmax(0), torch.from_numpy(record.labels).to(device))
 
 
 def check_classes(network: SegmentationNetwork, dataset: SegmentationDataset) -> None:

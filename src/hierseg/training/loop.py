@@ -22,6 +22,7 @@ from hierseg.inference.memory import keep_freed_memory
 from hierseg.losses import CombinedLoss
 from hierseg.models import SegmentationNetwork
 from hierseg.training.averaging import WeightAverage
+from hierseg.training.depthwise import run_depthwise_in_float
 from hierseg.training.display import Display, format_duration, make_display
 from hierseg.training.engine import launch_engine
 from hierseg.training.folder import RunFolder, find_commit
@@ -104,6 +105,8 @@ def prepare_run(experiment: Experiment, data: build.Datasets, folder: RunFolder)
     network = build.build_network(experiment, space)
     criterion = build.build_criterion(experiment, space, network.align_corners)
     network.to(fabric.device)
+    if fabric.device.type == "cpu" and runtime.precision == "bf16":
+        run_depthwise_in_float(network)
     decay = experiment.optim.ema_decay
     average = WeightAverage(network, decay) if decay > 0 else None
     bare = build_optimiser(network, experiment.optim)
