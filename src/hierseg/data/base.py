@@ -129,15 +129,23 @@ def pair_with_labels(
 ) -> list[Sample]:
     """Samples of named images, each with the label map that ``label_of(name, image)`` points at.
 
-    Raises:
-        UserError: Counting the images whose label map is missing, and naming the first.
+    Whether the label maps are there is for ``open_dataset`` to say, by ``require_labels``; checking
+    a data set needs those that lack theirs as well.
     """
-    samples = [Sample(name, image, label_of(name, image)) for name, image in images]
-    missing = [s for s in samples if s.label is not None and not s.label.is_file()]
+    return [Sample(name, image, label_of(name, image)) for name, image in images]
+
+
+def list_missing(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples whose label map is not there."""
+    return [s for s in samples if s.label is not None and not s.label.is_file()]
+
+
+def require_labels(samples: Sequence[Sample]) -> None:
+    """UserError counting the images whose label map is missing, and naming the first."""
+    missing = list_missing(samples)
     if missing:
         first = missing[0]
         raise UserError(
             f"{len(missing)} of {len(samples)} images have no label map: "
             f"'{first.image}' needs '{first.label}'."
         )
-    return samples

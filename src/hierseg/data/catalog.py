@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hierseg.data.base import SegmentationDataset
+from hierseg.data.base import SegmentationDataset, require_labels
 from hierseg.data.camvid import open_camvid
 from hierseg.data.cityscapes import open_cityscapes
 from hierseg.data.folder import open_folder
@@ -20,7 +20,11 @@ def available_datasets() -> list[str]:
 
 
 def open_dataset(
-    name: str, root: Path | None, split: str, label_space: LabelSpace | None = None
+    name: str,
+    root: Path | None,
+    split: str,
+    label_space: LabelSpace | None = None,
+    keep_unpaired: bool = False,
 ) -> SegmentationDataset:
     """A split of a data set.
 
@@ -29,11 +33,21 @@ def open_dataset(
         root: The folder that holds the data set.
         split: One of the data set's splits.
         label_space: Classes of a ``folder`` without a ``labels.json``; the others have their own.
+        keep_unpaired: Keep samples whose label map is missing, which is an error else.
 
     Raises:
         UsageError: Where there is no such data set or split, or no root was given.
         UserError: Where the root does not hold it.
     """
+    dataset = _open(name, root, split, label_space)
+    if not keep_unpaired:
+        require_labels(dataset.samples)
+    return dataset
+
+
+def _open(
+    name: str, root: Path | None, split: str, label_space: LabelSpace | None
+) -> SegmentationDataset:
     if name == "folder":
         return open_folder(root, split, label_space)
     if name not in _OPENERS:
