@@ -51,7 +51,16 @@ class SegmentationDataset:
         split: Name of the split.
         label_space: Raw ids of the label files against train ids.
         samples: At least one.
+
+    Attributes:
+        boosted_classes: Of an extra source: the train ids of the classes whose centroids it lends
+            to the main one; None lends all.
+        label_rule: What train ids depend on beside the files and the label space, such as a
+            threshold; an index of labels that was made under another rule is not used again.
     """
+
+    boosted_classes: frozenset[int] | None = None
+    label_rule: str = ""
 
     def __init__(
         self, name: str, split: str, label_space: LabelSpace, samples: Sequence[Sample]
@@ -68,6 +77,11 @@ class SegmentationDataset:
     def has_labels(self) -> bool:
         """Whether every sample has a label map."""
         return all(sample.label is not None for sample in self.samples)
+
+    def list_files(self, index: int) -> list[Path]:
+        """All files that a sample is read from."""
+        sample = self.samples[index]
+        return [sample.image] if sample.label is None else [sample.image, sample.label]
 
     def read(self, index: int) -> Record:
         """Image and labels of one sample.
