@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,57 +24,69 @@ WALL_COLORS: dict[str, tuple[Any, ...]] = {
 
 _TILES = ((150, 78, 58), (128, 70, 56), (92, 88, 88), (112, 98, 88), (74, 78, 86))
 _ACCENTS = (
-    (150, 34, 40),
-    (32, 74, 130),
-    (36, 96, 66),
-    (206, 150, 40),
-    (60, 60, 66),
-    (120, 60, 110),
+    (150, 34, 40), (32, 74, 130), (36, 96, 66), (206, 150, 40), (60, 60, 66), (120, 60, 110),
     (200, 96, 44),
-)
+)  # fmt: skip
+
+
+class Style(NamedTuple):
+    """What houses of a kind have in common.
+
+    Attributes:
+        materials: Of their walls.
+        floors: Fewest and most upper floors.
+        bay: Metres from window to window.
+        window: Share of a bay's width and of a floor's height that a window takes.
+        street_floor: What the ground floor is where it is no shop (see Facade).
+        shops: Whether it may be a shop.
+    """
+
+    materials: tuple[str, ...]
+    floors: tuple[int, int]
+    bay: float
+    window: tuple[float, float]
+    street_floor: str
+    shops: bool
+
+
+_STYLES = {
+    "terrace": Style(("brick", "plaster", "blocks"), (2, 5), 2.6, (0.44, 0.58), "door", True),
+    "block": Style(("plaster", "plaster", "brick"), (3, 8), 3.0, (0.52, 0.50), "door", True),
+    "office": Style(("blocks", "plaster"), (2, 8), 2.1, (0.84, 0.62), "plain", True),
+    "house": Style(("plaster", "brick", "plaster"), (1, 2), 2.9, (0.46, 0.50), "door", False),
+    "hall": Style(("planks", "blocks", "brick"), (0, 2), 4.2, (0.60, 0.36), "garage", False),
+}
+_BUILT = {
+    "city": ("terrace", "block", "office"),
+    "suburb": ("house",),
+    "park": ("terrace", "house", "block"),
+    "works": ("hall", "office", "hall"),
+}
 
 
 def draw_facade(rng: np.random.Generator, character: str, width: float, lit: bool) -> Facade:
-    """A house front that suits a street."""
-    kind = {
-        "city": ["terrace", "block", "office"], "suburb": ["house"], "park": ["terrace", "house", "block"],
-        "works": ["hall", "office", "hall"],
-    }[character]  # fmt: skip
-    style = kind[rng.integers(len(kind))]
-    materials = {
-        "terrace": ["brick", "plaster", "blocks"], "block": ["plaster", "plaster", "brick"],
-        "office": ["blocks", "plaster"], "house": ["plaster", "brick", "plaster"], "hall": ["planks", "blocks", "brick"],
-    }[style]  # fmt: skip
-    material = materials[rng.integers(len(materials))]
+    """A house front of a width in metres that suits a street."""
+    built = _BUILT[character]
+    style = _STYLES[built[rng.integers(len(built))]]
+    material = style.materials[rng.integers(len(style.materials))]
     palette = WALL_COLORS[material]
-    floors = {
-        "terrace": (2, 5),
-        "block": (3, 8),
-        "office": (2, 8),
-        "house": (1, 2),
-        "hall": (0, 2),
-    }[style]
-    bay = {"terrace": 2.6, "block": 3.0, "office": 2.1, "house": 2.9, "hall": 4.2}[style]
-    window = {
-        "terrace": (0.44, 0.58), "block": (0.52, 0.5), "office": (0.84, 0.62), "house": (0.46, 0.5), "hall": (0.6, 0.36),
-    }[style]  # fmt: skip
-    shops = rng.random() < (0.6 if character == "city" else 0.2)
-    plain = {"house": "door", "hall": "garage", "office": "plain"}.get(style, "door")
-    white = np.array([226.0, 224, 218])
+    shop = style.shops and rng.random() < (0.6 if character == "city" else 0.2)
+    tall = shop or style.street_floor == "garage"
+    pale = rng.random() < 0.65
+    wide, high = style.window
+    trim = np.array([226.0, 224, 218] if pale else [92.0, 84, 78])
     return Facade(
         width=width,
-        floors=int(rng.integers(floors[0], floors[1] + 1)),
+        floors=int(rng.integers(style.floors[0], style.floors[1] + 1)),
         floor=float(rng.uniform(2.7, 3.3)),
-        ground=float(rng.uniform(3.4, 4.4) if shops or style == "hall" else rng.uniform(2.7, 3.2)),
-        bays=max(2, round(width / (bay * rng.uniform(0.85, 1.2)))),
+        ground=float(rng.uniform(3.4, 4.4) if tall else rng.uniform(2.7, 3.2)),
+        bays=max(2, round(width / (style.bay * rng.uniform(0.85, 1.2)))),
         wall=np.asarray(palette[rng.integers(len(palette))], float) * rng.uniform(0.85, 1.1),
-        trim=white * rng.uniform(0.8, 1.0)
-        if rng.random() < 0.65
-        else np.array([92.0, 84, 78]) * rng.uniform(0.7, 1.3),
+        trim=trim * (rng.uniform(0.8, 1.0) if pale else rng.uniform(0.7, 1.3)),
         material=material,
-        window=(window[0] * rng.uniform(0.85, 1.12), window[1] * rng.uniform(0.9, 1.15)),
+        window=(wide * rng.uniform(0.85, 1.12), high * rng.uniform(0.9, 1.15)),
         mullions=int(rng.integers(0, 3)),
-        street_floor="shop" if shops and style in ("terrace", "block", "office") else plain,
+        street_floor="shop" if shop else style.street_floor,
         accent=np.asarray(_ACCENTS[rng.integers(len(_ACCENTS))], float),
         lit=float(rng.uniform(0.25, 0.5) if lit else rng.uniform(0, 0.04)),
         bands=bool(rng.random() < 0.4),
@@ -94,16 +107,6 @@ def draw_building(
     if character == "suburb" or (front.floors <= 4 and character != "works" and rng.random() < 0.5):
         roof = "gable" if rng.random() < 0.75 else "mansard"
     rise = rng.uniform(0.26, 0.42) * depth if roof == "gable" else rng.uniform(2.0, 3.0)
-    balconies = np.zeros((0, 3))
-    if front.street_floor != "garage" and front.floors >= 3 and rng.random() < 0.4:
-        columns = rng.choice([0.2, 0.5, 0.8], int(rng.integers(1, 4)), replace=False)
-        balconies = np.array(
-            [
-                (c, front.ground + f * front.floor + 0.05, 2.3)
-                for f in range(front.floors)
-                for c in columns
-            ]
-        )
     return Building(
         corners=corners,
         front=front,
@@ -112,13 +115,29 @@ def draw_building(
         rise=float(rise) if roof != "flat" else 0.0,
         tiles=np.asarray(_TILES[rng.integers(len(_TILES))], float) * rng.uniform(0.85, 1.1),
         chimneys=tuple(rng.uniform(0.15, 0.85, int(rng.integers(0, 3))).tolist()),
-        balconies=balconies,
+        balconies=_draw_balconies(rng, front),
     )
 
 
+def _draw_balconies(rng: np.random.Generator, front: Facade) -> Points:
+    """(n, 3) place, height and width of balconies (see Building), in columns over all floors."""
+    if front.street_floor == "garage" or front.floors < 3 or rng.random() > 0.4:
+        return np.zeros((0, 3))
+    columns = rng.choice([0.2, 0.5, 0.8], int(rng.integers(1, 4)), replace=False)
+    heights = front.ground + np.arange(front.floors) * front.floor + 0.05
+    place, height = np.meshgrid(columns, heights)
+    return np.column_stack([place.ravel(), height.ravel(), np.full(place.size, 2.3)])
+
+
 def _end_of(front: Facade, width: float, bays: int, seed: int) -> Facade:
-    floor = "plain" if front.street_floor in ("shop", "door") else front.street_floor
-    return Facade(
-        width, front.floors, front.floor, front.ground, bays, front.wall * 0.97, front.trim, front.material,
-        front.window, front.mullions, floor, front.accent, front.lit, False, seed,
-    )  # fmt: skip
+    """The wall beside a front."""
+    plain = front.street_floor in ("shop", "door")
+    return replace(
+        front,
+        width=width,
+        bays=bays,
+        wall=front.wall * 0.97,
+        street_floor="plain" if plain else front.street_floor,
+        bands=False,
+        seed=seed,
+    )

@@ -58,6 +58,16 @@ class Panel:
         return corners[:, [0, 2]]
 
     @property
+    def extent(self) -> tuple[float, float]:
+        """Metres by which it stands out over its footprint, and its height above the road."""
+        return 0.3, self.height + 0.4
+
+    @property
+    def wall(self) -> float:
+        """Height up to which it hides what is behind it."""
+        return self.height if self.kind in WALLS else 0.0
+
+    @property
     def shadow(self) -> Shadow | None:
         """Of a wall; that of a fence is too faint."""
         return Shadow(self.footprint, 0.0, self.height) if self.label == WALL else None
@@ -181,11 +191,8 @@ def _wall_picture(kind: str, color: Points, size: tuple[float, float], scale: fl
     """A wall of a length and height in metres at a number of pixels a metre."""
     shape = (max(2, round(size[1] * scale)), max(2, round(size[0] * scale)))
     textures = {"brick": surfaces.brick, "blocks": surfaces.blocks, "plaster": surfaces.plaster}
-    flat = np.empty((*shape, 3), np.uint8)
-    flat[:] = np.clip(color, 0, 255).astype(np.uint8)
-    per_metre = surfaces.TILE / surfaces.TILE_METRES
-    grain = surfaces.sample(textures[kind](), scale / per_metre, (0, 0), shape)
-    return surfaces.texture(flat, grain, min(1.0, scale / 12))
+    grain = surfaces.sample(textures[kind](), (scale, scale), (0, 0), shape)
+    return surfaces.colored(grain, color, min(1.0, scale / 12))
 
 
 def lit(

@@ -49,6 +49,16 @@ class Building:
         return self.corners[:, [0, 2]]
 
     @property
+    def extent(self) -> tuple[float, float]:
+        """Metres by which it stands out over its footprint, and its height above the road."""
+        return 1.5, self.front.height + self.rise + 1.5
+
+    @property
+    def wall(self) -> float:
+        """Height up to which it hides what is behind it."""
+        return self.front.height - 0.2
+
+    @property
     def shadow(self) -> Shadow | None:
         """Of walls and roof."""
         return Shadow(self.footprint, 0.0, self.front.height + 0.6 * self.rise)
@@ -68,7 +78,9 @@ class Building:
         outward = near_front - near_back
         self._paint_roof(stage)
         for start, stop, facade in (
-            (far_back, far_front, self.end), (near_back, near_front, self.end), (near_front, far_front, self.front),
+            (far_back, far_front, self.end),
+            (near_back, near_front, self.end),
+            (near_front, far_front, self.front),
         ):  # fmt: skip
             side = start - (far_front + near_back) / 2 if facade is self.end else outward
             self._paint_face(stage, start, stop, facade, side)
@@ -91,11 +103,13 @@ class Building:
         depths = stage.camera.to_camera(np.stack([start, stop]))[:, 2]
         nearest, distance = max(float(depths.min()), 3.0), max(float(depths.mean()), NEAR)
         most = _DETAIL * stage.camera.height / 512
-        scale = float(np.clip(0.6 * stage.camera.pixels_per_metre(nearest), 3.0, most))
+        down = float(np.clip(0.6 * stage.camera.pixels_per_metre(nearest), 3.0, most))
+        across = float(np.ptp(polygon[:, 0])) / facade.width  # foreshortened: fewer columns do
+        scale = (float(np.clip(1.3 * across, 1.5, down)), down)
         picture = lit(stage, draw_facade_picture(facade, scale), normal, distance)
         rows, columns = picture.shape[:2]
-        step, down = along / columns, -up / rows
-        plane = stage.camera.plane(start + up + (step + down) / 2, step, down)
+        right, below = along / columns, -up / rows
+        plane = stage.camera.plane(start + up + (right + below) / 2, right, below)
         stage.canvas.paste(picture, plane, polygon, BUILDING)
 
     def _fill(self, stage: Stage, corners: Points, color: Any, normal: Points) -> None:

@@ -30,7 +30,7 @@ class View:
         yaw: Radians to the right.
         pitch: Radians upwards.
         roll: Radians clockwise.
-        zoom: Focal length over the picture's width (for pictures at least 1.5 times as wide as high).
+        zoom: Focal length over the width (or over 1.5 times the height, where that is more).
         horizon: Where a level line of sight meets the picture, as a fraction of its height.
     """
 
@@ -64,7 +64,8 @@ class Camera:
 
     def to_camera(self, points: Points) -> Points:
         """World points (..., 3) to (right, up, depth) in metres from the camera."""
-        return (points - self.position) @ self.axes.T
+        local: Points = (points - self.position) @ self.axes.T
+        return local
 
     def to_pixels(self, local: Points) -> Points:
         """Camera points (..., 3) of positive depth to pixels (..., 2)."""
@@ -78,7 +79,7 @@ class Camera:
         return self.to_pixels(local), local[:, 2]
 
     def project_polygon(self, corners: Points) -> Points:
-        """A world polygon (k, 3) to pixels (m, 2), cut at the near plane; m = 0 if nothing is left."""
+        """A world polygon (k, 3) to pixels (m, 2), cut at the near plane; m may be 0."""
         local = self.to_camera(corners)
         inside = local[:, 2] >= NEAR
         if inside.all():
@@ -88,7 +89,7 @@ class Camera:
         return self.to_pixels(_cut_near(local, inside))
 
     def plane(self, origin: Points, along: Points, across: Points) -> Points:
-        """The homography (3, 3) from (a, b, 1) to pixels of the point origin + a along + b across."""
+        """The homography (3, 3) from (a, b, 1) to pixels of origin + a * along + b * across."""
         start = self.to_camera(origin)
         local = np.stack([self.axes @ along, self.axes @ across, start], axis=1)
         optics = np.array(
@@ -102,7 +103,7 @@ class Camera:
         return self.focal / max(distance, NEAR)
 
     def ground_distance(self, rows: npt.NDArray[Any]) -> Points:
-        """Depth in metres at which canvas rows see the road in the middle of the picture; inf above."""
+        """Depth in metres at which canvas rows see the road in mid-picture; inf above it."""
         slope = (self.center[1] - rows) / self.focal  # up over forward, in the camera's frame
         rise = slope * self.axes[1][1] + self.axes[2][1]
         return np.where(rise < -1e-6, self.position[1] / np.maximum(-rise, 1e-6), np.inf)

@@ -38,7 +38,7 @@ class Shape:
         belt: Height of the lower edge of the windows at the rear and at the front.
         nose: Height of the front end of the bonnet.
         roof: Height.
-        cabin: x of the cabin's four corners over half the length: rear foot, rear top, front top, front foot.
+        cabin: x over half the length of the cabin's rear foot and top, front top and foot.
         wheel: Radius.
     """
 
@@ -107,7 +107,8 @@ def _lower(shape: Shape) -> Part:
     profile = [
         (-half + 0.12, 0.24), (-half, 0.42), (-half, rear - 0.16), (-half + 0.03, rear - 0.05),
         (-half + 0.1, rear), (shape.cabin[3] * half, front), (half - 0.3, shape.nose + 0.09),
-        (half - 0.08, shape.nose + 0.02), (half, shape.nose - 0.1), (half, 0.40), (half - 0.14, 0.24),
+        (half - 0.08, shape.nose + 0.02), (half, shape.nose - 0.1), (half, 0.40),
+        (half - 0.14, 0.24),
     ]  # fmt: skip
     widths = [wide] * len(profile)
     for i in (0, 6, 7, 8, 9, 10):

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from hierseg.data.streets.camera import Points
+from hierseg.data.streets.clothing import draw_looks
 from hierseg.data.streets.figures import Figure, Limb, Wheel, limb
-from hierseg.data.streets.people import draw_looks, seated
+from hierseg.data.streets.people import seated
 from hierseg.data.streets.solids import vector
 from hierseg.data.streets.vehicles import BICYCLE, DARK, MOTORCYCLE
 
 _FRAMES = (
-    (30, 30, 34), (176, 34, 34), (38, 78, 150), (216, 216, 212), (54, 122, 76), (222, 150, 40), (110, 116, 122),
+    (30, 30, 34), (176, 34, 34), (38, 78, 150), (216, 216, 212), (54, 122, 76), (222, 150, 40),
+    (110, 116, 122),
 )  # fmt: skip
 
 

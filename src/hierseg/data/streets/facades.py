@@ -10,7 +10,7 @@ from hierseg.data.streets import surfaces
 from hierseg.data.streets.camera import Points
 from hierseg.data.streets.canvas import Pixels
 from hierseg.data.streets.shopfronts import paint_street_floor
-from hierseg.data.streets.windows import LOOKS, fill_box, overlay, window_cells
+from hierseg.data.streets.windows import LOOKS, fill_box, place_windows, window_cells
 
 _FAR = 6.0  # pixels a metre below which fronts have fewer kinds of windows and no shop displays
 
@@ -59,23 +59,26 @@ class Facade:
         return self.ground + self.floors * self.floor + 0.5
 
 
-def draw_facade_picture(facade: Facade, scale: float) -> Pixels:
-    """The front (h, w, 3) without light, at a number of pixels a metre."""
+def draw_facade_picture(facade: Facade, scale: tuple[float, float]) -> Pixels:
+    """The front (h, w, 3) without light, at a number of pixels a metre across and down."""
+    across, down = scale
+    detailed = min(scale) > _FAR
     rng = np.random.default_rng(facade.seed)
-    variants = LOOKS if scale > _FAR else 2
-    looks = rng.choice(LOOKS, (8, 24), p=_odds(facade.lit)) % variants
+    variants = LOOKS if detailed else 2
+    looks = np.searchsorted(_odds(facade.lit), rng.random((8, 24)), side="right") % variants
     bays = max(facade.bays, 1)
-    bay = max(4, round(facade.width / bays * scale))
-    floor, ground = max(4, round(facade.floor * scale)), max(5, round(facade.ground * scale))
-    cornice = max(1, round(0.5 * scale))
+    bay = max(4, round(facade.width / bays * across))
+    floor, ground = max(4, round(facade.floor * down)), max(5, round(facade.ground * down))
+    cornice = max(1, round(0.5 * down))
     rows, columns = cornice + facade.floors * floor + ground, bays * bay
     picture = _wall(facade, (rows, columns), scale)
     if facade.bays:
-        cells = window_cells(facade, (floor, bay), variants)
-        pick = looks[np.arange(facade.floors)[:, None] % 8, np.arange(bays)[None] % 24]
-        sheet = cells[pick].transpose(0, 2, 1, 3, 4).reshape(facade.floors * floor, columns, 4)
-        overlay(picture[cornice : cornice + len(sheet)], sheet)
-        paint_street_floor(facade, picture[rows - ground :], looks[7], rng, scale > _FAR)
+        place_windows(
+            picture[cornice : cornice + facade.floors * floor],
+            window_cells(facade, (floor, bay), variants),
+            looks[np.arange(facade.floors)[:, None] % 8, np.arange(bays)[None] % 24],
+        )
+        paint_street_floor(facade, picture[rows - ground :], looks[7], rng, detailed)
     whole = (0, columns)
     if facade.bands:
         for row in range(cornice, rows - ground + 1, floor):
@@ -85,20 +88,16 @@ def draw_facade_picture(facade: Facade, scale: float) -> Pixels:
     return picture
 
 
-def _odds(lit: float) -> list[float]:
-    """How likely each look of a window is."""
-    rest = 1 - lit
-    return [0.34 * rest, 0.26 * rest, 0.22 * rest, 0.18 * rest, lit]
+def _odds(lit: float) -> Points:
+    """Where in 0..1 the share of one look of a window ends and the next begins."""
+    return np.cumsum([0.34, 0.26, 0.22, 0.18]) * (1 - lit)
 
 
-def _wall(facade: Facade, shape: tuple[int, int], scale: float) -> Pixels:
+def _wall(facade: Facade, shape: tuple[int, int], scale: tuple[float, float]) -> Pixels:
     textures = {
         "brick": surfaces.brick, "blocks": surfaces.blocks, "plaster": surfaces.plaster,
         "planks": surfaces.planks,
     }  # fmt: skip
-    picture = np.empty((*shape, 3), np.uint8)
-    picture[:] = np.clip(facade.wall, 0, 255)
-    per_metre = surfaces.TILE / surfaces.TILE_METRES
     offset = (facade.seed % 509, facade.seed % 503)
-    grain = surfaces.sample(textures[facade.material](), scale / per_metre, offset, shape)
-    return surfaces.texture(picture, grain, min(1.0, scale / 14))
+    grain = surfaces.sample(textures[facade.material](), scale, offset, shape)
+    return surfaces.colored(grain, facade.wall, min(1.0, min(scale) / 14))

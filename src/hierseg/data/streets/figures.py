@@ -1,7 +1,8 @@
 """Rounded things made of limbs: people, cycles, poles.
 
-A limb is the hull of a few balls: an upper arm, a head, a trunk, a tube. Seen from anywhere its outline
-is the hull of the balls' outlines. Local coordinates as for solid bodies: x forward, y up, z right.
+A limb is the hull of a few balls: an upper arm, a head, a trunk, a tube. Seen from anywhere its
+outline is the hull of the balls' outlines. Local coordinates as for solid bodies: x forward, y up,
+z right.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _ROUND_FROM = 0.05  # share of the picture's height from which limbs get a lit a
 
 
 class Limb(NamedTuple):
-    """The hull of balls: centres (n, 3), radii (n,), colour, label id, whether it shines by itself."""
+    """The hull of balls: centres (n, 3), radii (n,), colour, label id, whether it shines."""
 
     centers: Points
     radii: Points
@@ -61,9 +62,10 @@ class Figure:
         wheels: Painted before the limbs.
         base: (3,) world point of the local origin.
         heading: Radians from Z towards X.
-        extent: Half the length and half the width of its footprint.
+        half: Half the length and half the width of its footprint.
         height: Metres, for its shadow.
         sorted_by_distance: Whether limbs hide one another by distance (else in their order).
+        reach: Metres by which it stands out over its footprint.
         brightness: Less than 1 for what stands in a shadow.
     """
 
@@ -71,17 +73,28 @@ class Figure:
     wheels: Sequence[Wheel]
     base: Points
     heading: float
-    extent: tuple[float, float]
+    half: tuple[float, float]
     height: float
     sorted_by_distance: bool = True
+    reach: float = 0.6
     brightness: float = 1.0
 
     @property
     def footprint(self) -> Points:
         """(4, 2) corners in X and Z."""
-        half, wide = self.extent
-        flat = np.array([(-half, 0, -wide), (half, 0, -wide), (half, 0, wide), (-half, 0, wide)])
+        long, wide = self.half
+        flat = np.array([(-long, 0, -wide), (long, 0, -wide), (long, 0, wide), (-long, 0, wide)])
         return (flat @ rotation(self.heading).T + self.base)[:, [0, 2]]
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Metres by which it stands out over its footprint, and its height above the road."""
+        return self.reach, self.base[1] + self.height + 0.6
+
+    @property
+    def wall(self) -> float:
+        """Height up to which it hides what is behind it."""
+        return 0.0
 
     @property
     def shadow(self) -> Shadow | None:
@@ -122,7 +135,7 @@ class Figure:
         toward = stage.camera.axes[:2] @ stage.light.sun * (1.0, -1.0) + (0.0, -0.25)
         toward = toward / max(float(np.hypot(*toward)), 0.5)
         inner = _circles(pixels + toward * sizes[:, None] * 0.24, sizes * 0.76)
-        for index in order:
+        for index in order.tolist():
             part = self.limbs[index]
             span = slice(stops[index] - len(part.centers), stops[index])
             split = rounded and not part.shines

@@ -1,4 +1,4 @@
-"""Street furniture: lamp posts, traffic lights, signs, bollards, bins, benches and other clutter."""
+"""Street furniture: lamp posts, bollards, masts, bins, benches and other clutter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def draw_post_color(rng: np.random.Generator) -> Any:
 
 def post(limbs: list[Limb], base: Points, heading: float, height: float) -> Figure:
     """Limbs one above the other, painted in their order."""
-    return Figure(limbs, (), base, heading, (0.12, 0.12), height, sorted_by_distance=False)
+    reach = max(float(np.abs(part.centers[:, [0, 2]]).max()) for part in limbs) + 0.2
+    return Figure(limbs, (), base, heading, (0.12, 0.12), height, False, reach)
 
 
 def lamp_post(
@@ -97,70 +98,61 @@ def _prism(y: tuple[float, float], radius: float, color: Color) -> Part:
 
 
 def draw_clutter(rng: np.random.Generator, base: Points, heading: float) -> Item:
-    """A bin, a bench, a box, a column of posters; or something that somebody left or pushes along."""
-    kind = rng.choice(
-        ["bin", "bench", "box", "column", "skip", "bag"], p=[0.28, 0.2, 0.18, 0.1, 0.1, 0.14]
-    )
+    """A bin, a bench, a cabinet, a column of posters, a skip; or a bag that somebody left."""
+    kinds = (_bin, _bench, _cabinet, _column, _skip)
     tone = rng.uniform(0.8, 1.2)
-    if kind == "bin":
-        part = box(
-            (-0.3, 0.3),
-            (0.05, 1.05),
-            (-0.28, 0.28),
-            np.array([[70, 96, 74], [60, 62, 66], [64, 84, 120]][rng.integers(3)]) * tone,
-        )
-        return Vehicle(Body([part], STATIC, (-0.3, 0.3), 0.28, 1.05), base, heading)
-    if kind == "bench":
-        wood = np.array([128, 92, 62]) * tone
-        parts = [
-            box((-0.25, 0.2), (0.4, 0.48), (-0.8, 0.8), wood),
-            box((-0.3, -0.22), (0.5, 0.9), (-0.8, 0.8), wood * 0.92),
-        ]
-        parts += [
-            box((-0.22, 0.18), (0, 0.4), (z - 0.05, z + 0.05), (60, 60, 62), layer=0)
-            for z in (-0.65, 0.65)
-        ]
-        return Vehicle(Body(parts, STATIC, (-0.3, 0.3), 0.8, 0.9), base, heading)
-    if kind == "column":
-        parts = [
-            _prism((0, 2.5), 0.55, np.array([196, 178, 140]) * tone),
-            _prism((2.5, 2.75), 0.65, np.array([82, 100, 88])),
-        ]
-        posters = (206, 120, 90), (110, 140, 176), (226, 220, 200), (180, 90, 110)
-        for i, z in enumerate((-0.34, -0.02, 0.3)):
-            parts[0].add(
-                [
-                    (0.6, 0.7, z - 0.14),
-                    (0.6, 0.7, z + 0.14),
-                    (0.6, 1.9, z + 0.14),
-                    (0.6, 1.9, z - 0.14),
-                ],
-                posters[i],
-            )
-        return Vehicle(Body(parts, STATIC, (-0.5, 0.5), 0.5, 2.75), base, heading)
-    if kind == "skip":
-        paint = np.array([[196, 150, 50], [84, 110, 140]][rng.integers(2)]) * tone
-        part = extrude([(-0.5, 0.08), (0.5, 0.08), (0.8, 1.15), (-0.8, 1.15)], 1.5, paint)
-        for z in (-1.0, 0.0, 1.0):
-            part.add(
-                [(0.52, 0.1, z), (0.52, 0.1, z + 0.1), (0.8, 1.1, z + 0.1), (0.8, 1.1, z)],
-                paint * 0.75,
-            )
-        part.add(
-            [(-0.7, 1.16, -1.4), (0.7, 1.16, -1.4), (0.7, 1.16, 1.4), (-0.7, 1.16, 1.4)],
-            (92, 84, 74),
-        )
-        return Vehicle(Body([part], STATIC, (-0.8, 0.8), 1.5, 1.15), base, heading)
-    if kind == "bag":
-        limbs = [
-            limb(
-                [(0, 0.25, -0.12), (0, 0.25, 0.12), (0, 0.6, 0)],
-                0.2,
-                np.array([70, 60, 90]) * tone,
-                DYNAMIC,
-            )
-        ]
-        return Figure(limbs, (), base, heading, (0.25, 0.25), 0.7)
-    part = box((-0.25, 0.25), (0.0, 1.3), (-0.5, 0.5), np.array([150, 152, 146]) * tone)
-    part.add_end(0.26, (0.1, 1.2), (-0.42, 0.42), np.array([136, 138, 132]) * tone)
-    return Vehicle(Body([part], STATIC, (-0.25, 0.25), 0.5, 1.3), base, heading)
+    if rng.random() < 0.14:
+        sack = limb([(0, 0.25, -0.12), (0, 0.25, 0.12), (0, 0.6, 0)], 0.2, _BAG * tone, DYNAMIC)
+        return Figure([sack], (), base, heading, (0.25, 0.25), 0.7)
+    kind = kinds[rng.choice(len(kinds), p=[0.34, 0.24, 0.2, 0.12, 0.1])]
+    return Vehicle(kind(tone, int(rng.integers(3))), base, heading)
+
+
+_BAG = np.array([70.0, 60, 90])
+_BINS = ((70, 96, 74), (60, 62, 66), (64, 84, 120))
+_SKIPS = ((196, 150, 50), (84, 110, 140), (120, 122, 124))
+_POSTERS = ((206, 120, 90), (110, 140, 176), (226, 220, 200))
+
+
+def _bin(tone: float, variant: int) -> Body:
+    part = box((-0.3, 0.3), (0.05, 1.05), (-0.28, 0.28), np.array(_BINS[variant]) * tone)
+    part.add_end(0.31, (0.82, 0.9), (-0.28, 0.28), (40, 40, 42))
+    return Body([part], STATIC, (-0.3, 0.3), 0.28, 1.05)
+
+
+def _bench(tone: float, variant: int) -> Body:
+    wood = np.array([128, 92, 62]) * tone
+    seat = box((-0.25, 0.2), (0.4, 0.48), (-0.8, 0.8), wood)
+    back = box((-0.3, -0.22), (0.5, 0.9), (-0.8, 0.8), wood * (0.92 - 0.1 * variant))
+    legs = [
+        box((-0.22, 0.18), (0, 0.4), (z - 0.05, z + 0.05), (60, 60, 62), layer=0)
+        for z in (-0.65, 0.65)
+    ]
+    return Body([seat, back, *legs], STATIC, (-0.3, 0.3), 0.8, 0.9)
+
+
+def _cabinet(tone: float, variant: int) -> Body:
+    grey = np.array([150, 152, 146]) * tone * (1 - 0.15 * variant)
+    part = box((-0.25, 0.25), (0.0, 1.3), (-0.5, 0.5), grey)
+    part.add_end(0.26, (0.1, 1.2), (-0.42, 0.42), grey * 0.9)
+    return Body([part], STATIC, (-0.25, 0.25), 0.5, 1.3)
+
+
+def _column(tone: float, variant: int) -> Body:
+    drum = _prism((0, 2.5), 0.55, np.array([196, 178, 140]) * tone)
+    for i, z in enumerate((-0.34, -0.02, 0.3)):
+        color = _POSTERS[(i + variant) % len(_POSTERS)]
+        drum.add_end(0.6, (0.7, 1.9), (z - 0.14, z + 0.14), color)
+    top = _prism((2.5, 2.75), 0.65, (82, 100, 88))
+    return Body([drum, top], STATIC, (-0.5, 0.5), 0.5, 2.75)
+
+
+def _skip(tone: float, variant: int) -> Body:
+    paint = np.array(_SKIPS[variant]) * tone
+    part = extrude([(-0.5, 0.08), (0.5, 0.08), (0.8, 1.15), (-0.8, 1.15)], 1.5, paint)
+    for z in (-1.0, 0.0, 1.0):
+        rib = [(0.52, 0.1, z), (0.52, 0.1, z + 0.1), (0.8, 1.1, z + 0.1), (0.8, 1.1, z)]
+        part.add(rib, paint * 0.75)
+    load = [(-0.7, 1.16, -1.4), (0.7, 1.16, -1.4), (0.7, 1.16, 1.4), (-0.7, 1.16, 1.4)]
+    part.add(load, (92, 84, 74))
+    return Body([part], STATIC, (-0.8, 0.8), 1.5, 1.15)

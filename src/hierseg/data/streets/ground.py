@@ -127,7 +127,7 @@ class ShadowMap:
         pixels, depth = self._camera.project(points)
         column, row = np.rint(pixels / self._REDUCE).astype(int).T
         rows, columns = self._map.shape
-        inside = (0 <= row) & (row < rows) & (0 <= column) & (column < columns) & (depth > 0)
+        inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns) & (depth > 0)
         values = self._map[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
         return np.where(inside, values / 255.0, 0.0)
 

@@ -1,4 +1,4 @@
-"""What stands along the kerb: trees, lamp posts, signs, signals, clutter, and what is parked there."""
+"""What stands along the kerb: trees, lamp posts, signs, signals, clutter, parked vehicles."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ class KerbBuilder:
     def _parked_cycles(self, side: Side) -> None:
         """Rows of bicycles, single motorcycles."""
         rng, row = self._rng, ("kerb", side.sign)
-        if rng.random() < 0.36:
-            count = int(rng.integers(1, 5))
+        if rng.random() < 0.42:
+            count = int(rng.integers(2, 7))
             along = self._slots.claim(row, count * 0.8 + 1.4, (6.5, 24), rng)
             if along is not None and self._open(side, along):
                 across = rng.random() < 0.6

@@ -84,18 +84,17 @@ def mark_margin(labels: Pixels, lens: Lens) -> None:
 def expose(picture: Pixels, lens: Lens) -> Pixels:
     """The photograph (H, W, 3) of a picture (H, W, 3)."""
     height, width = picture.shape[:2]
-    values = picture.astype(np.float32)
     sigma = lens.blur * height
-    if sigma > 0.2:
-        values = cv2.GaussianBlur(values, (0, 0), sigma)
+    sharp = cv2.GaussianBlur(picture, (0, 0), sigma) if sigma > 0.2 else picture
+    values = sharp.astype(np.float32)
     gain = lens.balance.astype(np.float32) * np.float32(lens.exposure * lens.contrast)
-    values *= gain
-    values += np.float32(128 * (1 - lens.contrast))
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None]
     fall = 1 - np.float32(lens.vignette) * ((x * x + y * y) / 2) ** 1.5
-    values *= fall[..., None]
+    values *= fall[..., None] * gain
     rng = np.random.default_rng(lens.noise_seed)
     grain = rng.standard_normal(values.shape, dtype=np.float32)
-    values += grain * np.float32(lens.noise * min(1.5, max(0.6, (height / 256) ** 0.25)))
-    return np.clip(values, 0, 255).astype(np.uint8)
+    strength = lens.noise * min(1.5, max(0.6, (height / 256) ** 0.25))
+    level = 128 * (1 - lens.contrast)
+    photo = cv2.addWeighted(values, 1.0, grain, strength, level, dtype=cv2.CV_8U)
+    return np.asarray(photo, np.uint8)

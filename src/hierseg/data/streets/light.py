@@ -45,7 +45,8 @@ class Light:
     @property
     def shadow_reach(self) -> Points:
         """(X, Z) metres by which a point one metre up casts its shadow aside."""
-        return -self.sun[[0, 2]] / max(self.sun[1], 0.35)
+        reach: Points = -self.sun[[0, 2]] / max(float(self.sun[1]), 0.35)
+        return reach
 
     def factors(self, normals: Points) -> Points:
         """RGB factors (..., 3) for surfaces with unit normals (..., 3)."""

@@ -1,4 +1,4 @@
-"""What is built and grown beside the pavement: houses, gardens, parks, yards, and the far backdrop."""
+"""What is built and grown beside the pavement: houses, gardens, parks, and the far backdrop."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class LotBuilder:
             "suburb",
             corner,
         )
-        choice = rng.choice(["fence", "wall", "hedge", "none"], p=[0.36, 0.2, 0.26, 0.18])
+        choice = rng.choice(["fence", "wall", "hedge", "none"], p=[0.34, 0.28, 0.22, 0.16])
         if choice == "hedge":
             self._hedge(side, start, stop)
         elif choice != "none":
@@ -96,7 +96,7 @@ class LotBuilder:
     def _green(self, side: Side, start: float, stop: float) -> None:
         """A park, a yard, or a plot where nothing is built yet."""
         rng = self._rng
-        choice = rng.choice(["fence", "wall", "hedge", "none"], p=[0.34, 0.3, 0.16, 0.2])
+        choice = rng.choice(["fence", "wall", "hedge", "none"], p=[0.34, 0.36, 0.14, 0.16])
         if choice == "hedge":
             self._hedge(side, start, stop)
         elif choice != "none":

@@ -61,6 +61,16 @@ class Plant:
         return self.trunk + self.size[1]
 
     @property
+    def extent(self) -> tuple[float, float]:
+        """Metres by which it stands out over its footprint, and its height above the road."""
+        return self.size[0] / 2, self.trunk + self.size[1] + 0.2
+
+    @property
+    def wall(self) -> float:
+        """Height up to which it hides what is behind it."""
+        return 0.0
+
+    @property
     def shadow(self) -> Shadow | None:
         """Of the crown."""
         circle = _CIRCLE * (self.size[0] * 0.42)
@@ -128,11 +138,13 @@ class Plant:
             (x0 - left) / scale * per_metre + self.offset[0],
             (y0 - top) / scale * per_metre + self.offset[1],
         )
-        leaves = surfaces.sample(surfaces.leaves(), scale / per_metre, start, (y1 - y0, x1 - x0))
-        rough = leaves.astype(np.float32) * (1 / 128) - 1
-        mask = (both[..., 0] + self.ragged * rough > 0.1).view(np.uint8)
-        tone = np.clip(both[..., 1] + 0.75 * rough, 0, 1)
-        picture = self._colors(stage, distance)[(tone * 63).astype(np.uint8)]
+        leaves = surfaces.sample(surfaces.leaves(), (scale, scale), start, (y1 - y0, x1 - x0))
+        inside, glow = cv2.split(both)
+        rough = self.ragged / 128
+        edge = cv2.addWeighted(inside, 1.0, leaves, rough, -self.ragged, dtype=cv2.CV_32F)
+        mask = np.asarray(edge > 0.1).view(np.uint8)
+        tone = cv2.addWeighted(glow, 255.0, leaves, 1.5, -191.0, dtype=cv2.CV_8U)
+        picture = np.asarray(cv2.applyColorMap(tone, self._colors(stage, distance)), np.uint8)
         stage.canvas.stamp(picture, mask, y0, x0, self.label)
 
     def _glow(self, stage: Stage) -> Any:
@@ -145,13 +157,13 @@ class Plant:
         return bulge + height + level
 
     def _colors(self, stage: Stage, distance: float) -> Any:
-        """(64, 3) from the darkest to the brightest leaves."""
+        """(256, 1, 3) from the darkest to the brightest leaves."""
         light = stage.light
-        steps = np.linspace(0, 1, 64)[:, None]
+        steps = np.linspace(0, 1, 256)[:, None]
         dark = self.color * light.ambient * 0.34
         bright = self.color * (light.ambient * 0.95 + light.direct * 0.75) * (1.12, 1.1, 0.92)
-        ramp = (dark + (bright - dark) * steps) * self.brightness
-        return np.clip(light.tint(ramp, distance), 0, 255).astype(np.uint8)
+        ramp = light.tint((dark + (bright - dark) * steps) * self.brightness, distance)
+        return np.clip(ramp, 0, 255).astype(np.uint8)[:, None]
 
 
 def draw_leaf_color(rng: np.random.Generator) -> Points:
@@ -175,7 +187,9 @@ def draw_tree(
         trunk, size = share * height, (height * slim, height * (1 - share))
     bark = np.array([98, 82, 66]) * rng.uniform(0.7, 1.2)
     shape = "fir" if kind == "fir" else "broad"
-    return _draw_plant(rng, base, (trunk, *size), shape, color * rng.uniform(0.92, 1.08), bark, 1.1)
+    ragged = 0.6 if kind == "fir" else 1.1
+    tint = color * rng.uniform(0.92, 1.08)
+    return _draw_plant(rng, base, (trunk, *size), shape, tint, bark, ragged)
 
 
 def draw_bush(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from hierseg.data.streets.camera import Camera, Points
+from hierseg.data.streets.camera import Camera
 from hierseg.data.streets.canvas import Canvas, Pixels
 from hierseg.data.streets.ground import cast_shadows, paint_grain, paint_haze
 from hierseg.data.streets.lens import expose, mark_margin, paint_hood
-from hierseg.data.streets.order import far_to_near, in_view
+from hierseg.data.streets.order import GroundPlan
 from hierseg.data.streets.roadway import paint_roadway
 from hierseg.data.streets.scene import Scene, compose_scene
 from hierseg.data.streets.sky import paint_sky
@@ -19,10 +19,6 @@ from hierseg.size import Size
 
 _OVER = 2  # rows and columns painted for one of the result
 _SMALLEST = 32
-_CROWN, _ARM = (
-    11.0,
-    1.5,
-)  # metres by which plants' crowns and other things reach beyond their footprints
 
 
 def draw_street(seed: int, size: Size) -> tuple[Pixels, Pixels]:
@@ -69,25 +65,19 @@ def render_scene(scene: Scene, size: Size) -> tuple[Pixels, Pixels]:
 
 def _paint_items(stage: Stage, items: tuple[Item, ...]) -> None:
     """Lay the shadows on the ground, and paint what stands there from far to near."""
+    camera = stage.camera
+    footprints = [item.footprint for item in items]
     tall = cast_shadows(stage, [item for item in items if item.shades])
     cast_shadows(stage, items).darken(stage.canvas)
     paint_haze(stage)
-    seen, footprints = _in_view(stage, items)
+    plan = GroundPlan(footprints, camera.position[[0, 2]], camera.heading)
+    extents = np.array([item.extent for item in items])
+    walls = np.array([item.wall for item in items])
+    slope = 1.06 * camera.width / 2 / camera.focal  # a little more, as the camera may be tilted
+    order = plan.far_to_near(plan.within(extents[:, 0], slope))
+    order = plan.drop_hidden(order, extents, walls, float(camera.position[1]), slope)
     middles = np.array([footprint.mean(axis=0) for footprint in footprints])
     dark = tall.at(np.insert(middles, 1, 0.0, axis=1))
-    eye = stage.camera.position[[0, 2]]
-    for index in far_to_near(footprints, eye, stage.camera.heading):
-        item = seen[index]
+    for index in order:
+        item = items[index]
         (item if item.shades else item.shadowed(1 - 0.85 * dark[index])).paint(stage)
-
-
-def _in_view(stage: Stage, items: tuple[Item, ...]) -> tuple[list[Item], list[Points]]:
-    """The items that may be in the picture, and their footprints."""
-    camera = stage.camera
-    footprints = [item.footprint for item in items]
-    reach = np.array([_CROWN if item.shades else _ARM for item in items])
-    slope = 1.06 * camera.width / 2 / camera.focal
-    kept = np.flatnonzero(
-        in_view(footprints, reach, camera.position[[0, 2]], camera.heading, slope)
-    )
-    return [items[i] for i in kept], [footprints[i] for i in kept]

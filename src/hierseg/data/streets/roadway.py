@@ -1,4 +1,4 @@
-"""The street itself: carriageway, crossing street, kerbs, pavements, verges and what is marked on them."""
+"""The street itself: carriageways, kerbs, pavements, verges, and what is marked on them."""
 
 from __future__ import annotations
 
@@ -77,10 +77,17 @@ def _paint_reservation(stage: Stage, street: Street, paving: Paving) -> None:
 
 
 def _stretches(street: Street) -> list[tuple[float, float]]:
-    """Where the reservation is not interrupted by a junction."""
-    if street.junction is None:
-        return [(-4.0, street.length)]
-    return [(-4.0, street.junction.start - 5), (street.junction.stop + 2, street.length)]
+    """Where the reservation and lines along the street are not interrupted by what crosses."""
+    gaps = []
+    if street.zebra is not None:
+        gaps.append((street.zebra - 0.8, street.zebra + 4.0))
+    if street.junction is not None:
+        gaps.append((street.junction.start - 5, street.junction.stop + 2))
+    marks = [-4.0]
+    for start, stop in gaps:
+        marks += [max(start, marks[-1]), stop]
+    marks.append(street.length)
+    return [(a, b) for a, b in zip(marks[::2], marks[1::2], strict=True) if b - a > 0.5]
 
 
 def _paint_strips(stage: Stage, street: Street, side: Side, paving: Paving) -> None:
@@ -116,7 +123,7 @@ def _raise(
     stage: Stage, street: Street, span: tuple[float, float], inner: float, outer: float,
     paving: Paving, up: float,
 ) -> None:  # fmt: skip
-    """The upright faces of a raised strip: along its two edges and at its end towards the camera."""
+    """The upright faces of a raised strip: along both edges and at its end towards the camera."""
     start, stop = span
     stone = np.asarray(paving.pavement) * 0.98
     count = int(np.clip((stop - start) / 4, 2, 40))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from hierseg.data.streets.canvas import Pixels
-from hierseg.data.streets.windows import LOOKS, fill_box, overlay, window_cells
+from hierseg.data.streets.windows import LOOKS, fill_box, place_windows, window_cells
 
 if TYPE_CHECKING:
     from hierseg.data.streets.facades import Facade
@@ -46,7 +46,8 @@ def paint_street_floor(
     if windows:
         cells = window_cells(facade, (height, bay), LOOKS)
         for i in windows:
-            overlay(picture[:, i * bay : (i + 1) * bay], cells[looks[i % len(looks)]])
+            look = np.array([[looks[i % len(looks)]]])
+            place_windows(picture[:, i * bay : (i + 1) * bay], cells, look)
     if facade.street_floor == "shop":
         _paint_shop_sign(facade, picture, rng)
 

@@ -8,6 +8,7 @@ import numpy as np
 from hierseg.data.streets import surfaces
 from hierseg.data.streets.camera import Camera, Points
 from hierseg.data.streets.canvas import Canvas, Pixels
+from hierseg.data.streets.ground import below_horizon
 from hierseg.data.streets.light import Light
 
 SKY = 23  # Cityscapes' label id
@@ -16,15 +17,16 @@ _COARSE = 8  # the sky is smooth: it is computed on every eighth row and column
 
 
 def paint_sky(canvas: Canvas, camera: Camera, light: Light, offset: tuple[float, float]) -> None:
-    """Cover the whole canvas with sky.
+    """Cover the canvas with sky, down to where the ground is seen all over its width.
 
     Args:
-        canvas: To paint on; what is below the horizon is expected to be painted over.
+        canvas: To paint on.
         camera: Whose view it is.
         light: Weather and sun.
         offset: (x, y) in 0..1, which part of the clouds is overhead.
     """
-    height, width = canvas.pixels.shape[:2]
+    width = canvas.pixels.shape[1]
+    height = min(canvas.pixels.shape[0], below_horizon(camera) + _COARSE)
     rows = np.arange(0, height + _COARSE, _COARSE, dtype=float)
     columns = np.arange(0, width + _COARSE, _COARSE, dtype=float)
     rise = (camera.center[1] - rows)[:, None] / camera.focal
@@ -40,8 +42,8 @@ def paint_sky(canvas: Canvas, camera: Camera, light: Light, offset: tuple[float,
     sky = sky * (1 - share) + (bright * shade + dark * (1 - shade)) * share
     coarse: Pixels = np.clip(sky, 0, 255).astype(np.uint8)
     full = cv2.resize(coarse, (coarse.shape[1] * _COARSE, coarse.shape[0] * _COARSE))
-    canvas.pixels[..., :3] = full[:height, :width]
-    canvas.pixels[..., 3] = SKY
+    canvas.pixels[:height, :, :3] = full[:height, :width]
+    canvas.pixels[:height, :, 3] = SKY
 
 
 def _glow(camera: Camera, light: Light, rise: Points, side: Points) -> Points:

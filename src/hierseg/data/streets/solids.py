@@ -1,7 +1,7 @@
 """Solid bodies of flat faces: how vehicles, boxes, roofs and signs are built and painted.
 
-Local coordinates in metres: x forward, y up, z to the right. A body is a list of parts; every part is
-convex, so its faces need no order among themselves: those turned away are left out.
+Local coordinates in metres: x forward, y up, z to the right. A body is a list of parts; every part
+is convex, so its faces need no order among themselves: those turned away are left out.
 """
 
 from __future__ import annotations
@@ -131,6 +131,7 @@ class Body:
         self.centers = np.array([part.center for part in self.parts])
         patches = [patch for part in self.parts for patch in part.patches]
         self.points = np.array([corner for patch in patches for corner in patch.outline], float)
+        self.extent = (float(np.abs(self.points[:, 2]).max()), float(self.points[:, 1].max()) + 0.2)
         bounds = np.cumsum([0, *(len(patch.outline) for patch in patches)])
         self.bounds: list[int] = bounds.tolist()
         self.starts = bounds[:-1]

@@ -38,11 +38,11 @@ class Stage:
             return
         shaded = self.light.tint(self.light.shade(colors, normals) * brightness, distance)
         values = np.broadcast_to(shaded, (len(corners), 3)).tolist()
-        seen = ((self.camera.position - corners[:, 0]) * normals).sum(axis=1) > 0
+        facing: Points = ((self.camera.position - corners[:, 0]) * normals).sum(axis=1)
         local = self.camera.to_camera(corners)
-        whole = (local[..., 2] >= NEAR).all(axis=1)
+        whole = local[..., 2].min(axis=1) >= NEAR
         fixed = to_fixed(self.camera.to_pixels(local))
-        for i in np.flatnonzero(seen):
+        for i in np.flatnonzero(facing > 0):
             if whole[i]:
                 self.canvas.fill_fixed(fixed[i], values[i], label)
             else:
@@ -71,6 +71,16 @@ class Item(Protocol):
     @property
     def footprint(self) -> Points:
         """(k, 2) corners in X and Z of a convex outline on the ground."""
+        ...
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Metres by which it stands out over its footprint, and its height above the road."""
+        ...
+
+    @property
+    def wall(self) -> float:
+        """Height in metres up to which it hides all that is behind it; 0 if it does not."""
         ...
 
     @property

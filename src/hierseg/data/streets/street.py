@@ -1,7 +1,8 @@
 """The plan of a street: its course, its cross-section, and where another street crosses it.
 
-Places are given along the street (``s`` metres ahead of the camera) and across it (``t`` metres right
-of the centre line). ``Side`` describes one half of the cross-section, ``sign`` +1 right, -1 left.
+Places are given along the street (``s`` metres ahead of the camera) and across it (``t`` metres
+right of the centre line). ``Side`` describes one half of the cross-section, ``sign`` +1 right,
+-1 left.
 """
 
 from __future__ import annotations
@@ -125,10 +126,13 @@ class Street:
         s, t, y = np.broadcast_arrays(
             np.asarray(along, float), np.asarray(across, float), np.asarray(up, float)
         )
+        if self.curvature == 0:
+            return np.stack([t, y, s], axis=-1)
         turn = self.curvature * s
-        half = np.where(np.abs(turn) > 1e-6, turn, 1.0)
-        x = s * np.where(np.abs(turn) > 1e-6, (1 - np.cos(half)) / half, turn / 2)
-        z = s * np.where(np.abs(turn) > 1e-6, np.sin(half) / half, 1.0)
+        bent = np.abs(turn) > 1e-6
+        safe = np.where(bent, turn, 1.0)
+        x = s * np.where(bent, (1 - np.cos(safe)) / safe, turn / 2)
+        z = s * np.where(bent, np.sin(safe) / safe, 1.0)
         return np.stack([x + t * np.cos(turn), y, z - t * np.sin(turn)], axis=-1)
 
     def strip(
@@ -208,7 +212,7 @@ def _draw_side(
         cycle=rng.uniform(1.4, 1.9) if rng.random() < 0.3 else 0.0,
         parking=rng.uniform(2.2, 2.5) if parks else 0.0,
         verge=rng.uniform(1.4, 3.2) if greens else 0.0,
-        pavement=rng.uniform(2.4, 4.5) if character == "city" else rng.uniform(1.8, 3.0),
+        pavement=rng.uniform(2.8, 5.0) if character == "city" else rng.uniform(2.0, 3.6),
     )
 
 

@@ -1,7 +1,7 @@
 """Textures that repeat: asphalt, paving, grass, brick, plaster, leaves, clouds.
 
-Each is a constant, made once from a fixed seed: (TILE, TILE) uint8, 128 where a surface has just its
-own colour; neighbouring copies join without a seam. A scene varies them by offset, size and contrast.
+Each is a constant, made once from a fixed seed: (TILE, TILE) uint8, 128 where a surface has just
+its own colour; neighbouring copies join without a seam. A scene varies offset, size and contrast.
 """
 
 from __future__ import annotations
@@ -133,27 +133,30 @@ def clouds() -> Pixels:
 
 
 def sample(
-    texture: Pixels, scale: float, offset: tuple[float, float], size: tuple[int, int]
+    texture: Pixels,
+    scale: tuple[float, float],
+    offset: tuple[float, float],
+    size: tuple[int, int],
 ) -> Pixels:
     """A piece (height, width) of a repeating texture.
 
     Args:
         texture: (TILE, TILE).
-        scale: Pixels of the result a pixel of the texture.
+        scale: Pixels of the result a metre, across and down.
         offset: (x, y) in texture pixels of the result's corner.
         size: (height, width) of the result.
     """
-    matrix = np.array([[1 / scale, 0, offset[0]], [0, 1 / scale, offset[1]]])
-    flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_LINEAR if scale > 0.7 else cv2.INTER_NEAREST)
+    x, y = (TILE / TILE_METRES / s for s in scale)
+    matrix = np.array([[x, 0, offset[0]], [0, y, offset[1]]])
+    flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_LINEAR if min(x, y) < 1.4 else cv2.INTER_NEAREST)
     piece: Any = cv2.warpAffine(
         texture, matrix, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_WRAP
     )
     return np.asarray(piece, np.uint8)
 
 
-def texture(pixels: Pixels, grain: Pixels, strength: float = 1.0) -> Pixels:
-    """A picture (h, w, 3) with its brightness varied by a texture (h, w)."""
-    factor = cv2.merge([grain, grain, grain])
-    if strength != 1.0:
-        factor = cv2.addWeighted(factor, strength, factor, 0, 128 * (1 - strength))
-    return np.asarray(cv2.multiply(pixels, factor, scale=1 / 128), np.uint8)
+def colored(grain: Pixels, color: Any, strength: float = 1.0) -> Pixels:
+    """A surface (h, w, 3) of one colour whose brightness a texture (h, w) varies."""
+    factors = 1 + (np.arange(256) / 128 - 1) * strength
+    table = np.clip(np.outer(factors, color), 0, 255).astype(np.uint8)[:, None]
+    return np.asarray(cv2.applyColorMap(grain, table), np.uint8)

@@ -8,9 +8,10 @@ import numpy as np
 
 from hierseg.data.streets.camera import Points
 from hierseg.data.streets.cars import draw_car
+from hierseg.data.streets.clothing import draw_looks
 from hierseg.data.streets.cycles import draw_bicycle, draw_motorcycle
 from hierseg.data.streets.light import Light
-from hierseg.data.streets.people import draw_looks, walker
+from hierseg.data.streets.people import walker
 from hierseg.data.streets.slots import Slots
 from hierseg.data.streets.solids import Body
 from hierseg.data.streets.stage import Item
@@ -163,12 +164,12 @@ class TrafficBuilder:
 
     def _walkers(self) -> None:
         rng, street = self._rng, self._street
-        busy = {"city": (2, 12), "suburb": (0, 5), "park": (0, 7), "works": (0, 4)}[
+        busy = {"city": (3, 13), "suburb": (1, 6), "park": (1, 7), "works": (0, 5)}[
             street.character
         ]
         for _ in range(int(rng.integers(*busy))):
             side = street.sides[rng.integers(2)]
-            along = 5.5 + 45 * rng.random() ** 1.5
+            along = 5.5 + 40 * rng.random() ** 1.8
             if not any(a < along < b for a, b in street.gaps(side.sign)):
                 continue
             across = side.sign * rng.uniform(side.walk + 0.5, side.lot - 0.4)

@@ -127,7 +127,8 @@ def _tram_section(
     rear = 0.75 if ends[0] else 0.0
     front = 0.75 if ends[1] else 0.0
     profile = [
-        (x[0], 0.22), (x[1], 0.22), (x[1], 1.2), (x[1] - front, height - 0.1), (x[1] - front - 0.15, height),
+        (x[0], 0.22), (x[1], 0.22), (x[1], 1.2), (x[1] - front, height - 0.1),
+        (x[1] - front - 0.15, height),
         (x[0] + rear + 0.15, height), (x[0] + rear, height - 0.1), (x[0], 1.2),
     ]  # fmt: skip
     part = extrude(profile, wide, second)

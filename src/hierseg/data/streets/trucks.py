@@ -12,7 +12,6 @@ from hierseg.data.streets.vehicles import (
     DARK,
     GLASS,
     TRUCK,
-    add_lamps,
     add_plates,
     add_wheels,
     draw_paint,
@@ -51,9 +50,9 @@ def draw_truck(rng: np.random.Generator, lit: bool) -> Body:
     load.add_end(-half - 0.02, (0.55, 0.75), (-half_width + 0.1, half_width - 0.1), (52, 52, 54))
     add_wheels(load, axles[:-1], 0.48, half_width - 0.04, (120, 122, 124))
     add_wheels(cab, axles[-1:], 0.48, half_width - 0.04, (120, 122, 124))
-    add_lamps(
-        load, (-half - 0.03, half + 0.5), (0.58, 0.72), (half_width - 0.5, half_width - 0.14), lit
-    )
+    red = (214, 40, 34) if lit else (168, 26, 26)
+    across = (half_width - 0.5, half_width - 0.14)
+    load.add_end(-half - 0.03, (0.58, 0.72), across, red, shines=lit, both=True)
     add_plates(load, (-half - 0.035,), 0.58)
     parts = [*tyres(axles, 0.48, half_width - 0.06, 0.4), frame, load, cab]
     return Body(parts, TRUCK, (-half, half), half_width, height)
@@ -62,7 +61,8 @@ def draw_truck(rng: np.random.Generator, lit: bool) -> Body:
 def _truck_cab(half: float, half_width: float, height: float, paint: Any, lit: bool) -> Part:
     back = half - 1.95
     profile = [
-        (back, 0.55), (half - 0.06, 0.42), (half, 0.6), (half - 0.02, 1.45), (half - 0.3, height - 0.1),
+        (back, 0.55), (half - 0.06, 0.42), (half, 0.6), (half - 0.02, 1.45),
+        (half - 0.3, height - 0.1),
         (half - 0.5, height), (back, height),
     ]  # fmt: skip
     part = extrude(profile, half_width - 0.03, paint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +44,16 @@ class Vehicle:
         """(4, 2) corners in X and Z."""
         flat = np.insert(self.body.footprint, 1, 0.0, axis=1)
         return (flat @ rotation(self.heading).T + self.base)[:, [0, 2]]
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Metres by which it stands out over its footprint, and its height above the road."""
+        return self.body.extent
+
+    @property
+    def wall(self) -> float:
+        """Height up to which it hides what is behind it."""
+        return 0.0
 
     @property
     def shadow(self) -> Shadow | None:
@@ -106,7 +117,7 @@ def add_lamps(
     part.add_end(x[1], y, z, (255, 252, 228) if lit else (226, 230, 234), shines=lit, both=True)
 
 
-def add_plates(part: Part, x: tuple[float, float], y: float) -> None:
+def add_plates(part: Part, x: Sequence[float], y: float) -> None:
     """Number plates at both ends."""
     for end in x:
         part.add_end(end, (y, y + 0.12), (-0.26, 0.26), (222, 222, 214))

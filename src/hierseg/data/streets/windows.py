@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,12 +16,20 @@ LOOKS = 5
 """Looks of a window: dark, sky, drawn curtains, half a blind, lit."""
 
 PANES: tuple[tuple[Color, Color], ...] = (
-    ((62, 70, 80), (40, 46, 54)), ((142, 164, 186), (74, 88, 104)), ((196, 190, 178), (150, 146, 138)),
-    ((178, 176, 168), (52, 60, 68)), ((255, 226, 160), (244, 188, 108)),
+    ((62, 70, 80), (40, 46, 54)), ((142, 164, 186), (74, 88, 104)),
+    ((196, 190, 178), (150, 146, 138)), ((178, 176, 168), (52, 60, 68)),
+    ((255, 226, 160), (244, 188, 108)),
 )  # fmt: skip
 """The upper and the lower colour of each look."""
 
 _FINE = 9  # columns of a bay from which a window has sills and bars
+
+
+class Cells(NamedTuple):
+    """Pictures of a window (looks, h, w, 3), and where (h, w) they are not wall (255, else 0)."""
+
+    looks: Pixels
+    mask: Pixels
 
 
 def fill_box(picture: Pixels, columns: tuple[int, int], rows: tuple[int, int], color: Any) -> None:
@@ -31,41 +39,42 @@ def fill_box(picture: Pixels, columns: tuple[int, int], rows: tuple[int, int], c
     picture[max(0, top) : max(0, bottom + 1), max(0, left) : max(0, right + 1)] = value
 
 
-def overlay(picture: Pixels, sheet: Pixels) -> None:
-    """Copy a sheet (h, w, 4) on a picture (h, w, 3) where its fourth channel is not 0."""
-    cv2.copyTo(np.ascontiguousarray(sheet[..., :3]), np.ascontiguousarray(sheet[..., 3]), picture)
+def place_windows(picture: Pixels, cells: Cells, looks: Any) -> None:
+    """Put windows on a wall (floors * h, bays * w, 3) by the looks (floors, bays) of each."""
+    floors, bays = looks.shape
+    sheet = cells.looks[looks].transpose(0, 2, 1, 3, 4).reshape(picture.shape)
+    cv2.copyTo(sheet, np.tile(cells.mask, (floors, bays)), picture)
 
 
-def window_cells(facade: Facade, size: tuple[int, int], looks: int) -> Pixels:
-    """One bay of one floor in some looks (looks, h, w, 4), transparent around the window."""
+def window_cells(facade: Facade, size: tuple[int, int], looks: int) -> Cells:
+    """One bay of one floor (h, w) in some looks."""
     height, width = size
-    cell = np.zeros((height, width, 4), np.uint8)
     wide, high = facade.window
     left, right = round(width * (1 - wide) / 2), round(width * (1 + wide) / 2) - 1
     top = round(height * (0.9 - high) * 0.6 + height * 0.06)
     bottom = min(height - 1, top + round(height * high))
-    frame, trim = max(1, width // 26), (*facade.trim, 255)
-    fill_box(cell, (left - frame, right + frame), (top - frame, bottom + frame), trim)
-    if width > _FINE:
-        sill = (*(facade.trim * 0.86), 255)
-        fill_box(cell, (left - 2 * frame, right + 2 * frame), (bottom + 1, bottom + frame), sill)
-    cells: Pixels = np.repeat(cell[None], looks, axis=0)
-    if right < left or bottom < top:
-        return cells
-    bar = max(1, frame // 2)
+    frame, bar = max(1, width // 26), max(1, width // 52)
+    cells = np.zeros((looks, height, width, 3), np.uint8)
+    cells[:] = [min(255, int(c)) for c in facade.trim]
+    mask = np.zeros((height, width), np.uint8)
+    fill_box(mask, (left - frame, right + frame), (top - frame, bottom + frame), [255])
+    fine = width > _FINE
+    if fine:
+        sill = (left - 2 * frame, right + 2 * frame), (bottom + 1, bottom + frame)
+        fill_box(mask, *sill, [255])
     cross = top + (bottom - top) * 3 // 10
-    for look in range(looks):
-        _glaze(cells[look, top : bottom + 1, left : right + 1, :3], look)
-        if facade.mullions and width > _FINE:
+    for look in range(looks if right >= left and bottom >= top else 0):
+        _glaze(cells[look, top : bottom + 1, left : right + 1], look)
+        if facade.mullions and fine:
             for i in range(1, facade.mullions + 1):
                 x = left + (right - left) * i // (facade.mullions + 1)
-                fill_box(cells[look], (x, x + bar - 1), (top, bottom), trim)
-            fill_box(cells[look], (left, right), (cross, cross + bar - 1), trim)
-    return cells
+                fill_box(cells[look], (x, x + bar - 1), (top, bottom), facade.trim)
+            fill_box(cells[look], (left, right), (cross, cross + bar - 1), facade.trim)
+    return Cells(cells, mask)
 
 
 def _glaze(pane: Pixels, look: int) -> None:
-    """Fill a pane (h, w, 3) from its upper to its lower colour; blinds and curtains have an edge."""
+    """Fill a pane (h, w, 3) from its upper to its lower colour; blinds have an edge."""
     upper, lower = PANES[look]
     height, width = pane.shape[:2]
     if look == 3:

@@ -1,7 +1,7 @@
 """Drawing scenes in several processes.
 
-They are started as fresh interpreters and not by multiprocessing, because a user's script that calls
-``write_streets`` need then not guard its main module, and nothing is forked from a process with threads.
+They are fresh interpreters and not multiprocessing's: a user's script that calls ``write_streets``
+need then not guard its main module, and nothing is forked from a process that has threads.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def _claim(out: Path, settings: Settings) -> None:
             return
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UserError(
-                f"{out} holds something else than Miniature Streets; choose an empty folder for --out."
+                f"{out} holds something else than Miniature Streets; give --out an empty folder."
             )
         out.mkdir(parents=True, exist_ok=True)
         _replace(record, (json.dumps(asdict(settings), indent=2) + "\n").encode())
