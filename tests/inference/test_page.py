@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -185,3 +186,10 @@ def test_filter_order_and_viewer_work_in_a_browser(page: Page, tmp_path: Path) -
         "attention at 0.5",
         "open false",
     ]
+
+
+def test_a_share_that_rounds_to_nothing_is_not_said_to_be_nothing(space: LabelSpace) -> None:
+    records = [_record("a", {"red": 0.999, "green": 0.001}), _record("b", {"red": 1.0})]
+    large = [dataclasses.replace(records[1], height=4000, width=6000)]
+    text = render_page(Page("t", [], space, records[:1] + large))
+    assert 'title="&lt;0.1 % of all pixels, in 1 of 2 images"' in text

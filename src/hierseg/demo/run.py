@@ -123,7 +123,7 @@ def _compare(
             *attention,
             Panel("errors", "wrong pixels", errors.relative_to(out).as_posix()),
         ],
-        facts=[f"mIoU {scores.miou:.2f}", f"{scores.pixel_accuracy:.1%} of pixels right"],
+        facts=[f"mIoU {scores.miou:.2f}", f"{scores.pixel_accuracy * 100:.1f} % of pixels right"],
     )
 
 
@@ -144,7 +144,7 @@ def _facts(predictor: Predictor, summary: Summary, scores: SegmentationScores) -
         f"weights {summary.about['weights']}",
         f"scales {scales}" + (", with mirror image" if predictor.flip else ""),
         f"mIoU {scores.miou:.3f} over {scores.num_classes_averaged} classes",
-        f"{scores.pixel_accuracy:.1%} of pixels right",
+        f"{scores.pixel_accuracy * 100:.1f} % of pixels right",
     ]
 
 

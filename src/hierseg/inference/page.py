@@ -98,7 +98,7 @@ def _classes(page: Page) -> str:
 
 def _card(record: ImageRecord, space: LabelSpace) -> str:
     shares = {name: share for name, share in record.shares.items() if share >= SHOWN_SHARE}
-    facts = [f"{record.height}x{record.width}", f"confidence {_percent(record.confidence)}"]
+    facts = [f"{record.height}x{record.width}", f"confidence {record.confidence * 100:.1f} %"]
     return (
         f'<article class="card" data-name="{escape(record.name)}"'
         f' data-confidence="{record.confidence:.5f}"'
@@ -161,4 +161,4 @@ def _color(name: str, space: LabelSpace) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
+    return f"{share * 100:.1f} %" if share >= 0.0005 or share == 0 else "&lt;0.1 %"

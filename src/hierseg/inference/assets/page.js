@@ -106,6 +106,7 @@
     wipe(0);
     show();
     viewer.showModal();
+    find("viewer-tabs").children[kind].focus();
   });
   find("previous").addEventListener("click", () => step(-1));
   find("next").addEventListener("click", () => step(1));
