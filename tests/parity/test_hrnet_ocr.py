@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from parity.rule import fill, image_of, labels_of, read_manifest, relative_error
 
 from hierseg.checkpoint.published import HRNET_OCR
 from hierseg.losses import CombinedLoss, CrossEntropy, RegionMutualInformation
 from hierseg.models import SegmentationNetwork, create_model
+from parity.rule import fill, image_of, labels_of, read_manifest, relative_error
 
 pytestmark = pytest.mark.slow
 

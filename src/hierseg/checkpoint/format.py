@@ -7,11 +7,13 @@ is trusted: whatever a file holds, reading it ends with a header or a UserError.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
@@ -56,10 +58,24 @@ class Header:
                 "label_space": self.label_space.to_dict(),
                 "scales": list(self.scales),
                 "align_corners": self.align_corners,
-                "record": self.record,
-                "extra": self.extra,
-            }
+                "record": _plain(self.record),
+                "extra": _plain(self.extra),
+            },
+            allow_nan=False,
         )
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as JSON holds it: paths as text, numbers that JSON has no word for as null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def header_from_json(text: str, source: str) -> Header:

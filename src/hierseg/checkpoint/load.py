@@ -90,6 +90,8 @@ def _build(header: Header, path: Path) -> SegmentationNetwork:
         network.scales = check_scales(header.scales)
     except UserError as error:
         raise UserError(f"{path} cannot be loaded: {error}") from error
+    except RecursionError as error:  # Arguments nested deeply enough to be read, but not shown.
+        raise UserError(f"{path} is damaged: its builder's arguments are no arguments.") from error
     if network.num_classes != header.label_space.num_classes:
         raise UserError(
             f"{path} is damaged: its network has {network.num_classes} classes, its label space "

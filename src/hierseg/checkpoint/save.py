@@ -18,6 +18,7 @@ from hierseg.checkpoint.format import FORMAT_VERSION, METADATA_KEY, Header
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork
+from hierseg.models.network import check_scales
 
 
 def save_checkpoint(
@@ -45,8 +46,8 @@ def save_checkpoint(
         extra: Further fields for later use, as JSON can hold them.
 
     Raises:
-        UserError: The label space has other classes than the network, or the file cannot be
-            written.
+        UserError: The label space has other classes than the network, the scales cannot be, or the
+            file cannot be written.
     """
     path = Path(path)
     if label_space.num_classes != network.num_classes:
@@ -64,7 +65,7 @@ def save_checkpoint(
         builder=network.builder,
         arguments=network.builder_arguments,
         label_space=label_space,
-        scales=tuple(network.scales if scales is None else map(float, scales)),
+        scales=network.scales if scales is None else check_scales(scales),
         align_corners=network.align_corners,
         record=dict(record or {}),
         extra=dict(extra or {}),

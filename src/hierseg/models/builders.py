@@ -11,6 +11,10 @@ from hierseg.models.pretrained import load_trunk_weights
 from hierseg.models.scale_attention import ScaleAttention
 from hierseg.models.trunk import TimmTrunk
 
+# Twice the widest one published. Parameters grow with its square, and a checkpoint that asks for
+# more is damaged.
+LARGEST_WIDTH = 128
+
 
 def build_hrnet_ocr(
     *,
@@ -32,6 +36,8 @@ def build_hrnet_ocr(
 
     ``small`` is the published small v2 ("18s" with ``width`` 18).
     """
+    if width > LARGEST_WIDTH:
+        raise UsageError(f"HRNet's width cannot be {width}; {LARGEST_WIDTH} is the most.")
     trunk = HRNet(width, SMALL_V2 if small else PUBLISHED, align_corners)
     if pretrained:
         name = f"hrnet_w{width}" + ("_small_v2" if small else "")

@@ -52,8 +52,9 @@ class FusionRun(ABC):
         size = scaled_size(self.size, scale)
 
         def enlarge(tensor: Tensor) -> Tensor:
-            # Fused in float32, whatever the network's arithmetic is.
-            return resize_to(tensor.float(), size, self.align_corners)
+            # Fused in float32 at least, whatever the network's arithmetic is.
+            exact = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+            return resize_to(exact, size, self.align_corners)
 
         logits = enlarge(output.logits)
         attention = None if output.attention is None else enlarge(output.attention)

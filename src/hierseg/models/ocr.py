@@ -154,5 +154,7 @@ def gather_regions(pixels: Tensor, auxiliary: Tensor) -> Tensor:
     Returns:
         (B, C, K).
     """
-    weights = auxiliary.flatten(2).float().softmax(dim=2).to(pixels.dtype)
+    # In float32 at least: each weight is a share of as many pixels as the image has.
+    exact = auxiliary.to(torch.promote_types(auxiliary.dtype, torch.float32))
+    weights = exact.flatten(2).softmax(dim=2).to(pixels.dtype)
     return pixels.flatten(2) @ weights.transpose(1, 2)

@@ -49,19 +49,20 @@ def load_trunk_weights(trunk: nn.Module, name: str, options: Mapping[str, Any]) 
 
 
 def copy_by_order(weights: Mapping[str, Tensor], trunk: nn.Module) -> None:
-    """Copy tensors into a trunk by position, names apart; every shape must be the same.
+    """Copy tensors into a trunk by position; kind (weight, bias ...) and shape must be the same.
 
     Both hold the same layers in the same order: the packaged EfficientNet-Lite0 keeps timm's order
     under names of its own, and ``HRNet`` registers its layers in the published order. What
     classifies images stands last, and is left out.
     """
     target = trunk.state_dict()
-    for (name, tensor), (source, weight) in zip(target.items(), weights.items(), strict=False):
-        if tensor.shape != weight.shape:
-            raise ValueError(f"{source} has shape {weight.shape}, but {name} {tensor.shape}")
-        tensor.copy_(weight)
     if len(weights) < len(target):
         raise ValueError(f"{len(weights)} weights are too few for {len(target)} tensors")
+    for (name, tensor), (source, weight) in zip(target.items(), weights.items(), strict=False):
+        same_kind = name.rpartition(".")[2] == source.rpartition(".")[2]
+        if not same_kind or tensor.shape != weight.shape:
+            raise ValueError(f"{source} {weight.shape} cannot be {name} {tensor.shape}")
+        tensor.copy_(weight)
 
 
 def _packaged_weights(name: str) -> Mapping[str, Tensor] | None:

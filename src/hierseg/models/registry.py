@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import torch
 
 from hierseg.errors import UsageError, UserError
 from hierseg.models.builders import build_hrnet_ocr, build_timm_ocr
-from hierseg.models.network import SegmentationNetwork
+from hierseg.models.network import SegmentationNetwork, check_scales
 
 BUILDERS: Mapping[str, Callable[..., SegmentationNetwork]] = {
     "hrnet_ocr": build_hrnet_ocr,
@@ -21,7 +22,8 @@ BUILDERS: Mapping[str, Callable[..., SegmentationNetwork]] = {
 }
 TIMM_PREFIX = "timm:"
 # Far above what any network has; a damaged or hostile checkpoint must not exhaust the memory.
-LARGEST_INTEGER = 4096
+LARGEST_INTEGER = 2048
+MOST_SCALES = 16
 
 
 class ModelDescription(NamedTuple):
@@ -147,23 +149,26 @@ def build_network(
 
 def _check_argument(builder: str, name: str, value: Any, kind: Any) -> Any:
     """``value`` as ``kind``, one of the types that builders take; UsageError if it is not that."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is bool and isinstance(value, bool):
         return value
-    if kind is int and isinstance(value, int) and not isinstance(value, bool):
+    if kind is int and _is_number(value) and isinstance(value, int):
         if 1 <= value <= LARGEST_INTEGER:
             return value
-    elif kind is float and is_number:
+    elif kind is float and _is_number(value):
         return float(value)
     elif kind is str and isinstance(value, str):
         return value
     elif kind == tuple[float, ...] | None:
         if value is None:
             return None
-        if (
-            isinstance(value, list | tuple)
-            and 0 < len(value) <= 16
-            and all(isinstance(item, int | float) and not isinstance(item, bool) for item in value)
-        ):
-            return tuple(float(item) for item in value)
+        is_short = isinstance(value, list | tuple) and len(value) <= MOST_SCALES
+        if is_short and all(_is_number(item) for item in value):
+            return check_scales(value)
     raise UsageError(f"{builder}'s argument {name} cannot be {value!r:.40}.")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is an int or float that floats can hold; True and False are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max

@@ -124,8 +124,12 @@ def _create_backbone(name: str, finest_stride: int) -> tuple[Any, Mapping[str, A
         options: dict[str, Any] = {"features_only": True, **flags}
         try:
             probe: Any = timm.create_model(name, **options)
-            strides = probe.feature_info.reduction()
-            kept = [i for i, stride in enumerate(strides) if stride >= finest_stride]
+            info = probe.feature_info
+            kept = [
+                index
+                for index, stride in zip(info.out_indices, info.reduction(), strict=True)
+                if stride >= finest_stride
+            ]
             if not kept:
                 raise UserError(f"timm's '{name}' has no feature of stride {finest_stride}.")
             options["out_indices"] = kept

@@ -1,0 +1,104 @@
+"""Loading networks."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import hierseg.checkpoint.load as load_module
+from hierseg.checkpoint import find_weights, load_model, packaged_weights
+from hierseg.errors import UserError
+from hierseg.models import SegmentationNetwork
+
+
+def _retensor(path: Path, tensors: dict[str, Tensor]) -> None:
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(tensors, path, metadata=metadata)
+
+
+@torch.inference_mode()
+def test_computes_the_same_ready_for_evaluation(
+    checkpoint: Path, network: SegmentationNetwork
+) -> None:
+    loaded = load_model(str(checkpoint))
+    assert not loaded.training
+    assert all(not module.training for module in loaded.modules())
+    image = torch.rand(1, 3, 64, 64)
+    assert torch.equal(loaded(image).logits, network(image).logits)
+    assert loaded.header.record == {"epoch": 3}
+
+
+def test_a_run_folder_stands_for_its_best_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(UserError, match=r"run is no run folder: it holds no best\.safetensors"):
+        load_model(run)
+    shutil.copy(checkpoint, run / "last.safetensors")
+    assert find_weights(run) == run / "last.safetensors"
+    shutil.copy(checkpoint, run / "best.safetensors")
+    assert find_weights(str(run)) == run / "best.safetensors"
+    assert load_model(run).num_classes == 3
+
+
+def test_packaged_weights(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    monkeypatch.setattr(load_module, "WEIGHTS_FOLDER", folder)
+    assert packaged_weights() == {}
+    with pytest.raises(UserError, match="'streets-lite0' are not in this installation"):
+        load_model()
+    with pytest.raises(UserError, match="there are no weights 'streets-lite0'"):
+        load_model("streets-lite0")
+    shutil.copy(checkpoint, folder / "streets-lite0.safetensors")
+    assert packaged_weights() == {"streets-lite0": folder / "streets-lite0.safetensors"}
+    assert load_model().num_classes == 3
+    assert load_model("streets-lite0").num_classes == 3
+    with pytest.raises(UserError, match=r"no weights 'nothing'.*packaged weights: streets-lite0"):
+        load_model("nothing")
+
+
+def test_missing_and_unknown_tensors_are_named(checkpoint: Path) -> None:
+    tensors = load_file(checkpoint)
+    tensors["surplus"] = tensors.pop("head.classify.bias")
+    _retensor(checkpoint, tensors)
+    expected = (
+        r"does not fit its network: 1 tensors are missing \(head\.classify\.bias\) and 1 tensors "
+        r"are unknown \(surplus\)"
+    )
+    with pytest.raises(UserError, match=expected):
+        load_model(checkpoint)
+
+
+def test_ten_names_and_a_count(checkpoint: Path) -> None:
+    tensors = load_file(checkpoint)
+    removed = [name for name in sorted(tensors) if name.startswith("head.")]
+    _retensor(checkpoint, {name: t for name, t in tensors.items() if name not in removed})
+    with pytest.raises(UserError) as caught:
+        load_model(checkpoint)
+    message = str(caught.value)
+    assert f"{len(removed)} tensors are missing" in message
+    assert [name in message for name in removed] == [True] * 10 + [False] * (len(removed) - 10)
+
+
+def test_shapes_are_named(checkpoint: Path) -> None:
+    tensors = load_file(checkpoint)
+    tensors["head.classify.bias"] = torch.zeros(4)
+    _retensor(checkpoint, tensors)
+    with pytest.raises(UserError, match=r"head\.classify\.bias \(4,\) for \(3,\)"):
+        load_model(checkpoint)
+
+
+def test_devices(checkpoint: Path) -> None:
+    assert load_model(checkpoint, torch.device("cpu")).mean.device.type == "cpu"
+    for device in ("nonsense", *([] if torch.cuda.is_available() else ["cuda"])):
+        with pytest.raises(UserError, match=f"the device '{device}' is not there"):
+            load_model(checkpoint, device)

@@ -1,0 +1,147 @@
+"""The network itself: what it takes, what it runs, what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hierseg.errors import UsageError, UserError
+from hierseg.models import (
+    AverageFusion,
+    HeadOutput,
+    HierarchicalFusion,
+    ScaleAttention,
+    SegmentationNetwork,
+)
+
+
+class _Trunk(nn.Module):
+    channels = (3,)
+    strides = (4,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+        self.seen: list[Tensor] = []
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        self.seen.append(image.detach())
+        return [image[..., ::4, ::4] * self.scale]
+
+
+class _Head(nn.Module):
+    def forward(self, features: list[Tensor], regions: Tensor | None = None) -> HeadOutput:
+        return HeadOutput(features[0], -features[0], features[0], regions)
+
+
+class _Attention(ScaleAttention):
+    calls = 0
+
+    def forward(self, features: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(features)
+
+
+@pytest.fixture
+def network() -> SegmentationNetwork:
+    return SegmentationNetwork(
+        _Trunk(), _Head(), _Attention(3, 2), HierarchicalFusion(), num_classes=3,
+        scales=(0.5, 1.0, 2.0), train_scales=(0.5, 1.0), mean=(0.1, 0.2, 0.3), std=(0.5, 1, 2),
+    )  # fmt: skip
+
+
+def test_normalises_by_its_own_numbers(network: SegmentationNetwork) -> None:
+    image = torch.rand(1, 3, 32, 40)
+    network.eval()(image, (1.0,))
+    mean, std = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.5, 1, 2])
+    expected = (image - mean[:, None, None]) / std[:, None, None]
+    torch.testing.assert_close(network.trunk.seen[0], expected)
+    assert not {"mean", "std"} & network.state_dict().keys()
+
+
+def test_runs_each_scale_at_its_size(network: SegmentationNetwork) -> None:
+    network.eval()(torch.rand(1, 3, 33, 41), (0.35, 1.0, 1.3))
+    sizes = {tuple(image.shape[-2:]) for image in network.trunk.seen}
+    assert sizes == {(11, 14), (33, 41), (42, 53)}
+
+
+def test_default_scales(network: SegmentationNetwork) -> None:
+    network.eval()(torch.rand(1, 3, 32, 32))
+    assert len(network.trunk.seen) == 3
+    output = network.train()(torch.rand(2, 3, 32, 32))
+    assert len(network.trunk.seen) == 5
+    assert set(output.per_scale) == set(output.attention) == {0.5, 1.0}
+
+
+def test_attention_of_the_largest_scale_is_only_run_where_it_is_kept(
+    network: SegmentationNetwork,
+) -> None:
+    image = torch.rand(2, 3, 32, 32)
+    network.eval()(image)
+    assert network.attention.calls == 2
+    network(image, keep_scales=True)
+    assert network.attention.calls == 5
+    network.train()(image)
+    assert network.attention.calls == 7
+
+
+def test_auxiliary_in_training_or_when_asked_for(network: SegmentationNetwork) -> None:
+    image = torch.rand(2, 3, 32, 32)
+    assert network.train()(image).auxiliary is not None
+    assert network(image, auxiliary=False).auxiliary is None
+    assert network.eval()(image).auxiliary is None
+    output = network(image, auxiliary=True)
+    # This head's auxiliary logits are its logits with the other sign: both are fused alike.
+    torch.testing.assert_close(output.auxiliary, -output.logits)
+
+
+def test_without_attention_scales_are_averaged() -> None:
+    network = SegmentationNetwork(_Trunk(), _Head(), None, AverageFusion(), num_classes=3).eval()
+    image = torch.rand(1, 3, 32, 32)
+    one, two = network(image, (1.0,)).logits, network(image, (2.0,)).logits
+    torch.testing.assert_close(network(image, (1.0, 2.0)).logits, (one + two) / 2)
+    assert network(image, (1.0, 2.0), keep_scales=True).attention is None
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        (torch.rand(1, 3, 31, 64), "an image of 31x64 is too small; .* 32 pixels a side"),
+        (torch.rand(3, 64, 64), "takes RGB images as .* this tensor is 3x64x64"),
+        (torch.rand(1, 4, 64, 64), "this tensor is 1x4x64x64"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.int64), "torch.int64 is neither uint8 nor float"),
+    ],
+)
+def test_refuses_what_is_no_image(
+    network: SegmentationNetwork, image: Tensor, sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        network.eval()(image)
+
+
+@pytest.mark.parametrize(
+    ("scales", "sentence"),
+    [
+        ((), "no scale is given"),
+        ((0.5, 2.0), r"scales 0\.5 2 must include 1"),
+        ((1.0, 1.0), "given twice"),
+        ((1.0, -1.0), "positive numbers"),
+        ((1.0, float("nan")), "positive numbers"),
+        ((1.0, float("inf")), "positive numbers"),
+        ((1.0, 0.01), r"scale 0\.01 leaves nothing of an image of 32x40"),
+    ],
+)
+def test_refuses_scales_that_cannot_be(
+    network: SegmentationNetwork, scales: tuple[float, ...], sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        network.eval()(torch.rand(1, 3, 32, 40), scales)
+
+
+def test_refuses_to_train_on_a_single_value(network: SegmentationNetwork) -> None:
+    network.trunk.strides = (4, 32)
+    with pytest.raises(UsageError, match=r"32x32 at scale 0\.5 is too small to train on"):
+        network.train()(torch.rand(1, 3, 32, 32))
+    assert network(torch.rand(2, 3, 32, 32)).logits.shape == (2, 3, 32, 32)
+    assert network.eval()(torch.rand(1, 3, 32, 32)).logits.shape == (1, 3, 32, 32)
