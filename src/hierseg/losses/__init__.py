@@ -1,7 +1,16 @@
 """Training criteria: one a file, and their combination. (logits, labels) in, a scalar out."""
 
+from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
 from hierseg.losses.combined import CombinedLoss, Criterion
 from hierseg.losses.cross_entropy import CrossEntropy
+from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
 from hierseg.losses.region_mutual_information import RegionMutualInformation
 
-__all__ = ["CombinedLoss", "Criterion", "CrossEntropy", "RegionMutualInformation"]
+__all__ = [
+    "BoundaryRelaxedLoss",
+    "CombinedLoss",
+    "Criterion",
+    "CrossEntropy",
+    "ImageWeightedCrossEntropy",
+    "RegionMutualInformation",
+]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from hierseg.layers import resize_to
+from hierseg.losses.region_mutual_information import RegionMutualInformation
 
 
 class Criterion(Protocol):
@@ -20,6 +21,15 @@ class Criterion(Protocol):
 
     def pixelwise(self, logits: Tensor, labels: Tensor, /) -> Tensor:
         """The same without what relates pixels to each other."""
+        ...
+
+
+@runtime_checkable
+class EpochCriterion(Protocol):
+    """A criterion that changes in the course of training."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch, 0 being the first, the losses from here on belong to."""
         ...
 
 
@@ -46,8 +56,10 @@ class CombinedLoss(nn.Module):
     """main + ``auxiliary_weight`` * auxiliary + ``per_scale_weight`` * (sum over scales).
 
     Each term is against the full-size label: the logits of a scale are resized to it first.
-    Auxiliary and per-scale terms use the main criterion's ``pixelwise`` form: cross-entropy for
-    cross-entropy, the whole BCE for RMI.
+    Auxiliary and per-scale terms use the main criterion's ``pixelwise`` form: the whole BCE for
+    RMI; the criterion itself for cross-entropy, image-weighted and relaxed included. Those two sum
+    over images where plain cross-entropy takes a mean, so that a plain term among theirs would fade
+    with the batch.
 
     Args:
         main: Criterion of the fused logits.
@@ -72,6 +84,16 @@ class CombinedLoss(nn.Module):
         self.per_scale_weight = per_scale_weight
         self.auxiliary_by_main = auxiliary_by_main
         self.align_corners = align_corners
+
+    @property
+    def fallbacks(self) -> int:
+        """How often region mutual information has had to fall back to its BCE so far."""
+        return self.main.fallbacks if isinstance(self.main, RegionMutualInformation) else 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch, 0 being the first, the losses from here on belong to."""
+        if isinstance(self.main, EpochCriterion):
+            self.main.set_epoch(epoch)
 
     def forward(self, output: TrainingOutput, labels: Tensor) -> dict[str, Tensor]:
         """Named scalars: "loss" is the weighted total; the terms beside it are unweighted.

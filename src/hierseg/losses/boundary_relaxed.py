@@ -1,0 +1,104 @@
+"""Boundary label relaxation (VPLR, arXiv 1812.01593; METHOD section 4).
+
+Shapes: B batch, K classes, H and W pixels, P pixels beside a border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hierseg.losses.label_sets import count_classes, count_members, find_mixed, touches_border
+from hierseg.losses.set_likelihood import Mixed, SetCrossEntropySum
+
+
+class BoundaryRelaxedLoss(nn.Module):
+    """Near a border any class within a window is right.
+
+    A pixel's set holds the classes within ``window`` pixels, without ignore (which is also what
+    lies outside the image); its loss is ``-log(sum of the softmax over the set)`` times the mean
+    weight of the classes in the set, ``1 + bound * (1 - share)``, share being a class's part of all
+    memberships of the image, memberships in ignore among them. An image's loss is the sum over its
+    pixels with a set, divided by their number plus 1; the images' losses are summed, as published:
+    a batch of two has twice the loss of one.
+
+    From epoch ``relax_until`` on (``set_epoch``) the set is the own label, and a pixel with two
+    labels in its 3x3 neighbourhood counts twice.
+
+    An image without labels has no loss and no gradient. Safe under autocast (computed in float32 at
+    least); no map as large as the logits is kept, and only pixels beside a border cost more than in
+    cross-entropy.
+
+    Args:
+        ignore: The label that is none.
+        window: Pixels around a pixel whose classes are right for it as well.
+        strict: Classes whose pixels are held to their own label.
+        bound: How far weights rise above 1.
+        relax_until: Epochs that are relaxed; None for all.
+    """
+
+    def __init__(
+        self,
+        ignore: int = 255,
+        window: int = 1,
+        strict: Sequence[int] = (),
+        bound: float = 1.0,
+        relax_until: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.ignore = ignore
+        self.window = window
+        self.strict = tuple(strict)
+        self.bound = bound
+        self.relax_until = relax_until
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch, 0 being the first, the losses from here on belong to."""
+        self.relaxes = self.relax_until is None or epoch < self.relax_until
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar."""
+        num_classes = logits.shape[1]
+        with torch.autocast(logits.device.type, enabled=False):
+            counted = labels != self.ignore
+            classes = labels.where(counted, num_classes).to(torch.int16)
+            window = self.window if self.relaxes else 0
+            mixed = find_mixed(classes, num_classes, window, self.strict)
+            pixels, mixed = self._weigh_pixels(
+                classes, mixed, num_classes, torch.promote_types(logits.dtype, torch.float32)
+            )
+            if not self.relaxes:
+                pixels *= 1 + touches_border(classes, num_classes).to(pixels.dtype)
+            own = labels.where(counted, 0)
+            loss: Tensor = SetCrossEntropySum.apply(logits, own, pixels, mixed)
+            return loss
+
+    def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """What auxiliary and per-scale logits are held to: this loss again, as for cross-entropy
+        (METHOD section 2); their labels are as uncertain near a border.
+        """
+        return self.forward(logits, labels)
+
+    def _weigh_pixels(
+        self, classes: Tensor, mixed: Mixed, num_classes: int, dtype: torch.dtype
+    ) -> tuple[Tensor, Mixed]:
+        """(B, H, W) weights over divisors, 0 without a set; and the sets without ignore."""
+        single = torch.ones_like(classes, dtype=torch.bool)
+        single[mixed.image, mixed.row, mixed.column] = False
+        counts = count_classes(classes, single, num_classes + 1)
+        # A mixed pixel has two labels, so one at least that is not ignore.
+        divisors = counts[:, :-1].sum(1) + mixed.image.bincount(minlength=len(classes)) + 1
+        counts = counts + count_members(mixed, len(classes), num_classes + 1)
+        shares = counts.to(dtype) / counts.sum(1, keepdim=True)
+        weights = (1 + self.bound * (1 - shares)) / divisors[:, None]
+        weights[:, -1] = 0
+        pixels = weights.gather(1, classes.flatten(1).long()).view(classes.shape)
+        mixed = mixed._replace(belongs=mixed.belongs & (mixed.members != num_classes))
+        total = torch.zeros_like(mixed.image, dtype=dtype)
+        for some, (image, member, _, _) in mixed.entries():
+            total[some] += weights[image, member]
+        pixels[mixed.image, mixed.row, mixed.column] = total / mixed.belongs.sum(0)
+        return pixels, mixed

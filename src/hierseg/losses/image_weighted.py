@@ -1,0 +1,63 @@
+"""Image-weighted cross-entropy (VPLR, arXiv 1812.01593; METHOD section 4)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from hierseg.losses.label_sets import count_classes
+from hierseg.losses.set_likelihood import SetCrossEntropySum
+
+Weighting = Literal["share", "inverse"]
+
+
+class ImageWeightedCrossEntropy(nn.Module):
+    """Cross-entropy in which a class weighs the more, the rarer it is in the image.
+
+    With h_c the share of class c among an image's counted pixels, a pixel of class c weighs
+    ``1 + bound * (1 - h_c)``, or ``1 + bound / h_c`` by the inverse weighting. The loss of an image
+    is the weighted mean over its counted pixels, 0 with zero gradient where there are none; the
+    images' losses are summed, as published: a batch of two has twice the loss of one.
+
+    Safe under autocast (computed in float32 at least); no map as large as the logits is kept.
+
+    Args:
+        ignore: The label that does not count.
+        bound: How far weights rise above 1.
+        weighting: Which of the two weights.
+    """
+
+    def __init__(
+        self, ignore: int = 255, bound: float = 1.0, weighting: Weighting = "share"
+    ) -> None:
+        super().__init__()
+        self.ignore = ignore
+        self.bound = bound
+        self.weighting = weighting
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar."""
+        with torch.autocast(logits.device.type, enabled=False):
+            counted = labels != self.ignore
+            own = labels.where(counted, 0)
+            counts = count_classes(own, counted, logits.shape[1])
+            counts = counts.to(torch.promote_types(logits.dtype, torch.float32))
+            weights = self._weigh(counts)
+            weights = weights / (weights * counts).sum(1, keepdim=True).clamp(min=1)
+            pixels = weights.gather(1, own.flatten(1)).view(labels.shape) * counted
+            loss: Tensor = SetCrossEntropySum.apply(logits, own, pixels, None)
+            return loss
+
+    def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """What auxiliary and per-scale logits are held to: this loss again, as for cross-entropy
+        (METHOD section 2), so that all terms are sums over images.
+        """
+        return self.forward(logits, labels)
+
+    def _weigh(self, counts: Tensor) -> Tensor:
+        """(B, K) weights; those of absent classes, which no pixel takes, are 1."""
+        shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
+        excess = 1 - shares if self.weighting == "share" else 1 / shares
+        return (1 + self.bound * excess).where(counts > 0, 1.0)

@@ -1,0 +1,77 @@
+"""Which classes are right for a pixel: its own, or those around it (METHOD section 4).
+
+Shapes: B batch, K classes, H and W pixels, P pixels beside a border, M places in a window. Class
+maps are int16; class K stands for ignore, which is also what lies outside the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hierseg.losses.set_likelihood import Mixed
+
+
+def find_mixed(classes: Tensor, num_classes: int, window: int, strict: Sequence[int]) -> Mixed:
+    """The pixels with more than one label, ignore included, within ``window`` pixels.
+
+    Pixels of a strict class are left out. All others have their own label alone.
+
+    Args:
+        classes: (B, H, W) int16 classes in [0, K], K for ignore.
+        num_classes: K.
+        window: Pixels to each side; 0 finds none.
+        strict: Classes that are never mixed.
+    """
+    padded = functional.pad(classes, [window] * 4, value=num_classes)
+    spread = _slide(padded, window, torch.maximum) != _slide(padded, window, torch.minimum)
+    for label in strict:
+        spread &= classes != label
+    image, row, column = spread.nonzero(as_tuple=True)
+    side = 2 * window + 1
+    members = torch.stack(
+        [padded[image, row + down, column + right] for down in range(side) for right in range(side)]
+    )
+    belongs = torch.ones_like(members, dtype=torch.bool)
+    for place in range(1, len(members)):
+        belongs[place] = (members[:place] != members[place]).all(0)
+    return Mixed(image, row, column, members, belongs)
+
+
+def touches_border(classes: Tensor, num_classes: int, window: int = 1) -> Tensor:
+    """(B, H, W) bool: more than one label, ignore left out, within ``window`` pixels."""
+    counted = classes != num_classes
+    margins = [window] * 4
+    highest = functional.pad(classes.where(counted, -1), margins, value=-1)
+    lowest = functional.pad(classes, margins, value=num_classes)
+    return _slide(highest, window, torch.maximum) > _slide(lowest, window, torch.minimum)
+
+
+def count_classes(classes: Tensor, counted: Tensor, num_classes: int) -> Tensor:
+    """(B, num_classes) int64: the counted pixels of each class, image by image."""
+    batch = len(classes)
+    images = torch.arange(batch, device=classes.device)[:, None, None] * num_classes
+    counts = torch.bincount((images + classes)[counted], minlength=batch * num_classes)
+    return counts.view(batch, num_classes)
+
+
+def count_members(mixed: Mixed, batch: int, num_classes: int) -> Tensor:
+    """(B, num_classes) int64: the mixed pixels whose set has the class, image by image."""
+    counts = torch.zeros(batch * num_classes, dtype=torch.int64, device=mixed.image.device)
+    for _, (image, member, _, _) in mixed.entries():
+        counts += torch.bincount(image * num_classes + member, minlength=len(counts))
+    return counts.view(batch, num_classes)
+
+
+def _slide(padded: Tensor, window: int, extreme: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """The extreme of every window; (B, H + 2 * window, W + 2 * window) to (B, H, W)."""
+    for dim in (1, 2):
+        length = padded.shape[dim] - 2 * window
+        result = padded.narrow(dim, 0, length)
+        for start in range(1, 2 * window + 1):
+            result = extreme(result, padded.narrow(dim, start, length))
+        padded = result
+    return padded
