@@ -31,9 +31,11 @@ def demo(
     from hierseg.checkpoint import find_weights, load_model
     from hierseg.demo import run_demo
     from hierseg.inference import Predictor
+    from hierseg.inference.memory import keep_freed_memory
 
     if count < 1:
         raise UsageError(f"--count {count} draws nothing; give 1 or more.")
+    keep_freed_memory()
     network = load_model(weights, choose_device(device, "--device"))
     predictor = Predictor(network, keep_scales=True)
     name = weights if weights is not None else find_weights().stem

@@ -57,12 +57,14 @@ def predict(
     from hierseg.build import check_scales, choose_device
     from hierseg.checkpoint import load_model
     from hierseg.inference import Predictor, find_images, run_folder
+    from hierseg.inference.memory import keep_freed_memory
     from hierseg.inference.writers import NEEDS_SCALES
 
     if scales is not None:
         check_scales(scales, "--scales")
     settings = _settings(save, max_pixels, overwrite, weights)
     images = find_images(sources, exclude=out)
+    keep_freed_memory()
     network = load_model(weights, choose_device(device, "--device"))
     if "attention" in save:
         _check_attention(network, network.scales if scales is None else scales)
