@@ -12,11 +12,18 @@ from typing import NamedTuple
 
 import torch
 
-from hierseg.config import DataConfig, Experiment, OptimConfig
+from hierseg.config import DataConfig, Experiment, LossConfig, OptimConfig
 from hierseg.data import SegmentationDataset, TrainingTransform, open_dataset
 from hierseg.errors import UsageError
 from hierseg.labels import LabelSpace
-from hierseg.losses import CombinedLoss, CrossEntropy, RegionMutualInformation
+from hierseg.losses import (
+    BoundaryRelaxedLoss,
+    CombinedLoss,
+    Criterion,
+    CrossEntropy,
+    ImageWeightedCrossEntropy,
+    RegionMutualInformation,
+)
 from hierseg.models import SegmentationNetwork, create_model
 
 SMALLEST_SIDE = 32
@@ -52,6 +59,7 @@ def check_experiment(experiment: Experiment) -> None:
     """Refuse impossible settings with the flag that cures them, before anything is built."""
     _check_data(experiment.data)
     _check_optim(experiment.optim)
+    _check_loss(experiment.loss)
     if experiment.model.train_scales is not None:
         check_scales(experiment.model.train_scales, "--model.train-scales")
     if experiment.eval.scales is not None:
@@ -98,6 +106,30 @@ def _check_optim(optim: OptimConfig) -> None:
         ("--optim.ema-decay", optim.ema_decay, 0 <= optim.ema_decay < 1, "from 0 to below 1"),
     ):
         _refuse_if(not fine, f"{flag} {value} is out of range; give one {range_}.")
+
+
+def _check_loss(loss: LossConfig) -> None:
+    for flag, value in (
+        ("--loss.auxiliary-weight", loss.auxiliary_weight),
+        ("--loss.per-scale-weight", loss.per_scale_weight),
+        ("--loss.weight-bound", loss.weight_bound),
+        ("--loss.relax-until", loss.relax_until or 0),
+    ):
+        fine = 0 <= value < math.inf
+        _refuse_if(not fine, f"{flag} {value:g} is out of range; give one 0 or more.")
+    relaxed, weighted = "boundary_relaxed", "image_weighted"
+    for flag, given, owners in (
+        ("--loss.auxiliary-rmi", loss.auxiliary_rmi, ("rmi",)),
+        ("--loss.weight-bound", loss.weight_bound != 1, (weighted, relaxed)),
+        ("--loss.weighting", loss.weighting != "share", (weighted,)),
+        ("--loss.strict-border-classes", bool(loss.strict_border_classes), (relaxed,)),
+        ("--loss.relax-until", loss.relax_until is not None, (relaxed,)),
+    ):
+        _refuse_if(
+            given and loss.main not in owners,
+            f"{flag} says nothing to the loss '{loss.main}'; leave it out or give "
+            f"--loss.main {' or '.join(owners)}.",
+        )
 
 
 def check_scales(scales: Sequence[float], flag: str) -> None:
@@ -155,13 +187,43 @@ def build_criterion(
     ``align_corners`` is the network's own: the logits of a scale are resized as it resizes.
     """
     loss = experiment.loss
-    criteria = {"cross_entropy": CrossEntropy, "rmi": RegionMutualInformation}
     return CombinedLoss(
-        criteria[loss.main](label_space.ignore),
+        _build_main_criterion(loss, label_space),
         auxiliary_weight=loss.auxiliary_weight,
         per_scale_weight=loss.per_scale_weight,
+        auxiliary_by_main=loss.auxiliary_rmi,
         align_corners=align_corners,
     )
+
+
+def _build_main_criterion(loss: LossConfig, label_space: LabelSpace) -> Criterion:
+    ignore = label_space.ignore
+    if loss.main == "rmi":
+        return RegionMutualInformation(ignore)
+    if loss.main == "image_weighted":
+        return ImageWeightedCrossEntropy(ignore, loss.weight_bound, loss.weighting)
+    if loss.main == "boundary_relaxed":
+        return BoundaryRelaxedLoss(
+            ignore,
+            strict=_find_classes(loss.strict_border_classes, label_space),
+            bound=loss.weight_bound,
+            relax_until=loss.relax_until,
+        )
+    return CrossEntropy(ignore)
+
+
+def _find_classes(classes: Sequence[str], label_space: LabelSpace) -> list[int]:
+    """Train ids of classes that are given by train id or by name."""
+    by_word = {name: label for label, name in enumerate(label_space.names)}
+    by_word |= {str(label): label for label in range(label_space.num_classes)}
+    for word in classes:
+        _refuse_if(
+            word not in by_word,
+            f"label space '{label_space.name}' has no class '{word}'; give "
+            f"--loss.strict-border-classes train ids from 0 to {label_space.num_classes - 1} "
+            f"or names ({', '.join(label_space.names)}).",
+        )
+    return [by_word[word] for word in classes]
 
 
 def build_datasets(experiment: Experiment) -> Datasets:

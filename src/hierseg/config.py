@@ -56,12 +56,26 @@ class DataConfig:
 class LossConfig:
     """The training loss: main + auxiliary + per-scale terms (METHOD section 2)."""
 
-    main: Literal["cross_entropy", "rmi"] = "cross_entropy"
+    main: Literal["cross_entropy", "rmi", "image_weighted", "boundary_relaxed"] = "cross_entropy"
     """Main criterion on the fused logits."""
     auxiliary_weight: float = 0.4
     """Weight of the auxiliary logits' loss."""
     per_scale_weight: float = 0.0
     """Weight of the losses of each training scale's own logits (0.05 in the published recipes)."""
+    auxiliary_rmi: bool = False
+    """Hold the auxiliary logits to RMI too, instead of its BCE (published: ocr_aux_loss_rmi)."""
+    weight_bound: float = 1.0
+    """How far class weights of image_weighted and boundary_relaxed rise above 1 (published:
+    wt_bound)."""
+    weighting: Literal["share", "inverse"] = "share"
+    """Class weights of image_weighted, by the share of the class in the image: 1 + bound *
+    (1 - share), or 1 + bound / share."""
+    strict_border_classes: tuple[str, ...] = ()
+    """Classes, by train id or name, that boundary_relaxed holds to their own label (published:
+    strict_bdr_cls)."""
+    relax_until: int | None = None
+    """Epochs in which boundary_relaxed relaxes; after them borders count twice (published:
+    rlx_off_epoch). All epochs where none is given."""
 
 
 @dataclass(frozen=True)

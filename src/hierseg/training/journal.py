@@ -22,7 +22,7 @@ LOSS_NAMES = ("loss", "main", "auxiliary", "per_scale")
 STEP_FIELDS = ("step", "epoch", "lr", *LOSS_NAMES, "images_per_second")
 EPOCH_FIELDS = (
     "epoch", "step", "loss", "seconds", "miou", "num_classes_averaged", "pixel_accuracy",
-    "mean_class_accuracy",
+    "mean_class_accuracy", "rmi_fallbacks",
 )  # fmt: skip
 
 
@@ -102,14 +102,22 @@ class Journal:
         self.board.add_scalar("train/images_per_second", report.images_per_second, report.step)
 
     def write_epoch(
-        self, progress: Progress, loss: float, seconds: float, evaluation: Evaluation | None
+        self,
+        progress: Progress,
+        loss: float,
+        seconds: float,
+        evaluation: Evaluation | None,
+        rmi_fallbacks: int = 0,
     ) -> None:
-        """An epoch that ended: mean loss, time, and the validation where there was one."""
+        """An epoch that ended: mean loss, time, the validation where there was one, and how often
+        region mutual information had to fall back to its BCE.
+        """
         row: dict[str, float | int] = {
             "epoch": progress.epoch,
             "step": progress.step,
             "loss": loss,
             "seconds": seconds,
+            "rmi_fallbacks": rmi_fallbacks,
         }
         if evaluation is not None:
             scores = evaluation.scores

@@ -82,16 +82,17 @@ def train(experiment: Experiment) -> Path:
             f"{experiment.optim.epochs} epochs of {len(run.batches)} steps, on {run.fabric.device}"
         )
         while progress.epoch < experiment.optim.epochs:
-            started = time.perf_counter()
+            started, fallbacks = time.perf_counter(), run.criterion.fallbacks
             loss = train_epoch(run, display, journal)
             progress.finish_epoch()
             evaluation = validate(run, display)
             save_weights(run, evaluation)
             seconds = time.perf_counter() - started
-            journal.write_epoch(progress, loss, seconds, evaluation)
+            fallbacks = run.criterion.fallbacks - fallbacks
+            journal.write_epoch(progress, loss, seconds, evaluation, fallbacks)
             # Last of all: a run killed before this line does the epoch again, rows and all.
             run.state.save(folder.state)
-            display.say(_describe_epoch(run, loss, seconds, evaluation))
+            display.say(_describe_epoch(run, loss, seconds, evaluation, fallbacks))
     return folder.path
 
 
@@ -133,6 +134,7 @@ def train_epoch(run: Run, display: Display, journal: Journal) -> float:
     """Train what is left of an epoch; returns the mean loss of its steps."""
     progress, pace = run.state.progress, Pace()
     run.model.train()
+    run.criterion.set_epoch(progress.epoch)
     run.batches.start(progress.epoch, progress.position)
     total = torch.zeros((), device=run.fabric.device)
     first = progress.position
@@ -215,11 +217,15 @@ def _report(run: Run, losses: Mapping[str, Tensor], rate: float, pace: Pace) -> 
     )
 
 
-def _describe_epoch(run: Run, loss: float, seconds: float, evaluation: Evaluation | None) -> str:
+def _describe_epoch(
+    run: Run, loss: float, seconds: float, evaluation: Evaluation | None, fallbacks: int
+) -> str:
     line = (
         f"epoch {run.state.progress.epoch}/{run.experiment.optim.epochs}: "
         f"loss {loss:.4f}, {format_duration(seconds)}"
     )
+    if fallbacks:
+        line += f", RMI fallbacks to BCE: {fallbacks}"
     if evaluation is None:
         return line
     scores = evaluation.scores
