@@ -6,6 +6,6 @@ asked for, colour and label id in one buffer, from far to near (rendering.py).
 """
 
 from hierseg.data.streets.rendering import draw_street
-from hierseg.data.streets.writing import write_streets
+from hierseg.data.streets.writing import scene_seed, write_streets
 
-__all__ = ["draw_street", "write_streets"]
+__all__ = ["draw_street", "scene_seed", "write_streets"]

@@ -37,11 +37,16 @@ def draw_street(seed: int, size: Size) -> tuple[Pixels, Pixels]:
     Raises:
         UsageError: The size is too small for a scene, or the seed is negative.
     """
-    if min(size) < _SMALLEST:
-        raise UsageError(f"a street scene needs at least {_SMALLEST} rows and columns, not {size}.")
+    check_size(size)
     if seed < 0:
         raise UsageError(f"the seed of a street scene must not be negative, as {seed} is.")
     return render_scene(compose_scene(seed), size)
+
+
+def check_size(size: Size) -> None:
+    """Raise UsageError for a size that is too small for a scene."""
+    if min(size) < _SMALLEST:
+        raise UsageError(f"a street scene needs at least {_SMALLEST} rows and columns, not {size}.")
 
 
 def render_scene(scene: Scene, size: Size) -> tuple[Pixels, Pixels]:

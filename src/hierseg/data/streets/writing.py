@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from hierseg.data.streets.canvas import Pixels
-from hierseg.data.streets.rendering import draw_street
+from hierseg.data.streets.rendering import check_size, draw_street
 from hierseg.errors import UsageError, UserError
 from hierseg.size import Size
 
@@ -86,6 +86,7 @@ def write_streets(
         UsageError: A number that cannot be.
         UserError: The folder holds something else, or cannot be written.
     """
+    check_size(size)
     _check(count, seed, val_fraction)
     settings = Settings(seed, str(size), count, val_fraction)
     _claim(out, settings)
