@@ -13,13 +13,17 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 from torchvision import tv_tensors
-from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
+from hierseg.data.reading import UInt8Array
+from hierseg.data.resampling import resize_part
 from hierseg.errors import UsageError
 from hierseg.size import Size
 
 Point = tuple[int, int]  # row, column
+
+GREY = np.full((3, 1), 1.0) * (0.299, 0.587, 0.114)
+"""(3, 3) RGB to its luma, as grey (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,7 @@ class TrainingTransform:
         if point is not None:
             point = scale_point(point, original, size)
         top, left = draw_corner(size, self.crop, generator, point)
-        image, labels = resize_pair(image, labels, size)
-        image, labels = crop_pair(image, labels, top, left, self.crop)
+        image, labels = resize_part(image, labels, size, *find_window(top, left, self.crop, size))
         if self.color_jitter:
             image = jitter_colors(image, self.color_jitter, generator)
         image, labels = pad_pair(image, labels, top, left, self.crop, self.ignore)
@@ -119,25 +122,12 @@ def draw_corner(
     return corner[0], corner[1]
 
 
-def resize_pair(image: Tensor, labels: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-    """Image bicubic, antialiased where it shrinks; labels nearest by the same pixel centres."""
-    if tuple(image.shape[-2:]) == size:
-        return image, labels
-    image = functional.resize(image, list(size), InterpolationMode.BICUBIC, antialias=True)
-    # As a plain tensor: of a Mask torchvision takes the pixel left above the centre, which shifts
-    # labels against the image by up to half a pixel.
-    plain = labels.as_subclass(Tensor).unsqueeze(0)
-    resized = functional.resize(plain, list(size), InterpolationMode.NEAREST_EXACT)
-    return image, resized.squeeze(0)
-
-
-def crop_pair(
-    image: Tensor, labels: Tensor, top: int, left: int, crop: Size
-) -> tuple[Tensor, Tensor]:
-    """The part of both that lies inside the crop; views."""
-    rows = slice(max(0, top), max(0, top + crop.height))
-    columns = slice(max(0, left), max(0, left + crop.width))
-    return image[..., rows, columns], labels[..., rows, columns]
+def find_window(top: int, left: int, crop: Size, size: Size) -> tuple[slice, slice]:
+    """Rows and columns of an image of some size that lie inside a crop."""
+    return (
+        slice(max(0, top), min(size.height, top + crop.height)),
+        slice(max(0, left), min(size.width, left + crop.width)),
+    )
 
 
 def pad_pair(
@@ -162,28 +152,35 @@ def jitter_colors(image: Tensor, strength: float, generator: Generator) -> Tenso
         _draw(generator, 1 - strength, 1 + strength) for _ in range(3)
     )
     hue = _draw(generator, -min(strength, 0.5), min(strength, 0.5))
+    pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
     for step in torch.randperm(4, generator=generator).tolist():
         if step == 0:
-            image = functional.adjust_brightness(image, brightness)
+            pixels = cv2.LUT(pixels, _blend_levels(0.0, brightness))
         elif step == 1:
-            image = functional.adjust_contrast(image, contrast)
+            mean = float(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).mean())
+            pixels = cv2.LUT(pixels, _blend_levels(mean, contrast))
         elif step == 2:
-            image = functional.adjust_saturation(image, saturation)
+            pixels = cv2.transform(pixels, saturation * np.eye(3) + (1 - saturation) * GREY)
         else:
-            image = turn_hue(image, hue)
-    return image
+            pixels = turn_hue(pixels, hue)
+    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-def turn_hue(image: Tensor, turns: float) -> Tensor:
-    """(3, H, W) uint8 RGB with its hue turned; 1 is the full circle.
+def _blend_levels(other: float, factor: float) -> UInt8Array:
+    """(256,) what becomes of each level when ``other`` is mixed in: factor 1 leaves all alone."""
+    levels = other + factor * (np.arange(256) - other)
+    return np.round(levels).clip(0, 255).astype(np.uint8)
+
+
+def turn_hue(pixels: UInt8Array, turns: float) -> UInt8Array:
+    """(H, W, 3) uint8 RGB with its hue turned; 1 is the full circle.
 
     In 8-bit HSV, as torchvision does for PIL images: on a tensor it takes twenty times as long,
     more than all else that a sample needs.
     """
-    pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
     hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL)
     hsv[..., 0] += np.uint8(round(turns * 256) % 256)  # wraps round, as hue does
-    return torch.from_numpy(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)).permute(2, 0, 1)
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL), np.uint8)
 
 
 def _draw(generator: Generator, low: float = 0.0, high: float = 1.0) -> float:
