@@ -14,7 +14,12 @@ from hierseg import build
 from hierseg.config import DataConfig, Experiment, LossConfig, ModelConfig, RuntimeConfig
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import CAMVID, CITYSCAPES
-from hierseg.losses import CrossEntropy, RegionMutualInformation
+from hierseg.losses import (
+    BoundaryRelaxedLoss,
+    CrossEntropy,
+    ImageWeightedCrossEntropy,
+    RegionMutualInformation,
+)
 from hierseg.size import Size
 
 FINE = Experiment(
@@ -33,6 +38,19 @@ def test_what_can_be_is_not_refused() -> None:
     build.check_experiment(_change("runtime", precision="bf16"))
     build.check_experiment(_change("model", train_scales=(1.0, 2.0)))
     build.check_experiment(_change("data", color_jitter=0.0, flip=1.0, workers=0))
+    build.check_experiment(_change("loss", main="rmi", auxiliary_rmi=True))
+    build.check_experiment(
+        _change("loss", main="image_weighted", weight_bound=0.0, weighting="inverse")
+    )
+    build.check_experiment(
+        _change(
+            "loss",
+            main="boundary_relaxed",
+            weight_bound=2.0,
+            strict_border_classes=("5",),
+            relax_until=0,
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,6 +71,16 @@ def test_what_can_be_is_not_refused() -> None:
         ("optim", "poly_exponent", -1.0, "--optim.poly-exponent"),
         ("optim", "warmup_steps", -1, "--optim.warmup-steps"),
         ("optim", "ema_decay", 1.0, "--optim.ema-decay"),
+        ("loss", "auxiliary_weight", -0.4, "--loss.auxiliary-weight"),
+        ("loss", "per_scale_weight", math.nan, "--loss.per-scale-weight"),
+        ("loss", "weight_bound", -1.0, "--loss.weight-bound"),
+        ("loss", "relax_until", -1, "--loss.relax-until"),
+        # Each says nothing to cross-entropy.
+        ("loss", "auxiliary_rmi", True, "--loss.main rmi"),
+        ("loss", "weight_bound", 2.0, "--loss.main image_weighted or boundary_relaxed"),
+        ("loss", "weighting", "inverse", "--loss.main image_weighted"),
+        ("loss", "strict_border_classes", ("5",), "--loss.main boundary_relaxed"),
+        ("loss", "relax_until", 100, "--loss.main boundary_relaxed"),
         ("model", "train_scales", (0.5, 2.0), "--model.train-scales 0.5 1"),
         ("eval", "scales", (0.5,), "--eval.scales 0.5 1"),
         ("eval", "scales", (), "--eval.scales"),
@@ -114,7 +142,13 @@ def test_crops_that_are_too_small_are_refused(crop: Size, batch: int, cure: str)
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("cross_entropy", CrossEntropy), ("rmi", RegionMutualInformation)]
+    ("name", "kind"),
+    [
+        ("cross_entropy", CrossEntropy),
+        ("rmi", RegionMutualInformation),
+        ("image_weighted", ImageWeightedCrossEntropy),
+        ("boundary_relaxed", BoundaryRelaxedLoss),
+    ],
 )
 def test_the_criterion_is_weighted_as_asked(name: Any, kind: type) -> None:
     experiment = dataclasses.replace(FINE, loss=LossConfig(name, 0.3, 0.05))
@@ -123,6 +157,32 @@ def test_the_criterion_is_weighted_as_asked(name: Any, kind: type) -> None:
     assert criterion.main.ignore == CAMVID.ignore
     assert (criterion.auxiliary_weight, criterion.per_scale_weight) == (0.3, 0.05)
     assert criterion.align_corners
+    assert not criterion.auxiliary_by_main
+
+
+def test_the_main_criterion_has_the_settings_of_its_flags() -> None:
+    def build_main(**values: Any) -> Any:
+        return build.build_criterion(_change("loss", **values), CAMVID).main
+
+    weighted = build_main(main="image_weighted", weight_bound=3.0, weighting="inverse")
+    assert (weighted.bound, weighted.weighting) == (3.0, "inverse")
+    relaxed = build_main(
+        main="boundary_relaxed",
+        weight_bound=2.0,
+        strict_border_classes=("9", CAMVID.names[2]),
+        relax_until=100,
+    )
+    assert (relaxed.bound, relaxed.strict, relaxed.relax_until) == (2.0, (9, 2), 100)
+    assert build_main(main="boundary_relaxed").relax_until is None
+    rmi = build.build_criterion(_change("loss", main="rmi", auxiliary_rmi=True), CAMVID)
+    assert rmi.auxiliary_by_main
+
+
+@pytest.mark.parametrize("word", ["11", "-1", "unicorn", ""])
+def test_a_strict_class_that_is_not_there_is_refused(word: str) -> None:
+    experiment = _change("loss", main="boundary_relaxed", strict_border_classes=("0", word))
+    with pytest.raises(UsageError, match=f"no class '{word}'; give --loss.strict-border-classes"):
+        build.build_criterion(experiment, CAMVID)
 
 
 def test_the_splits_are_the_ones_that_are_asked_for(tmp_path: Path) -> None:

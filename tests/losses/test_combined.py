@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hierseg.losses import CombinedLoss, Criterion, CrossEntropy, RegionMutualInformation
+from hierseg.losses import (
+    BoundaryRelaxedLoss,
+    CombinedLoss,
+    Criterion,
+    CrossEntropy,
+    ImageWeightedCrossEntropy,
+    RegionMutualInformation,
+)
 
 SIZE = (24, 40)
 
@@ -32,7 +39,15 @@ def labels() -> Tensor:
     return torch.randint(0, 3, (2, *SIZE))
 
 
-@pytest.mark.parametrize("main", [CrossEntropy(), RegionMutualInformation()])
+@pytest.mark.parametrize(
+    "main",
+    [
+        CrossEntropy(),
+        RegionMutualInformation(),
+        ImageWeightedCrossEntropy(bound=2),
+        BoundaryRelaxedLoss(strict=(1,)),
+    ],
+)
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_sums_the_weighted_terms(
     main: Criterion, align_corners: bool, output: Output, labels: Tensor
@@ -62,6 +77,23 @@ def test_auxiliary_can_be_held_to_the_main_criterion(output: Output, labels: Ten
     assert output.auxiliary is not None
     assert losses["auxiliary"].item() == main(output.auxiliary, labels).item()
     assert losses["auxiliary"].item() != main.bce(output.auxiliary, labels).item()
+
+
+def test_the_epoch_reaches_a_criterion_that_changes(output: Output, labels: Tensor) -> None:
+    main = BoundaryRelaxedLoss(relax_until=3)
+    combined = CombinedLoss(main)
+    for epoch, relaxes in ((2, True), (3, False)):
+        combined.set_epoch(epoch)
+        assert main.relaxes == relaxes
+    CombinedLoss(CrossEntropy()).set_epoch(3)
+
+
+def test_fallbacks_are_those_of_the_main_criterion(output: Output, labels: Tensor) -> None:
+    combined = CombinedLoss(RegionMutualInformation())
+    combined(Output(torch.full((2, 3, *SIZE), torch.nan)), labels)
+    combined(output, labels)
+    assert combined.fallbacks == 1
+    assert CombinedLoss(CrossEntropy()).fallbacks == 0
 
 
 def test_terms_that_are_absent_or_weightless_are_left_out(output: Output, labels: Tensor) -> None:

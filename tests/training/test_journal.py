@@ -43,10 +43,11 @@ def test_the_journal_has_steps_and_epochs(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with Journal(folder, Progress()) as journal:
         journal.write_step(_report(1))
-        journal.write_epoch(Progress(epoch=1, step=1), 1.5, 2.0, None)
+        journal.write_epoch(Progress(epoch=1, step=1), 1.5, 2.0, None, rmi_fallbacks=3)
     (step,), (epoch,) = _rows(folder.steps), _rows(folder.epochs)
     assert (step["loss"], step["per_scale"], step["images_per_second"]) == ("1.5", "", "3.5")
     assert (epoch["epoch"], epoch["seconds"], epoch["miou"]) == ("1", "2", "")
+    assert epoch["rmi_fallbacks"] == "3"
 
 
 def test_tensorboard_reads_the_losses(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hierseg.checkpoint import load_model, read_header
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation import evaluate
+from hierseg.losses import BoundaryRelaxedLoss, region_mutual_information
 from hierseg.training import loop, train
 from hierseg.training.display import make_display
 from hierseg.training.folder import RunFolder
@@ -163,6 +164,48 @@ def test_bf16_trains_and_validates_every_so_often(tiny: Experiment, tmp_path: Pa
         mious = [row["miou"] for row in csv.DictReader(file)]
     assert [bool(miou) for miou in mious] == [False, True, True]
     assert all(loss > 0 for loss in _column(folder / "steps.csv", "loss"))
+
+
+def test_the_criterion_is_told_its_epoch_when_a_run_is_resumed(
+    tiny: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = change(tiny, "loss", main="boundary_relaxed", relax_until=1)
+    relaxed: list[bool] = []
+    step = loop.train_step
+
+    def note(run: loop.Run, batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        assert isinstance(run.criterion.main, BoundaryRelaxedLoss)
+        relaxed.append(run.criterion.main.relaxes)
+        return step(run, batch)
+
+    def stop(*_: object) -> None:
+        raise _Stop
+
+    monkeypatch.setattr(loop, "train_step", note)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_describe_epoch", stop)
+        with pytest.raises(_Stop):
+            train(tiny)
+    assert relaxed == [True] * 3
+    train(change(tiny, "runtime", resume=True))
+    assert relaxed == [True] * 3 + [False] * 3
+
+
+def test_fallbacks_are_told_epoch_by_epoch(
+    tiny: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = iter(range(6))
+    factorise = region_mutual_information.factorise
+    monkeypatch.setattr(
+        region_mutual_information,
+        "factorise",
+        lambda matrices: None if next(calls) in (1, 2) else factorise(matrices),
+    )
+    folder = train(change(tiny, "loss", main="rmi"))
+    assert _column(folder / "epochs.csv", "rmi_fallbacks") == [2, 0]
+    first, second = (x for x in capsys.readouterr().err.splitlines() if "mIoU" in x)
+    assert "RMI fallbacks to BCE: 2" in first
+    assert "fallbacks" not in second
 
 
 def test_nothing_is_written_for_what_cannot_be(tiny: Experiment, tmp_path: Path) -> None:
