@@ -121,8 +121,9 @@ def test_what_is_missing_is_named(root: Path, write_image: Writer) -> None:
 
 
 def test_the_catalogue_knows_its_names() -> None:
-    assert available_datasets() == ["camvid", "cityscapes", "folder"]
-    with pytest.raises(
-        UsageError, match="no data set 'coco'; there are camvid, cityscapes, folder"
-    ):
+    names = ["camvid", "cityscapes", "folder", "kitti", "mapillary", "mapillary-v2.0"]
+    assert available_datasets() == names
+    with pytest.raises(UsageError, match="no data set 'coco'; there are camvid, cityscapes"):
         open_dataset("coco", Path(), "train")
+    with pytest.raises(UsageError, match="did you mean 'cityscapes'"):
+        open_dataset("citiscapes", Path(), "train")

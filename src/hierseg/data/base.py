@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from hierseg.data.reading import DataError, UInt8Array, read_image, read_label_ids
+from hierseg.data.archive import find_files, is_file, is_folder
+from hierseg.data.reading import (
+    DataError,
+    UInt8Array,
+    is_turned_by_exif,
+    read_image,
+    read_label_ids,
+)
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import LabelSpace, UnknownLabelError
 
 ROOT_FLAG = "--root (--data.root in training)"
+
+
+class Statistics(NamedTuple):
+    """Mean and standard deviation of RGB in [0, 1], three numbers each."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -57,10 +72,15 @@ class SegmentationDataset:
             to the main one; None lends all.
         label_rule: What train ids depend on beside the files and the label space, such as a
             threshold; an index of labels that was made under another rule is not used again.
+        note: How the split differs from the standard one of that name, as every result says; empty
+            for a standard split.
+        statistics: What a network that is trained on it normalises by; None leaves it its own.
     """
 
     boosted_classes: frozenset[int] | None = None
     label_rule: str = ""
+    note: str = ""
+    statistics: Statistics | None = None
 
     def __init__(
         self, name: str, split: str, label_space: LabelSpace, samples: Sequence[Sample]
@@ -94,8 +114,9 @@ class SegmentationDataset:
         labels = self.read_labels(index)
         if labels is not None and labels.shape != image.shape[:2]:
             (height, width), (label_height, label_width) = image.shape[:2], labels.shape
+            why = " (EXIF turns the image)" if is_turned_by_exif(sample.image) else ""
             raise DataError(
-                f"'{sample.image}' is {height}x{width} but its label map '{sample.label}' is "
+                f"'{sample.image}' is {height}x{width}{why} but its label map '{sample.label}' is "
                 f"{label_height}x{label_width}; a pair has one size."
             )
         return Record(image, labels, sample.name)
@@ -103,8 +124,10 @@ class SegmentationDataset:
     def read_labels(self, index: int) -> UInt8Array | None:
         """(H, W) uint8 train ids of one sample, without its image; DataError as in ``read``."""
         path = self.samples[index].label
-        if path is None:
-            return None
+        return None if path is None else self.encode_file(path)
+
+    def encode_file(self, path: Path) -> UInt8Array:
+        """(H, W) uint8 train ids of a label map; DataError naming it and ids of no class."""
         try:
             return self.label_space.encode(read_label_ids(path))
         except UnknownLabelError as error:
@@ -138,8 +161,21 @@ def require_samples(
         )
 
 
+def first_folder(root: Path, *candidates: str) -> Path:
+    """The first of several places below ``root``, in a zip archive too, that is there; else the
+    first.
+    """
+    places = [root / candidate for candidate in candidates]
+    return next((place for place in places if is_folder(place)), places[0])
+
+
+def find_named(folder: Path, pattern: str, ending: str) -> list[tuple[str, Path]]:
+    """Files of a glob by their names without ``ending``, sorted by path."""
+    return [(path.name.removesuffix(ending), path) for path in find_files(folder, pattern)]
+
+
 def pair_with_labels(
-    images: Sequence[tuple[str, Path]], label_of: Callable[[str, Path], Path]
+    images: Sequence[tuple[str, Path]], label_of: Callable[[str, Path], Path | None]
 ) -> list[Sample]:
     """Samples of named images, each with the label map that ``label_of(name, image)`` points at.
 
@@ -151,7 +187,7 @@ def pair_with_labels(
 
 def list_missing(samples: Sequence[Sample]) -> list[Sample]:
     """The samples whose label map is not there."""
-    return [s for s in samples if s.label is not None and not s.label.is_file()]
+    return [s for s in samples if s.label is not None and not is_file(s.label)]
 
 
 def require_labels(samples: Sequence[Sample]) -> None:

@@ -16,15 +16,19 @@ from hierseg.data.base import (
     require_samples,
     require_split,
 )
+from hierseg.data.options import STANDARD, DataOptions
 from hierseg.labels import CAMVID
 
 NAME = "camvid"
 SPLITS = ("train", "val", "test")
 
 
-def open_camvid(root: Path | None, split: str) -> SegmentationDataset:
+def open_camvid(
+    root: Path | None, split: str, options: DataOptions = STANDARD
+) -> SegmentationDataset:
     """A split of CamVid; ``test`` may lack labels. Errors name the flag and what was expected."""
     require_split(NAME, split, SPLITS)
+    options.require_plain(NAME)
     layout = f"{split}/*.png (or .jpg) and {split}annot/*.png"
     root = require_root(NAME, root, layout)
     # PNG, the original, after JPEG: where both are there it stays.

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from hierseg.data.base import SegmentationDataset, require_labels
 from hierseg.data.camvid import open_camvid
 from hierseg.data.cityscapes import open_cityscapes
+from hierseg.data.custom import is_description, open_custom
 from hierseg.data.folder import open_folder
+from hierseg.data.kitti import open_kitti
+from hierseg.data.mapillary import open_mapillary
+from hierseg.data.options import STANDARD, DataOptions, Labels
 from hierseg.errors import UsageError
 from hierseg.labels import LabelSpace
 
-_OPENERS = {"cityscapes": open_cityscapes, "camvid": open_camvid}
+_Opener = Callable[[Path | None, str, DataOptions], SegmentationDataset]
+
+_OPENERS: dict[str, _Opener] = {
+    "camvid": open_camvid,
+    "cityscapes": open_cityscapes,
+    "kitti": open_kitti,
+    "mapillary": partial(open_mapillary, version="v1.2"),
+    "mapillary-v2.0": partial(open_mapillary, version="v2.0"),
+}
 
 
 def available_datasets() -> list[str]:
-    """Names that ``open_dataset`` knows."""
+    """Names that ``open_dataset`` knows, beside files that describe data."""
     return sorted([*_OPENERS, "folder"])
 
 
@@ -25,33 +41,59 @@ def open_dataset(
     split: str,
     label_space: LabelSpace | None = None,
     keep_unpaired: bool = False,
+    options: DataOptions = STANDARD,
 ) -> SegmentationDataset:
     """A split of a data set.
 
     Args:
-        name: One of ``available_datasets()``.
-        root: The folder that holds the data set.
+        name: One of ``available_datasets()``, or the path of a .yaml, .yml or .json file that
+            describes a user's own data.
+        root: The folder that holds the data set; a file says by itself, where none is given.
         split: One of the data set's splits.
         label_space: Classes of a ``folder`` without a ``labels.json``; the others have their own.
         keep_unpaired: Keep samples whose label map is missing, which is an error else.
+        options: Cross-validation and kinds of labels, for data sets that have them.
 
     Raises:
         UsageError: Where there is no such data set or split, or no root was given.
         UserError: Where the root does not hold it.
     """
-    dataset = _open(name, root, split, label_space)
+    dataset = _open(name, root, split, label_space, options)
     if not keep_unpaired:
         require_labels(dataset.samples)
     return dataset
 
 
-def _open(
-    name: str, root: Path | None, split: str, label_space: LabelSpace | None
+def open_extra(
+    name: str, root: Path | None, labels: Labels, options: DataOptions = STANDARD
 ) -> SegmentationDataset:
+    """The extra source of a data set: Cityscapes' ``train_extra`` with coarse or auto-labels.
+
+    It lends the main source centroids of ``options.rules.boosted_classes`` alone.
+    """
+    options = dataclasses.replace(options, cv=0, labels=labels)
+    dataset = open_dataset(name, root, "train_extra", options=options)
+    dataset.boosted_classes = frozenset(options.rules.boosted_classes)
+    return dataset
+
+
+def _open(
+    name: str,
+    root: Path | None,
+    split: str,
+    label_space: LabelSpace | None,
+    options: DataOptions,
+) -> SegmentationDataset:
+    if is_description(name):
+        return open_custom(Path(name), root, split, options)
     if name == "folder":
+        options.require_plain(name)
         return open_folder(root, split, label_space)
     if name not in _OPENERS:
+        near = difflib.get_close_matches(name, available_datasets(), n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
         raise UsageError(
-            f"there is no data set '{name}'; there are {', '.join(available_datasets())}."
+            f"there is no data set '{name}'; there are {', '.join(available_datasets())}, and "
+            f"files (.yaml, .json) that describe your own{hint or '.'}"
         )
-    return _OPENERS[name](root, split)
+    return _OPENERS[name](root, split, options)

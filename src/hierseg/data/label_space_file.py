@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hierseg.errors import UserError
-from hierseg.labels import IGNORE, LabelSpace
+from hierseg.labels import IGNORE, Color, LabelSpace
 
 
 def read_label_space(path: Path) -> LabelSpace:
@@ -25,7 +25,7 @@ def read_label_space(path: Path) -> LabelSpace:
     ignore = given.get("ignore", IGNORE)
     defaults = {
         "name": path.parent.name,
-        "colors": [_color(train, len(names)) for train in range(len(names))],
+        "colors": [list(make_color(train, len(names))) for train in range(len(names))],
         "raw_ids": list(range(len(names))),
         "ignored_raw_ids": [ignore],
         "merged_raw_ids": {},
@@ -38,7 +38,8 @@ def read_label_space(path: Path) -> LabelSpace:
         raise UserError(f"'{path}' cannot be used: {error}") from error
 
 
-def _color(train: int, count: int) -> list[int]:
-    """Hues as far apart as they can be, neighbours of different brightness."""
+def make_color(train: int, count: int) -> Color:
+    """RGB of a class of ``count``: hues far apart, neighbours of different brightness."""
     value = 0.95 if train % 2 == 0 else 0.65
-    return [round(255 * part) for part in colorsys.hsv_to_rgb(train / count, 0.75, value)]
+    red, green, blue = colorsys.hsv_to_rgb(train / count, 0.75, value)
+    return round(255 * red), round(255 * green), round(255 * blue)

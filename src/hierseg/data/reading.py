@@ -13,9 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from hierseg.data.archive import read_bytes
 from hierseg.errors import UserError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+
+ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -87,9 +90,26 @@ def read_label_ids(path: Path) -> npt.NDArray[Any]:
     return ids.astype(np.uint8 if ids.dtype == np.bool_ else np.uint16)
 
 
+def read_label_colors(path: Path) -> UInt8Array:
+    """(H, W, 3) uint8 RGB of a label map whose colours stand for classes; DataError as above."""
+    data = _read_bytes(path)
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            _require_end(picture, data)
+            return np.array(as_rgb(picture))
+    except DECODER_ERRORS as error:
+        raise _explain(error, path) from error
+
+
+def is_turned_by_exif(path: Path) -> bool:
+    """Whether an image, which can be read, says that it is to be turned or mirrored."""
+    with Image.open(io.BytesIO(_read_bytes(path))) as picture:
+        return bool(picture.getexif().get(ORIENTATION, 1) != 1)
+
+
 def _read_bytes(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise DataError(f"'{path}' cannot be read ({error.strerror}).") from error
     if not data:

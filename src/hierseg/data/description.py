@@ -1,0 +1,171 @@
+"""The file by which a user describes data: read, and refused with the key that cannot be.
+
+Its schema is in docs/datasets.md. The file is not trusted: whatever it holds, reading it ends with
+a description or a UserError.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hierseg.data.base import Statistics
+from hierseg.data.described_classes import read_classes
+from hierseg.data.keys import check_keys
+from hierseg.data.pairs import NO_SOURCE, Source
+from hierseg.errors import UserError
+from hierseg.labels import Color, LabelSpace
+
+KEYS = (
+    "name", "root", "classes", "ignore", "encoding", "mean", "std", "splits", "images", "labels",
+    "pairs", "split",
+)  # fmt: skip
+SOURCE_KEYS = ("images", "labels", "pairs")
+LARGEST_FILE = 1 << 20
+"""Bytes; a description is a page of text."""
+
+Rule = float | tuple[str, ...]
+"""A share of the images, or patterns of their names."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a file says of a data set.
+
+    Attributes:
+        path: The file.
+        name: What results call the data set.
+        root: The folder that its patterns start from, relative to the file's folder.
+        label_space: The classes.
+        colors: RGB -> train id or ignore, where label maps hold colours; None where they hold ids.
+        statistics: Mean and standard deviation, None where the file gives none.
+        splits: Split -> where its pairs are; empty where one source is split by a rule.
+        source: That one source.
+        rules: Split -> the share or the patterns of its images; train has the rest.
+        seed: Of shares.
+    """
+
+    path: Path
+    name: str
+    root: str
+    label_space: LabelSpace
+    colors: dict[Color, int] | None
+    statistics: Statistics | None
+    splits: dict[str, Source] = field(default_factory=dict)
+    source: Source = NO_SOURCE
+    rules: dict[str, Rule] = field(default_factory=dict)
+    seed: int = 0
+
+
+def read_description(path: Path) -> Description:
+    """Read a description; UserError naming the file and what in it cannot be."""
+    given = _load(path)
+    where = f"'{path}'"
+    check_keys(given, KEYS, where)
+    name = given.get("name", path.stem)
+    root = given.get("root", ".")
+    if not isinstance(name, str) or not isinstance(root, str):
+        raise UserError(f"{where}: name and root are texts.")
+    space, colors = read_classes(given, name, where)
+    rules, seed = _read_rules(given.get("split", {}), where)
+    splits = _read_splits(given.get("splits", {}), where)
+    source = _read_source({key: given[key] for key in SOURCE_KEYS if key in given}, where)
+    if bool(splits) == (source != NO_SOURCE) or (splits and rules):
+        raise UserError(
+            f"{where} says where images are in two ways or none; give either splits, or images and "
+            "labels (or pairs) with split."
+        )
+    statistics = _read_statistics(given, where)
+    return Description(path, name, root, space, colors, statistics, splits, source, rules, seed)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        size = path.stat().st_size
+        text = path.read_text(encoding="utf-8") if size <= LARGEST_FILE else ""
+    except FileNotFoundError as error:
+        raise UserError(
+            f"there is no file '{path}'; check --data (--data.name in training)."
+        ) from error
+    except OSError as error:
+        raise UserError(f"'{path}' cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"'{path}' is no text in UTF-8.") from error
+    if size > LARGEST_FILE:
+        raise UserError(f"'{path}' is too large for a description of data.")
+    try:
+        given = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else getattr(error, "lineno", None)
+        place = f" line {line}" if line else ""
+        raise UserError(f"'{path}'{place} is no YAML or JSON that can be read.") from error
+    if not isinstance(given, dict):
+        raise UserError(f"'{path}' describes no data; it holds keys such as classes and splits.")
+    return given
+
+
+def _read_splits(given: Any, where: str) -> dict[str, Source]:
+    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
+        raise UserError(f"{where}: splits gives, by name, where each split's images are.")
+    return {name: _read_source(entry, f"{where}: split {name}") for name, entry in given.items()}
+
+
+def _read_source(given: Any, where: str) -> Source:
+    if not isinstance(given, dict):
+        raise UserError(f"{where} has no keys; give images and labels, or pairs.")
+    check_keys(given, SOURCE_KEYS, where)
+    if not all(isinstance(value, str) and value for value in given.values()):
+        raise UserError(f"{where}: images, labels and pairs are each a pattern or a file, as text.")
+    if given and ("pairs" in given) == ("images" in given):
+        raise UserError(f"{where} has images with labels, or pairs, a csv; not both, not neither.")
+    if "pairs" in given and "labels" in given:
+        raise UserError(f"{where} has labels beside pairs; the csv names the label maps.")
+    return Source(**given)
+
+
+def _read_rules(given: Any, where: str) -> tuple[dict[str, Rule], int]:
+    if not isinstance(given, dict):
+        raise UserError(f"{where}: split gives shares or patterns by name, as {{val: 0.2}}.")
+    rules: dict[str, Rule] = {}
+    seed = given.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise UserError(f"{where}: the seed of split is an integer.")
+    for name, rule in given.items():
+        if name == "seed":
+            continue
+        if isinstance(rule, float) and 0 < rule < 1:
+            rules[str(name)] = rule
+        elif isinstance(rule, list) and rule and all(isinstance(item, str) for item in rule):
+            rules[str(name)] = tuple(rule)
+        else:
+            raise UserError(
+                f"{where}: split {name} is a share between 0 and 1, or a list of patterns of names."
+            )
+    if "train" in rules:
+        raise UserError(f"{where}: split gives train what the others leave; take train out.")
+    if sum(rule for rule in rules.values() if isinstance(rule, float)) >= 1:
+        raise UserError(f"{where}: the shares of split leave nothing to train on; make them less.")
+    return rules, seed
+
+
+def _read_statistics(given: dict[str, Any], where: str) -> Statistics | None:
+    if "mean" not in given and "std" not in given:
+        return None
+    values = [given.get(key) for key in ("mean", "std")]
+    for numbers, lowest in zip(values, (0.0, 1e-6), strict=True):
+        if not (
+            isinstance(numbers, list)
+            and len(numbers) == 3
+            and all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
+            and all(lowest <= n <= 1 for n in numbers)
+        ):
+            raise UserError(
+                f"{where}: mean and std are three numbers each, of red, green and blue in 0 to 1."
+            )
+    mean, std = (tuple(float(n) for n in numbers or ()) for numbers in values)
+    return Statistics(mean, std)

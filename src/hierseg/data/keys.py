@@ -1,0 +1,24 @@
+"""Keys of files that users write."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from hierseg.errors import UserError
+
+
+def check_keys(given: Iterable[object], known: Sequence[str], where: str) -> None:
+    """UserError for a key that is not known, with the nearest one that is.
+
+    Args:
+        given: The keys.
+        known: Those that may be.
+        where: The file, and the place in it.
+    """
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
+            raise UserError(
+                f"{where} has a key '{key}' that is not known; the nearest is '{near[0]}'."
+            )

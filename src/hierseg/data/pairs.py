@@ -1,0 +1,140 @@
+"""Images and their label maps, by globs or from a csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from hierseg.data.archive import compile_glob, find_files, is_file, read_bytes
+from hierseg.errors import UserError
+
+STARS = re.compile(r"\*\*/|\*")
+
+
+class Source(NamedTuple):
+    """Where pairs come from: globs, or a csv. Paths are relative to the data set's root."""
+
+    images: str | None = None
+    labels: str | None = None
+    pairs: str | None = None
+
+
+NO_SOURCE = Source()
+
+
+class Pair(NamedTuple):
+    """An image, its label map where it has one, and the split that a csv names for it."""
+
+    name: str
+    image: Path
+    label: Path | None
+    split: str = ""
+
+
+def find_pairs(source: Source, root: Path, file: Path) -> list[Pair]:
+    """The pairs of a source, in order of their names or of the csv.
+
+    Args:
+        source: Globs: each star of ``labels`` stands for what the same star of ``images`` matched.
+            Or a csv with a header, of the columns image, label and split, the last two optional.
+        root: What paths are relative to.
+        file: The description, for errors.
+
+    Raises:
+        UserError: Patterns that do not fit each other, or a csv that cannot be, by line.
+    """
+    if source.pairs is not None:
+        return list(_read_csv(root / source.pairs, root))
+    images, labels = source.images or "", source.labels
+    for pattern in filter(None, (images, labels)):
+        if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
+            raise UserError(
+                f"'{file}': the pattern '{pattern}' leads out of the data's folder; let root be a "
+                "folder further up."
+            )
+    stars = len(STARS.findall(images))
+    if labels is not None and len(STARS.findall(labels)) != stars:
+        raise UserError(
+            f"'{file}': images '{images}' and labels '{labels}' need as many stars as each other: "
+            "a star of labels stands for what the same star of images matched."
+        )
+    try:
+        match = compile_glob(images)
+    except re.error as error:
+        raise UserError(f"'{file}': the pattern '{images}' cannot be read ({error}).") from error
+    pairs = []
+    for path in find_files(root, images):
+        matched = match(path.relative_to(root).as_posix())
+        parts = [] if matched is None else [part or "" for part in matched.groups()]
+        label = None if labels is None else root / _fill(labels, parts)
+        pairs.append(Pair(_name(path, root, parts), path, label))
+    return _require_one_name(pairs, file)
+
+
+def _fill(pattern: str, parts: list[str]) -> str:
+    filling = iter(parts)
+    return STARS.sub(lambda _: next(filling, ""), pattern)
+
+
+def _name(path: Path, root: Path, parts: list[str]) -> str:
+    """What the stars matched, which is what tells images of a pattern apart."""
+    name = "/".join(part.strip("/") for part in parts if part.strip("/"))
+    return name or path.relative_to(root).with_suffix("").as_posix()
+
+
+def _require_one_name(pairs: list[Pair], file: Path) -> list[Pair]:
+    seen: dict[str, Path] = {}
+    for pair in pairs:
+        if pair.name in seen:
+            raise UserError(
+                f"'{file}': '{seen[pair.name]}' and '{pair.image}' have one name, {pair.name}; "
+                "rename one of them."
+            )
+        seen[pair.name] = pair.image
+    return pairs
+
+
+def _read_csv(path: Path, root: Path) -> Iterator[Pair]:
+    try:
+        text = read_bytes(path).decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"'{path}' cannot be read ({error.strerror}); check pairs.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"'{path}' is no text in UTF-8; save it as csv in UTF-8.") from error
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [cell.strip() for cell in next(rows, [])]
+        if "image" not in header or not set(header) <= {"image", "label", "split"}:
+            raise UserError(
+                f"'{path}' begins with {','.join(header) or 'nothing'}; its first line names the "
+                "columns: image,label or image,label,split."
+            )
+        seen: set[str] = set()
+        for row in rows:
+            if row:
+                yield _pair(path, root, header, [cell.strip() for cell in row], rows.line_num, seen)
+    except csv.Error as error:
+        raise UserError(f"'{path}' line {rows.line_num} cannot be read ({error}).") from error
+
+
+def _pair(
+    path: Path, root: Path, header: list[str], row: list[str], line: int, seen: set[str]
+) -> Pair:
+    if len(row) != len(header) or not all(row):
+        raise UserError(
+            f"'{path}' line {line} has {len([cell for cell in row if cell])} entries; each line "
+            f"has {len(header)}: {','.join(header)}."
+        )
+    cells = dict(zip(header, row, strict=True))
+    name = PurePosixPath(cells["image"]).with_suffix("").as_posix()
+    if name in seen:
+        raise UserError(f"'{path}' line {line} names '{cells['image']}' a second time; remove it.")
+    seen.add(name)
+    if not is_file(root / cells["image"]):
+        raise UserError(f"'{path}' line {line} names '{cells['image']}', which is not in '{root}'.")
+    label = root / cells["label"] if "label" in cells else None
+    return Pair(name, root / cells["image"], label, cells.get("split", ""))
