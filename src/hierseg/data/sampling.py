@@ -6,7 +6,7 @@ makes it, nor from those made before. A resumed run draws what the run itself wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,12 +29,22 @@ class Draw(NamedTuple):
         index: Index of the sample in its data set.
         position: Place in the epoch, over all processes.
         point: Row and column of a pixel that the crop must contain, None for any crop.
+        source: 0 for the main source, from 1 on for the extra ones in their order.
     """
 
     epoch: int
     index: int  # type: ignore[assignment]  # hides tuple.index, which no draw needs
     position: int
     point: Point | None = None
+    source: int = 0
+
+
+class Item(NamedTuple):
+    """What an epoch takes, before it has a place in it; fields as in ``Draw``."""
+
+    number: int
+    point: Point | None = None
+    source: int = 0
 
 
 class EpochSampler(Sampler[Draw]):
@@ -62,10 +72,14 @@ class EpochSampler(Sampler[Draw]):
         return len(range(self.shard, self.length, self.shards))
 
     def __iter__(self) -> Iterator[Draw]:
-        generator = make_generator(self.seed, self.epoch, SHUFFLE)
-        order = torch.randperm(self.length, generator=generator).tolist()
+        items = self.draw_items(make_generator(self.seed, self.epoch, SHUFFLE))
         for position in range(self.shard, self.length, self.shards):
-            yield Draw(self.epoch, order[position], position)
+            item = items[position]
+            yield Draw(self.epoch, item.number, position, item.point, item.source)
+
+    def draw_items(self, generator: Generator) -> list[Item]:
+        """The whole epoch, in order: the same on every process."""
+        return [Item(i) for i in torch.randperm(self.length, generator=generator).tolist()]
 
 
 class TrainingSamples(Dataset[dict[str, Any]]):
@@ -75,17 +89,24 @@ class TrainingSamples(Dataset[dict[str, Any]]):
         dataset: Every sample has a label map.
         transform: The augmentation.
         seed: Seed of the run.
+        extra: Extra sources, of the same classes.
     """
 
     def __init__(
-        self, dataset: SegmentationDataset, transform: TrainingTransform, seed: int = 0
+        self,
+        dataset: SegmentationDataset,
+        transform: TrainingTransform,
+        seed: int = 0,
+        extra: Sequence[SegmentationDataset] = (),
     ) -> None:
-        if not dataset.has_labels:
-            raise UserError(
-                f"split '{dataset.split}' of {dataset.name} has images without label maps; "
-                "choose another with --data.train-split."
-            )
+        for source in (dataset, *extra):
+            if not source.has_labels:
+                raise UserError(
+                    f"split '{source.split}' of {source.name} has images without label maps; "
+                    "choose another with --data.train-split."
+                )
         self.dataset = dataset
+        self.sources = [dataset, *extra]
         self.transform = transform
         self.seed = seed
 
@@ -94,7 +115,7 @@ class TrainingSamples(Dataset[dict[str, Any]]):
 
     def __getitem__(self, draw: Draw) -> dict[str, Any]:
         """``image`` (3, h, w) uint8 RGB, ``labels`` (h, w) int64 train ids or ignore, ``name``."""
-        record = self.dataset.read(draw.index)
+        record = self.sources[draw.source].read(draw.index)
         assert record.labels is not None  # has_labels
         image, labels = self.transform(
             torch.from_numpy(record.image).permute(2, 0, 1),
