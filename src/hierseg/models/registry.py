@@ -23,6 +23,9 @@ BUILDERS: Mapping[str, Callable[..., SegmentationNetwork]] = {
 TIMM_PREFIX = "timm:"
 # Far above what any network has; a damaged or hostile checkpoint must not exhaust the memory.
 LARGEST_INTEGER = 2048
+STATISTICS = frozenset({"mean", "std"})
+"""Arguments of every builder: what RGB in [0, 1] is normalised by, instead of the trunk's own."""
+SMALLEST_STD = 1e-6
 MOST_SCALES = 16
 
 
@@ -120,7 +123,8 @@ def build_network(
 
     Args:
         builder: A name in ``BUILDERS``.
-        arguments: Its arguments, as JSON may hold them (lists for tuples).
+        arguments: Its arguments, as JSON may hold them (lists for tuples); of every builder also
+            ``mean`` and ``std``, three numbers each.
         pretrained: Start the trunk from ImageNet weights, where they can be had.
 
     Raises:
@@ -135,11 +139,17 @@ def build_network(
     known = [name for name in inspect.signature(build).parameters if name != "pretrained"]
     checked: dict[str, Any] = {}
     for name, value in arguments.items():
+        if name in STATISTICS:
+            checked[name] = _check_statistics(builder, name, value)
+            continue
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
             raise UsageError(f"{builder} has no argument {name!r}; the nearest is '{near[0]}'.")
         checked[name] = _check_argument(builder, name, value, types[name])
-    network = build(**checked, pretrained=pretrained)
+    own = {name: value for name, value in checked.items() if name not in STATISTICS}
+    network = build(**own, pretrained=pretrained)
+    for name in STATISTICS & checked.keys():
+        getattr(network, name).copy_(torch.tensor(checked[name]).view(1, 3, 1, 1))
     # Channels last: convolutions are faster so, depthwise ones in bf16 on CPUs several times.
     network = network.to(memory_format=torch.channels_last)
     network.builder = builder
@@ -165,6 +175,18 @@ def _check_argument(builder: str, name: str, value: Any, kind: Any) -> Any:
         if is_short and all(_is_number(item) for item in value):
             return check_scales(value)
     raise UsageError(f"{builder}'s argument {name} cannot be {value!r:.40}.")
+
+
+def _check_statistics(builder: str, name: str, value: Any) -> tuple[float, ...]:
+    """Three numbers from 0 to 1, a standard deviation above 0; UsageError if it is not that."""
+    lowest = SMALLEST_STD if name == "std" else 0.0
+    if (
+        isinstance(value, list | tuple)
+        and len(value) == 3
+        and all(_is_number(part) and lowest <= part <= 1 for part in value)
+    ):
+        return tuple(float(part) for part in value)
+    raise UsageError(f"{builder}'s argument {name} cannot be {value!r:.40}; give three in 0 to 1.")
 
 
 def _is_number(value: Any) -> bool:
