@@ -14,7 +14,8 @@ from PIL import Image
 from rich.console import Console
 
 from hierseg.errors import UsageError, UserError
-from hierseg.inference import Predictor, RunSettings, Summary, run_folder
+from hierseg.inference import Predictor, RunSettings, Summary, run_folder, writers
+from hierseg.inference import pipeline as pipeline_module
 from hierseg.inference import run as run_module
 from hierseg.inference.run import fingerprint
 from hierseg.labels import LabelSpace
@@ -187,7 +188,7 @@ def test_a_killed_run_loses_little(
     predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_module, "SECONDS_BETWEEN_SUMMARIES", 0.0)
-    monkeypatch.setattr(run_module, "BEHIND", 0)
+    monkeypatch.setattr(pipeline_module, "BEHIND", 0)
     seen = []
     forward = predictor.network.forward
 
@@ -207,7 +208,7 @@ def test_a_full_disk_ends_the_run(
     def full(*arguments: Any) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device", "x")
 
-    monkeypatch.setitem(run_module.WRITERS, "labels", full)  # type: ignore[arg-type]
+    monkeypatch.setitem(writers.WRITERS, "labels", full)  # type: ignore[arg-type]
     with pytest.raises(OSError, match="No space"):
         _run(predictor, images, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["images_done"] == 0

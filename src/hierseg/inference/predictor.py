@@ -29,7 +29,7 @@ ImageLike = npt.NDArray[Any] | Image.Image | str | os.PathLike[str]
 
 
 class Predictor:
-    """Segments images one at a time.
+    """Segments images, one at a time or several of one size.
 
     Args:
         network: Put into evaluation mode, and on ``device``.
@@ -73,34 +73,49 @@ class Predictor:
         Raises:
             UserError: It cannot be read, is no such array, or is under 32 pixels high or wide.
         """
-        pixels = as_pixels(image)
+        return self.predict_batch([as_pixels(image)])[0]
+
+    def predict_batch(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Prediction]:
+        """Segment images of one size together; up to rounding as one by one.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each, contiguous and writeable, as ``read_image`` gives.
+
+        Raises:
+            UserError: They are under 32 pixels high or wide.
+        """
         device = next(self.network.parameters()).device
-        tensor = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).to(device)
+        stacked = np.stack(images) if len(images) > 1 else images[0][None]
+        tensor = torch.from_numpy(stacked).permute(0, 3, 1, 2).to(device)
         output = predict_logits(self.network, tensor, self.scales, self.flip, self.keep_scales)
-        labels, confidence = decide(output.logits)
-        attention = per_scale = None
+        labels, confidence = (values.cpu().numpy() for values in decide(output.logits))
+        attention: dict[float, npt.NDArray[np.float32]] = {}
+        per_scale: dict[float, npt.NDArray[np.uint8]] = {}
         if self.keep_scales:
+            size = (tensor.shape[2], tensor.shape[3])
             # The largest scale has an attention too, but nothing larger to decide against.
-            size = (pixels.shape[0], pixels.shape[1])
             attention = {
-                scale: self._at_size(weight, size)[0, 0].cpu().numpy()
+                scale: self._at_size(weight, size)[:, 0].cpu().numpy()
                 for scale, weight in sorted((output.attention or {}).items())[:-1]
             }
             per_scale = {
-                scale: self._at_size(logits, size)[0].argmax(0).to(torch.uint8).cpu().numpy()
+                scale: self._at_size(logits, size).argmax(1).to(torch.uint8).cpu().numpy()
                 for scale, logits in sorted((output.per_scale or {}).items())
             }
-        return Prediction(
-            pixels,
-            labels[0].cpu().numpy(),
-            confidence[0].cpu().numpy(),
-            self.label_space,
-            attention,
-            per_scale,
-        )
+        return [
+            Prediction(
+                image,
+                labels[index],
+                confidence[index],
+                self.label_space,
+                {s: weight[index] for s, weight in attention.items()} if self.keep_scales else None,
+                {s: found[index] for s, found in per_scale.items()} if self.keep_scales else None,
+            )
+            for index, image in enumerate(images)
+        ]
 
     def _at_size(self, values: Tensor, size: tuple[int, int]) -> Tensor:
-        """(1, C, h, w) maps of a scale at the image's own size, float32."""
+        """(B, C, h, w) maps of a scale at the image's own size, float32."""
         return resize_to(values.float(), size, self.network.align_corners)
 
 

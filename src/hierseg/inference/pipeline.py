@@ -1,0 +1,185 @@
+"""Reading, network and writing, which overlap; what is read and where it goes is the caller's."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hierseg.errors import UserError
+from hierseg.inference.prediction import Prediction
+from hierseg.inference.predictor import Predictor
+
+AHEAD = 3  # images read before the network asks for them, and a batch
+BEHIND = 4  # predictions that may wait to be written, and a batch
+GROUPS = 4  # batches' worth of images that may wait for others of their size
+SECONDS_BETWEEN_LOOKS = 0.1
+
+Pixels = npt.NDArray[np.uint8]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Value = TypeVar("Value")
+
+
+class Reading(NamedTuple, Generic[Item]):
+    """What was to be read, and its (H, W, 3) uint8 RGB pixels or why there are none."""
+
+    item: Item
+    pixels: Pixels | UserError
+
+
+class Pipeline(Generic[Item, Result]):
+    """Takes images as they are read; predicts them in batches; has them written by threads.
+
+    The network runs on the calling thread, on which ``finish`` and ``skip`` are called too.
+
+    Args:
+        predictor: Segments.
+        batch: Images of one size that the network is given together, at most.
+        write: Writes an image's outputs, given the seconds it took the network; called in threads.
+        finish: Takes what ``write`` returned, in the order in which images were segmented.
+        skip: Takes an image that could not be segmented, with the reason.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        batch: int,
+        write: Callable[[Item, Prediction, float], Result],
+        finish: Callable[[Result], None],
+        skip: Callable[[Item, str], None],
+    ) -> None:
+        self.predictor, self.batch = predictor, batch
+        self.write, self.finish, self.skip = write, finish, skip
+
+    def run(self, readings: Iterable[Reading[Item]]) -> None:
+        """Segment all of them; whatever ends it early, what is written by then is finished."""
+        writers = ThreadPoolExecutor(2, "write")
+        writing: deque[Future[Result]] = deque()
+        try:
+            for group in group_by_size(readings, self.batch):
+                start = time.monotonic()
+                predictions = self._predict(group)
+                seconds = (time.monotonic() - start) / len(group)
+                for reading, prediction in zip(group, predictions, strict=True):
+                    if isinstance(prediction, UserError):
+                        self.skip(reading.item, getattr(prediction, "reason", str(prediction)))
+                        continue
+                    writing.append(writers.submit(self.write, reading.item, prediction, seconds))
+                while len(writing) > BEHIND + self.batch - 1:
+                    self.finish(writing.popleft().result())
+            while writing:
+                self.finish(writing.popleft().result())
+        finally:
+            writers.shutdown(cancel_futures=True)
+            for future in writing:
+                if future.done() and not future.cancelled() and future.exception() is None:
+                    self.finish(future.result())
+
+    def _predict(self, group: list[Reading[Item]]) -> list[Prediction | UserError]:
+        """Predictions of images of one size; of those that cannot be had, why not."""
+        pixels = []
+        for reading in group:
+            if isinstance(reading.pixels, UserError):
+                return [reading.pixels]  # such a reading is a group of its own
+            pixels.append(reading.pixels)
+        try:
+            return list(self.predictor.predict_batch(pixels))
+        except UserError as error:
+            if len(group) == 1:
+                return [error]
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+                raise
+            if len(group) == 1:
+                height, width = pixels[0].shape[:2]
+                needed = f"{height}x{width} pixels need more memory than this machine has"
+                return [UserError(needed)]
+        # What is too much together may do one by one, and one image may be what fails the others.
+        return [one for reading in group for one in self._predict([reading])]
+
+
+def group_by_size(readings: Iterable[Reading[Item]], batch: int) -> Iterator[list[Reading[Item]]]:
+    """Groups of up to ``batch`` images of one size; each that could not be read by itself.
+
+    Images wait for others of their size while no more than a few batches wait in all, then the
+    group that has waited longest goes as it is.
+    """
+    groups: dict[tuple[int, ...], list[Reading[Item]]] = {}
+    for reading in readings:
+        if isinstance(reading.pixels, UserError):
+            yield [reading]
+            continue
+        size = reading.pixels.shape
+        group = groups.setdefault(size, [])
+        group.append(reading)
+        if len(group) == batch:
+            yield groups.pop(size)
+        elif sum(map(len, groups.values())) >= GROUPS * batch:
+            yield groups.pop(next(iter(groups)))
+    yield from groups.values()
+
+
+def read_ahead(
+    pool: ThreadPoolExecutor, items: Iterable[Item], read: Callable[[Item], Value], ahead: int
+) -> Iterator[Value]:
+    """What ``read`` gives for each item, in order; a few are always under way in the pool."""
+    under_way: deque[Future[Value]] = deque()
+    for item in items:
+        under_way.append(pool.submit(read, item))
+        if len(under_way) > ahead:
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()
+
+
+def run_ahead(values: Iterator[Value], ahead: int) -> Iterator[Value]:
+    """The values of an iterator that runs in a thread of its own, a few values before its reader.
+
+    What it raises is raised here. The thread ends when the reader does.
+    """
+    queue: Queue[Value | BaseException | None] = Queue(ahead)
+    stopped = Event()
+
+    def put(value: Value | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                queue.put(value, timeout=SECONDS_BETWEEN_LOOKS)
+            except Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for value in values:
+                if not put(value):
+                    return
+        except BaseException as error:  # whatever it is belongs to the reader
+            put(error)
+        else:
+            put(None)
+
+    thread = Thread(target=work, name="read", daemon=True)
+    thread.start()
+    try:
+        while True:
+            try:
+                value = queue.get(timeout=SECONDS_BETWEEN_LOOKS)
+            except Empty:
+                continue
+            if value is None:
+                return
+            if isinstance(value, BaseException):
+                raise value
+            yield value
+    finally:
+        stopped.set()
+        thread.join()
