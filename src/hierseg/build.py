@@ -13,9 +13,19 @@ from typing import NamedTuple
 import torch
 
 from hierseg.config import DataConfig, Experiment, LossConfig, OptimConfig
-from hierseg.data import SegmentationDataset, TrainingTransform, open_dataset
+from hierseg.data import (
+    DataOptions,
+    ExtraRules,
+    SegmentationDataset,
+    Statistics,
+    TrainingTransform,
+    is_description,
+    open_dataset,
+    open_extra,
+    resize_dataset,
+)
 from hierseg.errors import UsageError
-from hierseg.labels import LabelSpace
+from hierseg.labels import CITYSCAPES, LabelSpace
 from hierseg.losses import (
     BoundaryRelaxedLoss,
     CombinedLoss,
@@ -34,10 +44,17 @@ FEWEST_VALUES = 4
 
 
 class Datasets(NamedTuple):
-    """The two splits of a run."""
+    """What a run reads.
+
+    Attributes:
+        train: The split that is trained on.
+        val: The split that is evaluated on.
+        extra: Sources that join the training split for some classes alone.
+    """
 
     train: SegmentationDataset
     val: SegmentationDataset
+    extra: tuple[SegmentationDataset, ...] = ()
 
 
 def choose_device(name: str, flag: str = "--runtime.device") -> torch.device:
@@ -73,7 +90,19 @@ def _refuse_if(condition: bool, message: str) -> None:
 
 
 def _check_data(data: DataConfig) -> None:
-    _refuse_if(data.root is None, "no data to train on; name their folder with --data.root DIR.")
+    _refuse_if(
+        data.root is None and not is_description(data.name),
+        "no data to train on; name their folder with --data.root DIR.",
+    )
+    _refuse_if(
+        data.long_edge is not None and data.long_edge < SMALLEST_SIDE,
+        f"a long edge of {data.long_edge} is too small; give --data.long-edge {SMALLEST_SIDE} or "
+        "more.",
+    )
+    _refuse_if(
+        data.val_crop is not None and min(data.val_crop) < SMALLEST_SIDE,
+        f"--data.val-crop {data.val_crop} has a side under {SMALLEST_SIDE} pixels; give more.",
+    )
     _refuse_if(
         not 0 < data.scale_min <= data.scale_max,
         f"random scales from {data.scale_min:g} to {data.scale_max:g} are no range; "
@@ -87,6 +116,19 @@ def _check_data(data: DataConfig) -> None:
         not 0 <= data.color_jitter <= 0.5,
         f"a colour jitter of {data.color_jitter:g} is out of range; "
         "give --data.color-jitter from 0 to 0.5.",
+    )
+    _refuse_if(
+        not 0 <= data.class_uniform <= 1,
+        f"a share of {data.class_uniform:g} cannot be; give --data.class-uniform from 0 to 1.",
+    )
+    _refuse_if(
+        data.class_uniform_tile < 1,
+        f"a tile of {data.class_uniform_tile} has no pixels; give --data.class-uniform-tile 1 or "
+        "more.",
+    )
+    _refuse_if(
+        data.extra_until is not None and data.extra_until < 0,
+        "give --data.extra-until 0 or more epochs.",
     )
     _refuse_if(data.batch < 1, f"a batch of {data.batch} is empty; give --data.batch 1 or more.")
     _refuse_if(
@@ -157,11 +199,17 @@ def _check_runtime(experiment: Experiment) -> None:
     _refuse_if(experiment.eval.every < 1, "give --eval.every 1 or more.")
 
 
-def build_network(experiment: Experiment, label_space: LabelSpace) -> SegmentationNetwork:
-    """The experiment's network with one output for each class of the label space."""
+def build_network(
+    experiment: Experiment, label_space: LabelSpace, statistics: Statistics | None = None
+) -> SegmentationNetwork:
+    """The experiment's network with one output for each class of the label space.
+
+    ``statistics`` are what it normalises by; None leaves it its trunk's own.
+    """
     model, crop = experiment.model, experiment.data.crop
     chosen = {"train_scales": model.train_scales, "scales": experiment.eval.scales}
     given = {name: scales for name, scales in chosen.items() if scales is not None}
+    given |= {} if statistics is None else statistics._asdict()
     network = create_model(model.name, label_space.num_classes, model.pretrained, **given)
     smallest = min(network.train_scales)
     height, width = (int(side * smallest) for side in crop)
@@ -205,40 +253,37 @@ def _build_main_criterion(loss: LossConfig, label_space: LabelSpace) -> Criterio
     if loss.main == "boundary_relaxed":
         return BoundaryRelaxedLoss(
             ignore,
-            strict=_find_classes(loss.strict_border_classes, label_space),
+            strict=label_space.find(loss.strict_border_classes, "--loss.strict-border-classes"),
             bound=loss.weight_bound,
             relax_until=loss.relax_until,
         )
     return CrossEntropy(ignore)
 
 
-def _find_classes(classes: Sequence[str], label_space: LabelSpace) -> list[int]:
-    """Train ids of classes that are given by train id or by name."""
-    by_word = {name: label for label, name in enumerate(label_space.names)}
-    by_word |= {str(label): label for label in range(label_space.num_classes)}
-    for word in classes:
-        _refuse_if(
-            word not in by_word,
-            f"label space '{label_space.name}' has no class '{word}'; give "
-            f"--loss.strict-border-classes train ids from 0 to {label_space.num_classes - 1} "
-            f"or names ({', '.join(label_space.names)}).",
-        )
-    return [by_word[word] for word in classes]
-
-
 def build_datasets(experiment: Experiment) -> Datasets:
     """The splits that are trained and evaluated on; UserError where there are too few images."""
     data = experiment.data
-    if data.root is None:
-        raise UsageError("no data to train on; name their folder with --data.root DIR.")
-    train = open_dataset(data.name, data.root, data.train_split)
-    val = open_dataset(data.name, data.root, data.val_split)
+    options = build_options(data)
+    train = open_dataset(data.name, data.root, data.train_split, options=options)
+    held_out = DataOptions(cv=data.cv)
+    val = open_dataset(data.name, data.root, data.val_split, options=held_out)
     _refuse_if(
         len(train) < data.batch,
-        f"split '{data.train_split}' in {data.root} has {len(train)} images, fewer than a batch; "
-        f"give --data.batch {max(1, len(train))} or less.",
+        f"split '{data.train_split}' of {data.root or data.name} has {len(train)} images, fewer "
+        f"than a batch; give --data.batch {max(1, len(train))} or less.",
     )
-    return Datasets(train, val)
+    val = resize_dataset(val, data.long_edge, data.val_crop)
+    if data.extra == "none":
+        return Datasets(train, val)
+    return Datasets(train, val, (open_extra(data.name, data.root, data.extra, options),))
+
+
+def build_options(data: DataConfig) -> DataOptions:
+    """What the training split is asked for; the rules are Cityscapes', which alone has others."""
+    boosted = CITYSCAPES.find(data.boost_classes, "--data.boost-classes")
+    from_coarse = CITYSCAPES.find(data.from_coarse, "--data.from-coarse")
+    rules = ExtraRules(data.auto_threshold, tuple(from_coarse), data.mask_outer, tuple(boosted))
+    return DataOptions(data.cv, data.labels, rules)
 
 
 def build_transform(experiment: Experiment, label_space: LabelSpace) -> TrainingTransform:
@@ -250,5 +295,6 @@ def build_transform(experiment: Experiment, label_space: LabelSpace) -> Training
         scale_max=data.scale_max,
         flip=data.flip,
         color_jitter=data.color_jitter,
+        long_edge=data.long_edge,
         ignore=label_space.ignore,
     )

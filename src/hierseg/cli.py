@@ -195,14 +195,14 @@ def _registry() -> Any:
 
     @registry.primitive_rule
     def size_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Size] | None:
-        if info.type is not Size:
+        if info.type not in (Size, Size | None):
             return None
         return PrimitiveConstructorSpec(
             nargs=1,
             metavar="HEIGHTxWIDTH",
             instance_from_str=read_size,
-            is_instance=lambda value: isinstance(value, Size),
-            str_from_instance=lambda size: [str(size)],
+            is_instance=lambda value: value is None or isinstance(value, Size),
+            str_from_instance=lambda size: [] if size is None else [str(size)],
         )
 
     @registry.primitive_rule

@@ -29,13 +29,46 @@ class DataConfig:
     """What is trained on, and its augmentation (METHOD section 6)."""
 
     name: str = "cityscapes"
-    """Data set: cityscapes, camvid, folder."""
+    """Data set: camvid, cityscapes, folder, kitti, mapillary, mapillary-v2.0, or a file (.yaml,
+    .json) that describes your own."""
     root: Path | None = None
-    """Folder that holds the data set."""
+    """Folder that holds the data set; a file that describes one says by itself."""
     train_split: str = "train"
     """Split that is trained on."""
     val_split: str = "val"
     """Split that is evaluated on."""
+    cv: int = 0
+    """Cross-validation split: 0 is Cityscapes' standard one; 0 to 2 of Cityscapes and KITTI hold
+    out a part each, 3 holds out nothing."""
+    labels: Literal["fine", "coarse", "auto"] = "fine"
+    """Labels of the training split (published: only_coarse is coarse with the split
+    train_extra)."""
+    extra: Literal["none", "coarse", "auto"] = "none"
+    """Labels with which Cityscapes' train_extra joins the training split, for the classes named by
+    boost-classes."""
+    boost_classes: tuple[str, ...] = tuple("3 4 6 7 9 11 12 13 14 15 16 17 18".split())
+    """Classes, by train id or name, that the extra source is drawn on for (published:
+    coarse_boost_classes)."""
+    auto_threshold: float = 0.5
+    """Confidence below which pixels of auto-labels are ignored (published: custom_coarse_prob)."""
+    from_coarse: tuple[str, ...] = ("14", "15", "16")
+    """Classes, by train id or name, that auto-labels take from the coarse labels (published:
+    custom_coarse_dropout_classes)."""
+    mask_outer: bool = False
+    """Ignore coarse and auto-labels near the image's edges (published: mask_out_cityscapes)."""
+    long_edge: int | None = None
+    """Pixels that the longer side of every image is brought to first, in training and validation
+    (published: pre_size)."""
+    val_crop: Size | None = None
+    """Validate on the central crop of this size alone (published: map_crop_val)."""
+    class_uniform: float = 0.5
+    """Share of an epoch that is crops around the classes, the same number of each; 0 takes every
+    image once (published: class_uniform_pct)."""
+    class_uniform_tile: int = 1024
+    """Side in pixels of the tiles in which the classes' centroids are found."""
+    extra_until: int | None = None
+    """Epochs in which extra sources are drawn from (published: max_cu_epoch); all where none is
+    given."""
     crop: Size = Size(512, 1024)
     """Training crop, HEIGHTxWIDTH."""
     scale_min: float = 0.5

@@ -6,7 +6,7 @@ the network's logits; ``ignore`` is the one train value that no loss and no metr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hierseg.errors import UserError
+from hierseg.errors import UsageError, UserError
 
 IGNORE = 255
 
@@ -108,6 +108,18 @@ class LabelSpace:
         table[: self.num_classes] = self.raw_ids
         raw: npt.NDArray[np.uint16] = table[train]
         return raw.astype(np.uint8) if int(table.max()) < 256 else raw
+
+    def find(self, words: Sequence[str], flag: str) -> list[int]:
+        """Train ids of classes given by train id or name; UsageError naming the flag for others."""
+        by_word = {name: train for train, name in enumerate(self.names)}
+        by_word |= {str(train): train for train in range(self.num_classes)}
+        for word in words:
+            if word not in by_word:
+                raise UsageError(
+                    f"label space '{self.name}' has no class '{word}'; give {flag} train ids from "
+                    f"0 to {self.num_classes - 1} or names ({', '.join(self.names)})."
+                )
+        return [by_word[word] for word in words]
 
     def color_table(self) -> npt.NDArray[np.uint8]:
         """(256, 3) RGB by train id; black for ignore and for what no class has."""

@@ -40,7 +40,8 @@ class ExtraRules:
         """UsageError naming the flag of a value that cannot be."""
         if not 0 <= self.threshold <= 1:
             raise UsageError(
-                f"a confidence of {self.threshold:g} cannot be; give --data.threshold from 0 to 1."
+                f"a confidence of {self.threshold:g} cannot be; give --data.auto-threshold from 0 "
+                "to 1."
             )
         for flag, classes in (
             ("--data.from-coarse", self.from_coarse),

@@ -13,8 +13,10 @@ from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
 from hierseg.evaluation.result import Evaluation
 from hierseg.inference.scales import predict_logits
+from hierseg.layers import resize_to
 from hierseg.metrics import ConfusionMatrix
 from hierseg.models import SegmentationNetwork
+from hierseg.size import Size
 
 READ_AHEAD = 2
 """Images that are read while the network runs."""
@@ -71,7 +73,13 @@ def evaluate(
         scales=chosen,
         flip=flip,
         images=count,
+        note=", ".join(filter(None, (dataset.note, _describe_limit(count, len(dataset))))),
     )
+
+
+def _describe_limit(count: int, images: int) -> str:
+    """That only some of a split's images are counted; empty where all are."""
+    return f"the first {count} of {images} images" if count < images else ""
 
 
 def _count(
@@ -87,6 +95,9 @@ def _count(
         raise UserError(f"'{record.name}' has no labels; evaluate on a labelled split.")
     image = torch.from_numpy(record.image).permute(2, 0, 1).unsqueeze(0).to(device)
     logits = predict_logits(network, image, scales, flip).logits
+    size = Size(*record.labels.shape)
+    if tuple(logits.shape[-2:]) != size:  # labels keep their resolution, whatever images are run at
+        logits = resize_to(logits.float(), size, network.align_corners)
     matrix.update(logits[0].argmax(0), torch.from_numpy(record.labels).to(device))
 
 

@@ -22,6 +22,7 @@ class Evaluation:
         scales: Scales that the images were run at.
         flip: Whether the mirrored images were run too.
         images: Images that were counted.
+        note: How the split differs from the standard one of that name; empty where it does not.
     """
 
     scores: SegmentationScores
@@ -32,6 +33,7 @@ class Evaluation:
     scales: tuple[float, ...]
     flip: bool
     images: int
+    note: str = ""
 
     def summary(self) -> dict[str, Any]:
         """The few numbers that a training record keeps."""
@@ -41,6 +43,8 @@ class Evaluation:
             "pixel_accuracy": _none_if_nan(self.scores.pixel_accuracy),
             "data": self.data,
             "split": self.split,
+            "standard_split": not self.note,
+            "split_note": self.note,
             "scales": list(self.scales),
             "flip": self.flip,
             "images": self.images,

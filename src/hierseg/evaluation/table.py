@@ -15,6 +15,7 @@ def format_table(evaluation: Evaluation) -> str:
     lines = [
         f"{evaluation.data} {evaluation.split}: {evaluation.images} images at scales {scales}"
         + (" with flip" if evaluation.flip else ""),
+        *([f"not the standard split: {evaluation.note}"] if evaluation.note else []),
         "",
         f"{'class':{width}}  {'IoU':>6}  {'precision':>9}  {'recall':>6}",
     ]

@@ -1,0 +1,85 @@
+"""A split as validation looks at it: resized by the long edge, or its central crop alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from hierseg.data.base import Record, SegmentationDataset
+from hierseg.data.reading import UInt8Array
+from hierseg.data.resampling import resize_part
+from hierseg.size import Size
+
+
+def resize_dataset(
+    dataset: SegmentationDataset, long_edge: int | None = None, crop: Size | None = None
+) -> SegmentationDataset:
+    """The split as validation looks at it, the split itself where nothing is to be changed."""
+    if long_edge is None and crop is None:
+        return dataset
+    return ResizedDataset(dataset, long_edge, crop)
+
+
+class ResizedDataset(SegmentationDataset):
+    """A split whose images are resized, while its labels keep their own size.
+
+    Logits are brought back to the size of the labels, so that a result counts the same pixels at
+    whatever size the images are run (METHOD section 9).
+
+    Args:
+        dataset: The split.
+        long_edge: Length that the longer side of an image is brought to; None leaves it as it is.
+        crop: Central part that is kept of the resized image; None keeps it all.
+    """
+
+    def __init__(
+        self, dataset: SegmentationDataset, long_edge: int | None, crop: Size | None
+    ) -> None:
+        super().__init__(dataset.name, dataset.split, dataset.label_space, dataset.samples)
+        self.dataset = dataset
+        self.long_edge = long_edge
+        self.crop = crop
+        self.boosted_classes, self.label_rule = dataset.boosted_classes, dataset.label_rule
+        self.statistics = dataset.statistics
+        parts = [dataset.note] if dataset.note else []
+        parts += [f"long edge {long_edge}"] if long_edge is not None else []
+        parts += [f"central crop {crop}"] if crop is not None else []
+        self.note = ", ".join(parts)
+
+    def list_files(self, index: int) -> list[Path]:
+        """As of the split itself."""
+        return self.dataset.list_files(index)
+
+    def read(self, index: int) -> Record:
+        """Image (h, w, 3) at the size that it is run at, labels (H, W) at their own."""
+        record = self.dataset.read(index)
+        height, width = record.image.shape[:2]
+        factor = 1.0 if self.long_edge is None else self.long_edge / max(height, width)
+        image, labels = record.image, record.labels
+        if self.crop is not None:
+            rows = _central(height, self.crop.height / factor)
+            columns = _central(width, self.crop.width / factor)
+            image = image[rows, columns]
+            labels = None if labels is None else labels[rows, columns]
+        size = Size(*(max(1, int(side * factor)) for side in image.shape[:2]))
+        return dataclasses.replace(record, image=_resize(image, size), labels=labels)
+
+    def read_labels(self, index: int) -> UInt8Array | None:
+        """(H, W) uint8 train ids of the part that is counted."""
+        return self.dataset.read_labels(index) if self.crop is None else self.read(index).labels
+
+
+def _central(side: int, wanted: float) -> slice:
+    kept = min(side, max(1, round(wanted)))
+    start = (side - kept) // 2
+    return slice(start, start + kept)
+
+
+def _resize(image: UInt8Array, size: Size) -> UInt8Array:
+    pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)
+    labels = torch.zeros(image.shape[:2], dtype=torch.uint8)
+    resized, _ = resize_part(pixels, labels, size, slice(0, size.height), slice(0, size.width))
+    array: UInt8Array = resized.permute(1, 2, 0).contiguous().numpy()
+    return array
