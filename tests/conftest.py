@@ -16,6 +16,12 @@ SHARED = Path(os.environ.get("HIERSEG_SHARED", ROOT.parent / "shared"))
 torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Indices of label maps are kept away from the user's own."""
+    os.environ["HIERSEG_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 def _shared(name: str) -> Path:
     folder = SHARED / name
     if not folder.is_dir():

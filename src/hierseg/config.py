@@ -46,7 +46,7 @@ class DataConfig:
     extra: Literal["none", "coarse", "auto"] = "none"
     """Labels with which Cityscapes' train_extra joins the training split, for the classes named by
     boost-classes."""
-    boost_classes: tuple[str, ...] = tuple("3 4 6 7 9 11 12 13 14 15 16 17 18".split())
+    boost_classes: tuple[str, ...] = tuple(str(i) for i in (3, 4, 6, 7, 9, *range(11, 19)))
     """Classes, by train id or name, that the extra source is drawn on for (published:
     coarse_boost_classes)."""
     auto_threshold: float = 0.5

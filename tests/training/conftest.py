@@ -63,6 +63,7 @@ def make_tiny(root: Path, folder: Path) -> Experiment:
         data=DataConfig(
             name="folder",
             root=root,
+            class_uniform=0.0,
             crop=Size(96, 96),
             scale_min=0.8,
             scale_max=1.25,

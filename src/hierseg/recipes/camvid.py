@@ -28,7 +28,14 @@ def camvid_lite0() -> Experiment:
         recipe="camvid-lite0",
         model=ModelConfig(name="lite0-ocr-hier"),
         data=DataConfig(
-            name="camvid", crop=Size(352, 480), scale_min=0.75, scale_max=2.4, batch=8, workers=2
+            name="camvid",
+            class_uniform=0.0,
+            class_uniform_tile=128,
+            crop=Size(352, 480),
+            scale_min=0.75,
+            scale_max=2.4,
+            batch=8,
+            workers=2,
         ),
         loss=LossConfig(main="cross_entropy", auxiliary_weight=0.4),
         optim=OptimConfig(

@@ -26,7 +26,13 @@ def streets_lite0() -> Experiment:
         recipe="streets-lite0",
         model=ModelConfig(name="lite0-ocr-hier"),
         data=DataConfig(
-            name="cityscapes", crop=Size(256, 512), scale_min=0.75, scale_max=1.5, batch=8
+            name="cityscapes",
+            class_uniform=0.0,
+            class_uniform_tile=128,
+            crop=Size(256, 512),
+            scale_min=0.75,
+            scale_max=1.5,
+            batch=8,
         ),
         loss=LossConfig(main="cross_entropy", auxiliary_weight=0.4),
         optim=OptimConfig(

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import cv2
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from hierseg.data import Draw, EpochSampler, TrainingSamples
+from hierseg.build import Datasets
+from hierseg.config import Experiment
+from hierseg.data import ClassUniformSampler, Draw, EpochSampler, TrainingSamples
+from hierseg.data.parallel import prepare_worker
+from hierseg.data.tiles import Int32Array
+from hierseg.errors import UsageError
+
+
+def build_sampler(
+    experiment: Experiment, data: Datasets, centroids: Sequence[Int32Array]
+) -> EpochSampler:
+    """What an epoch takes: every image once, or a share of crops around the classes.
+
+    ``centroids`` are those of the training split, then of the extra sources in their order.
+    """
+    settings, seed = experiment.data, experiment.runtime.seed
+    if settings.class_uniform == 0:
+        if data.extra:
+            raise UsageError(
+                "extra sources are drawn from class by class; give --data.class-uniform above 0."
+            )
+        return EpochSampler(len(data.train), seed)
+    return ClassUniformSampler(
+        len(data.train),
+        centroids,
+        data.train.label_space.num_classes,
+        settings.class_uniform,
+        lent=[source.boosted_classes for source in data.extra],
+        extra_until=settings.extra_until,
+        seed=seed,
+    )
 
 
 class EpochBatches(Sampler[list[Draw]]):
@@ -41,11 +70,6 @@ class EpochBatches(Sampler[list[Draw]]):
             yield draws[index * self.batch : (index + 1) * self.batch]
 
 
-def _prepare_worker(_worker: int) -> None:
-    # A worker is one of several processes beside the network's own threads.
-    cv2.setNumThreads(0)
-
-
 def build_loader(
     samples: TrainingSamples, batches: EpochBatches, workers: int, pin_memory: bool = False
 ) -> DataLoader[dict[str, Any]]:
@@ -59,7 +83,7 @@ def build_loader(
         batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0,
-        worker_init_fn=_prepare_worker,
+        worker_init_fn=prepare_worker,
         pin_memory=pin_memory,
-        generator=torch.Generator(),
+        generator=torch.Generator().manual_seed(samples.seed),
     )

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from hierseg import build
 from hierseg.checkpoint import save_checkpoint
 from hierseg.config import Experiment
-from hierseg.data import EpochSampler, TrainingSamples
+from hierseg.data import TrainingSamples
 from hierseg.evaluation import Evaluation, evaluate
 from hierseg.inference.memory import keep_freed_memory
 from hierseg.losses import CombinedLoss
@@ -26,8 +26,9 @@ from hierseg.training.depthwise import run_depthwise_in_float
 from hierseg.training.display import Display, format_duration, make_display
 from hierseg.training.engine import launch_engine
 from hierseg.training.folder import RunFolder, find_commit
+from hierseg.training.indexing import index_sources
 from hierseg.training.journal import Journal
-from hierseg.training.loading import EpochBatches, build_loader
+from hierseg.training.loading import EpochBatches, build_loader, build_sampler
 from hierseg.training.optimiser import build_optimiser, set_rate
 from hierseg.training.pace import Pace, StepReport
 from hierseg.training.schedule import PolySchedule
@@ -99,11 +100,12 @@ def train(experiment: Experiment) -> Path:
 def prepare_run(experiment: Experiment, data: build.Datasets, folder: RunFolder) -> Run:
     """Build everything from the experiment and its seed."""
     runtime, settings = experiment.runtime, experiment.data
+    centroids = index_sources(settings, data)
     keep_freed_memory()
     torch.manual_seed(runtime.seed)
     fabric, precision = launch_engine(runtime)
     space = data.train.label_space
-    network = build.build_network(experiment, space)
+    network = build.build_network(experiment, space, data.train.statistics)
     criterion = build.build_criterion(experiment, space, network.align_corners)
     network.to(fabric.device)
     if fabric.device.type == "cpu" and runtime.precision == "bf16":
@@ -112,8 +114,9 @@ def prepare_run(experiment: Experiment, data: build.Datasets, folder: RunFolder)
     average = WeightAverage(network, decay) if decay > 0 else None
     bare = build_optimiser(network, experiment.optim)
     model, optimiser = fabric.setup(network, bare)
-    batches = EpochBatches(EpochSampler(len(data.train), runtime.seed), settings.batch)
-    samples = TrainingSamples(data.train, build.build_transform(experiment, space), runtime.seed)
+    batches = EpochBatches(build_sampler(experiment, data, centroids), settings.batch)
+    transform = build.build_transform(experiment, space)
+    samples = TrainingSamples(data.train, transform, runtime.seed, data.extra)
     return Run(
         experiment=experiment,
         folder=folder,

@@ -1,0 +1,62 @@
+"""Before the first step every pair of a run is looked at once."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hierseg.build import Datasets
+from hierseg.config import DataConfig
+from hierseg.data import SegmentationDataset, index_centroids
+from hierseg.data.tiles import Int32Array
+from hierseg.data.view import ResizedDataset
+from hierseg.errors import UserError
+
+
+def index_sources(
+    settings: DataConfig, data: Datasets, console: Console | None = None
+) -> list[Int32Array]:
+    """Read all label maps, of validation too, so that a run cannot die of one hours later.
+
+    What was read is remembered: the next run on the same files does not read them again.
+
+    Args:
+        settings: Of the run.
+        data: Its splits.
+        console: Where progress is shown, standard error if none is given.
+
+    Returns:
+        (N, 4) int32 centroids of the training split, then of each extra source.
+
+    Raises:
+        UserError: Naming the file that cannot be trained or validated on, or the flag of a split
+            without label maps.
+    """
+    console = console or Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
+
+        def index(source: SegmentationDataset, flag: str) -> Int32Array:
+            if not source.has_labels:
+                raise UserError(
+                    f"split '{source.split}' of {source.name} has images without label maps; "
+                    f"choose another with {flag}."
+                )
+            task = bars.add_task(f"reading label maps of {source.split}", total=len(source))
+            return index_centroids(
+                source,
+                settings.class_uniform_tile,
+                settings.workers,
+                lambda done, total: bars.update(task, completed=done, total=total),
+            )
+
+        centroids = [index(data.train, "--data.train-split")]
+        centroids += [index(source, "--data.extra") for source in data.extra]
+        # Resized or cropped, labels are no longer of the file's size.
+        val = data.val.dataset if isinstance(data.val, ResizedDataset) else data.val
+        index(val, "--data.val-split")
+    return centroids
