@@ -20,8 +20,9 @@ NOTHING_DONE = 1
 
 
 def predict(
-    sources: tuple[str, ...],
+    sources: tuple[str, ...] = (),
     /,
+    *,
     out: Path,
     weights: str | None = None,
     scales: tuple[float, ...] | None = None,
@@ -30,6 +31,10 @@ def predict(
     save: tuple[Output, ...] = ("overlay", "color", "labels", "ids"),
     max_pixels: int = 100_000_000,
     overwrite: bool = False,
+    data: str | None = None,
+    root: Path | None = None,
+    split: str = "val",
+    cv: int = 0,
 ) -> int:
     """Segment images: label maps, overlays, and a page, index.html, that shows them.
 
@@ -51,31 +56,44 @@ def predict(
             with a heat map; NAME_labels_SCALE.png (by each scale alone).
         max_pixels: Images with more pixels are skipped.
         overwrite: Do everything over, whatever an earlier run has left in the folder.
+        data: Segment the images of a data set instead of sources: camvid, cityscapes, folder,
+            kitti, mapillary, mapillary-v2.0, or a file (.yaml, .json) that describes your own.
+        root: Folder that holds the data set; a file that describes one says by itself.
+        split: Split of the data set.
+        cv: Cross-validation split of cityscapes (0 is the standard one) or kitti.
     """
     from rich.console import Console
 
     from hierseg.build import check_scales, choose_device
     from hierseg.checkpoint import load_model
-    from hierseg.inference import Predictor, find_images, run_folder
+    from hierseg.commands.chosen import choose_images, choose_space, describe_dataset
+    from hierseg.inference import Predictor, run_folder
     from hierseg.inference.memory import keep_freed_memory
     from hierseg.inference.writers import NEEDS_SCALES
 
     if scales is not None:
         check_scales(scales, "--scales")
-    settings = _settings(save, max_pixels, overwrite, weights)
-    images = find_images(sources, exclude=out)
+    images, dataset = choose_images(sources, out, data, root, split, cv)
+    about = {} if dataset is None else describe_dataset(dataset)
+    settings = _settings(save, max_pixels, overwrite, weights, about)
     keep_freed_memory()
     network = load_model(weights, choose_device(device, "--device"))
     if "attention" in save:
         _check_attention(network, network.scales if scales is None else scales)
-    predictor = Predictor(network, scales, flip, keep_scales=bool(NEEDS_SCALES & set(save)))
+    space = choose_space(network, dataset)
+    keeps = bool(NEEDS_SCALES & set(save))
+    predictor = Predictor(network, scales, flip, label_space=space, keep_scales=keeps)
     summary = run_folder(predictor, images, out, settings, Console(stderr=True))
-    _write_page(summary, predictor.label_space, out)
+    write_run_page(summary, predictor.label_space, out)
     return _report(summary, len(images), out)
 
 
 def _settings(
-    save: tuple[Output, ...], max_pixels: int, overwrite: bool, weights: str | None
+    save: tuple[Output, ...],
+    max_pixels: int,
+    overwrite: bool,
+    weights: str | None,
+    about: dict[str, str],
 ) -> RunSettings:
     from hierseg.checkpoint import find_weights
     from hierseg.inference import RunSettings
@@ -85,7 +103,7 @@ def _settings(
     if max_pixels < 1:
         raise UsageError(f"--max-pixels {max_pixels} leaves no images; give 1 or more.")
     name = weights if weights is not None else find_weights().stem
-    return RunSettings(tuple(dict.fromkeys(save)), max_pixels, overwrite, name)
+    return RunSettings(tuple(dict.fromkeys(save)), max_pixels, overwrite, name, about=about)
 
 
 def _check_attention(network: SegmentationNetwork, scales: tuple[float, ...]) -> None:
@@ -97,7 +115,7 @@ def _check_attention(network: SegmentationNetwork, scales: tuple[float, ...]) ->
         )
 
 
-def _write_page(summary: Summary, space: LabelSpace, out: Path) -> None:
+def write_run_page(summary: Summary, space: LabelSpace, out: Path) -> None:
     from hierseg.inference import Page, write_page
 
     scales = " ".join(f"{scale:g}" for scale in summary.settings["scales"])
@@ -105,6 +123,8 @@ def _write_page(summary: Summary, space: LabelSpace, out: Path) -> None:
         f"{len(summary.records)} image{'s' if len(summary.records) != 1 else ''}",
         f"weights {summary.about['weights']}",
         f"classes of {space.name}",
+        *([f"{summary.about['data']} {summary.about['split']}"] if "data" in summary.about else []),
+        *([summary.about["split_note"]] if summary.about.get("split_note") else []),
         f"scales {scales}" + (", with mirror image" if summary.settings["flip"] else ""),
     ]
     if summary.skipped:

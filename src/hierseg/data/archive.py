@@ -8,6 +8,7 @@ which raise OSError as Python's own do, also where an archive is damaged.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import zipfile
@@ -15,7 +16,7 @@ import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 LARGEST_MEMBER = 1 << 30
 """Bytes that a member may unpack to: no image has more, an archive made to harm may."""
@@ -45,6 +46,11 @@ def read_bytes(path: Path) -> bytes:
         return archive.file.read(info)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise OSError(errno.EIO, "the archive is damaged there", str(path)) from error
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A file, or a whole member in memory, open for reading."""
+    return path.open("rb") if _split(path) is None else io.BytesIO(read_bytes(path))
 
 
 def get_status(path: Path) -> FileStatus:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hierseg import data
+from hierseg.data.archive import get_status, open_file
 from hierseg.data.reading import as_rgb
 from hierseg.errors import UserError
 
@@ -40,9 +41,12 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
     """
     path = Path(path)
     try:
-        if path.stat().st_size == 0:
+        if get_status(path).size == 0:
             raise UnreadableImageError(path, "the file is empty")
-        with Image.open(path) as image:  # the header alone: the size is known before the memory is
+        with (
+            open_file(path) as file,
+            Image.open(file) as image,
+        ):  # the header alone: the size is known before the memory is
             check_size(image.height, image.width, max_pixels, path)
         return data.read_image(path)
     except UnreadableImageError:

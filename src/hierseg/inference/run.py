@@ -7,15 +7,16 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from torch import nn
 
+from hierseg.data.archive import FileStatus, get_status
 from hierseg.errors import UserError
 from hierseg.inference.names import assign_names
 from hierseg.inference.outputs import write_outputs
@@ -41,6 +42,7 @@ class RunSettings:
         overwrite: Do over what an earlier run in the same folder has done.
         weights: The weights' name, for the reader of summary and page.
         batch: Images of one size that the network is given together, at most.
+        about: What else the reader of the summary is told, such as the data set.
     """
 
     save: tuple[str, ...] = ("labels", "ids", "color", "overlay")
@@ -48,6 +50,7 @@ class RunSettings:
     overwrite: bool = False
     weights: str = ""
     batch: int = 1
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_folder(
@@ -73,7 +76,8 @@ def run_folder(
     """
     out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
     summary = Summary.open(out, describe_run(predictor, settings), settings.overwrite)
-    summary.about = {"weights": settings.weights, "label_space": predictor.label_space.name}
+    named = {"weights": settings.weights, "label_space": predictor.label_space.name}
+    summary.about = {**named, **settings.about}
     write_legend(predictor.label_space, out)
     # Absolute, so that a run from another folder knows them again; links keep their own names.
     paths = [Path(os.path.abspath(image)) for image in images]  # noqa: PTH100
@@ -155,15 +159,18 @@ class _Run:
             return Reading(path, error)
 
     def _write(self, path: Path, prediction: Prediction, seconds: float) -> ImageRecord:
-        status = path.stat() if path.exists() else None  # it may have been moved away meanwhile
+        try:
+            status = get_status(path)
+        except OSError:  # it may have been moved away meanwhile
+            status = FileStatus(0, 0)
         return write_outputs(
             prediction,
             self.out,
             self.names[path],
             self.settings.save,
             source=str(path),
-            bytes=status.st_size if status else 0,
-            modified=status.st_mtime_ns if status else 0,
+            bytes=status.size,
+            modified=status.modified,
             seconds=seconds,
         )
 

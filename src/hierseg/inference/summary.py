@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hierseg import __version__
+from hierseg.data.archive import get_status
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.writers import write_json
 
@@ -70,10 +71,10 @@ class ImageRecord:
     def is_current(self, out: Path) -> bool:
         """Whether the image is as it was, and its outputs are all there."""
         try:
-            status = Path(self.source).stat()
+            status = get_status(Path(self.source))
         except OSError:
             return False
-        unchanged = (status.st_size, status.st_mtime_ns) == (self.bytes, self.modified)
+        unchanged = tuple(status) == (self.bytes, self.modified)
         return unchanged and all((out / file).is_file() for file in self.files)
 
 

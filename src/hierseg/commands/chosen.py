@@ -1,0 +1,69 @@
+"""What `hierseg predict` is asked for: files, or the images of a data set."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hierseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from hierseg.data import SegmentationDataset
+    from hierseg.labels import LabelSpace
+    from hierseg.models import SegmentationNetwork
+
+
+def choose_images(
+    sources: tuple[str, ...],
+    out: Path,
+    data: str | None,
+    root: Path | None,
+    split: str,
+    cv: int,
+) -> tuple[list[Path], SegmentationDataset | None]:
+    """The images, and the data set that they are of where one is named.
+
+    Raises:
+        UsageError: Both or neither are named, or there is no such data set.
+        UserError: The data set is not there.
+    """
+    from hierseg.data import DataOptions, open_dataset
+    from hierseg.inference import find_images
+
+    if data is None:
+        if root is not None:
+            raise UsageError("--root is a data set's folder; name the data set with --data.")
+        return find_images(sources, exclude=out), None
+    if sources:
+        raise UsageError("name images, or a data set with --data; not both.")
+    # Images alone are asked for, so a label map may be missing.
+    options = DataOptions(cv=cv)
+    dataset = open_dataset(data, root, split, keep_unpaired=True, options=options)
+    return [sample.image for sample in dataset.samples], dataset
+
+
+def choose_space(
+    network: SegmentationNetwork, dataset: SegmentationDataset | None
+) -> LabelSpace | None:
+    """The data set's ids and colours where its classes are the network's; else the network's own,
+    which is said.
+    """
+    from hierseg.checkpoint import header_of
+
+    if dataset is None:
+        return None
+    own = header_of(network).label_space
+    if own.names == dataset.label_space.names:
+        return dataset.label_space
+    print(
+        f"the weights know the classes of {own.name}, not those of {dataset.name}: labels, ids and "
+        f"colours are those of {own.name}.",
+        file=sys.stderr,
+    )
+    return own
+
+
+def describe_dataset(dataset: SegmentationDataset) -> dict[str, str]:
+    """What the summary says of a data set; ``split_note`` is empty for a standard split."""
+    return {"data": dataset.name, "split": dataset.split, "split_note": dataset.note}
