@@ -153,6 +153,26 @@ def test_a_worker_does_its_task_and_tells(
     assert "cannot be written" in json.loads(capsys.readouterr().out)["error"]
 
 
+@pytest.mark.parametrize("stop", [BrokenPipeError, KeyboardInterrupt])
+def test_a_worker_that_nobody_waits_for_ends_quietly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    def end(status: int) -> None:
+        raise SystemExit(status)
+
+    def write(*_: object) -> None:
+        raise stop
+
+    settings = writing.Settings(seed=5, size="40x80", count=2, val_fraction=0.5)
+    task = {"out": str(tmp_path), "settings": asdict(settings), "indices": [0]}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(task)))
+    monkeypatch.setattr(workers, "write_scenes", write)
+    monkeypatch.setattr(workers.os, "_exit", end)
+    with pytest.raises(SystemExit) as ended:
+        workers.work()
+    assert ended.value.code == 1
+
+
 @pytest.mark.slow
 def test_several_processes_write_the_same_files(written: Path, tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []

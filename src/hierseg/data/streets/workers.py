@@ -84,3 +84,6 @@ def work() -> None:
         write_scenes(Path(task["out"]), Settings(**task["settings"]), task["indices"], report)
     except UserError as error:
         print(json.dumps({"error": str(error)}), flush=True)
+    except (BrokenPipeError, KeyboardInterrupt):
+        # Whoever asked is gone, or stops too and says so: there is nobody to tell.
+        os._exit(1)
