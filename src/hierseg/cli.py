@@ -43,6 +43,7 @@ COMMANDS = {
     "demo": Command("hierseg.commands.demo:demo", "draw street scenes, segment them, make a page"),
     "predict": Command("hierseg.commands.predict:predict", "segment files, folders or globs"),
     "evaluate": Command("hierseg.commands.evaluate:evaluate", "score a model on a data set"),
+    "check": Command("hierseg.commands.check:check", "say what is wrong with a data set"),
     "train": Command("hierseg.commands.train:train", "train a model by a recipe"),
     "streets": Command("hierseg.commands.streets:streets", "draw a data set of street scenes"),
     "models": Command("hierseg.commands.models:models", "list networks and packaged weights"),

@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import Image
 
-from hierseg.data.archive import read_bytes
+from hierseg.data.archive import open_file
 from hierseg.data.reading import DECODER_ERRORS, ORIENTATION, DataError, read_image
 from hierseg.size import Size
 
@@ -37,7 +37,7 @@ def read_header(path: Path) -> Header:
         DataError: As ``read_image``, but that damage between a file's two ends stays unseen.
     """
     try:
-        with _open(path) as file, Image.open(file) as picture:
+        with open_file(path) as file, Image.open(file) as picture:
             size, kind = Size(picture.height, picture.width), picture.format
             # getexif would decode a whole PNG in search of a chunk behind the pixels, where none
             # of the usual programs put it.
@@ -69,10 +69,6 @@ def describe_mismatch(image: Path, header: Header, label: Path | None, label_siz
         f"'{image}' is {header.size}{why} but its label map '{label}' is {label_size}; "
         "a pair has one size."
     )
-
-
-def _open(path: Path) -> BinaryIO:
-    return path.open("rb") if path.is_file() else io.BytesIO(read_bytes(path))
 
 
 def _ends_well(file: BinaryIO, kind: str | None) -> bool:

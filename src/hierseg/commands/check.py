@@ -1,0 +1,65 @@
+"""`hierseg check`: what is wrong with a data set, before it is trained on."""
+
+from __future__ import annotations
+
+import json as json_format
+import os
+from pathlib import Path
+from typing import Literal
+
+from hierseg.errors import UsageError, UserError
+
+MOST_WORKERS = 8
+
+
+def check(
+    data: str,
+    /,
+    root: Path | None = None,
+    splits: tuple[str, ...] | None = None,
+    labels: Literal["fine", "coarse", "auto"] = "fine",
+    cv: int = 0,
+    workers: int | None = None,
+    json: Path | None = None,
+) -> int:
+    """Read every pair of a data set: counts, sizes, missing partners, unreadable files, label ids
+    that no class claims, classes without pixels, images that are in two splits.
+
+    The exit status is 1 if training on it would go wrong.
+
+    Args:
+        data: Data set, or a file (.yaml, .json) that describes your own.
+        root: Folder that holds the data set.
+        splits: Splits to read; all that are there if none is given, and of coarse and auto-labels
+            train_extra.
+        labels: Labels to read: fine, coarse or auto; the latter two are Cityscapes'.
+        cv: Cross-validation split; 0 is the standard one.
+        workers: Processes that read; as many as there are cores, up to eight, if none is given.
+        json: Write everything that was found to this file as well.
+    """
+    from hierseg.commands.progress import show_progress
+    from hierseg.data import DataOptions
+    from hierseg.data.checking import check_data
+    from hierseg.data.checking_report import CheckReport
+    from hierseg.data.checking_table import format_report
+
+    if workers is not None and workers < 0:
+        raise UsageError(f"{workers} workers cannot be; give --workers 0 or more.")
+    if json is not None and not json.parent.is_dir():
+        raise UserError(f"there is no folder {json.parent} for --json; make it or name another.")
+    count = min(MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers
+    if splits is None and labels != "fine":
+        splits = ("train_extra",)
+    report = CheckReport(data)
+    options = DataOptions(cv=cv, labels=labels)
+    try:
+        with show_progress("checking") as on_progress:
+            check_data(report, root, splits, options, count, on_progress)
+    finally:
+        # Also when interrupted: what was found until then is worth having.
+        if report.splits or report.problems:
+            print(format_report(report))
+            if json is not None:
+                content = json_format.dumps(report.to_json(), indent=2) + "\n"
+                json.write_text(content, encoding="utf-8")
+    return int(report.would_go_wrong)

@@ -1,0 +1,193 @@
+"""Reading every pair of a data set, to say what is wrong with it before it is trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hierseg.data.archive import find_files, is_file
+from hierseg.data.base import Sample, SegmentationDataset
+from hierseg.data.catalog import open_dataset
+from hierseg.data.checking_report import CheckReport, SplitReport
+from hierseg.data.headers import Header, describe_mismatch, read_header
+from hierseg.data.options import STANDARD, DataOptions
+from hierseg.data.parallel import Progress, map_in_order
+from hierseg.data.reading import DataError, read_image, read_label_ids
+from hierseg.data.split_names import list_splits
+from hierseg.errors import UsageError, UserError
+from hierseg.labels import UnknownLabelError
+from hierseg.size import Size
+
+VALUES = 256  # of a train id
+
+
+@dataclass
+class PairReport:
+    """What was found in one pair.
+
+    Attributes:
+        name: The sample's name.
+        size: Of the image as it is read; None where it cannot be.
+        digest: Of the image's pixels; empty where it cannot be read.
+        turned: Whether EXIF turns or mirrors the image.
+        label: The label map's path, as text; empty where there is none.
+        pixels: (256,) int64 pixels by train id; None where the label map cannot be read.
+        unknown: Pixels by ids that no class claims.
+        problems: Sentences that name the file.
+    """
+
+    name: str
+    size: Size | None = None
+    digest: bytes = b""
+    turned: bool = False
+    label: str = ""
+    pixels: npt.NDArray[np.int64] | None = None
+    unknown: dict[int, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def check_data(
+    report: CheckReport,
+    root: Path | None,
+    splits: Sequence[str] | None = None,
+    options: DataOptions = STANDARD,
+    workers: int = 0,
+    on_progress: Progress | None = None,
+) -> None:
+    """Read every pair of a data set and add what is found to a report.
+
+    The report holds what was found so far when this is interrupted.
+
+    Args:
+        report: Begun with the name of the data set, or the file that describes it.
+        root: Its folder.
+        splits: Those to check; None checks all that are there.
+        options: As for ``open_dataset``.
+        workers: Processes that read.
+        on_progress: Called with (pairs done, pairs in all).
+
+    Raises:
+        UsageError: There is no such data set or split, or its folder is not given.
+    """
+    opened = _open_splits(report, root, splits, options)
+    total = sum(len(dataset) for dataset in opened)
+    done = 0
+    for dataset in opened:
+        split = SplitReport(dataset.split, dataset.note, dataset.label_space.names)
+        report.splits.append(split)
+        ignore = dataset.label_space.ignore
+        for pair in map_in_order(_Checker(dataset), range(len(dataset)), workers):
+            split.add(pair, ignore)
+            done += 1
+            if on_progress is not None:
+                on_progress(done, total)
+    if splits is None:
+        report.unclaimed = _find_unclaimed(opened)
+    report.is_complete = True
+
+
+def _open_splits(
+    report: CheckReport, root: Path | None, splits: Sequence[str] | None, options: DataOptions
+) -> list[SegmentationDataset]:
+    """The splits that can be opened; the sentences of the others go to the report."""
+    try:
+        names = list_splits(report.name, root)
+    except UserError as error:
+        report.add_problem(str(error))
+        return []
+    wanted = [*names.needed, *names.optional] if splits is None else list(splits)
+    opened = []
+    for split in wanted:
+        try:
+            opened.append(
+                open_dataset(report.name, root, split, keep_unpaired=True, options=options)
+            )
+        except UsageError:
+            raise
+        except UserError as error:
+            if splits is not None or split in names.needed:
+                report.add_problem(str(error))
+    return opened
+
+
+@dataclass(frozen=True)
+class _Checker:
+    """What a worker does for one pair."""
+
+    dataset: SegmentationDataset
+
+    def __call__(self, index: int) -> PairReport:
+        sample = self.dataset.samples[index]
+        found = PairReport(sample.name)
+        self._check_image(sample, found)
+        if sample.label is None:
+            return found
+        found.label = str(sample.label)
+        if not is_file(sample.label):
+            found.problems.append(
+                f"'{sample.image}' has no label map: '{sample.label}' is not there."
+            )
+            return found
+        try:
+            label_size = self._count(index, sample.label, found)
+        except DataError as error:
+            found.problems.append(str(error))
+            return found
+        if found.size is not None and found.size != label_size:
+            header = Header(found.size, found.turned)
+            found.problems.append(describe_mismatch(sample.image, header, sample.label, label_size))
+        return found
+
+    def _check_image(self, sample: Sample, found: PairReport) -> None:
+        try:
+            image = read_image(sample.image)
+            found.turned = read_header(sample.image).turned
+        except DataError as error:
+            found.problems.append(str(error))
+            return
+        found.size = Size(*image.shape[:2])
+        digest = hashlib.blake2b(str(found.size).encode(), digest_size=16)
+        digest.update(np.ascontiguousarray(image).data)
+        found.digest = digest.digest()
+
+    def _count(self, index: int, label: Path, found: PairReport) -> Size:
+        """Count the label map's pixels; return its size."""
+        kind = type(self.dataset)
+        if (kind.read_labels, kind.encode_file) != (
+            SegmentationDataset.read_labels,
+            SegmentationDataset.encode_file,
+        ):  # colours, or labels made of several files: what they stand for is the data set's to say
+            labels = self.dataset.read_labels(index)
+            assert labels is not None  # the sample has a label map
+            found.pixels = np.bincount(labels.ravel(), minlength=VALUES)
+            return Size(*labels.shape)
+        ids = read_label_ids(label)
+        counts = np.bincount(ids.ravel())
+        present = np.flatnonzero(counts)
+        try:
+            self.dataset.label_space.encode(present)
+        except UnknownLabelError as error:
+            found.unknown = {raw: int(counts[raw]) for raw in error.ids}
+            present = np.setdiff1d(present, error.ids)
+        found.pixels = np.zeros(VALUES, np.int64)
+        np.add.at(found.pixels, self.dataset.label_space.encode(present), counts[present])
+        return Size(*ids.shape)
+
+
+def _find_unclaimed(opened: Sequence[SegmentationDataset]) -> list[str]:
+    """Label maps beside those of the samples, named like them, that no image has."""
+    claimed = {s.label for dataset in opened for s in dataset.samples if s.label is not None}
+    places: set[tuple[Path, str]] = set()
+    for dataset in opened:
+        for sample in dataset.samples:
+            stem = sample.name.rpartition("/")[2]
+            if sample.label is not None and sample.label.name.startswith(stem):
+                places.add((sample.label.parent, sample.label.name.removeprefix(stem)))
+    found = {path for folder, ending in places for path in find_files(folder, f"*{ending}")}
+    images = {sample.image for dataset in opened for sample in dataset.samples}
+    return sorted(str(path) for path in found - claimed - images)
