@@ -9,7 +9,13 @@ from typing import BinaryIO, NamedTuple
 from PIL import Image
 
 from hierseg.data.archive import open_file
-from hierseg.data.reading import DECODER_ERRORS, ORIENTATION, DataError, read_image
+from hierseg.data.reading import (
+    DECODER_ERRORS,
+    ORIENTATION,
+    DataError,
+    is_turned_by_exif,
+    read_image,
+)
 from hierseg.size import Size
 
 TAIL = 4096
@@ -49,7 +55,7 @@ def read_header(path: Path) -> Header:
     if not is_whole:
         # Rare: what has something behind its end, or is not whole, which the decoder then says.
         image = read_image(path)
-        return Header(Size(*image.shape[:2]), turned=False)
+        return Header(Size(*image.shape[:2]), is_turned_by_exif(path))
     if orientation in TURNED_SIDEWAYS:
         size = Size(size.width, size.height)
     return Header(size, orientation in range(2, 9))

@@ -38,10 +38,16 @@ def map_in_order(
         worker_init_fn=prepare_worker,
         generator=torch.Generator(),  # the global one is the run's
     )
-    for done, result in enumerate(loader, start=1):
-        if on_progress is not None:
-            on_progress(done, len(numbers))
-        yield result
+    results: Any = iter(loader)
+    try:
+        for done, result in enumerate(results, start=1):
+            if on_progress is not None:
+                on_progress(done, len(numbers))
+            yield result
+    finally:
+        if workers > 0:
+            # After an error the garbage collector would wait five seconds for the processes.
+            results._shutdown_workers()
 
 
 def prepare_worker(_worker: int) -> None:
