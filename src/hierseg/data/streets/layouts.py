@@ -61,8 +61,8 @@ def write_cityscapes(out: Path, scenes: Sequence[Scene]) -> Path:
         cities = VAL_CITIES if split == "val" else TRAIN_CITIES
         city = cities[index // 2 % 2]
         _write_frame(out, split, city, index, scene, fine=True)
-        _write_frame(out, "train_extra", "nebelau", 100 + index, scene, fine=False)
-    _write_frame(out, "test", "ostwende", 0, scenes[0], fine=False)
+        _write_frame(out, "train_extra", "nebelau", index, _mirror(scene), fine=False)
+    _write_frame(out, "test", "ostwende", 0, _darken(scenes[0]), fine=False)
     return out
 
 
@@ -114,7 +114,7 @@ def write_mapillary(out: Path, scenes: Sequence[Scene], version: str = "v1.2") -
         path = out / part / inner / f"street{index:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
-    save(out / "testing" / "images" / "street900.jpg", scenes[0].image, quality=95)
+    save(out / "testing" / "images" / "street900.jpg", _darken(scenes[0]).image, quality=95)
     return out
 
 
@@ -128,7 +128,7 @@ def write_kitti(out: Path, scenes: Sequence[Scene]) -> Path:
     for index, scene in enumerate(scenes):
         save(out / "training" / "image_2" / f"{index:06}_10.png", scene.image)
         save(out / "training" / "semantic" / f"{index:06}_10.png", scene.ids)
-    save(out / "testing" / "image_2" / "000000_10.png", scenes[0].image)
+    save(out / "testing" / "image_2" / "000000_10.png", _darken(scenes[0]).image)
     return out
 
 
@@ -173,6 +173,16 @@ def _write_frame(out: Path, split: str, city: str, index: int, scene: Scene, *, 
         confidence = np.where(uniform, 240, 90).astype(np.uint8)
         save(auto / f"{stem}_leftImg8bit.png", np.where(scene.ids == 0, 11, scene.ids))
         save(auto / f"{stem}_leftImg8bit_prob.png", confidence)
+
+
+def _mirror(scene: Scene) -> Scene:
+    """The street from its other side, so that no image is in two splits."""
+    return Scene(*(np.ascontiguousarray(pixels[:, ::-1]) for pixels in scene))
+
+
+def _darken(scene: Scene) -> Scene:
+    """The street at dusk, likewise."""
+    return Scene(scene.image // 2, scene.ids)
 
 
 def _uniform(ids: Pixels) -> Any:

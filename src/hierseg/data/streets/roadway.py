@@ -42,17 +42,19 @@ def _paint_lots(stage: Stage, street: Street, paving: Paving) -> None:
 
 
 def _paint_road(stage: Stage, street: Street, paving: Paving) -> None:
-    outline = street.strip(-3, street.length, -street.left.kerb, street.right.kerb)
+    # It goes on below the kerbs, which bends sample elsewhere: no ground may show in between.
+    left, right = -street.left.kerb - 0.4, street.right.kerb + 0.4
+    outline = street.strip(-3, street.length, left, right)
     fill_ground(stage, outline, paving.asphalt, ROAD)
     junction = street.junction
     if junction is not None:
-        left = -_FAR_ASIDE if junction.left else 0.0
-        right = _FAR_ASIDE if junction.right else 0.0
+        far_left = -_FAR_ASIDE if junction.left else 0.0
+        far_right = _FAR_ASIDE if junction.right else 0.0
         for start, stop, color, label in (
             (junction.start - 3, junction.stop + 3, paving.pavement, SIDEWALK),
             (junction.start, junction.stop, paving.asphalt, ROAD),
         ):
-            for inner, outer in ((0.0, right), (left, 0.0)):
+            for inner, outer in ((0.0, far_right), (far_left, 0.0)):
                 if inner != outer:
                     corners = street.to_world(
                         [start, stop, stop, start], [inner, inner, outer, outer]
