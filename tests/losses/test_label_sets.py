@@ -18,7 +18,7 @@ def test_mixed_pixels_have_the_labels_around_them(window: int, strict: tuple[int
     _, labels = draw((2, 4, 9, 12))
     mixed = find_mixed(labels.where(labels != 255, 4).short(), 4, window, strict)
     found = {
-        (int(i), int(y), int(x)): sorted(mixed.members[mixed.belongs[:, p], p].tolist())
+        (int(i), int(y), int(x)): sorted(set(mixed.members[:, p].tolist()))
         for p, (i, y, x) in enumerate(zip(mixed.image, mixed.row, mixed.column, strict=True))
     }
     expected = {

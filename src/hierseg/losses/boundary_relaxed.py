@@ -67,13 +67,13 @@ class BoundaryRelaxedLoss(nn.Module):
             classes = labels.where(counted, num_classes).to(torch.int16)
             window = self.window if self.relaxes else 0
             mixed = find_mixed(classes, num_classes, window, self.strict)
-            pixels, mixed = self._weigh_pixels(
-                classes, mixed, num_classes, torch.promote_types(logits.dtype, torch.float32)
-            )
+            dtype = torch.promote_types(logits.dtype, torch.float32)
+            weights = self._weigh_classes(classes, mixed, num_classes, dtype)
+            pixels = weights.gather(1, classes.flatten(1).long()).view(classes.shape)
             if not self.relaxes:
-                pixels *= 1 + touches_border(classes, num_classes).to(pixels.dtype)
+                pixels *= 1 + touches_border(classes, num_classes).to(dtype)
             own = labels.where(counted, 0)
-            loss: Tensor = SetCrossEntropySum.apply(logits, own, pixels, mixed)
+            loss: Tensor = SetCrossEntropySum.apply(logits, own, pixels, mixed, weights[:, :-1])
             return loss
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -82,23 +82,17 @@ class BoundaryRelaxedLoss(nn.Module):
         """
         return self.forward(logits, labels)
 
-    def _weigh_pixels(
+    def _weigh_classes(
         self, classes: Tensor, mixed: Mixed, num_classes: int, dtype: torch.dtype
-    ) -> tuple[Tensor, Mixed]:
-        """(B, H, W) weights over divisors, 0 without a set; and the sets without ignore."""
+    ) -> Tensor:
+        """(B, K + 1) weights over the images' divisors; 0 for ignore, the last class."""
         single = torch.ones_like(classes, dtype=torch.bool)
         single[mixed.image, mixed.row, mixed.column] = False
         counts = count_classes(classes, single, num_classes + 1)
         # A mixed pixel has two labels, so one at least that is not ignore.
         divisors = counts[:, :-1].sum(1) + mixed.image.bincount(minlength=len(classes)) + 1
-        counts = counts + count_members(mixed, len(classes), num_classes + 1)
+        counts += count_members(mixed, len(classes), num_classes + 1)
         shares = counts.to(dtype) / counts.sum(1, keepdim=True)
         weights = (1 + self.bound * (1 - shares)) / divisors[:, None]
         weights[:, -1] = 0
-        pixels = weights.gather(1, classes.flatten(1).long()).view(classes.shape)
-        mixed = mixed._replace(belongs=mixed.belongs & (mixed.members != num_classes))
-        total = torch.zeros_like(mixed.image, dtype=dtype)
-        for some, (image, member, _, _) in mixed.entries():
-            total[some] += weights[image, member]
-        pixels[mixed.image, mixed.row, mixed.column] = total / mixed.belongs.sum(0)
-        return pixels, mixed
+        return weights

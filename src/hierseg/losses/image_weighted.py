@@ -47,7 +47,7 @@ class ImageWeightedCrossEntropy(nn.Module):
             weights = self._weigh(counts)
             weights = weights / (weights * counts).sum(1, keepdim=True).clamp(min=1)
             pixels = weights.gather(1, own.flatten(1)).view(labels.shape) * counted
-            loss: Tensor = SetCrossEntropySum.apply(logits, own, pixels, None)
+            loss: Tensor = SetCrossEntropySum.apply(logits, own, pixels, None, None)
             return loss
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:

@@ -31,14 +31,12 @@ def find_mixed(classes: Tensor, num_classes: int, window: int, strict: Sequence[
     for label in strict:
         spread &= classes != label
     image, row, column = spread.nonzero(as_tuple=True)
+    height, width = padded.shape[1:]
+    corners = (image * height + row) * width + column
     side = 2 * window + 1
-    members = torch.stack(
-        [padded[image, row + down, column + right] for down in range(side) for right in range(side)]
-    )
-    belongs = torch.ones_like(members, dtype=torch.bool)
-    for place in range(1, len(members)):
-        belongs[place] = (members[:place] != members[place]).all(0)
-    return Mixed(image, row, column, members, belongs)
+    offsets = [down * width + right for down in range(side) for right in range(side)]
+    members = torch.stack([padded.flatten()[corners + offset] for offset in offsets])
+    return Mixed(image, row, column, members)
 
 
 def touches_border(classes: Tensor, num_classes: int, window: int = 1) -> Tensor:
@@ -60,10 +58,10 @@ def count_classes(classes: Tensor, counted: Tensor, num_classes: int) -> Tensor:
 
 def count_members(mixed: Mixed, batch: int, num_classes: int) -> Tensor:
     """(B, num_classes) int64: the mixed pixels whose set has the class, image by image."""
-    counts = torch.zeros(batch * num_classes, dtype=torch.int64, device=mixed.image.device)
-    for _, (image, member, _, _) in mixed.entries():
-        counts += torch.bincount(image * num_classes + member, minlength=len(counts))
-    return counts.view(batch, num_classes)
+    counts = torch.zeros(batch, num_classes, dtype=torch.int64, device=mixed.image.device)
+    for image, band in mixed.bands(num_classes):
+        counts[image] += mixed.memberships(band, num_classes).sum(1)
+    return counts
 
 
 def _slide(padded: Tensor, window: int, extreme: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

@@ -21,96 +21,122 @@ WIDE_BAND = 2**25  # on other devices: few launches, and little beside the logit
 
 
 class Mixed(NamedTuple):
-    """Pixels whose set is not their own class alone.
+    """Pixels whose set is not their own class alone, image after image.
 
     Attributes:
-        image: (P,) int64, with row and column the place of each, no place twice.
+        image: (P,) int64, not falling; with row and column the place of each, no place twice.
         row: (P,) int64.
         column: (P,) int64.
-        members: (M, P) int16 classes.
-        belongs: (M, P) bool, the entries that make up the set; no class twice, one at least.
+        members: (M, P) int16, the classes that make up the set, in any order and number; K for
+            none. Each set has one class at least.
     """
 
     image: Tensor
     row: Tensor
     column: Tensor
     members: Tensor
-    belongs: Tensor
 
-    def entries(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]]:
-        """For each list position, which pixels have a member there and where its logit is."""
-        for members, belongs in zip(self.members, self.belongs, strict=True):
-            (some,) = belongs.nonzero(as_tuple=True)
-            at = self.image[some], members[some].long(), self.row[some], self.column[some]
-            yield some, at
+    def bands(self, num_classes: int) -> Iterator[tuple[int, slice]]:
+        """Images, and ranges of their pixels that are few enough for maps of all classes."""
+        pixels = max(1, _budget(self.image.device) // num_classes)
+        end = 0
+        for image, count in enumerate(self.image.bincount().tolist()):
+            start, end = end, end + count
+            for first in range(start, end, pixels):
+                yield image, slice(first, min(first + pixels, end))
+
+    def memberships(self, band: slice, num_classes: int) -> Tensor:
+        """(num_classes, p) bool: which classes the sets of a range of pixels hold."""
+        members = self.members[:, band].long()
+        table = torch.zeros(num_classes, members.shape[1], dtype=torch.bool, device=members.device)
+        return table.scatter_(0, members, True)
 
 
 class SetCrossEntropySum(torch.autograd.Function):
     """Sum over pixels of ``weight * -log(sum of the softmax over the pixel's set)``.
 
-    ``apply(logits, own, weight, mixed)``: (B, K, H, W) float logits; (B, H, W) int64, the class
-    that is a pixel's set, any class where the weight is 0 or ``mixed`` has the pixel; (B, H, W)
-    weights in float32 (float64 for float64 logits); a ``Mixed`` or None. A scalar of the weights'
-    type. The weights have no gradient.
+    ``apply(logits, own, weight, mixed, class_weight)``: (B, K, H, W) float logits; (B, H, W) int64,
+    the class that is a pixel's set, any class where the weight is 0 or ``mixed`` has the pixel;
+    (B, H, W) weights in float32 (float64 for float64 logits); a ``Mixed`` or None; and (B, K)
+    weights of classes, whose mean over the set is the weight of a pixel of ``mixed``. A scalar of
+    the weights' type. The weights have no gradient.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, own: Tensor, weight: Tensor, mixed: Mixed | None
+        ctx: Any,
+        logits: Tensor,
+        own: Tensor,
+        weight: Tensor,
+        mixed: Mixed | None,
+        class_weight: Tensor | None,
     ) -> Tensor:
         """Logarithms of the softmax's denominators band by band, then of what is in the sets."""
         denominator = torch.empty_like(weight)
         for band in _bands(logits):
             torch.logsumexp(logits[:, :, band].to(weight.dtype), 1, out=denominator[:, band])
         likelihood = logits.gather(1, own.unsqueeze(1)).squeeze(1) - denominator
-        if mixed is None:
-            ctx.save_for_backward(logits, own, weight)
-        else:
-            numerator = _sum_members(logits, mixed, weight.dtype)
+        if mixed is not None and class_weight is not None:
+            numerator, mean_weight = _gather_sets(logits, mixed, class_weight)
             at = mixed.image, mixed.row, mixed.column
-            of_mixed = numerator - denominator[at]
-            likelihood[at] = of_mixed
-            ctx.save_for_backward(logits, own, weight, numerator, of_mixed)
+            likelihood[at] = numerator - denominator[at]
+            weight = weight.index_put(at, mean_weight)
+        ctx.save_for_backward(logits, own, weight)
         ctx.mixed = mixed
         return -(weight * likelihood).sum()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None, None]:
         """softmax - (softmax within the set), rounded to the logits' type after the subtraction."""
-        logits, own, weight, *of_mixed = ctx.saved_tensors
-        mixed: Mixed | None = ctx.mixed
+        logits, own, weight = ctx.saved_tensors
         weight = weight * upstream
-        chosen = torch.full_like(weight, -1.0)
-        if mixed is not None:
-            chosen[mixed.image, mixed.row, mixed.column] = 0
-        gradient = torch.empty_like(logits)
+        gradient = torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
+        minus_one = torch.full((), -1.0, dtype=weight.dtype, device=weight.device)
         for band in _bands(logits):
             softmax = torch.softmax(logits[:, :, band], 1, dtype=weight.dtype)
-            softmax.scatter_add_(1, own[:, band].unsqueeze(1), chosen[:, band].unsqueeze(1))
+            at = own[:, band].unsqueeze(1)
+            softmax.scatter_add_(1, at, minus_one.expand(at.shape))
             gradient[:, :, band] = softmax.mul_(weight[:, band].unsqueeze(1))
-        if mixed is not None:
-            numerator, likelihood = of_mixed
-            # softmax - softmax within the set = softmax within the set * (S - 1)
-            scale = likelihood.expm1() * weight[mixed.image, mixed.row, mixed.column]
-            for some, at in mixed.entries():
-                within = (logits[at].to(weight.dtype) - numerator[some]).exp_()
-                gradient[at] = within.mul_(scale[some]).to(gradient.dtype)
-        return gradient, None, None, None
+        if ctx.mixed is not None:
+            _spread_sets(gradient, logits, weight, ctx.mixed)
+        return gradient, None, None, None, None
 
 
-def _sum_members(logits: Tensor, mixed: Mixed, dtype: torch.dtype) -> Tensor:
-    """(P,) logarithm of the sum of exp(logit) over each set."""
-    total = torch.full_like(mixed.image, -torch.inf, dtype=dtype)
-    for some, at in mixed.entries():
-        total[some] = torch.logaddexp(total[some], logits[at].to(dtype))
-    return total
+def _gather_sets(logits: Tensor, mixed: Mixed, class_weight: Tensor) -> tuple[Tensor, Tensor]:
+    """(P,) logarithm of the sum of exp(logit) over each set, and mean weight of its classes."""
+    num_classes, dtype = logits.shape[1], class_weight.dtype
+    numerator = torch.empty_like(mixed.image, dtype=dtype)
+    mean_weight = torch.empty_like(numerator)
+    for image, band in mixed.bands(num_classes):
+        belongs = mixed.memberships(band, num_classes + 1)[:-1]
+        x = logits[image][:, mixed.row[band], mixed.column[band]].to(dtype)
+        torch.logsumexp(x.masked_fill_(~belongs, -torch.inf), 0, out=numerator[band])
+        members = belongs.to(dtype)
+        mean_weight[band] = (class_weight[image] @ members).div_(members.sum(0))
+    return numerator, mean_weight
+
+
+def _spread_sets(gradient: Tensor, logits: Tensor, weight: Tensor, mixed: Mixed) -> None:
+    """Write the gradient of the mixed pixels in place."""
+    num_classes = logits.shape[1]
+    for image, band in mixed.bands(num_classes):
+        row, column = mixed.row[band], mixed.column[band]
+        belongs = mixed.memberships(band, num_classes + 1)[:-1]
+        x = logits[image][:, row, column].to(weight.dtype)
+        difference = x.softmax(0)
+        difference -= x.masked_fill_(~belongs, -torch.inf).softmax(0)
+        difference *= weight[image, row, column]
+        gradient[image, :, row, column] = difference.to(gradient.dtype)
+
+
+def _budget(device: torch.device) -> int:
+    return BAND.get(device.type, WIDE_BAND)
 
 
 def _bands(logits: Tensor) -> Iterator[slice]:
     """Rows whose logits, over all images and classes, are few enough for one go."""
     batch, classes, height, width = logits.shape
-    budget = BAND.get(logits.device.type, WIDE_BAND)
-    rows = max(1, budget // max(1, batch * classes * width))
+    rows = max(1, _budget(logits.device) // max(1, batch * classes * width))
     for start in range(0, height, rows):
         yield slice(start, start + rows)
