@@ -13,6 +13,7 @@ class ConvNormAct(nn.Module):
         out_channels: Channels of the output.
         kernel: Side of the kernel, odd.
         stride: Stride; an input side n gives ceil(n / stride).
+        dilation: Dilation of the kernel, one number or (vertical, horizontal).
         bias: Whether the convolution has a bias of its own.
         act: Whether a ReLU follows.
     """
@@ -24,12 +25,21 @@ class ConvNormAct(nn.Module):
         kernel: int = 1,
         stride: int = 1,
         *,
+        dilation: int | tuple[int, int] = 1,
         bias: bool = False,
         act: bool = True,
     ) -> None:
         super().__init__()
+        vertical, horizontal = (dilation, dilation) if isinstance(dilation, int) else dilation
+        half = kernel // 2
         self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=bias
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding=(vertical * half, horizontal * half),
+            dilation=(vertical, horizontal),
+            bias=bias,
         )
         self.norm = nn.BatchNorm2d(out_channels)
         # In place is safe behind a batch norm: its backward needs its input, not its output.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from hierseg.errors import UsageError
-from hierseg.models.fusion import AverageFusion, Fusion, HierarchicalFusion
+from hierseg.models.aspp import ASPP
+from hierseg.models.combining import AttentionOptions, combine_scales
+from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
 from hierseg.models.hrnet import PUBLISHED, SMALL_V2, HRNet
-from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, SegmentationNetwork
+from hierseg.models.network import SegmentationNetwork
 from hierseg.models.ocr import OCRHead
-from hierseg.models.pretrained import load_trunk_weights
-from hierseg.models.scale_attention import ScaleAttention
-from hierseg.models.trunk import TimmTrunk
+from hierseg.models.pretrained import load_trunk_weights, warn_of_random_weights
+from hierseg.models.resnet import RESNETS, DilatedResNet
+from hierseg.models.trunk import TimmTrunk, Trunk
+from hierseg.models.wide_resnet import WideResNet38
+from hierseg.models.xception import Xception71
 
 # Twice the widest one published. Parameters grow with its square, and a checkpoint that asks for
 # more is damaged.
@@ -27,6 +31,7 @@ def build_hrnet_ocr(
     attention_channels: int = 256,
     attention_second: bool = True,
     attention_dropout: float = 0.0,
+    aspp: bool = False,
     scales: tuple[float, ...] | None = None,
     train_scales: tuple[float, ...] | None = None,
     align_corners: bool = False,
@@ -34,8 +39,127 @@ def build_hrnet_ocr(
 ) -> SegmentationNetwork:
     """HRNetV2 with the OCR head, METHOD section 1, on one scale or hierarchical (section 2).
 
-    ``small`` is the published small v2 ("18s" with ``width`` 18).
+    ``small`` is the published small v2 ("18s" with ``width`` 18); ``aspp`` makes it OCR-ASPP, with
+    half of ``mid_channels`` a branch.
     """
+    trunk = _build_hrnet(width, small, align_corners, pretrained)
+    context = ASPP(mid_channels, mid_channels // 2) if aspp else None
+    head = OCRHead(
+        trunk.channels,
+        num_classes,
+        mid_channels,
+        key_channels,
+        context=context,
+        align_corners=align_corners,
+    )
+    options = AttentionOptions(attention_channels, attention_second, attention_dropout)
+    way = "hierarchical" if hierarchical else "average"
+    return SegmentationNetwork(
+        trunk,
+        head,
+        **combine_scales(way, head.out_channels, options, scales, train_scales),
+        num_classes=num_classes,
+        align_corners=align_corners,
+    )
+
+
+def build_hrnet_plain(
+    *,
+    num_classes: int = 19,
+    width: int = 48,
+    small: bool = False,
+    combine: str = "average",
+    attention_channels: int = 256,
+    attention_second: bool = True,
+    attention_dropout: float = 0.0,
+    scales: tuple[float, ...] | None = None,
+    train_scales: tuple[float, ...] | None = None,
+    align_corners: bool = False,
+    pretrained: bool = False,
+) -> SegmentationNetwork:
+    """HRNetV2 with its own plain head; ``combine`` is one of ``combining.WAYS``."""
+    trunk = _build_hrnet(width, small, align_corners, pretrained)
+    head = PlainHead(trunk.channels, num_classes, align_corners=align_corners)
+    options = AttentionOptions(attention_channels, attention_second, attention_dropout)
+    return SegmentationNetwork(
+        trunk,
+        head,
+        **combine_scales(combine, head.out_channels, options, scales, train_scales),
+        num_classes=num_classes,
+        align_corners=align_corners,
+    )
+
+
+def build_deeplab(
+    *,
+    num_classes: int = 19,
+    trunk: str = "wrn38",
+    width: int = 64,
+    shallow: bool = False,
+    refined: bool = True,
+    cell: bool = False,
+    mid_channels: int = 256,
+    fine_channels: int = 48,
+    combine: str = "average",
+    attention_channels: int = 256,
+    attention_second: bool = True,
+    attention_dropout: float = 0.0,
+    attention_norm: bool = False,
+    scales: tuple[float, ...] | None = None,
+    train_scales: tuple[float, ...] | None = None,
+    align_corners: bool = False,
+    pretrained: bool = False,
+) -> SegmentationNetwork:
+    """DeepLabV3+, METHOD section 3, or DeepLabV3 where it is not ``refined`` by a fine feature.
+
+    ``trunk`` is "wrn38", "xception71" or a key of ``resnet.RESNETS``, ``width`` 64 as published,
+    ``shallow`` leaves one block a stage; ``cell`` takes DPC instead of ASPP; ``combine`` is one of
+    ``combining.WAYS``.
+    """
+    backbone = _build_dilated(trunk, width, shallow, pretrained)
+    head: DeepLabV3PlusHead | DeepLabV3Head
+    if refined:
+        head = DeepLabV3PlusHead(
+            backbone.channels,
+            num_classes,
+            mid_channels,
+            fine_channels,
+            cell=cell,
+            align_corners=align_corners,
+        )
+    else:
+        head = DeepLabV3Head(backbone.channels, num_classes, mid_channels, cell=cell)
+    options = AttentionOptions(
+        attention_channels, attention_second, attention_dropout, attention_norm
+    )
+    return SegmentationNetwork(
+        backbone,
+        head,
+        **combine_scales(combine, head.out_channels, options, scales, train_scales),
+        num_classes=num_classes,
+        align_corners=align_corners,
+    )
+
+
+def _build_dilated(name: str, width: int, shallow: bool, pretrained: bool) -> Trunk:
+    """A trunk at output stride 8."""
+    if width > LARGEST_WIDTH:
+        raise UsageError(f"a trunk's width cannot be {width}; {LARGEST_WIDTH} is the most.")
+    if name in RESNETS:
+        return DilatedResNet(name, width, shallow, pretrained)
+    trunks: dict[str, type[WideResNet38] | type[Xception71]] = {
+        "wrn38": WideResNet38,
+        "xception71": Xception71,
+    }
+    if name not in trunks:
+        known = ", ".join([*trunks, *RESNETS])
+        raise UsageError(f"there is no trunk {name!r:.40} at stride 8; give one of {known}.")
+    if pretrained:
+        warn_of_random_weights(name, "they are at no place that timm knows; convert a file of them")
+    return trunks[name](width, shallow)
+
+
+def _build_hrnet(width: int, small: bool, align_corners: bool, pretrained: bool) -> HRNet:
     if width > LARGEST_WIDTH:
         raise UsageError(f"HRNet's width cannot be {width}; {LARGEST_WIDTH} is the most.")
     trunk = HRNet(width, SMALL_V2 if small else PUBLISHED, align_corners)
@@ -43,24 +167,7 @@ def build_hrnet_ocr(
         name = f"hrnet_w{width}" + ("_small_v2" if small else "")
         # timm's features at this location are the branches themselves, with nothing behind them.
         load_trunk_weights(trunk, name, {"features_only": True, "feature_location": ""})
-    head = OCRHead(
-        trunk.channels, num_classes, mid_channels, key_channels, align_corners=align_corners
-    )
-    attention, fusion = _scale_parts(
-        hierarchical, head, attention_channels, attention_second, attention_dropout
-    )
-    return SegmentationNetwork(
-        trunk,
-        head,
-        attention,
-        fusion,
-        num_classes=num_classes,
-        scales=scales or ((0.5, 1.0, 2.0) if hierarchical else (1.0,)),
-        train_scales=train_scales or ((0.5, 1.0) if hierarchical else (1.0,)),
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        align_corners=align_corners,
-    )
+    return trunk
 
 
 def build_timm_ocr(
@@ -94,30 +201,14 @@ def build_timm_ocr(
         reduced=reduced_channels,
         align_corners=align_corners,
     )
-    attention, fusion = _scale_parts(
-        hierarchical, head, attention_channels, attention_second, attention_dropout
-    )
+    options = AttentionOptions(attention_channels, attention_second, attention_dropout)
+    way = "hierarchical" if hierarchical else "average"
     return SegmentationNetwork(
         backbone,
         head,
-        attention,
-        fusion,
+        **combine_scales(way, head.out_channels, options, scales, train_scales, default=(0.5, 1.0)),
         num_classes=num_classes,
-        scales=scales or ((0.5, 1.0) if hierarchical else (1.0,)),
-        train_scales=train_scales or ((0.5, 1.0) if hierarchical else (1.0,)),
         mean=mean,
         std=std,
         align_corners=align_corners,
     )
-
-
-def _scale_parts(
-    hierarchical: bool, head: OCRHead, channels: int, second: bool, dropout: float
-) -> tuple[ScaleAttention | None, Fusion]:
-    """The attention over scales, and the fusion that goes with it."""
-    if not hierarchical:
-        return None, AverageFusion()
-    if not 0 <= dropout < 1:
-        raise UsageError(f"attention_dropout {dropout:g} is not a probability below 1.")
-    attention = ScaleAttention(head.out_channels, channels, second=second, dropout=dropout)
-    return attention, HierarchicalFusion()

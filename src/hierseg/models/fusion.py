@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from hierseg.errors import UsageError
 from hierseg.layers import resize_to, scaled_size
 from hierseg.models.outputs import ScaleOutput, SegmentationOutput
 from hierseg.size import Size
@@ -127,36 +125,6 @@ class AverageFusion(Fusion):
         return _AverageRun(size, sorted(scales), align_corners=align_corners, keep=keep)
 
 
-class HierarchicalFusion(Fusion):
-    """Each scale's attention decides between its logits and the fused logits of larger scales.
-
-    Args:
-        direction: ``"down"`` runs the largest scale first and keeps one fused map; ``"up"`` runs
-            the smallest first and also keeps the weight that is left for larger scales, so that
-            it is known before they are run. The result is the same.
-    """
-
-    def __init__(self, direction: Literal["down", "up"] = "down") -> None:
-        super().__init__()
-        self.direction = direction
-
-    def begin(
-        self,
-        size: Size,
-        scales: Sequence[float],
-        *,
-        align_corners: bool = False,
-        keep: bool = False,
-    ) -> FusionRun:
-        """See ``Fusion.begin``; the scales must include 1.0."""
-        if 1.0 not in scales:
-            shown = " ".join(f"{scale:g}" for scale in scales)
-            raise UsageError(f"scales {shown} must include 1 for a hierarchical network; add it.")
-        run = _DownwardRun if self.direction == "down" else _UpwardRun
-        order = sorted(scales, reverse=self.direction == "down")
-        return run(size, order, align_corners=align_corners, keep=keep)
-
-
 class _AverageRun(FusionRun):
     """Keeps one sum."""
 
@@ -173,94 +141,3 @@ class _AverageRun(FusionRun):
     def _maps(self) -> list[Tensor]:
         assert self._sums is not None
         return [total / len(self.scales) for total in self._sums]
-
-
-class _AttentiveRun(FusionRun):
-    """What both directions share: the largest scale's attention decides nothing."""
-
-    def needs_attention(self, scale: float) -> bool:
-        return scale != max(self.scales)
-
-
-class _DownwardRun(_AttentiveRun):
-    """From the largest scale to the smallest, METHOD section 2 as it stands there."""
-
-    _fused: list[Tensor] | None = None
-
-    def _fuse(self, scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
-        if self._fused is None:
-            self._fused = maps
-        else:
-            assert attention is not None
-            self._fused = [
-                self._decide(scale, tensor, attention, larger)
-                for tensor, larger in zip(maps, self._fused, strict=True)
-            ]
-        following = self.scales[self.scales.index(scale) + 1 :]
-        if following and following[0] >= 1:
-            # Now rather than when it is needed: the smaller map is what waits for the next scale.
-            size = scaled_size(self.size, following[0])
-            self._fused = [self._resize(tensor, size) for tensor in self._fused]
-
-    def _decide(self, scale: float, logits: Tensor, attention: Tensor, larger: Tensor) -> Tensor:
-        if scale >= 1:
-            return torch.lerp(larger, logits, attention)
-        size = (larger.shape[-2], larger.shape[-1])
-        own = self._resize(attention * logits, size)
-        return torch.addcmul(own, 1 - self._resize(attention, size), larger)
-
-    def _maps(self) -> list[Tensor]:
-        assert self._fused is not None
-        return self._fused
-
-
-class _UpwardRun(_AttentiveRun):
-    """From the smallest scale to the largest.
-
-    The recurrence of the downward run, written out, is a sum over scales. Below 1.0 a term is
-    multiplied by (1 - a) of all smaller scales, at the size of scale 1.0; from 1.0 on it is taken
-    down step by step, multiplied at each smaller scale from 1.0 by that scale's 1 - a.
-    """
-
-    def __init__(
-        self, size: Size, scales: Sequence[float], *, align_corners: bool, keep: bool
-    ) -> None:
-        super().__init__(size, scales, align_corners=align_corners, keep=keep)
-        self._sums: list[Tensor] | None = None
-        self._below: Tensor | None = None  # (B, 1, H, W): product of 1 - a over scales under 1.0
-        self._gates: list[Tensor] = []  # 1 - a of the scales from 1.0 on, each at its own size
-
-    def _fuse(self, scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
-        if scale == max(self.scales):
-            attention = None
-        own = maps if attention is None else [attention * tensor for tensor in maps]
-        terms = [self._lower(tensor) for tensor in own]
-        self._sums = (
-            terms
-            if self._sums is None
-            else [total + term for total, term in zip(self._sums, terms, strict=True)]
-        )
-        if attention is None:
-            return
-        if scale >= 1:
-            self._gates.append(1 - attention)
-        else:
-            rest = 1 - self._resize(attention, self.size)
-            self._below = rest if self._below is None else self._below * rest
-
-    def _lower(self, tensor: Tensor) -> Tensor:
-        """What a map of the next scale contributes at scale 1.0."""
-        for gate in reversed(self._gates):
-            tensor = gate * self._resize(tensor, (gate.shape[-2], gate.shape[-1]))
-        tensor = self._resize(tensor, self.size)
-        return tensor if self._below is None else self._below * tensor
-
-    def remaining_weight(self) -> Tensor | None:
-        """(B, 1, H, W) in (0, 1): the weight of all scales that are still to come; None for 1."""
-        if not self._gates:
-            return self._below
-        return self._lower(torch.ones_like(self._gates[-1]))
-
-    def _maps(self) -> list[Tensor]:
-        assert self._sums is not None
-        return self._sums

@@ -117,6 +117,11 @@ class SegmentationNetwork(nn.Module):
                 f"one image of {size} at scale {scale:g} is too small to train on, as its coarsest "
                 "feature is one pixel; take a larger crop or batch."
             )
+        if batch < 2 and any(getattr(part, "needs_two_images", False) for part in self.modules()):
+            raise UsageError(
+                "one image is too small a batch to train this network on, as ASPP norms one pooled "
+                "value an image; take a batch of 2 or more."
+            )
 
     def forward(
         self,

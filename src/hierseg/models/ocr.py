@@ -7,12 +7,14 @@ h and w height and width at the trunk's finest stride.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hierseg.layers import ConvNormAct, resize_to
+from hierseg.models.aspp import ASPP
 from hierseg.models.outputs import HeadOutput
 
 
@@ -86,6 +88,8 @@ class OCRHead(nn.Module):
         mid_channels: C.
         key_channels: D.
         reduced: Channels of each feature before joining, None for all of them.
+        context: What is applied to the pixel features and joins them (OCR-ASPP), with
+            ``out_channels``; None for nothing.
         dropout: Probability of dropping a channel of the output features, in training.
         align_corners: How features are resized.
     """
@@ -98,6 +102,7 @@ class OCRHead(nn.Module):
         key_channels: int = 256,
         *,
         reduced: int | None = None,
+        context: ASPP | None = None,
         dropout: float = 0.05,
         align_corners: bool = False,
     ) -> None:
@@ -110,7 +115,9 @@ class OCRHead(nn.Module):
             ConvNormAct(joined, joined, bias=True), nn.Conv2d(joined, num_classes, 1)
         )
         self.attend = RegionAttention(mid_channels, key_channels)
-        self.merge = ConvNormAct(2 * mid_channels, mid_channels)
+        self.context = context
+        between = 0 if context is None else context.out_channels
+        self.merge = ConvNormAct(2 * mid_channels + between, mid_channels)
         self.dropout = nn.Dropout2d(dropout)
         self.classify = nn.Conv2d(mid_channels, num_classes, 1)
 
@@ -127,19 +134,21 @@ class OCRHead(nn.Module):
         del joined
         if regions is None:
             regions = gather_regions(pixels, auxiliary)
-        context = self.attend(pixels, regions)
-        merged = self.dropout(self._merge(context, pixels))
+        parts: list[Tensor] = [self.attend(pixels, regions)]
+        if self.context is not None:
+            parts.append(self.context(pixels))
+        merged = self.dropout(self._merge([*parts, pixels]))
         return HeadOutput(self.classify(merged), auxiliary, merged, regions)
 
-    def _merge(self, context: Tensor, pixels: Tensor) -> Tensor:
-        """1x1 conv-BN-ReLU of [context, pixels], without making that concatenation.
+    def _merge(self, parts: list[Tensor]) -> Tensor:
+        """1x1 conv-BN-ReLU of the parts, context first, without concatenating them.
 
-        At 2048x4096 it alone would be 2 GB.
+        At 2048x4096 the concatenation alone would be 2 GB.
         """
-        weight = self.merge.conv.weight
-        half = context.shape[1]
-        summed = F.conv2d(context, weight[:, :half])
-        summed = summed + F.conv2d(pixels, weight[:, half:])
+        weights = torch.split(self.merge.conv.weight, [part.shape[1] for part in parts], dim=1)
+        summed = reduce(
+            torch.add, (F.conv2d(part, weight) for part, weight in zip(parts, weights, strict=True))
+        )
         merged: Tensor = self.merge.act(self.merge.norm(summed))
         return merged
 

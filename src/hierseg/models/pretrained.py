@@ -38,14 +38,19 @@ def load_trunk_weights(trunk: nn.Module, name: str, options: Mapping[str, Any]) 
             weights = _timm_weights(name, options)
         except Exception as error:  # No internet has too many faces: OSError, httpx's, hub's own.
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            warnings.warn(
-                f"no ImageNet weights for '{name}' ({reason}): its trunk starts at random.",
-                PretrainedWeightsWarning,
-                stacklevel=2,
-            )
+            warn_of_random_weights(name, reason)
             return False
     copy_by_order(weights, trunk)
     return True
+
+
+def warn_of_random_weights(name: str, reason: str) -> None:
+    """Say that there are no ImageNet weights for a trunk, and why."""
+    warnings.warn(
+        f"no ImageNet weights for '{name}' ({reason}): its trunk starts at random.",
+        PretrainedWeightsWarning,
+        stacklevel=3,
+    )
 
 
 def copy_by_order(weights: Mapping[str, Tensor], trunk: nn.Module) -> None:

@@ -8,16 +8,25 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from hierseg.errors import UsageError, UserError
-from hierseg.models.builders import build_hrnet_ocr, build_timm_ocr
+from hierseg.models.builders import (
+    build_deeplab,
+    build_hrnet_ocr,
+    build_hrnet_plain,
+    build_timm_ocr,
+)
+from hierseg.models.catalog import MODELS, ModelDescription
 from hierseg.models.network import SegmentationNetwork, check_scales
+from hierseg.models.published_names import describe_published
 
 BUILDERS: Mapping[str, Callable[..., SegmentationNetwork]] = {
+    "deeplab": build_deeplab,
     "hrnet_ocr": build_hrnet_ocr,
+    "hrnet_plain": build_hrnet_plain,
     "timm_ocr": build_timm_ocr,
 }
 TIMM_PREFIX = "timm:"
@@ -27,49 +36,6 @@ STATISTICS = frozenset({"mean", "std"})
 """Arguments of every builder: what RGB in [0, 1] is normalised by, instead of the trunk's own."""
 SMALLEST_STD = 1e-6
 MOST_SCALES = 16
-
-
-class ModelDescription(NamedTuple):
-    """A row of the registry."""
-
-    builder: str
-    """Name of the builder."""
-    arguments: dict[str, Any]
-    """What the builder is given beside its defaults."""
-    summary: str
-    """One line."""
-
-
-MODELS: Mapping[str, ModelDescription] = {
-    "hrnet48-ocr-hier": ModelDescription(
-        "hrnet_ocr", {"width": 48}, "HRNetV2-W48, OCR, hierarchical attention: HMSA's network"
-    ),
-    "hrnet48-ocr": ModelDescription(
-        "hrnet_ocr", {"width": 48, "hierarchical": False}, "HRNetV2-W48, OCR, one scale"
-    ),
-    "hrnet32-ocr-hier": ModelDescription(
-        "hrnet_ocr", {"width": 32}, "HRNetV2-W32, OCR, hierarchical attention"
-    ),
-    "hrnet18-ocr-hier": ModelDescription(
-        "hrnet_ocr", {"width": 18}, "HRNetV2-W18, OCR, hierarchical attention"
-    ),
-    "hrnet18s-ocr-hier": ModelDescription(
-        "hrnet_ocr",
-        {"width": 18, "small": True},
-        "HRNetV2-W18 small v2, OCR, hierarchical attention",
-    ),
-    "lite0-ocr-hier": ModelDescription(
-        "timm_ocr",
-        {
-            "trunk": "tf_efficientnet_lite0",
-            "reduced_channels": 32,
-            "mid_channels": 128,
-            "key_channels": 64,
-            "attention_channels": 64,
-        },
-        "EfficientNet-Lite0, OCR of 128 and 64 channels, hierarchical attention; for CPUs",
-    ),
-}
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -82,7 +48,10 @@ def list_models(pattern: str = "*") -> list[str]:
 
 
 def describe_model(name: str) -> ModelDescription:
-    """Builder, arguments and one line for a name; UserError for a name that is none."""
+    """Builder, arguments and one line for a name; UserError for a name that is none.
+
+    The original's ``--arch`` names are names too (``published_names``).
+    """
     if name in MODELS:
         return MODELS[name]
     if name.startswith(TIMM_PREFIX):
@@ -90,6 +59,9 @@ def describe_model(name: str) -> ModelDescription:
         return ModelDescription(
             "timm_ocr", {"trunk": trunk}, f"timm's {trunk}, OCR, hierarchical attention"
         )
+    published = describe_published(name)
+    if published is not None:
+        return published
     near = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.0)
     raise UserError(
         f"there is no network named '{name}'; the nearest is '{near[0]}' (hierseg models lists "
@@ -103,7 +75,8 @@ def create_model(
     """A new network.
 
     Args:
-        name: A name of ``list_models``, or ``timm:NAME`` for any timm backbone.
+        name: A name of ``list_models``, ``timm:NAME`` for any timm backbone, or an ``--arch`` of
+            the original.
         num_classes: K.
         pretrained: Start the trunk from ImageNet weights, where they can be had.
         overrides: Arguments of the builder instead of the registry's, e.g. ``width=32``.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hierseg.checkpoint.published.key_table import KeyTable
 
-_TRUNK = (
+TRUNK_ROWS = (
     ("backbone.conv1", "trunk.stem.0.conv"),
     ("backbone.bn1", "trunk.stem.0.norm"),
     ("backbone.conv2", "trunk.stem.1.conv"),
@@ -48,7 +48,7 @@ _TRUNK = (
 
 _CONTEXT = "ocr.ocr_distri_head.object_context_block"
 
-_HEAD = (
+HEAD_ROWS = (
     ("ocr.conv3x3_ocr.0", "head.pixels.conv"),
     ("ocr.conv3x3_ocr.1.0", "head.pixels.norm"),
     ("ocr.aux_head.0", "head.auxiliary.0.conv"),
@@ -71,7 +71,7 @@ _HEAD = (
     ("ocr.cls_head", "head.classify"),
 )
 
-_ATTENTION = (
+ATTENTION_ROWS = (
     ("scale_attn.conv0", "attention.conv1.conv"),
     ("scale_attn.bn0", "attention.conv1.norm"),
     ("scale_attn.conv1", "attention.conv2.conv"),
@@ -79,4 +79,4 @@ _ATTENTION = (
     ("scale_attn.conv2", "attention.weigh"),
 )
 
-HRNET_OCR = KeyTable(_TRUNK + _HEAD + _ATTENTION)
+HRNET_OCR = KeyTable(TRUNK_ROWS + HEAD_ROWS + ATTENTION_ROWS)

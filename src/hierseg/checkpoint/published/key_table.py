@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+_PLACE = re.compile(r"\{(\w)(?:\+(\d+))?\}")
 
 
 class KeyTable:
     """Names of layers in a published checkpoint against names of layers here.
 
-    A row's ``{letter}`` stands for the same number on both sides. What follows the layer's name
-    (``.weight``, ``.running_mean`` ...) is the same in both.
+    A row's ``{letter}`` stands for the same number on both sides, ``{letter+1}`` for a number that
+    is one more there. What follows the layer's name (``.weight``, ``.running_mean`` ...) is the
+    same in both, unless ``tensors`` says otherwise.
 
     Args:
         rows: (published layer, own layer) each.
+        tensors: Published name -> own name of the tensors of a layer, where they differ.
+        absent: Own names of a layer's tensors that the publication does not have.
     """
 
-    def __init__(self, rows: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        rows: Sequence[tuple[str, str]],
+        tensors: Mapping[str, str] | None = None,
+        absent: Sequence[str] = (),
+    ) -> None:
         self.rows = tuple(rows)
-        self._to_own = [(_pattern(published), own) for published, own in rows]
-        self._to_published = [(_pattern(own), published) for published, own in rows]
+        self.tensors = dict(tensors or {})
+        self.absent = frozenset(absent)
+        own_tensors = {own: published for published, own in self.tensors.items()}
+        self._to_own = [_Row(published, own, self.tensors) for published, own in rows]
+        self._to_published = [_Row(own, published, own_tensors) for published, own in rows]
 
     def to_own(self, name: str) -> str | None:
         """The name here of a tensor's published name, or None if no row has it."""
@@ -27,22 +40,49 @@ class KeyTable:
 
     def to_published(self, name: str) -> str | None:
         """The published name of a tensor's name here, or None if no row has it."""
+        if name.rpartition(".")[2] in self.absent:
+            return None
         return _translate(name, self._to_published)
+
+
+class _Row:
+    """One row, read in one direction."""
+
+    def __init__(self, source: str, target: str, tensors: Mapping[str, str]) -> None:
+        self.start = source.partition("{")[0]
+        self.offsets = {letter: int(offset or 0) for letter, offset in _PLACE.findall(source)}
+        self.pattern = _pattern(source)
+        self.target = target
+        self.tensors = tensors
+
+    def translate(self, name: str) -> str | None:
+        # Most rows are ruled out by how they begin, which costs less than an expression.
+        match = self.pattern.fullmatch(name) if name.startswith(self.start) else None
+        if match is None:
+            return None
+        numbers = {letter: int(match[letter]) - offset for letter, offset in self.offsets.items()}
+        if any(number < 0 for number in numbers.values()):
+            return None
+        layer = _PLACE.sub(lambda place: str(numbers[place[1]] + int(place[2] or 0)), self.target)
+        return f"{layer}.{self.tensors.get(match['tensor'], match['tensor'])}"
 
 
 def _pattern(layer: str) -> re.Pattern[str]:
     """``a{x}.b`` as an expression that finds the number x and the tensor's own name."""
-    pieces = re.split(r"\{(\w)\}", layer)
-    expression = "".join(
-        f"(?P<{piece}>\\d+)" if index % 2 else re.escape(piece)
-        for index, piece in enumerate(pieces)
-    )
+    pieces = _PLACE.split(layer)
+    expression = re.escape(pieces[0])
+    found: set[str] = set()
+    for letter, literal in zip(pieces[1::3], pieces[3::3], strict=True):
+        again = letter in found
+        expression += f"(?P={letter})" if again else f"(?P<{letter}>0|[1-9]\\d*)"
+        expression += re.escape(literal)
+        found.add(letter)
     return re.compile(expression + r"\.(?P<tensor>[a-z_]+)")
 
 
-def _translate(name: str, rows: Sequence[tuple[re.Pattern[str], str]]) -> str | None:
-    for pattern, layer in rows:
-        match = pattern.fullmatch(name)
-        if match:
-            return f"{layer.format(**match.groupdict())}.{match['tensor']}"
+def _translate(name: str, rows: Sequence[_Row]) -> str | None:
+    for row in rows:
+        translated = row.translate(name)
+        if translated is not None:
+            return translated
     return None

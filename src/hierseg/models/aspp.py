@@ -1,0 +1,75 @@
+"""Context at several dilations: ASPP, or a dense prediction cell (METHOD section 3).
+
+Shape letters: B batch, C channels of the input, h and v height and width of the feature.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hierseg.layers import ConvNormAct
+
+DILATIONS = (12, 24, 36)
+"""Those of output stride 8."""
+CELL_DILATIONS = ((1, 6), (18, 15), (6, 21), (1, 1), (6, 3))
+"""(vertical, horizontal) of a to e at output stride 16 (Chen et al., arXiv 1809.04184)."""
+
+
+class ASPP(nn.Module):
+    """Atrous spatial pyramid pooling: global pooling, 1x1, and three dilated 3x3 branches.
+
+    Args:
+        in_channels: C.
+        channels: Channels of each branch; five of them are concatenated, the pooled one first.
+    """
+
+    def __init__(self, in_channels: int, channels: int = 256) -> None:
+        super().__init__()
+        self.out_channels = channels * (2 + len(DILATIONS))
+        self.pooled = ConvNormAct(in_channels, channels)
+        self.branches = nn.ModuleList(
+            [
+                ConvNormAct(in_channels, channels),
+                *(ConvNormAct(in_channels, channels, 3, dilation=rate) for rate in DILATIONS),
+            ]
+        )
+
+    @property
+    def needs_two_images(self) -> bool:
+        """Whether one image cannot be run now: its pooled branch would norm a single value.
+
+        Batch norm over several processes has the other processes' values as well.
+        """
+        norm = self.pooled.norm
+        return norm.training and not isinstance(norm, nn.SyncBatchNorm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, v) to (B, out_channels, h, v)."""
+        # Resized bilinearly, one pixel is the same everywhere.
+        pooled: Tensor = self.pooled(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:])
+        return torch.cat([pooled, *(branch(x) for branch in self.branches)], dim=1)
+
+
+class DensePredictionCell(nn.Module):
+    """Five dilated 3x3 convolutions, three of them on the first, one on another.
+
+    Args:
+        in_channels: C.
+        channels: Channels of each; a to e are concatenated.
+    """
+
+    def __init__(self, in_channels: int, channels: int = 256) -> None:
+        super().__init__()
+        self.out_channels = channels * len(CELL_DILATIONS)
+        rates = [(2 * vertical, 2 * horizontal) for vertical, horizontal in CELL_DILATIONS]
+        self.branches = nn.ModuleList(
+            ConvNormAct(in_channels if index == 0 else channels, channels, 3, dilation=rate)
+            for index, rate in enumerate(rates)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, v) to (B, out_channels, h, v)."""
+        a: Tensor = self.branches[0](x)
+        b, c, d = (branch(a) for branch in list(self.branches)[1:4])
+        return torch.cat([a, b, c, d, self.branches[4](b)], dim=1)

@@ -1,0 +1,129 @@
+"""The registry's table: networks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class ModelDescription(NamedTuple):
+    """A row of the registry."""
+
+    builder: str
+    """Name of the builder."""
+    arguments: dict[str, Any]
+    """What the builder is given beside its defaults."""
+    summary: str
+    """One line."""
+
+
+_HRNETS: dict[str, ModelDescription] = {
+    "hrnet48-ocr-hier": ModelDescription(
+        "hrnet_ocr", {"width": 48}, "HRNetV2-W48, OCR, hierarchical attention: HMSA's network"
+    ),
+    "hrnet48-ocr": ModelDescription(
+        "hrnet_ocr", {"width": 48, "hierarchical": False}, "HRNetV2-W48, OCR, one scale"
+    ),
+    "hrnet32-ocr-hier": ModelDescription(
+        "hrnet_ocr", {"width": 32}, "HRNetV2-W32, OCR, hierarchical attention"
+    ),
+    "hrnet18-ocr-hier": ModelDescription(
+        "hrnet_ocr", {"width": 18}, "HRNetV2-W18, OCR, hierarchical attention"
+    ),
+    "hrnet18s-ocr-hier": ModelDescription(
+        "hrnet_ocr",
+        {"width": 18, "small": True},
+        "HRNetV2-W18 small v2, OCR, hierarchical attention",
+    ),
+    "lite0-ocr-hier": ModelDescription(
+        "timm_ocr",
+        {
+            "trunk": "tf_efficientnet_lite0",
+            "reduced_channels": 32,
+            "mid_channels": 128,
+            "key_channels": 64,
+            "attention_channels": 64,
+        },
+        "EfficientNet-Lite0, OCR of 128 and 64 channels, hierarchical attention; for CPUs",
+    ),
+}
+
+_HRNETS |= {
+    "hrnet48": ModelDescription("hrnet_plain", {"width": 48}, "HRNetV2-W48, plain head, one scale"),
+    "hrnet48-hier": ModelDescription(
+        "hrnet_plain",
+        {"width": 48, "combine": "hierarchical"},
+        "HRNetV2-W48, plain head, hierarchical attention",
+    ),
+    "hrnet48-paired": ModelDescription(
+        "hrnet_plain",
+        {"width": 48, "combine": "paired"},
+        "HRNetV2-W48, plain head, paired attention",
+    ),
+    "hrnet48-ocraspp": ModelDescription(
+        "hrnet_ocr",
+        {"width": 48, "aspp": True, "hierarchical": False},
+        "HRNetV2-W48, OCR with ASPP, one scale",
+    ),
+    "hrnet48-ocraspp-hier": ModelDescription(
+        "hrnet_ocr",
+        {"width": 48, "aspp": True},
+        "HRNetV2-W48, OCR with ASPP, hierarchical attention",
+    ),
+}
+
+_TRUNKS = {
+    "wrn38": "WideResNet-38",
+    "xception71": "Xception-71",
+    "resnet50": "ResNet-50",
+    "resnet101": "ResNet-101",
+    "seresnext50": "SE-ResNeXt-50",
+    "seresnext101": "SE-ResNeXt-101",
+}
+
+
+def _deeplab(trunk: str, summary: str, **arguments: Any) -> ModelDescription:
+    return ModelDescription("deeplab", {"trunk": trunk, **arguments}, summary)
+
+
+_DEEPLABS: dict[str, ModelDescription] = {}
+for _trunk, _title in _TRUNKS.items():
+    _DEEPLABS[f"deeplabv3plus-{_trunk}"] = _deeplab(_trunk, f"DeepLabV3+, {_title}, one scale")
+    _DEEPLABS[f"deeplabv3plus-{_trunk}-hier"] = _deeplab(
+        _trunk, f"DeepLabV3+, {_title}, hierarchical attention", combine="hierarchical"
+    )
+for _trunk in ("wrn38", "seresnext50", "seresnext101", "resnet50"):
+    _DEEPLABS[f"vplr-{_trunk}"] = _deeplab(
+        _trunk,
+        f"VPLR's DeepLabV3+, {_TRUNKS[_trunk]}, aligned corners, one scale",
+        align_corners=True,
+    )
+_DEEPLABS |= {
+    "deeplabv3-resnet50": _deeplab("resnet50", "DeepLabV3, ResNet-50, one scale", refined=False),
+    "deeplabv3-resnet50-hier": _deeplab(
+        "resnet50",
+        "DeepLabV3, ResNet-50, hierarchical attention",
+        refined=False,
+        combine="hierarchical",
+    ),
+    "deeplabv3plus-resnet50-explicit": _deeplab(
+        "resnet50", "DeepLabV3+, ResNet-50, explicit attention at 0.5 1 2", combine="explicit"
+    ),
+    "deeplabv3plus-resnet50-paired": _deeplab(
+        "resnet50", "DeepLabV3+, ResNet-50, paired attention", combine="paired"
+    ),
+    "deeplabv3plus-wrn38-explicit": _deeplab(
+        "wrn38", "DeepLabV3+, WideResNet-38, explicit attention at 0.5 1 2", combine="explicit"
+    ),
+    "deeplabv3plus-resnet50-dpc": _deeplab(
+        "resnet50", "DeepLabV3+ with a dense prediction cell, ResNet-50, one scale", cell=True
+    ),
+    "deeplabv3plus-resnet50-dpc-hier": _deeplab(
+        "resnet50",
+        "DeepLabV3+ with a dense prediction cell, ResNet-50, hierarchical attention",
+        cell=True,
+        combine="hierarchical",
+    ),
+}
+
+MODELS: Mapping[str, ModelDescription] = {**_HRNETS, **_DEEPLABS}

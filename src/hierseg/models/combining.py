@@ -1,0 +1,94 @@
+"""How a builder's ``combine`` becomes attention and fusion."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from hierseg.errors import UsageError
+from hierseg.models.explicit import ExplicitFusion
+from hierseg.models.fusion import AverageFusion, Fusion
+from hierseg.models.hierarchical import HierarchicalFusion
+from hierseg.models.paired import PairedFusion
+from hierseg.models.scale_attention import ScaleAttention
+
+WAYS = ("average", "hierarchical", "explicit", "paired")
+EXPLICIT_SCALES = (0.5, 1.0, 2.0)
+"""HMSA table 1 trains and evaluates explicit attention with these."""
+
+
+class Combination(NamedTuple):
+    """What a network takes beside trunk and head; ``_asdict()`` gives its arguments."""
+
+    attention: nn.Module | None
+    fusion: Fusion
+    scales: tuple[float, ...]
+    train_scales: tuple[float, ...]
+
+
+class AttentionOptions(NamedTuple):
+    """Numbers of the attention over scales.
+
+    Attributes:
+        channels: Channels of its 3x3 convolutions (explicit attention has twice as many).
+        second: Whether there is a second 3x3 convolution.
+        dropout: Probability of dropping a value before the last convolution, in training.
+        norm: Whether explicit attention has batch norm; the others always have.
+    """
+
+    channels: int = 256
+    second: bool = True
+    dropout: float = 0.0
+    norm: bool = False
+
+
+def combine_scales(
+    way: str,
+    features: int,
+    options: AttentionOptions,
+    scales: tuple[float, ...] | None = None,
+    train_scales: tuple[float, ...] | None = None,
+    default: tuple[float, ...] = (0.5, 1.0, 2.0),
+) -> dict[str, Any]:
+    """Attention, fusion and scales, as arguments of ``SegmentationNetwork``.
+
+    Args:
+        way: One of ``WAYS``.
+        features: Channels of the head's features.
+        options: Numbers of the attention.
+        scales: Scales of evaluation; None for ``default``, or 1.0 alone if nothing attends.
+        train_scales: Scales of training; None for 0.5 and 1.0, or 1.0 alone likewise. Explicit
+            attention is evaluated with them, and has (0.5, 1.0, 2.0) where neither is given.
+        default: Scales of evaluation of what attends to pairs of scales.
+
+    Raises:
+        UsageError: An unknown way, a dropout that is none, or scales that exclude each other.
+    """
+    if way not in WAYS:
+        raise UsageError(f"scales cannot be combined by {way!r:.40}; give {', '.join(WAYS)}.")
+    channels, second, dropout, norm = options
+    if not 0 <= dropout < 1:
+        raise UsageError(f"attention_dropout {dropout:g} is not a probability below 1.")
+    attention: nn.Module | None = None
+    fusion: Fusion
+    pair: tuple[float, ...] = (0.5, 1.0)
+    if way == "average":
+        fusion, default, pair = AverageFusion(), (1.0,), (1.0,)
+    elif way == "explicit":
+        pair = train_scales or scales or EXPLICIT_SCALES
+        default = pair
+        if sorted(scales or pair) != sorted(pair):
+            raise UsageError(
+                "explicit attention is evaluated at the scales that it is trained with; give one "
+                "set for both."
+            )
+        fusion = ExplicitFusion(features, pair, 2 * channels, norm=norm)
+    else:
+        joined = 2 * features if way == "paired" else features
+        made = ScaleAttention(joined, channels, second=second, dropout=dropout)
+        if way == "paired":
+            fusion = PairedFusion(made)
+        else:
+            attention, fusion = made, HierarchicalFusion()
+    return Combination(attention, fusion, scales or default, train_scales or pair)._asdict()
