@@ -15,7 +15,16 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import hierseg
 from hierseg.errors import UsageError, UserError
@@ -165,8 +174,12 @@ def _present(function: Callable[..., Any]) -> Callable[..., Any]:
     parameters = []
     for parameter in inspect.signature(function).parameters.values():
         hint = hints[parameter.name]
+        flag = parameter.name.rstrip("_")  # from_ is --from, a word that Python keeps for itself
         if parameter.default is None:
-            hint = Annotated[hint, tyro.conf.arg(help_behavior_hint="")]
+            words = _literal_words(hint)
+            metavar = f"{{{','.join(words)}}} ..." if words else None
+            marker = tyro.conf.arg(name=flag, metavar=metavar, help_behavior_hint="")
+            hint = Annotated[hint, marker]
         elif parameter.kind is parameter.POSITIONAL_ONLY and get_origin(hint) is tuple:
             metavar = f"{parameter.name.removesuffix('s').upper()} ..."
             hint = Annotated[
@@ -178,6 +191,16 @@ def _present(function: Callable[..., Any]) -> Callable[..., Any]:
     # A line that is indented further than the name of an argument goes on with its text.
     call.__doc__ = re.sub(r"(?<=\S)\n {8,}", " ", inspect.getdoc(function) or "")
     return call
+
+
+def _literal_words(hint: Any) -> tuple[str, ...]:
+    """The words of ``tuple[Literal[...], ...] | None``, of which tyro would print three brackets;
+    none for other hints.
+    """
+    for part in get_args(hint):
+        if get_origin(part) is tuple and get_origin(get_args(part)[0]) is Literal:
+            return get_args(get_args(part)[0])
+    return ()
 
 
 def _registry() -> Any:

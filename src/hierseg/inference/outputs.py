@@ -23,6 +23,7 @@ def write_outputs(
     bytes: int,
     modified: int,
     seconds: float,
+    pictures: bool = True,
 ) -> ImageRecord:
     """Write what ``save`` names, and the pictures of the page.
 
@@ -35,12 +36,13 @@ def write_outputs(
         bytes: Its size, and
         modified: its time of change in nanoseconds, by which a changed image is noticed.
         seconds: Time in the network.
+        pictures: Whether the page's pictures are written.
 
     Raises:
         OSError: A file cannot be written.
     """
     written = [file for key in save for file in WRITERS[key](prediction, out, name)]
-    panels = write_panels(prediction, out, name, list(save))
+    panels = write_panels(prediction, out, name, list(save)) if pictures else []
     files = [file.relative_to(out).as_posix() for file in written]
     height, width = prediction.labels.shape
     return ImageRecord(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, Full, Queue
 from threading import Event, Thread
@@ -29,10 +29,13 @@ Value = TypeVar("Value")
 
 
 class Reading(NamedTuple, Generic[Item]):
-    """What was to be read, and its (H, W, 3) uint8 RGB pixels or why there are none."""
+    """What was to be read, and its (H, W, 3) uint8 RGB pixels or why there are none.
+
+    None is for what needs no network; it is written in its turn, without a prediction.
+    """
 
     item: Item
-    pixels: Pixels | UserError
+    pixels: Pixels | UserError | None
 
 
 class Pipeline(Generic[Item, Result]):
@@ -52,7 +55,7 @@ class Pipeline(Generic[Item, Result]):
         self,
         predictor: Predictor,
         batch: int,
-        write: Callable[[Item, Prediction, float], Result],
+        write: Callable[[Item, Prediction | None, float], Result],
         finish: Callable[[Result], None],
         skip: Callable[[Item, str], None],
     ) -> None:
@@ -83,11 +86,11 @@ class Pipeline(Generic[Item, Result]):
                 if future.done() and not future.cancelled() and future.exception() is None:
                     self.finish(future.result())
 
-    def _predict(self, group: list[Reading[Item]]) -> list[Prediction | UserError]:
+    def _predict(self, group: list[Reading[Item]]) -> list[Prediction | UserError | None]:
         """Predictions of images of one size; of those that cannot be had, why not."""
         pixels = []
         for reading in group:
-            if isinstance(reading.pixels, UserError):
+            if reading.pixels is None or isinstance(reading.pixels, UserError):
                 return [reading.pixels]  # such a reading is a group of its own
             pixels.append(reading.pixels)
         try:
@@ -114,7 +117,10 @@ def group_by_size(readings: Iterable[Reading[Item]], batch: int) -> Iterator[lis
     """
     groups: dict[tuple[int, ...], list[Reading[Item]]] = {}
     for reading in readings:
-        if isinstance(reading.pixels, UserError):
+        if reading.pixels is None:
+            yield from groups.values()  # in its turn
+            groups.clear()
+        if reading.pixels is None or isinstance(reading.pixels, UserError):
             yield [reading]
             continue
         size = reading.pixels.shape
@@ -140,7 +146,7 @@ def read_ahead(
         yield under_way.popleft().result()
 
 
-def run_ahead(values: Iterator[Value], ahead: int) -> Iterator[Value]:
+def run_ahead(values: Iterator[Value], ahead: int) -> Generator[Value, None, None]:
     """The values of an iterator that runs in a thread of its own, a few values before its reader.
 
     What it raises is raised here. The thread ends when the reader does.

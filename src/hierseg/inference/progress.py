@@ -23,17 +23,19 @@ class RunProgress:
     """Counts images, and tells images a second and the time left.
 
     Args:
-        total: How many images there are to do.
+        total: How many images there are to do; None where that is not known.
         console: Where to say it; None says nothing.
+        unit: What is counted.
     """
 
-    def __init__(self, total: int, console: Console | None) -> None:
+    def __init__(self, total: int | None, console: Console | None, unit: str = "images") -> None:
         self.total = total
+        self.unit = unit
         self.console = console
         self.done = 0
         self._start = self._last = time.monotonic()
         self._bars: Progress | None = None
-        if console is not None and console.is_terminal and total:
+        if console is not None and console.is_terminal and total != 0:
             self._bars = Progress(
                 TextColumn("segmenting"),
                 BarColumn(),
@@ -69,16 +71,24 @@ class RunProgress:
         """One more image is done or skipped."""
         self.done += 1
         if self._bars is not None:
-            self._bars.update(self._task, completed=self.done, rate=f"{self.rate:.1f} images/s")
-        elif self.console is not None and self.done < self.total:
+            self._bars.update(
+                self._task, completed=self.done, rate=f"{self.rate:.1f} {self.unit}/s"
+            )
+        elif self.console is not None and self.done != self.total:
             now = time.monotonic()
             if now - self._last >= SECONDS_BETWEEN_LINES:
                 self._last = now
-                left = (self.total - self.done) / self.rate
-                self.say(
-                    f"{self.done} of {self.total} images, {self.rate:.1f} images/s, "
-                    f"{left / 60:.0f} min {left % 60:.0f} s left"
-                )
+                self.say(self._line())
+
+    def _line(self) -> str:
+        rate = f"{self.rate:.1f} {self.unit}/s"
+        if self.total is None:
+            return f"{self.done} {self.unit}, {rate}"
+        left = max(0.0, (self.total - self.done) / self.rate)
+        return (
+            f"{self.done} of {self.total} {self.unit}, {rate}, "
+            f"{left / 60:.0f} min {left % 60:.0f} s left"
+        )
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""

@@ -158,7 +158,8 @@ class _Run:
         except UserError as error:
             return Reading(path, error)
 
-    def _write(self, path: Path, prediction: Prediction, seconds: float) -> ImageRecord:
+    def _write(self, path: Path, prediction: Prediction | None, seconds: float) -> ImageRecord:
+        assert prediction is not None
         try:
             status = get_status(path)
         except OSError:  # it may have been moved away meanwhile

@@ -1,0 +1,114 @@
+"""A folder run against the network's own time: what reading, deciding and writing add to it.
+
+    python -m benchmarks.folder [--images 200] [--size 360x480] [--weights FILE|NAME] [--batch 1]
+
+Both sides run in one process, in turns, over the same frames of Miniature Streets. The network's
+own time is that of its forward pass over frames that are in memory; the folder run reads JPEGs,
+decides, and writes overlays, label maps, the pictures of the page, the page and the summary. The
+acceptance is a ratio of at most 1.2. Without packaged weights a network of random ones is measured:
+the time is the same, the outlines of its overlays are more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from hierseg.checkpoint import find_weights, load_model, save_checkpoint
+from hierseg.data.streets import draw_street
+from hierseg.errors import UserError
+from hierseg.inference import Predictor, RunSettings, run_folder
+from hierseg.inference.memory import keep_freed_memory
+from hierseg.inference.run_page import write_run_page
+from hierseg.labels import CITYSCAPES
+from hierseg.models import SegmentationNetwork, create_model
+from hierseg.size import Size
+
+DISTINCT = 8  # scenes that are drawn; each file is another cut of one
+
+
+def write_frames(folder: Path, count: int, size: Size) -> list[Path]:
+    """JPEG frames in a folder."""
+    scenes = [draw_street(seed, size)[0] for seed in range(DISTINCT)]
+    folder.mkdir()
+    paths = [folder / f"frame{number:04d}.jpg" for number in range(count)]
+    for number, path in enumerate(paths):
+        shifted = np.roll(scenes[number % DISTINCT], 7 * number, axis=1)
+        cv2.imwrite(str(path), cv2.cvtColor(shifted, cv2.COLOR_RGB2BGR))
+    return paths
+
+
+def load_network(weights: str | None, folder: Path) -> SegmentationNetwork:
+    """The weights named, or the packaged ones, or where there are none random ones."""
+    try:
+        network = load_model(weights or find_weights())
+    except UserError:
+        if weights is not None:
+            raise
+        torch.manual_seed(0)
+        path = folder / "random.safetensors"
+        save_checkpoint(path, create_model("lite0-ocr-hier", CITYSCAPES.num_classes), CITYSCAPES)
+        network = load_model(path)
+        print("no packaged weights here: lite0-ocr-hier with random ones")
+    return network.eval()
+
+
+def time_network(network: SegmentationNetwork, frames: list[Path], batch: int) -> float:
+    """Seconds of the forward passes over all frames, which are read before."""
+    images = [torch.from_numpy(cv2.imread(str(path))).permute(2, 0, 1) for path in frames]
+    stacks = [torch.stack(images[i : i + batch]) for i in range(0, len(images), batch)]
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for stack in stacks:
+            network(stack)
+    return time.perf_counter() - start
+
+
+def time_folder(network: SegmentationNetwork, frames: list[Path], batch: int, out: Path) -> float:
+    """Seconds of the whole run over the same frames."""
+    settings = RunSettings(save=("overlay", "labels"), batch=batch)
+    start = time.perf_counter()
+    predictor = Predictor(network)
+    summary = run_folder(predictor, frames, out, settings)
+    write_run_page(summary, predictor.label_space, out)
+    seconds = time.perf_counter() - start
+    assert len(summary.records) == len(frames)
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--size", default="360x480")
+    parser.add_argument("--weights")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=2)
+    options = parser.parse_args()
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        frames = write_frames(folder / "in", options.images, Size.parse(options.size))
+        network = load_network(options.weights, folder)
+        time_network(network, frames[: 4 * options.batch], options.batch)  # warm
+        sides = []
+        for turn in range(options.repeats):
+            own = time_network(network, frames, options.batch)
+            whole = time_folder(network, frames, options.batch, folder / f"out{turn}")
+            sides.append((own, whole))
+            print(
+                f"{len(frames)} frames of {options.size}: network {own:.2f} s, folder run "
+                f"{whole:.2f} s, ratio {whole / own:.3f}",
+                flush=True,
+            )
+    own, whole = (min(times) for times in zip(*sides, strict=True))
+    print(f"best of each: ratio {whole / own:.3f} ({own / len(frames) * 1000:.1f} ms an image)")
+
+
+if __name__ == "__main__":
+    main()

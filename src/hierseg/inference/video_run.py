@@ -1,0 +1,213 @@
+"""The policy of a video run: label frames and an overlay video, both usable whatever ends it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from hierseg.data.reading import read_label_ids
+from hierseg.errors import UserError
+from hierseg.inference.outputs import write_outputs
+from hierseg.inference.panels import FOLDER
+from hierseg.inference.pipeline import AHEAD, Pipeline, Reading, run_ahead
+from hierseg.inference.prediction import Prediction
+from hierseg.inference.predictor import Predictor
+from hierseg.inference.progress import RunProgress
+from hierseg.inference.rendering import render_overlay
+from hierseg.inference.run import SECONDS_BETWEEN_SUMMARIES, RunSettings, describe_run
+from hierseg.inference.summary import ImageRecord, Summary
+from hierseg.inference.video import WHOLE, Clip, Frame, Video
+from hierseg.inference.video_writing import OverlayVideo
+from hierseg.inference.writers import write_legend, write_picture
+
+Picture = npt.NDArray[np.uint8]
+
+
+def run_video(
+    predictor: Predictor,
+    video: Video,
+    out: Path,
+    settings: RunSettings,
+    clip: Clip = WHOLE,
+    frames: bool = False,
+    console: Console | None = None,
+) -> Summary:
+    """Segment a video into ``STEM_overlay.mp4``, of the same frame rate, and files of each frame.
+
+    Frames that an earlier run has segmented are not segmented again; the overlay video is made
+    anew from their label files.
+
+    Args:
+        predictor: With ``keep_scales`` where ``settings.save`` needs it.
+        video: The video; its ``damage`` says afterwards what it lacks.
+        out: Folder of the outputs, ``legend.json`` and ``summary.json``; made where it is not.
+        settings: What is written: ``overlay`` is the video; all else are files of each frame,
+            ``STEM_frames/000123_KIND.png``, by the frame's number in the video.
+        clip: Which frames are taken.
+        frames: Write each frame itself, ``..._image.png``, and its overlay, ``..._overlay.jpg``,
+            and the pictures for a page of all frames.
+        console: For progress; None for none.
+
+    Raises:
+        UsageError: ``out`` holds outputs that were made with other weights or settings.
+        UserError: No frame could be decoded.
+        OSError: The outputs cannot be written.
+        KeyboardInterrupt: As it came; overlay video and summary hold what is done.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    stem = video.path.stem
+    described = describe_video_run(predictor, settings, video, clip, frames)
+    summary = Summary.open(out, described, settings.overwrite)
+    out.joinpath(f"{stem}_frames").mkdir(exist_ok=True)
+    if frames:
+        out.joinpath(FOLDER, f"{stem}_frames").mkdir(parents=True, exist_ok=True)
+    about = {"weights": settings.weights, "label_space": predictor.label_space.name}
+    summary.about = {**about, "frame_rate": float(video.rate), "video": None}
+    write_legend(predictor.label_space, out)
+    with ExitStack() as stack:
+        overlay = None
+        if "overlay" in settings.save:
+            overlay = stack.enter_context(OverlayVideo(out / f"{stem}_overlay.mp4", video.rate))
+            summary.about["video"] = overlay.path.name
+        progress = stack.enter_context(RunProgress(video.count(clip), console, "frames"))
+        run = _VideoRun(video, out, settings, frames, summary, overlay, progress)
+        try:
+            run.segment(predictor, clip)
+            if overlay is not None:
+                overlay.hold(video.last_index)
+            summary.complete = video.damage is None
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted; {len(summary.records)} frames are done, and the same command goes "
+                "on from there."
+            ) from None
+        finally:
+            summary.records = dict(sorted(summary.records.items()))
+            summary.write(out)
+    if not summary.records:
+        raise UserError(f"{video.damage or f'{video.path} has no frame between --from and --to'}.")
+    return summary
+
+
+def describe_video_run(
+    predictor: Predictor, settings: RunSettings, video: Video, clip: Clip, frames: bool
+) -> dict[str, object]:
+    """What the outputs depend on, the video included: its frames are known by number alone."""
+    status = video.path.stat()
+    return {
+        **describe_run(predictor, settings),
+        "video": os.path.abspath(video.path),  # noqa: PTH100 - links keep their own names
+        "video_bytes": status.st_size,
+        "video_modified": status.st_mtime_ns,
+        "every": clip.every,
+        "from": clip.start,
+        "to": clip.end,
+        "frames": frames,
+    }
+
+
+class _Written(NamedTuple):
+    """A frame whose files are there, and its overlay where a video of them is made."""
+
+    number: int
+    record: ImageRecord
+    picture: Picture | None
+
+
+class _VideoRun:
+    """What a video run does with a frame as it is read, written and finished."""
+
+    def __init__(
+        self,
+        video: Video,
+        out: Path,
+        settings: RunSettings,
+        frames: bool,
+        summary: Summary,
+        overlay: OverlayVideo | None,
+        progress: RunProgress,
+    ) -> None:
+        self.video, self.out, self.summary = video, out, summary
+        self.overlay, self.progress, self.frames = overlay, progress, frames
+        each = settings.save if frames else [key for key in settings.save if key != "overlay"]
+        self.save, self.batch = list(each), settings.batch
+        self._written = time.monotonic()
+
+    def segment(self, predictor: Predictor, clip: Clip) -> None:
+        """Segment the frames in order, but for those that are done."""
+        self._space = predictor.label_space
+        pipeline = Pipeline(predictor, self.batch, self._write, self._finish, self._skip)
+        decoded = run_ahead(self.video.frames(clip), AHEAD + self.batch - 1)
+        try:
+            pipeline.run(self._readings(decoded))
+        finally:
+            decoded.close()
+
+    def _name(self, frame: Frame) -> str:
+        return f"{self.video.path.stem}_frames/{frame.index:06d}"
+
+    def _source(self, frame: Frame) -> str:
+        return f"{self.video.path.name} frame {frame.index:06d}"
+
+    def _write(self, frame: Frame, prediction: Prediction | None, seconds: float) -> _Written:
+        """Write a frame's files and draw its overlay; in a writer's thread."""
+        if prediction is None:  # an earlier run has written them
+            record = self.summary.records[self._source(frame)]
+            labels = None
+            if self.overlay is not None:
+                labels = read_label_ids(self.out / f"{self._name(frame)}_labels.png")
+        else:
+            record = self._write_files(frame, prediction, seconds)
+            labels = prediction.labels
+        picture = None
+        if self.overlay is not None and labels is not None:
+            picture = render_overlay(frame.pixels, labels, self._space)
+        return _Written(frame.index, record, picture)
+
+    def _write_files(self, frame: Frame, prediction: Prediction, seconds: float) -> ImageRecord:
+        name = self._name(frame)
+        record = write_outputs(
+            prediction,
+            self.out,
+            name,
+            self.save,
+            source=self._source(frame),
+            bytes=0,
+            modified=0,
+            seconds=seconds,
+            pictures=self.frames,
+        )
+        record.facts.append(f"{frame.time:.2f} s")
+        if self.frames:
+            image = write_picture(self.out / f"{name}_image.png", frame.pixels)
+            record.files.append(image.relative_to(self.out).as_posix())
+        return record
+
+    def _finish(self, written: _Written) -> None:
+        self.summary.records[written.record.source] = written.record
+        if self.overlay is not None and written.picture is not None:
+            self.overlay.add(written.picture, written.number)
+        self.progress.advance()
+        if time.monotonic() - self._written > SECONDS_BETWEEN_SUMMARIES:
+            self.summary.write(self.out)
+            self._written = time.monotonic()
+
+    def _skip(self, frame: Frame, reason: str) -> None:
+        self.summary.skipped[self._source(frame)] = reason
+        self.progress.advance()
+
+    def _readings(self, frames: Iterator[Frame]) -> Iterator[Reading[Frame]]:
+        """Frames for the network, and those that are done already for the overlay video alone."""
+        reusable = "labels" in self.save or self.overlay is None
+        for frame in frames:
+            record = self.summary.records.get(self._source(frame))
+            done = record is not None and all((self.out / file).is_file() for file in record.files)
+            yield Reading(frame, None if done and reusable else frame.pixels)
