@@ -17,7 +17,8 @@ from hierseg.size import Size
 def streets_lite0() -> Experiment:
     """The model in the box: the small network on Miniature Streets of 256x512.
 
-    Command: hierseg train streets-lite0 --data.root STREETS --runtime.out runs/streets-lite0
+    Command: hierseg streets --out STREETS --count 2000 --val-fraction 0.05 --seed 0, then
+        hierseg train streets-lite0 --data.root STREETS --runtime.out runs/streets-lite0
     Hardware: two CPU cores with bf16 (AVX512-BF16 or AMX).
     Time: under ten minutes.
     Expected mIoU: above 0.70 on scenes of another seed at 0.5 1.
@@ -32,15 +33,17 @@ def streets_lite0() -> Experiment:
             crop=Size(256, 512),
             scale_min=0.75,
             scale_max=1.5,
-            batch=8,
+            batch=4,
         ),
-        loss=LossConfig(main="cross_entropy", auxiliary_weight=0.4),
+        loss=LossConfig(
+            main="image_weighted", weighting="inverse", weight_bound=0.03, auxiliary_weight=0.4
+        ),
         optim=OptimConfig(
             optimizer="adamw",
-            lr=1e-3,
-            trunk_lr_factor=0.3,
+            lr=2e-3,
+            trunk_lr_factor=0.5,
             weight_decay=1e-2,
-            epochs=3,
+            epochs=1,
             poly_exponent=1.0,
             schedule_unit="step",
             warmup_steps=40,
