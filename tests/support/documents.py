@@ -1,0 +1,46 @@
+"""Commands and files of a document, used as they stand there.
+
+A fenced block is run when an HTML comment ``<!-- run: NAME -->`` stands on the line before it; the
+blocks of one name run one after another in one folder. ``<!-- file: NAME -->`` names a file that a
+block is the content of.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+RUN = re.compile(r"<!-- run: (\w+) -->\n```(\w+)\n(.*?)```", re.DOTALL)
+FILE = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
+
+
+def run_blocks(document: str, name: str, folder: Path) -> list[str]:
+    """Run the blocks of a name in a folder; return the command lines that were run."""
+    ran = []
+    for block, language, text in RUN.findall(document):
+        if block != name:
+            continue
+        if language == "python":
+            subprocess.run([sys.executable, "-c", text], cwd=folder, check=True, timeout=600)
+            ran.append("python")
+            continue
+        for line in text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if not words:
+                continue
+            assert words[0] == "hierseg", line
+            command = [sys.executable, "-m", "hierseg", *words[1:]]
+            subprocess.run(command, cwd=folder, check=True, timeout=3600)
+            ran.append(line)
+    return ran
+
+
+def write_files(document: str, folder: Path) -> list[str]:
+    """Write the files that a document holds into a folder; return their names."""
+    found = FILE.findall(document)
+    for name, text in found:
+        (folder / name).write_text(text, encoding="utf-8")
+    return [name for name, _ in found]
