@@ -38,6 +38,26 @@ def test_encode_names_every_id_that_nobody_claims() -> None:
     assert caught.value.ids == [5, 12]
 
 
+@pytest.mark.parametrize("classes", [19, 254, 255])
+def test_eight_and_sixteen_bits_encode_alike(classes: int) -> None:
+    # With 255 classes and ignore no byte is left to stand for ids of no class.
+    space = LabelSpace(
+        name="many",
+        names=tuple(map(str, range(classes))),
+        colors=((0, 0, 0),) * classes,
+        raw_ids=tuple(range(classes - 1, -1, -1)),
+        ignored_raw_ids=(255,),
+    )
+    known = np.array([*range(classes), 255], np.uint8).reshape(1, -1)
+    narrow, wide = space.encode(known), space.encode(known.astype(np.uint16))
+    assert narrow.dtype == wide.dtype == np.uint8
+    assert narrow.tolist() == wide.tolist() == [[*range(classes - 1, -1, -1), 255]]
+    narrow[0, 0] = 0  # it can be written to
+    for raw in sorted({classes, 254} - {255}) if classes < 255 else []:
+        with pytest.raises(UnknownLabelError, match=f"label ids {raw} are"):
+            space.encode(np.array([0, raw], np.uint8))
+
+
 def test_encode_of_nothing_is_nothing() -> None:
     assert make().encode(np.zeros((0, 4), np.uint8)).shape == (0, 4)
 
