@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
-from support.damage import add_an_unknown_id, write_sound
 
 from hierseg.build import Datasets, build_datasets
 from hierseg.config import Experiment
@@ -19,6 +18,7 @@ from hierseg.size import Size
 from hierseg.training import train
 from hierseg.training.indexing import index_sources
 from hierseg.training.loading import build_sampler
+from support.damage import add_an_unknown_id, write_sound
 
 from .conftest import change
 
