@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from hierseg.errors import UsageError, UserError
 from hierseg.models import build_network, create_model, describe_model, list_models
@@ -13,14 +14,16 @@ from hierseg.models.builders import build_hrnet_ocr
 PARAMETERS = {  # Millions. 72.1 is the published network's: its manifest has as many values.
     "hrnet48-ocr-hier": 72.1, "hrnet48-ocr": 70.4, "hrnet18s-ocr-hier": 8.2, "lite0-ocr-hier": 3.3,
 }  # fmt: skip
+OBJECT_CONTEXTUAL = [
+    "hrnet48-ocr-hier", "hrnet48-ocr", "hrnet32-ocr-hier", "hrnet18-ocr-hier", "hrnet18s-ocr-hier",
+    "lite0-ocr-hier",
+]  # fmt: skip
 
 
 def test_names() -> None:
-    assert set(list_models()) == {
-        "hrnet48-ocr-hier", "hrnet48-ocr", "hrnet32-ocr-hier", "hrnet18-ocr-hier",
-        "hrnet18s-ocr-hier", "lite0-ocr-hier",
-    }  # fmt: skip
-    assert list_models("hrnet48*") == ["hrnet48-ocr", "hrnet48-ocr-hier"]
+    assert set(OBJECT_CONTEXTUAL) <= set(list_models())
+    assert list_models() == sorted(list_models())
+    assert list_models("hrnet48-ocr-h*") == ["hrnet48-ocr-hier"]
     assert "timm:resnet18" in list_models("timm:resnet*")
 
 
@@ -40,7 +43,13 @@ def test_lite0_is_light_and_normalises_as_its_weights_were_trained() -> None:
     assert network.trunk.strides == (4, 8, 16, 32)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in OBJECT_CONTEXTUAL else pytest.param(name, marks=pytest.mark.slow)
+        for name in list_models()
+    ],
+)
 def test_description(name: str) -> None:
     description = describe_model(name)
     network = create_model(name, num_classes=3)
@@ -48,11 +57,12 @@ def test_description(name: str) -> None:
     assert network.builder_arguments == {**description.arguments, "num_classes": 3}
     assert description.summary
     assert "\n" not in description.summary
-    hierarchical = name.endswith("-hier")
-    assert (network.attention is not None) == hierarchical
+    # Paired and explicit attention are parts of their fusions.
+    assert (network.attention is not None) == name.endswith("-hier")
+    several = name.endswith(("-hier", "-paired", "-explicit"))
     assert 1.0 in network.scales
-    assert (len(network.scales) > 1) == hierarchical
-    assert network.train_scales == ((0.5, 1.0) if hierarchical else (1.0,))
+    assert (len(network.scales) > 1) == several
+    assert {0.5, 1.0} <= set(network.train_scales) if several else network.train_scales == (1.0,)
 
 
 def test_overrides() -> None:
@@ -64,6 +74,12 @@ def test_overrides() -> None:
     assert network.head.join.align_corners
     assert network.trunk.stage4[0].align_corners
     assert (network.scales, network.train_scales) == ((1.0, 2.0), (1.0,))
+
+
+@pytest.mark.parametrize("name", ["hrnet18s-ocr-hier", "lite0-ocr-hier"])
+def test_convolutions_are_channels_last(name: str) -> None:
+    weights = [p for p in create_model(name).parameters() if p.ndim == 4]
+    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)
 
 
 def test_unknown_names_get_the_nearest() -> None:
