@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import json as json_format
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from hierseg.errors import UsageError, UserError
 from hierseg.size import Size
+
+if TYPE_CHECKING:
+    from hierseg.data import SegmentationDataset
+    from hierseg.evaluation import Evaluation, WorstImages
+    from hierseg.evaluation.score import Watcher
+    from hierseg.inference.tiling import Windows
+
+    Measure = Callable[
+        [SegmentationDataset, int | None, Callable[[int, int], None], Sequence[Watcher]], Evaluation
+    ]
+
+Mode = Literal["whole", "slide"]
+Ids = Literal["train", "raw"]
 
 
 def evaluate(
@@ -22,6 +37,14 @@ def evaluate(
     cv: int = 0,
     long_edge: int | None = None,
     val_crop: Size | None = None,
+    mode: Mode = "whole",
+    window: Size | None = None,
+    overlap: float | None = None,
+    predictions: Path | None = None,
+    ids: Ids = "train",
+    worst: int = 0,
+    out: Path = Path("evaluation"),
+    save_predictions: Path | None = None,
 ) -> None:
     """Measure a network on a labelled split: mIoU, and IoU, precision and recall of each class.
 
@@ -30,43 +53,172 @@ def evaluate(
             (.yaml, .json) that describes your own.
         root: Folder that holds the data set; a file that describes one says by itself.
         split: Split that is evaluated on.
-        weights: Checkpoint file, run folder, or name of packaged weights; the model in the box
-            where none is given.
-        scales: Scales of the image, with 1 among them; the checkpoint's own where none are given.
+        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
         flip: Average with the mirrored image.
         device: auto, cpu, or cuda.
         limit: Only the first so many images of the split.
         json: Write the result to this file as well, fractions in [0, 1].
         cv: Cross-validation split of cityscapes (0 is the standard one) or kitti.
-        long_edge: Pixels that the longer side of an image is brought to before the network sees
-            it; the labels stay as they are.
+        long_edge: Pixels that the longer side of an image is run at; labels stay as they are.
         val_crop: Count the central crop of this size alone.
+        mode: whole, or slide: windows that overlap, their logits blended.
+        window: Size of the windows; by default a square of the image's shorter side.
+        overlap: Share of a window that its neighbour sees too, at least; 0.25 by default.
+        predictions: Score this folder's one-channel PNG, NAME.png or NAME_....png, not a network.
+        ids: What they hold: train ids, or raw ids, those of the data set's own files.
+        worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
+        out: Folder of that page.
+        save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
     """
-    from hierseg.build import check_scales, choose_device
-    from hierseg.checkpoint import load_model
-    from hierseg.commands.progress import show_progress
-    from hierseg.data import DataOptions, open_dataset, resize_dataset
-    from hierseg.evaluation import evaluate as measure
-    from hierseg.evaluation import format_table
-    from hierseg.inference.memory import keep_freed_memory
+    _check_numbers(limit, long_edge, val_crop, worst, json)
+    windows = _choose_windows(mode, window, overlap)
+    if predictions is None:
+        measure = _by_network(weights, scales, flip, device, windows)
+    else:
+        _refuse_with_predictions(weights, scales, flip, windows, long_edge, val_crop)
+        measure = _by_label_maps(predictions, ids)
+    dataset = _open(data, root, split, cv, long_edge, val_crop)
+    result = _measure(measure, dataset, limit, worst, out, save_predictions)
+    if json is not None:
+        json.write_text(json_format.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
 
-    if scales is not None:
-        check_scales(scales, "--scales")
+
+def _open(
+    data: str,
+    root: Path | None,
+    split: str,
+    cv: int,
+    long_edge: int | None,
+    val_crop: Size | None,
+) -> SegmentationDataset:
+    from hierseg.data import DataOptions, open_dataset, resize_dataset
+
+    dataset = open_dataset(data, root, split, options=DataOptions(cv=cv))
+    return resize_dataset(dataset, long_edge, val_crop)
+
+
+def _measure(
+    measure: Measure,
+    dataset: SegmentationDataset,
+    limit: int | None,
+    worst: int,
+    out: Path,
+    save_predictions: Path | None,
+) -> Evaluation:
+    """Measure, print the table, and write what is asked for of single images."""
+    from hierseg.commands.progress import show_progress
+    from hierseg.evaluation import PredictionFiles, WorstImages, format_table
+
+    watchers: list[Watcher] = []
+    ranking = WorstImages(worst, dataset, out) if worst else None
+    if ranking is not None:
+        watchers.append(ranking)
+    if save_predictions is not None:
+        watchers.append(PredictionFiles(save_predictions, dataset.label_space))
+    with show_progress("evaluating") as on_progress:
+        result = measure(dataset, limit, on_progress, watchers)
+    print(format_table(result))
+    if ranking is not None:
+        print(f"worst images: {ranking.write(result).resolve().as_uri()}")
+    return result
+
+
+def _check_numbers(
+    limit: int | None,
+    long_edge: int | None,
+    val_crop: Size | None,
+    worst: int,
+    json: Path | None,
+) -> None:
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit} leaves no images; give 1 or more.")
     if long_edge is not None and long_edge < 32:
         raise UsageError(f"--long-edge {long_edge} is too small; give 32 or more.")
     if val_crop is not None and min(val_crop) < 32:
         raise UsageError(f"--val-crop {val_crop} has a side under 32 pixels; give more.")
+    if worst < 0:
+        raise UsageError(f"--worst {worst} is no number of images; give 1 or more.")
     if json is not None and not json.parent.is_dir():
         raise UserError(f"there is no folder {json.parent} for --json; make it or name another.")
+
+
+def _choose_windows(mode: Mode, window: Size | None, overlap: float | None) -> Windows | None:
+    from hierseg.inference.tiling import Windows
+
+    if mode == "slide":
+        if window is not None and min(window) < 32:
+            raise UsageError(f"--window {window} has a side under 32 pixels; give more.")
+        return Windows(window) if overlap is None else Windows(window, overlap)
+    for flag, value in (("--window", window), ("--overlap", overlap)):
+        if value is not None:
+            raise UsageError(f"{flag} is for --mode slide; add that, or leave it out.")
+    return None
+
+
+def _by_network(
+    weights: str | None,
+    scales: tuple[float, ...] | None,
+    flip: bool,
+    device: str,
+    windows: Windows | None,
+) -> Measure:
+    """What runs a network over a split."""
+    from hierseg.build import check_scales, choose_device
+    from hierseg.checkpoint import load_model
+    from hierseg.evaluation import evaluate as run
+    from hierseg.inference.memory import keep_freed_memory
+
+    if scales is not None:
+        check_scales(scales, "--scales")
     where = choose_device(device, "--device")
     keep_freed_memory()
-    dataset = open_dataset(data, root, split, options=DataOptions(cv=cv))
-    dataset = resize_dataset(dataset, long_edge, val_crop)
-    network = load_model(weights)
-    with show_progress("evaluating") as on_progress:
-        result = measure(network, dataset, scales, flip, where, limit, on_progress)
-    print(format_table(result))
-    if json is not None:
-        json.write_text(json_format.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+
+    def measure(
+        dataset: SegmentationDataset,
+        limit: int | None,
+        on_progress: Callable[[int, int], None],
+        watchers: Sequence[Watcher],
+    ) -> Evaluation:
+        network = load_model(weights)
+        return run(network, dataset, scales, flip, where, limit, on_progress, windows, watchers)
+
+    return measure
+
+
+def _by_label_maps(predictions: Path, ids: Ids) -> Measure:
+    """What scores a folder of label maps."""
+    from hierseg.evaluation import LabelMaps, score_label_maps
+
+    def measure(
+        dataset: SegmentationDataset,
+        limit: int | None,
+        on_progress: Callable[[int, int], None],
+        watchers: Sequence[Watcher],
+    ) -> Evaluation:
+        maps = LabelMaps(predictions, dataset, ids)
+        return score_label_maps(maps, limit, on_progress, watchers)
+
+    return measure
+
+
+def _refuse_with_predictions(
+    weights: str | None,
+    scales: tuple[float, ...] | None,
+    flip: bool,
+    windows: Windows | None,
+    long_edge: int | None,
+    val_crop: Size | None,
+) -> None:
+    """UsageError for what only a network's run can heed."""
+    given = {
+        "--weights": weights,
+        "--scales": scales,
+        "--flip": flip or None,
+        "--mode slide": windows,
+        "--long-edge": long_edge,
+        "--val-crop": val_crop,
+    }
+    for flag, value in given.items():
+        if value is not None:
+            raise UsageError(f"{flag} is for a network, and --predictions has none; leave it out.")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.progress import track
 
@@ -27,6 +26,7 @@ from hierseg.inference import (
     write_page,
 )
 from hierseg.inference.panels import FOLDER, write_overlay_panel
+from hierseg.inference.rendering import render_errors
 from hierseg.inference.writers import write_picture
 from hierseg.labels import CITYSCAPES
 from hierseg.metrics import ConfusionMatrix, SegmentationScores
@@ -112,7 +112,8 @@ def _compare(
     image = read_image(scene.image)
     truth = write_overlay_panel(image, scene.truth, CITYSCAPES, out, f"{record.name}_truth")
     errors = write_picture(
-        out / FOLDER / f"{record.name}_errors.jpg", _show_errors(image, labels, scene.truth)
+        out / FOLDER / f"{record.name}_errors.jpg",
+        render_errors(image, labels, scene.truth, CITYSCAPES.ignore),
     )
     shown, attention = record.panels[:2], record.panels[2:]
     return dataclasses.replace(
@@ -125,16 +126,6 @@ def _compare(
         ],
         facts=[f"mIoU {scores.miou:.2f}", f"{scores.pixel_accuracy * 100:.1f} % of pixels right"],
     )
-
-
-def _show_errors(
-    image: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.uint8]:
-    """The image in pale grey, wrong pixels red."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    picture = np.repeat((grey // 2 + 100).astype(np.uint8)[..., None], 3, axis=2)
-    picture[(labels != truth) & (truth != CITYSCAPES.ignore)] = (214, 40, 40)
-    return picture
 
 
 def _facts(predictor: Predictor, summary: Summary, scores: SegmentationScores) -> Sequence[str]:

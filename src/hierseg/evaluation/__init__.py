@@ -1,7 +1,18 @@
 """Evaluation: one function for training and for the command (METHOD section 9)."""
 
 from hierseg.evaluation.evaluate import evaluate
+from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
 from hierseg.evaluation.result import Evaluation
+from hierseg.evaluation.saving import PredictionFiles
 from hierseg.evaluation.table import format_table
+from hierseg.evaluation.worst import WorstImages
 
-__all__ = ["Evaluation", "evaluate", "format_table"]
+__all__ = [
+    "Evaluation",
+    "LabelMaps",
+    "PredictionFiles",
+    "WorstImages",
+    "evaluate",
+    "format_table",
+    "score_label_maps",
+]

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
 from hierseg.evaluation.result import Evaluation
+from hierseg.evaluation.score import Watcher, score
 from hierseg.inference.scales import predict_logits
+from hierseg.inference.tiling import Windows, blend
 from hierseg.layers import resize_to
-from hierseg.metrics import ConfusionMatrix
 from hierseg.models import SegmentationNetwork
 from hierseg.size import Size
-
-READ_AHEAD = 2
-"""Images that are read while the network runs."""
 
 
 def evaluate(
@@ -30,8 +27,10 @@ def evaluate(
     device: torch.device | str = "cpu",
     limit: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    windows: Windows | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> Evaluation:
-    """Evaluate on whole images, one confusion matrix over the split (METHOD section 9).
+    """Evaluate on whole images or by windows, one confusion matrix (METHOD section 9).
 
     The network is moved to the device, and left in the mode (training or evaluation) it was in.
 
@@ -43,6 +42,8 @@ def evaluate(
         device: Where the network runs.
         limit: Only the first so many images.
         on_progress: Called with (images done, images in all) after each image.
+        windows: Run windows, each at all scales, and blend their logits; None runs images whole.
+        watchers: See each image and what it was labelled.
 
     Raises:
         UserError: Other classes than the data set's, a split without labels or images, or an
@@ -50,55 +51,55 @@ def evaluate(
     """
     check_classes(network, dataset)
     chosen = tuple(network.scales if scales is None else scales)
-    count = len(dataset) if limit is None else min(limit, len(dataset))
-    if count < 1:
-        raise UserError(f"split '{dataset.split}' of {dataset.name} has no images to evaluate on.")
-    space = dataset.label_space
-    matrix = ConfusionMatrix(space.num_classes, space.ignore)
     was_training = network.training
     network.to(device).eval()
+
+    def label(index: int, record: Record) -> Tensor:
+        return _label(network, record, chosen, flip, device, windows)
+
     try:
-        for done, record in enumerate(_read_ahead(dataset, count), start=1):
-            _count(matrix, network, record, chosen, flip, device)
-            if on_progress is not None:
-                on_progress(done, count)
+        found = score(dataset, label, limit, on_progress, watchers)
     finally:
         network.train(was_training)
     return Evaluation(
-        scores=matrix.scores(space.names),
-        confusion=tuple(tuple(row) for row in matrix.matrix.tolist()),
+        scores=found.matrix.scores(dataset.label_space.names),
+        confusion=tuple(tuple(row) for row in found.matrix.matrix.tolist()),
         data=dataset.name,
         split=dataset.split,
-        names=space.names,
+        names=dataset.label_space.names,
         scales=chosen,
         flip=flip,
-        images=count,
-        note=", ".join(filter(None, (dataset.note, _describe_limit(count, len(dataset))))),
+        images=found.images,
+        note=found.note,
+        mode="whole" if windows is None else windows.describe(),
     )
 
 
-def _describe_limit(count: int, images: int) -> str:
-    """That only some of a split's images are counted; empty where all are."""
-    return f"the first {count} of {images} images" if count < images else ""
-
-
-def _count(
-    matrix: ConfusionMatrix,
+def _label(
     network: SegmentationNetwork,
     record: Record,
     scales: Sequence[float],
     flip: bool,
     device: torch.device | str,
-) -> None:
-    """Run one image, whole, and count its pixels."""
-    if record.labels is None:
-        raise UserError(f"'{record.name}' has no labels; evaluate on a labelled split.")
+    windows: Windows | None,
+) -> Tensor:
+    """(H, W) train ids of an image, at the size of its labels."""
     image = torch.from_numpy(record.image).permute(2, 0, 1).unsqueeze(0).to(device)
-    logits = predict_logits(network, image, scales, flip).logits
+    if windows is None:
+        logits = predict_logits(network, image, scales, flip).logits
+    else:
+        size = Size(image.shape[-2], image.shape[-1])
+        with torch.inference_mode():
+            logits = blend(
+                size,
+                windows.tiles(size),
+                lambda tile: predict_logits(network, tile.cut(image), scales, flip).logits,
+            )
+    assert record.labels is not None
     size = Size(*record.labels.shape)
     if tuple(logits.shape[-2:]) != size:  # labels keep their resolution, whatever images are run at
         logits = resize_to(logits.float(), size, network.align_corners)
-    matrix.update(logits[0].argmax(0), torch.from_numpy(record.labels).to(device))
+    return logits[0].argmax(0)
 
 
 def check_classes(network: SegmentationNetwork, dataset: SegmentationDataset) -> None:
@@ -115,15 +116,3 @@ def check_classes(network: SegmentationNetwork, dataset: SegmentationDataset) ->
             f"the network has {network.num_classes} classes and {dataset.name} has "
             f"{space.num_classes}; give weights trained on it."
         )
-
-
-def _read_ahead(dataset: SegmentationDataset, count: int) -> Iterator[Record]:
-    """Records in order, the next ones being read by threads meanwhile."""
-    with ThreadPoolExecutor(READ_AHEAD) as pool:
-        waiting: deque[Future[Record]] = deque()
-        for index in range(count):
-            waiting.append(pool.submit(dataset.read, index))
-            if len(waiting) > READ_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -23,6 +23,8 @@ class Evaluation:
         flip: Whether the mirrored images were run too.
         images: Images that were counted.
         note: How the split differs from the standard one of that name; empty where it does not.
+        mode: whole, or the windows that were slid, or whose label maps were scored.
+        unlabelled: Counted pixels of each class that label maps leave open; none of a network's.
     """
 
     scores: SegmentationScores
@@ -34,6 +36,8 @@ class Evaluation:
     flip: bool
     images: int
     note: str = ""
+    mode: str = "whole"
+    unlabelled: tuple[int, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """The few numbers that a training record keeps."""
@@ -55,12 +59,14 @@ class Evaluation:
         scores = self.scores
         return {
             **self.summary(),
+            "mode": self.mode,
             "mean_class_accuracy": _none_if_nan(scores.mean_class_accuracy),
             "frequency_weighted_iou": _none_if_nan(scores.frequency_weighted_iou),
             "per_class": _nullable(scores.iou),
             "precision": _nullable(scores.precision),
             "recall": _nullable(scores.recall),
             "confusion": [list(row) for row in self.confusion],
+            "unlabelled": list(self.unlabelled) or [0] * len(self.names),
         }
 
 

@@ -11,10 +11,8 @@ def format_table(evaluation: Evaluation) -> str:
     """IoU, precision and recall of each class in per cent, then the means and their counts."""
     scores = evaluation.scores
     width = max(map(len, ("class", *evaluation.names)))
-    scales = " ".join(f"{scale:g}" for scale in evaluation.scales)
     lines = [
-        f"{evaluation.data} {evaluation.split}: {evaluation.images} images at scales {scales}"
-        + (" with flip" if evaluation.flip else ""),
+        f"{evaluation.data} {evaluation.split}: {evaluation.images} images {_how(evaluation)}",
         *([f"not the standard split: {evaluation.note}"] if evaluation.note else []),
         "",
         f"{'class':{width}}  {'IoU':>6}  {'precision':>9}  {'recall':>6}",
@@ -32,7 +30,19 @@ def format_table(evaluation: Evaluation) -> str:
         f"mean class accuracy {_percent(scores.mean_class_accuracy)}, "
         f"frequency-weighted IoU {_percent(scores.frequency_weighted_iou)}",
     ]
+    if open_pixels := sum(evaluation.unlabelled):
+        lines.append(f"{open_pixels:,} counted pixels are left open by the label maps: wrong")
     return "\n".join(lines)
+
+
+def _how(evaluation: Evaluation) -> str:
+    if not evaluation.scales:
+        return f"by {evaluation.mode}"
+    scales = " ".join(f"{scale:g}" for scale in evaluation.scales)
+    flip = " with flip" if evaluation.flip else ""
+    return f"at scales {scales}{flip}" + (
+        "" if evaluation.mode == "whole" else f", {evaluation.mode}"
+    )
 
 
 def _percent(value: float) -> str:

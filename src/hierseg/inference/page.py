@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
@@ -36,6 +36,7 @@ class Page:
         title: Heading.
         facts: Short statements beside it: network, scales, counts.
         notes: Sentences below it.
+        lists: Title -> names of records in the order of the list, to choose one of.
         label_space: Names and colours of the classes.
         records: The images, in order.
         skipped: Source -> reason of those that could not be segmented.
@@ -47,6 +48,7 @@ class Page:
     records: Sequence[ImageRecord]
     skipped: dict[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def write_page(page: Page, out: Path) -> Path:
@@ -65,7 +67,8 @@ def render_page(page: Page) -> str:
         style=(assets / "page.css").read_text(encoding="utf-8"),
         script=(assets / "page.js").read_text(encoding="utf-8"),
         classes=_classes(page),
-        cards="\n".join(_card(record, page.label_space) for record in page.records),
+        lists=_lists(page.lists),
+        cards="\n".join(_card(record, page) for record in page.records),
         skipped=_skipped(page.skipped),
         count=len(page.records),
     )
@@ -96,13 +99,35 @@ def _classes(page: Page) -> str:
     return "".join(buttons)
 
 
-def _card(record: ImageRecord, space: LabelSpace) -> str:
+def _lists(lists: Mapping[str, Sequence[str]]) -> str:
+    """The choice of a list; nothing where there are none."""
+    if not lists:
+        return ""
+    options = "".join(
+        f'<option value="{escape(title)}">{escape(title)}</option>' for title in lists
+    )
+    return (
+        '<select id="list" aria-label="show the images of a list"><option value="">all lists'
+        f"</option>{options}</select>"
+    )
+
+
+def _card(record: ImageRecord, page: Page) -> str:
+    space = page.label_space
+    ranks = {
+        title: names.index(record.name)
+        for title, names in page.lists.items()
+        if record.name in names
+    }
     shares = {name: share for name, share in record.shares.items() if share >= SHOWN_SHARE}
-    facts = [f"{record.height}x{record.width}", f"confidence {record.confidence * 100:.1f} %"]
+    facts = [f"{record.height}x{record.width}"]
+    if record.confidence is not None:
+        facts.append(f"confidence {record.confidence * 100:.1f} %")
     return (
         f'<article class="card" data-name="{escape(record.name)}"'
-        f' data-confidence="{record.confidence:.5f}"'
-        f' data-shares="{escape(json.dumps({k: round(v, 5) for k, v in shares.items()}))}">'
+        f' data-confidence="{1 if record.confidence is None else record.confidence:.5f}"'
+        + (f' data-ranks="{escape(json.dumps(ranks))}"' if page.lists else "")
+        + f' data-shares="{escape(json.dumps({k: round(v, 5) for k, v in shares.items()}))}">'
         f'<header><h2 title="{escape(record.source)}">{escape(record.name)}</h2><ul class="facts">'
         + "".join(f"<li>{escape(fact)}</li>" for fact in [*facts, *record.facts])
         + '</ul></header><div class="body"><div>'

@@ -67,6 +67,18 @@ def render_heat(values: npt.NDArray[np.floating[Any]]) -> Picture:
     return np.asarray(cv2.cvtColor(colors, cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def render_errors(
+    image: Picture, labels: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8], ignore: int
+) -> Picture:
+    """The (H, W, 3) image in pale grey, (H, W) labels that are not the truth's red; where the truth
+    is ``ignore`` nothing is wrong.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    picture = np.repeat((grey // 2 + 100).astype(np.uint8)[..., None], 3, axis=2)
+    picture[(labels != truth) & (truth != ignore)] = (214, 40, 40)
+    return picture
+
+
 def shrink(picture: Picture, longest: int) -> Picture:
     """Reduce a picture so that its longer side has at most ``longest`` pixels."""
     height, width = picture.shape[:2]

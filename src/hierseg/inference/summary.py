@@ -42,7 +42,7 @@ class ImageRecord:
         bytes, modified: Its size and time of change (ns), by which a changed image is noticed.
         name: What its outputs' names begin with.
         height, width: Of the upright image.
-        confidence: Mean confidence.
+        confidence: Mean confidence; None where it is not known.
         shares: Class name -> share of the pixels, the largest first.
         seconds: Time in the network.
         files: All outputs, relative to the outputs' folder.
@@ -56,7 +56,7 @@ class ImageRecord:
     name: str
     height: int
     width: int
-    confidence: float
+    confidence: float | None
     shares: dict[str, float]
     seconds: float
     files: list[str]

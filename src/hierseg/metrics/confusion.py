@@ -24,19 +24,22 @@ class ConfusionMatrix:
 
     Attributes:
         matrix: (K, K) int64 tensor on the CPU.
+        unlabelled: (K,) int64, counted pixels of each class whose prediction is ``ignore``.
     """
 
     def __init__(self, num_classes: int, ignore: int = 255) -> None:
         self.num_classes = num_classes
         self.ignore = ignore
         self.matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+        self.unlabelled = torch.zeros(num_classes, dtype=torch.int64)
 
-    def update(self, prediction: LabelMap, labels: LabelMap) -> None:
+    def update(self, prediction: LabelMap, labels: LabelMap, unlabelled: bool = False) -> None:
         """Count one label map, or several of one shape.
 
         Args:
             prediction: Integer train ids, (H, W) or any shape; array or tensor, any device.
             labels: Train ids or ``ignore``, of the same shape.
+            unlabelled: Take predictions of ``ignore``, which miss the true class and claim none.
 
         Raises:
             UserError: Where the shapes differ, or a counted pixel has an id outside 0..K-1, or a
@@ -52,20 +55,26 @@ class ConfusionMatrix:
         counted = truth != self.ignore
         truth, predicted = truth[counted], predicted[counted]
         self._check(truth, "label map")
+        given = predicted != self.ignore if unlabelled else None
+        open_truth = truth[:0] if given is None else truth[~given]
+        if given is not None:
+            truth, predicted = truth[given], predicted[given]
         self._check(predicted, "prediction")
         cells = truth * self.num_classes + predicted
         counts = torch.bincount(cells, minlength=self.num_classes**2)
         self.matrix += counts.view(self.num_classes, self.num_classes).cpu()
+        self.unlabelled += torch.bincount(open_truth, minlength=self.num_classes).cpu()
 
     def merge(self, other: ConfusionMatrix) -> None:
         """Add what another matrix of the same classes has counted."""
         if other.num_classes != self.num_classes:
             raise ValueError(f"{other.num_classes} classes do not add to {self.num_classes}")
         self.matrix += other.matrix
+        self.unlabelled += other.unlabelled
 
     def scores(self, names: Sequence[str]) -> SegmentationScores:
         """The measures of section 9, by the K class names."""
-        return SegmentationScores.from_confusion(self.matrix, names)
+        return SegmentationScores.from_confusion(self.matrix, names, self.unlabelled)
 
     def _check(self, ids: Tensor, what: str) -> None:
         if ids.numel() == 0:

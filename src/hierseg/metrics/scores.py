@@ -34,12 +34,19 @@ class SegmentationScores:
     recall: dict[str, float]
 
     @classmethod
-    def from_confusion(cls, matrix: Tensor, names: Sequence[str]) -> SegmentationScores:
-        """From a (K, K) integer matrix, rows truth, and K class names."""
+    def from_confusion(
+        cls, matrix: Tensor, names: Sequence[str], unlabelled: Tensor | None = None
+    ) -> SegmentationScores:
+        """From a (K, K) integer matrix, rows truth, and K class names.
+
+        ``unlabelled`` are (K,) pixels of each class that no class was predicted for: missed.
+        """
         if len(names) != len(matrix):
             raise ValueError(f"{len(names)} names for {len(matrix)} classes")
         counts = matrix.double().cpu()
         right, truth, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
+        if unlabelled is not None:
+            truth = truth + unlabelled.double().cpu()
         union = truth + predicted - right
         # 0 / 0 is NaN: the mark of a class that does not occur.
         iou, precision, recall = right / union, right / predicted, right / truth

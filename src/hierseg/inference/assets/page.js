@@ -4,28 +4,33 @@
   const cards = [...document.querySelectorAll(".card")];
   const classes = [...document.querySelectorAll("button.class")];
   const shares = new Map(cards.map((card) => [card, JSON.parse(card.dataset.shares)]));
+  const ranks = new Map(cards.map((card) => [card, JSON.parse(card.dataset.ranks ?? "{}")]));
+  const list = find("list");
   const chosen = () => classes.filter((b) => b.ariaPressed === "true").map((b) => b.dataset.class);
 
   // Filter and order -------------------------------------------------------------------------
   const apply = () => {
     const names = chosen();
+    const named = list?.value ?? "";
     const text = find("search").value.trim().toLowerCase();
     let shown = 0;
     for (const card of cards) {
       const has = names.every((name) => name in shares.get(card));
-      card.hidden = !has || !card.dataset.name.toLowerCase().includes(text);
+      const listed = named === "" || named in ranks.get(card);
+      card.hidden = !has || !listed || !card.dataset.name.toLowerCase().includes(text);
       shown += !card.hidden;
       for (const row of card.querySelectorAll(".shares li")) {
         row.classList.toggle("chosen", names.includes(row.dataset.class));
       }
     }
-    const narrowed = names.length > 0 || text !== "";
+    const narrowed = names.length > 0 || text !== "" || named !== "";
     find("shown").textContent = narrowed ? `${shown} of ${cards.length} images` : `${cards.length} images`;
     find("none").hidden = shown > 0 || cards.length === 0;
     find("clear").hidden = !narrowed;
     const share = (card) => names.reduce((sum, name) => sum + (shares.get(card)[name] ?? 0), 0);
     const orders = {
-      given: (a, b) => cards.indexOf(a) - cards.indexOf(b),
+      given: (a, b) =>
+        (ranks.get(a)[named] ?? 0) - (ranks.get(b)[named] ?? 0) || cards.indexOf(a) - cards.indexOf(b),
       confidence: (a, b) => a.dataset.confidence - b.dataset.confidence,
       share: (a, b) => share(b) - share(a),
     };
@@ -39,9 +44,11 @@
   }
   find("search").addEventListener("input", apply);
   find("order").addEventListener("change", apply);
+  list?.addEventListener("change", apply);
   find("clear").addEventListener("click", () => {
     for (const button of classes) button.ariaPressed = "false";
     find("search").value = "";
+    if (list) list.value = "";
     apply();
     find("search").focus();
   });
@@ -54,6 +61,7 @@
   // A browser may keep what was typed and chosen when the page is loaded again.
   find("search").value = "";
   find("order").value = "given";
+  if (list) list.value = "";
 
   // Enlarged pictures ------------------------------------------------------------------------
   const viewer = find("viewer");

@@ -1,0 +1,149 @@
+"""Label maps that anyone made, found by the names of a split's images, and scored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from hierseg.data import Record, Sample, SegmentationDataset
+from hierseg.data.reading import read_label_ids
+from hierseg.errors import UsageError, UserError
+from hierseg.evaluation.result import Evaluation
+from hierseg.evaluation.score import Labels, Watcher, score
+from hierseg.labels import UnknownLabelError
+
+Ids = Literal["train", "raw"]
+
+_OWN = {"train": "_labels", "raw": "_ids"}  # what `hierseg predict` ends the names of files with
+_PICTURES = ("_color", "_overlay", "_confidence", "_heat", "_image")
+
+
+class LabelMaps:
+    """A folder of label maps, 8- or 16-bit PNG of one channel, for the images of a split.
+
+    A map has the image's name (``a.png``), with folders or without, or one that begins with it, as
+    those of ``hierseg predict`` (``a_labels.png``, ``a_ids.png``) and of many others do.
+
+    Args:
+        folder: With all that is below it.
+        dataset: The split.
+        ids: What the maps hold: train ids (0..K-1), or the data set's own ids; beside them what
+            the data set calls void.
+
+    Raises:
+        UsageError: There is no such folder, or it holds no PNG.
+    """
+
+    def __init__(self, folder: Path, dataset: SegmentationDataset, ids: Ids = "train") -> None:
+        if not folder.is_dir():
+            raise UsageError(f"--predictions {folder} is not a folder; name one of label maps.")
+        self.folder, self.dataset, self.ids = folder, dataset, ids
+        self._by_path: dict[str, Path] = {}
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        for path in sorted(folder.rglob("*.png")):
+            self._by_path[path.relative_to(folder).with_suffix("").as_posix()] = path
+            self._by_stem[path.stem].append(path)
+        if not self._by_path:
+            raise UsageError(f"--predictions {folder} holds no .png; name a folder of label maps.")
+
+    def require(self, count: int) -> None:
+        """UserError unless each of the first images of the split has one map."""
+        missing = [sample for sample in self.dataset.samples[:count] if self.find(sample) is None]
+        if missing:
+            name = missing[0].name
+            raise UserError(
+                f"{len(missing)} of {count} images have no label map in {self.folder}; "
+                f"'{name}' needs {self.folder / name}{_OWN[self.ids]}.png or {name}.png."
+            )
+
+    def find(self, sample: Sample) -> Path | None:
+        """The map of a sample; None where there is none, UserError where there are several."""
+        names = dict.fromkeys((sample.name, sample.image.stem, Path(sample.name).name))
+        names[sample.name.replace("/", "_")] = None
+        for ending in (_OWN[self.ids], ""):
+            for name in names:
+                if f"{name}{ending}" in self._by_path:
+                    return self._by_path[f"{name}{ending}"]
+        for ending in (_OWN[self.ids], ""):
+            for name in names:
+                if found := self._by_stem.get(f"{name}{ending}"):
+                    return self._only(sample, found)
+        begins = tuple(f"{name}_" for name in names if "/" not in name)
+        other = (_OWN["raw" if self.ids == "train" else "train"], *_PICTURES)
+        found = [
+            path
+            for stem, paths in self._by_stem.items()
+            if stem.startswith(begins) and not stem.endswith(other)
+            for path in paths
+        ]
+        return self._only(sample, found) if found else None
+
+    def _only(self, sample: Sample, found: Sequence[Path]) -> Path:
+        if len(found) > 1:
+            raise UserError(
+                f"'{sample.name}' has several label maps in {self.folder}, {found[0].name} and "
+                f"{found[1].name} among them; keep one for each image."
+            )
+        return found[0]
+
+    def read(self, index: int, record: Record) -> Labels:
+        """(H, W) uint8 train ids of a sample; UserError where the file does not hold them."""
+        path = self.find(self.dataset.samples[index])
+        if path is None:
+            raise UserError(f"'{record.name}' has no label map in {self.folder}.")
+        values = read_label_ids(path)
+        if record.labels is not None and values.shape != record.labels.shape:
+            (height, width), (own_height, own_width) = record.labels.shape, values.shape
+            raise UserError(
+                f"'{path}' is {own_height}x{own_width} but the labels of '{record.name}' are "
+                f"{height}x{width}; give label maps of the size of their image."
+            )
+        space = self.dataset.label_space
+        if self.ids == "raw":
+            try:
+                return space.encode(values)
+            except UnknownLabelError as error:
+                said = str(error).rstrip(".")
+                raise UserError(
+                    f"'{path}': {said}; leave out --ids raw if it holds train ids."
+                ) from error
+        wrong = values[(values >= space.num_classes) & (values != space.ignore)]
+        if wrong.size:
+            raise UserError(
+                f"'{path}' holds id {int(wrong[0])}, no train id of {space.name} (0 to "
+                f"{space.num_classes - 1}); add --ids raw if it holds the data set's own ids."
+            )
+        return values.astype(np.uint8)
+
+
+def score_label_maps(
+    maps: LabelMaps,
+    limit: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    watchers: Sequence[Watcher] = (),
+) -> Evaluation:
+    """Score a folder of label maps against its split; what they leave open counts as wrong.
+
+    Raises:
+        UserError: An image without a map, or a map that cannot be scored.
+    """
+    dataset = maps.dataset
+    maps.require(len(dataset) if limit is None else min(limit, len(dataset)))
+    found = score(dataset, maps.read, limit, on_progress, watchers, unlabelled=True)
+    return Evaluation(
+        scores=found.matrix.scores(dataset.label_space.names),
+        confusion=tuple(tuple(row) for row in found.matrix.matrix.tolist()),
+        data=dataset.name,
+        split=dataset.split,
+        names=dataset.label_space.names,
+        scales=(),
+        flip=False,
+        images=found.images,
+        note=found.note,
+        mode=f"label maps of {maps.folder}",
+        unlabelled=tuple(found.matrix.unlabelled.tolist()),
+    )

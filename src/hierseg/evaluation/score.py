@@ -1,0 +1,91 @@
+"""Count what label maps get right over a labelled split, wherever they come from."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hierseg.data import Record, SegmentationDataset
+from hierseg.errors import UserError
+from hierseg.metrics import ConfusionMatrix
+
+READ_AHEAD = 2
+"""Images that are read while the network runs."""
+
+Labels = npt.NDArray[np.uint8]
+
+
+class Watcher(Protocol):
+    """Looks at each image as it is scored."""
+
+    def look(self, index: int, record: Record, labels: Labels) -> None:
+        """Take sample ``index``, as read, and its (H, W) train ids, of its labels' size."""
+
+
+class Score(NamedTuple):
+    """The counts of a split, and over how many images."""
+
+    matrix: ConfusionMatrix
+    images: int
+    note: str
+
+
+def score(
+    dataset: SegmentationDataset,
+    label: Callable[[int, Record], Tensor | npt.NDArray[Any]],
+    limit: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    watchers: Sequence[Watcher] = (),
+    unlabelled: bool = False,
+) -> Score:
+    """Count label maps against a split, in one confusion matrix (METHOD section 9).
+
+    Args:
+        dataset: A labelled split.
+        label: Gives the (H, W) train ids of a sample, at the size of its labels.
+        limit: Only the first so many images.
+        on_progress: Called with (images done, images in all) after each image.
+        watchers: See each image and its label map.
+        unlabelled: Take pixels that a label map leaves open, as wrong; else they are an error.
+
+    Raises:
+        UserError: A split without labels or images, or an image that cannot be read or scored.
+    """
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    if count < 1:
+        raise UserError(f"split '{dataset.split}' of {dataset.name} has no images to evaluate on.")
+    space = dataset.label_space
+    matrix = ConfusionMatrix(space.num_classes, space.ignore)
+    for index, record in enumerate(_read_ahead(dataset, count)):
+        if record.labels is None:
+            raise UserError(f"'{record.name}' has no labels; evaluate on a labelled split.")
+        labels = label(index, record)
+        device = labels.device if isinstance(labels, Tensor) else "cpu"
+        matrix.update(labels, torch.from_numpy(record.labels).to(device), unlabelled)
+        if watchers:
+            array = labels.cpu().numpy() if isinstance(labels, Tensor) else labels
+            for watcher in watchers:
+                watcher.look(index, record, array.astype(np.uint8))
+        if on_progress is not None:
+            on_progress(index + 1, count)
+    limited = f"the first {count} of {len(dataset)} images" if count < len(dataset) else ""
+    return Score(matrix, count, ", ".join(filter(None, (dataset.note, limited))))
+
+
+def _read_ahead(dataset: SegmentationDataset, count: int) -> Iterator[Record]:
+    """Records in order, the next ones being read by threads meanwhile."""
+    with ThreadPoolExecutor(READ_AHEAD) as pool:
+        waiting: deque[Future[Record]] = deque()
+        for index in range(count):
+            waiting.append(pool.submit(dataset.read, index))
+            if len(waiting) > READ_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,161 @@
+"""The images that a network does worst on, and for each class those with most wrong pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from hierseg.data import Record, SegmentationDataset
+from hierseg.evaluation.result import Evaluation
+from hierseg.evaluation.score import Labels
+from hierseg.inference import ImageRecord, Page, Panel, class_shares, write_page
+from hierseg.inference.panels import FOLDER, LONGEST, write_overlay_panel
+from hierseg.inference.rendering import render_errors, shrink
+from hierseg.inference.writers import write_picture
+from hierseg.metrics import ConfusionMatrix
+
+LOWEST = "lowest IoU"
+KEPT = "labels"
+
+
+@dataclass(frozen=True, eq=False)
+class _Image:
+    """How one image did: its mean IoU, and by class the pixels wrongly given or withheld."""
+
+    index: int
+    miou: float
+    wrong: npt.NDArray[np.int64]
+    missed: int
+
+
+class WorstImages:
+    """Keeps the label maps of the worst images, and shows them on a page.
+
+    An image's IoU is the mean over the classes that occur in its truth or its prediction. The wrong
+    pixels of a class are those that have it in one of the two, and not in the other.
+
+    Args:
+        count: How many images, and how many of each class.
+        dataset: The split that is evaluated.
+        out: Folder of the page; made where it is not.
+    """
+
+    def __init__(self, count: int, dataset: SegmentationDataset, out: Path) -> None:
+        self.count, self.dataset, self.out = count, dataset, out
+        self._lowest: list[_Image] = []
+        self._by_class: list[list[_Image]] = [[] for _ in dataset.label_space.names]
+        out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
+        out.joinpath(KEPT).mkdir(exist_ok=True)
+
+    def look(self, index: int, record: Record, labels: Labels) -> None:
+        """Rank one image; its label map stays while it is among the worst."""
+        assert record.labels is not None
+        space = self.dataset.label_space
+        matrix = ConfusionMatrix(space.num_classes, space.ignore)
+        matrix.update(labels, record.labels, unlabelled=True)
+        counts, unlabelled = matrix.matrix.numpy(), matrix.unlabelled.numpy()
+        wrong = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal() + unlabelled
+        missed = int(counts.sum() - counts.trace() + unlabelled.sum())
+        miou = matrix.scores(space.names).miou
+        image = _Image(index, miou, wrong, missed)
+        before = self._kept()
+        if not math.isnan(miou):
+            self._rank(self._lowest, image, lambda other: other.miou)
+        for train, ranked in enumerate(self._by_class):
+            if wrong[train]:
+                self._rank(ranked, image, lambda other, train=train: -other.wrong[train])  # type: ignore[misc]
+        after = self._kept()
+        if index in after:
+            write_picture(self._path(index), labels)
+        for dropped in before - after:
+            self._path(dropped).unlink(missing_ok=True)
+
+    def write(self, evaluation: Evaluation) -> Path:
+        """Write ``index.html``: the pictures of each image, and the lists to choose from."""
+        space = self.dataset.label_space
+        images = {image.index: image for image in chain(self._lowest, *self._by_class)}
+        order = sorted(images.values(), key=lambda image: (image.miou, image.index))
+        name_of = {index: self.dataset.samples[index].name for index in images}
+        lists = {LOWEST: [name_of[image.index] for image in self._lowest]}
+        for name, ranked in zip(space.names, self._by_class, strict=True):
+            if ranked:
+                lists[f"{name}: most wrong pixels"] = [name_of[image.index] for image in ranked]
+        scores = evaluation.scores
+        page = Page(
+            title=f"Worst of {evaluation.data} {evaluation.split}",
+            facts=[
+                f"{len(images)} of {evaluation.images} images",
+                f"mIoU {scores.miou:.3f} over {scores.num_classes_averaged} classes",
+                evaluation.mode,
+            ],
+            notes=[
+                "An image's mIoU is the mean over the classes in that image. The wrong pixels of a "
+                "class are those that have it in truth or prediction and not in both."
+            ],
+            label_space=space,
+            records=[self._record(image) for image in order],
+            lists=lists,
+        )
+        return write_page(page, self.out)
+
+    def _rank(self, ranked: list[_Image], image: _Image, key: Callable[[_Image], float]) -> None:
+        ranked.append(image)
+        ranked.sort(key=key)  # stable: of equals the earlier stays
+        del ranked[self.count :]
+
+    def _kept(self) -> set[int]:
+        return {image.index for ranked in (self._lowest, *self._by_class) for image in ranked}
+
+    def _path(self, index: int) -> Path:
+        return self.out / KEPT / f"{index:06d}.png"
+
+    def _record(self, image: _Image) -> ImageRecord:
+        """One image's pictures, and what the page says of it."""
+        space = self.dataset.label_space
+        record = self.dataset.read(image.index)
+        assert record.labels is not None
+        labels = np.asarray(
+            cv2.imread(str(self._path(image.index)), cv2.IMREAD_UNCHANGED), np.uint8
+        )
+        height, width = labels.shape
+        pixels = record.image
+        if pixels.shape[:2] != labels.shape:  # evaluated at another size than the labels'
+            pixels = np.asarray(cv2.resize(pixels, (width, height)), np.uint8)
+        stem = f"{image.index:06d}"
+        shown = write_picture(self.out / FOLDER / f"{stem}_image.jpg", shrink(pixels, LONGEST))
+        overlay = write_overlay_panel(pixels, labels, space, self.out, f"{stem}_overlay")
+        truth = write_overlay_panel(pixels, record.labels, space, self.out, f"{stem}_truth")
+        wrong = render_errors(pixels, labels, record.labels, space.ignore)
+        errors = write_picture(self.out / FOLDER / f"{stem}_errors.jpg", shrink(wrong, LONGEST))
+        panels = [
+            Panel(kind, caption, path.relative_to(self.out).as_posix())
+            for kind, caption, path in (
+                ("image", "image", shown),
+                ("truth", "truth", truth),
+                ("overlay", "prediction", overlay),
+                ("errors", "wrong pixels", errors),
+            )
+        ]
+        worst = [space.names[train] for train in np.argsort(-image.wrong)[:3] if image.wrong[train]]
+        facts = [f"mIoU {image.miou:.3f}", f"{image.missed:,} wrong pixels"]
+        return ImageRecord(
+            source=str(self.dataset.samples[image.index].image),
+            bytes=0,
+            modified=0,
+            name=record.name,
+            height=height,
+            width=width,
+            confidence=None,
+            shares=class_shares(record.labels, space),
+            seconds=0.0,
+            files=[panel.file for panel in panels],
+            panels=panels,
+            facts=[*facts, *([f"most in {', '.join(worst)}"] if worst else [])],
+        )
