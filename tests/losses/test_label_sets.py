@@ -18,8 +18,8 @@ def test_mixed_pixels_have_the_labels_around_them(window: int, strict: tuple[int
     _, labels = draw((2, 4, 9, 12))
     mixed = find_mixed(labels.where(labels != 255, 4).short(), 4, window, strict)
     found = {
-        (int(i), int(y), int(x)): sorted(set(mixed.members[:, p].tolist()))
-        for p, (i, y, x) in enumerate(zip(mixed.image, mixed.row, mixed.column, strict=True))
+        (int(i), *divmod(int(at), 12)): sorted(set(mixed.members[:, p].tolist()))
+        for p, (i, at) in enumerate(zip(mixed.image, mixed.position, strict=True))
     }
     expected = {
         (i, y, x): sorted(4 if c == 255 else int(c) for c in members)
@@ -46,7 +46,7 @@ def test_members_are_counted_as_published(parity_dir: Path) -> None:
         own = labels.where(labels != 255, classes).short()
         mixed = find_mixed(own, classes, case["border"], case["strict"] or ())
         single = torch.ones_like(own, dtype=torch.bool)
-        single[mixed.image, mixed.row, mixed.column] = False
+        single.flatten(1)[mixed.image, mixed.position] = False
         counts = count_classes(own, single, classes + 1) + count_members(mixed, 1, classes + 1)
         assert counts[0].tolist() == case["multihot_per_class"]
         assert int(counts.sum()) == case["multihot_sum"]

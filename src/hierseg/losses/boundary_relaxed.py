@@ -86,8 +86,8 @@ class BoundaryRelaxedLoss(nn.Module):
         self, classes: Tensor, mixed: Mixed, num_classes: int, dtype: torch.dtype
     ) -> Tensor:
         """(B, K + 1) weights over the images' divisors; 0 for ignore, the last class."""
-        single = torch.ones_like(classes, dtype=torch.bool)
-        single[mixed.image, mixed.row, mixed.column] = False
+        single = torch.ones(classes.shape, dtype=torch.bool, device=classes.device)
+        single.flatten(1)[mixed.image, mixed.position] = False
         counts = count_classes(classes, single, num_classes + 1)
         # A mixed pixel has two labels, so one at least that is not ignore.
         divisors = counts[:, :-1].sum(1) + mixed.image.bincount(minlength=len(classes)) + 1

@@ -35,8 +35,9 @@ def find_mixed(classes: Tensor, num_classes: int, window: int, strict: Sequence[
     corners = (image * height + row) * width + column
     side = 2 * window + 1
     offsets = [down * width + right for down in range(side) for right in range(side)]
-    members = torch.stack([padded.flatten()[corners + offset] for offset in offsets])
-    return Mixed(image, row, column, members)
+    flat = padded.flatten()
+    members = torch.stack([flat.index_select(0, corners + offset) for offset in offsets])
+    return Mixed(image, row * classes.shape[2] + column, members)
 
 
 def touches_border(classes: Tensor, num_classes: int, window: int = 1) -> Tensor:

@@ -24,16 +24,14 @@ class Mixed(NamedTuple):
     """Pixels whose set is not their own class alone, image after image.
 
     Attributes:
-        image: (P,) int64, not falling; with row and column the place of each, no place twice.
-        row: (P,) int64.
-        column: (P,) int64.
+        image: (P,) int64, not falling.
+        position: (P,) int64 places within the image, row after row; no pixel comes twice.
         members: (M, P) int16, the classes that make up the set, in any order and number; K for
             none. Each set has one class at least.
     """
 
     image: Tensor
-    row: Tensor
-    column: Tensor
+    position: Tensor
     members: Tensor
 
     def bands(self, num_classes: int) -> Iterator[tuple[int, slice]]:
@@ -48,8 +46,10 @@ class Mixed(NamedTuple):
     def memberships(self, band: slice, num_classes: int) -> Tensor:
         """(num_classes, p) bool: which classes the sets of a range of pixels hold."""
         members = self.members[:, band].long()
-        table = torch.zeros(num_classes, members.shape[1], dtype=torch.bool, device=members.device)
-        return table.scatter_(0, members, True)
+        shape = num_classes, members.shape[1]
+        table = torch.zeros(shape, dtype=torch.bool, device=members.device)
+        # A tensor of ones is scattered in half the time that a number takes.
+        return table.scatter_(0, members, torch.ones_like(table[:1]).expand(members.shape))
 
 
 class SetCrossEntropySum(torch.autograd.Function):
@@ -78,9 +78,10 @@ class SetCrossEntropySum(torch.autograd.Function):
         likelihood = logits.gather(1, own.unsqueeze(1)).squeeze(1) - denominator
         if mixed is not None and class_weight is not None:
             numerator, mean_weight = _gather_sets(logits, mixed, class_weight)
-            at = mixed.image, mixed.row, mixed.column
-            likelihood[at] = numerator - denominator[at]
-            weight = weight.index_put(at, mean_weight)
+            at = mixed.image, mixed.position
+            numerator -= denominator.flatten(1)[at]
+            likelihood = likelihood.flatten(1).index_put(at, numerator).view_as(weight)
+            weight = weight.flatten(1).index_put(at, mean_weight).view_as(weight)
         ctx.save_for_backward(logits, own, weight)
         ctx.mixed = mixed
         return -(weight * likelihood).sum()
@@ -108,9 +109,10 @@ def _gather_sets(logits: Tensor, mixed: Mixed, class_weight: Tensor) -> tuple[Te
     num_classes, dtype = logits.shape[1], class_weight.dtype
     numerator = torch.empty_like(mixed.image, dtype=dtype)
     mean_weight = torch.empty_like(numerator)
+    planes = logits.flatten(2)
     for image, band in mixed.bands(num_classes):
         belongs = mixed.memberships(band, num_classes + 1)[:-1]
-        x = logits[image][:, mixed.row[band], mixed.column[band]].to(dtype)
+        x = planes[image].index_select(1, mixed.position[band]).to(dtype)
         torch.logsumexp(x.masked_fill_(~belongs, -torch.inf), 0, out=numerator[band])
         members = belongs.to(dtype)
         mean_weight[band] = (class_weight[image] @ members).div_(members.sum(0))
@@ -120,14 +122,15 @@ def _gather_sets(logits: Tensor, mixed: Mixed, class_weight: Tensor) -> tuple[Te
 def _spread_sets(gradient: Tensor, logits: Tensor, weight: Tensor, mixed: Mixed) -> None:
     """Write the gradient of the mixed pixels in place."""
     num_classes = logits.shape[1]
+    planes, weights, target = logits.flatten(2), weight.flatten(1), gradient.flatten(2)
     for image, band in mixed.bands(num_classes):
-        row, column = mixed.row[band], mixed.column[band]
+        position = mixed.position[band]
         belongs = mixed.memberships(band, num_classes + 1)[:-1]
-        x = logits[image][:, row, column].to(weight.dtype)
+        x = planes[image].index_select(1, position).to(weight.dtype)
         difference = x.softmax(0)
         difference -= x.masked_fill_(~belongs, -torch.inf).softmax(0)
-        difference *= weight[image, row, column]
-        gradient[image, :, row, column] = difference.to(gradient.dtype)
+        difference *= weights[image, position]
+        target[image].scatter_(1, position.expand_as(x), difference.to(gradient.dtype))
 
 
 def _budget(device: torch.device) -> int:
