@@ -1,8 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
+from hierseg.data import Sample, SegmentationDataset, resize_dataset
 from hierseg.evaluation import evaluate, format_table
+from hierseg.labels import CAMVID
+from hierseg.models import create_model
 
 from .conftest import MemoryDataset, ReadingNetwork, grid
 
@@ -29,3 +36,23 @@ def test_the_table_has_every_class_and_what_the_mean_is_over(network: ReadingNet
     assert len({len(line) for line in lines[2:7]}) == 1  # columns stand under each other
     flipped = dataclasses.replace(result, flip=True)
     assert format_table(flipped).startswith("memory val: 1 images at scales 0.5 1 with flip\n")
+
+
+def test_a_split_that_is_not_the_standard_one_is_said_so(tmp_path: Path) -> None:
+    """In table, JSON and record; labels count at their own size, whatever images are run at."""
+    image, label = tmp_path / "a.png", tmp_path / "l.png"
+    Image.fromarray(np.zeros((40, 64, 3), np.uint8)).save(image)
+    Image.fromarray(np.zeros((40, 64), np.uint8)).save(label)
+    samples = [Sample("a", image, label), Sample("b", image, label)]
+    dataset = SegmentationDataset("camvid", "val", CAMVID, samples)
+    network = create_model("lite0-ocr-hier", CAMVID.num_classes)
+    plain = evaluate(network, dataset)
+    assert (plain.note, plain.to_json()["standard_split"]) == ("", True)
+    assert "standard" not in format_table(plain)
+    dataset.note = "cv 1"
+    result = evaluate(network, resize_dataset(dataset, long_edge=96), limit=1)
+    assert result.note == "cv 1, long edge 96, the first 1 of 2 images"
+    assert f"\nnot the standard split: {result.note}\n" in format_table(result)
+    assert result.summary()["split_note"] == result.note
+    assert result.summary()["standard_split"] is False
+    assert sum(map(sum, result.confusion)) == 40 * 64
