@@ -1,0 +1,80 @@
+"""The README's commands and its Python, run as they stand there.
+
+A fenced block is run when an HTML comment ``<!-- run: NAME -->`` stands on the line before it; the
+blocks of one name run one after another in one folder.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hierseg.data.streets import draw_street
+from hierseg.size import Size
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"<!-- run: (\w+) -->\n```(\w+)\n(.*?)```", re.DOTALL)
+
+
+def _run(name: str, folder: Path) -> list[str]:
+    """Run the blocks of a name in a folder; return the command lines that were run."""
+    ran = []
+    for block, language, text in BLOCK.findall(README):
+        if block != name:
+            continue
+        if language == "python":
+            subprocess.run([sys.executable, "-c", text], cwd=folder, check=True, timeout=600)
+            ran.append("python")
+            continue
+        for line in text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if not words:
+                continue
+            assert words[0] == "hierseg", line
+            command = [sys.executable, "-m", "hierseg", *words[1:]]
+            subprocess.run(command, cwd=folder, check=True, timeout=3600)
+            ran.append(line)
+    return ran
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with pictures, as a user has one."""
+    (tmp_path / "photos").mkdir()
+    for seed in range(2):
+        image, _ = draw_street(seed, Size(128, 256))
+        Image.fromarray(image).save(tmp_path / "photos" / f"street{seed}.jpg")
+    Image.open(tmp_path / "photos" / "street0.jpg").save(tmp_path / "street.jpg")
+    return tmp_path
+
+
+def test_python_and_prediction(folder: Path) -> None:
+    assert len(_run("quick", folder)) >= 3
+    assert (folder / "street_overlay.png").stat().st_size > 1000
+    assert (folder / "masks" / "index.html").is_file()
+
+
+@pytest.mark.slow
+def test_streets_from_data_to_masks(folder: Path) -> None:
+    assert len(_run("streets", folder)) >= 3
+
+
+@pytest.mark.slow
+def test_camvid_from_data_to_masks(folder: Path, camvid_dir: Path) -> None:
+    (folder / "CamVid").symlink_to(camvid_dir)
+    assert len(_run("camvid", folder)) >= 3
+
+
+def test_readme_is_short_and_starts_with_the_two_commands() -> None:
+    assert README.count("\n") < 150
+    commands = re.findall(r"^(?:make|hierseg|pip) .*$", README, re.MULTILINE)
+    assert [command.split("#")[0].strip() for command in commands[:2]] == ["make demo", "make test"]
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
