@@ -52,6 +52,9 @@ COMMANDS = {
     "demo": Command("hierseg.commands.demo:demo", "draw street scenes, segment them, make a page"),
     "predict": Command("hierseg.commands.predict:predict", "segment files, folders or globs"),
     "evaluate": Command("hierseg.commands.evaluate:evaluate", "score a model on a data set"),
+    "convert": Command(
+        "hierseg.commands.convert:convert", "bring a published checkpoint here, or back"
+    ),
     "check": Command("hierseg.commands.check:check", "say what is wrong with a data set"),
     "train": Command("hierseg.commands.train:train", "train a model by a recipe"),
     "streets": Command("hierseg.commands.streets:streets", "draw a data set of street scenes"),

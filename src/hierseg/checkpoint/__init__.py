@@ -1,7 +1,14 @@
 """A network, its label space and its scales in one file."""
 
 from hierseg.checkpoint.format import FORMAT_VERSION, Header, header_of, read_header
-from hierseg.checkpoint.load import DEFAULT_WEIGHTS, find_weights, load_model, packaged_weights
+from hierseg.checkpoint.load import (
+    DEFAULT_WEIGHTS,
+    find_weights,
+    is_trunk,
+    load_model,
+    packaged_weights,
+    read_weights,
+)
 from hierseg.checkpoint.save import save_checkpoint
 
 __all__ = [
@@ -10,8 +17,10 @@ __all__ = [
     "Header",
     "find_weights",
     "header_of",
+    "is_trunk",
     "load_model",
     "packaged_weights",
     "read_header",
+    "read_weights",
     "save_checkpoint",
 ]

@@ -22,6 +22,8 @@ from hierseg.labels import LabelSpace
 
 FORMAT_VERSION = 1
 METADATA_KEY = "hierseg"
+TRUNK_KEY = "hierseg_trunk"
+"""The metadata entry of a file that holds a trunk alone, to start training from."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,10 @@ def read_header(path: str | Path) -> Header:
             metadata: Mapping[str, str] = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise not_readable(path) from error
+    if TRUNK_KEY in metadata:
+        raise UserError(
+            f"{path} holds a trunk alone: train a network from it with --model.init-trunk."
+        )
     if METADATA_KEY not in metadata:
         raise UserError(f"{path} is a safetensors file, but no hierseg checkpoint.")
     return header_from_json(metadata[METADATA_KEY], str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from hierseg.checkpoint.format import Header, not_readable, read_header
+from hierseg.checkpoint.foreign import container_of, load_foreign, read_foreign_tensors
+from hierseg.checkpoint.format import TRUNK_KEY, Header, not_readable, read_header
 from hierseg.errors import UsageError, UserError
 from hierseg.models import SegmentationNetwork, build_network
 from hierseg.models.network import check_scales
@@ -17,6 +19,7 @@ from hierseg.models.network import check_scales
 DEFAULT_WEIGHTS = "streets-lite0"
 RUN_CHECKPOINTS = ("best.safetensors", "last.safetensors")
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
+_log = logging.getLogger(__name__)
 # How many tensors an error names before it only counts.
 SHOWN = 10
 
@@ -65,13 +68,19 @@ def load_model(
 
     Args:
         source: A checkpoint file, a run folder, the name of packaged weights, or None for the
-            model in the box.
+            model in the box. A published checkpoint of torch or Paddle is converted in memory,
+            and the log says what was recognised.
         device: Where to put it.
 
     Raises:
-        UserError: No such weights, or a damaged, foreign or newer file, or no such device.
+        UserError: No such weights, or a damaged, unknown or newer file, or no such device.
     """
     path = find_weights(source)
+    if container_of(path) is not None:
+        converted = load_foreign(path)
+        # A warning, so that it is seen without any setting: what a file is was found out here.
+        _log.warning(converted.remark)
+        return _place(converted.network, device)
     header = read_header(path)
     network = _build(header, path)
     tensors = _read_tensors(path)
@@ -81,6 +90,35 @@ def load_model(
     network.load_state_dict(tensors)
     network.header = header
     return _place(network.float().eval(), device)
+
+
+def read_weights(source: str | Path) -> dict[str, Tensor]:
+    """The tensors of weights by name, without their network, to start another one from.
+
+    Args:
+        source: As ``load_model`` has it; also an ImageNet classifier, or a file of its trunk, of
+            which the trunk's tensors come (``trunk.`` first).
+
+    Raises:
+        UserError: No such weights, or a damaged or unknown file.
+    """
+    path = find_weights(source)
+    if container_of(path) is None:
+        if not is_trunk(path):
+            read_header(path)  # which refuses what is no checkpoint
+        return _read_tensors(path)
+    tensors, remark = read_foreign_tensors(path)
+    _log.warning(remark)
+    return tensors
+
+
+def is_trunk(path: Path) -> bool:
+    """Whether a file is a trunk that ``hierseg convert`` made of an ImageNet classifier."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return TRUNK_KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
 
 
 def _build(header: Header, path: Path) -> SegmentationNetwork:

@@ -55,12 +55,26 @@ def save_checkpoint(
             f"label space '{label_space.name}' has {label_space.num_classes} classes, the network "
             f"{network.num_classes}; {path} is not written."
         )
-    if network.builder is None:
-        raise ValueError("a network that no registered builder made cannot be saved")
     tensors = network.state_dict() if state_dict is None else state_dict
     if tensors.keys() != network.state_dict().keys():
         raise ValueError("state_dict does not have the network's tensors")
-    header = Header(
+    header = describe_network(network, label_space, record, scales, extra)
+    prepared = {name: _prepare(tensor, half) for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(prepared, temporary, metadata={METADATA_KEY: header.to_json()})
+
+
+def describe_network(
+    network: SegmentationNetwork,
+    label_space: LabelSpace,
+    record: Mapping[str, Any] | None = None,
+    scales: Sequence[float] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Header:
+    """The header of a network's checkpoint; the arguments are those of ``save_checkpoint``."""
+    if network.builder is None:
+        raise ValueError("a network that no registered builder made cannot be saved")
+    return Header(
         format_version=FORMAT_VERSION,
         builder=network.builder,
         arguments=network.builder_arguments,
@@ -70,9 +84,6 @@ def save_checkpoint(
         record=dict(record or {}),
         extra=dict(extra or {}),
     )
-    prepared = {name: _prepare(tensor, half) for name, tensor in tensors.items()}
-    with _replacing(path) as temporary:
-        save_file(prepared, temporary, metadata={METADATA_KEY: header.to_json()})
 
 
 def _prepare(tensor: Tensor, half: bool) -> Tensor:
@@ -85,7 +96,7 @@ def _prepare(tensor: Tensor, half: bool) -> Tensor:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place when the block ends well."""
     temporary: Path | None = None
     try:

@@ -1,0 +1,229 @@
+"""Foreign checkpoints as networks of hierseg, and their trunks alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hierseg.checkpoint.foreign.fitting import Fitted, complete_tensors, fit_tensors, list_some
+from hierseg.checkpoint.foreign.label_spaces import choose_label_space
+from hierseg.checkpoint.foreign.reading import ForeignWeights, Form, read_foreign
+from hierseg.checkpoint.foreign.recognition import (
+    TRUNK_PUBLICATIONS,
+    Recognised,
+    infer_arguments,
+    own_shapes,
+    recognise,
+    recognise_trunk,
+)
+from hierseg.checkpoint.format import TRUNK_KEY, not_readable
+from hierseg.checkpoint.save import describe_network, replacing
+from hierseg.errors import UserError
+from hierseg.labels import LabelSpace
+from hierseg.models import SegmentationNetwork, build_network
+
+ChooseSpace = Callable[[int], LabelSpace]
+
+
+class Conversion(NamedTuple):
+    """What came of a foreign file.
+
+    Attributes:
+        network: The network, in evaluation mode, with its header.
+        remark: What was recognised, as a sentence.
+    """
+
+    network: SegmentationNetwork
+    remark: str
+
+
+class TrunkConversion(NamedTuple):
+    """What came of an ImageNet classifier.
+
+    Attributes:
+        tensors: The trunk's, by own name (``trunk.`` first).
+        metadata: What a file of them says of itself.
+        remark: What was recognised, as a sentence.
+    """
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, Any]
+    remark: str
+
+
+def convert_network(
+    weights: ForeignWeights,
+    model: str | None = None,
+    choose_space: ChooseSpace | None = None,
+    replace_head: bool = False,
+) -> Conversion:
+    """A foreign file's network.
+
+    Args:
+        weights: The file.
+        model: Registry name that it is to be; None to find it out.
+        choose_space: Gives the label space for the file's number of classes; None for those of
+            the publications.
+        replace_head: Let the classification layers start anew, with the classes of the label space.
+
+    Raises:
+        UserError: The file is of no known network, does not fit it, or its classes are unknown.
+    """
+    source = str(weights.path)
+    if recognise_trunk(weights.tensors) is not None:
+        raise UserError(
+            f"{source} holds an ImageNet classifier, of which only the trunk can be used: train "
+            "from it with --model.init-trunk."
+        )
+    found = recognise(weights.tensors, source, model)
+    space = choose_space(found.num_classes) if choose_space else None
+    classes = space.num_classes if space is not None and replace_head else found.num_classes
+    fitted = fit_tensors(
+        weights.tensors, found.table, found.expected(classes), source, replace_head
+    )
+    space = choose_label_space(classes, source, space)
+    network = build_network(found.builder, {**found.arguments, "num_classes": classes})
+    network.load_state_dict(complete_tensors(fitted, network.state_dict()))
+    network.header = describe_network(
+        network,
+        space,
+        record=_record(weights, found, fitted),
+        extra={"published": describe_form(found.publication, weights, fitted)},
+    )
+    return Conversion(network.float().eval(), _remark(weights, found, fitted, space))
+
+
+def load_foreign(path: Path) -> Conversion:
+    """``convert_network`` of a file, whatever it is; UserError where it is none."""
+    return convert_network(read_foreign(path))
+
+
+def read_foreign_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
+    """A foreign file's tensors by own name, of an ImageNet classifier the trunk's; and a remark.
+
+    Its classes may be any. UserError where the file does not fit its own network.
+    """
+    weights = read_foreign(path)
+    if recognise_trunk(weights.tensors) is not None:
+        trunk = convert_trunk(weights)
+        return trunk.tensors, trunk.remark
+    found = recognise(weights.tensors, str(path))
+    fitted = fit_tensors(weights.tensors, found.table, found.shapes, str(path))
+    return fitted.tensors, _remark(weights, found, fitted, None)
+
+
+def convert_trunk(weights: ForeignWeights) -> TrunkConversion:
+    """The trunk of an ImageNet classifier; its classification layers are left out by name.
+
+    Raises:
+        UserError: The file is no classifier of a known trunk, or does not fit it.
+    """
+    source = str(weights.path)
+    key = recognise_trunk(weights.tensors)
+    if key is None:
+        raise UserError(f"{source} is no ImageNet classifier of a trunk that hierseg knows.")
+    publication = TRUNK_PUBLICATIONS[key]
+    left_out = [name for name in weights.tensors if name.startswith(publication.left_out)]
+    rest = {name: value for name, value in weights.tensors.items() if name not in set(left_out)}
+    shapes = {
+        own: tuple(tensor.shape)
+        for name, tensor in rest.items()
+        if (own := publication.table.to_own(name)) is not None
+    }
+    expected, arguments = _expected_trunk(key, shapes)
+    fitted = fit_tensors(rest, publication.table, expected, source)
+    remark = f"{weights.path.name}: the trunk of {publication.title}, {len(fitted.tensors)} tensors"
+    if left_out:
+        remark += f"; {len(left_out)} of the classifier are left out ({list_some(left_out)})"
+    metadata = {
+        "format_version": 1,
+        "trunk": arguments,
+        "published": describe_form(key, weights, fitted),
+    }
+    return TrunkConversion(fitted.tensors, metadata, remark + ".")
+
+
+def _expected_trunk(
+    key: str, shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
+    """Own names and shapes of the trunk that fits best: as published, or of other widths."""
+    builder = "hrnet_plain" if key == "hrnet-imagenet" else "deeplab"
+    names = ("width", "small") if builder == "hrnet_plain" else ("trunk", "width", "shallow")
+    found = infer_arguments(shapes)
+    best: tuple[int, dict[str, tuple[int, ...]], dict[str, Any]] | None = None
+    published = {} if builder == "hrnet_plain" else {"trunk": found["trunk"]}
+    for arguments in (published, {name: found[name] for name in names if name in found}):
+        try:
+            state = own_shapes(builder, arguments)
+        except UserError:  # Widths that no trunk can have, out of a damaged file.
+            continue
+        expected = {name: shape for name, shape in state.items() if name.startswith("trunk.")}
+        misfits = sum(
+            expected.get(name) != shapes.get(name) for name in expected.keys() | shapes.keys()
+        )
+        if best is None or misfits < best[0]:
+            best = misfits, expected, arguments
+    assert best is not None
+    return best[1], best[2]
+
+
+def save_trunk(path: Path, trunk: TrunkConversion) -> None:
+    """Write a trunk as safetensors; the file appears whole or not at all."""
+    tensors = {name: tensor.contiguous() for name, tensor in trunk.tensors.items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={TRUNK_KEY: json.dumps(trunk.metadata)})
+
+
+def read_trunk(path: Path) -> TrunkConversion:
+    """What ``save_trunk`` wrote; UserError where the file is damaged or something else."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {})[TRUNK_KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        key, _ = read_form(metadata["published"])
+        title = TRUNK_PUBLICATIONS[key].title
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+        raise not_readable(path) from error
+    return TrunkConversion(tensors, metadata, f"{path.name}: the trunk of {title}.")
+
+
+def describe_form(publication: str, weights: ForeignWeights, fitted: Fitted) -> dict[str, Any]:
+    """What writing the publication back needs to know, as JSON holds it."""
+    form = replace(weights.form, counters=fitted.counters)
+    return {"publication": publication, **asdict(form)}
+
+
+def read_form(described: Mapping[str, Any]) -> tuple[str, Form]:
+    """The inverse of ``describe_form``; TypeError or KeyError where it is none."""
+    fields = dict(described)
+    return str(fields.pop("publication")), Form(**fields)
+
+
+def _record(weights: ForeignWeights, found: Recognised, fitted: Fitted) -> dict[str, Any]:
+    record: dict[str, Any] = {"model": found.model, "converted_from": weights.path.name}
+    if weights.about:
+        record["published"] = dict(weights.about)
+    if fitted.replaced:
+        record["replaced"] = list(fitted.replaced)
+    return record
+
+
+def _remark(
+    weights: ForeignWeights, found: Recognised, fitted: Fitted, space: LabelSpace | None
+) -> str:
+    classes = f"{found.num_classes} classes"
+    if space is not None:
+        classes = f"{space.num_classes} classes of {space.name}"
+    parts = [f"{weights.path.name}: {found.publication} ({found.model}), {classes}"]
+    if fitted.replaced:
+        parts.append(f"starting anew are {', '.join(fitted.replaced)}")
+    if weights.beside:
+        parts.append(f"no part of the network are {list_some(weights.beside)}")
+    return "; ".join(parts) + "."

@@ -1,0 +1,149 @@
+"""The classes of published checkpoints, by their number; names as the data sets list them.
+
+Their files hold no names. Colours that no list of the data set gives are made, all distinct.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hierseg.errors import UsageError
+from hierseg.labels import CAMVID, CITYSCAPES, IGNORE, LABEL_SPACES, MAPILLARY, Color, LabelSpace
+
+GENERIC = "generic"
+
+
+def make_palette(count: int) -> tuple[Color, ...]:
+    """Distinct colours: the bits of the number go in turn to red, green, blue, highest first."""
+    colors = []
+    for number in range(1, count + 1):
+        channels = [0, 0, 0]
+        for bit in range(8):
+            channels[bit % 3] |= (number >> bit & 1) << (7 - bit // 3)
+        colors.append((channels[0], channels[1], channels[2]))
+    return tuple(colors)
+
+
+def _space(name: str, names: Sequence[str], first_id: int = 0) -> LabelSpace:
+    """Classes with made colours; their raw ids count from ``first_id``."""
+    void = 0 if first_id else IGNORE
+    return LabelSpace(
+        name=name,
+        names=tuple(names),
+        colors=make_palette(len(names)),
+        raw_ids=tuple(range(first_id, first_id + len(names))),
+        ignored_raw_ids=(void,),
+        void_raw_id=void,
+    )
+
+
+def make_generic(count: int) -> LabelSpace:
+    """``class 0``, ``class 1`` ... for classes whose names nobody gave."""
+    if count > IGNORE:
+        raise UsageError(f"{count} classes are more than a label map can tell apart (255).")
+    return _space(f"{GENERIC}-{count}", [f"class {train}" for train in range(count)])
+
+
+# Scene parsing benchmark of ADE20K (Zhou et al., CVPR 2017): label maps hold 1..150, 0 is other.
+_ADE20K = """wall|building|sky|floor|tree|ceiling|road|bed|windowpane|grass|cabinet|sidewalk|person|
+earth|door|table|mountain|plant|curtain|chair|car|water|painting|sofa|shelf|house|sea|mirror|rug|
+field|armchair|seat|fence|desk|rock|wardrobe|lamp|bathtub|railing|cushion|base|box|column|signboard|
+chest of drawers|counter|sand|sink|skyscraper|fireplace|refrigerator|grandstand|path|stairs|runway|
+case|pool table|pillow|screen door|stairway|river|bridge|bookcase|blind|coffee table|toilet|flower|
+book|hill|bench|countertop|stove|palm|kitchen island|computer|swivel chair|boat|bar|arcade machine|
+hovel|bus|towel|light|truck|tower|chandelier|awning|streetlight|booth|television receiver|airplane|
+dirt track|apparel|pole|land|bannister|escalator|ottoman|bottle|buffet|poster|stage|van|ship|
+fountain|conveyer belt|canopy|washer|plaything|swimming pool|stool|barrel|basket|waterfall|tent|bag|
+minibike|cradle|oven|ball|food|step|tank|trade name|microwave|pot|animal|bicycle|lake|dishwasher|
+screen|blanket|sculpture|hood|sconce|vase|traffic light|tray|ashcan|fan|pier|crt screen|plate|
+monitor|bulletin board|shower|radiator|glass|clock|flag"""
+
+# The 59 most frequent classes of Pascal Context (Mottaghi et al., CVPR 2014), without background.
+_PASCAL_CONTEXT = """aeroplane|bag|bed|bedclothes|bench|bicycle|bird|boat|book|bottle|building|bus|
+cabinet|car|cat|ceiling|chair|cloth|computer|cow|cup|curtain|dog|door|fence|floor|flower|food|grass|
+ground|horse|keyboard|light|motorbike|mountain|mouse|person|plate|platform|pottedplant|road|rock|
+sheep|shelves|sidewalk|sign|sky|snow|sofa|table|track|train|tree|truck|tvmonitor|wall|water|window|
+wood"""
+
+# COCO-Stuff (Caesar et al., CVPR 2018): 80 things and 91 kinds of stuff, in the order of their ids.
+_COCO_STUFF = """person|bicycle|car|motorcycle|airplane|bus|train|truck|boat|traffic light|
+fire hydrant|stop sign|parking meter|bench|bird|cat|dog|horse|sheep|cow|elephant|bear|zebra|giraffe|
+backpack|umbrella|handbag|tie|suitcase|frisbee|skis|snowboard|sports ball|kite|baseball bat|
+baseball glove|skateboard|surfboard|tennis racket|bottle|wine glass|cup|fork|knife|spoon|bowl|
+banana|apple|sandwich|orange|broccoli|carrot|hot dog|pizza|donut|cake|chair|couch|potted plant|bed|
+dining table|toilet|tv|laptop|mouse|remote|keyboard|cell phone|microwave|oven|toaster|sink|
+refrigerator|book|clock|vase|scissors|teddy bear|hair drier|toothbrush|banner|blanket|branch|bridge|
+building-other|bush|cabinet|cage|cardboard|carpet|ceiling-other|ceiling-tile|cloth|clothes|clouds|
+counter|cupboard|curtain|desk-stuff|dirt|door-stuff|fence|floor-marble|floor-other|floor-stone|
+floor-tile|floor-wood|flower|fog|food-other|fruit|furniture-other|grass|gravel|ground-other|hill|
+house|leaves|light|mat|metal|mirror-stuff|moss|mountain|mud|napkin|net|paper|pavement|pillow|
+plant-other|plastic|platform|playingfield|railing|railroad|river|road|rock|roof|rug|salad|sand|sea|
+shelf|sky-other|skyscraper|snow|solid-other|stairs|stone|straw|structural-other|table|tent|
+textile-other|towel|tree|vegetable|wall-brick|wall-concrete|wall-other|wall-panel|wall-stone|
+wall-tile|wall-wood|water-other|waterdrops|window-blind|window-other|wood"""
+
+# LIP (Gong et al., CVPR 2017): parts of people.
+_LIP = """background|hat|hair|glove|sunglasses|upper-clothes|dress|coat|socks|pants|jumpsuits|scarf|
+skirt|face|left-arm|right-arm|left-leg|right-leg|left-shoe|right-shoe"""
+
+
+def _words(text: str) -> list[str]:
+    return text.replace("\n", "").split("|")
+
+
+PUBLISHED_SPACES: Mapping[int, LabelSpace] = {
+    space.num_classes: space
+    for space in (
+        CAMVID,
+        CITYSCAPES,
+        MAPILLARY,
+        _space("ade20k", _words(_ADE20K), first_id=1),
+        _space("pascal-context-59", _words(_PASCAL_CONTEXT)),
+        _space("pascal-context", ["background", *_words(_PASCAL_CONTEXT)]),
+        _space("coco-stuff", _words(_COCO_STUFF)),
+        _space("lip", _words(_LIP)),
+    )
+}
+"""By the number of classes, which differs from one publication's data set to another's."""
+
+
+def choose_label_space(count: int, source: str, given: LabelSpace | None = None) -> LabelSpace:
+    """The label space of logits of ``count`` classes; UsageError where there is none.
+
+    Args:
+        count: Classes of the logits.
+        source: What errors call the file.
+        given: The one that the user names; None for that of the publications.
+    """
+    if given is not None:
+        if given.num_classes != count:
+            raise UsageError(
+                f"{source} has {count} classes, and '{given.name}' has {given.num_classes}; give "
+                "other --labels, or --replace-head for a new classification layer."
+            )
+        return given
+    if count not in PUBLISHED_SPACES:
+        known = ", ".join(f"{number}" for number in sorted(PUBLISHED_SPACES))
+        raise UsageError(
+            f"{source} has {count} classes, which no publication has ({known}): convert it with "
+            f"--labels FILE.json that names them, or --labels {GENERIC}."
+        )
+    return PUBLISHED_SPACES[count]
+
+
+def find_label_space(word: str, count: int, flag: str = "--labels") -> LabelSpace:
+    """The label space that a user names: a known one, ``generic``, or a JSON file."""
+    from hierseg.data.label_space_file import read_label_space
+
+    known = {**LABEL_SPACES, **{space.name: space for space in PUBLISHED_SPACES.values()}}
+    if word == GENERIC:
+        return make_generic(count)
+    if word in known:
+        return known[word]
+    if not Path(word).is_file():
+        raise UsageError(
+            f"there is no label space '{word}'; give {flag} one of {', '.join(known)}, {GENERIC}, "
+            "or a JSON file with names."
+        )
+    return read_label_space(Path(word))

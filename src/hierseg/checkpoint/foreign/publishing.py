@@ -1,0 +1,118 @@
+"""Writing a network back under the names, and in the form, of its publication."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hierseg.checkpoint.foreign.converting import read_form
+from hierseg.checkpoint.foreign.paddle import write_paddle
+from hierseg.checkpoint.foreign.reading import Form
+from hierseg.checkpoint.foreign.recognition import COUNTER, TRUNK_PUBLICATIONS
+from hierseg.checkpoint.published import PUBLICATIONS, KeyTable
+from hierseg.checkpoint.save import replacing
+from hierseg.errors import UserError
+from hierseg.models import describe_model
+
+PADDLE_SUFFIX = ".pdparams"
+PADDLE_PUBLICATION = "paddleseg-hrnet-ocr"
+_FLOATS = {"float32", "float16", "bfloat16", "float64"}
+# What differs from one publication to another; widths and classes may be any.
+_STRUCTURE = ("trunk", "combine", "hierarchical", "aspp", "refined", "cell", "align_corners")
+
+
+def choose_publication(
+    builder: str, arguments: Mapping[str, Any], extra: Mapping[str, Any], out: Path, source: str
+) -> tuple[str, Form]:
+    """The publication that a network goes back to: the one it came from, or one that is its like.
+
+    Args:
+        builder: The network's builder.
+        arguments: Its arguments.
+        extra: The header's further fields; ``published`` says where the network came from.
+        out: The file to write; ``.pdparams`` asks for PaddleSeg's form, others for torch's.
+        source: What errors call the network's file.
+
+    Raises:
+        UserError: The network is of no publication.
+    """
+    wants_paddle = out.suffix == PADDLE_SUFFIX
+    described = extra.get("published")
+    if isinstance(described, Mapping):
+        try:
+            publication, form = read_form(described)
+        except (TypeError, KeyError) as error:
+            raise UserError(f"{source} is damaged: it does not say where it is from.") from error
+        known = publication in PUBLICATIONS or publication in TRUNK_PUBLICATIONS
+        if known and (form.container == "paddle") == wants_paddle:
+            return publication, form
+    alike = [key for key in PUBLICATIONS if _is_alike(key, builder, arguments)]
+    for key in alike:
+        if (key == PADDLE_PUBLICATION) == wants_paddle:
+            form = Form()
+            if wants_paddle:
+                form = Form("paddle", nested=False, prefix="", counters=False)
+            elif key.startswith("official"):
+                form = Form(nested=False, prefix="model.")
+            return key, form
+    what = "PaddleSeg has no network like it" if wants_paddle else "no publication is like it"
+    raise UserError(f"{source} cannot be written in a publication's form: {what}.")
+
+
+def _is_alike(key: str, builder: str, arguments: Mapping[str, Any]) -> bool:
+    publication = PUBLICATIONS[key]
+    description = describe_model(publication.model)
+    published = {**description.arguments, **publication.arguments}
+    defaults = {"hierarchical": True, "combine": "average", "refined": True, "trunk": "wrn38"}
+    return description.builder == builder and all(
+        published.get(name, defaults.get(name, False))
+        == arguments.get(name, defaults.get(name, False))
+        for name in _STRUCTURE
+    )
+
+
+def write_published(
+    path: Path, tensors: Mapping[str, Tensor], publication: str, form: Form, source: str
+) -> int:
+    """Write own tensors under published names; the file appears whole or not at all.
+
+    Returns:
+        The number of tensors.
+
+    Raises:
+        UserError: A tensor has no published name, or the file cannot be written.
+    """
+    table: KeyTable = (
+        PUBLICATIONS[publication].table
+        if publication in PUBLICATIONS
+        else TRUNK_PUBLICATIONS[publication].table
+    )
+    published: dict[str, Tensor] = {}
+    for own, tensor in tensors.items():
+        kind = own.rpartition(".")[2]
+        if kind in table.absent or (kind == COUNTER and not form.counters):
+            continue
+        name = table.to_published(own)
+        if name is None:
+            raise UserError(
+                f"{source} has a tensor that {publication} has no name for ({own:.80})."
+            )
+        published[form.prefix + name] = _cast(tensor, form.dtype)
+    with replacing(path) as temporary:
+        if form.container == "paddle":
+            write_paddle(temporary, published, form.parameter_names)
+        else:
+            content = {"state_dict": published} if form.nested else published
+            is_zip = form.container == "zip"
+            torch.save(content, temporary, _use_new_zipfile_serialization=is_zip)
+    return len(published)
+
+
+def _cast(tensor: Tensor, dtype: str) -> Tensor:
+    if tensor.is_floating_point() and dtype in _FLOATS:
+        tensor = tensor.to(getattr(torch, dtype))
+    return tensor.contiguous()

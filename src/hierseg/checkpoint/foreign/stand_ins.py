@@ -1,0 +1,118 @@
+"""What a foreign pickle may name: stand-ins that only keep what they are given.
+
+Nothing of numpy runs while a pickle is read, so a crafted state of an array or a type reaches no C
+code; what was kept is checked afterwards, and then becomes an array or a number.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+NUMBERS = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
+
+
+class RefusedError(pickle.UnpicklingError):
+    """A pickle asks for something that is no tensor, number, text or plain container."""
+
+
+class Dtype:
+    """Stands for ``numpy.dtype``: the type of numbers."""
+
+    __slots__ = ("code", "order")
+
+    def __init__(self, code: object = None, *_: object) -> None:
+        if not isinstance(code, str) or code not in NUMBERS:
+            raise RefusedError(f"an array of the type {code!r:.20}, not of numbers")
+        self.code = code
+        self.order = "<"
+
+    def __setstate__(self, state: object) -> None:
+        order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
+        if order not in ("<", ">", "|", "="):
+            raise RefusedError("a type of numbers that is none")
+        self.order = order
+
+    def resolve(self) -> np.dtype[Any]:
+        """The type itself."""
+        return np.dtype(self.order + self.code)
+
+
+class Array:
+    """Stands for ``numpy.ndarray``: keeps shape, type and bytes."""
+
+    __slots__ = ("state",)
+
+    def __init__(self) -> None:
+        self.state: tuple[object, ...] = ()
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state if isinstance(state, tuple) else ()
+
+    def resolve(self) -> npt.NDArray[Any]:
+        """The array, with bytes of its own; RefusedError for one that cannot be."""
+        if len(self.state) != 5:
+            raise RefusedError("an array without content")
+        _, shape, dtype, transposed, content = self.state
+        if not isinstance(dtype, Dtype) or not isinstance(content, bytes):
+            raise RefusedError("an array of objects, not of numbers")
+        if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+            raise RefusedError("an array whose shape is none")
+        kind = dtype.resolve()
+        if len(shape) > 8 or math.prod(shape) * kind.itemsize != len(content):
+            raise RefusedError("an array that is not as large as its shape")
+        values = np.frombuffer(content, kind)
+        ordered = values.reshape(shape[::-1]).T if transposed else values.reshape(shape)
+        # A copy, in this machine's byte order: the bytes of a pickle cannot be written to.
+        return np.array(ordered, dtype=kind.newbyteorder("="), order="C")
+
+
+def make_array(*_: object) -> Array:
+    """Stands for numpy's ``_reconstruct``."""
+    return Array()
+
+
+def make_number(dtype: object, content: object) -> bool | int | float:
+    """Stands for numpy's ``scalar``: one number."""
+    if not isinstance(dtype, Dtype):
+        raise RefusedError("a scalar of objects, not a number")
+    array = Array()
+    # Pickles of Python 2, and torch's reader of them, have text where later ones have bytes.
+    array.state = (1, (), dtype, False, make_bytes(content, "latin1"))
+    number: bool | int | float = array.resolve().item()
+    return number
+
+
+def make_bytes(text: object, encoding: object) -> bytes:
+    """Stands for ``_codecs.encode``, by which older pickles hold bytes."""
+    if isinstance(text, bytes):
+        return text
+    if not isinstance(text, str) or encoding != "latin1":
+        raise RefusedError("text that is no bytes")
+    try:
+        return text.encode("latin1")
+    except UnicodeEncodeError as error:
+        raise RefusedError("text that is no bytes") from error
+
+
+NUMBER_NAMES: Mapping[str, Callable[..., Any]] = {
+    "numpy.dtype": Dtype,
+    "numpy.core.multiarray.scalar": make_number,
+    "numpy._core.multiarray.scalar": make_number,
+    "_codecs.encode": make_bytes,
+}
+"""By the name in the pickle: what stands for a numpy scalar."""
+
+ARRAY_NAMES: Mapping[str, Callable[..., Any]] = {
+    "numpy.dtype": Dtype,
+    "numpy.ndarray": Array,
+    "numpy.core.multiarray._reconstruct": make_array,
+    "numpy._core.multiarray._reconstruct": make_array,
+    "_codecs.encode": make_bytes,
+}
+"""By the name in the pickle: what stands for a numpy array."""

@@ -1,0 +1,116 @@
+"""`hierseg convert`: a published checkpoint as hierseg's own, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hierseg.errors import UsageError
+
+OWN_SUFFIX = ".safetensors"
+
+
+def convert(
+    file: Path,
+    out: Path,
+    /,
+    *,
+    model: str | None = None,
+    to_published: bool = False,
+    labels: str | None = None,
+    replace_head: bool = False,
+) -> None:
+    """Convert a published checkpoint to hierseg's form: of the original or VPLR, of the HRNet
+    authors, of PaddleSeg, or an ImageNet classifier, of which the trunk is taken.
+
+    Which network it is, is found out from its tensors; every one of them must have its place.
+    Nothing in the file is executed, and a conversion that fails leaves no file.
+
+    Args:
+        file: The checkpoint (.pth, .pth.tar, .pdparams); with --to-published a hierseg one.
+        out: The file to write: .safetensors; with --to-published .pth, or .pdparams for
+            PaddleSeg's form.
+        model: Network that it must be, by the name that `hierseg models` lists; found out if
+            none is given.
+        to_published: Write a hierseg checkpoint back in the form and under the names of its
+            publication.
+        labels: Label space of the classes: its name, a JSON file with names, or generic; by the
+            number of classes if none is given.
+        replace_head: Let the layers that classify start anew, with the classes of --labels, for
+            further training; all else must fit.
+    """
+    if replace_head and labels is None:
+        raise UsageError("--replace-head needs the new classes; name them with --labels.")
+    if to_published:
+        if model is not None or labels is not None:
+            raise UsageError("--to-published writes what is there; leave --model and --labels out.")
+        _publish(file, out)
+    else:
+        _convert(file, out, model, labels, replace_head)
+
+
+def _convert(
+    file: Path, out: Path, model: str | None, labels: str | None, replace_head: bool
+) -> None:
+    from hierseg.checkpoint import header_of, save_checkpoint
+    from hierseg.checkpoint.foreign import (
+        convert_network,
+        convert_trunk,
+        find_label_space,
+        read_foreign,
+        recognise_trunk,
+        save_trunk,
+    )
+    from hierseg.models import describe_model
+
+    if out.suffix != OWN_SUFFIX:
+        raise UsageError(f"{out} is not named *{OWN_SUFFIX}, which hierseg's checkpoints are.")
+    if not file.is_file():
+        raise UsageError(f"there is no file {file}; check the path.")
+    if model is not None:
+        describe_model(model)  # refuses an unknown name before a large file is read
+    weights = read_foreign(file)
+    if recognise_trunk(weights.tensors) is not None:
+        if model is not None or labels is not None:
+            raise UsageError(
+                f"{file} holds an ImageNet classifier, of which the trunk alone is converted; "
+                "leave --model and --labels out."
+            )
+        trunk = convert_trunk(weights)
+        save_trunk(out, trunk)
+        print(trunk.remark)
+        print(f"train from it with --model.init-trunk {out}")
+        return
+    choose = None if labels is None else lambda count: find_label_space(labels, count)
+    converted = convert_network(weights, model, choose, replace_head)
+    header = header_of(converted.network)
+    save_checkpoint(
+        out, converted.network, header.label_space, record=header.record, extra=header.extra
+    )
+    print(converted.remark)
+    print(f"use it as --weights {out}")
+
+
+def _publish(file: Path, out: Path) -> None:
+    from hierseg.checkpoint import header_of, is_trunk, load_model
+    from hierseg.checkpoint.foreign import (
+        choose_publication,
+        read_form,
+        read_trunk,
+        write_published,
+    )
+
+    if out.suffix == OWN_SUFFIX:
+        raise UsageError(f"{out} is named as hierseg's checkpoints are; name it *.pth.")
+    if is_trunk(file):
+        trunk = read_trunk(file)
+        publication, form = read_form(trunk.metadata["published"])
+        count = write_published(out, trunk.tensors, publication, form, str(file))
+        print(f"{out.name}: {publication}, {count} tensors of the trunk; no classifier.")
+        return
+    network = load_model(file)
+    header = header_of(network)
+    publication, form = choose_publication(
+        header.builder, header.arguments, header.extra, out, str(file)
+    )
+    count = write_published(out, network.state_dict(), publication, form, str(file))
+    print(f"{out.name}: {publication}, {count} tensors under their published names.")
