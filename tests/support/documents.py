@@ -7,6 +7,7 @@ block is the content of.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -17,6 +18,10 @@ RUN = re.compile(r"<!-- run: (\w+) -->\n```(\w+)\n(.*?)```", re.DOTALL)
 FILE = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
 
 
+# One thread a command, as for the tests themselves: several run at once.
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
 def run_blocks(document: str, name: str, folder: Path) -> list[str]:
     """Run the blocks of a name in a folder; return the command lines that were run."""
     ran = []
@@ -24,7 +29,9 @@ def run_blocks(document: str, name: str, folder: Path) -> list[str]:
         if block != name:
             continue
         if language == "python":
-            subprocess.run([sys.executable, "-c", text], cwd=folder, check=True, timeout=600)
+            subprocess.run(
+                [sys.executable, "-c", text], cwd=folder, env=ENVIRONMENT, check=True, timeout=600
+            )
             ran.append("python")
             continue
         for line in text.replace("\\\n", " ").splitlines():
@@ -33,7 +40,7 @@ def run_blocks(document: str, name: str, folder: Path) -> list[str]:
                 continue
             assert words[0] == "hierseg", line
             command = [sys.executable, "-m", "hierseg", *words[1:]]
-            subprocess.run(command, cwd=folder, check=True, timeout=3600)
+            subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, timeout=3600)
             ran.append(line)
     return ran
 
