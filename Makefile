@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: setup demo test test-all check lint types imports format bench clean
+.PHONY: setup browser demo test test-all check lint types imports format bench clean
 
 setup: $(READY)
 
@@ -19,10 +19,18 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/hierseg demo --out demo-out
 
-test: $(READY)
+# The pages' tests want a browser; where none can be had they are skipped, and say so.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && export DEBIAN_FRONTEND=noninteractive && { \
+	    apt-get install -y -qq --no-install-recommends chromium || { apt-get update -qq && \
+	      apt-get install -y -qq --no-install-recommends chromium; }; } >/dev/null 2>&1; \
+	} || echo "no Chromium: the tests of pages in a browser are skipped"
+
+test: $(READY) browser
 	$(PYTEST) -n 2 -m "not slow"
 
-test-all: $(READY)
+test-all: $(READY) browser
 	$(PYTEST) -n 2
 
 check: lint types imports test

@@ -155,25 +155,36 @@ document.body.setAttribute("data-log", log.join(";"));
 </script></body>"""
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_filter_order_and_viewer_work_in_a_browser(page: Page, tmp_path: Path) -> None:
-    (tmp_path / "page").mkdir()
-    for record in page.records:
-        for panel in record.panels:
-            write_picture(tmp_path / panel.file, np.full((40, 60, 3), 90, np.uint8))
-    path = write_page(page, tmp_path)
-    path.write_text(path.read_text().replace("</body>", _SCRIPT))
+def _browse(path: Path, script: str, profile: Path) -> list[str]:
+    """What a script within the page logs, in headless Chromium."""
+    path.write_text(path.read_text().replace("</body>", script))
     assert CHROMIUM is not None
     command = [
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri(),
+        f"--user-data-dir={profile}", "--dump-dom", path.as_uri(),
     ]  # fmt: skip
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     found = re.search(r'data-log="([^"]*)"', dom)
     assert found is not None
-    assert unescape(found[1]).split(";") == [
+    return unescape(found[1]).split(";")
+
+
+def _write_with_pictures(page: Page, out: Path) -> Path:
+    (out / "page").mkdir()
+    for record in page.records:
+        for panel in record.panels:
+            write_picture(out / panel.file, np.full((40, 60, 3), 90, np.uint8))
+    return write_page(page, out)
+
+
+in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@in_a_browser
+def test_filter_order_and_viewer_work_in_a_browser(page: Page, tmp_path: Path) -> None:
+    path = _write_with_pictures(page, tmp_path)
+    assert _browse(path, _SCRIPT, tmp_path / "profile") == [
         "all one & <two>,100%#?ü,plain",
         "green one & <two>,100%#?ü",
         "2 of 3 images",
@@ -185,6 +196,41 @@ def test_filter_order_and_viewer_work_in_a_browser(page: Page, tmp_path: Path) -
         "left one & <two>",
         "attention at 0.5",
         "open false",
+    ]
+
+
+_LISTS = """<script>
+const log = [];
+const shown = () => [...document.querySelectorAll(".card")].filter((c) => !c.hidden)
+  .map((c) => c.dataset.name).join(",");
+const list = document.getElementById("list");
+const choose = (value) => { list.value = value; list.dispatchEvent(new Event("change")); };
+log.push([...list.options].map((o) => o.value).join("|"));
+choose("lowest IoU"); log.push(shown(), document.getElementById("shown").textContent);
+choose("red <most>"); log.push(shown());
+document.getElementById("clear").click(); log.push(shown(), list.value);
+const first = document.querySelector("button.class");
+first.focus(); log.push(document.activeElement.dataset.class);
+log.push(document.querySelectorAll(".skipped td").length);
+log.push([...document.querySelectorAll("img")].filter((i) => i.complete).length > 0);
+document.body.setAttribute("data-log", log.join(";"));
+</script></body>"""
+
+
+@in_a_browser
+def test_lists_show_their_images_in_their_order(page: Page, tmp_path: Path) -> None:
+    lists = {"lowest IoU": ["plain", "one & <two>"], "red <most>": ["100%#?ü"]}
+    path = _write_with_pictures(dataclasses.replace(page, lists=lists), tmp_path)
+    assert _browse(path, _LISTS, tmp_path / "profile") == [
+        "|lowest IoU|red <most>",
+        "plain,one & <two>",
+        "2 of 3 images",
+        "100%#?ü",
+        "one & <two>,100%#?ü,plain",
+        "",
+        "red",
+        str(2 * len(page.skipped)),
+        "true",
     ]
 
 

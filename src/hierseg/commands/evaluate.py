@@ -12,7 +12,7 @@ from hierseg.size import Size
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
-    from hierseg.evaluation import Evaluation, WorstImages
+    from hierseg.evaluation import Evaluation
     from hierseg.evaluation.score import Watcher
     from hierseg.inference.tiling import Windows
 

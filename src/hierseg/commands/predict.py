@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.errors import UsageError
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
     from hierseg.inference import Predictor, RunSettings, Summary
+    from hierseg.inference.video import Clip
     from hierseg.models import SegmentationNetwork
 
 Output = Literal["overlay", "color", "labels", "ids", "confidence", "attention", "scales"]
 
+SAVED_OF_VIDEO: tuple[Output, ...] = ("overlay", "labels", "ids")
 SAVED_OF_IMAGES: tuple[Output, ...] = ("overlay", "color", "labels", "ids")
 
 SOME_SKIPPED = 3
@@ -53,114 +55,114 @@ def predict(
     Args:
         sources: Images, folders (with all that is below), or globs in quotes; or one video.
         out: Folder for everything that is written.
-        weights: Checkpoint file, run folder, or name of packaged weights; the model in the box
-            where none is given.
-        scales: Scales of the image, with 1 among them; the checkpoint's own where none are given.
+        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
         flip: Average with the mirrored image, at twice the time.
         device: auto, cpu, or cuda.
-        save: What is written of each image, by default overlay color labels ids, and overlay labels
-            ids of a video: NAME_overlay.jpg; NAME_color.png; NAME_labels.png
-            (train ids); NAME_ids.png (the data set's own ids, where they differ);
-            NAME_confidence.png (16 bits, 65535 * p); NAME_attention_SCALE.png (8 bits, 255 * a)
-            with a heat map; NAME_labels_SCALE.png (by each scale alone).
+        save: What is written of each image, by default overlay color labels ids (of a video all but
+            color): NAME_overlay.jpg; NAME_color.png; NAME_labels.png (train ids); NAME_ids.png (raw
+            ids, where they differ); NAME_confidence.png (16 bits, 65535 * p); attention:
+            NAME_attention_SCALE.png (8 bits) and a heat map; scales: NAME_labels_SCALE.png.
         batch: Images of one size that the network is given together, at most.
         max_pixels: Images with more pixels are skipped.
         overwrite: Do everything over, whatever an earlier run has left in the folder.
         every: Of a video, every so many frames; the overlay video shows each until the next.
-        from_: Of a video, seconds from its beginning; 0 where none are given.
-        to: Of a video, seconds from its beginning; to its end where none are given.
+        from_: Of a video, seconds from its beginning where to start.
+        to: Of a video, seconds from its beginning where to end.
         frames: Of a video, write each frame and its overlay too, and the page of them all.
-        data: Segment the images of a data set instead of sources: camvid, cityscapes, folder,
-            kitti, mapillary, mapillary-v2.0, or a file (.yaml, .json) that describes your own.
+        data: Segment a data set instead of sources, by its name, or a file that describes it.
         root: Folder that holds the data set; a file that describes one says by itself.
         split: Split of the data set.
         cv: Cross-validation split of cityscapes (0 is the standard one) or kitti.
     """
-    from hierseg.commands.chosen import choose_images, describe_dataset
-    from hierseg.commands.video import SAVED, choose_clip, open_video, refuse_clip, segment_video
+    from hierseg.commands.video import choose_clip, refuse_clip
     from hierseg.inference.video import is_video
 
-    if scales is not None:
-        _check_scales(scales)
+    asked = _Asked(out, weights, scales, flip, device, save, batch, max_pixels, overwrite)
     if data is None and any(map(is_video, sources)):
-        clip = choose_clip(every, from_, to)
-        settings = _settings(
-            SAVED if save is None else save, batch, max_pixels, overwrite, weights, {}
-        )
-        video = open_video(sources, max_pixels)
-        predictor = _load(settings, weights, scales, flip, device, None)
-        return segment_video(predictor, video, out, settings, clip, frames)
+        return _predict_video(asked, sources, choose_clip(every, from_, to), frames)
     refuse_clip(every, from_, to, frames)
-    images, dataset = choose_images(sources, out, data, root, split, cv)
-    about = {} if dataset is None else describe_dataset(dataset)
-    chosen = SAVED_OF_IMAGES if save is None else save
-    settings = _settings(chosen, batch, max_pixels, overwrite, weights, about)
-    predictor = _load(settings, weights, scales, flip, device, dataset)
-    return _segment_images(predictor, images, out, settings)
+    return _predict_images(asked, sources, data, root, split, cv)
 
 
-def _check_scales(scales: tuple[float, ...]) -> None:
-    from hierseg.build import check_scales
+class _Asked(NamedTuple):
+    """The flags that images and videos share, as ``predict`` describes them."""
 
-    check_scales(scales, "--scales")
+    out: Path
+    weights: str | None
+    scales: tuple[float, ...] | None
+    flip: bool
+    device: str
+    save: tuple[Output, ...] | None
+    batch: int
+    max_pixels: int
+    overwrite: bool
 
+    def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
+        """What is written; UsageError for what cannot be."""
+        from hierseg.build import check_scales
+        from hierseg.checkpoint import find_weights
+        from hierseg.inference import RunSettings
 
-def _settings(
-    save: tuple[str, ...],
-    batch: int,
-    max_pixels: int,
-    overwrite: bool,
-    weights: str | None,
-    about: dict[str, str],
-) -> RunSettings:
-    from hierseg.checkpoint import find_weights
-    from hierseg.inference import RunSettings
+        save = default if self.save is None else tuple(dict.fromkeys(self.save))
+        if self.scales is not None:
+            check_scales(self.scales, "--scales")
+        if not save:
+            raise UsageError("--save names nothing to write; leave it out, or name labels.")
+        if self.batch < 1:
+            raise UsageError(f"--batch {self.batch} holds no image; give 1 or more.")
+        if self.max_pixels < 1:
+            raise UsageError(f"--max-pixels {self.max_pixels} leaves no images; give 1 or more.")
+        name = self.weights if self.weights is not None else find_weights().stem
+        return RunSettings(save, self.max_pixels, self.overwrite, name, self.batch, about)
 
-    if not save:
-        raise UsageError("--save names nothing to write; leave it out, or name for example labels.")
-    if batch < 1:
-        raise UsageError(f"--batch {batch} holds no image; give 1 or more.")
-    if max_pixels < 1:
-        raise UsageError(f"--max-pixels {max_pixels} leaves no images; give 1 or more.")
-    name = weights if weights is not None else find_weights().stem
-    return RunSettings(tuple(dict.fromkeys(save)), max_pixels, overwrite, name, batch, about)
+    def load(self, settings: RunSettings, dataset: SegmentationDataset | None = None) -> Predictor:
+        """The predictor, on its device."""
+        from hierseg.build import choose_device
+        from hierseg.checkpoint import load_model
+        from hierseg.commands.chosen import choose_space
+        from hierseg.inference import Predictor
+        from hierseg.inference.memory import keep_freed_memory
+        from hierseg.inference.writers import NEEDS_SCALES
 
-
-def _load(
-    settings: RunSettings,
-    weights: str | None,
-    scales: tuple[float, ...] | None,
-    flip: bool,
-    device: str,
-    dataset: SegmentationDataset | None,
-) -> Predictor:
-    from hierseg.build import choose_device
-    from hierseg.checkpoint import load_model
-    from hierseg.commands.chosen import choose_space
-    from hierseg.inference import Predictor
-    from hierseg.inference.memory import keep_freed_memory
-    from hierseg.inference.writers import NEEDS_SCALES
-
-    keep_freed_memory()
-    network = load_model(weights, choose_device(device, "--device"))
-    if "attention" in settings.save:
-        _check_attention(network, network.scales if scales is None else scales)
-    space = choose_space(network, dataset)
-    keeps = bool(NEEDS_SCALES & set(settings.save))
-    return Predictor(network, scales, flip, label_space=space, keep_scales=keeps)
+        keep_freed_memory()
+        network = load_model(self.weights, choose_device(self.device, "--device"))
+        if "attention" in settings.save:
+            _check_attention(network, network.scales if self.scales is None else self.scales)
+        space = choose_space(network, dataset)
+        keeps = bool(NEEDS_SCALES & set(settings.save))
+        return Predictor(network, self.scales, self.flip, label_space=space, keep_scales=keeps)
 
 
-def _segment_images(
-    predictor: Predictor, images: list[Path], out: Path, settings: RunSettings
+def _predict_images(
+    asked: _Asked,
+    sources: tuple[str, ...],
+    data: str | None,
+    root: Path | None,
+    split: str,
+    cv: int,
 ) -> int:
     from rich.console import Console
 
+    from hierseg.commands.chosen import choose_images, describe_dataset
     from hierseg.inference import run_folder
     from hierseg.inference.run_page import write_run_page
 
-    summary = run_folder(predictor, images, out, settings, Console(stderr=True))
-    write_run_page(summary, predictor.label_space, out)
-    return _report(summary, len(images), out)
+    images, dataset = choose_images(sources, asked.out, data, root, split, cv)
+    about = {} if dataset is None else describe_dataset(dataset)
+    settings = asked.settings(SAVED_OF_IMAGES, about)
+    predictor = asked.load(settings, dataset)
+    summary = run_folder(predictor, images, asked.out, settings, Console(stderr=True))
+    write_run_page(summary, predictor.label_space, asked.out)
+    return _report(summary, len(images), asked.out)
+
+
+def _predict_video(asked: _Asked, sources: tuple[str, ...], clip: Clip, frames: bool) -> int:
+    from hierseg.commands.video import open_video, segment_video
+
+    settings = asked.settings(SAVED_OF_VIDEO, {})
+    video = open_video(sources, asked.max_pixels)
+    return segment_video(asked.load(settings), video, asked.out, settings, clip, frames)
 
 
 def _check_attention(network: SegmentationNetwork, scales: tuple[float, ...]) -> None:

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from hierseg.inference import Predictor, RunSettings
     from hierseg.inference.video import Clip, Video
 
-SAVED = ("overlay", "labels", "ids")
-"""What is saved of a video where nothing is said."""
-
 
 def choose_clip(every: int | None, start: float | None, end: float | None) -> Clip:
     """The frames that the flags name; UsageError where there can be none."""

@@ -94,7 +94,7 @@ def _reason(path: Path, error: BaseException) -> str:
     for kind, reason in kinds:
         if isinstance(error, kind):
             return reason
-    if "truncated" in str(error).lower():
+    if any(words in str(error).lower() for words in ("truncated", "has no end")):
         return "the file is truncated"
     return f"the file is damaged ({str(error).strip(' .') or type(error).__name__})"
 

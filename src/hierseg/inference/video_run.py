@@ -62,21 +62,12 @@ def run_video(
         OSError: The outputs cannot be written.
         KeyboardInterrupt: As it came; overlay video and summary hold what is done.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    stem = video.path.stem
-    described = describe_video_run(predictor, settings, video, clip, frames)
-    summary = Summary.open(out, described, settings.overwrite)
-    out.joinpath(f"{stem}_frames").mkdir(exist_ok=True)
-    if frames:
-        out.joinpath(FOLDER, f"{stem}_frames").mkdir(parents=True, exist_ok=True)
-    about = {"weights": settings.weights, "label_space": predictor.label_space.name}
-    summary.about = {**about, "frame_rate": float(video.rate), "video": None}
-    write_legend(predictor.label_space, out)
+    summary = _prepare(predictor, video, out, settings, clip, frames)
     with ExitStack() as stack:
         overlay = None
         if "overlay" in settings.save:
-            overlay = stack.enter_context(OverlayVideo(out / f"{stem}_overlay.mp4", video.rate))
-            summary.about["video"] = overlay.path.name
+            path = out / f"{video.path.stem}_overlay.mp4"
+            overlay = stack.enter_context(OverlayVideo(path, video.rate))
         progress = stack.enter_context(RunProgress(video.count(clip), console, "frames"))
         run = _VideoRun(video, out, settings, frames, summary, overlay, progress)
         try:
@@ -94,6 +85,23 @@ def run_video(
             summary.write(out)
     if not summary.records:
         raise UserError(f"{video.damage or f'{video.path} has no frame between --from and --to'}.")
+    return summary
+
+
+def _prepare(
+    predictor: Predictor, video: Video, out: Path, settings: RunSettings, clip: Clip, frames: bool
+) -> Summary:
+    """Make the folders, and take up what an earlier run has done."""
+    out.mkdir(parents=True, exist_ok=True)
+    stem = video.path.stem
+    described = describe_video_run(predictor, settings, video, clip, frames)
+    summary = Summary.open(out, described, settings.overwrite)
+    out.joinpath(f"{stem}_frames").mkdir(exist_ok=True)
+    if frames:
+        out.joinpath(FOLDER, f"{stem}_frames").mkdir(parents=True, exist_ok=True)
+    about = {"weights": settings.weights, "label_space": predictor.label_space.name}
+    summary.about = {**about, "frame_rate": float(video.rate)}
+    write_legend(predictor.label_space, out)
     return summary
 
 

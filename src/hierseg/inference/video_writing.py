@@ -116,7 +116,8 @@ class OverlayVideo:
         if codec is None:
             raise UserError("this build of PyAV encodes no MP4; leave overlay out of --save.")
         self._size = (width + width % 2, height + height % 2)
-        fragments = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+        flags = "frag_keyframe+empty_moov+default_base_moof"
+        fragments = {"movflags": flags, "flush_packets": "1"}
         self._container = self._av.open(str(self._part), "w", options=fragments)
         quality = {"crf": "18", "preset": "veryfast"} if codec == "libx264" else {}
         self._stream = self._container.add_stream(codec, rate=self.rate, options=quality)
