@@ -1,47 +1,19 @@
-"""The README's commands and its Python, run as they stand there.
-
-A fenced block is run when an HTML comment ``<!-- run: NAME -->`` stands on the line before it; the
-blocks of one name run one after another in one folder.
-"""
+"""The README's commands and its Python, run as they stand there."""
 
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.documents import run_blocks
 
 from hierseg.data.streets import draw_street
 from hierseg.size import Size
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"<!-- run: (\w+) -->\n```(\w+)\n(.*?)```", re.DOTALL)
-
-
-def _run(name: str, folder: Path) -> list[str]:
-    """Run the blocks of a name in a folder; return the command lines that were run."""
-    ran = []
-    for block, language, text in BLOCK.findall(README):
-        if block != name:
-            continue
-        if language == "python":
-            subprocess.run([sys.executable, "-c", text], cwd=folder, check=True, timeout=600)
-            ran.append("python")
-            continue
-        for line in text.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            if not words:
-                continue
-            assert words[0] == "hierseg", line
-            command = [sys.executable, "-m", "hierseg", *words[1:]]
-            subprocess.run(command, cwd=folder, check=True, timeout=3600)
-            ran.append(line)
-    return ran
 
 
 @pytest.fixture
@@ -56,20 +28,22 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_python_and_prediction(folder: Path) -> None:
-    assert len(_run("quick", folder)) >= 3
+    assert len(run_blocks(README, "quick", folder)) >= 3
     assert (folder / "street_overlay.png").stat().st_size > 1000
     assert (folder / "masks" / "index.html").is_file()
 
 
 @pytest.mark.slow
 def test_streets_from_data_to_masks(folder: Path) -> None:
-    assert len(_run("streets", folder)) >= 3
+    assert len(run_blocks(README, "streets", folder)) >= 3
+    assert (folder / "runs" / "streets" / "best.safetensors").is_file()
 
 
 @pytest.mark.slow
 def test_camvid_from_data_to_masks(folder: Path, camvid_dir: Path) -> None:
     (folder / "CamVid").symlink_to(camvid_dir)
-    assert len(_run("camvid", folder)) >= 3
+    assert len(run_blocks(README, "camvid", folder)) >= 3
+    assert (folder / "masks-camvid" / "index.html").is_file()
 
 
 def test_readme_is_short_and_starts_with_the_two_commands() -> None:
