@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support.documents import run_blocks
 
 from hierseg.data.streets import draw_street
 from hierseg.size import Size
+from support.documents import run_blocks
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
