@@ -1,6 +1,7 @@
 """Blocks that models share."""
 
 from hierseg.layers.convolution import ConvNormAct
+from hierseg.layers.initial import initialise_convolutions
 from hierseg.layers.resize import resize_to, scaled_size
 
-__all__ = ["ConvNormAct", "resize_to", "scaled_size"]
+__all__ = ["ConvNormAct", "initialise_convolutions", "resize_to", "scaled_size"]

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hierseg.layers import ConvNormAct, resize_to
+from hierseg.layers import ConvNormAct, initialise_convolutions, resize_to
 
 STEM_CHANNELS = 64
 STAGE1_CHANNELS = 256
@@ -168,9 +168,7 @@ class HRNet(nn.Module):
         self.stage3 = stage(3)
         self.transition3 = ConvNormAct(widths[2], widths[3], 3, 2)
         self.stage4 = stage(4)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        initialise_convolutions(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised float to four features fine to coarse, (B, w 2^i, h_i, v_i)."""

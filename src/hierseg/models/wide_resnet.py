@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hierseg.layers import initialise_convolutions
+
 
 class Stage(NamedTuple):
     """Blocks of one kind."""
@@ -130,9 +132,7 @@ class WideResNet38(nn.Module):
                 count = channels[-1]
             self.stages.append(blocks)
         self.channels: tuple[int, ...] = (2 * width, 64 * width)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        initialise_convolutions(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised float to [(B, 2w, h_2, v_2), (B, 64w, h_8, v_8)]."""

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from hierseg.layers import ConvNormAct
+from hierseg.layers import ConvNormAct, initialise_convolutions
 
 PUBLISHED_WIDTH = 64
 MIDDLE_BLOCKS = 16
@@ -136,9 +136,7 @@ class Xception71(nn.Module):
         for source, target in pairwise(exit_channels):
             self.exit.append(SeparableConv(source, target, dilation=4))
             self.exit.append(nn.ReLU(inplace=True))
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        initialise_convolutions(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised float to [(B, w, h_2, v_2), (B, 32w, h_8, v_8)]."""
