@@ -21,8 +21,7 @@ from hierseg.inference.video import WHOLE, Clip, Video, _upright, is_video
 from hierseg.inference.video_run import run_video
 from hierseg.inference.video_writing import OverlayVideo
 from hierseg.labels import LabelSpace
-
-from .clips import read_clip, slide, write_clip, write_sound
+from support.clips import read_clip, slide, write_clip, write_sound
 
 Pixels = npt.NDArray[np.uint8]
 
