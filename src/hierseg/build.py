@@ -210,7 +210,7 @@ def build_network(
     chosen = {"train_scales": model.train_scales, "scales": experiment.eval.scales}
     given = {name: scales for name, scales in chosen.items() if scales is not None}
     given |= {} if statistics is None else statistics._asdict()
-    network = create_model(model.name, label_space.num_classes, model.pretrained, **given)
+    network = create_model(model.name, label_space.num_classes, model.from_imagenet, **given)
     smallest = min(network.train_scales)
     height, width = (int(side * smallest) for side in crop)
     _refuse_if(

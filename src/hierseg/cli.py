@@ -32,6 +32,8 @@ from hierseg.errors import UsageError, UserError
 if TYPE_CHECKING:
     from tyro.constructors import PrimitiveConstructorSpec
 
+# Flags of training that are worth a short name beside the one of their group.
+SHORT_FLAGS = {f"--{flag}": f"--model.{flag}" for flag in ("init-trunk", "weights", "replace-head")}
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -271,7 +273,11 @@ def _train(words: list[str]) -> Any:
             print(f"usage: {usage}\n\n`hierseg train RECIPE --help` shows its flags and values.")
             return 0
         raise UsageError(f"name the recipe first: {usage}.")
-    name, rest = words[0], words[1:]
+    name = words[0]
+    rest = [
+        SHORT_FLAGS.get(flag, flag) + sep + value
+        for flag, sep, value in (word.partition("=") for word in words[1:])
+    ]
     experiment = get_recipe(name)
     hints = get_type_hints(Experiment)
     # Every part of the experiment is a group of flags; the recipe's name is none.

@@ -19,9 +19,23 @@ class ModelConfig:
     """Network by its registry name (`hierseg models` lists them)."""
     pretrained: bool = True
     """Start from ImageNet weights of the trunk where they can be had."""
+    init_trunk: Path | None = None
+    """Start the trunk from this file: an ImageNet classifier of HRNetV2, WideResNet-38 or
+    Xception-71 as published, what `hierseg convert` made of one, or any checkpoint."""
+    weights: str | None = None
+    """Start the network from a checkpoint file (a published one, too), a run folder, or packaged
+    weights (published: snapshot)."""
+    replace_head: bool = False
+    """Let what tells the classes apart start anew where the weights have others, and attention over
+    scales where they have none."""
     train_scales: tuple[float, ...] | None = None
     """Scales of a training step; the network's own where none are given (0.5 1 as in HMSA section
     3.1 for hierarchical networks)."""
+
+    @property
+    def from_imagenet(self) -> bool:
+        """Whether ImageNet weights are to be looked for: not where a file is named instead."""
+        return self.pretrained and self.init_trunk is None and self.weights is None
 
 
 @dataclass(frozen=True)

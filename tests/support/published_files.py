@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hierseg.checkpoint.published import PUBLICATIONS
+from hierseg.checkpoint.published import HRNET_OCR, PUBLICATIONS
 from hierseg.models import SegmentationNetwork, create_model
 from parity.rule import read_manifest, value_of
 
@@ -42,8 +42,10 @@ def narrow_network(publication: str, num_classes: int = 19) -> SegmentationNetwo
     model = PUBLICATIONS[publication].model
     network = create_model(model, num_classes, **narrow_arguments(publication)).eval()
     table = PUBLICATIONS[publication].table
+    # Paddle's tensors are filled as those of the original that they are.
+    names = HRNET_OCR if publication.startswith("paddle") else table
     for own, tensor in network.state_dict().items():
-        value = value_of(table.to_published(own) or own, tuple(tensor.shape))
+        value = value_of(names.to_published(own) or own, tuple(tensor.shape))
         if value is not None:
             tensor.copy_(torch.from_numpy(value))
         elif table.to_published(own) is not None:

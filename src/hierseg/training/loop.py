@@ -32,6 +32,7 @@ from hierseg.training.loading import EpochBatches, build_loader, build_sampler
 from hierseg.training.optimiser import build_optimiser, set_rate
 from hierseg.training.pace import Pace, StepReport
 from hierseg.training.schedule import PolySchedule
+from hierseg.training.starting import check_start, start_network
 from hierseg.training.state import TrainingState
 
 
@@ -71,6 +72,7 @@ def train(experiment: Experiment) -> Path:
         UserError: Data that cannot be read, or a run folder that cannot be used.
     """
     build.check_experiment(experiment)
+    check_start(experiment.model)
     folder = RunFolder.open(experiment)
     run = prepare_run(experiment, build.build_datasets(experiment), folder)
     folder.begin(experiment)
@@ -106,6 +108,8 @@ def prepare_run(experiment: Experiment, data: build.Datasets, folder: RunFolder)
     fabric, precision = launch_engine(runtime)
     space = data.train.label_space
     network = build.build_network(experiment, space, data.train.statistics)
+    if not (runtime.resume and folder.state.is_file()):
+        start_network(network, experiment.model)
     criterion = build.build_criterion(experiment, space, network.align_corners)
     network.to(fabric.device)
     if fabric.device.type == "cpu" and runtime.precision == "bf16":

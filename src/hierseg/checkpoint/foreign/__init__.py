@@ -11,6 +11,7 @@ from hierseg.checkpoint.foreign.converting import (
     read_trunk,
     save_trunk,
 )
+from hierseg.checkpoint.foreign.fitting import list_some
 from hierseg.checkpoint.foreign.label_spaces import (
     PUBLISHED_SPACES,
     choose_label_space,
@@ -23,9 +24,10 @@ from hierseg.checkpoint.foreign.reading import (
     container_of,
     read_foreign,
 )
-from hierseg.checkpoint.foreign.recognition import recognise, recognise_trunk
+from hierseg.checkpoint.foreign.recognition import CLASSIFIERS, recognise, recognise_trunk
 
 __all__ = [
+    "CLASSIFIERS",
     "PUBLISHED_SPACES",
     "Conversion",
     "ForeignWeights",
@@ -37,6 +39,7 @@ __all__ = [
     "convert_network",
     "convert_trunk",
     "find_label_space",
+    "list_some",
     "load_foreign",
     "read_foreign",
     "read_foreign_tensors",

@@ -249,7 +249,7 @@ def infer_arguments(own: Mapping[str, Shape]) -> dict[str, Any]:
         "trunk": _name_trunk(own, has),
         "shallow": not any(name.startswith(_SECOND_BLOCKS) for name in own),
         "combine": "hierarchical" if attends else "average",
-        "refined": "head.reduce_fine" in has,
+        "refined": "head.project" not in has,
         "cell": "head.context" in has
         and not any(name.startswith("head.context.pooled.") for name in own),
     }

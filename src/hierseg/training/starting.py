@@ -1,0 +1,93 @@
+"""What a run's network starts from: other weights, published ones too, or a trunk's alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from hierseg.checkpoint import find_weights, read_weights
+from hierseg.checkpoint.foreign import CLASSIFIERS, list_some
+from hierseg.config import ModelConfig
+from hierseg.errors import UsageError, UserError
+from hierseg.models import SegmentationNetwork
+
+TRUNK = "trunk."
+ATTENTION = ("attention.", "fusion.")
+
+
+def check_start(model: ModelConfig) -> None:
+    """Refuse flags that exclude each other and files that are not there, before data are read."""
+    if model.init_trunk is not None and model.weights is not None:
+        raise UsageError(
+            "--model.weights starts the trunk as well; leave --model.init-trunk out, or it."
+        )
+    if model.replace_head and model.weights is None:
+        raise UsageError("--model.replace-head says nothing without --model.weights.")
+    for source in (model.init_trunk, model.weights):
+        if source is not None:
+            find_weights(source)
+
+
+def start_network(network: SegmentationNetwork, model: ModelConfig) -> None:
+    """Take over the tensors of ``--model.weights`` or ``--model.init-trunk``, where one is given.
+
+    Raises:
+        UserError: The file cannot be read, or does not fit the network; the sentence lists ten
+            tensors, and a count.
+    """
+    source = model.weights if model.weights is not None else model.init_trunk
+    if source is None:
+        return
+    found = read_weights(source)
+    own = network.state_dict()
+    if model.weights is None:
+        found = {name: tensor for name, tensor in found.items() if name.startswith(TRUNK)}
+        own = {name: tensor for name, tensor in own.items() if name.startswith(TRUNK)}
+    anew = _find_replaced(own, found) if model.replace_head else set()
+    wanted = {name: tensor for name, tensor in own.items() if name not in anew}
+    found = {name: tensor for name, tensor in found.items() if name not in anew}
+    _check_fit(str(source), model, wanted, found)
+    if anew:
+        print(f"{len(anew)} tensors start anew: {list_some(sorted(anew))}", file=sys.stderr)
+    for name, tensor in wanted.items():
+        if name in found:
+            tensor.copy_(found[name])
+
+
+def _find_replaced(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> set[str]:
+    """Names that may start anew: classifiers of other classes, and attention that is not there."""
+    anew: set[str] = set()
+    classifiers = [name for name in own if name.startswith(CLASSIFIERS)]
+    if any(name not in found or found[name].shape != own[name].shape for name in classifiers):
+        anew |= {name for name in (*own, *found) if name.startswith(CLASSIFIERS)}
+    if not any(name.startswith(ATTENTION) for name in found):
+        anew |= {name for name in own if name.startswith(ATTENTION)}
+    return anew
+
+
+def _check_fit(
+    source: str, model: ModelConfig, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]
+) -> None:
+    # Batch norm's counters are not published by everybody, and count nothing that training needs.
+    missing = [
+        name for name in wanted if name not in found and not name.endswith("num_batches_tracked")
+    ]
+    unknown = [name for name in found if name not in wanted]
+    shapes = [n for n in wanted if n in found and found[n].shape != wanted[n].shape]
+    problems = [
+        f"{len(names)} tensors are {what} ({list_some(names)})"
+        for what, names in (
+            ("missing", missing),
+            ("unknown", unknown),
+            ("of another shape", shapes),
+        )
+        if names
+    ]
+    if not problems:
+        return
+    cure = "name another network with --model.name"
+    if model.weights is not None and not model.replace_head:
+        cure += ", or give --model.replace-head where only classes or attention differ"
+    raise UserError(f"{source} does not fit {model.name}: {' and '.join(problems)}; {cure}.")
