@@ -50,5 +50,5 @@ PUBLICATIONS: dict[str, Publication] = {
     "official-hrnet": Publication(OFFICIAL_HRNET, "hrnet48"),
     "paddleseg-hrnet-ocr": Publication(PADDLESEG_HRNET_OCR, "hrnet48-ocr-hier"),
 }
-"""By a short name. Only of ``vplr-seresnext50`` is a manifest at hand among the ResNets: the others'
-rows are its rows."""
+"""By a short name. Only of ``vplr-seresnext50`` is a manifest at hand among the ResNets: the rows
+of the others are its rows."""
