@@ -24,7 +24,7 @@ def main() -> None:
             continue
         numbers = golden_numbers(golden_network(tester), tester.golden_scales)
         stride = tester.golden_stride
-        arrays = {k: v[..., ::stride, ::stride].float().numpy() for k, v in numbers.items()}
+        arrays = {k: v[..., ::stride, ::stride].numpy() for k, v in numbers.items()}
         np.savez_compressed(golden_file(tester.name), **arrays)
         print(tester.name, {key: float(value.std()) for key, value in arrays.items()})
 
