@@ -39,7 +39,9 @@ def test_a_part_is_the_part_of_the_whole(
     difference = part.int() - expected[:, window[0], window[1]].int()
     assert difference.abs().max() <= 2
     if difference.numel() > 300:
-        assert difference.float().abs().mean() < 0.3
+        # Both round after each of two passes, in different orders: the sum of four roundings is
+        # about 0.4 on average. On this noise a tenth of a pixel aside is 3 levels on average.
+        assert difference.float().abs().mean() < 0.5
     assert (part_labels != expected_labels[window[0], window[1]]).float().mean() < 0.05
 
 

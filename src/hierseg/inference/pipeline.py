@@ -63,7 +63,7 @@ class Pipeline(Generic[Item, Result]):
         self.write, self.finish, self.skip = write, finish, skip
 
     def run(self, readings: Iterable[Reading[Item]]) -> None:
-        """Segment all of them; whatever ends it early, what is written by then is finished."""
+        """Segment all of them; whatever ends it early, what is segmented by then is written."""
         writers = ThreadPoolExecutor(2, "write")
         writing: deque[Future[Result]] = deque()
         try:
@@ -81,9 +81,9 @@ class Pipeline(Generic[Item, Result]):
             while writing:
                 self.finish(writing.popleft().result())
         finally:
-            writers.shutdown(cancel_futures=True)
+            writers.shutdown()  # what is segmented already is written: a few images at most
             for future in writing:
-                if future.done() and not future.cancelled() and future.exception() is None:
+                if future.exception() is None:
                     self.finish(future.result())
 
     def _predict(self, group: list[Reading[Item]]) -> list[Prediction | UserError | None]:
