@@ -72,7 +72,8 @@ def train(experiment: Experiment) -> Path:
         UserError: Data that cannot be read, or a run folder that cannot be used.
     """
     build.check_experiment(experiment)
-    check_start(experiment.model)
+    if not experiment.runtime.resume:
+        check_start(experiment.model)
     folder = RunFolder.open(experiment)
     run = prepare_run(experiment, build.build_datasets(experiment), folder)
     folder.begin(experiment)

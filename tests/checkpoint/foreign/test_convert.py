@@ -25,7 +25,6 @@ QUICK = [
     "deeplabv3plus-wrn38-hier",
     "deeplabv3plus-xception71",
     "vplr-seresnext50",
-    "official-hrnet",
     "paddleseg-hrnet-ocr",
 ]
 OTHERS = [
@@ -37,6 +36,7 @@ OTHERS = [
     "deeplabv3plus-seresnext50",
     "vplr-wrn38",
     "vplr-resnet50",
+    "official-hrnet",
     "official-hrnet-ocr",
 ]
 

@@ -48,7 +48,9 @@ TRUNKS: dict[str, tuple[Any, str, dict[str, Any], dict[str, Tensor]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", TRUNKS)
+@pytest.mark.parametrize(
+    "kind", ["wrn38", "xception71", pytest.param("hrnet", marks=pytest.mark.slow)]
+)
 def test_trunk_of_a_classifier(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
