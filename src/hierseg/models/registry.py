@@ -124,7 +124,9 @@ def build_network(
     for name in STATISTICS & checked.keys():
         getattr(network, name).copy_(torch.tensor(checked[name]).view(1, 3, 1, 1))
     # Channels last: convolutions are faster so, depthwise ones in bf16 on CPUs several times.
-    network = network.to(memory_format=torch.channels_last)
+    # Not Xception: torch 2.14's oneDNN ends the process in its dilated depthwise ones so.
+    if not isinstance(network.trunk, Xception71):
+        network = network.to(memory_format=torch.channels_last)
     network.builder = builder
     network.builder_arguments = checked
     return network
