@@ -22,6 +22,7 @@ from hierseg.models.builders import (
 from hierseg.models.catalog import MODELS, ModelDescription
 from hierseg.models.network import SegmentationNetwork, check_scales
 from hierseg.models.published_names import describe_published
+from hierseg.models.xception import Xception71
 
 BUILDERS: Mapping[str, Callable[..., SegmentationNetwork]] = {
     "deeplab": build_deeplab,
