@@ -249,3 +249,12 @@ def test_without_the_extra_it_is_named(clip: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"hierseg\[video\]"):
         Video(clip)
+
+
+def test_decoders_that_are_stopped_early_do_not_wait_for_the_interpreter(clip: Path) -> None:
+    import av
+
+    av.logging.set_level(av.logging.ERROR)  # what another library may have asked for
+    frames = Video(clip).frames(Clip(end=0.5))
+    assert len(list(frames)) == 5
+    assert av.logging.get_level() is None

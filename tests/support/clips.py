@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +13,8 @@ Pixels = npt.NDArray[np.uint8]
 
 def write_clip(path: Path, frames: list[Pixels], rate: Fraction | int = 25) -> Path:
     """Frames (H, W, 3) RGB of even sides as an MP4 with its index in front."""
+    import av
+
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "8"})
         stream.height, stream.width = frames[0].shape[:2]
@@ -26,6 +27,8 @@ def write_clip(path: Path, frames: list[Pixels], rate: Fraction | int = 25) -> P
 
 def write_sound(path: Path) -> Path:
     """A file with sound and no picture."""
+    import av
+
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=8000)
         silence = av.AudioFrame.from_ndarray(
@@ -39,6 +42,8 @@ def write_sound(path: Path) -> Path:
 
 def read_clip(path: Path) -> tuple[list[Pixels], Fraction]:
     """All frames of a video as RGB, and its frame rate."""
+    import av
+
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         rate = stream.average_rate

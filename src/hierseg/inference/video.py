@@ -87,7 +87,9 @@ def import_av() -> Any:
         av = importlib.import_module("av")
     except ImportError as error:
         raise MissingExtraError("reading and writing video", "video") from error
-    av.logging.set_level(av.logging.PANIC)  # what goes wrong is said once, by hierseg
+    # No messages through Python, at whatever level: a decoder's thread that has one waits for the
+    # interpreter, and whoever closes the decoder holds it while waiting for that thread.
+    av.logging.set_level(None)
     return av
 
 
