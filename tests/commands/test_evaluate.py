@@ -13,6 +13,7 @@ from hierseg.commands.evaluate import evaluate
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import CAMVID, CITYSCAPES
 from hierseg.models import create_model
+from hierseg.size import Size
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +69,43 @@ def test_what_cannot_be_is_refused(camvid: Path, tmp_path: Path) -> None:
         evaluate("camvid", camvid, weights=weights, json=tmp_path / "none" / "result.json")
     with pytest.raises(UserError, match="classes of 'cityscapes'"):
         evaluate("camvid", camvid, weights=str(camvid / "city.safetensors"), device="cpu")
+
+
+def test_windows_saved_maps_and_the_worst_page(
+    camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = str(camvid / "camvid.safetensors")
+    maps, page, out = tmp_path / "maps", tmp_path / "worst", tmp_path / "result.json"
+    evaluate(
+        "camvid", camvid, weights=weights, device="cpu", json=out, mode="slide",
+        window=Size(32, 40), overlap=0.5, worst=1, out=page, save_predictions=maps,
+    )  # fmt: skip
+    said = capsys.readouterr().out
+    assert "2 images at scales 0.5 1, windows 32x40 overlapping by 0.5" in said
+    assert f"worst images: {(page / 'index.html').as_uri()}" in said
+    slid = json.loads(out.read_text())
+    assert slid["mode"] == "windows 32x40 overlapping by 0.5"
+    for ids in ("train", "raw"):
+        evaluate("camvid", camvid, predictions=maps, ids=ids, json=out)  # type: ignore[arg-type]
+        scored = json.loads(out.read_text())
+        assert scored["confusion"] == slid["confusion"]
+        assert scored["scales"] == []
+    assert f"2 images by label maps of {maps}" in capsys.readouterr().out
+    evaluate("camvid", camvid, weights=weights, device="cpu", json=out)
+    assert json.loads(out.read_text())["confusion"] != slid["confusion"]
+
+
+def test_flags_that_do_not_go_together_are_refused(camvid: Path, tmp_path: Path) -> None:
+    for flags, message in (
+        ({"window": Size(32, 32)}, "--window is for --mode slide"),
+        ({"overlap": 0.1}, "--overlap is for --mode slide"),
+        ({"mode": "slide", "overlap": 1.0}, "--overlap 1"),
+        ({"mode": "slide", "window": Size(8, 64)}, "--window 8x64"),
+        ({"predictions": tmp_path, "flip": True}, "--flip is for a network"),
+        ({"predictions": tmp_path, "mode": "slide"}, "--mode slide is for a network"),
+        ({"predictions": tmp_path, "weights": "x"}, "--weights is for a network"),
+        ({"predictions": tmp_path}, r"holds no \.png"),
+        ({"worst": -1}, "--worst"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            evaluate("camvid", camvid, **flags)  # type: ignore[arg-type]

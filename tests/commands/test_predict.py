@@ -14,6 +14,7 @@ from hierseg.checkpoint import load_model
 from hierseg.cli import main
 from hierseg.commands.predict import Output
 from hierseg.inference import WRITERS, Predictor
+from support.clips import read_clip, slide, write_clip
 
 Run = Callable[..., int]
 
@@ -125,6 +126,7 @@ def test_the_same_command_does_nothing_twice_and_others_are_refused(
         (["PICTURES", "--save", "attention", "--scales", "1"], "--scales 0.5 1"),
         (["PICTURES", "--save"], "--save"),
         (["PICTURES", "--max-pixels", "0"], "--max-pixels"),
+        (["PICTURES", "--batch", "0"], "--batch"),
         (["PICTURES", "--device", "abacus"], "--device"),
     ],
 )
@@ -157,3 +159,51 @@ def test_an_out_that_is_a_file_is_a_sentence(
     words = ["predict", pictures, "--out", tmp_path / "out", "--weights", checkpoint]
     assert main([str(word) for word in words]) == 1
     assert str(tmp_path / "out") in capsys.readouterr().err
+
+
+def test_a_video_becomes_an_overlay_video(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("av", reason="the extra video is not installed")
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    video = write_clip(tmp_path / "drive.mp4", slide(noise, 60), 30)
+    assert run(video) == 0  # 60 frames
+    out = tmp_path / "out"
+    frames, rate = read_clip(out / "drive_overlay.mp4")
+    assert (len(frames), rate, frames[0].shape) == (60, 30, (48, 64, 3))
+    assert len(list((out / "drive_frames").glob("*_labels.png"))) == 60
+    address = (out / "drive_overlay.mp4").as_uri()
+    assert capsys.readouterr().out == f"60 frames segmented: {address}\n"
+    flags = ("--from", "0.5", "--to", "1.5", "--every", "10", "--frames", "--overwrite")
+    assert run(video, *flags) == 0
+    assert (out / "drive_frames" / "000015_image.png").is_file()
+    assert 'src="page/drive_frames/000025_image.jpg"' in (out / "index.html").read_text()
+
+
+def test_a_damaged_video_is_done_as_far_as_it_goes(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("av", reason="the extra video is not installed")
+    random = np.random.default_rng(0)
+    noise = [random.integers(0, 255, (48, 64, 3)).astype(np.uint8) for _ in range(20)]
+    data = write_clip(tmp_path / "whole.mp4", noise, 10).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 2 // 3])
+    assert run(tmp_path / "cut.mp4", "--save", "labels") == 3
+    said = capsys.readouterr().err.strip().splitlines()
+    assert said[-1].startswith(f"hierseg: {tmp_path / 'cut.mp4'} is ")
+    (tmp_path / "cut.mp4").write_bytes(b"text")
+    assert run(tmp_path / "cut.mp4") == 1
+
+
+def test_a_video_is_named_alone_and_its_flags_go_with_one(
+    run: Run, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(pictures, tmp_path / "a.mp4") == 2
+    assert "a video is segmented by itself" in capsys.readouterr().err
+    assert run(tmp_path / "a.mp4") == 2
+    assert "a.mp4 does not exist" in capsys.readouterr().err
+    for flags in (("--every", "2"), ("--from", "0"), ("--to", "3"), ("--frames",)):
+        assert run(pictures, *flags) == 2
+        assert f"{flags[0]} is for a video" in capsys.readouterr().err
+    assert run(tmp_path / "a.mp4", "--every", "0") == 2
+    assert "--every 0" in capsys.readouterr().err
