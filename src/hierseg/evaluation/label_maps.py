@@ -64,11 +64,14 @@ class LabelMaps:
         """The map of a sample; None where there is none, UserError where there are several."""
         names = dict.fromkeys((sample.name, sample.image.stem, Path(sample.name).name))
         names[sample.name.replace("/", "_")] = None
-        for ending in (_OWN[self.ids], ""):
+        endings = [_OWN[self.ids], ""]
+        if not self.dataset.label_space.raw_ids_differ:  # `hierseg predict` writes labels alone
+            endings.append(_OWN["train"])
+        for ending in endings:
             for name in names:
                 if f"{name}{ending}" in self._by_path:
                     return self._by_path[f"{name}{ending}"]
-        for ending in (_OWN[self.ids], ""):
+        for ending in endings:
             for name in names:
                 if found := self._by_stem.get(f"{name}{ending}"):
                     return self._only(sample, found)
