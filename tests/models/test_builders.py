@@ -62,7 +62,8 @@ def test_parameters(name: str, millions: float) -> None:
     [
         ({"trunk": "vgg"}, "no trunk 'vgg' at stride 8; give one of wrn38, xception71, resnet50"),
         ({"trunk": "seresnext50", "width": 8}, "width of seresnext50 is a multiple of 16, not 8"),
-        ({"width": 129}, "width cannot be 129; 128 is the most"),
+        ({"width": 129}, "width cannot be 129; give 4 to 128"),
+        ({"width": 3}, "width cannot be 3; give 4 to 128"),
         ({"combine": "sum"}, "cannot be combined by 'sum'; give average, hierarchical, explicit"),
         ({"combine": "explicit", "train_scales": [0.5, 1], "scales": [1]}, "one set for both"),
         ({"combine": "explicit", "scales": [0.5, 2]}, "must include 1"),

@@ -159,3 +159,13 @@ def test_states_its_channels_and_strides(trunk, strides: tuple[int, ...]) -> Non
         assert tuple(feature.shape[1] for feature in features) == made.channels
         sizes = [(-(-height // stride), -(-width // stride)) for stride in strides]
         assert [tuple(feature.shape[-2:]) for feature in features] == sizes
+
+
+@pytest.mark.parametrize(
+    "trunk", [WideResNet38(4, True), Xception71(4, True), DilatedResNet("resnet50", 4, True)]
+)
+def test_no_strided_pointwise_convolution_is_narrow(trunk: nn.Module) -> None:
+    """At fewer than 16 channels its backward writes out of bounds, channels last."""
+    for name, module in trunk.named_modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
+            assert module.stride == (1, 1) or module.in_channels >= 16, name

@@ -18,6 +18,9 @@ from hierseg.models.xception import Xception71
 # Twice the widest one published. Parameters grow with its square, and a checkpoint that asks for
 # more is damaged.
 LARGEST_WIDTH = 128
+# Below it shortcuts with a stride have fewer than 16 channels, at which torch 2.14's oneDNN writes
+# out of bounds in training.
+NARROWEST_DILATED = 4
 
 
 def build_hrnet_ocr(
@@ -143,8 +146,10 @@ def build_deeplab(
 
 def _build_dilated(name: str, width: int, shallow: bool, pretrained: bool) -> Trunk:
     """A trunk at output stride 8."""
-    if width > LARGEST_WIDTH:
-        raise UsageError(f"a trunk's width cannot be {width}; {LARGEST_WIDTH} is the most.")
+    if not NARROWEST_DILATED <= width <= LARGEST_WIDTH:
+        raise UsageError(
+            f"a trunk's width cannot be {width}; give {NARROWEST_DILATED} to {LARGEST_WIDTH}."
+        )
     if name in RESNETS:
         return DilatedResNet(name, width, shallow, pretrained)
     trunks: dict[str, type[WideResNet38] | type[Xception71]] = {

@@ -22,7 +22,6 @@ from hierseg.models.builders import (
 from hierseg.models.catalog import MODELS, ModelDescription
 from hierseg.models.network import SegmentationNetwork, check_scales
 from hierseg.models.published_names import describe_published
-from hierseg.models.xception import Xception71
 
 BUILDERS: Mapping[str, Callable[..., SegmentationNetwork]] = {
     "deeplab": build_deeplab,
@@ -125,9 +124,7 @@ def build_network(
     for name in STATISTICS & checked.keys():
         getattr(network, name).copy_(torch.tensor(checked[name]).view(1, 3, 1, 1))
     # Channels last: convolutions are faster so, depthwise ones in bf16 on CPUs several times.
-    # Not Xception: torch 2.14's oneDNN ends the process in its dilated depthwise ones so.
-    if not isinstance(network.trunk, Xception71):
-        network = network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)
     network.builder = builder
     network.builder_arguments = checked
     return network

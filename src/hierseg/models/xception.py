@@ -76,10 +76,9 @@ class XceptionBlock(nn.Module):
             SeparableConv(inputs[i], channels[i], stride if i == last else 1, dilations[i])
             for i in range(len(channels))
         )
+        self.stride = stride
         self.shortcut = (
-            ConvNormAct(in_channels, channels[-1], 1, stride, act=False)
-            if projects
-            else nn.Identity()
+            ConvNormAct(in_channels, channels[-1], act=False) if projects else nn.Identity()
         )
         self.begins_rectified = begins_rectified
         self.ends_rectified = ends_rectified
@@ -91,7 +90,9 @@ class XceptionBlock(nn.Module):
         result: Tensor = self.convs[0](x)
         for conv in list(self.convs)[1:]:
             result = conv(torch.relu_(result))
-        result += self.shortcut(x)
+        # Pixels are left out before the 1x1 convolution and not by it: its backward with a stride,
+        # fewer than 16 channels and channels last writes out of bounds in torch 2.14's oneDNN.
+        result += self.shortcut(x[..., :: self.stride, :: self.stride])
         return torch.relu_(result) if self.ends_rectified else result
 
 
