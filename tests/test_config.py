@@ -9,14 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hierseg.config import (
-    Experiment,
-    OptimConfig,
-    RuntimeConfig,
-    list_differences,
-    list_settings,
-    name_flag,
-)
+from hierseg.config import Experiment, OptimConfig, RuntimeConfig
+from hierseg.settings import list_differences, list_settings, name_flag
 
 
 def test_an_experiment_is_json() -> None:

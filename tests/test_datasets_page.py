@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from hierseg.cli import COMMANDS
-from hierseg.config import Experiment, list_settings, name_flag
+from hierseg.config import Experiment
 from hierseg.data import available_datasets
 from hierseg.data.description import KEYS
 from hierseg.data.streets.layouts import draw_scenes, save
+from hierseg.settings import list_settings, name_flag
 from hierseg.size import Size
 from support.documents import run_blocks, write_files
 

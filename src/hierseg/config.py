@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -208,29 +207,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Size | Path):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
-
-
-def list_settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested ``to_dict()`` as ``{"optim.lr": 0.01, ...}``: the names that the flags have."""
-    settings: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            settings |= list_settings(value, f"{prefix}{key}.")
-        else:
-            settings[prefix + key] = value
-    return settings
-
-
-def list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The settings in which two ``to_dict()`` differ: name -> (old value, new value)."""
-    before, after = list_settings(old), list_settings(new)
-    return {
-        name: (before.get(name), after.get(name))
-        for name in dict.fromkeys([*before, *after])
-        if before.get(name) != after.get(name)
-    }
-
-
-def name_flag(setting: str) -> str:
-    """The flag that sets a setting: ``"optim.ema_decay"`` -> ``"--optim.ema-decay"``."""
-    return "--" + setting.replace("_", "-")

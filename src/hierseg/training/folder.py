@@ -15,9 +15,10 @@ from typing import Any
 import torch
 
 from hierseg import __version__
-from hierseg.config import Experiment, list_differences, name_flag
+from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
 from hierseg.recipes import RECIPES, get_recipe
+from hierseg.settings import list_differences, name_flag
 
 # May differ between a run and its continuation: where things lie and how fast they are read.
 FREE_SETTINGS = frozenset(

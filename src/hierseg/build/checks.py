@@ -1,0 +1,158 @@
+"""What cannot work is refused here, with the flag that cures it, before anything is built."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from hierseg.config import DataConfig, Experiment, LossConfig, OptimConfig
+from hierseg.data import is_description
+from hierseg.errors import UsageError
+
+SMALLEST_SIDE = 32
+"""Pixels a network needs in height and width at its smallest scale."""
+
+
+def choose_device(name: str, flag: str = "--runtime.device") -> torch.device:
+    """``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` as a device that this machine has."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"'{name}' is not a device; give {flag} auto, cpu or cuda.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"hierseg does not run on '{name}'; give {flag} cpu or cuda.")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"this machine has no usable GPU; give {flag} cpu.")
+    return device
+
+
+def check_experiment(experiment: Experiment) -> None:
+    """Refuse impossible settings with the flag that cures them, before anything is built."""
+    _check_data(experiment.data)
+    _check_optim(experiment.optim)
+    _check_loss(experiment.loss)
+    if experiment.model.train_scales is not None:
+        check_scales(experiment.model.train_scales, "--model.train-scales")
+    if experiment.eval.scales is not None:
+        check_scales(experiment.eval.scales, "--eval.scales")
+    _check_runtime(experiment)
+
+
+def refuse_if(condition: bool, message: str) -> None:
+    """UsageError with the message where the condition holds."""
+    if condition:
+        raise UsageError(message)
+
+
+def _check_data(data: DataConfig) -> None:
+    refuse_if(
+        data.root is None and not is_description(data.name),
+        "no data to train on; name their folder with --data.root DIR.",
+    )
+    refuse_if(
+        data.long_edge is not None and data.long_edge < SMALLEST_SIDE,
+        f"a long edge of {data.long_edge} is too small; give --data.long-edge {SMALLEST_SIDE} or "
+        "more.",
+    )
+    refuse_if(
+        data.val_crop is not None and min(data.val_crop) < SMALLEST_SIDE,
+        f"--data.val-crop {data.val_crop} has a side under {SMALLEST_SIDE} pixels; give more.",
+    )
+    refuse_if(
+        not 0 < data.scale_min <= data.scale_max,
+        f"random scales from {data.scale_min:g} to {data.scale_max:g} are no range; "
+        "give 0 < --data.scale-min <= --data.scale-max.",
+    )
+    refuse_if(
+        not 0 <= data.flip <= 1,
+        f"{data.flip:g} is not a probability; give --data.flip from 0 to 1.",
+    )
+    refuse_if(
+        not 0 <= data.color_jitter <= 0.5,
+        f"a colour jitter of {data.color_jitter:g} is out of range; "
+        "give --data.color-jitter from 0 to 0.5.",
+    )
+    refuse_if(
+        not 0 <= data.class_uniform <= 1,
+        f"a share of {data.class_uniform:g} cannot be; give --data.class-uniform from 0 to 1.",
+    )
+    refuse_if(
+        data.class_uniform_tile < 1,
+        f"a tile of {data.class_uniform_tile} has no pixels; give --data.class-uniform-tile 1 or "
+        "more.",
+    )
+    refuse_if(
+        data.extra_until is not None and data.extra_until < 0,
+        "give --data.extra-until 0 or more epochs.",
+    )
+    refuse_if(data.batch < 1, f"a batch of {data.batch} is empty; give --data.batch 1 or more.")
+    refuse_if(
+        data.workers < 0, f"{data.workers} workers cannot be; give --data.workers 0 or more."
+    )
+
+
+def _check_optim(optim: OptimConfig) -> None:
+    for flag, value, fine, range_ in (
+        ("--optim.lr", optim.lr, optim.lr > 0, "above 0"),
+        ("--optim.trunk-lr-factor", optim.trunk_lr_factor, optim.trunk_lr_factor >= 0, "0 or more"),
+        ("--optim.momentum", optim.momentum, 0 <= optim.momentum < 1, "from 0 to below 1"),
+        ("--optim.weight-decay", optim.weight_decay, optim.weight_decay >= 0, "0 or more"),
+        ("--optim.epochs", optim.epochs, optim.epochs >= 1, "1 or more"),
+        ("--optim.poly-exponent", optim.poly_exponent, optim.poly_exponent >= 0, "0 or more"),
+        ("--optim.warmup-steps", optim.warmup_steps, optim.warmup_steps >= 0, "0 or more"),
+        ("--optim.ema-decay", optim.ema_decay, 0 <= optim.ema_decay < 1, "from 0 to below 1"),
+    ):
+        refuse_if(not fine, f"{flag} {value} is out of range; give one {range_}.")
+
+
+def _check_loss(loss: LossConfig) -> None:
+    for flag, value in (
+        ("--loss.auxiliary-weight", loss.auxiliary_weight),
+        ("--loss.per-scale-weight", loss.per_scale_weight),
+        ("--loss.weight-bound", loss.weight_bound),
+        ("--loss.relax-until", loss.relax_until or 0),
+    ):
+        fine = 0 <= value < math.inf
+        refuse_if(not fine, f"{flag} {value:g} is out of range; give one 0 or more.")
+    relaxed, weighted = "boundary_relaxed", "image_weighted"
+    for flag, given, owners in (
+        ("--loss.auxiliary-rmi", loss.auxiliary_rmi, ("rmi",)),
+        ("--loss.weight-bound", loss.weight_bound != 1, (weighted, relaxed)),
+        ("--loss.weighting", loss.weighting != "share", (weighted,)),
+        ("--loss.strict-border-classes", bool(loss.strict_border_classes), (relaxed,)),
+        ("--loss.relax-until", loss.relax_until is not None, (relaxed,)),
+    ):
+        refuse_if(
+            given and loss.main not in owners,
+            f"{flag} says nothing to the loss '{loss.main}'; leave it out or give "
+            f"--loss.main {' or '.join(owners)}.",
+        )
+
+
+def check_scales(scales: Sequence[float], flag: str) -> None:
+    """Refuse a set of scales that hierarchical fusion cannot run (METHOD section 2)."""
+    shown = " ".join(f"{scale:g}" for scale in scales) or "none"
+    refuse_if(
+        1.0 not in scales, f"the scales ({shown}) must include 1; give for example {flag} 0.5 1."
+    )
+    refuse_if(
+        not all(0 < scale < math.inf for scale in scales),
+        f"the scales ({shown}) must be above 0; change {flag}.",
+    )
+    refuse_if(len(set(scales)) < len(scales), f"the scales ({shown}) repeat one; change {flag}.")
+
+
+def _check_runtime(experiment: Experiment) -> None:
+    runtime = experiment.runtime
+    device = choose_device(runtime.device)
+    refuse_if(runtime.out is None, "no folder for the run; name one with --runtime.out DIR.")
+    refuse_if(
+        runtime.precision == "fp16" and device.type == "cpu",
+        "fp16 does not train on a CPU; give --runtime.precision bf16 (or fp32).",
+    )
+    refuse_if(runtime.log_every < 1, "give --runtime.log-every 1 or more.")
+    refuse_if(experiment.eval.every < 1, "give --eval.every 1 or more.")

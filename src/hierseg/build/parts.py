@@ -1,0 +1,148 @@
+"""From an experiment to the parts of a run: constructors called with what it says."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from hierseg.build.checks import SMALLEST_SIDE, refuse_if
+from hierseg.config import DataConfig, Experiment, LossConfig
+from hierseg.data import (
+    DataOptions,
+    ExtraRules,
+    SegmentationDataset,
+    Statistics,
+    TrainingTransform,
+    open_dataset,
+    open_extra,
+    resize_dataset,
+)
+from hierseg.labels import CITYSCAPES, LabelSpace
+from hierseg.losses import (
+    BoundaryRelaxedLoss,
+    CombinedLoss,
+    Criterion,
+    CrossEntropy,
+    ImageWeightedCrossEntropy,
+    RegionMutualInformation,
+)
+from hierseg.models import SegmentationNetwork, create_model
+
+COARSEST_STRIDE = 32
+FEWEST_VALUES = 4
+"""Values of a channel over a batch, in the coarsest features, that batch norm needs to be sane."""
+
+
+class Datasets(NamedTuple):
+    """What a run reads.
+
+    Attributes:
+        train: The split that is trained on.
+        val: The split that is evaluated on.
+        extra: Sources that join the training split for some classes alone.
+    """
+
+    train: SegmentationDataset
+    val: SegmentationDataset
+    extra: tuple[SegmentationDataset, ...] = ()
+
+
+def build_network(
+    experiment: Experiment, label_space: LabelSpace, statistics: Statistics | None = None
+) -> SegmentationNetwork:
+    """The experiment's network with one output for each class of the label space.
+
+    ``statistics`` are what it normalises by; None leaves it its trunk's own.
+    """
+    model, crop = experiment.model, experiment.data.crop
+    chosen = {"train_scales": model.train_scales, "scales": experiment.eval.scales}
+    given = {name: scales for name, scales in chosen.items() if scales is not None}
+    given |= {} if statistics is None else statistics._asdict()
+    network = create_model(model.name, label_space.num_classes, model.from_imagenet, **given)
+    smallest = min(network.train_scales)
+    height, width = (int(side * smallest) for side in crop)
+    refuse_if(
+        min(height, width) < SMALLEST_SIDE,
+        f"a crop of {crop} at scale {smallest:g} has a side under {SMALLEST_SIDE} pixels; "
+        "give a larger --data.crop.",
+    )
+    pixels = math.ceil(height / COARSEST_STRIDE) * math.ceil(width / COARSEST_STRIDE)
+    refuse_if(
+        experiment.data.batch * pixels < FEWEST_VALUES,
+        f"a batch of {experiment.data.batch} crops of {crop} at scale {smallest:g} is too little "
+        "for batch norm; give a larger --data.batch or --data.crop.",
+    )
+    return network
+
+
+def build_criterion(
+    experiment: Experiment, label_space: LabelSpace, align_corners: bool = False
+) -> CombinedLoss:
+    """The training loss: main, auxiliary and per-scale terms.
+
+    ``align_corners`` is the network's own: the logits of a scale are resized as it resizes.
+    """
+    loss = experiment.loss
+    return CombinedLoss(
+        _build_main_criterion(loss, label_space),
+        auxiliary_weight=loss.auxiliary_weight,
+        per_scale_weight=loss.per_scale_weight,
+        auxiliary_by_main=loss.auxiliary_rmi,
+        align_corners=align_corners,
+    )
+
+
+def _build_main_criterion(loss: LossConfig, label_space: LabelSpace) -> Criterion:
+    ignore = label_space.ignore
+    if loss.main == "rmi":
+        return RegionMutualInformation(ignore)
+    if loss.main == "image_weighted":
+        return ImageWeightedCrossEntropy(ignore, loss.weight_bound, loss.weighting)
+    if loss.main == "boundary_relaxed":
+        return BoundaryRelaxedLoss(
+            ignore,
+            strict=label_space.find(loss.strict_border_classes, "--loss.strict-border-classes"),
+            bound=loss.weight_bound,
+            relax_until=loss.relax_until,
+        )
+    return CrossEntropy(ignore)
+
+
+def build_datasets(experiment: Experiment) -> Datasets:
+    """The splits that are trained and evaluated on; UserError where there are too few images."""
+    data = experiment.data
+    options = build_options(data)
+    train = open_dataset(data.name, data.root, data.train_split, options=options)
+    held_out = DataOptions(cv=data.cv)
+    val = open_dataset(data.name, data.root, data.val_split, options=held_out)
+    refuse_if(
+        len(train) < data.batch,
+        f"split '{data.train_split}' of {data.root or data.name} has {len(train)} images, fewer "
+        f"than a batch; give --data.batch {max(1, len(train))} or less.",
+    )
+    val = resize_dataset(val, data.long_edge, data.val_crop)
+    if data.extra == "none":
+        return Datasets(train, val)
+    return Datasets(train, val, (open_extra(data.name, data.root, data.extra, options),))
+
+
+def build_options(data: DataConfig) -> DataOptions:
+    """What the training split is asked for; the rules are Cityscapes', which alone has others."""
+    boosted = CITYSCAPES.find(data.boost_classes, "--data.boost-classes")
+    from_coarse = CITYSCAPES.find(data.from_coarse, "--data.from-coarse")
+    rules = ExtraRules(data.auto_threshold, tuple(from_coarse), data.mask_outer, tuple(boosted))
+    return DataOptions(data.cv, data.labels, rules)
+
+
+def build_transform(experiment: Experiment, label_space: LabelSpace) -> TrainingTransform:
+    """The augmentation of training samples."""
+    data = experiment.data
+    return TrainingTransform(
+        crop=data.crop,
+        scale_min=data.scale_min,
+        scale_max=data.scale_max,
+        flip=data.flip,
+        color_jitter=data.color_jitter,
+        long_edge=data.long_edge,
+        ignore=label_space.ignore,
+    )
