@@ -1,0 +1,186 @@
+"""Whether a network is right as often as it says: calibration error, and a temperature to mend it.
+
+Guo, Pleiss, Sun, Weinberger, *On Calibration of Modern Neural Networks*, ICML 2017, arXiv
+1706.04599. K classes, N pixels, M bins.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+BINS = 15
+"""Bins of equal width, as in the paper's tables."""
+TEMPERATURES = (0.02, 50.0)
+"""Limits of a fitted temperature; a network that is never wrong would ask for 0."""
+CHUNK = 1 << 18
+"""Pixels that are taken together, so that copies of their logits stay small."""
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Pixels of about one confidence.
+
+    Attributes:
+        low: Lower limit of the confidence, itself not in the bin.
+        high: Upper limit, in the bin.
+        pixels: How many there are.
+        accuracy: Share of them that are right; NaN where there are none.
+        confidence: Their mean confidence; NaN where there are none.
+    """
+
+    low: float
+    high: float
+    pixels: int
+    accuracy: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class CalibrationScores:
+    """Calibration of the counted pixels of a set; NaN where there are none.
+
+    Attributes:
+        ece: Expected calibration error, the mean of |accuracy - confidence| over bins, weighted by
+            their pixels; in [0, 1].
+        nll: Mean negative log-likelihood of the true class, in nats.
+        accuracy: Share of pixels that are right.
+        confidence: Mean confidence.
+        pixels: How many were counted.
+        temperature: What logits were divided by.
+        bins: M of them, by confidence.
+    """
+
+    ece: float
+    nll: float
+    accuracy: float
+    confidence: float
+    pixels: int
+    temperature: float
+    bins: tuple[ReliabilityBin, ...]
+
+
+class CalibrationCounts:
+    """Counts how often pixels of a confidence are right.
+
+    Args:
+        temperature: What logits are divided by.
+        bins: M bins of equal width; bin m holds confidences in ((m - 1) / M, m / M].
+    """
+
+    def __init__(self, temperature: float = 1.0, bins: int = BINS) -> None:
+        self.temperature = temperature
+        self.edges = torch.arange(bins + 1, dtype=torch.float64) / bins
+        self.pixels = torch.zeros(bins, dtype=torch.int64)
+        self.right = torch.zeros(bins, dtype=torch.int64)
+        self.confidence = torch.zeros(bins, dtype=torch.float64)
+        self.nll = 0.0
+
+    @torch.inference_mode()
+    def update(self, logits: Tensor, labels: Tensor, ignore: int = 255) -> None:
+        """Count pixels.
+
+        Args:
+            logits: (K, ...) float, any device.
+            labels: (...) integer train ids; pixels of ``ignore`` do not count.
+            ignore: The label that does not count.
+        """
+        flat, truth = logits.flatten(1), labels.flatten().to(logits.device)
+        for start in range(0, truth.numel(), CHUNK):
+            part = truth[start : start + CHUNK].long()
+            counted = part != ignore
+            self._count(flat[:, start : start + CHUNK][:, counted].float(), part[counted])
+
+    def _count(self, logits: Tensor, truth: Tensor) -> None:
+        """(K, N) float32 logits and (N,) int64 labels, all of which count."""
+        label = logits.argmax(0)
+        likelihood = (logits / self.temperature).log_softmax(0)
+        confidence = likelihood.gather(0, label[None])[0].exp().double().clamp(max=1).cpu()
+        right = (label == truth).cpu()
+        # (low, high]: an inner edge belongs to the bin below it.
+        index = torch.bucketize(confidence, self.edges[1:-1])
+        length = len(self.pixels)
+        self.pixels += torch.bincount(index, minlength=length)
+        self.right += torch.bincount(index[right], minlength=length)
+        self.confidence += torch.bincount(index, confidence, minlength=length)
+        self.nll -= float(likelihood.gather(0, truth[None]).double().sum())
+
+    def merge(self, other: CalibrationCounts) -> None:
+        """Add what another, of the same bins and temperature, has counted."""
+        if (len(self.pixels), self.temperature) != (len(other.pixels), other.temperature):
+            raise ValueError("counts of other bins or another temperature do not add")
+        self.pixels += other.pixels
+        self.right += other.right
+        self.confidence += other.confidence
+        self.nll += other.nll
+
+    def scores(self) -> CalibrationScores:
+        """The measures of what was counted."""
+        total = self.pixels.double().sum()
+        gaps = (self.right - self.confidence).abs().sum()
+        accuracy, confidence = self.right / self.pixels, self.confidence / self.pixels
+        edges = self.edges.tolist()
+        return CalibrationScores(
+            ece=float(gaps / total),
+            nll=float(self.nll / total),
+            accuracy=float(self.right.sum() / total),
+            confidence=float(self.confidence.sum() / total),
+            pixels=int(total),
+            temperature=self.temperature,
+            bins=tuple(
+                ReliabilityBin(low, high, int(pixels), float(right), float(sure))
+                for low, high, pixels, right, sure in zip(
+                    edges[:-1], edges[1:], self.pixels, accuracy, confidence, strict=True
+                )
+            ),
+        )
+
+
+@torch.inference_mode()
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """The temperature T that gives labels the highest likelihood by softmax(logits / T).
+
+    The mean negative log-likelihood is convex in b = 1 / T, with the derivatives
+    mean(E[z] - z_true) and mean(Var[z]), z the logits of a pixel and E, Var over its softmax.
+    Newton's steps find the root of the first; where one leaves the bracket, that is halved in the
+    logarithm.
+
+    Args:
+        logits: (N, K) float.
+        labels: (N,) integer train ids.
+
+    Returns:
+        T, within ``TEMPERATURES``.
+    """
+    if len(labels) == 0:
+        raise ValueError("there are no pixels to fit a temperature to")
+    low, high = 1 / TEMPERATURES[1], 1 / TEMPERATURES[0]
+    sharpness = 1.0
+    for _ in range(100):
+        slope, curvature = _derivatives(logits, labels, sharpness)
+        if slope > 0:
+            high = sharpness
+        else:
+            low = sharpness
+        step = sharpness - slope / curvature if curvature > 0 else math.inf
+        moved = step if low < step < high else math.sqrt(low * high)
+        if abs(moved - sharpness) <= 1e-9 * sharpness:
+            break
+        sharpness = moved
+    return 1 / sharpness
+
+
+def _derivatives(logits: Tensor, labels: Tensor, sharpness: float) -> tuple[float, float]:
+    """First and second derivative of the mean negative log-likelihood by 1 / T."""
+    slope = curvature = 0.0
+    for start in range(0, len(labels), CHUNK):
+        part = logits[start : start + CHUNK].double()
+        truth = labels[start : start + CHUNK].long()
+        weights = (sharpness * part).softmax(1)
+        mean = (weights * part).sum(1)
+        slope += float((mean - part.gather(1, truth[:, None])[:, 0]).sum())
+        curvature += float((weights * (part - mean[:, None]) ** 2).sum())
+    return slope / len(labels), curvature / len(labels)
