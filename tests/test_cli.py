@@ -12,6 +12,7 @@ import pytest
 
 import hierseg
 from hierseg import cli
+from hierseg.commands.table import Command
 from hierseg.config import Experiment
 from hierseg.errors import MissingExtraError, UsageError, UserError
 from hierseg.size import Size
@@ -27,7 +28,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
         module = types.ModuleType("stand_in")
         module.run = function  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "stand_in", module)
-        monkeypatch.setitem(cli.COMMANDS, name, cli.Command("stand_in:run", "a stand-in"))
+        monkeypatch.setitem(cli.COMMANDS, name, Command("stand_in:run", "a stand-in"))
 
     return install_command
 
@@ -142,11 +143,12 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     code = """
 import sys, types
 from hierseg import cli
+from hierseg.commands.table import Command
 module = types.ModuleType("stand_in")
 module.run = lambda: print("x" * 1_000_000)
 module.run.__doc__ = "Print."
 sys.modules["stand_in"] = module
-cli.COMMANDS["streets"] = cli.Command("stand_in:run", "")
+cli.COMMANDS["streets"] = Command("stand_in:run", "")
 sys.exit(cli.main(["streets"]))
 """
     with subprocess.Popen(

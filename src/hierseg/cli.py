@@ -1,4 +1,4 @@
-"""The command line: one table of commands, and what a failure looks like; all parsing is here.
+"""The command line: what is parsed, and what a failure looks like.
 
 A command is a function of `hierseg.commands` that is imported when it is called for; its typed
 arguments are its flags and its docstring is its help. No torch until a command needs it.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import errno
-import importlib
 import inspect
 import os
 import re
@@ -20,13 +19,13 @@ from typing import (
     Annotated,
     Any,
     Literal,
-    NamedTuple,
     get_args,
     get_origin,
     get_type_hints,
 )
 
 import hierseg
+from hierseg.commands.table import COMMANDS
 from hierseg.errors import UsageError, UserError
 
 if TYPE_CHECKING:
@@ -34,35 +33,8 @@ if TYPE_CHECKING:
 
 # Flags of training that are worth a short name beside the one of their group.
 SHORT_FLAGS = {f"--{flag}": f"--model.{flag}" for flag in ("init-trunk", "weights", "replace-head")}
+SHORT_FLAGS["--init"] = SHORT_FLAGS["--weights"]
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-
-
-class Command(NamedTuple):
-    """Where a command's function is, as ``module:function``, and one line about it."""
-
-    target: str
-    summary: str
-
-    def load(self) -> Callable[..., Any]:
-        """Import the function."""
-        module, function = self.target.split(":")
-        loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
-        return loaded
-
-
-COMMANDS = {
-    "demo": Command("hierseg.commands.demo:demo", "draw street scenes, segment them, make a page"),
-    "predict": Command("hierseg.commands.predict:predict", "segment files, folders or globs"),
-    "evaluate": Command("hierseg.commands.evaluate:evaluate", "score a model on a data set"),
-    "convert": Command(
-        "hierseg.commands.convert:convert", "bring a published checkpoint here, or back"
-    ),
-    "check": Command("hierseg.commands.check:check", "say what is wrong with a data set"),
-    "train": Command("hierseg.commands.train:train", "train a model by a recipe"),
-    "streets": Command("hierseg.commands.streets:streets", "draw a data set of street scenes"),
-    "models": Command("hierseg.commands.models:models", "list networks and packaged weights"),
-    "recipes": Command("hierseg.commands.recipes:recipes", "list training recipes"),
-}
 
 _CURES = {
     errno.EACCES: "permission denied; choose a place that you may read and write",

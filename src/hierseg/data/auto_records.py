@@ -18,6 +18,8 @@ from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
 
 FORMAT = 1
+BINS = 16
+"""Of confidences in a record's histogram: 16 levels of 8 bits each."""
 ENDING = ".jsonl"
 CONFIDENCE = "_prob"
 """What the name of the confidence has more than that of the label map (METHOD section 6)."""
@@ -151,10 +153,18 @@ def read_auto_records(path: Path) -> AutoRecords:
                 record = _read_record(content)
                 found.records[record.label] = record
                 found.skipped.pop(record.image, None)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        UserError,
+    ) as error:
         raise UserError(
-            f"'{path}' is not readable as records of auto-labels; remove it and make them anew with "
-            "`hierseg autolabel`."
+            f"'{path}' is not readable as records of auto-labels; remove it and make them anew "
+            "with `hierseg autolabel`."
         ) from error
     return found
 
@@ -191,5 +201,11 @@ def _read_record(content: Mapping[str, Any]) -> AutoRecord:
             str(int(train)): (int(pixels), int(total), int(kept))
             for train, (pixels, total, kept) in content["classes"].items()
         },
-        histogram=tuple(int(count) for count in content["histogram"]),
+        histogram=_read_histogram(content["histogram"]),
     )
+
+
+def _read_histogram(counts: list[Any]) -> tuple[int, ...]:
+    if len(counts) != BINS:
+        raise ValueError(f"{len(counts)} bins")
+    return tuple(int(count) for count in counts)

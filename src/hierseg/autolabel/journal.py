@@ -1,0 +1,168 @@
+"""Which part of the images a process labels, and what it writes down as they are done.
+
+Processes that work at once on one folder never write the same file: each has records, a summary and
+a working folder of its own, and no label map is of two parts.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NamedTuple, Self, TypeVar
+
+from hierseg.data.auto_records import (
+    ENDING,
+    AutoHeader,
+    AutoRecord,
+    format_header,
+    format_record,
+    format_skipped,
+)
+from hierseg.errors import UsageError, UserError
+from hierseg.inference.writers import write_text
+
+Item = TypeVar("Item")
+
+
+class Shard(NamedTuple):
+    """Part ``number`` (from 1) of ``parts`` equal parts of the images."""
+
+    number: int = 1
+    parts: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """``"2/3"``, the second of three parts; UsageError for what is none."""
+        matched = re.fullmatch(r"(\d+)/(\d+)", text)
+        shard = cls(*map(int, matched.groups())) if matched else cls(0, 0)
+        if not 1 <= shard.number <= shard.parts:
+            raise UsageError(f"--shard {text} is no part; give i/n with i from 1 to n, as 1/2.")
+        return shard
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all there is."""
+        return self.parts == 1
+
+    def choose(self, items: Sequence[Item]) -> list[Item]:
+        """Every so many items, so that neighbours go to different parts."""
+        return list(items[self.number - 1 :: self.parts])
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a part of a split keeps what it says of its images.
+
+    Attributes:
+        out: Folder of all auto-labels.
+        split: Name of the split.
+        shard: The part.
+    """
+
+    out: Path
+    split: str
+    shard: Shard
+
+    def _name(self, kind: str, ending: str) -> str:
+        split = re.sub(r"[^\w.-]", "_", self.split).lstrip(".")
+        part = "" if self.shard.is_whole else f".{self.shard.number}of{self.shard.parts}"
+        return f"{split}{kind}{part}{ending}"
+
+    @property
+    def records(self) -> Path:
+        """``SPLIT.jsonl`` or ``SPLIT.1of2.jsonl``: a line an image."""
+        return self.out / self._name("", ENDING)
+
+    @property
+    def summary(self) -> Path:
+        """``SPLIT_summary.json`` or ``SPLIT_summary.1of2.json``."""
+        return self.out / self._name("_summary", ".json")
+
+    @property
+    def picture(self) -> Path:
+        """``SPLIT_summary.png`` or ``SPLIT_summary.1of2.png``."""
+        return self.out / self._name("_summary", ".png")
+
+    @property
+    def work(self) -> Path:
+        """A hidden folder for files that are not whole yet, there while the part is worked on."""
+        return self.out / f".{self._name('', '.work')}"
+
+
+class Journal:
+    """The records of a part while it is worked on; none else may work on it meanwhile.
+
+    Args:
+        places: Of the part; its working folder is made, and emptied of what a killed run left.
+
+    Raises:
+        UserError: Another process works on the part.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        places.work.mkdir(parents=True, exist_ok=True)
+        self._lock = lock(places.work / "lock")
+        if self._lock is None:
+            raise UserError(
+                f"another process is labelling this part of '{places.out}'; wait for it, or give "
+                "another --shard."
+            )
+        for left in places.work.iterdir():
+            if left.name != "lock":
+                left.unlink()
+        self._file: IO[str] | None = None
+
+    def begin(self, header: AutoHeader, records: Sequence[AutoRecord]) -> None:
+        """Write the header and what is done already; lines are appended from here on."""
+        self.write(header, records, {})
+        self._file = self.places.records.open("a", encoding="utf-8", newline="\n")
+
+    def append(self, line: str) -> None:
+        """Add a line, so that it is there whatever comes."""
+        assert self._file is not None
+        self._file.write(line)
+        self._file.flush()
+
+    def write(
+        self, header: AutoHeader, records: Sequence[AutoRecord], skipped: dict[str, str]
+    ) -> None:
+        """Write the whole file anew."""
+        lines = [format_header(header), *map(format_record, records)]
+        lines += [format_skipped(image, reason) for image, reason in skipped.items()]
+        part = write_text(self.places.work / "records", "".join(lines))
+        part.replace(self.places.records)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+        shutil.rmtree(self.places.work, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.close()
+
+
+def lock(path: Path) -> IO[bytes] | None:
+    """A lock that ends with the process, also where that is killed; None where another has it."""
+    file = path.open("ab")
+    if sys.platform != "win32":  # Windows knows no such lock: there the user keeps parts apart
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+    return file

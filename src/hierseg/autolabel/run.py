@@ -1,0 +1,275 @@
+"""Label the images of a split, or a part of them, and go on where an earlier run has stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from hierseg.autolabel.counting import count_labels, quantise, recount
+from hierseg.autolabel.journal import Journal, Places, Shard, lock
+from hierseg.autolabel.picture import draw_summary
+from hierseg.autolabel.summary import AutoSummary, summarise
+from hierseg.data import Sample, SegmentationDataset
+from hierseg.data.archive import FileStatus, get_status
+from hierseg.data.auto_labels import find_auto_records
+from hierseg.data.auto_records import (
+    AutoHeader,
+    AutoRecord,
+    AutoRecords,
+    format_record,
+    format_skipped,
+    place_auto_labels,
+)
+from hierseg.errors import UsageError, UserError
+from hierseg.inference import Prediction, Predictor, RunSettings, read_image
+from hierseg.inference.pipeline import AHEAD, Pipeline, Reading, read_ahead
+from hierseg.inference.progress import RunProgress
+from hierseg.inference.reading import pixels_counted_here
+from hierseg.inference.run import describe_run
+from hierseg.inference.writers import write_json, write_picture
+
+
+class _Task(NamedTuple):
+    """A sample, where its image is below the header's root, and where its labels go."""
+
+    sample: Sample
+    image: str
+    label: str
+    confidence: str
+
+
+def autolabel(
+    predictor: Predictor,
+    dataset: SegmentationDataset,
+    out: Path,
+    shard: Shard = Shard(),  # noqa: B008 - a tuple
+    threshold: float = 0.5,
+    root: Path | None = None,
+    console: Console | None = None,
+) -> AutoSummary:
+    """Write hard labels in raw ids and 8-bit confidences of a split's images.
+
+    Images are run one at a time: together, they would come out alike up to rounding alone, and a
+    run that was killed is to give what one that was not gives, to the byte. What any part has done
+    in this folder is not done again. The whole, ``Shard(1, 1)``, takes over the records of the
+    parts that have come to their end.
+
+    Args:
+        predictor: Its label space says the raw ids.
+        dataset: The images; label maps that it has do not matter.
+        out: Folder of ``SPLIT``, ``SPLIT.jsonl``, ``SPLIT_summary.json`` and ``.png``.
+        shard: The part that is labelled.
+        threshold: Of the summary; labels and confidences do not depend on it.
+        root: The data set's folder.
+        console: For progress; None for none.
+
+    Raises:
+        UsageError: ``out`` holds labels of this split that were made with other settings.
+        UserError: Two images have one name, or another process works on the part.
+        OSError: Labels cannot be written.
+        KeyboardInterrupt: As it came, what is done being recorded.
+    """
+    tasks, base = _list_tasks(dataset, root)
+    header = AutoHeader(
+        data=dataset.name,
+        split=dataset.split,
+        root=str(base),
+        label_space=predictor.label_space,
+        settings=describe_run(predictor, RunSettings(save=("auto-labels",))),
+        threshold=threshold,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    places = Places(out, dataset.split, shard)
+    with Journal(places) as journal, pixels_counted_here():
+        earlier = _find_earlier(header, places)
+        run = _Run(header, places, journal, shard.choose(tasks), earlier)
+        try:
+            run.label(predictor, console)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted; {len(run.records)} of {len(run.tasks)} images are done, and the "
+                "same command goes on from there."
+            ) from None
+        summary = run.finish()
+        if shard.is_whole:
+            for part in earlier:
+                _remove_part(part, places)
+    return summary
+
+
+def _list_tasks(dataset: SegmentationDataset, root: Path | None) -> tuple[list[_Task], Path]:
+    """What there is to do, and the folder that the images' paths are relative to."""
+    # Absolute by the text alone: links keep their names.
+    images = [Path(os.path.abspath(sample.image)) for sample in dataset.samples]  # noqa: PTH100
+    base = Path(os.path.abspath(root)) if root is not None else None  # noqa: PTH100
+    if base is None or not all(image.is_relative_to(base) for image in images):
+        base = Path(os.path.commonpath([image.parent for image in images]))
+    tasks, owners = [], dict[str, Path]()
+    for sample, image in zip(dataset.samples, images, strict=True):
+        label, confidence = place_auto_labels(dataset.name, dataset.split, sample)
+        for place in (label, confidence):
+            other = owners.setdefault(place.casefold(), image)
+            if other != image:
+                raise UserError(
+                    f"the labels of '{other}' and '{image}' would both be {place}; rename one of "
+                    "the two images."
+                )
+        tasks.append(_Task(sample, image.relative_to(base).as_posix(), label, confidence))
+    return tasks, base
+
+
+def _find_earlier(header: AutoHeader, places: Places) -> list[AutoRecords]:
+    """What all parts have recorded of this split; UsageError where they had other settings."""
+    own = places.records
+    found = [part for part in find_auto_records(places.out) if part.header.split == header.split]
+    for part in found:
+        was, now = dict(part.header.settings), dict(header.settings)
+        was |= {"data": part.header.data, "classes": part.header.label_space.names}
+        now |= {"data": header.data, "classes": header.label_space.names}
+        was["ids"], now["ids"] = part.header.label_space.raw_ids, header.label_space.raw_ids
+        differing = [key for key in {**was, **now} if was.get(key) != now.get(key)]
+        if differing:
+            raise UsageError(
+                f"'{part.path}' is of labels that were made with other {', '.join(differing)}; "
+                f"choose another --out, or remove what is there of {header.split}."
+            )
+        if places.shard.is_whole and part.path != own and _is_running(part, places):
+            raise UserError(
+                f"the process that writes '{part.path}' still runs; give this command without "
+                "--shard when it has ended."
+            )
+    return found
+
+
+def _work_of(part: AutoRecords) -> Path:
+    return part.path.with_name(f".{part.path.stem}.work")
+
+
+def _is_running(part: AutoRecords, places: Places) -> bool:
+    path = _work_of(part) / "lock"
+    if not path.exists():
+        return False
+    held = lock(path)
+    if held is not None:
+        held.close()
+    return held is None
+
+
+def _remove_part(part: AutoRecords, places: Places) -> None:
+    """Remove what a shard has said: the whole says it now, the same as if it had done it all."""
+    if part.path == places.records or not part.header.complete:
+        return
+    number = part.path.stem.removeprefix(places.records.stem)
+    for path in (
+        part.path,
+        *(p.with_name(f"{p.stem}{number}{p.suffix}") for p in (places.summary, places.picture)),
+    ):
+        path.unlink(missing_ok=True)
+
+
+class _Run:
+    """What is done with an image as it is read, written, finished or skipped."""
+
+    def __init__(
+        self,
+        header: AutoHeader,
+        places: Places,
+        journal: Journal,
+        tasks: list[_Task],
+        earlier: list[AutoRecords],
+    ) -> None:
+        self.header, self.places, self.journal, self.tasks = header, places, journal, tasks
+        self.skipped: dict[str, str] = {}
+        self.records: dict[str, AutoRecord] = {}
+        for task in tasks:
+            for part in earlier:
+                record = part.records.get(task.label)
+                if record is not None and self._is_current(record):
+                    if part.header.threshold != header.threshold:
+                        record = recount(record, places.out, header)
+                    self.records[task.label] = record
+
+    def label(self, predictor: Predictor, console: Console | None) -> None:
+        """Label what is not done yet."""
+        self.journal.begin(self.header, list(self.records.values()))
+        waiting = [task for task in self.tasks if task.label not in self.records]
+        readers = ThreadPoolExecutor(2, "read")
+        with RunProgress(len(waiting), console) as self.progress:
+            pipeline = Pipeline(predictor, 1, self._write, self._finish, self._skip)
+            try:
+                pipeline.run(read_ahead(readers, waiting, _read, AHEAD))
+            finally:
+                readers.shutdown(cancel_futures=True)
+
+    def finish(self) -> AutoSummary:
+        """Write the records in the order of the images, and their summary."""
+        header = dataclasses.replace(self.header, complete=True)
+        done = [self.records[task.label] for task in self.tasks if task.label in self.records]
+        skipped = {t.image: self.skipped[t.image] for t in self.tasks if t.image in self.skipped}
+        self.journal.write(header, done, skipped)
+        summary = summarise(AutoRecords(self.places.records, header, self.records, skipped))
+        work = self.places.work
+        write_json(work / "summary", summary.to_json()).replace(self.places.summary)
+        picture = write_picture(work / "summary.png", draw_summary(summary))
+        picture.replace(self.places.picture)
+        return summary
+
+    def _write(self, task: _Task, prediction: Prediction | None, seconds: float) -> AutoRecord:
+        assert prediction is not None
+        confidence = quantise(prediction.confidence)
+        # Confidence first: a label map without one is never there.
+        for place, values in ((task.confidence, confidence), (task.label, prediction.raw_ids())):
+            path = self.places.out / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = self.places.work / place.replace("/", "__")
+            write_picture(part, values).replace(path)
+        classes, histogram = count_labels(prediction.labels, confidence, self.header)
+        status = self._status(task.image)
+        height, width = prediction.labels.shape
+        return AutoRecord(
+            name=task.sample.name,
+            image=task.image,
+            label=task.label,
+            confidence=task.confidence,
+            bytes=status.size,
+            modified=status.modified,
+            height=height,
+            width=width,
+            classes=classes,
+            histogram=histogram,
+        )
+
+    def _finish(self, record: AutoRecord) -> None:
+        self.records[record.label] = record
+        self.journal.append(format_record(record))
+        self.progress.advance()
+
+    def _skip(self, task: _Task, reason: str) -> None:
+        self.skipped[task.image] = reason
+        self.journal.append(format_skipped(task.image, reason))
+        self.progress.say(f"skipped {task.sample.image}: {reason}")
+        self.progress.advance()
+
+    def _is_current(self, record: AutoRecord) -> bool:
+        """Whether the image is as it was, and its labels are there."""
+        out = self.places.out
+        there = (out / record.label).is_file() and (out / record.confidence).is_file()
+        return there and self._status(record.image) == (record.bytes, record.modified)
+
+    def _status(self, image: str) -> FileStatus:
+        try:
+            return get_status(Path(self.header.root, image))
+        except OSError:  # it may have been moved away meanwhile
+            return FileStatus(0, 0)
+
+
+def _read(task: _Task) -> Reading[_Task]:
+    try:
+        return Reading(task, read_image(task.sample.image))
+    except UserError as error:
+        return Reading(task, error)

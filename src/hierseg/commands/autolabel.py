@@ -1,0 +1,100 @@
+"""`hierseg autolabel`: labels for images that have none, as training reads them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hierseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from hierseg.autolabel import AutoSummary
+    from hierseg.data import SegmentationDataset
+    from hierseg.models import SegmentationNetwork
+
+SOME_SKIPPED = 3
+NOTHING_DONE = 1
+
+
+def autolabel(
+    data: str,
+    out: Path,
+    root: Path | None = None,
+    split: str | None = None,
+    weights: str | None = None,
+    scales: tuple[float, ...] | None = None,
+    flip: bool = False,
+    device: str = "auto",
+    shard: str = "1/1",
+    threshold: float = 0.5,
+) -> int:
+    """Label the images of a data set, or of any folder, by a trained network: hard labels in the
+    data set's own ids and a confidence of 8 bits, round(255 * p), as training reads them.
+
+    A run that was stopped goes on when it is started again. Several processes or machines share
+    the work by --shard; when they are done, the same command without --shard writes the summary of
+    all. Exit status: 0 all images were labelled, 3 some were skipped, 1 none could be labelled.
+
+    Args:
+        data: Data set: camvid, cityscapes, folder (of images alone, too), kitti, mapillary,
+            mapillary-v2.0, or a file (.yaml, .json) that describes your own.
+        out: Folder of the labels, SPLIT/NAME.png and SPLIT/NAME_prob.png, for training
+            ROOT/autolabelled (or any other, by --data.auto-root).
+        root: Folder that holds the data set; a file that describes one says by itself.
+        split: Split that is labelled; train_extra of cityscapes and train of the others by default.
+        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
+        flip: Average with the mirrored image, at twice the time.
+        device: auto, cpu, or cuda.
+        shard: Part i/n of the images.
+        threshold: Confidence from which on the summary counts a pixel as kept.
+    """
+    from rich.console import Console
+
+    from hierseg.autolabel import Shard, format_table
+    from hierseg.autolabel import autolabel as run
+    from hierseg.build import check_scales, choose_device
+    from hierseg.checkpoint import load_model
+    from hierseg.commands.chosen import choose_space
+    from hierseg.inference import Predictor
+    from hierseg.inference.memory import keep_freed_memory
+
+    part = Shard.parse(shard)
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"--threshold {threshold:g} is no confidence; give one from 0 to 1.")
+    if scales is not None:
+        check_scales(scales, "--scales")
+    network = load_model(weights, choose_device(device, "--device"))
+    dataset = _open(data, root, split, network)
+    keep_freed_memory()
+    space = choose_space(network, dataset)
+    predictor = Predictor(network, scales, flip, label_space=space)
+    summary = run(predictor, dataset, out, part, threshold, root, Console(stderr=True))
+    print(format_table(summary))
+    return _report(summary, out)
+
+
+def _open(
+    data: str, root: Path | None, split: str | None, network: SegmentationNetwork
+) -> SegmentationDataset:
+    """The images; of a folder without classes of its own, they are the network's."""
+    from hierseg.checkpoint import header_of
+    from hierseg.data import open_dataset
+
+    chosen = split or ("train_extra" if data == "cityscapes" else "train")
+    own = header_of(network).label_space
+    dataset = open_dataset(data, root, chosen, label_space=own, keep_unpaired=True)
+    if data == "folder" and root is not None and not (root / "labels.json").is_file():
+        dataset.label_space = own  # with its raw ids, which the folder says nothing of
+    return dataset
+
+
+def _report(summary: AutoSummary, out: Path) -> int:
+    """Say what was skipped, and give the exit status."""
+    if not summary.skipped:
+        return 0
+    for image, reason in list(summary.skipped.items())[:5]:
+        print(f"skipped {image}: {reason}", file=sys.stderr)
+    print(f"{len(summary.skipped)} images were skipped.", file=sys.stderr)
+    return SOME_SKIPPED if summary.images else NOTHING_DONE
