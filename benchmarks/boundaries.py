@@ -5,7 +5,7 @@
 19 classes, 1024x2048, one thread, processor seconds of an image: best of several rounds in which
 the two sides take turns. The other side erodes each class's mask for its band, and widens each
 class's border by a disk for each of four tolerances, which is what the definitions say; the results
-must be equal. Label maps are blobs of many sizes, the prediction has its borders moved by a few pixels.
+must be equal. Label maps are blobs of many sizes, the prediction's borders are moved a little.
 """
 
 from __future__ import annotations

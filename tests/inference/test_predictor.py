@@ -11,8 +11,9 @@ from PIL import Image
 
 from hierseg.checkpoint import Header
 from hierseg.errors import UserError
-from hierseg.inference import Predictor, UnreadableImageError
+from hierseg.inference import Predictor, RunSettings, UnreadableImageError
 from hierseg.inference.predictor import decide
+from hierseg.inference.run import describe_run
 from hierseg.labels import CITYSCAPES, LabelSpace
 
 Pixels = npt.NDArray[np.uint8]
@@ -65,6 +66,35 @@ def test_confidence_is_the_softmax_of_the_class_chosen() -> None:
     assert torch.allclose(confidence, expected, atol=1e-6)
     assert confidence.dtype == torch.float32
     assert float(confidence.max()) <= 1
+
+
+def test_a_temperature_changes_confidence_and_no_label() -> None:
+    logits = torch.randn(2, 5, 7, 9) * 3
+    logits[0, 1:3, 0, 0] = torch.tensor([50.0, torch.tensor(50.0).nextafter(torch.tensor(60.0))])
+    plain, _ = decide(logits)
+    for temperature in (0.4, 3.0, 1e6):
+        labels, confidence = decide(logits, temperature)
+        assert torch.equal(labels, plain)
+        expected = (logits / temperature).softmax(1).amax(1)
+        assert torch.allclose(confidence, expected, atol=1e-6)
+
+
+def test_the_checkpoint_s_temperature_is_used_unless_another_is_given(
+    network: Any, space: LabelSpace, image: Pixels
+) -> None:
+    plain = Predictor(network, label_space=space)
+    network.header = Header(1, "x", {}, space, (1.0,), False, extra={"temperature": 2.0})
+    stored, given = Predictor(network), Predictor(network, temperature=0.5)
+    assert (plain.temperature, stored.temperature, given.temperature) == (1, 2, 0.5)
+    found = [predictor(image // 6) for predictor in (given, plain, stored)]
+    assert all(np.array_equal(one.labels, found[0].labels) for one in found)
+    means = [one.confidence.mean() for one in found]
+    assert means[0] > means[1] > means[2]
+    settings = RunSettings(save=("labels",))
+    assert describe_run(stored, settings)["temperature"] == 2
+    assert "temperature" not in describe_run(plain, settings)
+    with pytest.raises(UserError, match="temperature of 0 is not above 0"):
+        Predictor(network, temperature=0)
 
 
 def test_scales_and_flip_reach_the_network(

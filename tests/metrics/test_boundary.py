@@ -184,7 +184,7 @@ def test_many_classes_need_more_than_eight_bits() -> None:
 
 def test_classes_beyond_a_word_and_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     prediction, truth = draw_maps(np.random.default_rng(4), 3, 40, 30)
-    few, many = BoundaryCounts(3), BoundaryCounts(38)
+    few, many = (BoundaryCounts(count, tolerances=(1, 12)) for count in (3, 38))
     few.update(prediction, truth)
     monkeypatch.setattr(contours, "STRIP", 7)
     # One class stays in the first word of 32 bits, two are in the second.

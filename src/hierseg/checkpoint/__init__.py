@@ -1,5 +1,6 @@
 """A network, its label space and its scales in one file."""
 
+from hierseg.checkpoint.annotate import annotate_checkpoint, stored_temperature
 from hierseg.checkpoint.format import FORMAT_VERSION, Header, header_of, read_header
 from hierseg.checkpoint.load import (
     DEFAULT_WEIGHTS,
@@ -15,6 +16,7 @@ __all__ = [
     "DEFAULT_WEIGHTS",
     "FORMAT_VERSION",
     "Header",
+    "annotate_checkpoint",
     "find_weights",
     "header_of",
     "is_trunk",
@@ -23,4 +25,5 @@ __all__ = [
     "read_header",
     "read_weights",
     "save_checkpoint",
+    "stored_temperature",
 ]

@@ -22,6 +22,8 @@ from hierseg.labels import LabelSpace
 
 FORMAT_VERSION = 1
 METADATA_KEY = "hierseg"
+LOWEST = 1e-6
+"""The lowest temperature; the highest is its inverse. Logits keep their order within both."""
 TRUNK_KEY = "hierseg_trunk"
 """The metadata entry of a file that holds a trunk alone, to start training from."""
 
@@ -38,7 +40,8 @@ class Header:
         scales: Scales that the network is evaluated at where none are given.
         align_corners: How the network resizes.
         record: How it was trained: recipe, epoch, mIoU and the like.
-        extra: Room for what later versions store.
+        extra: Room for what later versions store; ``temperature`` and ``calibration`` are there
+            after `hierseg calibrate`.
     """
 
     format_version: int
@@ -49,6 +52,21 @@ class Header:
     align_corners: bool
     record: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before the softmax that gives confidence; 1 if not stored.
+
+        Raises:
+            UserError: What is stored is no temperature.
+        """
+        value = self.extra.get("temperature", 1.0)
+        # A bool is an int to Python; an int may be too large to be a float.
+        if type(value) not in (int, float) or not LOWEST <= value <= 1 / LOWEST:
+            raise UserError(
+                "its temperature is no number above 0; store one with `hierseg calibrate`."
+            )
+        return float(value)
 
     def to_json(self) -> str:
         """The metadata entry; ``header_from_json`` reads it back."""
@@ -103,7 +121,7 @@ def header_from_json(text: str, source: str) -> Header:
             f"{FORMAT_VERSION}; install a newer hierseg."
         )
     try:
-        return Header(
+        header = Header(
             format_version=version,
             builder=_typed(data, "builder", str),
             arguments=_typed(data, "arguments", dict),
@@ -113,6 +131,8 @@ def header_from_json(text: str, source: str) -> Header:
             record=_typed(data, "record", dict),
             extra=_typed(data, "extra", dict),
         )
+        _ = header.temperature  # which refuses what is none
+        return header
     except UserError as error:
         raise UserError(f"{source} is damaged: {error}") from error
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:

@@ -83,7 +83,7 @@ def load_model(
         return _place(converted.network, device)
     header = read_header(path)
     network = _build(header, path)
-    tensors = _read_tensors(path)
+    tensors = read_tensors(path)
     expected = network.state_dict()
     _check_names(path, expected.keys(), tensors.keys())
     _check_shapes(path, expected, tensors)
@@ -106,7 +106,7 @@ def read_weights(source: str | Path) -> dict[str, Tensor]:
     if container_of(path) is None:
         if not is_trunk(path):
             read_header(path)  # which refuses what is no checkpoint
-        return _read_tensors(path)
+        return read_tensors(path)
     tensors, remark = read_foreign_tensors(path)
     _log.warning(remark)
     return tensors
@@ -140,7 +140,8 @@ def _build(header: Header, path: Path) -> SegmentationNetwork:
     return network
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; UserError where it cannot be read."""
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

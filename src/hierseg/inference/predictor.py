@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hierseg.checkpoint import header_of
+from hierseg.checkpoint import Header, header_of
 from hierseg.errors import UserError
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.reading import check_size, convert_image, read_image
@@ -38,9 +38,12 @@ class Predictor:
         device: Where to run; None leaves the network where it is.
         label_space: What the network's classes are; None takes what its checkpoint says.
         keep_scales: Keep each scale's attention and labels in the prediction; takes more memory.
+        temperature: What logits are divided by for the confidence, which labels do not depend on;
+            None takes what `hierseg calibrate` has stored in the checkpoint, else 1.
 
     Raises:
-        UserError: The network has no label space and none is given, or it has other classes.
+        UserError: The network has no label space and none is given, or it has other classes, or the
+            temperature is not above 0.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Predictor:
         device: str | torch.device | None = None,
         label_space: LabelSpace | None = None,
         keep_scales: bool = False,
+        temperature: float | None = None,
     ) -> None:
         space = label_space or header_of(network).label_space
         if space.num_classes != network.num_classes:
@@ -63,6 +67,12 @@ class Predictor:
         self.flip = flip
         self.label_space = space
         self.keep_scales = keep_scales
+        if temperature is None:
+            header = network.header
+            temperature = header.temperature if isinstance(header, Header) else 1.0
+        if not temperature > 0:
+            raise UserError(f"a temperature of {temperature:g} is not above 0; give more, or none.")
+        self.temperature = float(temperature)
 
     def __call__(self, image: ImageLike) -> Prediction:
         """Segment an image.
@@ -88,7 +98,8 @@ class Predictor:
         stacked = np.stack(images) if len(images) > 1 else images[0][None]
         tensor = torch.from_numpy(stacked).permute(0, 3, 1, 2).to(device)
         output = predict_logits(self.network, tensor, self.scales, self.flip, self.keep_scales)
-        labels, confidence = (values.cpu().numpy() for values in decide(output.logits))
+        decided = decide(output.logits, self.temperature)
+        labels, confidence = (values.cpu().numpy() for values in decided)
         attention: dict[float, npt.NDArray[np.float32]] = {}
         per_scale: dict[float, npt.NDArray[np.uint8]] = {}
         if self.keep_scales:
@@ -120,10 +131,15 @@ class Predictor:
 
 
 @torch.inference_mode()
-def decide(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, K, H, W) logits to (B, H, W) uint8 train ids and their float32 softmax."""
+def decide(logits: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+    """(B, K, H, W) logits to (B, H, W) uint8 train ids and their float32 softmax at a temperature.
+
+    The labels are those of the logits as they are: dividing could round two of them to a tie.
+    """
     logits = logits.float()
     top, labels = logits.max(dim=1)
+    if temperature != 1:
+        top, logits = top / temperature, logits / temperature
     confidence = (top - logits.logsumexp(dim=1)).exp_().clamp_(max=1)
     return labels.to(torch.uint8), confidence
 

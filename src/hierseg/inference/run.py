@@ -110,6 +110,8 @@ def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, objec
         "scales": [float(scale) for scale in scales],
         "flip": predictor.flip,
         "save": sorted(settings.save),
+        # Named where there is one, so that runs from before there were any still go on.
+        **({} if predictor.temperature == 1 else {"temperature": predictor.temperature}),
     }
 
 

@@ -83,7 +83,7 @@ class BoundaryCounts:
             UserError: Other sizes, or a counted pixel with an id of no class.
         """
         predicted, truth = self._prepare(prediction, labels)
-        width = band_width(*truth.shape, self.share)
+        width = band_width(truth.shape[0], truth.shape[1], self.share)
         bands = count_bands(predicted, truth, self.num_classes, width)
         contours = score_contours(predicted, truth, self.num_classes, self.tolerances)
         self.images += 1
