@@ -30,6 +30,15 @@ class ModelConfig:
     train_scales: tuple[float, ...] | None = None
     """Scales of a training step; the network's own where none are given (0.5 1 as in HMSA section
     3.1 for hierarchical networks)."""
+    freeze_trunk: bool = False
+    """Leave the trunk as it starts: neither its weights nor its batch norms' statistics change."""
+    freeze_norms: bool = False
+    """Leave the statistics, scales and shifts of the trunk's batch norms as they start."""
+    grad_checkpoint: bool = False
+    """Compute the trunk's blocks again in the backward pass instead of keeping what is in them:
+    less memory, more time, the same gradients."""
+    compile: bool = False
+    """Compile the network for training with torch.compile."""
 
     @property
     def from_imagenet(self) -> bool:
@@ -57,16 +66,18 @@ class DataConfig:
     """Labels of the training split (published: only_coarse is coarse with the split
     train_extra)."""
     extra: Literal["none", "coarse", "auto"] = "none"
-    """Labels with which Cityscapes' train_extra joins the training split, for the classes named by
-    boost-classes."""
-    boost_classes: tuple[str, ...] = tuple(str(i) for i in (3, 4, 6, 7, 9, *range(11, 19)))
-    """Classes, by train id or name, that the extra source is drawn on for (published:
-    coarse_boost_classes)."""
+    """Labels with which further images join the training split: coarse ones of Cityscapes'
+    train_extra, or what `hierseg autolabel` made for any data."""
+    auto_root: Path | None = None
+    """Folder that `hierseg autolabel` wrote; by default autolabelled in that of the data set."""
+    boost_classes: tuple[str, ...] | None = None
+    """Classes, by train id or name, whose crops are drawn from the extra images too (published:
+    coarse_boost_classes); by default 3 4 6 7 9 and 11 to 18 of Cityscapes, of others all."""
     auto_threshold: float = 0.5
     """Confidence below which pixels of auto-labels are ignored (published: custom_coarse_prob)."""
-    from_coarse: tuple[str, ...] = ("14", "15", "16")
-    """Classes, by train id or name, that auto-labels take from the coarse labels (published:
-    custom_coarse_dropout_classes)."""
+    from_coarse: tuple[str, ...] | None = None
+    """Classes, by train id or name, that auto-labels of Cityscapes take from its coarse labels
+    (published: custom_coarse_dropout_classes); by default 14 15 16."""
     mask_outer: bool = False
     """Ignore coarse and auto-labels near the image's edges (published: mask_out_cityscapes)."""
     long_edge: int | None = None
@@ -92,6 +103,12 @@ class DataConfig:
     """Probability of a horizontal flip."""
     color_jitter: float = 0.25
     """Strength of the jitter in brightness, contrast, saturation and hue; 0 turns it off."""
+    blur: Literal["none", "gaussian", "bilateral"] = "none"
+    """Blur of the image by an amount drawn anew for each sample; bilateral spares edges (published:
+    gblur, bblur)."""
+    rand_augment: str | None = None
+    """RandAugment on image and labels together, as N,M: 2,9 is two steps of strength 9, of 30
+    (published: rand_augment)."""
     batch: int = 8
     """Images a step and process."""
     workers: int = 2
@@ -128,8 +145,10 @@ class LossConfig:
 class OptimConfig:
     """Optimiser and schedule (METHOD section 5)."""
 
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adam", "adamw", "radam"] = "sgd"
     """Optimiser."""
+    amsgrad: bool = False
+    """AMSGrad's form of adam and adamw."""
     lr: float = 5e-3
     """Base learning rate."""
     trunk_lr_factor: float = 1.0
@@ -138,10 +157,25 @@ class OptimConfig:
     """Momentum of SGD."""
     weight_decay: float = 1e-4
     """Weight decay."""
+    decay_norms: bool = True
+    """Let weight decay act on norms and biases too, as published."""
+    clip_norm: float = 0.0
+    """Largest norm of all gradients together; above it they are scaled down. 0 for no limit."""
+    accumulate: int = 1
+    """Batches whose gradients make one step, as one larger batch would."""
     epochs: int = 175
     """Epochs to train."""
+    schedule: Literal["poly", "scl-poly", "poly2", "cosine"] = "poly"
+    """How the rate falls (published: lr_schedule): poly and cosine to zero; scl-poly begins anew at
+    turn, times rescale and by turn-exponent; poly2 doubles the exponent at turn."""
     poly_exponent: float = 2.0
     """Exponent e of lr * (1 - progress)^e."""
+    turn: int = 110
+    """Epoch at which scl-poly and poly2 turn (published: poly_step)."""
+    turn_exponent: float = 1.5
+    """Exponent of scl-poly from turn on (published: repoly)."""
+    rescale: float = 1.0
+    """Factor of scl-poly's rate from turn on."""
     schedule_unit: Literal["epoch", "step"] = "epoch"
     """Whether the rate falls once an epoch (as published) or every step."""
     warmup_steps: int = 0
@@ -179,6 +213,16 @@ class RuntimeConfig:
     """Arithmetic of the network: fp32, bf16 (mixed), or fp16 (mixed, GPU only)."""
     log_every: int = 10
     """Steps from one row of the step journal to the next."""
+    save_steps: int = 0
+    """Steps from one checkpoint within an epoch to the next; 0 for none. Each epoch ends in one."""
+    save_minutes: float = 10.0
+    """Minutes from one checkpoint within an epoch to the next; 0 for none."""
+    keep: int = 2
+    """Checkpoints to resume from that are kept, the last ones."""
+    limit_batches: int | None = None
+    """A dry run: so many steps an epoch, and so many images at validation."""
+    deterministic: bool = False
+    """Take algorithms that give the same result every time, slower ones on a GPU."""
 
 
 @dataclass(frozen=True)

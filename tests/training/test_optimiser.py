@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -26,3 +28,28 @@ def test_sgd_has_the_configured_momentum() -> None:
     optimiser = build_optimiser(network, OptimConfig(optimizer="sgd", momentum=0.7))
     assert isinstance(optimiser, torch.optim.SGD)
     assert [group["momentum"] for group in optimiser.param_groups] == [0.7, 0.7]
+
+
+def test_norms_and_biases_can_be_spared_weight_decay() -> None:
+    network = create_model("lite0-ocr-hier", 3)
+    groups = build_optimiser(network, OptimConfig(decay_norms=False)).param_groups
+    assert [group["weight_decay"] for group in groups] == [1e-4, 0.0, 1e-4, 0.0]
+    for group in groups:
+        assert {p.ndim > 1 for p in group["params"]} == {group["weight_decay"] > 0}
+    assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
+
+
+def test_what_is_frozen_is_not_the_optimisers() -> None:
+    network = create_model("lite0-ocr-hier", 3)
+    for parameter in network.trunk_parameters():
+        parameter.requires_grad_(False)
+    (head,) = build_optimiser(network, OptimConfig()).param_groups
+    assert len(head["params"]) == len(list(network.head_parameters()))
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "radam"])
+def test_the_other_optimisers(name: Literal["adam", "adamw", "radam"]) -> None:
+    network = create_model("lite0-ocr-hier", 3)
+    optimiser = build_optimiser(network, OptimConfig(optimizer=name, amsgrad=name != "radam"))
+    assert type(optimiser).__name__.lower() == name
+    assert optimiser.defaults.get("amsgrad", True)

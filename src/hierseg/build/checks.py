@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from hierseg.config import DataConfig, Experiment, LossConfig, OptimConfig
-from hierseg.data import is_description
+from hierseg.data import RandAugment, is_description
 from hierseg.errors import UsageError
 
 SMALLEST_SIDE = 32
@@ -76,6 +76,8 @@ def _check_data(data: DataConfig) -> None:
         f"a colour jitter of {data.color_jitter:g} is out of range; "
         "give --data.color-jitter from 0 to 0.5.",
     )
+    if data.rand_augment is not None:
+        RandAugment.parse(data.rand_augment)
     refuse_if(
         not 0 <= data.class_uniform <= 1,
         f"a share of {data.class_uniform:g} cannot be; give --data.class-uniform from 0 to 1.",
@@ -90,9 +92,7 @@ def _check_data(data: DataConfig) -> None:
         "give --data.extra-until 0 or more epochs.",
     )
     refuse_if(data.batch < 1, f"a batch of {data.batch} is empty; give --data.batch 1 or more.")
-    refuse_if(
-        data.workers < 0, f"{data.workers} workers cannot be; give --data.workers 0 or more."
-    )
+    refuse_if(data.workers < 0, f"{data.workers} workers cannot be; give --data.workers 0 or more.")
 
 
 def _check_optim(optim: OptimConfig) -> None:
@@ -103,10 +103,25 @@ def _check_optim(optim: OptimConfig) -> None:
         ("--optim.weight-decay", optim.weight_decay, optim.weight_decay >= 0, "0 or more"),
         ("--optim.epochs", optim.epochs, optim.epochs >= 1, "1 or more"),
         ("--optim.poly-exponent", optim.poly_exponent, optim.poly_exponent >= 0, "0 or more"),
+        ("--optim.turn-exponent", optim.turn_exponent, optim.turn_exponent >= 0, "0 or more"),
+        ("--optim.rescale", optim.rescale, optim.rescale > 0, "above 0"),
+        ("--optim.clip-norm", optim.clip_norm, optim.clip_norm >= 0, "0 or more"),
+        ("--optim.accumulate", optim.accumulate, optim.accumulate >= 1, "1 or more"),
         ("--optim.warmup-steps", optim.warmup_steps, optim.warmup_steps >= 0, "0 or more"),
         ("--optim.ema-decay", optim.ema_decay, 0 <= optim.ema_decay < 1, "from 0 to below 1"),
     ):
         refuse_if(not fine, f"{flag} {value} is out of range; give one {range_}.")
+    turns = optim.schedule in ("scl-poly", "poly2")
+    refuse_if(
+        turns and not 0 < optim.turn < optim.epochs,
+        f"'{optim.schedule}' turns at epoch {optim.turn}, which must come within its "
+        f"{optim.epochs} epochs; change --optim.turn.",
+    )
+    refuse_if(
+        optim.amsgrad and optim.optimizer not in ("adam", "adamw"),
+        f"--optim.amsgrad says nothing to {optim.optimizer}; leave it out or give "
+        "--optim.optimizer adam or adamw.",
+    )
 
 
 def _check_loss(loss: LossConfig) -> None:
@@ -154,5 +169,12 @@ def _check_runtime(experiment: Experiment) -> None:
         runtime.precision == "fp16" and device.type == "cpu",
         "fp16 does not train on a CPU; give --runtime.precision bf16 (or fp32).",
     )
-    refuse_if(runtime.log_every < 1, "give --runtime.log-every 1 or more.")
+    for flag, value, least in (
+        ("--runtime.log-every", runtime.log_every, 1),
+        ("--runtime.save-steps", runtime.save_steps, 0),
+        ("--runtime.save-minutes", runtime.save_minutes, 0),
+        ("--runtime.keep", runtime.keep, 1),
+        ("--runtime.limit-batches", runtime.limit_batches, 1),
+    ):
+        refuse_if(value is not None and value < least, f"give {flag} {least} or more.")
     refuse_if(experiment.eval.every < 1, "give --eval.every 1 or more.")

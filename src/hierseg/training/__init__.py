@@ -9,6 +9,6 @@ except ImportError as error:
 
 from hierseg.training.averaging import WeightAverage
 from hierseg.training.loop import train
-from hierseg.training.schedule import PolySchedule
+from hierseg.training.schedule import Schedule
 
-__all__ = ["PolySchedule", "WeightAverage", "train"]
+__all__ = ["Schedule", "WeightAverage", "train"]

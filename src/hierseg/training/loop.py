@@ -31,7 +31,7 @@ from hierseg.training.journal import Journal
 from hierseg.training.loading import EpochBatches, build_loader, build_sampler
 from hierseg.training.optimiser import build_optimiser, set_rate
 from hierseg.training.pace import Pace, StepReport
-from hierseg.training.schedule import PolySchedule
+from hierseg.training.schedule import Schedule
 from hierseg.training.starting import check_start, start_network
 from hierseg.training.state import TrainingState
 
@@ -48,7 +48,7 @@ class Run:
     model: Any
     criterion: CombinedLoss
     optimiser: Any
-    schedule: PolySchedule
+    schedule: Schedule
     batches: EpochBatches
     loader: DataLoader[dict[str, Any]]
     state: TrainingState
@@ -131,7 +131,7 @@ def prepare_run(experiment: Experiment, data: build.Datasets, folder: RunFolder)
         model=model,
         criterion=criterion,
         optimiser=optimiser,
-        schedule=PolySchedule.from_config(experiment.optim, len(batches)),
+        schedule=Schedule.from_config(experiment.optim, len(batches)),
         batches=batches,
         loader=build_loader(samples, batches, settings.workers, fabric.device.type == "cuda"),
         state=TrainingState(network, bare, precision, average),

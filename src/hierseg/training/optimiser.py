@@ -5,29 +5,47 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
 from hierseg.config import OptimConfig
 from hierseg.models import SegmentationNetwork
 
 
 def build_optimiser(network: SegmentationNetwork, config: OptimConfig) -> torch.optim.Optimizer:
-    """SGD or AdamW over two groups, trunk and head.
+    """SGD, Adam, AdamW or RAdam over what learns of trunk and head.
 
     Each group keeps its base rate under ``"base_lr"``; ``set_rate`` scales it. Weight decay acts on
-    all parameters, as in the published recipes.
+    all parameters, as in the published recipes, or on no vectors (biases, and norms' scales and
+    shifts), which then are groups of their own.
     """
-    groups: list[dict[str, Any]] = [
-        {"params": list(parameters), "base_lr": rate, "lr": rate}
-        for parameters, rate in (
-            (network.trunk_parameters(), config.lr * config.trunk_lr_factor),
-            (network.head_parameters(), config.lr),
-        )
-    ]
+    groups: list[dict[str, Any]] = []
+    for parameters, rate in (
+        (network.trunk_parameters(), config.lr * config.trunk_lr_factor),
+        (network.head_parameters(), config.lr),
+    ):
+        learning = [parameter for parameter in parameters if parameter.requires_grad]
+        for members, decay in _split_by_decay(learning, config):
+            if members:
+                rates = {"base_lr": rate, "lr": rate}
+                groups.append({"params": members, "weight_decay": decay, **rates})
     if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
-        )
-    return torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+    if config.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=config.lr, amsgrad=config.amsgrad, fused=True)
+    if config.optimizer == "radam":
+        return torch.optim.RAdam(groups, lr=config.lr)
+    return torch.optim.AdamW(groups, lr=config.lr, amsgrad=config.amsgrad, fused=True)
+
+
+def _split_by_decay(
+    parameters: list[nn.Parameter], config: OptimConfig
+) -> list[tuple[list[nn.Parameter], float]]:
+    """Parameters with the weight decay that acts on them."""
+    if config.decay_norms:
+        return [(parameters, config.weight_decay)]
+    matrices = [parameter for parameter in parameters if parameter.ndim > 1]
+    vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
+    return [(matrices, config.weight_decay), (vectors, 0.0)]
 
 
 def set_rate(optimiser: torch.optim.Optimizer, factor: float) -> float:

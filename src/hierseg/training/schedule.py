@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,8 +10,12 @@ from hierseg.config import OptimConfig
 
 
 @dataclass(frozen=True)
-class PolySchedule:
-    """Poly decay, ``(1 - progress)^exponent``, under a linear warm-up over the first steps.
+class Schedule:
+    """The decay of the rate, under a linear warm-up over the first steps.
+
+    With x the epoch over the epochs, ``"poly"`` is (1 - x)^e and ``"cosine"`` (1 + cos(pi x)) / 2.
+    From epoch t on, ``"scl-poly"`` is ``rescale`` times (1 - (epoch - t) / (epochs - t))^e2, and
+    ``"poly2"`` is (1 - x)^(2 e); before it they are poly.
 
     Attributes:
         epochs: Epochs of the whole run.
@@ -18,6 +23,10 @@ class PolySchedule:
         exponent: e; 2 for the Cityscapes recipes, 1 for Mapillary.
         unit: ``"epoch"`` lets the rate fall once an epoch, as published; ``"step"`` every step.
         warmup_steps: Steps until the rate is no longer held down; 0 for none.
+        kind: Which decay.
+        turn: t.
+        turn_exponent: e2.
+        rescale: The factor from epoch t on.
     """
 
     epochs: int
@@ -25,9 +34,13 @@ class PolySchedule:
     exponent: float
     unit: Literal["epoch", "step"] = "epoch"
     warmup_steps: int = 0
+    kind: Literal["poly", "scl-poly", "poly2", "cosine"] = "poly"
+    turn: int = 110
+    turn_exponent: float = 1.5
+    rescale: float = 1.0
 
     @classmethod
-    def from_config(cls, config: OptimConfig, steps_per_epoch: int) -> PolySchedule:
+    def from_config(cls, config: OptimConfig, steps_per_epoch: int) -> Schedule:
         """The schedule that a configuration asks for."""
         return cls(
             epochs=config.epochs,
@@ -35,17 +48,34 @@ class PolySchedule:
             exponent=config.poly_exponent,
             unit=config.schedule_unit,
             warmup_steps=config.warmup_steps,
+            kind=config.schedule,
+            turn=config.turn,
+            turn_exponent=config.turn_exponent,
+            rescale=config.rescale,
         )
 
     def factor(self, step: int) -> float:
-        """The factor of the base rate, in [0, 1], for optimiser step ``step`` (0 is the first).
+        """The factor of the base rate, for optimiser step ``step`` (0 is the first); in [0, 1], or
+        to ``rescale`` where that is more.
 
         Warm-up multiplies, so that the two meet without a jump: step i of n warm-up steps takes
-        (i + 1) / n of what poly gives.
+        (i + 1) / n of what the decay gives.
         """
         if self.unit == "epoch":
-            progress = (step // self.steps_per_epoch) / self.epochs
+            epoch = float(step // self.steps_per_epoch)
         else:
-            progress = step / (self.steps_per_epoch * self.epochs)
-        poly = float(max(0.0, 1.0 - progress) ** self.exponent)
-        return poly * min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else poly
+            epoch = step / self.steps_per_epoch
+        factor = self._decay(epoch)
+        return factor * min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else factor
+
+    def _decay(self, epoch: float) -> float:
+        left = max(0.0, 1 - epoch / self.epochs)
+        if self.kind == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * (1 - left)))
+        if self.kind == "poly" or epoch < self.turn:
+            return float(left**self.exponent)
+        if self.kind == "poly2":
+            return float(left ** (2 * self.exponent))
+        # Past the last epoch there is nothing left, also where the turn would come after it.
+        left = max(0.0, 1 - (epoch - self.turn) / max(1, self.epochs - self.turn))
+        return float(self.rescale * left**self.turn_exponent)
