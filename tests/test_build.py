@@ -12,6 +12,7 @@ from PIL import Image
 
 from hierseg import build
 from hierseg.config import DataConfig, Experiment, LossConfig, ModelConfig, RuntimeConfig
+from hierseg.data import RandAugment
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import CAMVID, CITYSCAPES
 from hierseg.losses import (
@@ -61,6 +62,8 @@ def test_what_can_be_is_not_refused() -> None:
         ("data", "scale_min", 3.0, "--data.scale-min"),
         ("data", "flip", 1.5, "--data.flip"),
         ("data", "color_jitter", 0.6, "--data.color-jitter"),
+        ("data", "rand_augment", "2", "--data.rand-augment"),
+        ("data", "rand_augment", "2,31", "--data.rand-augment"),
         ("data", "batch", 0, "--data.batch"),
         ("data", "workers", -1, "--data.workers"),
         ("optim", "lr", 0.0, "--optim.lr"),
@@ -204,9 +207,17 @@ def test_the_splits_are_the_ones_that_are_asked_for(tmp_path: Path) -> None:
 
 def test_the_augmentation_is_the_one_that_is_asked_for() -> None:
     experiment = _change(
-        "data", crop=Size(40, 60), scale_min=0.6, scale_max=1.7, flip=0.1, color_jitter=0.2
+        "data",
+        crop=Size(40, 60),
+        scale_min=0.6,
+        scale_max=1.7,
+        flip=0.1,
+        color_jitter=0.2,
+        blur="bilateral",
+        rand_augment="2,9",
     )
     transform = build.build_transform(experiment, CAMVID)
     assert (transform.crop, transform.scale_min, transform.scale_max) == ((40, 60), 0.6, 1.7)
     assert (transform.flip, transform.color_jitter) == (0.1, 0.2)
+    assert (transform.blur, transform.rand_augment) == ("bilateral", RandAugment(2, 9))
     assert transform.ignore == CAMVID.ignore

@@ -6,18 +6,18 @@ import math
 from typing import NamedTuple
 
 from hierseg.build.checks import SMALLEST_SIDE, refuse_if
-from hierseg.config import DataConfig, Experiment, LossConfig
+from hierseg.build.extra import build_extra, build_options
+from hierseg.config import Experiment, LossConfig
 from hierseg.data import (
     DataOptions,
-    ExtraRules,
+    RandAugment,
     SegmentationDataset,
     Statistics,
     TrainingTransform,
     open_dataset,
-    open_extra,
     resize_dataset,
 )
-from hierseg.labels import CITYSCAPES, LabelSpace
+from hierseg.labels import LabelSpace
 from hierseg.losses import (
     BoundaryRelaxedLoss,
     CombinedLoss,
@@ -121,17 +121,7 @@ def build_datasets(experiment: Experiment) -> Datasets:
         f"than a batch; give --data.batch {max(1, len(train))} or less.",
     )
     val = resize_dataset(val, data.long_edge, data.val_crop)
-    if data.extra == "none":
-        return Datasets(train, val)
-    return Datasets(train, val, (open_extra(data.name, data.root, data.extra, options),))
-
-
-def build_options(data: DataConfig) -> DataOptions:
-    """What the training split is asked for; the rules are Cityscapes', which alone has others."""
-    boosted = CITYSCAPES.find(data.boost_classes, "--data.boost-classes")
-    from_coarse = CITYSCAPES.find(data.from_coarse, "--data.from-coarse")
-    rules = ExtraRules(data.auto_threshold, tuple(from_coarse), data.mask_outer, tuple(boosted))
-    return DataOptions(data.cv, data.labels, rules)
+    return Datasets(train, val, build_extra(data, train, options))
 
 
 def build_transform(experiment: Experiment, label_space: LabelSpace) -> TrainingTransform:
@@ -145,4 +135,6 @@ def build_transform(experiment: Experiment, label_space: LabelSpace) -> Training
         color_jitter=data.color_jitter,
         long_edge=data.long_edge,
         ignore=label_space.ignore,
+        blur=data.blur,
+        rand_augment=None if data.rand_augment is None else RandAugment.parse(data.rand_augment),
     )

@@ -6,6 +6,7 @@ from hierseg.data.centroids import index_centroids
 from hierseg.data.class_uniform import ClassUniformSampler
 from hierseg.data.custom import is_description
 from hierseg.data.options import DataOptions, ExtraRules
+from hierseg.data.rand_augment import RandAugment
 from hierseg.data.reading import DataError, read_image, read_label_ids
 from hierseg.data.sampling import Draw, EpochSampler, TrainingSamples
 from hierseg.data.transforms import TrainingTransform
@@ -18,6 +19,7 @@ __all__ = [
     "Draw",
     "EpochSampler",
     "ExtraRules",
+    "RandAugment",
     "Record",
     "Sample",
     "SegmentationDataset",

@@ -15,6 +15,9 @@ from torch import Generator, Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
+from hierseg.data.blurring import Blur, blur_image
+from hierseg.data.drawing import draw_uniform
+from hierseg.data.rand_augment import RandAugment
 from hierseg.data.reading import UInt8Array
 from hierseg.data.resampling import resize_part
 from hierseg.errors import UsageError
@@ -28,7 +31,7 @@ GREY = np.full((3, 1), 1.0) * (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class TrainingTransform:
-    """Random scale, crop, colour jitter and flip of a training sample.
+    """Random scale, crop, colour jitter, blur, RandAugment and flip of a training sample.
 
     Attributes:
         crop: Size of what comes out.
@@ -38,6 +41,9 @@ class TrainingTransform:
         color_jitter: Strength of the jitter in brightness, contrast, saturation and hue, 0 to 1.
         long_edge: Length in pixels that the longer side is brought to before the random scale.
         ignore: Label of padded pixels.
+        blur: How the image is blurred, by an amount drawn anew for each sample.
+        rand_augment: Steps that change image and labels after all this; none where it is None. A
+            point that a crop was placed for may leave it by such a step.
     """
 
     crop: Size
@@ -47,6 +53,8 @@ class TrainingTransform:
     color_jitter: float = 0.25
     long_edge: int | None = None
     ignore: int = 255
+    blur: Blur = "none"
+    rand_augment: RandAugment | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.scale_min <= self.scale_max:
@@ -81,14 +89,17 @@ class TrainingTransform:
         image, labels = resize_part(image, labels, size, *find_window(top, left, self.crop, size))
         if self.color_jitter:
             image = jitter_colors(image, self.color_jitter, generator)
+        image = blur_image(image, self.blur, generator)
+        if self.rand_augment is not None:
+            image, labels = self.rand_augment(image, labels, generator, self.ignore)
         image, labels = pad_pair(image, labels, top, left, self.crop, self.ignore)
-        if _draw(generator) < self.flip:
+        if draw_uniform(generator) < self.flip:
             image, labels = functional.horizontal_flip(image), functional.horizontal_flip(labels)
         return tv_tensors.Image(image.contiguous()), tv_tensors.Mask(labels.contiguous())
 
     def _draw_size(self, size: Size, generator: Generator) -> Size:
         """The size that an image is brought to before the crop: floor(side * factor)."""
-        factor = _draw(generator, self.scale_min, self.scale_max)
+        factor = draw_uniform(generator, self.scale_min, self.scale_max)
         if self.long_edge is not None:
             factor *= self.long_edge / max(size)
         return Size(*(max(1, int(side * factor)) for side in size))
@@ -149,9 +160,9 @@ def jitter_colors(image: Tensor, strength: float, generator: Generator) -> Tenso
     ``strength`` is from 0 to 1; of the hue, half a turn either way is all there is.
     """
     brightness, contrast, saturation = (
-        _draw(generator, 1 - strength, 1 + strength) for _ in range(3)
+        draw_uniform(generator, 1 - strength, 1 + strength) for _ in range(3)
     )
-    hue = _draw(generator, -min(strength, 0.5), min(strength, 0.5))
+    hue = draw_uniform(generator, -min(strength, 0.5), min(strength, 0.5))
     pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
     for step in torch.randperm(4, generator=generator).tolist():
         if step == 0:
@@ -181,7 +192,3 @@ def turn_hue(pixels: UInt8Array, turns: float) -> UInt8Array:
     hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL)
     hsv[..., 0] += np.uint8(round(turns * 256) % 256)  # wraps round, as hue does
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL), np.uint8)
-
-
-def _draw(generator: Generator, low: float = 0.0, high: float = 1.0) -> float:
-    return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
