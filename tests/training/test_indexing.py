@@ -13,7 +13,7 @@ from hierseg.build import Datasets, build_datasets
 from hierseg.config import Experiment
 from hierseg.data import ClassUniformSampler, EpochSampler, Sample, SegmentationDataset
 from hierseg.data.view import resize_dataset
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import UserError
 from hierseg.size import Size
 from hierseg.training import train
 from hierseg.training.indexing import index_sources
@@ -92,8 +92,14 @@ def test_without_a_share_every_image_comes_once(tiny: Experiment) -> None:
     data = build_datasets(tiny)
     sampler = build_sampler(tiny, data, [])
     assert type(sampler) is EpochSampler
-    with pytest.raises(UsageError, match=r"--data\.class-uniform above 0"):
-        build_sampler(tiny, data._replace(extra=(data.val,)), [])
+    joint = build_sampler(tiny, data._replace(extra=(data.val,)), [])
+    drawn = sorted((draw.source, draw.index) for draw in joint)
+    assert drawn == [(0, i) for i in range(6)] + [(1, i) for i in range(2)]
+    until = change(tiny, "data", extra_until=1)
+    joint = build_sampler(until, data._replace(extra=(data.val,)), [])
+    assert {draw.source for draw in joint} == {0, 1}
+    joint.set_epoch(1)
+    assert {draw.source for draw in joint} == {0}
 
 
 def test_training_class_uniformly_learns(tiny: Experiment) -> None:

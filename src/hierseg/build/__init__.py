@@ -5,12 +5,12 @@ functions make the parts of a run from an experiment.
 """
 
 from hierseg.build.checks import check_experiment, check_scales, choose_device
+from hierseg.build.extra import build_options
 from hierseg.build.parts import (
     Datasets,
     build_criterion,
     build_datasets,
     build_network,
-    build_options,
     build_transform,
 )
 

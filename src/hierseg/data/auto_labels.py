@@ -70,9 +70,7 @@ def open_auto_labels(
     return dataset
 
 
-def _list_samples(
-    folder: Path, part: AutoRecords, root: Path | None
-) -> dict[str, PseudoSample]:
+def _list_samples(folder: Path, part: AutoRecords, root: Path | None) -> dict[str, PseudoSample]:
     """The samples of a file of records, by label map."""
     roots = [place for place in (root, Path(part.header.root)) if place is not None]
     chosen: Path | None = None

@@ -153,15 +153,7 @@ def read_auto_records(path: Path) -> AutoRecords:
                 record = _read_record(content)
                 found.records[record.label] = record
                 found.skipped.pop(record.image, None)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        UserError,
-    ) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, UserError) as error:
         raise UserError(
             f"'{path}' is not readable as records of auto-labels; remove it and make them anew "
             "with `hierseg autolabel`."

@@ -41,6 +41,8 @@ def open_cityscapes(
     images, note = _choose_images(root, split, options.cv)
     unlabelled = split == "test" or (split == "train_extra" and options.labels == "fine")
     labels = _below(root, folder, archive)
+    if options.labels == "auto" and options.auto_folder is not None:
+        labels = options.auto_folder
     samples = base.pair_with_labels(
         images,
         lambda name, path: None if unlabelled else labels / _place(path) / f"{name}{ending}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 from hierseg.errors import UsageError
@@ -62,11 +63,13 @@ class DataOptions:
         cv: Which of the cross-validation splits; 0 is the standard one.
         labels: Which labels: the fine ones, coarse ones, or those a model made.
         rules: How the latter two are used.
+        auto_folder: Where labels that a model made are; None where the data set has them.
     """
 
     cv: int = 0
     labels: Labels = "fine"
     rules: ExtraRules = ExtraRules()
+    auto_folder: Path | None = None
 
     def require_plain(self, name: str) -> None:
         """UsageError for a data set that has one split of a name, with one kind of labels."""
@@ -77,8 +80,8 @@ class DataOptions:
         """UsageError for a data set that has one kind of labels."""
         if self.labels != "fine":
             raise UsageError(
-                f"{name} has no {self.labels} labels; leave out --data.labels and --data.extra, "
-                "which are for cityscapes."
+                f"{name} has no {self.labels} labels of its own, as cityscapes has; leave out "
+                f"--data.labels and --data.extra {self.labels}."
             )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from hierseg.config import Experiment
 from hierseg.errors import UsageError
-from hierseg.recipes.camvid import camvid_hrnet18s, camvid_lite0
+from hierseg.recipes.camvid import camvid_hrnet18s, camvid_lite0, camvid_lite0_auto
 from hierseg.recipes.streets import streets_lite0
 
 __all__ = ["RECIPES", "get_recipe", "list_recipes"]
@@ -18,6 +18,7 @@ __all__ = ["RECIPES", "get_recipe", "list_recipes"]
 RECIPES: Mapping[str, Callable[[], Experiment]] = {
     "streets-lite0": streets_lite0,
     "camvid-lite0": camvid_lite0,
+    "camvid-lite0-auto": camvid_lite0_auto,
     "camvid-hrnet18s": camvid_hrnet18s,
 }
 

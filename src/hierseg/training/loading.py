@@ -11,24 +11,23 @@ from torch.utils.data import DataLoader, Sampler
 from hierseg.build import Datasets
 from hierseg.config import Experiment
 from hierseg.data import ClassUniformSampler, Draw, EpochSampler, TrainingSamples
+from hierseg.data.joint import JointSampler
 from hierseg.data.parallel import prepare_worker
 from hierseg.data.tiles import Int32Array
-from hierseg.errors import UsageError
 
 
 def build_sampler(
     experiment: Experiment, data: Datasets, centroids: Sequence[Int32Array]
 ) -> EpochSampler:
-    """What an epoch takes: every image once, or a share of crops around the classes.
+    """What an epoch takes: every image of all sources once, or a share of crops around classes.
 
     ``centroids`` are those of the training split, then of the extra sources in their order.
     """
     settings, seed = experiment.data, experiment.runtime.seed
     if settings.class_uniform == 0:
         if data.extra:
-            raise UsageError(
-                "extra sources are drawn from class by class; give --data.class-uniform above 0."
-            )
+            lengths = [len(source) for source in (data.train, *data.extra)]
+            return JointSampler(lengths, settings.extra_until, seed)
         return EpochSampler(len(data.train), seed)
     return ClassUniformSampler(
         len(data.train),
