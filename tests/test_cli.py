@@ -38,6 +38,7 @@ HELPS = [
     ["--version"],
     *([name, "--help"] for name in cli.COMMANDS),
     ["train", "streets-lite0", "--help"],
+    ["samples", "streets-lite0", "--help"],
 ]
 
 

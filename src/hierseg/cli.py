@@ -25,11 +25,13 @@ from typing import (
 )
 
 import hierseg
-from hierseg.commands.table import COMMANDS
+from hierseg.commands.table import COMMANDS, OF_RECIPES
 from hierseg.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from tyro.constructors import PrimitiveConstructorSpec
+
+    from hierseg.config import Experiment
 
 # Flags of training that are worth a short name beside the one of their group.
 SHORT_FLAGS = {f"--{flag}": f"--model.{flag}" for flag in ("init-trunk", "weights", "replace-head")}
@@ -96,7 +98,9 @@ def _run(words: list[str]) -> int:
         hint = f"did you mean '{near[0]}'?" if near else "`hierseg --help` lists them."
         kind = "flag" if name.startswith("-") else "command"
         raise UsageError(f"there is no {kind} '{name}'; {hint}")
-    status = _train(rest) if name == "train" else _parse(COMMANDS[name].load(), name, rest)
+    if name in OF_RECIPES:
+        return int(_run_recipe(name, rest) or 0)
+    status = _parse(COMMANDS[name].load(), name, rest)
     return int(status or 0)
 
 
@@ -234,15 +238,15 @@ def _describe_series(
     )
 
 
-def _train(words: list[str]) -> Any:
+def _run_recipe(command: str, words: list[str]) -> Any:
     """``hierseg train RECIPE [--data.root ...]``: the recipe's values are the flags' defaults."""
-    from hierseg.config import Experiment
     from hierseg.recipes import RECIPES, get_recipe
 
     if not words or words[0].startswith("-"):
-        usage = f"hierseg train RECIPE [FLAGS], where RECIPE is one of {', '.join(RECIPES)}"
+        usage = f"hierseg {command} RECIPE [FLAGS], where RECIPE is one of {', '.join(RECIPES)}"
         if "-h" in words or "--help" in words:
-            print(f"usage: {usage}\n\n`hierseg train RECIPE --help` shows its flags and values.")
+            shows = f"`hierseg {command} RECIPE --help` shows its flags and values."
+            print(f"usage: {usage}\n\n{shows}")
             return 0
         raise UsageError(f"name the recipe first: {usage}.")
     name = words[0]
@@ -251,17 +255,29 @@ def _train(words: list[str]) -> Any:
         for flag, sep, value in (word.partition("=") for word in words[1:])
     ]
     experiment = get_recipe(name)
-    hints = get_type_hints(Experiment)
+    function = COMMANDS[command].load()
+    own, flags = _list_flags(function, experiment)
+    about = inspect.getdoc(RECIPES[name] if command == "train" else function) or ""
+    chosen = _parse(flags, f"{command} {name}", rest, about=about)
+    parts = [field.name for field in dataclasses.fields(flags) if field.name not in own]
+    changes = {part: getattr(chosen, part) for part in parts}
+    given = {part: getattr(chosen, part) for part in own}
+    return function(dataclasses.replace(experiment, **changes), **given)
+
+
+def _list_flags(function: Callable[..., Any], experiment: Experiment) -> tuple[list[str], Any]:
+    """The names of the function's own flags, and a dataclass of these and the experiment's."""
+    import tyro
+
+    hints = get_type_hints(function)
+    own = [name for name in list(inspect.signature(function).parameters)[1:] if name in hints]
+    plain = tyro.conf.arg(name="")  # --out, not --flags.out
+    fields: list[Any] = [(name, Annotated[hints[name], plain]) for name in own]
+    hints = get_type_hints(type(experiment))
     # Every part of the experiment is a group of flags; the recipe's name is none.
-    flags = dataclasses.make_dataclass(
-        "Flags",
-        [
-            (part.name, hints[part.name], dataclasses.field(default=getattr(experiment, part.name)))
-            for part in dataclasses.fields(Experiment)
-            if part.name != "recipe"
-        ],
-        frozen=True,
-    )
-    chosen = _parse(flags, f"train {name}", rest, about=inspect.getdoc(RECIPES[name]) or "")
-    changes = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(flags)}
-    return COMMANDS["train"].load()(dataclasses.replace(experiment, **changes))
+    fields += [
+        (part.name, hints[part.name], dataclasses.field(default=getattr(experiment, part.name)))
+        for part in dataclasses.fields(experiment)
+        if part.name != "recipe"
+    ]
+    return own, dataclasses.make_dataclass("Flags", fields, frozen=True)

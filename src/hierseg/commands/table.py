@@ -20,6 +20,10 @@ class Command(NamedTuple):
         return loaded
 
 
+OF_RECIPES = ("train", "samples")
+"""Commands whose first word is a recipe, and whose flags are its values; their functions take the
+experiment, and one more dataclass where they have flags of their own."""
+
 COMMANDS = {
     "demo": Command("hierseg.commands.demo:demo", "draw street scenes, segment them, make a page"),
     "predict": Command("hierseg.commands.predict:predict", "segment files, folders or globs"),
@@ -27,11 +31,17 @@ COMMANDS = {
     "autolabel": Command(
         "hierseg.commands.autolabel:autolabel", "label images that have no labels, for training"
     ),
+    "calibrate": Command(
+        "hierseg.commands.calibrate:calibrate", "let confidence say how often a model is right"
+    ),
     "convert": Command(
         "hierseg.commands.convert:convert", "bring a published checkpoint here, or back"
     ),
     "check": Command("hierseg.commands.check:check", "say what is wrong with a data set"),
     "train": Command("hierseg.commands.train:train", "train a model by a recipe"),
+    "samples": Command(
+        "hierseg.commands.samples:samples", "write what a recipe would train on, as pictures"
+    ),
     "streets": Command("hierseg.commands.streets:streets", "draw a data set of street scenes"),
     "models": Command("hierseg.commands.models:models", "list networks and packaged weights"),
     "recipes": Command("hierseg.commands.recipes:recipes", "list training recipes"),

@@ -1,0 +1,129 @@
+"""The samples of an epoch as pictures: what the network would see, before it normalises."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from hierseg import build
+from hierseg.config import Experiment
+from hierseg.data import Draw, TrainingSamples
+from hierseg.inference.rendering import Picture, render_color
+from hierseg.inference.writers import write_legend, write_picture
+from hierseg.labels import LabelSpace
+from hierseg.training.indexing import index_sources
+from hierseg.training.loading import EpochBatches, build_sampler
+
+STRIPE = 8
+"""Pixels of a stripe of the pattern that stands for ignored labels."""
+GAP = 4
+ROW = 22
+PAPER = 255
+FONT, FONT_SIZE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+
+
+def write_samples(
+    experiment: Experiment,
+    out: Path,
+    count: int,
+    epoch: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Write ``eNNN-PPPPP-NAME.png``, by epoch and place in it, and ``legend.json``.
+
+    The samples are those of the run itself, to the last pixel: drawn by the same sampler,
+    changed by the same transform, from the same seed.
+
+    Args:
+        experiment: Of the run; no network is built.
+        out: Folder, made where it is not there.
+        count: The first so many of the epoch, at most.
+        epoch: From 0.
+        on_progress: Called with (samples done, samples in all).
+
+    Returns:
+        The pictures, in the epoch's order.
+
+    Raises:
+        UsageError: Settings that cannot work together.
+        UserError: Data that cannot be read.
+    """
+    # A run folder is no matter here; a run would ask for one.
+    runtime = dataclasses.replace(experiment.runtime, out=out)
+    build.check_experiment(dataclasses.replace(experiment, runtime=runtime))
+    data = build.build_datasets(experiment)
+    centroids = index_sources(experiment.data, data)
+    space = data.train.label_space
+    transform = build.build_transform(experiment, space)
+    samples = TrainingSamples(data.train, transform, runtime.seed, data.extra)
+    batches = EpochBatches(build_sampler(experiment, data, centroids), experiment.data.batch)
+    batches.start(epoch)
+    draws = [draw for batch in batches for draw in batch][:count]
+    out.mkdir(parents=True, exist_ok=True)
+    write_legend(space, out)
+    paths = []
+    for done, draw in enumerate(draws, start=1):
+        paths.append(_write(samples, draw, space, out))
+        if on_progress is not None:
+            on_progress(done, len(draws))
+    return paths
+
+
+def _write(samples: TrainingSamples, draw: Draw, space: LabelSpace, out: Path) -> Path:
+    item = samples[draw]
+    image = np.ascontiguousarray(item["image"].permute(1, 2, 0).numpy())
+    picture = render_sample(image, item["labels"].numpy().astype(np.uint8), space)
+    name = item["name"].replace("/", "_")
+    return write_picture(out / f"e{draw.epoch + 1:03}-{draw.position:05}-{name}.png", picture)
+
+
+def render_sample(image: Picture, labels: npt.NDArray[np.uint8], space: LabelSpace) -> Picture:
+    """Image and labels side by side, and below them a legend of the classes that are there.
+
+    Args:
+        image: (h, w, 3) RGB.
+        labels: (h, w) train ids; where they are ignored, grey stripes.
+        space: Names and colours.
+
+    Returns:
+        (h + a legend's height, 2 w + a gap, 3) RGB.
+    """
+    colors = render_color(labels, space)
+    ignored = labels == space.ignore
+    rows, columns = np.indices(labels.shape)
+    stripes = np.where((rows + columns) // STRIPE % 2, 110, 190).astype(np.uint8)
+    colors[ignored] = stripes[ignored][:, None]
+    gap = np.full((len(image), GAP, 3), PAPER, np.uint8)
+    pair = np.concatenate([image, gap, colors], axis=1)
+    there = np.bincount(labels.ravel(), minlength=256)
+    entries = [
+        (f"{name} {100 * there[train] / labels.size:.1f}%", color)
+        for train, (name, color) in enumerate(zip(space.names, space.colors, strict=True))
+        if there[train]
+    ]
+    if ignored.any():
+        entries.append((f"ignored {100 * ignored.mean():.1f}%", (150, 150, 150)))
+    return np.concatenate([pair, _draw_legend(entries, pair.shape[1])])
+
+
+def _draw_legend(entries: list[tuple[str, tuple[int, int, int]]], width: int) -> Picture:
+    """(h, width, 3): swatches and texts, wrapped."""
+    places, x, y = [], GAP, 0
+    for text, color in entries:
+        wide = cv2.getTextSize(text, FONT, FONT_SIZE, 1)[0][0] + 2 * ROW
+        if x + wide > width and x > GAP:
+            x, y = GAP, y + ROW
+        places.append((x, y, text, color))
+        x += wide
+    legend = np.full((y + ROW, width, 3), PAPER, np.uint8)
+    for x, y, text, color in places:
+        legend[y + 5 : y + ROW - 5, x : x + ROW - 8] = color
+        cv2.putText(
+            legend, text, (x + ROW - 2, y + ROW - 7), FONT, FONT_SIZE, (0, 0, 0), 1, cv2.LINE_AA
+        )
+    return legend
