@@ -130,6 +130,10 @@ class LossConfig:
     weight_bound: float = 1.0
     """How far class weights of image_weighted and boundary_relaxed rise above 1 (published:
     wt_bound)."""
+    sum_images: int | None = None
+    """Scale the sum over a step's images, which image_weighted and boundary_relaxed are, to so many
+    images; 2 is as published, where the sums over 2 of each process are averaged over all. None for
+    as many as the step has."""
     weighting: Literal["share", "inverse"] = "share"
     """Class weights of image_weighted, by the share of the class in the image: 1 + bound *
     (1 - share), or 1 + bound / share."""
@@ -221,6 +225,9 @@ class RuntimeConfig:
     """Checkpoints to resume from that are kept, the last ones."""
     limit_batches: int | None = None
     """A dry run: so many steps an epoch, and so many images at validation."""
+    sync_norm: bool = True
+    """Let batch norms see the batches of all processes, where there are several (published:
+    syncbn)."""
     deterministic: bool = False
     """Take algorithms that give the same result every time, slower ones on a GPU."""
 

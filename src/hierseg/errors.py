@@ -29,3 +29,15 @@ class MissingExtraError(UserError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f'{feature} needs an optional package: pip install "hierseg[{extra}]".')
+
+
+class SilentError(UserError):
+    """Another process of the run has said, or will say, what went wrong.
+
+    Args:
+        exit_status: Of that failure.
+    """
+
+    def __init__(self, exit_status: int = 1) -> None:
+        super().__init__("")
+        self.exit_status = exit_status

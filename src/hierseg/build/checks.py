@@ -130,6 +130,7 @@ def _check_loss(loss: LossConfig) -> None:
         ("--loss.per-scale-weight", loss.per_scale_weight),
         ("--loss.weight-bound", loss.weight_bound),
         ("--loss.relax-until", loss.relax_until or 0),
+        ("--loss.sum-images", loss.sum_images or 0),
     ):
         fine = 0 <= value < math.inf
         refuse_if(not fine, f"{flag} {value:g} is out of range; give one 0 or more.")
@@ -138,6 +139,7 @@ def _check_loss(loss: LossConfig) -> None:
         ("--loss.auxiliary-rmi", loss.auxiliary_rmi, ("rmi",)),
         ("--loss.weight-bound", loss.weight_bound != 1, (weighted, relaxed)),
         ("--loss.weighting", loss.weighting != "share", (weighted,)),
+        ("--loss.sum-images", loss.sum_images is not None, (weighted, relaxed)),
         ("--loss.strict-border-classes", bool(loss.strict_border_classes), (relaxed,)),
         ("--loss.relax-until", loss.relax_until is not None, (relaxed,)),
     ):

@@ -27,6 +27,7 @@ from hierseg.losses import (
     RegionMutualInformation,
 )
 from hierseg.models import SegmentationNetwork, create_model
+from hierseg.processes import count_processes
 
 COARSEST_STRIDE = 32
 FEWEST_VALUES = 4
@@ -67,8 +68,9 @@ def build_network(
         "give a larger --data.crop.",
     )
     pixels = math.ceil(height / COARSEST_STRIDE) * math.ceil(width / COARSEST_STRIDE)
+    seen = experiment.data.batch * (count_processes() if experiment.runtime.sync_norm else 1)
     refuse_if(
-        experiment.data.batch * pixels < FEWEST_VALUES,
+        seen * pixels < FEWEST_VALUES,
         f"a batch of {experiment.data.batch} crops of {crop} at scale {smallest:g} is too little "
         "for batch norm; give a larger --data.batch or --data.crop.",
     )
@@ -97,13 +99,16 @@ def _build_main_criterion(loss: LossConfig, label_space: LabelSpace) -> Criterio
     if loss.main == "rmi":
         return RegionMutualInformation(ignore)
     if loss.main == "image_weighted":
-        return ImageWeightedCrossEntropy(ignore, loss.weight_bound, loss.weighting)
+        return ImageWeightedCrossEntropy(
+            ignore, loss.weight_bound, loss.weighting, images=loss.sum_images
+        )
     if loss.main == "boundary_relaxed":
         return BoundaryRelaxedLoss(
             ignore,
             strict=label_space.find(loss.strict_border_classes, "--loss.strict-border-classes"),
             bound=loss.weight_bound,
             relax_until=loss.relax_until,
+            images=loss.sum_images,
         )
     return CrossEntropy(ignore)
 
@@ -115,10 +120,12 @@ def build_datasets(experiment: Experiment) -> Datasets:
     train = open_dataset(data.name, data.root, data.train_split, options=options)
     held_out = DataOptions(cv=data.cv)
     val = open_dataset(data.name, data.root, data.val_split, options=held_out)
+    processes = count_processes()
     refuse_if(
-        len(train) < data.batch,
+        len(train) < data.batch * processes,
         f"split '{data.train_split}' of {data.root or data.name} has {len(train)} images, fewer "
-        f"than a batch; give --data.batch {max(1, len(train))} or less.",
+        f"than a batch{f' of each of {processes} processes' if processes > 1 else ''}; give "
+        f"--data.batch {max(1, len(train) // processes)} or less.",
     )
     val = resize_dataset(val, data.long_edge, data.val_crop)
     return Datasets(train, val, build_extra(data, train, options))

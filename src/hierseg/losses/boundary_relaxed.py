@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from hierseg.losses.label_sets import count_classes, count_members, find_mixed, touches_border
 from hierseg.losses.set_likelihood import Mixed, SetCrossEntropySum
+from hierseg.losses.sums import sum_over_images
 
 
 class BoundaryRelaxedLoss(nn.Module):
@@ -37,6 +38,8 @@ class BoundaryRelaxedLoss(nn.Module):
         strict: Classes whose pixels are held to their own label.
         bound: How far weights rise above 1.
         relax_until: Epochs that are relaxed; None for all.
+        images: Scale the sum over a step's images, of all processes, to so many; None for no
+            scaling.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class BoundaryRelaxedLoss(nn.Module):
         strict: Sequence[int] = (),
         bound: float = 1.0,
         relax_until: int | None = None,
+        images: int | None = None,
     ) -> None:
         super().__init__()
         self.ignore = ignore
@@ -53,6 +57,7 @@ class BoundaryRelaxedLoss(nn.Module):
         self.strict = tuple(strict)
         self.bound = bound
         self.relax_until = relax_until
+        self.images = images
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
@@ -74,7 +79,7 @@ class BoundaryRelaxedLoss(nn.Module):
                 pixels *= 1 + touches_border(classes, num_classes).to(dtype)
             own = labels.where(counted, 0)
             loss: Tensor = SetCrossEntropySum.apply(logits, own, pixels, mixed, weights[:, :-1])
-            return loss
+            return sum_over_images(loss, len(labels), self.images)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
         """What auxiliary and per-scale logits are held to: this loss again, as for cross-entropy

@@ -6,9 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hierseg.processes import count_processes, sum_over_processes
+
 
 class CrossEntropy(nn.Module):
-    """Softmax cross-entropy, the mean over counted pixels.
+    """Softmax cross-entropy, the mean over counted pixels, of all processes where there are several
+    (then it is the mean of the processes' losses that is the loss).
 
     Safe under autocast (computed in float32 at least). Where no pixel counts the loss is 0 and its
     gradient zero, so that a crop that is all padding costs a step nothing.
@@ -28,7 +31,8 @@ class CrossEntropy(nn.Module):
             total = functional.cross_entropy(
                 logits, labels, ignore_index=self.ignore, reduction="sum"
             )
-            return total / (labels != self.ignore).sum().clamp(min=1)
+            count = sum_over_processes((labels != self.ignore).sum())
+            return total * count_processes() / count.clamp(min=1)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
         """What auxiliary and per-scale logits are held to: cross-entropy again (section 2)."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hierseg.losses.label_sets import count_classes
 from hierseg.losses.set_likelihood import SetCrossEntropySum
+from hierseg.losses.sums import sum_over_images
 
 Weighting = Literal["share", "inverse"]
 
@@ -27,15 +28,22 @@ class ImageWeightedCrossEntropy(nn.Module):
         ignore: The label that does not count.
         bound: How far weights rise above 1.
         weighting: Which of the two weights.
+        images: Scale the sum over a step's images, of all processes, to so many; None for no
+            scaling.
     """
 
     def __init__(
-        self, ignore: int = 255, bound: float = 1.0, weighting: Weighting = "share"
+        self,
+        ignore: int = 255,
+        bound: float = 1.0,
+        weighting: Weighting = "share",
+        images: int | None = None,
     ) -> None:
         super().__init__()
         self.ignore = ignore
         self.bound = bound
         self.weighting = weighting
+        self.images = images
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar."""
@@ -48,7 +56,7 @@ class ImageWeightedCrossEntropy(nn.Module):
             weights = weights / (weights * counts).sum(1, keepdim=True).clamp(min=1)
             pixels = weights.gather(1, own.flatten(1)).view(labels.shape) * counted
             loss: Tensor = SetCrossEntropySum.apply(logits, own, pixels, None, None)
-            return loss
+            return sum_over_images(loss, len(labels), self.images)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
         """What auxiliary and per-scale logits are held to: this loss again, as for cross-entropy

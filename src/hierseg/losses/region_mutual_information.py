@@ -17,6 +17,7 @@ from hierseg.losses.region_statistics import (
     PooledSigmoid,
     SigmoidCrossEntropySum,
 )
+from hierseg.processes import count_processes, sum_over_processes
 
 FLOOR = 1e-6  # added to probabilities
 REGULARIZER = 5e-4  # added to the diagonals
@@ -29,7 +30,8 @@ class RegionMutualInformation(nn.Module):
     """(1 - weight) * BCE + weight * RMI over counted pixels; can be negative, and that is right.
 
     Never raises and never turns finite logits into NaN: a failed factorisation gets a growing
-    diagonal, after which the whole loss is the BCE for that call, and ``fallbacks`` counts it.
+    diagonal, after which the whole loss is the BCE for that call, and ``fallbacks`` counts it. Of
+    several processes all fall back where one must; the mean of their losses is the loss.
     Logits may come in any float type, under autocast too: statistics are in float64.
 
     Args:
@@ -47,7 +49,9 @@ class RegionMutualInformation(nn.Module):
         """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar."""
         bce = self.bce(logits, labels)
         region = self._region_term(logits, labels)
-        if region is None:
+        failed = torch.tensor(int(region is None), device=logits.device)
+        failed = sum_over_processes(failed)  # by all of them, also where it has failed here
+        if region is None or (count_processes() > 1 and bool(failed)):
             self.fallbacks += 1
             return bce
         return (1 - self.weight) * bce + self.weight * region.to(bce.dtype)
@@ -59,7 +63,8 @@ class RegionMutualInformation(nn.Module):
             counted = labels != self.ignore
             own = labels.where(counted, 0).unsqueeze(1)
             total: Tensor = SigmoidCrossEntropySum.apply(logits, own, counted)
-            return (total / (counted.sum() + 1)).to(logits.dtype)
+            count = sum_over_processes(counted.sum())
+            return (total * count_processes() / (count + 1)).to(logits.dtype)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
         """What auxiliary and per-scale logits are held to: the whole BCE (METHOD section 2)."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.layers import ConvNormAct
+from hierseg.layers.synchronised import Synchronised
 
 DILATIONS = (12, 24, 36)
 """Those of output stride 8."""
@@ -42,7 +43,8 @@ class ASPP(nn.Module):
         Batch norm over several processes has the other processes' values as well.
         """
         norm = self.pooled.norm
-        return norm.training and not isinstance(norm, nn.SyncBatchNorm)
+        is_alone = not isinstance(norm, nn.SyncBatchNorm | Synchronised)
+        return norm.training and is_alone
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, v) to (B, out_channels, h, v)."""

@@ -24,9 +24,10 @@ def format_duration(seconds: float) -> str:
 def format_step(report: StepReport) -> str:
     """Losses, rate, speed and time left of a step in a line."""
     losses = "  ".join(f"{name} {value:.4f}" for name, value in report.losses.items())
+    skipped = f"  {report.skipped} skipped" if report.skipped else ""
     return (
         f"{losses}  lr {report.lr:.2e}  {report.images_per_second:.1f} images/s  "
-        f"{format_duration(report.seconds_left)} left"
+        f"{format_duration(report.seconds_left)} left{skipped}"
     )
 
 
@@ -151,7 +152,38 @@ class LiveDisplay:
         self._bars.update(self._validation, completed=done, total=images, visible=True)
 
 
-def make_display(console: Console | None = None) -> Display:
-    """The live display where the console is a terminal, else plain lines; on standard error."""
+class NoDisplay:
+    """Shows nothing: of several processes the first speaks for all."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def say(self, line: str) -> None:
+        """Not said."""
+
+    def is_due(self) -> bool:
+        """Never."""
+        return False
+
+    def show_step(self, report: StepReport) -> None:
+        """Not shown."""
+
+    def show_validation(self, done: int, images: int) -> None:
+        """Not shown."""
+
+
+def make_display(console: Console | None = None, quiet: bool = False) -> Display:
+    """The live display where the console is a terminal, else plain lines; on standard error.
+    ``quiet`` is for all processes but the first.
+    """
+    if quiet:
+        return NoDisplay()
     console = console or Console(stderr=True)
     return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)

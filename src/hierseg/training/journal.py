@@ -135,6 +135,21 @@ class Journal:
         self.board.flush()
 
 
+class NoJournal(Journal):
+    """Writes nothing: of several processes the first writes for all."""
+
+    def __init__(self) -> None:
+        """No file is opened."""
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def write_step(self, report: StepReport) -> None:
+        """Not written."""
+
+    def write_epoch(self, *_: object) -> None:
+        """Not written."""
+
+
 def _open_tensorboard(path: Path, step: int) -> SummaryWriter:
     try:
         from torch.utils.tensorboard import SummaryWriter

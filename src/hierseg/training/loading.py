@@ -14,6 +14,7 @@ from hierseg.data import ClassUniformSampler, Draw, EpochSampler, TrainingSample
 from hierseg.data.joint import JointSampler
 from hierseg.data.parallel import prepare_worker
 from hierseg.data.tiles import Int32Array
+from hierseg.processes import count_processes, own_rank
 
 
 def build_sampler(
@@ -24,11 +25,12 @@ def build_sampler(
     ``centroids`` are those of the training split, then of the extra sources in their order.
     """
     settings, seed = experiment.data, experiment.runtime.seed
+    shard, shards = own_rank(), count_processes()
     if settings.class_uniform == 0:
         if data.extra:
             lengths = [len(source) for source in (data.train, *data.extra)]
-            return JointSampler(lengths, settings.extra_until, seed)
-        return EpochSampler(len(data.train), seed)
+            return JointSampler(lengths, settings.extra_until, seed, shard, shards)
+        return EpochSampler(len(data.train), seed, shard, shards)
     return ClassUniformSampler(
         len(data.train),
         centroids,
@@ -37,15 +39,20 @@ def build_sampler(
         lent=[source.boosted_classes for source in data.extra],
         extra_until=settings.extra_until,
         seed=seed,
+        shard=shard,
+        shards=shards,
     )
 
 
 class EpochBatches(Sampler[list[Draw]]):
     """Cuts an epoch's draws into full batches; what is left over at the end is dropped.
 
+    Of several processes each takes its shard of the draws, and all take as many batches: those of
+    one number are together what one process would take in a batch as large.
+
     Args:
-        sampler: Yields an epoch's draws.
-        batch: Draws a batch.
+        sampler: Yields an epoch's draws, or a shard of them.
+        batch: Draws a batch and process.
     """
 
     def __init__(self, sampler: EpochSampler, batch: int) -> None:
@@ -56,7 +63,7 @@ class EpochBatches(Sampler[list[Draw]]):
 
     def __len__(self) -> int:
         """Batches in a whole epoch."""
-        return len(self.draws) // self.batch
+        return self.draws.length // (self.draws.shards * self.batch)
 
     def start(self, epoch: int, position: int = 0) -> None:
         """Let the next pass give this epoch's batches from number ``position`` on."""

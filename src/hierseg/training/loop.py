@@ -19,21 +19,30 @@ from hierseg.config import Experiment
 from hierseg.data import TrainingSamples
 from hierseg.evaluation import Evaluation, evaluate
 from hierseg.inference.memory import keep_freed_memory
+from hierseg.layers import synchronise_norms
 from hierseg.losses import CombinedLoss
 from hierseg.models import SegmentationNetwork
+from hierseg.processes import Launch
 from hierseg.training.averaging import WeightAverage
 from hierseg.training.depthwise import run_depthwise_in_float
 from hierseg.training.display import Display, format_duration, make_display
-from hierseg.training.engine import launch_engine
+from hierseg.training.engine import Engine, launch_engine
 from hierseg.training.folder import RunFolder, find_commit
 from hierseg.training.indexing import index_sources
-from hierseg.training.journal import Journal
+from hierseg.training.journal import Journal, NoJournal
 from hierseg.training.loading import EpochBatches, build_loader, build_sampler
 from hierseg.training.optimiser import build_optimiser, set_rate
 from hierseg.training.pace import Pace, StepReport
 from hierseg.training.schedule import Schedule
 from hierseg.training.starting import check_start, start_network
 from hierseg.training.state import TrainingState
+from hierseg.training.together import (
+    first_on_machine,
+    leave_together,
+    mean_over_processes,
+    one_failure,
+    share_buffers,
+)
 
 
 @dataclass(frozen=True)
@@ -71,16 +80,29 @@ def train(experiment: Experiment) -> Path:
         UsageError: Settings that cannot work together.
         UserError: Data that cannot be read, or a run folder that cannot be used.
     """
-    build.check_experiment(experiment)
+    launch = Launch.find()
+    with one_failure(launch):
+        build.check_experiment(experiment)
+        path = train_with(experiment, launch_engine(experiment, launch))
+        leave_together()
+        return path
+
+
+def train_with(experiment: Experiment, engine: Engine) -> Path:
+    """``train`` in an engine that is running, on each of its processes; the first one writes."""
+    fabric, _ = engine
     if not experiment.runtime.resume:
         check_start(experiment.model)
     folder = RunFolder.open(experiment)
-    run = prepare_run(experiment, build.build_datasets(experiment), folder)
-    folder.begin(experiment)
+    run = prepare_run(experiment, build.build_datasets(experiment), folder, engine)
+    is_first = fabric.is_global_zero
+    if is_first:
+        folder.begin(experiment)
     if experiment.runtime.resume and folder.state.is_file():
         run.state.restore(folder.state)
     progress = run.state.progress
-    with make_display() as display, Journal(folder, progress) as journal:
+    begin_journal = Journal(folder, progress) if is_first else NoJournal()
+    with make_display(quiet=not is_first) as display, begin_journal as journal:
         display.say(
             f"{experiment.recipe}: {experiment.model.name}, {len(run.data.train)} images, "
             f"{experiment.optim.epochs} epochs of {len(run.batches)} steps, on {run.fabric.device}"
@@ -90,35 +112,44 @@ def train(experiment: Experiment) -> Path:
             loss = train_epoch(run, display, journal)
             progress.finish_epoch()
             evaluation = validate(run, display)
-            save_weights(run, evaluation)
+            if is_first:
+                save_weights(run, evaluation)
             seconds = time.perf_counter() - started
             fallbacks = run.criterion.fallbacks - fallbacks
             journal.write_epoch(progress, loss, seconds, evaluation, fallbacks)
             # Last of all: a run killed before this line does the epoch again, rows and all.
-            run.state.save(folder.state)
+            if is_first:
+                run.state.save(folder.state)
             display.say(_describe_epoch(run, loss, seconds, evaluation, fallbacks))
     return folder.path
 
 
-def prepare_run(experiment: Experiment, data: build.Datasets, folder: RunFolder) -> Run:
+def prepare_run(
+    experiment: Experiment, data: build.Datasets, folder: RunFolder, engine: Engine | None = None
+) -> Run:
     """Build everything from the experiment and its seed."""
     runtime, settings = experiment.runtime, experiment.data
-    centroids = index_sources(settings, data)
+    fabric, precision = engine or launch_engine(experiment, Launch())
+    with first_on_machine(fabric):  # what it writes into the cache the others find there
+        centroids = index_sources(settings, data)
     keep_freed_memory()
     torch.manual_seed(runtime.seed)
-    fabric, precision = launch_engine(runtime)
     space = data.train.label_space
     network = build.build_network(experiment, space, data.train.statistics)
     if not (runtime.resume and folder.state.is_file()):
         start_network(network, experiment.model)
     criterion = build.build_criterion(experiment, space, network.align_corners)
     network.to(fabric.device)
+    if fabric.world_size > 1 and runtime.sync_norm:
+        synchronise_norms(network, fabric.device)
     if fabric.device.type == "cpu" and runtime.precision == "bf16":
         run_depthwise_in_float(network)
     decay = experiment.optim.ema_decay
     average = WeightAverage(network, decay) if decay > 0 else None
     bare = build_optimiser(network, experiment.optim)
     model, optimiser = fabric.setup(network, bare)
+    if fabric.world_size > 1:  # the same weights everywhere, but dropout of each process's own
+        torch.manual_seed(runtime.seed + fabric.global_rank)
     batches = EpochBatches(build_sampler(experiment, data, centroids), settings.batch)
     transform = build.build_transform(experiment, space)
     samples = TrainingSamples(data.train, transform, runtime.seed, data.extra)
@@ -170,7 +201,7 @@ def train_step(run: Run, batch: Mapping[str, Any]) -> dict[str, Tensor]:
     run.optimiser.zero_grad(set_to_none=True)
     if run.state.average is not None:
         run.state.average.update(run.network)
-    return {name: value.detach() for name, value in losses.items()}
+    return mean_over_processes(losses)
 
 
 def validate(run: Run, display: Display) -> Evaluation | None:
@@ -178,6 +209,7 @@ def validate(run: Run, display: Display) -> Evaluation | None:
     settings, epoch = run.experiment.eval, run.state.progress.epoch
     if epoch % settings.every and epoch < run.experiment.optim.epochs:
         return None
+    share_buffers(run.network, run.evaluated)
     return evaluate(
         run.evaluated,
         run.data.val,
@@ -220,7 +252,9 @@ def _report(run: Run, losses: Mapping[str, Tensor], rate: float, pace: Pace) -> 
         steps_per_epoch=len(run.batches),
         losses={name: float(value) for name, value in losses.items()},
         lr=rate,
-        images_per_second=settings.data.batch / seconds if seconds > 0 else 0.0,
+        images_per_second=settings.data.batch * run.fabric.world_size / seconds
+        if seconds > 0
+        else 0.0,
         seconds_left=(steps - progress.step) * seconds,
     )
 

@@ -1,0 +1,135 @@
+"""Batch norm over the batches of all processes.
+
+Torch's own refuses tensors on a CPU. This one is of the same form, exact in every floating type, so
+that a run of several processes on a CPU can be held against one process with all their images.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from hierseg.processes import count_processes
+
+
+class _Normalise(torch.autograd.Function):
+    """(x - mean) / sqrt(var + eps) * weight + bias by the moments over all processes."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Also the moments, biased, and the number of values they are of."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        own = torch.full((1,), x.numel() // x.shape[1], dtype=wide.dtype, device=x.device)
+        first = torch.cat([wide.sum(_others(x)), own])
+        dist.all_reduce(first)
+        count = first[-1]
+        mean = first[:-1] / count
+        # In two passes, as a difference of squares would lose what a small variance is made of.
+        variance = (wide - _spread(mean, x)).square_().sum(_others(x))
+        dist.all_reduce(variance)
+        variance /= count
+        scale = (variance + eps).rsqrt()
+        ctx.save_for_backward(x, weight, mean, scale, count)
+        result = functional.batch_norm(wide, mean, variance, weight, bias, False, 0.0, eps)
+        ctx.mark_non_differentiable(mean, variance, count)
+        return result.to(x.dtype), mean, variance, count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """Every value's gradient depends on all processes' values through the moments."""
+        x, weight, mean, scale, count = ctx.saved_tensors
+        wide = upstream.to(mean.dtype)
+        normal = (x.to(mean.dtype) - _spread(mean, x)) * _spread(scale, x)
+        bias_gradient = wide.sum(_others(x))
+        weight_gradient = (wide * normal).sum(_others(x))
+        sums = torch.stack([bias_gradient, weight_gradient])
+        dist.all_reduce(sums)
+        of_mean, of_scale = sums / count
+        gradient = wide - _spread(of_mean, x) - normal.mul_(_spread(of_scale, x))
+        gradient *= _spread(scale * weight, x)
+        return (
+            gradient.to(x.dtype),
+            weight_gradient.to(weight.dtype),
+            bias_gradient.to(weight.dtype),
+            None,
+        )
+
+
+class Synchronised(_BatchNorm):
+    """Mixed into a batch norm, takes its moments over all processes while it trains."""
+
+    is_synchronised = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, ...) to the same shape; what the class it is mixed into adds follows."""
+        if not self.training or count_processes() == 1:
+            plain: Tensor = super().forward(x)
+            return plain
+        result: Tensor
+        result, mean, variance, count = _Normalise.apply(x, self.weight, self.bias, self.eps)
+        self._follow(mean, variance, count)
+        # timm's norms bring their activation along.
+        for name in ("drop", "act"):
+            part = getattr(self, name, None)
+            result = result if part is None else part(result)
+        return result
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        """Move the running statistics, the variance by its unbiased form, as torch does."""
+        if not self.track_running_stats or self.running_mean is None or self.running_var is None:
+            return
+        rate = self.momentum
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if rate is None:
+                rate = 1.0 / float(self.num_batches_tracked)
+        assert rate is not None
+        unbiased = variance * (count / (count - 1))
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), rate)
+        self.running_var.lerp_(unbiased.to(self.running_var.dtype), rate)
+
+
+def synchronise_norms(network: nn.Module, device: torch.device) -> None:
+    """Let every batch norm of a network take its moments over all processes, in place.
+
+    Torch's own does it on a GPU. Parameters, buffers and their names stay as they are.
+
+    Args:
+        network: Its batch norms may be timm's, which bring an activation along.
+        device: Where it is trained.
+
+    Raises:
+        ValueError: A norm has no weight and bias, which none of this project's is without.
+    """
+    if device.type == "cuda":
+        from timm.layers import norm_act
+
+        convert: Any = norm_act.convert_sync_batchnorm  # torch's would drop timm's activations
+        convert(network)
+        return
+    norms = [part for part in network.modules() if isinstance(part, _BatchNorm)]
+    for norm in norms:
+        if not norm.affine:
+            raise ValueError(f"{norm} has no weight")
+        if not isinstance(norm, Synchronised):
+            kind = type(norm)
+            norm.__class__ = type(f"Synchronised{kind.__name__}", (Synchronised, kind), {})
+
+
+def _others(x: Tensor) -> list[int]:
+    """All dimensions but the channels'."""
+    return [0, *range(2, x.ndim)]
+
+
+def _spread(values: Tensor, x: Tensor) -> Tensor:
+    return values.view(1, -1, *[1] * (x.ndim - 2))

@@ -1,0 +1,93 @@
+"""The processes of a run: how it was launched, and sums over them. No torch until one is asked for.
+
+Losses and evaluation are the same with one process and with many; what they need of the others
+goes through here, and knows torch.distributed alone, no engine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Launch(NamedTuple):
+    """How this process was launched, as torchrun or SLURM tells it in the environment.
+
+    Attributes:
+        rank: Its number among all, from 0.
+        processes: How many there are.
+        local_rank: Its number on its machine.
+        local_processes: How many each machine has.
+        by: ``"torchrun"``, ``"slurm"``, or ``""`` for a process by itself.
+    """
+
+    rank: int = 0
+    processes: int = 1
+    local_rank: int = 0
+    local_processes: int = 1
+    by: str = ""
+
+    @property
+    def machines(self) -> int:
+        """Machines of the run."""
+        return max(1, self.processes // max(1, self.local_processes))
+
+    @classmethod
+    def find(cls, environment: Mapping[str, str] | None = None) -> Launch:
+        """Read it from the environment, that of this process by default.
+
+        In a SLURM job only what ``srun`` starts is one of several: a script that calls the command
+        without it runs it once, however many tasks the job has.
+        """
+        env = os.environ if environment is None else environment
+
+        def number(name: str, default: int) -> int:
+            value = env.get(name, "")
+            return int(value) if value.isdigit() else default
+
+        if "TORCHELASTIC_RUN_ID" in env:
+            return cls(
+                number("RANK", 0),
+                number("WORLD_SIZE", 1),
+                number("LOCAL_RANK", 0),
+                number("LOCAL_WORLD_SIZE", 1),
+                "torchrun",
+            )
+        tasks = number("SLURM_STEP_NUM_TASKS", 1)
+        if tasks > 1 and "SLURM_PROCID" in env:
+            nodes = number("SLURM_STEP_NUM_NODES", number("SLURM_NNODES", 1))
+            here = tasks // max(1, nodes)
+            return cls(number("SLURM_PROCID", 0), tasks, number("SLURM_LOCALID", 0), here, "slurm")
+        return cls()
+
+
+def count_processes() -> int:
+    """Processes that have joined; 1 where nothing was launched."""
+    import torch.distributed as dist
+
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def own_rank() -> int:
+    """This process's number among those that have joined, from 0."""
+    import torch.distributed as dist
+
+    return dist.get_rank() if count_processes() > 1 else 0
+
+
+def sum_over_processes(value: Tensor) -> Tensor:
+    """The sum of a tensor over all processes, without a gradient; exact for integers.
+
+    All processes must call it, with tensors of one shape and type. Alone it is the tensor itself.
+    """
+    if count_processes() == 1:
+        return value
+    import torch.distributed as dist
+
+    total = value.detach().clone()
+    dist.all_reduce(total)
+    return total
