@@ -88,6 +88,8 @@ def sum_over_processes(value: Tensor) -> Tensor:
         return value
     import torch.distributed as dist
 
-    total = value.detach().clone()
+    # NCCL sums on GPUs alone.
+    total = value.detach().cuda() if dist.get_backend() == "nccl" else value.detach()
+    total = total.clone()
     dist.all_reduce(total)
-    return total
+    return total.to(value.device)

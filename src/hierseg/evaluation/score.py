@@ -15,6 +15,7 @@ from torch import Tensor
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
 from hierseg.metrics import ConfusionMatrix
+from hierseg.processes import count_processes, own_rank, sum_over_processes
 
 READ_AHEAD = 2
 """Images that are read while the network runs."""
@@ -47,6 +48,9 @@ def score(
 ) -> Score:
     """Count label maps against a split, in one confusion matrix (METHOD section 9).
 
+    Of several processes each counts its share of the images, none of them twice, and all return the
+    counts of the whole; watchers see the images of their own process.
+
     Args:
         dataset: A labelled split.
         label: Gives the (H, W) train ids of a sample, at the size of its labels.
@@ -63,7 +67,9 @@ def score(
         raise UserError(f"split '{dataset.split}' of {dataset.name} has no images to evaluate on.")
     space = dataset.label_space
     matrix = ConfusionMatrix(space.num_classes, space.ignore)
-    for index, record in enumerate(_read_ahead(dataset, count)):
+    processes = count_processes()
+    own = range(own_rank(), count, processes)
+    for index, record in zip(own, _read_ahead(dataset, own), strict=True):
         if record.labels is None:
             raise UserError(f"'{record.name}' has no labels; evaluate on a labelled split.")
         labels = label(index, record)
@@ -74,16 +80,18 @@ def score(
             for watcher in watchers:
                 watcher.look(index, record, array.astype(np.uint8))
         if on_progress is not None:
-            on_progress(index + 1, count)
+            on_progress(min(index + processes, count), count)
+    matrix.matrix = sum_over_processes(matrix.matrix)
+    matrix.unlabelled = sum_over_processes(matrix.unlabelled)
     limited = f"the first {count} of {len(dataset)} images" if count < len(dataset) else ""
     return Score(matrix, count, ", ".join(filter(None, (dataset.note, limited))))
 
 
-def _read_ahead(dataset: SegmentationDataset, count: int) -> Iterator[Record]:
+def _read_ahead(dataset: SegmentationDataset, indices: range) -> Iterator[Record]:
     """Records in order, the next ones being read by threads meanwhile."""
     with ThreadPoolExecutor(READ_AHEAD) as pool:
         waiting: deque[Future[Record]] = deque()
-        for index in range(count):
+        for index in indices:
             waiting.append(pool.submit(dataset.read, index))
             if len(waiting) > READ_AHEAD:
                 yield waiting.popleft().result()
