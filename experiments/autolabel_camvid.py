@@ -213,7 +213,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the csv")
     parser.add_argument("--only", choices=RUNS, nargs="+", default=RUNS, help="some of the runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=450, help="of each run")
+    parser.add_argument("--steps", type=int, default=300, help="of each run")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--crop", type=Size.parse, default=Size(176, 240))
     parser.add_argument("--threshold", type=float, default=0.5, help="of the auto-labels")
