@@ -77,6 +77,23 @@ def test_a_video_becomes_an_overlay_video_and_label_frames(
     assert not (out / "page").exists()
 
 
+def test_sixty_frames_are_shown_as_sixty_each_under_its_own_labels(
+    predictor: Predictor, image: Pixels, tmp_path: Path
+) -> None:
+    source = write_clip(tmp_path / "drive.mp4", slide(image, 60), Fraction(30000, 1001))
+    assert _run(predictor, source, tmp_path / "out").complete
+    frames, rate = read_clip(tmp_path / "out" / "drive_overlay.mp4")
+    assert (len(frames), rate) == (60, Fraction(30000, 1001))
+    found = _labels(tmp_path / "out")
+    assert list(found) == list(range(60))
+    colors = np.asarray(predictor.label_space.colors, np.float64)
+    pictures, _ = read_clip(source)
+    for index, (shown, picture) in enumerate(zip(frames, pictures, strict=True)):
+        # ALPHA of rendering, and what two compressions leave of it; lines between classes aside.
+        expected = 0.45 * picture + 0.55 * colors[found[index]]
+        assert np.median(np.abs(shown - expected)) < 8, index
+
+
 def test_every_nth_frame_is_shown_until_the_next(
     predictor: Predictor, clip: Path, tmp_path: Path
 ) -> None:
