@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json as json_format
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from hierseg.commands.measures import Measures
 from hierseg.errors import UsageError, UserError
 from hierseg.size import Size
 
@@ -45,6 +47,9 @@ def evaluate(
     worst: int = 0,
     out: Path = Path("evaluation"),
     save_predictions: Path | None = None,
+    boundary: bool = False,
+    calibration: bool = False,
+    corruptions: tuple[str, ...] | None = None,
 ) -> None:
     """Measure a network on a labelled split: mIoU, and IoU, precision and recall of each class.
 
@@ -68,20 +73,38 @@ def evaluate(
         predictions: Score this folder's one-channel PNG, NAME.png or NAME_....png, not a network.
         ids: What they hold: train ids, or raw ids, those of the data set's own files.
         worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
-        out: Folder of that page.
+        out: Folder of that page, and of what --calibration and --corruptions write.
         save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
+        boundary: Boundary IoU too, and the F-score of boundaries within 3, 5, 9, 12 pixels.
+        calibration: Expected calibration error too, by the stored temperature as well.
+        corruptions: Measure under corruptions too, at three severities: those named, of
+            gaussian-noise, shot-noise, defocus-blur, motion-blur, jpeg, brightness, contrast, fog,
+            rain, night, occlusion, or all of them.
     """
     _check_numbers(limit, long_edge, val_crop, worst, json)
     windows = _choose_windows(mode, window, overlap)
+    measures = Measures(boundary, calibration, corruptions, out, predictions is None)
     if predictions is None:
         measure = _by_network(weights, scales, flip, device, windows)
     else:
         _refuse_with_predictions(weights, scales, flip, windows, long_edge, val_crop)
         measure = _by_label_maps(predictions, ids)
     dataset = _open(data, root, split, cv, long_edge, val_crop)
-    result = _measure(measure, dataset, limit, worst, out, save_predictions)
-    if json is not None:
-        json.write_text(json_format.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+    watchers = measures.watch(dataset, weights)
+    result = _measure(measure, dataset, limit, worst, out, save_predictions, watchers)
+    measures.report(result)
+    _write_json(json, result, measures)
+    if measures.corruptions:
+        measures.stress(
+            lambda other, tell: measure(other, limit, tell, ()), dataset, result, weights
+        )
+        _write_json(json, result, measures)
+
+
+def _write_json(path: Path | None, result: Evaluation, measures: Measures) -> None:
+    if path is not None:
+        content = {**result.to_json(), **measures.content}
+        path.write_text(json_format.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _open(
@@ -105,12 +128,12 @@ def _measure(
     worst: int,
     out: Path,
     save_predictions: Path | None,
+    watchers: list[Watcher],
 ) -> Evaluation:
     """Measure, print the table, and write what is asked for of single images."""
     from hierseg.commands.progress import show_progress
     from hierseg.evaluation import PredictionFiles, WorstImages, format_table
 
-    watchers: list[Watcher] = []
     ranking = WorstImages(worst, dataset, out) if worst else None
     if ranking is not None:
         watchers.append(ranking)
@@ -174,13 +197,15 @@ def _by_network(
     where = choose_device(device, "--device")
     keep_freed_memory()
 
+    loaded = functools.cache(load_model)  # corruptions measure many times
+
     def measure(
         dataset: SegmentationDataset,
         limit: int | None,
         on_progress: Callable[[int, int], None],
         watchers: Sequence[Watcher],
     ) -> Evaluation:
-        network = load_model(weights)
+        network = loaded(weights)
         return run(network, dataset, scales, flip, where, limit, on_progress, windows, watchers)
 
     return measure

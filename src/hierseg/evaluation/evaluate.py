@@ -11,7 +11,7 @@ from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
 from hierseg.evaluation.result import Evaluation
-from hierseg.evaluation.score import Watcher, score
+from hierseg.evaluation.score import LogitWatcher, Watcher, score
 from hierseg.inference.scales import predict_logits
 from hierseg.inference.tiling import Windows, blend
 from hierseg.layers import resize_to
@@ -43,7 +43,7 @@ def evaluate(
         limit: Only the first so many images.
         on_progress: Called with (images done, images in all) after each image.
         windows: Run windows, each at all scales, and blend their logits; None runs images whole.
-        watchers: See each image and what it was labelled.
+        watchers: See each image and what it was labelled; a LogitWatcher its logits too.
 
     Raises:
         UserError: Other classes than the data set's, a split without labels or images, or an
@@ -54,8 +54,13 @@ def evaluate(
     was_training = network.training
     network.to(device).eval()
 
+    readers = [watcher for watcher in watchers if isinstance(watcher, LogitWatcher)]
+
     def label(index: int, record: Record) -> Tensor:
-        return _label(network, record, chosen, flip, device, windows)
+        logits = _run(network, record, chosen, flip, device, windows)
+        for reader in readers:
+            reader.look_at_logits(index, record, logits)
+        return logits.argmax(0)
 
     try:
         found = score(dataset, label, limit, on_progress, watchers)
@@ -75,7 +80,7 @@ def evaluate(
     )
 
 
-def _label(
+def _run(
     network: SegmentationNetwork,
     record: Record,
     scales: Sequence[float],
@@ -83,7 +88,7 @@ def _label(
     device: torch.device | str,
     windows: Windows | None,
 ) -> Tensor:
-    """(H, W) train ids of an image, at the size of its labels."""
+    """(K, H, W) logits of an image, at the size of its labels."""
     image = torch.from_numpy(record.image).permute(2, 0, 1).unsqueeze(0).to(device)
     if windows is None:
         logits = predict_logits(network, image, scales, flip).logits
@@ -99,7 +104,7 @@ def _label(
     size = Size(*record.labels.shape)
     if tuple(logits.shape[-2:]) != size:  # labels keep their resolution, whatever images are run at
         logits = resize_to(logits.float(), size, network.align_corners)
-    return logits[0].argmax(0)
+    return logits[0]
 
 
 def check_classes(network: SegmentationNetwork, dataset: SegmentationDataset) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,14 @@ class Watcher(Protocol):
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
         """Take sample ``index``, as read, and its (H, W) train ids, of its labels' size."""
+
+
+@runtime_checkable
+class LogitWatcher(Watcher, Protocol):
+    """Looks at what a network says of each image too, before it is labelled."""
+
+    def look_at_logits(self, index: int, record: Record, logits: Tensor) -> None:
+        """Take sample ``index``, as read, and its (K, H, W) logits at its labels' size."""
 
 
 class Score(NamedTuple):

@@ -1,0 +1,34 @@
+"""Draw a street scene under all corruptions of `hierseg evaluate --corruptions`.
+
+    python experiments/corruption_sheet.py [--image FILE] [--out corruptions.png]
+
+Without an image it takes a scene of Miniature Streets.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hierseg.data import read_image
+from hierseg.data.streets import draw_street, scene_seed
+from hierseg.evaluation.corruptions import draw_sheet
+from hierseg.inference.writers import write_picture
+from hierseg.size import Size
+
+
+def main() -> None:
+    """One sheet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--image", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("corruptions.png"))
+    arguments = parser.parse_args()
+    if arguments.image is None:
+        image, _ = draw_street(scene_seed(77, 3), Size(512, 1024))
+    else:
+        image = read_image(arguments.image)
+    print(write_picture(arguments.out, draw_sheet(image, key=arguments.out.stem)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The boundary measures of an evaluation, as a table and as JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hierseg.data import Record, SegmentationDataset
+from hierseg.evaluation.score import Labels
+from hierseg.metrics import BoundaryCounts, BoundaryScores
+
+
+class BoundaryWatcher:
+    """Counts the borders of each image as it is scored.
+
+    Args:
+        dataset: The split.
+    """
+
+    def __init__(self, dataset: SegmentationDataset) -> None:
+        self.space = dataset.label_space
+        self.counts = BoundaryCounts(self.space.num_classes, self.space.ignore)
+
+    def look(self, index: int, record: Record, labels: Labels) -> None:
+        """Count one image."""
+        assert record.labels is not None
+        self.counts.update(labels, record.labels)
+
+    def scores(self) -> BoundaryScores:
+        """The measures of the images so far."""
+        return self.counts.scores(self.space.names)
+
+
+def format_boundaries(scores: BoundaryScores) -> str:
+    """Boundary IoU and F-scores of each class in per cent, then their means."""
+    tolerances = list(scores.f_score)
+    width = max(map(len, ("class", *scores.iou)))
+    heads = "".join(f"  {f'F {tolerance} px':>7}" for tolerance in tolerances)
+    bands = " or ".join(map(str, scores.widths))
+    lines = [
+        f"boundaries: Boundary IoU in bands of {bands} pixels, F-score within "
+        f"{', '.join(map(str, tolerances))} pixels",
+        "",
+        f"{'class':{width}}  {'Boundary IoU':>12}{heads}",
+    ]
+    for name, iou in scores.iou.items():
+        cells = "".join(f"  {_percent(scores.f_score[t][name]):>7}" for t in tolerances)
+        lines.append(f"{name:{width}}  {_percent(iou):>12}{cells}")
+    means = ", ".join(f"{_percent(scores.mean_f_score[t])} within {t}" for t in tolerances)
+    davis = ", ".join(_percent(scores.mean_f_score_davis[t]) for t in tolerances)
+    lines += [
+        "",
+        f"mean Boundary IoU {_percent(scores.mean_iou)} over {scores.num_classes_averaged} classes",
+        f"mean F-score {means}",
+        f"as DAVIS counts it, an image without a border of the class as 1: {davis}",
+    ]
+    return "\n".join(lines)
+
+
+def boundaries_to_json(scores: BoundaryScores) -> dict[str, Any]:
+    """Everything, fractions in [0, 1]; null for a class without borders."""
+    return {
+        "mean_boundary_iou": _plain(scores.mean_iou),
+        "num_classes_averaged": scores.num_classes_averaged,
+        "band_widths": list(scores.widths),
+        "boundary_iou": {name: _plain(value) for name, value in scores.iou.items()},
+        "mean_f_score": {str(t): _plain(value) for t, value in scores.mean_f_score.items()},
+        "mean_f_score_davis": {
+            str(t): _plain(value) for t, value in scores.mean_f_score_davis.items()
+        },
+        "f_score": {
+            str(t): {name: _plain(value) for name, value in values.items()}
+            for t, values in scores.f_score.items()
+        },
+    }
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.2f}"

@@ -1,0 +1,144 @@
+"""Calibration over a split: what confidence is worth, and the temperature that mends it."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hierseg.data import Record, SegmentationDataset
+from hierseg.errors import UserError
+from hierseg.evaluation.score import Labels
+from hierseg.metrics import CalibrationCounts, CalibrationScores, fit_temperature
+
+
+class CalibrationWatcher:
+    """Counts confidences against the truth, at temperature 1 and at another where one is given.
+
+    Args:
+        dataset: The split.
+        temperature: What the checkpoint has stored; None for nothing.
+    """
+
+    def __init__(self, dataset: SegmentationDataset, temperature: float | None = None) -> None:
+        self.ignore = dataset.label_space.ignore
+        chosen = [1.0] if temperature is None else [1.0, temperature]
+        self.counts = [CalibrationCounts(value) for value in chosen]
+
+    def look(self, index: int, record: Record, labels: Labels) -> None:
+        """Nothing: labels say nothing of confidence."""
+
+    def look_at_logits(self, index: int, record: Record, logits: Tensor) -> None:
+        """Count one image."""
+        assert record.labels is not None
+        truth = torch.from_numpy(record.labels)
+        for counts in self.counts:
+            counts.update(logits, truth, self.ignore)
+
+    def scores(self) -> list[CalibrationScores]:
+        """Of the images so far, at temperature 1 first."""
+        return [counts.scores() for counts in self.counts]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A temperature, and what it does to the pixels that it was fitted on.
+
+    Attributes:
+        temperature: What minimises their negative log-likelihood.
+        before: Their calibration at temperature 1.
+        after: That at the temperature.
+    """
+
+    temperature: float
+    before: CalibrationScores
+    after: CalibrationScores
+
+
+class LogitSample:
+    """Keeps the logits of some counted pixels of each image.
+
+    Which ones depends on the seed and on the image's name, so neither order nor device changes it.
+
+    Args:
+        dataset: The split.
+        pixels: How many to keep of each image, at most.
+        seed: Of the choice.
+    """
+
+    def __init__(self, dataset: SegmentationDataset, pixels: int, seed: int = 0) -> None:
+        self.ignore = dataset.label_space.ignore
+        self.pixels, self.seed = pixels, seed
+        self._logits: list[Tensor] = []
+        self._labels: list[Tensor] = []
+
+    def look(self, index: int, record: Record, labels: Labels) -> None:
+        """Nothing: labels say nothing of confidence."""
+
+    def look_at_logits(self, index: int, record: Record, logits: Tensor) -> None:
+        """Choose from one image."""
+        assert record.labels is not None
+        places = np.flatnonzero(record.labels != self.ignore)
+        if len(places) > self.pixels:
+            random = np.random.default_rng([self.seed, zlib.crc32(record.name.encode())])
+            places = np.sort(random.choice(places, self.pixels, replace=False))
+        chosen = torch.from_numpy(places).to(logits.device)
+        self._logits.append(logits.flatten(1)[:, chosen].float().cpu().T)
+        self._labels.append(torch.from_numpy(record.labels.reshape(-1)[places]))
+
+    def fit(self) -> Fit:
+        """Fit a temperature to what was kept; UserError where that is nothing."""
+        labels = torch.cat(self._labels) if self._labels else torch.zeros(0)
+        if not len(labels):
+            raise UserError("no pixel of these images has a label; calibrate on a labelled split.")
+        logits = torch.cat(self._logits)
+        temperature = fit_temperature(logits, labels)
+        scores = []
+        for value in (1.0, temperature):
+            counts = CalibrationCounts(value)
+            counts.update(logits.T, labels, self.ignore)
+            scores.append(counts.scores())
+        return Fit(temperature, *scores)
+
+
+def format_calibration(scores: Sequence[CalibrationScores]) -> str:
+    """A line for each temperature."""
+    lines = [f"calibration over {scores[0].pixels:,} pixels, {len(scores[0].bins)} bins:"]
+    lines += [
+        f"temperature {one.temperature:.4g}: ECE {100 * one.ece:.2f} %, NLL {one.nll:.4f}, "
+        f"accuracy {100 * one.accuracy:.2f} %, mean confidence {100 * one.confidence:.2f} %"
+        for one in scores
+    ]
+    return "\n".join(lines)
+
+
+def calibration_to_json(scores: CalibrationScores) -> dict[str, Any]:
+    """Everything; null for the means of empty bins."""
+    return {
+        "temperature": scores.temperature,
+        "ece": _plain(scores.ece),
+        "nll": _plain(scores.nll),
+        "accuracy": _plain(scores.accuracy),
+        "confidence": _plain(scores.confidence),
+        "pixels": scores.pixels,
+        "bins": [
+            {
+                "low": one.low,
+                "high": one.high,
+                "pixels": one.pixels,
+                "accuracy": _plain(one.accuracy),
+                "confidence": _plain(one.confidence),
+            }
+            for one in scores.bins
+        ],
+    }
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value

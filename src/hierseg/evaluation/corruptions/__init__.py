@@ -1,0 +1,23 @@
+"""Common corruptions at three severities, written from scratch, free of others' images."""
+
+from hierseg.evaluation.corruptions.catalog import (
+    CORRUPTIONS,
+    SEVERITIES,
+    CorruptedDataset,
+    choose_corruptions,
+    corrupt,
+)
+from hierseg.evaluation.corruptions.report import CorruptionReport
+from hierseg.evaluation.corruptions.run import run_corruptions
+from hierseg.evaluation.corruptions.sheet import draw_sheet
+
+__all__ = [
+    "CORRUPTIONS",
+    "SEVERITIES",
+    "CorruptedDataset",
+    "CorruptionReport",
+    "choose_corruptions",
+    "corrupt",
+    "draw_sheet",
+    "run_corruptions",
+]

@@ -1,0 +1,107 @@
+"""The corruptions by name, and a split seen through one of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hierseg.data import Record, SegmentationDataset
+from hierseg.errors import UsageError
+from hierseg.evaluation.corruptions import scene, sensor
+
+SEVERITIES = (1, 2, 3)
+VERSION = 1
+"""Raised where a corruption changes, so that figures of two kinds are not mixed."""
+
+Pixels = npt.NDArray[np.uint8]
+Corruption = Callable[[sensor.Image, int, np.random.Generator], sensor.Image]
+
+CORRUPTIONS: Mapping[str, Corruption] = {
+    "gaussian-noise": sensor.add_gaussian_noise,
+    "shot-noise": sensor.add_shot_noise,
+    "defocus-blur": sensor.blur_by_defocus,
+    "motion-blur": sensor.blur_by_motion,
+    "jpeg": sensor.compress_as_jpeg,
+    "brightness": sensor.raise_brightness,
+    "contrast": sensor.lower_contrast,
+    "fog": scene.add_fog,
+    "rain": scene.add_rain,
+    "night": scene.turn_to_night,
+    "occlusion": scene.cover_parts,
+}
+"""In the order of tables."""
+
+
+def choose_corruptions(names: Sequence[str]) -> tuple[str, ...]:
+    """The named ones in their order, all where none is named; UsageError for an unknown name."""
+    for name in names:
+        if name not in CORRUPTIONS:
+            near = difflib.get_close_matches(name, CORRUPTIONS, n=1, cutoff=0.0)
+            raise UsageError(
+                f"--corruptions knows no '{name}', the nearest is '{near[0]}'; there are "
+                f"{', '.join(CORRUPTIONS)}."
+            )
+    return tuple(name for name in CORRUPTIONS if name in names or not names)
+
+
+def corrupt(image: Pixels, name: str, severity: int, key: str, seed: int = 0) -> Pixels:
+    """Corrupt an image.
+
+    What is drawn by lot depends on the seed, the corruption and the key alone: the same image is
+    corrupted alike in whatever order or process, and its noise, streaks and spots are those of the
+    other severities, only weaker or stronger.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        name: One of ``CORRUPTIONS``.
+        severity: 1, 2 or 3.
+        key: What tells the image from others, such as its name.
+        seed: Of the whole set.
+
+    Returns:
+        (H, W, 3) uint8 RGB, new.
+    """
+    words = [seed, zlib.crc32(name.encode()), zlib.crc32(key.encode("utf-8", "surrogateescape"))]
+    values = image.astype(np.float32) / np.float32(255)
+    found = CORRUPTIONS[name](values, SEVERITIES.index(severity), np.random.default_rng(words))
+    return np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)
+
+
+class CorruptedDataset(SegmentationDataset):
+    """A split whose images are corrupted; its labels stay, under what hides them too.
+
+    Args:
+        dataset: The split.
+        corruption: One of ``CORRUPTIONS``.
+        severity: 1, 2 or 3.
+        seed: Of the whole set.
+    """
+
+    def __init__(
+        self, dataset: SegmentationDataset, corruption: str, severity: int, seed: int = 0
+    ) -> None:
+        super().__init__(dataset.name, dataset.split, dataset.label_space, dataset.samples)
+        self.dataset = dataset
+        self.corruption, self.severity, self.seed = corruption, severity, seed
+        self.boosted_classes, self.label_rule = dataset.boosted_classes, dataset.label_rule
+        self.statistics, self.note = dataset.statistics, dataset.note
+
+    def list_files(self, index: int) -> list[Path]:
+        """As of the split itself."""
+        return self.dataset.list_files(index)
+
+    def read(self, index: int) -> Record:
+        """The sample with its image corrupted."""
+        record = self.dataset.read(index)
+        image = corrupt(record.image, self.corruption, self.severity, record.name, self.seed)
+        return dataclasses.replace(record, image=image)
+
+    def read_labels(self, index: int) -> Pixels | None:
+        """As of the split itself."""
+        return self.dataset.read_labels(index)

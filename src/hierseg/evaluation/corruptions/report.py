@@ -1,0 +1,186 @@
+"""How much of a network's mIoU each corruption leaves: figures as a file, a table and a picture."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from hierseg.errors import UsageError, UserError
+from hierseg.evaluation.corruptions.catalog import CORRUPTIONS, SEVERITIES
+from hierseg.inference.writers import write_json
+
+FILE = "corruptions.json"
+
+LEFT, BAR, TOP, ROW, BOTTOM = 150, 520, 76, 50, 48
+INK, FAINT, PAPER = (34, 34, 34), (215, 215, 215), (255, 255, 255)
+SHADES = ((120, 165, 215), (70, 115, 180), (35, 65, 120))
+
+
+@dataclass
+class CorruptionReport:
+    """What was measured so far, kept in a file.
+
+    Attributes:
+        path: The file.
+        settings: What the figures depend on; figures of others are not taken up.
+        clean: mIoU without corruption, in [0, 1]; NaN where no class occurs.
+        miou: Corruption -> severity -> mIoU.
+    """
+
+    path: Path
+    settings: dict[str, Any]
+    clean: float
+    miou: dict[str, dict[int, float]] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, out: Path, settings: Mapping[str, Any], clean: float) -> CorruptionReport:
+        """Take up ``corruptions.json`` of an earlier run in a folder, or begin one.
+
+        Raises:
+            UsageError: The figures there were measured with other settings.
+            UserError: The file there is damaged.
+        """
+        path = out / FILE
+        wanted = json.loads(json.dumps(settings))
+        report = cls(path, wanted, clean)
+        if not path.exists():
+            return report
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            there = dict(content["settings"])
+            report.miou = {
+                name: {
+                    severity: _number(rows[str(severity)]["miou"])
+                    for severity in SEVERITIES
+                    if str(severity) in rows
+                }
+                for name, rows in content["corruptions"].items()
+                if name in CORRUPTIONS
+            }
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise UserError(
+                f"{path} is no file of corruptions that hierseg wrote; remove it, or choose "
+                "another --out."
+            ) from error
+        differing = sorted(k for k in {*there, *wanted} if there.get(k) != wanted.get(k))
+        if differing:
+            raise UsageError(
+                f"{path} was measured with other settings ({', '.join(differing)}); remove it, or "
+                "choose another --out."
+            )
+        return report
+
+    def add(self, name: str, severity: int, miou: float) -> None:
+        """Take a figure, and write the file."""
+        self.miou.setdefault(name, {})[severity] = miou
+        self.write()
+
+    def write(self) -> None:
+        """Write all there is."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.path, {"settings": self.settings, **self.to_json()})
+
+    def kept(self, name: str, severity: int) -> float:
+        """Share of the clean mIoU; NaN where it is not measured, or the clean one is 0."""
+        value = self.miou.get(name, {}).get(severity, math.nan)
+        return value / self.clean if self.clean > 0 else math.nan
+
+    def mean_kept(self, name: str | None = None) -> float:
+        """Mean of ``kept`` over the severities of one corruption, or over all that was measured."""
+        names = list(self.miou) if name is None else [name]
+        shares = [self.kept(name, s) for name in names for s in self.miou.get(name, {})]
+        known = [share for share in shares if not math.isnan(share)]
+        return sum(known) / len(known) if known else math.nan
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures, fractions in [0, 1]; null for what cannot be said."""
+        return {
+            "clean_miou": _plain(self.clean),
+            "mean_kept": _plain(self.mean_kept()),
+            "corruptions": {
+                name: {
+                    str(severity): {
+                        "miou": _plain(value),
+                        "kept": _plain(self.kept(name, severity)),
+                    }
+                    for severity, value in sorted(self.miou[name].items())
+                }
+                for name in CORRUPTIONS
+                if name in self.miou
+            },
+        }
+
+    def format(self) -> str:
+        """mIoU at each severity in per cent, and the share of the clean one that is kept."""
+        width = max(map(len, ("corruption", *self.miou)))
+        heads = "".join(f"  {f'severity {severity}':>14}" for severity in SEVERITIES)
+        lines = [
+            f"corruptions: mIoU, and share kept of {_percent(self.clean)} without corruption",
+            "",
+            f"{'corruption':{width}}{heads}  {'mean kept':>9}",
+        ]
+        for name in CORRUPTIONS:
+            if name not in self.miou:
+                continue
+            cells = ""
+            for severity in SEVERITIES:
+                miou = self.miou[name].get(severity, math.nan)
+                words = f"{_percent(miou)} ({_percent(self.kept(name, severity), 0)} %)"
+                cells += f"  {words:>14}"
+            lines.append(f"{name:{width}}{cells}  {_percent(self.mean_kept(name), 1):>7} %")
+        lines += ["", f"mean share kept {_percent(self.mean_kept(), 1)} %"]
+        return "\n".join(lines)
+
+    def draw(self) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) RGB: three bars a corruption, the share kept at each severity."""
+        names = [name for name in CORRUPTIONS if name in self.miou]
+        bottom = TOP + ROW * len(names)
+        picture = Image.new("RGB", (LEFT + BAR + 110, bottom + BOTTOM), PAPER)
+        draw = ImageDraw.Draw(picture)
+        data = f"{self.settings.get('data', '')} {self.settings.get('split', '')}"
+        _write(draw, (16, 10), f"mIoU kept under corruption: {data}", 18)
+        words = f"clean mIoU {_percent(self.clean)}; severities 1 to 3 from light to dark"
+        _write(draw, (16, 40), words, 13)
+        for tenth in range(0, 11, 2):
+            x = LEFT + BAR * tenth // 10
+            draw.line((x, TOP - 6, x, bottom), fill=FAINT)
+            _write(draw, (x - 12, bottom + 8), f"{10 * tenth} %", 12)
+        for row, name in enumerate(names):
+            top = TOP + ROW * row
+            _write(draw, (16, top + 12), name, 14)
+            for severity, shade in zip(SEVERITIES, SHADES, strict=True):
+                share = self.kept(name, severity)
+                if math.isnan(share):
+                    continue
+                y, right = top + 14 * (severity - 1), LEFT + round(BAR * min(share, 1.1))
+                draw.rectangle((LEFT, y, right, y + 12), fill=shade)
+                _write(draw, (right + 6, y - 1), f"{_percent(share, 0)} %", 12)
+        return np.asarray(picture)
+
+
+def _number(value: Any) -> float:
+    if value is None:
+        return math.nan
+    if type(value) not in (int, float) or not 0 <= value <= 1:
+        raise ValueError(value)
+    return float(value)
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _percent(value: float, digits: int = 2) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], words: str, size: int) -> None:
+    draw.text(place, words, fill=INK, font=ImageFont.load_default(size))

@@ -1,0 +1,94 @@
+"""Measure a network under corruptions, one after another, so that what is done stays done."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hierseg.data import SegmentationDataset
+from hierseg.evaluation.corruptions.catalog import SEVERITIES, VERSION, CorruptedDataset
+from hierseg.evaluation.corruptions.report import CorruptionReport
+from hierseg.evaluation.result import Evaluation
+from hierseg.inference.writers import write_picture
+
+PICTURE = "corruptions.png"
+
+Progress = Callable[[int, int], None]
+
+
+def run_corruptions(
+    measure: Callable[[SegmentationDataset, Progress], Evaluation],
+    dataset: SegmentationDataset,
+    clean: Evaluation,
+    names: Sequence[str],
+    out: Path,
+    weights: str,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> CorruptionReport:
+    """Measure mIoU under corruptions at all severities.
+
+    ``corruptions.json`` is written after each one, ``corruptions.png`` at the end, or when it is
+    interrupted; a run that was interrupted goes on after what is in the file.
+
+    Args:
+        measure: Evaluates a split, telling how many of its images are done.
+        dataset: The split as it is.
+        clean: Its evaluation as it is.
+        names: Corruptions.
+        out: Folder of the files; made where it is not.
+        weights: What tells the network's weights from others.
+        seed: Of what is drawn by lot.
+        on_progress: Called with (images done, images in all), over all corruptions.
+
+    Raises:
+        UserError: What is in the folder is of other settings or damaged, or an image cannot be
+            read.
+        KeyboardInterrupt: As it came, once what is done is written.
+    """
+    report = CorruptionReport.open(
+        out, {**describe(dataset, clean), "weights": weights, "seed": seed}, clean.scores.miou
+    )
+    report.write()
+    missing = [(n, s) for n in names for s in SEVERITIES if s not in report.miou.get(n, {})]
+    total = len(missing) * clean.images
+
+    def progress_after(before: int) -> Progress:
+        def tell(done: int, _: int) -> None:
+            if on_progress is not None:
+                on_progress(before + done, total)
+
+        return tell
+
+    try:
+        for place, (name, severity) in enumerate(missing):
+            corrupted = CorruptedDataset(dataset, name, severity, seed)
+            result = measure(corrupted, progress_after(place * clean.images))
+            report.add(name, severity, result.scores.miou)
+    except KeyboardInterrupt:
+        done = sum(len(rows) for rows in report.miou.values())
+        raise KeyboardInterrupt(
+            f"interrupted; {done} results are in {report.path}, and the same command goes on from "
+            "there."
+        ) from None
+    finally:
+        write_picture(out / PICTURE, report.draw())
+    return report
+
+
+def describe(dataset: SegmentationDataset, clean: Evaluation) -> Mapping[str, Any]:
+    """What figures depend on beside weights and seed."""
+    names = "\n".join(sample.name for sample in dataset.samples[: clean.images])
+    return {
+        "corruptions_version": VERSION,
+        "data": clean.data,
+        "split": clean.split,
+        "note": clean.note,
+        "images": clean.images,
+        "image_names": f"{zlib.crc32(names.encode('utf-8', 'surrogateescape')):08x}",
+        "scales": list(clean.scales),
+        "flip": clean.flip,
+        "mode": clean.mode,
+    }

@@ -1,0 +1,81 @@
+"""What a camera does to a picture: noise, blur, compression, exposure.
+
+Each takes an (H, W, 3) float32 RGB image in [0, 1], the level 0, 1 or 2 and a generator, and
+returns such an image, which may leave [0, 1]. Lengths are shares of the shorter side, so that a
+level means the same at any size.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.float32]
+
+GAMMA = 2.2
+"""Between the values of a picture and the light that they stand for, nearly."""
+
+
+def add_gaussian_noise(image: Image, level: int, random: np.random.Generator) -> Image:
+    """Noise of one spread everywhere, as electronics make it."""
+    spread = (0.08, 0.16, 0.28)[level]
+    return image + random.standard_normal(image.shape, np.float32) * np.float32(spread)
+
+
+def add_shot_noise(image: Image, level: int, random: np.random.Generator) -> Image:
+    """Each value as a count of few photons: the light's own noise, stronger where it is bright."""
+    photons = (40.0, 15.0, 6.0)[level]
+    return np.asarray(random.poisson(image * photons) / photons, np.float32)
+
+
+def blur_by_defocus(image: Image, level: int, random: np.random.Generator) -> Image:
+    """Every point a disk, as a lens out of focus makes it."""
+    radius = 0.7 + (0.006, 0.013, 0.024)[level] * min(image.shape[:2])
+    reach = int(np.ceil(radius))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disk = np.clip(radius + 0.5 - np.hypot(y, x), 0, 1)  # an edge of a pixel's width
+    return _filter(image, disk)
+
+
+def blur_by_motion(image: Image, level: int, random: np.random.Generator) -> Image:
+    """Every point a line of a direction drawn by lot, as a moving camera makes it."""
+    length = 1 + (0.03, 0.06, 0.11)[level] * min(image.shape[:2])
+    angle = random.uniform(0, np.pi)
+    reach = int(np.ceil(length / 2))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    along = np.abs(x * np.cos(angle) + y * np.sin(angle))
+    across = np.abs(y * np.cos(angle) - x * np.sin(angle))
+    line = np.clip(length / 2 + 0.5 - along, 0, 1) * np.clip(1 - across, 0, 1)
+    return _filter(image, line)
+
+
+def compress_as_jpeg(image: Image, level: int, random: np.random.Generator) -> Image:
+    """JPEG of quality 20, 10, 5, colours halved."""
+    pixels = np.rint(np.clip(image[..., ::-1], 0, 1) * 255).astype(np.uint8)
+    options = [
+        *(cv2.IMWRITE_JPEG_QUALITY, (20, 10, 5)[level]),
+        *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420),
+    ]
+    _, encoded = cv2.imencode(".jpg", pixels, options)
+    decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.float32)
+    return np.asarray(decoded[..., ::-1] / 255, np.float32)
+
+
+def raise_brightness(image: Image, level: int, random: np.random.Generator) -> Image:
+    """Too long an exposure, by 1, 2, 3 stops of light: bright parts are lost to white."""
+    stops = (1.0, 2.0, 3.0)[level]
+    return np.asarray(image * np.float32(2 ** (stops / GAMMA)), np.float32)
+
+
+def lower_contrast(image: Image, level: int, random: np.random.Generator) -> Image:
+    """Half, a quarter, an eighth of the distance to the image's mean."""
+    mean = image.mean(dtype=np.float64)
+    return np.asarray(mean + (image - mean) * (0.5, 0.25, 0.125)[level], np.float32)
+
+
+def _filter(image: Image, weights: npt.NDArray[np.float64]) -> Image:
+    kernel = (weights / weights.sum()).astype(np.float32)
+    return np.asarray(
+        cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101), np.float32
+    )
