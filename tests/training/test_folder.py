@@ -67,3 +67,15 @@ def test_a_damaged_record_is_one_sentence(tiny: Experiment, tmp_path: Path) -> N
         (tmp_path / "run" / "run.json").write_text(damaged)
         with pytest.raises(UserError, match=r"run\.json"):
             RunFolder.open(change(tiny, "runtime", resume=True))
+
+
+def test_a_setting_that_came_later_had_its_default(tiny: Experiment, tmp_path: Path) -> None:
+    RunFolder.open(tiny).begin(tiny)
+    path = tmp_path / "run" / "run.json"
+    record = json.loads(path.read_text())
+    del record["config"]["optim"]["accumulate"]
+    path.write_text(json.dumps(record))
+    resumed = change(tiny, "runtime", resume=True)
+    RunFolder.open(change(resumed, "runtime", keep=9, save_steps=1))
+    with pytest.raises(UserError, match=r"--optim\.accumulate was 1, is now 2"):
+        RunFolder.open(change(resumed, "optim", accumulate=2))

@@ -43,7 +43,8 @@ def test_the_journal_has_steps_and_epochs(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with Journal(folder, Progress()) as journal:
         journal.write_step(_report(1))
-        journal.write_epoch(Progress(epoch=1, step=1), 1.5, 2.0, None, rmi_fallbacks=3)
+        progress = Progress(position=2, step=1, loss_sum=3.0, seconds=2.0, fallbacks=3)
+        journal.write_epoch(progress, None)
     (step,), (epoch,) = _rows(folder.steps), _rows(folder.epochs)
     assert (step["loss"], step["per_scale"], step["images_per_second"]) == ("1.5", "", "3.5")
     assert (epoch["epoch"], epoch["seconds"], epoch["miou"]) == ("1", "2", "")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,8 @@ from hierseg.errors import UsageError, UserError
 from hierseg.evaluation import evaluate
 from hierseg.losses import BoundaryRelaxedLoss, region_mutual_information
 from hierseg.training import loop, train
-from hierseg.training.display import make_display
-from hierseg.training.folder import RunFolder
-from hierseg.training.journal import Journal
+from hierseg.training.checkpoints import Checkpoints
+from hierseg.training.stepping import Outcome, Stepper
 
 from .conftest import change, make_tiny
 
@@ -77,15 +75,20 @@ def test_the_best_checkpoint_is_what_was_evaluated(trained: tuple[Experiment, Pa
 
 def test_checkpoints_hold_the_averaged_weights(trained: tuple[Experiment, Path]) -> None:
     _, folder = trained
-    state = torch.load(folder / "last.state.pt", weights_only=True)
+    state = _state(folder)
     last = load_file(folder / "last.safetensors")
     assert all(tensor.equal(state["average"][name]) for name, tensor in last.items())
     assert any(not tensor.equal(state["network"][name]) for name, tensor in last.items())
 
 
+def _state(folder: Path) -> dict[str, Any]:
+    found = Checkpoints(folder / "states", keep=1).read()
+    assert found is not None
+    return found[1]
+
+
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
-    state = torch.load(folder / "last.state.pt", weights_only=True)
-    network: dict[str, torch.Tensor] = state["network"]
+    network: dict[str, torch.Tensor] = _state(folder)["network"]
     return network
 
 
@@ -100,16 +103,15 @@ def test_a_resumed_run_is_the_run(
     tiny = change(tiny, "optim", ema_decay=0.9)
     train(change(tiny, "runtime", out=tmp_path / "whole"))
 
-    def stop(*_: object) -> None:
+    save = loop.Keeper.save
+
+    def stop(self: loop.Keeper) -> None:
+        if moment == "after the first epoch":
+            save(self)
         raise _Stop
 
-    target = (
-        (loop, "_describe_epoch")
-        if moment == "after the first epoch"
-        else (loop.TrainingState, "save")
-    )
     with monkeypatch.context() as patch:
-        patch.setattr(*target, stop)
+        patch.setattr(loop.Keeper, "save", stop)
         with pytest.raises(_Stop):
             train(change(tiny, "runtime", out=tmp_path / "parts"))
     done = _column(tmp_path / "parts" / "steps.csv", "step")
@@ -129,32 +131,25 @@ def test_a_run_can_go_on_within_an_epoch(
     tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(change(tiny, "runtime", out=tmp_path / "whole"))
+    parts = change(tiny, "runtime", out=tmp_path / "parts", save_steps=2)
+    step = Stepper.step
 
-    tiny = change(tiny, "runtime", out=tmp_path / "parts")
-    folder = RunFolder.open(tiny)
-    run = loop.prepare_run(tiny, build_datasets(tiny), folder)
-    folder.begin(tiny)
-    step = loop.train_step
-
-    def stop_at_the_third(run: loop.Run, batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-        if run.state.progress.step == 2:
+    def stop_at_the_third(self: Stepper, group: Any) -> Outcome:
+        if self._state.progress.step == 2:
             raise _Stop
-        return step(run, batch)
+        return step(self, group)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "train_step", stop_at_the_third)
-        with (
-            make_display() as display,
-            Journal(folder, run.state.progress) as journal,
-            pytest.raises(_Stop),
-        ):
-            loop.train_epoch(run, display, journal)
-    run.state.save(folder.state)
-
-    train(change(tiny, "runtime", resume=True))
-    whole, parts = _weights(tmp_path / "whole"), _weights(tmp_path / "parts")
-    assert all(tensor.equal(parts[name]) for name, tensor in whole.items())
+        patch.setattr(Stepper, "step", stop_at_the_third)
+        with pytest.raises(_Stop):
+            train(parts)
+    assert _state(tmp_path / "parts")["progress"]["position"] == 2
+    train(change(parts, "runtime", resume=True))
+    whole, found = _weights(tmp_path / "whole"), _weights(tmp_path / "parts")
+    assert all(tensor.equal(found[name]) for name, tensor in whole.items())
     assert _column(tmp_path / "parts" / "steps.csv", "step") == [1, 2, 3, 4, 5, 6]
+    losses = _column(tmp_path / "parts" / "epochs.csv", "loss")  # of all steps of the epoch
+    assert losses == _column(tmp_path / "whole" / "epochs.csv", "loss")
 
 
 def test_bf16_trains_and_validates_every_so_often(tiny: Experiment, tmp_path: Path) -> None:
@@ -171,19 +166,20 @@ def test_the_criterion_is_told_its_epoch_when_a_run_is_resumed(
 ) -> None:
     tiny = change(tiny, "loss", main="boundary_relaxed", relax_until=1)
     relaxed: list[bool] = []
-    step = loop.train_step
+    step = Stepper.step
 
-    def note(run: loop.Run, batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-        assert isinstance(run.criterion.main, BoundaryRelaxedLoss)
-        relaxed.append(run.criterion.main.relaxes)
-        return step(run, batch)
+    def note(self: Stepper, group: Any) -> Outcome:
+        assert isinstance(self._criterion.main, BoundaryRelaxedLoss)
+        relaxed.append(self._criterion.main.relaxes)
+        return step(self, group)
 
     def stop(*_: object) -> None:
         raise _Stop
 
-    monkeypatch.setattr(loop, "train_step", note)
+    monkeypatch.setattr(Stepper, "step", note)
+    save = loop.Keeper.save
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_describe_epoch", stop)
+        patch.setattr(loop.Keeper, "save", lambda self: (save(self), stop()))
         with pytest.raises(_Stop):
             train(tiny)
     assert relaxed == [True] * 3

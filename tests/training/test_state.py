@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-import os
+import random
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning_fabric.plugins import Precision
@@ -11,6 +12,7 @@ from lightning_fabric.plugins import Precision
 from hierseg.errors import UserError
 from hierseg.models import SegmentationNetwork, create_model
 from hierseg.training import WeightAverage
+from hierseg.training.checkpoints import Checkpoints
 from hierseg.training.state import Progress, TrainingState
 
 
@@ -26,7 +28,7 @@ def _step(state: TrainingState) -> None:
     state.optimiser.step()
     assert state.average is not None
     state.average.update(state.network)
-    state.progress.advance()
+    state.progress.advance(0.5)
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +36,32 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingState, Path
     torch.manual_seed(0)
     state = _state(create_model("lite0-ocr-hier", 2).train(), Progress(1, 2, 5, 0.25))
     _step(state)
-    path = tmp_path_factory.mktemp("state") / "last.state.pt"
-    state.save(path)
-    return state, path
+    checkpoints = Checkpoints(tmp_path_factory.mktemp("run") / "states", keep=2)
+    return state, checkpoints.write(state.collect(), step=6, epoch=1)
+
+
+def _restore(state: TrainingState, folder: Path) -> None:
+    found = Checkpoints(folder, keep=2).read()
+    assert found is not None
+    state.restore(found[1], found[0])
 
 
 def test_everything_comes_back(saved: tuple[TrainingState, Path]) -> None:
     state, path = saved
-    drawn = torch.rand(3)  # what the run would have drawn next
+    generators: list[Callable[[], float]] = [
+        lambda: float(torch.rand(1)),
+        random.random,
+        lambda: float(np.random.rand()),  # noqa: NPY002
+    ]
+    _restore(state, path.parent)
+    drawn = [draw() for draw in generators]  # what the run would have drawn next
     torch.manual_seed(99)
+    random.seed(99)
+    np.random.seed(99)  # noqa: NPY002
     restored = _state(create_model("lite0-ocr-hier", 2).train())
-    restored.restore(path)
-    assert torch.rand(3).equal(drawn)
-    assert restored.progress == Progress(1, 3, 6, 0.25)
+    _restore(restored, path.parent)
+    assert [draw() for draw in generators] == drawn
+    assert restored.progress == Progress(1, 3, 6, 0.25, loss_sum=0.5)
     for name, tensor in state.network.state_dict().items():
         assert tensor.equal(restored.network.state_dict()[name]), name
     assert state.average is not None
@@ -62,47 +77,25 @@ def test_everything_comes_back(saved: tuple[TrainingState, Path]) -> None:
     assert all(a.equal(b) for a, b in zip(*momenta, strict=True))
 
 
-def test_a_failed_save_leaves_the_old_state(
-    saved: tuple[TrainingState, Path], monkeypatch: pytest.MonkeyPatch
+def test_a_state_of_an_older_version_is_taken(
+    saved: tuple[TrainingState, Path], tmp_path: Path
 ) -> None:
-    state, path = saved
-    before = path.read_bytes()
-
-    def fail(content: Any, file: Any) -> None:
-        file.write(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(OSError, match="disk full"):
-        state.save(path)
-    assert path.read_bytes() == before
-
-
-class _Evil:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (os.mkdir, ("owned",))
+    _, path = saved
+    content = torch.load(path, weights_only=True)
+    (generators,) = content.pop("generators")
+    content["random"], content["random_cuda"] = generators["torch"], []
+    content["progress"] = {"epoch": 1, "position": 3, "step": 6, "best_miou": 0.25}
+    torch.save(content, tmp_path / "last.state.pt")
+    found = Checkpoints(tmp_path / "states", 2, tmp_path / "last.state.pt").read()
+    assert found is not None
+    restored = _state(create_model("lite0-ocr-hier", 2).train())
+    restored.restore(found[1], found[0])
+    assert restored.progress == Progress(1, 3, 6, 0.25)
 
 
-@pytest.mark.parametrize("content", ["truncated", "text", "pickle", "foreign", "other network"])
-def test_a_file_that_is_no_state_is_one_sentence(
+def test_a_state_of_another_network_is_one_sentence(
     saved: tuple[TrainingState, Path],
-    content: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    state, good = saved
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "last.state.pt"
-    if content == "truncated":
-        path.write_bytes(good.read_bytes()[:5000])
-    elif content == "text":
-        path.write_text("hello")
-    elif content == "pickle":
-        torch.save({"format_version": 1, "network": _Evil()}, path)
-    elif content == "foreign":
-        torch.save({"state_dict": {}}, path)
-    else:
-        _state(create_model("lite0-ocr-hier", 5)).save(path)
-    with pytest.raises(UserError, match=r"last\.state\.pt .*--runtime\.out"):
-        state.restore(path)
-    assert not (tmp_path / "owned").exists()
+    _, path = saved
+    with pytest.raises(UserError, match=r"step-00000006.* does not fit.*--runtime\.out"):
+        _restore(_state(create_model("lite0-ocr-hier", 5)), path.parent)

@@ -95,6 +95,15 @@ def _prepare(tensor: Tensor, half: bool) -> Tensor:
     return tensor.contiguous()
 
 
+def synchronise(path: Path) -> None:
+    """Have a file's content, or a folder's entries, on the disk before what follows."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place when the block ends well."""
@@ -108,8 +117,10 @@ def replacing(path: Path) -> Iterator[Path]:
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
+        synchronise(temporary)
         temporary.replace(path)
         temporary = None
+        synchronise(path.parent)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} cannot be written ({error}).") from error
     finally:

@@ -9,11 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.layers import resize_to
+from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
+from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
 from hierseg.losses.region_mutual_information import RegionMutualInformation
 
 
 class Criterion(Protocol):
     """A loss of logits against labels, with the simpler form that secondary logits are held to."""
+
+    ignore: int
+    """The label that does not count."""
 
     def __call__(self, logits: Tensor, labels: Tensor, /) -> Tensor:
         """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar."""
@@ -89,6 +94,11 @@ class CombinedLoss(nn.Module):
     def fallbacks(self) -> int:
         """How often region mutual information has had to fall back to its BCE so far."""
         return self.main.fallbacks if isinstance(self.main, RegionMutualInformation) else 0
+
+    @property
+    def sums_images(self) -> bool:
+        """Whether the losses of images are summed, instead of a mean over all counted pixels."""
+        return isinstance(self.main, ImageWeightedCrossEntropy | BoundaryRelaxedLoss)
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch, 0 being the first, the losses from here on belong to."""

@@ -15,16 +15,19 @@ from typing import Any
 import torch
 
 from hierseg import __version__
+from hierseg.checkpoint.save import replacing
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
 from hierseg.recipes import RECIPES, get_recipe
-from hierseg.settings import list_differences, name_flag
+from hierseg.settings import list_differences, list_settings, name_flag
 
-# May differ between a run and its continuation: where things lie and how fast they are read.
+# May differ between a run and its continuation: where things lie, how fast they are read, how often
+# they are written, and how memory is saved.
 FREE_SETTINGS = frozenset(
     {
         "runtime.out", "runtime.resume", "runtime.device", "runtime.log_every", "data.root",
-        "data.workers",
+        "data.workers", "runtime.save_steps", "runtime.save_minutes", "runtime.keep",
+        "model.grad_checkpoint",
     }
 )  # fmt: skip
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "lightning-fabric")
@@ -41,7 +44,8 @@ class RunFolder:
         self.path = path
         self.last = path / "last.safetensors"
         self.best = path / "best.safetensors"
-        self.state = path / "last.state.pt"
+        self.states = path / "states"
+        self.state = path / "last.state.pt"  # of runs before there were several states
         self.record = path / "run.json"
         self.epochs = path / "epochs.csv"
         self.steps = path / "steps.csv"
@@ -95,7 +99,9 @@ class RunFolder:
         return record
 
     def _check_same_run(self, experiment: Experiment) -> None:
-        differences = list_differences(self._read_record()["config"], experiment.to_dict())
+        # A setting that came later had its default's effect when the run began.
+        began = list_settings(Experiment().to_dict()) | list_settings(self._read_record()["config"])
+        differences = list_differences(began, experiment.to_dict())
         bound = {key: pair for key, pair in differences.items() if key not in FREE_SETTINGS}
         if bound:
             shown = ", ".join(f"{name_flag(k)} was {a}, is now {b}" for k, (a, b) in bound.items())
@@ -106,10 +112,9 @@ class RunFolder:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON atomically, by a temporary file beside it."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    """Write JSON: the file appears whole or stays as it was."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def find_commit() -> str | None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from hierseg.checkpoint.save import replacing, synchronise
 from hierseg.errors import MissingExtraError
+from hierseg.inference.rendering import Picture
 from hierseg.training.folder import RunFolder
 from hierseg.training.state import Progress
 
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
     from hierseg.training.pace import StepReport
 
 LOSS_NAMES = ("loss", "main", "auxiliary", "per_scale")
-STEP_FIELDS = ("step", "epoch", "lr", *LOSS_NAMES, "images_per_second")
+STEP_FIELDS = ("step", "epoch", "lr", *LOSS_NAMES, "images_per_second", "skipped")
 EPOCH_FIELDS = (
     "epoch", "step", "loss", "seconds", "miou", "num_classes_averaged", "pixel_accuracy",
-    "mean_class_accuracy", "rmi_fallbacks",
+    "mean_class_accuracy", "rmi_fallbacks", "skipped",
 )  # fmt: skip
 
 
@@ -32,8 +34,8 @@ class CsvTable:
     Args:
         path: The file; its directory exists.
         fields: Columns.
-        until: Rows of an earlier part of the run are kept up to this value of the column
-            ``"step"``: steps after the saved state are done again.
+        until: Rows of an earlier part of the run are kept up to this value of the first column:
+            what came after the saved state is done again.
     """
 
     def __init__(self, path: Path, fields: Sequence[str], until: int = 0) -> None:
@@ -42,13 +44,16 @@ class CsvTable:
         kept: list[dict[str, str]] = []
         if path.is_file() and until > 0:
             with path.open(newline="", encoding="utf-8") as file:
-                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= until]
-        temporary = path.with_name(path.name + ".tmp")
-        with temporary.open("w", newline="", encoding="utf-8") as file:
+                # A killed run may have left half a row.
+                lines = [line for line in file if line.endswith("\n")]
+            kept = [row for row in csv.DictReader(lines) if int(row[fields[0]]) <= until]
+        with (
+            replacing(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, fields, restval="", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(kept)
-        temporary.replace(path)
 
     def append(self, row: Mapping[str, float | int]) -> None:
         """Add a row and close the file again, so that a killed run loses none."""
@@ -67,12 +72,16 @@ class Journal:
     Args:
         folder: The run folder.
         progress: Where the run begins; what a resumed run did after that is forgotten.
+        is_validating: The steps of its epoch are done.
     """
 
-    def __init__(self, folder: RunFolder, progress: Progress) -> None:
+    def __init__(self, folder: RunFolder, progress: Progress, is_validating: bool = False) -> None:
         self.steps = CsvTable(folder.steps, STEP_FIELDS, progress.step)
-        self.epochs = CsvTable(folder.epochs, EPOCH_FIELDS, progress.step)
-        self.board = _open_tensorboard(folder.tensorboard, progress.step)
+        self.epochs = CsvTable(folder.epochs, EPOCH_FIELDS, progress.epoch)
+        # TensorBoard forgets from this step on. At the end of an epoch that is not validated yet,
+        # that is the step itself, at which its validation may have been noted already.
+        purged = progress.step if is_validating else progress.step + 1
+        self.board = _open_tensorboard(folder.tensorboard, purged)
 
     def __enter__(self) -> Journal:
         return self
@@ -94,6 +103,7 @@ class Journal:
                 "lr": report.lr,
                 **report.losses,
                 "images_per_second": report.images_per_second,
+                "skipped": report.skipped,
             }
         )
         for name, value in report.losses.items():
@@ -104,21 +114,23 @@ class Journal:
     def write_epoch(
         self,
         progress: Progress,
-        loss: float,
-        seconds: float,
         evaluation: Evaluation | None,
-        rmi_fallbacks: int = 0,
+        pictures: Mapping[str, Picture] | None = None,
     ) -> None:
-        """An epoch that ended: mean loss, time, the validation where there was one, and how often
-        region mutual information had to fall back to its BCE.
+        """An epoch whose steps are done: mean loss, time, the validation where there was one with
+        (h, w, 3) pictures of it, and how often region mutual information had to fall back to its
+        BCE, and steps were skipped.
         """
         row: dict[str, float | int] = {
-            "epoch": progress.epoch,
+            "epoch": progress.epoch + 1,
             "step": progress.step,
-            "loss": loss,
-            "seconds": seconds,
-            "rmi_fallbacks": rmi_fallbacks,
+            "loss": progress.mean_loss,
+            "seconds": progress.seconds,
+            "rmi_fallbacks": progress.fallbacks,
+            "skipped": progress.skipped_in_epoch,
         }
+        for name, picture in (pictures or {}).items():
+            self.board.add_image(f"val_samples/{name}", picture, progress.step, dataformats="HWC")
         if evaluation is not None:
             scores = evaluation.scores
             row |= {
@@ -132,7 +144,12 @@ class Journal:
             for name, iou in scores.iou.items():
                 self.board.add_scalar(f"val_iou/{name}", iou, progress.step)
         self.epochs.append(row)
+
+    def synchronise(self) -> None:
+        """Have all rows on the disk, before a state that says that they are there."""
         self.board.flush()
+        for table in (self.steps, self.epochs):
+            synchronise(table.path)
 
 
 class NoJournal(Journal):
@@ -149,10 +166,14 @@ class NoJournal(Journal):
     def write_epoch(self, *_: object) -> None:
         """Not written."""
 
+    def synchronise(self) -> None:
+        """Nothing was written."""
 
-def _open_tensorboard(path: Path, step: int) -> SummaryWriter:
+
+def _open_tensorboard(path: Path, purged: int) -> SummaryWriter:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise MissingExtraError("training", "train") from error
-    return SummaryWriter(str(path), purge_step=step + 1 if step else None)
+    # A first run has nothing that could be forgotten.
+    return SummaryWriter(str(path), purge_step=purged if path.is_dir() else None)

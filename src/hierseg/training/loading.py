@@ -12,9 +12,9 @@ from hierseg.build import Datasets
 from hierseg.config import Experiment
 from hierseg.data import ClassUniformSampler, Draw, EpochSampler, TrainingSamples
 from hierseg.data.joint import JointSampler
-from hierseg.data.parallel import prepare_worker
 from hierseg.data.tiles import Int32Array
 from hierseg.processes import count_processes, own_rank
+from hierseg.training.feeding import prepare_loader_process
 
 
 def build_sampler(
@@ -60,10 +60,12 @@ class EpochBatches(Sampler[list[Draw]]):
         self.batch = batch
         self.epoch = 0
         self.position = 0
+        self.limit: int | None = None
 
     def __len__(self) -> int:
-        """Batches in a whole epoch."""
-        return self.draws.length // (self.draws.shards * self.batch)
+        """Batches in a whole epoch, or as many as ``limit`` says."""
+        batches = self.draws.length // (self.draws.shards * self.batch)
+        return batches if self.limit is None else min(self.limit, batches)
 
     def start(self, epoch: int, position: int = 0) -> None:
         """Let the next pass give this epoch's batches from number ``position`` on."""
@@ -89,7 +91,7 @@ def build_loader(
         batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0,
-        worker_init_fn=prepare_worker,
+        worker_init_fn=prepare_loader_process,
         pin_memory=pin_memory,
         generator=torch.Generator().manual_seed(samples.seed),
     )

@@ -4,211 +4,155 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-from lightning_fabric import Fabric
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from hierseg import build
-from hierseg.checkpoint import save_checkpoint
 from hierseg.config import Experiment
-from hierseg.data import TrainingSamples
+from hierseg.errors import UserError
 from hierseg.evaluation import Evaluation, evaluate
-from hierseg.inference.memory import keep_freed_memory
-from hierseg.layers import synchronise_norms
-from hierseg.losses import CombinedLoss
-from hierseg.models import SegmentationNetwork
 from hierseg.processes import Launch
-from hierseg.training.averaging import WeightAverage
-from hierseg.training.depthwise import run_depthwise_in_float
 from hierseg.training.display import Display, format_duration, make_display
+from hierseg.training.ending import agree, end_if_lost
 from hierseg.training.engine import Engine, launch_engine
-from hierseg.training.folder import RunFolder, find_commit
-from hierseg.training.indexing import index_sources
+from hierseg.training.feeding import group_batches, naming_dead_processes
+from hierseg.training.folder import RunFolder
+from hierseg.training.freezing import hold_frozen
 from hierseg.training.journal import Journal, NoJournal
-from hierseg.training.loading import EpochBatches, build_loader, build_sampler
-from hierseg.training.optimiser import build_optimiser, set_rate
+from hierseg.training.keeping import Keeper, save_weights
+from hierseg.training.optimiser import set_rate
 from hierseg.training.pace import Pace, StepReport
-from hierseg.training.schedule import Schedule
-from hierseg.training.starting import check_start, start_network
-from hierseg.training.state import TrainingState
-from hierseg.training.together import (
-    first_on_machine,
-    leave_together,
-    mean_over_processes,
-    one_failure,
-    share_buffers,
-)
+from hierseg.training.picturing import SamplePictures
+from hierseg.training.repeating import repeatable
+from hierseg.training.run import Run, prepare_run
+from hierseg.training.signals import RunEnded, StopRequest
+from hierseg.training.starting import check_start
+from hierseg.training.together import leave_together, one_failure, share_buffers
 
-
-@dataclass(frozen=True)
-class Run:
-    """The parts of a run. ``model`` is ``network`` inside the engine: the same weights."""
-
-    experiment: Experiment
-    folder: RunFolder
-    fabric: Fabric
-    data: build.Datasets
-    network: SegmentationNetwork
-    model: Any
-    criterion: CombinedLoss
-    optimiser: Any
-    schedule: Schedule
-    batches: EpochBatches
-    loader: DataLoader[dict[str, Any]]
-    state: TrainingState
-
-    @property
-    def evaluated(self) -> SegmentationNetwork:
-        """The network that is evaluated and saved: the average of weights where there is one."""
-        average = self.state.average
-        return self.network if average is None else average.network
+__all__ = ["Run", "prepare_run", "train"]
 
 
 def train(experiment: Experiment) -> Path:
     """Train what an experiment describes.
 
     Returns:
-        The run folder: ``best.safetensors``, ``last.safetensors``, ``last.state.pt``, ``run.json``,
+        The run folder: ``best.safetensors``, ``last.safetensors``, ``states/``, ``run.json``,
         ``steps.csv``, ``epochs.csv``, ``tensorboard/``.
 
     Raises:
         UsageError: Settings that cannot work together.
         UserError: Data that cannot be read, or a run folder that cannot be used.
+        RunStopped: A scheduler's signal ended the run, which is saved; KeyboardInterrupt: Ctrl-C.
+        RunEnded: A checkpoint cannot be written, or losses are no longer finite.
     """
     launch = Launch.find()
-    with one_failure(launch):
+    with one_failure(launch), StopRequest() as stop, repeatable(experiment.runtime.deterministic):
         build.check_experiment(experiment)
-        path = train_with(experiment, launch_engine(experiment, launch))
+        path = train_with(experiment, launch_engine(experiment, launch), stop)
         leave_together()
         return path
 
 
-def train_with(experiment: Experiment, engine: Engine) -> Path:
+def train_with(experiment: Experiment, engine: Engine, stop: StopRequest | None = None) -> Path:
     """``train`` in an engine that is running, on each of its processes; the first one writes."""
-    fabric, _ = engine
+    stop = StopRequest() if stop is None else stop
     if not experiment.runtime.resume:
         check_start(experiment.model)
     folder = RunFolder.open(experiment)
     run = prepare_run(experiment, build.build_datasets(experiment), folder, engine)
-    is_first = fabric.is_global_zero
+    progress, is_first = run.state.progress, run.fabric.is_global_zero
     if is_first:
         folder.begin(experiment)
-    if experiment.runtime.resume and folder.state.is_file():
-        run.state.restore(folder.state)
-    progress = run.state.progress
-    begin_journal = Journal(folder, progress) if is_first else NoJournal()
+    is_validating = progress.position == run.steps_per_epoch
+    begin_journal = Journal(folder, progress, is_validating) if is_first else NoJournal()
     with make_display(quiet=not is_first) as display, begin_journal as journal:
-        display.say(
-            f"{experiment.recipe}: {experiment.model.name}, {len(run.data.train)} images, "
-            f"{experiment.optim.epochs} epochs of {len(run.batches)} steps, on {run.fabric.device}"
-        )
-        while progress.epoch < experiment.optim.epochs:
-            started, fallbacks = time.perf_counter(), run.criterion.fallbacks
-            loss = train_epoch(run, display, journal)
-            progress.finish_epoch()
-            evaluation = validate(run, display)
-            if is_first:
-                save_weights(run, evaluation)
-            seconds = time.perf_counter() - started
-            fallbacks = run.criterion.fallbacks - fallbacks
-            journal.write_epoch(progress, loss, seconds, evaluation, fallbacks)
-            # Last of all: a run killed before this line does the epoch again, rows and all.
-            if is_first:
-                run.state.save(folder.state)
-            display.say(_describe_epoch(run, loss, seconds, evaluation, fallbacks))
+        display.say(_describe_run(run))
+        keeper = Keeper(run, journal)
+        stop.wait = True
+        try:
+            with naming_dead_processes():
+                while progress.epoch < experiment.optim.epochs:
+                    train_epoch(run, display, journal, keeper, stop)
+                    finish_epoch(run, display, journal, keeper, stop)
+        except RunEnded:
+            raise
+        except UserError:
+            display.say(keeper.rescue())
+            raise
     return folder.path
 
 
-def prepare_run(
-    experiment: Experiment, data: build.Datasets, folder: RunFolder, engine: Engine | None = None
-) -> Run:
-    """Build everything from the experiment and its seed."""
-    runtime, settings = experiment.runtime, experiment.data
-    fabric, precision = engine or launch_engine(experiment, Launch())
-    with first_on_machine(fabric):  # what it writes into the cache the others find there
-        centroids = index_sources(settings, data)
-    keep_freed_memory()
-    torch.manual_seed(runtime.seed)
-    space = data.train.label_space
-    network = build.build_network(experiment, space, data.train.statistics)
-    if not (runtime.resume and folder.state.is_file()):
-        start_network(network, experiment.model)
-    criterion = build.build_criterion(experiment, space, network.align_corners)
-    network.to(fabric.device)
-    if fabric.world_size > 1 and runtime.sync_norm:
-        synchronise_norms(network, fabric.device)
-    if fabric.device.type == "cpu" and runtime.precision == "bf16":
-        run_depthwise_in_float(network)
-    decay = experiment.optim.ema_decay
-    average = WeightAverage(network, decay) if decay > 0 else None
-    bare = build_optimiser(network, experiment.optim)
-    model, optimiser = fabric.setup(network, bare)
-    if fabric.world_size > 1:  # the same weights everywhere, but dropout of each process's own
-        torch.manual_seed(runtime.seed + fabric.global_rank)
-    batches = EpochBatches(build_sampler(experiment, data, centroids), settings.batch)
-    transform = build.build_transform(experiment, space)
-    samples = TrainingSamples(data.train, transform, runtime.seed, data.extra)
-    return Run(
-        experiment=experiment,
-        folder=folder,
-        fabric=fabric,
-        data=data,
-        network=network,
-        model=model,
-        criterion=criterion,
-        optimiser=optimiser,
-        schedule=Schedule.from_config(experiment.optim, len(batches)),
-        batches=batches,
-        loader=build_loader(samples, batches, settings.workers, fabric.device.type == "cuda"),
-        state=TrainingState(network, bare, precision, average),
-    )
-
-
-def train_epoch(run: Run, display: Display, journal: Journal) -> float:
-    """Train what is left of an epoch; returns the mean loss of its steps."""
-    progress, pace = run.state.progress, Pace()
+def train_epoch(
+    run: Run, display: Display, journal: Journal, keeper: Keeper, stop: StopRequest
+) -> None:
+    """Train what is left of an epoch."""
+    progress, optim, pace = run.state.progress, run.experiment.optim, Pace()
     run.model.train()
+    hold_frozen(run.network, run.experiment.model)
     run.criterion.set_epoch(progress.epoch)
-    run.batches.start(progress.epoch, progress.position)
-    total = torch.zeros((), device=run.fabric.device)
-    first = progress.position
-    for batch in run.loader:
+    run.batches.start(progress.epoch, progress.position * optim.accumulate)
+    for group in group_batches(run.loader, optim.accumulate):
+        fallbacks = run.criterion.fallbacks
         rate = set_rate(run.state.optimiser, run.schedule.factor(progress.step))
-        losses = train_step(run, run.fabric.to_device(batch))
-        total += losses["loss"]
-        progress.advance()
-        pace.step()
+        with run.state.changing():
+            outcome = run.stepper.step(group)
+            progress.advance(outcome.loss)
+            progress.fallbacks += run.criterion.fallbacks - fallbacks
+            progress.seconds += pace.step()
+        if outcome.loss is None:
+            display.say(f"step {progress.step}: loss or gradient is not finite; skipped.")
+            end_if_lost(progress, run.checkpoints)
         is_logged = progress.step % run.experiment.runtime.log_every == 0
         if is_logged or display.is_due():
-            report = _report(run, losses, rate, pace)
+            report = _report(run, outcome.losses, rate, pace)
             display.show_step(report)
             if is_logged:
                 journal.write_step(report)
-    return float(total) / max(1, progress.position - first)
+        ends, is_due = agree([stop.received is not None, keeper.is_due()], run.fabric.device)
+        if ends or is_due:
+            keeper.save()
+        if ends:
+            stop.end(f"after step {progress.step}, which is saved")
 
 
-def train_step(run: Run, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Forward, losses, backward, step; returns the named losses, detached."""
-    output = run.model(batch["image"])
-    losses = run.criterion(output, batch["labels"])
-    run.fabric.backward(losses["loss"])
-    run.optimiser.step()
-    run.optimiser.zero_grad(set_to_none=True)
-    if run.state.average is not None:
-        run.state.average.update(run.network)
-    return mean_over_processes(losses)
+def finish_epoch(
+    run: Run, display: Display, journal: Journal, keeper: Keeper, stop: StopRequest
+) -> None:
+    """Validate, write the weights and the epoch's row, and count the epoch."""
+    progress, started = run.state.progress, time.perf_counter()
+    epochs = run.experiment.optim.epochs
+    images = _count_validated(run)
+    pictures = SamplePictures(images, run.data.val.label_space)
+    evaluation = validate(run, display, pictures, keeper, stop)
+    save_weights(run, evaluation)
+    progress.seconds += time.perf_counter() - started
+    journal.write_epoch(progress, evaluation, pictures.pictures)
+    line = _describe_epoch(run, evaluation)
+    progress.finish_epoch()
+    # Last of all: a run killed before this line does what came after the last checkpoint again.
+    keeper.save()
+    display.say(line)
+    (ends,) = agree([stop.received is not None], run.fabric.device)
+    if ends and progress.epoch < epochs:
+        stop.end(f"after epoch {progress.epoch}, which is saved")
 
 
-def validate(run: Run, display: Display) -> Evaluation | None:
+def validate(
+    run: Run, display: Display, pictures: SamplePictures, keeper: Keeper, stop: StopRequest
+) -> Evaluation | None:
     """Evaluate as the command would, every so many epochs and after the last."""
-    settings, epoch = run.experiment.eval, run.state.progress.epoch
+    settings, epoch = run.experiment.eval, run.state.progress.epoch + 1
     if epoch % settings.every and epoch < run.experiment.optim.epochs:
         return None
+
+    def note(done: int, images: int) -> None:
+        display.show_validation(done, images)
+        # Of several processes each has images of its own, and none may leave before the others.
+        if stop.received is not None and run.fabric.world_size == 1:
+            keeper.save()
+            stop.end(f"in validation after step {run.state.progress.step}, which is saved")
+
     share_buffers(run.network, run.evaluated)
     return evaluate(
         run.evaluated,
@@ -216,58 +160,59 @@ def validate(run: Run, display: Display) -> Evaluation | None:
         scales=settings.scales,
         flip=settings.flip,
         device=run.fabric.device,
-        on_progress=display.show_validation,
+        limit=run.experiment.runtime.limit_batches,
+        on_progress=note,
+        watchers=[pictures],
     )
 
 
-def save_weights(run: Run, evaluation: Evaluation | None) -> None:
-    """Write the last checkpoint, and the best where this is the best."""
+def _count_validated(run: Run) -> int:
+    limit = run.experiment.runtime.limit_batches
+    return len(run.data.val) if limit is None else min(limit, len(run.data.val))
+
+
+def _describe_run(run: Run) -> str:
+    settings = run.experiment
+    line = (
+        f"{settings.recipe}: {settings.model.name}, {len(run.data.train)} images, "
+        f"{settings.optim.epochs} epochs of {run.steps_per_epoch} steps, on {run.fabric.device}"
+    )
+    if settings.runtime.limit_batches is not None:
+        line += f"; a dry run, validated on {_count_validated(run)} images"
     progress = run.state.progress
-    record: dict[str, Any] = {
-        "recipe": run.experiment.recipe,
-        "model": run.experiment.model.name,
-        "epoch": progress.epoch,
-        "step": progress.step,
-        "commit": find_commit(),
-    }
-    is_best = False
-    if evaluation is not None:
-        record |= evaluation.summary()
-        is_best = evaluation.scores.miou > progress.best_miou
-        progress.best_miou = max(progress.best_miou, evaluation.scores.miou)
-    for path in [run.folder.last, run.folder.best] if is_best else [run.folder.last]:
-        save_checkpoint(path, run.evaluated, run.data.train.label_space, record=record)
+    return f"{line}; resumed after step {progress.step}" if progress.step else line
 
 
 def _report(run: Run, losses: Mapping[str, Tensor], rate: float, pace: Pace) -> StepReport:
     progress, settings = run.state.progress, run.experiment
-    steps = len(run.batches) * settings.optim.epochs
+    steps = run.steps_per_epoch * settings.optim.epochs
     seconds = pace.seconds_per_step
+    images = settings.data.batch * settings.optim.accumulate * run.fabric.world_size
     return StepReport(
         epoch=progress.epoch + 1,
         epochs=settings.optim.epochs,
         step=progress.step,
         steps=steps,
         position=progress.position,
-        steps_per_epoch=len(run.batches),
+        steps_per_epoch=run.steps_per_epoch,
         losses={name: float(value) for name, value in losses.items()},
         lr=rate,
-        images_per_second=settings.data.batch * run.fabric.world_size / seconds
-        if seconds > 0
-        else 0.0,
+        images_per_second=images / seconds if seconds > 0 else 0.0,
         seconds_left=(steps - progress.step) * seconds,
+        skipped=progress.skipped,
     )
 
 
-def _describe_epoch(
-    run: Run, loss: float, seconds: float, evaluation: Evaluation | None, fallbacks: int
-) -> str:
+def _describe_epoch(run: Run, evaluation: Evaluation | None) -> str:
+    progress = run.state.progress
     line = (
-        f"epoch {run.state.progress.epoch}/{run.experiment.optim.epochs}: "
-        f"loss {loss:.4f}, {format_duration(seconds)}"
+        f"epoch {progress.epoch + 1}/{run.experiment.optim.epochs}: "
+        f"loss {progress.mean_loss:.4f}, {format_duration(progress.seconds)}"
     )
-    if fallbacks:
-        line += f", RMI fallbacks to BCE: {fallbacks}"
+    if progress.fallbacks:
+        line += f", RMI fallbacks to BCE: {progress.fallbacks}"
+    if progress.skipped_in_epoch:
+        line += f", steps skipped: {progress.skipped_in_epoch}"
     if evaluation is None:
         return line
     scores = evaluation.scores

@@ -26,6 +26,7 @@ class StepReport:
         lr: The highest learning rate of the step.
         images_per_second: Images trained on a second, over the last steps.
         seconds_left: Time until the last step at this speed; validation is not counted.
+        skipped: Steps of the run that were skipped so far, since they were not finite.
     """
 
     epoch: int
@@ -38,6 +39,7 @@ class StepReport:
     lr: float
     images_per_second: float
     seconds_left: float
+    skipped: int = 0
 
 
 class Pace:
@@ -56,11 +58,13 @@ class Pace:
         """Begin to measure: the time since the last step does not count."""
         self._last = self._clock()
 
-    def step(self) -> None:
-        """A step is done."""
+    def step(self) -> float:
+        """A step is done; returns the seconds that it took."""
         now = self._clock()
-        self._durations.append(now - self._last)
+        duration = now - self._last
+        self._durations.append(duration)
         self._last = now
+        return duration
 
     @property
     def seconds_per_step(self) -> float:

@@ -1,22 +1,22 @@
-"""What a run needs to continue as if it had not stopped: ``last.state.pt``."""
+"""What a run needs to continue as if it had not stopped."""
 
 from __future__ import annotations
 
-import os
-import pickle
-import zipfile
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric.plugins import Precision
 
 from hierseg.errors import UserError
 from hierseg.models import SegmentationNetwork
+from hierseg.processes import count_processes, own_rank
 from hierseg.training.averaging import WeightAverage
-
-FORMAT_VERSION = 1
 
 
 @dataclass
@@ -28,58 +28,91 @@ class Progress:
         position: Steps of that epoch that are done.
         step: Steps done in all.
         best_miou: Best mIoU on the validation split so far, in [0, 1]; -1 before the first.
+        loss_sum: Sum of the total loss over the epoch's steps.
+        seconds: Time that the epoch's steps took.
+        fallbacks: How often RMI fell back to its BCE in the epoch.
+        skipped: Steps of the run that were skipped, as loss or gradient was not finite.
+        skipped_in_epoch: Those of the epoch.
+        skipped_in_row: The last so many steps were skipped.
     """
 
     epoch: int = 0
     position: int = 0
     step: int = 0
     best_miou: float = -1.0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+    fallbacks: int = 0
+    skipped: int = 0
+    skipped_in_epoch: int = 0
+    skipped_in_row: int = 0
 
-    def advance(self) -> None:
-        """Count a step."""
+    @property
+    def mean_loss(self) -> float:
+        """Of the epoch's steps that were not skipped."""
+        return self.loss_sum / max(1, self.position - self.skipped_in_epoch)
+
+    def advance(self, loss: float | None = None) -> None:
+        """Count a step with its loss, or one that was skipped."""
         self.position += 1
         self.step += 1
+        if loss is None:
+            self.skipped += 1
+            self.skipped_in_epoch += 1
+            self.skipped_in_row += 1
+        else:
+            self.loss_sum += loss
+            self.skipped_in_row = 0
 
     def finish_epoch(self) -> None:
         """Count an epoch."""
         self.epoch += 1
-        self.position = 0
+        self.position = self.fallbacks = self.skipped_in_epoch = 0
+        self.loss_sum = self.seconds = 0.0
 
 
 @dataclass
 class TrainingState:
-    """The parts of a run that change with every step; saved to a file and restored in place."""
+    """The parts of a run that change with every step; collected and restored in place.
+
+    Attributes:
+        is_whole: False within a step, when weights may be new and what follows them not yet.
+    """
 
     network: SegmentationNetwork
     optimiser: torch.optim.Optimizer
     precision: Precision
     average: WeightAverage[SegmentationNetwork] | None
     progress: Progress = field(default_factory=Progress)
+    is_whole: bool = True
 
-    def save(self, path: Path) -> None:
-        """Write atomically: whoever reads ``path`` finds the old state or the new one, whole."""
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """A step, within which the parts do not belong together; nor after it has failed."""
+        self.is_whole = False
+        yield
+        self.is_whole = True
+
+    def collect(self) -> dict[str, Any]:
+        """Everything, by name; called on every process, as each has random generators."""
         content: dict[str, Any] = {
-            "format_version": FORMAT_VERSION,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "precision": self.precision.state_dict(),
             "progress": asdict(self.progress),
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "generators": _gather(_read_generators()),
         }
         if self.average is not None:
             content["average"] = self.average.network.state_dict()
             content["average_updates"] = self.average.updates
-        temporary = path.with_name(path.name + ".tmp")
-        with temporary.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        return content
 
-    def restore(self, path: Path) -> None:
-        """Take over what ``save`` wrote; UserError where the file does not fit this run."""
-        content = _read(path)
+    def restore(self, content: dict[str, Any], path: Path) -> None:
+        """Take over what ``collect`` gave and was read from ``path``, also by older versions.
+
+        Raises:
+            UserError: It does not fit this run.
+        """
         try:
             self.network.load_state_dict(content["network"])
             self.optimiser.load_state_dict(content["optimiser"])
@@ -88,27 +121,44 @@ class TrainingState:
                 self.average.network.load_state_dict(content["average"])
                 self.average.updates = content["average_updates"]
             self.progress = Progress(**content["progress"])
-            torch.set_rng_state(content["random"])
-            if torch.cuda.is_available() and content["random_cuda"]:
-                torch.cuda.set_rng_state_all(content["random_cuda"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if "generators" in content:
+                own = content["generators"]
+                if own_rank() < len(own):
+                    _set_generators(own[own_rank()])
+            else:
+                torch.set_rng_state(content["random"])
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise UserError(
                 f"{path} does not fit this run's network; start anew with another --runtime.out."
             ) from error
 
 
-def _read(path: Path) -> dict[str, Any]:
-    damaged = f"{path} is damaged and cannot be resumed; start anew with another --runtime.out."
-    # What is no zip file goes to torch's reader of its older form, which fails in many ways.
-    if not zipfile.is_zipfile(path):
-        raise UserError(damaged)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
-        raise UserError(damaged) from error
-    if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
-        raise UserError(
-            f"{path} is not a training state of this version of hierseg; "
-            "start anew with another --runtime.out."
-        )
-    return content
+def _read_generators() -> dict[str, Any]:
+    """Python's, numpy's, torch's and the GPUs', in types that can be read without running code."""
+    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002  (whoever uses it)
+    version, words, gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": [name, np.asarray(keys).tolist(), *rest],
+        "python": [version, list(words), gauss],
+    }
+
+
+def _set_generators(found: dict[str, Any]) -> None:
+    torch.set_rng_state(found["torch"])
+    if torch.cuda.is_available() and len(found["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(found["cuda"])
+    name, keys, *rest = found["numpy"]
+    np.random.set_state((name, np.array(keys, np.uint32), *rest))  # noqa: NPY002
+    version, words, gauss = found["python"]
+    random.setstate((version, tuple(words), gauss))
+
+
+def _gather(own: dict[str, Any]) -> list[dict[str, Any]]:
+    """What every process has, in the order of their ranks."""
+    if count_processes() == 1:
+        return [own]
+    found: list[Any] = [None] * count_processes()
+    torch.distributed.all_gather_object(found, own)
+    return found

@@ -1,0 +1,179 @@
+"""States on the disk that a run can be resumed from: whole or not there, and known to be sound."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import torch
+
+from hierseg.checkpoint.save import synchronise
+from hierseg.errors import UserError
+from hierseg.training.signals import RunEnded
+
+FORMAT_VERSION = 1
+DIGITS = 16
+"""Hexadecimal digits of a file's SHA-256 that its name ends in."""
+_NAME = re.compile(rf"step-(\d+)-epoch-(\d+)-([0-9a-f]{{{DIGITS}}})\.pt")
+
+
+class StateName(NamedTuple):
+    """A state's file; states sort by how far the run had come.
+
+    Attributes:
+        step: Steps done in all.
+        epoch: Epochs completed.
+        path: The file.
+        digest: What its name says of its content; None for one of an older version.
+    """
+
+    step: int
+    epoch: int
+    path: Path
+    digest: str | None
+
+
+class Checkpoints:
+    """The last states of a run, each a file named after its step, epoch and checksum.
+
+    A file is written beside its place, synchronised to the disk, and renamed: whoever lists the
+    folder finds whole files alone, whenever the process or the machine stops. The checksum tells
+    what happened to a file afterwards.
+
+    Args:
+        folder: Where they lie; made when the first is written.
+        keep: How many are kept.
+        older: The single state of a run by an older version of hierseg.
+        say: Takes a line about a file that is damaged.
+    """
+
+    def __init__(
+        self, folder: Path, keep: int, older: Path | None = None, say: Callable[[str], None] = print
+    ) -> None:
+        self.folder = folder
+        self.keep = keep
+        self.older = older
+        self._say = say
+
+    def list(self) -> list[StateName]:
+        """All states, the newest first."""
+        found = [
+            StateName(int(match[1]), int(match[2]), path, match[3])
+            for path in self.folder.glob("step-*.pt")
+            if (match := _NAME.fullmatch(path.name))
+        ]
+        if self.older is not None and self.older.is_file():
+            found.append(StateName(-1, -1, self.older, None))
+        return sorted(found, reverse=True)
+
+    def write(self, content: Mapping[str, Any], step: int, epoch: int) -> Path:
+        """Write a state, then let go of those that are no longer kept.
+
+        Raises:
+            RunEnded: It cannot be written; those before it stay.
+        """
+        try:
+            self.folder.mkdir(exist_ok=True)
+            temporary = self.folder / "unfinished.part"
+            digest = _save(content, temporary)
+            path = self.folder / f"step-{step:08}-epoch-{epoch:04}-{digest}.pt"
+            temporary.replace(path)
+            synchronise(self.folder)
+            self._prune(path, step, epoch)
+        except OSError as error:
+            last = self.list()
+            kept = f"the run can be resumed from {last[0].path.name}" if last else "none was before"
+            raise RunEnded(
+                f"a checkpoint cannot be written to {self.folder} ({error.strerror}; {kept}); free "
+                "some space and continue with --runtime.resume."
+            ) from error
+        return path
+
+    def read(self) -> tuple[Path, dict[str, Any]] | None:
+        """The newest state that is sound, with its file; None where there is none at all.
+
+        What is damaged is said; it goes when the run has come past it.
+
+        Raises:
+            UserError: There are states, and each is damaged or of another version.
+        """
+        found = self.list()
+        for name in found:
+            content = _load(name)
+            if content is not None:
+                return name.path, content
+            self._say(f"{name.path} is damaged; the checkpoint before it is used.")
+        if found:
+            raise UserError(
+                f"no checkpoint in {found[0].path.parent} is sound, so that the run cannot be "
+                "resumed; start anew with another --runtime.out."
+            )
+        return None
+
+    def _prune(self, newest: Path, step: int, epoch: int) -> None:
+        """Remove what is not kept, among it all that is later: the run has gone back before it."""
+        others = [name for name in self.list() if name.path != newest]
+        again = [name for name in others if (name.step, name.epoch) >= (step, epoch)]
+        kept = [name for name in others if name not in again]
+        for name in (*again, *kept[self.keep - 1 :]):
+            name.path.unlink()
+
+
+class _HashedFile:
+    """A file that torch writes to; it keeps the error that torch replaces by one of its own."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.hash = hashlib.sha256()
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        self.hash.update(data)
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _save(content: Mapping[str, Any], path: Path) -> str:
+    """Write and synchronise; returns the digits of the checksum."""
+    with path.open("wb", buffering=0) as file:
+        hashed = _HashedFile(file)
+        try:
+            torch.save({"format_version": FORMAT_VERSION, **content}, hashed)  # type: ignore[arg-type]
+        except (OSError, RuntimeError):
+            if hashed.error is None:
+                raise
+            raise hashed.error from None
+    synchronise(path)
+    return hashed.hash.hexdigest()[:DIGITS]
+
+
+def _load(name: StateName) -> dict[str, Any] | None:
+    """What a file holds; None where it is damaged, UserError where it is of another version."""
+    if name.digest is not None:
+        with name.path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS] != name.digest:
+                return None
+    # What is no zip file goes to torch's reader of its older form, which fails in many ways.
+    if not zipfile.is_zipfile(name.path):
+        return None
+    try:
+        content = torch.load(name.path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError):
+        return None
+    if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
+        raise UserError(
+            f"{name.path} is not a training state of this version of hierseg; "
+            "start anew with another --runtime.out."
+        )
+    return content

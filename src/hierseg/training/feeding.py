@@ -1,0 +1,46 @@
+"""Groups of batches from the loader, and what becomes of its processes."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from hierseg.data.parallel import prepare_worker
+from hierseg.errors import UserError
+
+Batch = TypeVar("Batch")
+
+
+def group_batches(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """Groups of so many, in order; the last may be smaller."""
+    iterator = iter(batches)
+    while group := list(itertools.islice(iterator, size)):
+        yield group
+
+
+def prepare_loader_process(worker: int) -> None:
+    """As ``prepare_worker``; and a signal to the whole group of processes is the run's to answer:
+    it still needs the batches of its last step.
+    """
+    prepare_worker(worker)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def naming_dead_processes() -> Iterator[None]:
+    """Turn torch's error about a process of the loader that died, which it raises anywhere, into a
+    UserError.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(
+            "a process that loads images died, killed perhaps by the system for want of memory; "
+            "give fewer --data.workers and continue with --runtime.resume."
+        ) from error

@@ -1,0 +1,133 @@
+"""The parts of a run, built from its experiment and its seed."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.utils.data import DataLoader
+
+from hierseg import build
+from hierseg.config import Experiment
+from hierseg.data import TrainingSamples
+from hierseg.inference.memory import keep_freed_memory
+from hierseg.layers import synchronise_norms
+from hierseg.losses import CombinedLoss
+from hierseg.models import SegmentationNetwork
+from hierseg.processes import Launch
+from hierseg.training.averaging import WeightAverage
+from hierseg.training.checkpoints import Checkpoints
+from hierseg.training.depthwise import run_depthwise_in_float
+from hierseg.training.engine import Engine, launch_engine
+from hierseg.training.folder import RunFolder
+from hierseg.training.freezing import freeze
+from hierseg.training.indexing import index_sources
+from hierseg.training.loading import EpochBatches, build_loader, build_sampler
+from hierseg.training.optimiser import build_optimiser
+from hierseg.training.recomputing import recompute_trunk
+from hierseg.training.schedule import Schedule
+from hierseg.training.starting import start_network
+from hierseg.training.state import TrainingState
+from hierseg.training.stepping import Stepper
+from hierseg.training.together import first_on_machine
+
+
+@dataclass(frozen=True)
+class Run:
+    """The parts of a run. ``model`` is ``network`` inside the engine: the same weights."""
+
+    experiment: Experiment
+    folder: RunFolder
+    fabric: Fabric
+    data: build.Datasets
+    network: SegmentationNetwork
+    model: Any
+    criterion: CombinedLoss
+    schedule: Schedule
+    batches: EpochBatches
+    loader: DataLoader[dict[str, Any]]
+    stepper: Stepper
+    state: TrainingState
+    checkpoints: Checkpoints
+
+    @property
+    def evaluated(self) -> SegmentationNetwork:
+        """The network that is evaluated and saved: the average of weights where there is one."""
+        average = self.state.average
+        return self.network if average is None else average.network
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch; the last may have fewer batches than the others."""
+        return math.ceil(len(self.batches) / self.experiment.optim.accumulate)
+
+
+def prepare_run(
+    experiment: Experiment, data: build.Datasets, folder: RunFolder, engine: Engine | None = None
+) -> Run:
+    """Build everything from the experiment and its seed, or as it was at the last checkpoint."""
+    runtime, settings, optim = experiment.runtime, experiment.data, experiment.optim
+    fabric, precision = engine or launch_engine(experiment, Launch())
+    with first_on_machine(fabric):  # what it writes into the cache the others find there
+        centroids = index_sources(settings, data)
+    keep_freed_memory()
+    torch.manual_seed(runtime.seed)
+    say = partial(print, file=sys.stderr) if fabric.is_global_zero else lambda _line: None
+    checkpoints = Checkpoints(folder.states, runtime.keep, folder.state, say)
+    saved = checkpoints.read() if runtime.resume else None
+    space = data.train.label_space
+    network = build.build_network(experiment, space, data.train.statistics)
+    if saved is None:
+        start_network(network, experiment.model)
+    criterion = build.build_criterion(experiment, space, network.align_corners)
+    _adapt(network, experiment, fabric)
+    average = WeightAverage(network, optim.ema_decay) if optim.ema_decay > 0 else None
+    bare = build_optimiser(network, optim)
+    module: Any = torch.compile(network) if experiment.model.compile else network
+    model, optimiser = fabric.setup(module, bare)
+    if fabric.world_size > 1:  # the same weights everywhere, but dropout of each process's own
+        torch.manual_seed(runtime.seed + fabric.global_rank)
+    batches = EpochBatches(build_sampler(experiment, data, centroids), settings.batch)
+    if runtime.limit_batches is not None:
+        batches.limit = runtime.limit_batches * optim.accumulate
+    transform = build.build_transform(experiment, space)
+    samples = TrainingSamples(data.train, transform, runtime.seed, data.extra)
+    state = TrainingState(network, bare, precision, average)
+    if saved is not None:
+        path, content = saved
+        state.restore(content, path)
+    return Run(
+        experiment=experiment,
+        folder=folder,
+        fabric=fabric,
+        data=data,
+        network=network,
+        model=model,
+        criterion=criterion,
+        schedule=Schedule.from_config(optim, math.ceil(len(batches) / optim.accumulate)),
+        batches=batches,
+        loader=build_loader(samples, batches, settings.workers, fabric.device.type == "cuda"),
+        stepper=Stepper(fabric, model, optimiser, criterion, state, optim.clip_norm),
+        state=state,
+        checkpoints=checkpoints,
+    )
+
+
+def _adapt(network: SegmentationNetwork, experiment: Experiment, fabric: Fabric) -> None:
+    """Bring the network to its device, and into the form in which it is to learn there."""
+    runtime, model = experiment.runtime, experiment.model
+    network.to(fabric.device)
+    if fabric.world_size > 1 and runtime.sync_norm:
+        synchronise_norms(network, fabric.device)
+    if fabric.device.type == "cpu" and runtime.precision == "bf16":
+        run_depthwise_in_float(network)
+    freeze(network, model)
+    if model.grad_checkpoint and not model.freeze_trunk:
+        assert isinstance(network.trunk, nn.Module)
+        recompute_trunk(network.trunk)

@@ -1,0 +1,93 @@
+"""Signals that end a run: it finishes its step, saves its state, and says how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from hierseg.errors import UserError
+from hierseg.processes import own_rank
+
+REQUEUE = 75
+"""Exit status of a run that a scheduler should start again: EX_TEMPFAIL of sysexits.h."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class RunEnded(UserError):
+    """The run ends by itself, with nothing left to save."""
+
+
+class RunStopped(RunEnded):
+    """A scheduler's signal ended the run; it can be resumed. Exit status 75."""
+
+    exit_status = REQUEUE
+
+
+class StopRequest:
+    """Catches SIGINT, SIGTERM and SIGUSR1 while it is entered.
+
+    Until ``wait`` is set they end the run at once, since nothing is to be saved yet; then they are
+    noted, and whoever asks finds them in ``received``. A second SIGINT ends at once in any case.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self.wait = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        # Python lets the main thread alone set handlers; in others a run is ended otherwise.
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        is_second = self.received is not None and number == signal.SIGINT
+        if self.received is None:
+            self.received = signal.Signals(number)
+        if is_second:
+            raise KeyboardInterrupt(
+                "interrupted twice; what came after the last checkpoint is lost."
+            )
+        if not self.wait:
+            self.end("before its first step")
+
+    def end(self, where: str) -> None:
+        """Leave the run, which is saved: by KeyboardInterrupt after Ctrl-C, else by RunStopped.
+
+        Under SLURM the job is put back into the queue first, by the first process.
+        """
+        received = self.received or signal.SIGTERM  # None where another process was told
+        sentence = f"stopped by {received.name} {where}; continue with --runtime.resume."
+        if received is signal.SIGINT:
+            raise KeyboardInterrupt(sentence)
+        job = os.environ.get("SLURM_JOB_ID")
+        if job and own_rank() == 0:
+            sentence += f" {ask_for_requeue(job)}"
+        raise RunStopped(sentence)
+
+
+def ask_for_requeue(job: str) -> str:
+    """Have SLURM put a job back into its queue; returns a sentence about what came of it."""
+    try:
+        done = subprocess.run(
+            ["scontrol", "requeue", job], capture_output=True, text=True, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"SLURM could not be asked to queue job {job} again ({error})."
+    if done.returncode:
+        return f"SLURM refuses to queue job {job} again ({done.stderr.strip()})."
+    return f"SLURM has queued job {job} again."
