@@ -28,14 +28,17 @@ class _Normalise(torch.autograd.Function):
         """Also the moments, biased, and the number of values they are of."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         own = torch.full((1,), x.numel() // x.shape[1], dtype=wide.dtype, device=x.device)
-        first = torch.cat([wide.sum(_others(x)), own])
-        dist.all_reduce(first)
-        count = first[-1]
-        mean = first[:-1] / count
-        # In two passes, as a difference of squares would lose what a small variance is made of.
-        variance = (wide - _spread(mean, x)).square_().sum(_others(x))
-        dist.all_reduce(variance)
-        variance /= count
+        variance, mean = torch.var_mean(wide, _others(x), correction=0)
+        moments = torch.cat([mean, variance, own])
+        parts = [torch.empty_like(moments) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, moments)
+        # The variance within processes and that between them: a difference of sums of squares would
+        # lose what a small variance is made of.
+        means, variances, counts = torch.stack(parts).split([len(mean), len(mean), 1], 1)
+        count = counts.sum()
+        shares = counts / count
+        mean = (shares * means).sum(0)
+        variance = (shares * (variances + (means - mean).square())).sum(0)
         scale = (variance + eps).rsqrt()
         ctx.save_for_backward(x, weight, mean, scale, count)
         result = functional.batch_norm(wide, mean, variance, weight, bias, False, 0.0, eps)
