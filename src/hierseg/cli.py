@@ -156,7 +156,9 @@ def _present(function: Callable[..., Any]) -> Callable[..., Any]:
     for parameter in inspect.signature(function).parameters.values():
         hint = hints[parameter.name]
         flag = parameter.name.rstrip("_")  # from_ is --from, a word that Python keeps for itself
-        if parameter.default is None:
+        if dataclasses.is_dataclass(hint):  # flags that several belong to, not a group of theirs
+            hint = Annotated[hint, tyro.conf.arg(name="")]
+        elif parameter.default is None:
             words = _literal_words(hint)
             metavar = f"{{{','.join(words)}}} ..." if words else None
             marker = tyro.conf.arg(name=flag, metavar=metavar, help_behavior_hint="")
@@ -234,7 +236,9 @@ def _describe_series(
         metavar=f"{convert.__name__.upper()} ...",
         instance_from_str=lambda words: tuple(convert(word) for word in words),
         is_instance=lambda value: value is None or isinstance(value, tuple),
-        str_from_instance=lambda values: [show.format(value) for value in values or ()],
+        str_from_instance=lambda values: (
+            ["none"] if values is None else [show.format(value) for value in values]
+        ),
     )
 
 

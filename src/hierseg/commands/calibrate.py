@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hierseg.errors import UsageError, UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from hierseg.data import SegmentationDataset
+    from hierseg.evaluation import Evaluation
+    from hierseg.evaluation.calibration import Fit
+    from hierseg.models import SegmentationNetwork
 
 OWN_SUFFIX = ".safetensors"
 
@@ -50,11 +60,7 @@ def calibrate(
     _check(out, limit, long_edge, pixels, seed, plot)
     from hierseg.build import check_scales, choose_device
     from hierseg.checkpoint import annotate_checkpoint, find_weights, load_model
-    from hierseg.commands.progress import show_progress
     from hierseg.data import DataOptions, open_dataset, resize_dataset
-    from hierseg.evaluation import evaluate
-    from hierseg.evaluation.calibration import LogitSample, format_calibration
-    from hierseg.inference.memory import keep_freed_memory
 
     if scales is not None:
         check_scales(scales, "--scales")
@@ -63,39 +69,69 @@ def calibrate(
     if out.exists() and not overwrite:
         itself = " is the weights themselves" if out.resolve() == source.resolve() else " is there"
         raise UsageError(f"--out {out}{itself}; choose another file, or add --overwrite.")
-    keep_freed_memory()
     network = load_model(weights)
     dataset = open_dataset(data, root, split, options=DataOptions(cv=cv))
     dataset = resize_dataset(dataset, long_edge, None)
+    result, fit = _fit(network, dataset, scales, flip, where, limit, pixels, seed)
+    extra = {"temperature": fit.temperature, "calibration": _describe(result, fit, seed)}
+    annotate_checkpoint(weights, out, network, extra)
+    _report(result, fit, plot)
+    print(f"use it as --weights {out}")
+
+
+def _fit(
+    network: SegmentationNetwork,
+    dataset: SegmentationDataset,
+    scales: tuple[float, ...] | None,
+    flip: bool,
+    device: torch.device,
+    limit: int | None,
+    pixels: int,
+    seed: int,
+) -> tuple[Evaluation, Fit]:
+    """Run the network over the split, and fit to a sample of its pixels."""
+    from hierseg.commands.progress import show_progress
+    from hierseg.evaluation import evaluate
+    from hierseg.evaluation.calibration import LogitSample
+    from hierseg.inference.memory import keep_freed_memory
+
+    keep_freed_memory()
     images = len(dataset) if limit is None else min(limit, len(dataset))
-    sample = LogitSample(dataset, -(-pixels // max(1, images)), seed)
+    sample = LogitSample(dataset, math.ceil(pixels / max(1, images)), seed)
     with show_progress("calibrating") as on_progress:
         result = evaluate(
-            network, dataset, scales, flip, where, limit, on_progress, watchers=[sample]
+            network, dataset, scales, flip, device, limit, on_progress, watchers=[sample]
         )
-    fit = sample.fit()
-    record = {
-        **{key: value for key, value in result.summary().items() if key != "num_classes_averaged"},
+    return result, sample.fit()
+
+
+def _describe(result: Evaluation, fit: Fit, seed: int) -> dict[str, Any]:
+    """What the checkpoint says of how its temperature came about."""
+    summary = result.summary()
+    kept = ("miou", "data", "split", "split_note", "scales", "flip", "images")
+    return {
+        **{key: summary[key] for key in kept},
         "pixels": fit.before.pixels,
         "seed": seed,
         "ece": [fit.before.ece, fit.after.ece],
         "nll": [fit.before.nll, fit.after.nll],
     }
-    annotate_checkpoint(
-        weights, out, network, {"temperature": fit.temperature, "calibration": record}
-    )
+
+
+def _report(result: Evaluation, fit: Fit, plot: Path | None) -> None:
+    from hierseg.evaluation.calibration import format_calibration
+    from hierseg.evaluation.reliability import draw_reliability
+    from hierseg.inference.writers import write_picture
+
+    both = [fit.before, fit.after]
     print(
         f"{result.data} {result.split}: {result.images} images, temperature {fit.temperature:.4f}"
     )
-    print(format_calibration([fit.before, fit.after]))
+    print(format_calibration(both))
     if plot is not None:
-        from hierseg.evaluation.reliability import draw_reliability
-        from hierseg.inference.writers import write_picture
-
         title = f"Reliability: {result.data} {result.split}"
-        write_picture(plot, draw_reliability([fit.before, fit.after], title))
+        write_picture(plot, draw_reliability(both, title))
         print(f"reliability: {plot.resolve().as_uri()}")
-    print(f"use it as --weights {out}")
 
 
 def _check(

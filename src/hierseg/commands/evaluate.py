@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import json as json_format
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hierseg.commands.measures import Measures
+from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.errors import UsageError, UserError
 from hierseg.size import Size
 
@@ -47,9 +46,7 @@ def evaluate(
     worst: int = 0,
     out: Path = Path("evaluation"),
     save_predictions: Path | None = None,
-    boundary: bool = False,
-    calibration: bool = False,
-    corruptions: tuple[str, ...] | None = None,
+    measures: MeasureFlags = PLAIN,
 ) -> None:
     """Measure a network on a labelled split: mIoU, and IoU, precision and recall of each class.
 
@@ -75,36 +72,18 @@ def evaluate(
         worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
         out: Folder of that page, and of what --calibration and --corruptions write.
         save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
-        boundary: Boundary IoU too, and the F-score of boundaries within 3, 5, 9, 12 pixels.
-        calibration: Expected calibration error too, by the stored temperature as well.
-        corruptions: Measure under corruptions too, at three severities: those named, of
-            gaussian-noise, shot-noise, defocus-blur, motion-blur, jpeg, brightness, contrast, fog,
-            rain, night, occlusion, or all of them.
+        measures: What is measured beside mIoU.
     """
     _check_numbers(limit, long_edge, val_crop, worst, json)
     windows = _choose_windows(mode, window, overlap)
-    measures = Measures(boundary, calibration, corruptions, out, predictions is None)
-    if predictions is None:
-        measure = _by_network(weights, scales, flip, device, windows)
-    else:
+    more = Measures(measures, out, predictions is None)
+    if predictions is not None:
         _refuse_with_predictions(weights, scales, flip, windows, long_edge, val_crop)
-        measure = _by_label_maps(predictions, ids)
+    measure = _choose_measure(predictions, ids, weights, scales, flip, device, windows)
     dataset = _open(data, root, split, cv, long_edge, val_crop)
-    watchers = measures.watch(dataset, weights)
+    watchers = more.watch(dataset, weights)
     result = _measure(measure, dataset, limit, worst, out, save_predictions, watchers)
-    measures.report(result)
-    _write_json(json, result, measures)
-    if measures.corruptions:
-        measures.stress(
-            lambda other, tell: measure(other, limit, tell, ()), dataset, result, weights
-        )
-        _write_json(json, result, measures)
-
-
-def _write_json(path: Path | None, result: Evaluation, measures: Measures) -> None:
-    if path is not None:
-        content = {**result.to_json(), **measures.content}
-        path.write_text(json_format.dumps(content, indent=2) + "\n", encoding="utf-8")
+    more.finish(lambda other, tell: measure(other, limit, tell, ()), dataset, result, weights, json)
 
 
 def _open(
@@ -177,6 +156,20 @@ def _choose_windows(mode: Mode, window: Size | None, overlap: float | None) -> W
         if value is not None:
             raise UsageError(f"{flag} is for --mode slide; add that, or leave it out.")
     return None
+
+
+def _choose_measure(
+    predictions: Path | None,
+    ids: Ids,
+    weights: str | None,
+    scales: tuple[float, ...] | None,
+    flip: bool,
+    device: str,
+    windows: Windows | None,
+) -> Measure:
+    if predictions is not None:
+        return _by_label_maps(predictions, ids)
+    return _by_network(weights, scales, flip, device, windows)
 
 
 def _by_network(

@@ -5,7 +5,9 @@ corruptions.
 from __future__ import annotations
 
 import hashlib
+import json as json_format
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +20,32 @@ if TYPE_CHECKING:
     from hierseg.evaluation.calibration import CalibrationWatcher
     from hierseg.evaluation.score import Watcher
 
-    Progress = Callable[[int, int], None]
+    Measure = Callable[[SegmentationDataset, Callable[[int, int], None]], Evaluation]
 
 RELIABILITY = "reliability.png"
+
+
+@dataclass(frozen=True)
+class MeasureFlags:
+    """What `hierseg evaluate` measures beside mIoU."""
+
+    boundary: bool = False
+    """Boundary IoU too, and the F-score of boundaries within 3, 5, 9, 12 pixels."""
+    calibration: bool = False
+    """Expected calibration error too, by the stored temperature as well."""
+    corruptions: tuple[str, ...] | None = None
+    """mIoU under corruptions too, at three severities: those named, of gaussian-noise, shot-noise,
+    defocus-blur, motion-blur, jpeg, brightness, contrast, fog, rain, night, occlusion, or all."""
+
+
+PLAIN = MeasureFlags()
 
 
 class Measures:
     """The measures that were asked for.
 
     Args:
-        boundary: Boundary IoU and F-score.
-        calibration: Expected calibration error, by the temperature in the checkpoint too.
-        corruptions: Names of corruptions, empty for all; None for no run under them.
+        flags: Which; no names of corruptions stand for all of them.
         out: Folder of pictures and of corruptions.json.
         with_network: Whether a network is run: label maps have no confidence, nor can they be
             corrupted.
@@ -38,28 +54,21 @@ class Measures:
         UsageError: For a corruption that there is not, or what needs a network.
     """
 
-    def __init__(
-        self,
-        boundary: bool,
-        calibration: bool,
-        corruptions: tuple[str, ...] | None,
-        out: Path,
-        with_network: bool = True,
-    ) -> None:
-        self.boundary, self.calibration, self.out = boundary, calibration, out
+    def __init__(self, flags: MeasureFlags, out: Path, with_network: bool = True) -> None:
+        self.flags, self.out = flags, out
         self.corruptions: tuple[str, ...] = ()
         for flag, asked in (
-            ("--calibration", calibration),
-            ("--corruptions", corruptions is not None),
+            ("--calibration", flags.calibration),
+            ("--corruptions", flags.corruptions is not None),
         ):
             if asked and not with_network:
                 raise UsageError(
                     f"{flag} is for a network, and --predictions has none; leave it out."
                 )
-        if corruptions is not None:
+        if flags.corruptions is not None:
             from hierseg.evaluation.corruptions import choose_corruptions
 
-            self.corruptions = choose_corruptions(corruptions)
+            self.corruptions = choose_corruptions(flags.corruptions)
         self.content: dict[str, Any] = {}
         self._borders: BoundaryWatcher | None = None
         self._confidence: CalibrationWatcher | None = None
@@ -67,12 +76,12 @@ class Measures:
     def watch(self, dataset: SegmentationDataset, weights: str | None) -> list[Watcher]:
         """What looks at the images of an evaluation as they come."""
         watchers: list[Watcher] = []
-        if self.boundary:
+        if self.flags.boundary:
             from hierseg.evaluation.boundaries import BoundaryWatcher
 
             self._borders = BoundaryWatcher(dataset)
             watchers.append(self._borders)
-        if self.calibration:
+        if self.flags.calibration:
             from hierseg.checkpoint import stored_temperature
             from hierseg.evaluation.calibration import CalibrationWatcher
 
@@ -80,7 +89,31 @@ class Measures:
             watchers.append(self._confidence)
         return watchers
 
-    def report(self, result: Evaluation) -> None:
+    def finish(
+        self, measure: Measure, dataset: SegmentationDataset, result: Evaluation,
+        weights: str | None, json: Path | None,
+    ) -> None:  # fmt: skip
+        """Report what was seen in an evaluation; then measure under corruptions, if asked to.
+
+        Args:
+            measure: Evaluates a split once more, telling how many of its images are done.
+            dataset: The split.
+            result: Of the evaluation.
+            weights: Whose it is.
+            json: File for it all; written before corruptions too, which take long.
+        """
+        self._report(result)
+        self._write(json, result)
+        if self.corruptions:
+            self._stress(measure, dataset, result, weights)
+            self._write(json, result)
+
+    def _write(self, path: Path | None, result: Evaluation) -> None:
+        if path is not None:
+            content = {**result.to_json(), **self.content}
+            path.write_text(json_format.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+    def _report(self, result: Evaluation) -> None:
         """Print what was seen, and write the picture of reliability."""
         if self._borders is not None:
             from hierseg.evaluation.boundaries import boundaries_to_json, format_boundaries
@@ -107,9 +140,9 @@ class Measures:
             print("the weights have no temperature of their own; `hierseg calibrate` fits one.")
         print(f"reliability: {picture.resolve().as_uri()}")
 
-    def stress(
+    def _stress(
         self,
-        measure: Callable[[SegmentationDataset, Progress], Evaluation],
+        measure: Measure,
         dataset: SegmentationDataset,
         clean: Evaluation,
         weights: str | None,

@@ -1,0 +1,161 @@
+"""`hierseg evaluate --boundary --calibration --corruptions` and `hierseg calibrate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hierseg import Predictor, load_model
+from hierseg.checkpoint import read_header, save_checkpoint
+from hierseg.commands.calibrate import calibrate
+from hierseg.commands.evaluate import evaluate
+from hierseg.commands.measures import MeasureFlags
+from hierseg.data.streets import write_streets
+from hierseg.errors import UsageError, UserError
+from hierseg.labels import CITYSCAPES
+from hierseg.models import create_model
+from hierseg.size import Size
+
+
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three scenes of validation, small."""
+    root = tmp_path_factory.mktemp("streets")
+    write_streets(root, 4, Size(64, 96), seed=1, val_fraction=0.75)
+    return root
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that was never trained, as a file of float16."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("own") / "own.safetensors"
+    save_checkpoint(path, create_model("lite0-ocr-hier", 19), CITYSCAPES, half=True)
+    return path
+
+
+def test_measures_are_in_table_json_and_pictures(
+    streets: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, full, out = tmp_path / "plain.json", tmp_path / "full.json", tmp_path / "out"
+    common: dict[str, Any] = {"root": streets, "weights": str(own), "device": "cpu", "out": out}
+    evaluate("cityscapes", json=plain, **common)
+    assert not out.exists()
+    capsys.readouterr()
+    evaluate("cityscapes", json=full, measures=MeasureFlags(True, True, ("fog",)), **common)
+    content, before = json.loads(full.read_text()), json.loads(plain.read_text())
+    assert {key: content[key] for key in before} == before
+    assert set(content) - set(before) == {"boundary", "calibration", "corruptions"}
+    said = capsys.readouterr().out
+    boundary = content["boundary"]
+    assert boundary["band_widths"] == [2]
+    assert list(boundary["boundary_iou"]) == list(CITYSCAPES.names)
+    assert f"mean Boundary IoU {100 * boundary['mean_boundary_iou']:.2f}" in said
+    (only,) = content["calibration"]
+    assert only["temperature"] == 1
+    assert len(only["bins"]) == 15
+    assert only["accuracy"] == pytest.approx(content["pixel_accuracy"])
+    assert f"ECE {100 * only['ece']:.2f} %" in said
+    assert "`hierseg calibrate` fits one" in said
+    rows = content["corruptions"]["corruptions"]
+    assert list(rows) == ["fog"]
+    assert content["corruptions"]["clean_miou"] == content["miou"]
+    assert json.loads((out / "corruptions.json").read_text())["corruptions"] == rows
+    assert {path.name for path in out.iterdir()} == {
+        "corruptions.json", "corruptions.png", "reliability.png",
+    }  # fmt: skip
+
+
+def test_what_label_maps_cannot_say_is_refused(streets: Path, own: Path, tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    for flag, given in (
+        ("--calibration", MeasureFlags(calibration=True)),
+        ("--corruptions", MeasureFlags(corruptions=())),
+    ):
+        with pytest.raises(UsageError, match=f"{flag} is for a network"):
+            evaluate("cityscapes", streets, predictions=maps, measures=given)
+    with pytest.raises(UsageError, match="no 'snow'"):
+        evaluate("cityscapes", streets, measures=MeasureFlags(corruptions=("snow",)))
+    out = tmp_path / "maps.json"
+    evaluate("cityscapes", streets, weights=str(own), device="cpu", save_predictions=maps)
+    evaluate(
+        "cityscapes", streets, predictions=maps, measures=MeasureFlags(boundary=True), json=out
+    )
+    assert json.loads(out.read_text())["boundary"]["num_classes_averaged"] > 3
+
+
+def test_a_temperature_is_fitted_stored_and_used(
+    streets: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, before = tmp_path / "calibrated.safetensors", own.read_bytes()
+    calibrate(
+        "cityscapes", out, streets, weights=str(own), device="cpu", pixels=3000,
+        plot=tmp_path / "plot.png",
+    )  # fmt: skip
+    assert own.read_bytes() == before
+    assert (tmp_path / "plot.png").is_file()
+    header = read_header(out)
+    record = header.extra["calibration"]
+    assert record["pixels"] == 3000
+    assert (record["data"], record["split"], record["images"]) == ("cityscapes", "val", 3)
+    assert record["nll"][1] < record["nll"][0]
+    assert record["ece"][1] != record["ece"][0]
+    said = capsys.readouterr().out
+    assert f"temperature {header.temperature:.4f}" in said
+    assert f"NLL {record['nll'][0]:.4f}" in said
+    assert f"NLL {record['nll'][1]:.4f}" in said
+    old, new = load_file(own), load_file(out)
+    assert all(torch.equal(new[name], tensor) for name, tensor in old.items())
+
+    result = tmp_path / "result.json"
+    evaluate("cityscapes", streets, weights=str(out), device="cpu", json=result, out=tmp_path,
+             measures=MeasureFlags(calibration=True))  # fmt: skip
+    plain, calibrated = json.loads(result.read_text())["calibration"]
+    assert (plain["temperature"], calibrated["temperature"]) == (1, header.temperature)
+    assert calibrated["nll"] < plain["nll"]
+
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
+    first, second = (Predictor(load_model(path))(image) for path in (own, out))
+    assert np.array_equal(first.labels, second.labels)
+    assert not np.allclose(first.confidence, second.confidence)
+
+
+def test_weights_are_replaced_only_when_asked(streets: Path, own: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.safetensors"
+    mine.write_bytes(own.read_bytes())
+    common: dict[str, Any] = {"weights": str(mine), "device": "cpu", "pixels": 500}
+    with pytest.raises(UsageError, match=r"is the weights themselves; .* --overwrite"):
+        calibrate("cityscapes", mine, streets, **common)
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"is there; .* --overwrite"):
+        calibrate("cityscapes", other, streets, **common)
+    assert mine.read_bytes() == own.read_bytes()
+    assert other.read_bytes() == b"x"
+    calibrate("cityscapes", mine, streets, overwrite=True, **common)
+    assert "temperature" in read_header(mine).extra
+
+
+def test_what_cannot_be_calibrated_is_refused(streets: Path, own: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.safetensors"
+    for flags, message in (
+        ({"out": tmp_path / "out.pth"}, r"not named \*\.safetensors"),
+        ({"limit": 0}, "--limit 0"),
+        ({"pixels": 0}, "--pixels 0"),
+        ({"seed": -1}, "--seed -1"),
+        ({"long_edge": 8}, "--long-edge 8"),
+        ({"plot": tmp_path / "x.svg"}, r"--plot .* is not named \*\.png"),
+        ({"out": tmp_path / "none" / "out.safetensors"}, "no folder .* for --out"),
+        ({"plot": tmp_path / "none" / "x.png"}, "no folder .* for --plot"),
+        ({"scales": (0.5,)}, "--scales"),
+        ({"weights": "nowhere"}, "no weights 'nowhere'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            calibrate("cityscapes", **{"out": out, "root": streets, "weights": str(own), **flags})  # type: ignore[arg-type]
+    assert not out.exists()
