@@ -27,6 +27,7 @@ from typing import (
 import hierseg
 from hierseg.commands.table import COMMANDS, OF_RECIPES
 from hierseg.errors import UsageError, UserError
+from hierseg.processes import only_first_speaks
 
 if TYPE_CHECKING:
     from tyro.constructors import PrimitiveConstructorSpec
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a file name that no encoding knows is still printed
             stream.reconfigure(errors="backslashreplace")
     try:
-        status = _run(words)
+        with only_first_speaks():
+            status = _run(words)
         sys.stdout.flush()
         return status
     except UserError as error:
@@ -75,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(sentence: str, status: int) -> int:
-    print(f"hierseg: {sentence}", file=sys.stderr)
+    if sentence:  # else another process of the run has said it
+        print(f"hierseg: {sentence}", file=sys.stderr)
     return status
 
 

@@ -7,8 +7,13 @@ goes through here, and knows torch.distributed alone, no engine.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from hierseg.errors import SilentError, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,6 +68,29 @@ class Launch(NamedTuple):
             here = tasks // max(1, nodes)
             return cls(number("SLURM_PROCID", 0), tasks, number("SLURM_LOCALID", 0), here, "slurm")
         return cls()
+
+
+@contextmanager
+def only_first_speaks() -> Iterator[None]:
+    """Of several processes let the first alone print, and complain of what none of them can do.
+
+    What goes wrong once they have joined is left to whoever runs them: it may be one's alone.
+
+    Raises:
+        SilentError: In the others, instead of a UserError before they have joined.
+    """
+    launch = Launch.find()
+    if launch.rank == 0:
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        try:
+            yield
+        except UserError as error:
+            # Nothing has joined where torch is not even there yet.
+            if "torch" in sys.modules and count_processes() > 1:
+                raise
+            raise SilentError(error.exit_status) from error
 
 
 def count_processes() -> int:

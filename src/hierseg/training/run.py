@@ -35,7 +35,7 @@ from hierseg.training.schedule import Schedule
 from hierseg.training.starting import start_network
 from hierseg.training.state import TrainingState
 from hierseg.training.stepping import Stepper
-from hierseg.training.together import first_on_machine
+from hierseg.training.together import first_of_all, first_on_machine
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def prepare_run(
     torch.manual_seed(runtime.seed)
     say = partial(print, file=sys.stderr) if fabric.is_global_zero else lambda _line: None
     checkpoints = Checkpoints(folder.states, runtime.keep, folder.state, say)
-    saved = checkpoints.read() if runtime.resume else None
+    with first_of_all(fabric):  # it sets aside what is damaged
+        saved = checkpoints.read() if runtime.resume else None
     space = data.train.label_space
     network = build.build_network(experiment, space, data.train.statistics)
     if saved is None:

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from hierseg.errors import SilentError, UserError
 from hierseg.processes import Launch, count_processes
+from hierseg.training.signals import RunStopped
 
+INTERRUPTED = 130
 _LOST = ("closed by peer", "reset by peer", "broken pipe", "timed out", "connection refused")
 
 
@@ -21,7 +23,8 @@ def one_failure(launch: Launch) -> Iterator[None]:
     """Of the processes' failures the first is told, whole; the others end without a word.
 
     One that fails takes the others along: what they wait for does not come. Before they have
-    joined, all fail for the same reason, and the first on each machine tells it.
+    joined, all fail for the same reason, and the first tells it; so it does of a signal's end, to
+    which all have agreed.
     """
     try:
         yield
@@ -29,7 +32,10 @@ def one_failure(launch: Launch) -> Iterator[None]:
         if launch.processes == 1:
             raise
         status = error.exit_status if isinstance(error, UserError) else 1
-        if not _speaks(launch):
+        if isinstance(error, KeyboardInterrupt):
+            status = INTERRUPTED
+        is_agreed = isinstance(error, RunStopped)
+        if not (launch.rank == 0 if is_agreed else _speaks(launch)):
             raise SilentError(status) from error
         if isinstance(error, UserError | KeyboardInterrupt) or not _is_lost(error):
             raise
@@ -42,7 +48,7 @@ def one_failure(launch: Launch) -> Iterator[None]:
 def _speaks(launch: Launch) -> bool:
     """Whether this process is the first that fails."""
     if not dist.is_initialized():
-        return launch.local_rank == 0
+        return launch.rank == 0
     try:
         store = dist.distributed_c10d._get_default_store()
         return bool(store.add("hierseg/failures", 1) == 1)
@@ -55,6 +61,16 @@ def _is_lost(error: BaseException) -> bool:
         return True
     said = str(error).lower()
     return isinstance(error, RuntimeError) and any(words in said for words in _LOST)
+
+
+@contextmanager
+def first_of_all(fabric: Fabric) -> Iterator[None]:
+    """What is done within is done by the first process, then by all others."""
+    if not fabric.is_global_zero:
+        fabric.barrier()
+    yield
+    if fabric.is_global_zero:
+        fabric.barrier()
 
 
 @contextmanager
