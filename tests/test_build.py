@@ -63,6 +63,8 @@ def test_what_can_be_is_not_refused() -> None:
         ("data", "flip", 1.5, "--data.flip"),
         ("data", "color_jitter", 0.6, "--data.color-jitter"),
         ("data", "rand_augment", "2", "--data.rand-augment"),
+        ("data", "enlarge", 0.0, "--data.enlarge"),
+        ("data", "enlarge", 9.0, "--data.enlarge"),
         ("data", "rand_augment", "2,31", "--data.rand-augment"),
         ("data", "batch", 0, "--data.batch"),
         ("data", "workers", -1, "--data.workers"),
@@ -203,6 +205,12 @@ def test_the_splits_are_the_ones_that_are_asked_for(tmp_path: Path) -> None:
     assert (len(data.val), data.val.split) == (1, "val")
     with pytest.raises(UserError, match=r"'val' .* 1 images, fewer than a batch.*--data\.batch 1"):
         build.build_datasets(_change("data", name="camvid", root=tmp_path, train_split="val"))
+
+
+def test_two_ways_to_resize_exclude_each_other() -> None:
+    build.check_experiment(_change("data", enlarge=2.0))
+    with pytest.raises(UsageError, match=r"--data\.enlarge and --data\.long-edge"):
+        build.check_experiment(_change("data", enlarge=2.0, long_edge=500))
 
 
 def test_the_augmentation_is_the_one_that_is_asked_for() -> None:

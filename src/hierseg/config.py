@@ -83,6 +83,9 @@ class DataConfig:
     long_edge: int | None = None
     """Pixels that the longer side of every image is brought to first, in training and validation
     (published: pre_size)."""
+    enlarge: float = 1.0
+    """Factor that every image is resized by first, in training and validation, where no long edge
+    is given (published: scf doubles KITTI's)."""
     val_crop: Size | None = None
     """Validate on the central crop of this size alone (published: map_crop_val)."""
     class_uniform: float = 0.5

@@ -114,6 +114,14 @@ def test_the_same_command_does_nothing_twice_and_others_are_refused(
     assert run(pictures, "--save", "labels", "--flip") == 2
     assert "flip (False then, True now)" in capsys.readouterr().err
     assert run(pictures, "--save", "labels", "--flip", "--overwrite") == 0
+    assert run(pictures, "--save", "labels", "--flip", "--long-edge", "140") == 2
+    assert "long_edge (none then, 140 now)" in capsys.readouterr().err
+    assert run(pictures, "--save", "labels", "--long-edge", "140", "--overwrite") == 0
+    with (
+        Image.open(tmp_path / "out" / "one_labels.png") as stored,
+        Image.open(pictures / "one.jpg") as one,
+    ):
+        assert stored.size == one.size
 
 
 @pytest.mark.parametrize(
@@ -127,6 +135,7 @@ def test_the_same_command_does_nothing_twice_and_others_are_refused(
         (["PICTURES", "--save"], "--save"),
         (["PICTURES", "--max-pixels", "0"], "--max-pixels"),
         (["PICTURES", "--batch", "0"], "--batch"),
+        (["PICTURES", "--long-edge", "31"], "--long-edge 31"),
         (["PICTURES", "--device", "abacus"], "--device"),
     ],
 )

@@ -179,6 +179,10 @@ def test_scales_span_the_range() -> None:
     assert min(sides) in range(20, 24)
     assert max(sides) in range(76, 81)
     assert 45 < np.mean(sides) < 55
+    transform = TrainingTransform(Size(100, 100), 0.5, 1.0, color_jitter=0.0, enlarge=2.0)
+    sides = [int((d[0] > 127).any(0).sum()) for d in draws(transform, image, labels, 100)]
+    assert min(sides) in range(40, 44)
+    assert max(sides) in range(76, 81)
     transform = TrainingTransform(Size(100, 100), 0.5, 1.0, color_jitter=0.0, long_edge=60)
     wide = draws(transform, image[:, :10], labels[:10], 100)
     sides = [int((d[0] > 127).any(0).sum()) for d in wide]

@@ -40,6 +40,18 @@ def test_the_long_edge_resizes_images_alone(dataset: SegmentationDataset) -> Non
     assert (view.note, len(view), view.split) == ("long edge 160", 1, "val")
 
 
+def test_a_factor_resizes_images_alone(dataset: SegmentationDataset) -> None:
+    view = resize_dataset(dataset, enlarge=2.0)
+    record = view.read(0)
+    assert record.image.shape == (80, 160, 3)
+    assert record.labels is not None
+    assert record.labels.shape == (40, 80)
+    assert view.note == "images resized by 2"
+    cropped = resize_dataset(dataset, crop=Size(40, 80), enlarge=2.0).read(0)
+    assert cropped.labels is not None
+    assert (cropped.labels.shape, cropped.image.shape) == ((20, 40), (40, 80, 3))
+
+
 def test_the_central_crop_is_of_the_resized_image(dataset: SegmentationDataset) -> None:
     dataset.note = "cv 1"
     view = resize_dataset(dataset, long_edge=160, crop=Size(40, 80))

@@ -107,6 +107,21 @@ def test_scales_and_flip_reach_the_network(
     assert prediction.per_scale is None
 
 
+def test_the_long_edge_is_what_is_run_and_results_are_of_the_image_size(
+    network: Any, space: LabelSpace, image: Pixels, labels: Pixels
+) -> None:
+    predictor = Predictor(network, (0.5, 1.0), label_space=space, keep_scales=True, long_edge=250)
+    prediction = predictor(image)
+    height, width = labels.shape
+    assert network.calls[0][0][-2:] == (250 * height // width, 250)
+    assert prediction.labels.shape == prediction.confidence.shape == labels.shape
+    assert (prediction.labels == labels).mean() > 0.98
+    assert prediction.image is image
+    assert prediction.attention is not None
+    assert prediction.attention[0.5].shape == labels.shape
+    assert describe_run(predictor, RunSettings())["long_edge"] == 250
+
+
 def test_kept_scales_are_of_the_image_size_and_the_largest_has_no_attention(
     network: Any, space: LabelSpace, image: Pixels, labels: Pixels
 ) -> None:

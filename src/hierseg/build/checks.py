@@ -14,6 +14,9 @@ from hierseg.errors import UsageError
 SMALLEST_SIDE = 32
 """Pixels a network needs in height and width at its smallest scale."""
 
+MOST_ENLARGED = 8
+"""Times that an image's sides may be resized by: more is a slip of the pen."""
+
 
 def choose_device(name: str, flag: str = "--runtime.device") -> torch.device:
     """``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` as a device that this machine has."""
@@ -57,6 +60,15 @@ def _check_data(data: DataConfig) -> None:
         data.long_edge is not None and data.long_edge < SMALLEST_SIDE,
         f"a long edge of {data.long_edge} is too small; give --data.long-edge {SMALLEST_SIDE} or "
         "more.",
+    )
+    refuse_if(
+        not 0 < data.enlarge <= MOST_ENLARGED,
+        f"images cannot be resized by {data.enlarge:g}; give --data.enlarge above 0, up to "
+        f"{MOST_ENLARGED}.",
+    )
+    refuse_if(
+        data.enlarge != 1 and data.long_edge is not None,
+        "--data.enlarge and --data.long-edge both say how large images are; leave one out.",
     )
     refuse_if(
         data.val_crop is not None and min(data.val_crop) < SMALLEST_SIDE,

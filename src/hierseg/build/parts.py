@@ -127,7 +127,7 @@ def build_datasets(experiment: Experiment) -> Datasets:
         f"than a batch{f' of each of {processes} processes' if processes > 1 else ''}; give "
         f"--data.batch {max(1, len(train) // processes)} or less.",
     )
-    val = resize_dataset(val, data.long_edge, data.val_crop)
+    val = resize_dataset(val, data.long_edge, data.val_crop, data.enlarge)
     return Datasets(train, val, build_extra(data, train, options))
 
 
@@ -141,6 +141,7 @@ def build_transform(experiment: Experiment, label_space: LabelSpace) -> Training
         flip=data.flip,
         color_jitter=data.color_jitter,
         long_edge=data.long_edge,
+        enlarge=data.enlarge,
         ignore=label_space.ignore,
         blur=data.blur,
         rand_augment=None if data.rand_augment is None else RandAugment.parse(data.rand_augment),

@@ -44,6 +44,7 @@ def predict(
     root: Path | None = None,
     split: str = "val",
     cv: int = 0,
+    long_edge: int | None = None,
 ) -> int:
     """Segment images: label maps, overlays, and a page, index.html, that shows them. Or a video:
     an overlay video, NAME_overlay.mp4, and label frames, NAME_frames/000123_labels.png.
@@ -74,11 +75,14 @@ def predict(
         root: Folder that holds the data set; a file that describes one says by itself.
         split: Split of the data set.
         cv: Cross-validation split of cityscapes (0 is the standard one) or kitti.
+        long_edge: Pixels that the longer side of an image is run at; outputs are of its own size.
     """
     from hierseg.commands.video import choose_clip, refuse_clip
     from hierseg.inference.video import is_video
 
-    asked = _Asked(out, weights, scales, flip, device, save, batch, max_pixels, overwrite)
+    asked = _Asked(
+        out, weights, scales, flip, device, save, batch, max_pixels, overwrite, long_edge
+    )
     if data is None and any(map(is_video, sources)):
         return _predict_video(asked, sources, choose_clip(every, from_, to), frames)
     refuse_clip(every, from_, to, frames)
@@ -97,6 +101,7 @@ class _Asked(NamedTuple):
     batch: int
     max_pixels: int
     overwrite: bool
+    long_edge: int | None
 
     def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
         """What is written; UsageError for what cannot be."""
@@ -111,6 +116,8 @@ class _Asked(NamedTuple):
             raise UsageError("--save names nothing to write; leave it out, or name labels.")
         if self.batch < 1:
             raise UsageError(f"--batch {self.batch} holds no image; give 1 or more.")
+        if self.long_edge is not None and self.long_edge < 32:
+            raise UsageError(f"--long-edge {self.long_edge} is too small; give 32 or more.")
         if self.max_pixels < 1:
             raise UsageError(f"--max-pixels {self.max_pixels} leaves no images; give 1 or more.")
         name = self.weights if self.weights is not None else find_weights().stem
@@ -131,7 +138,14 @@ class _Asked(NamedTuple):
             _check_attention(network, network.scales if self.scales is None else self.scales)
         space = choose_space(network, dataset)
         keeps = bool(NEEDS_SCALES & set(settings.save))
-        return Predictor(network, self.scales, self.flip, label_space=space, keep_scales=keeps)
+        return Predictor(
+            network,
+            self.scales,
+            self.flip,
+            label_space=space,
+            keep_scales=keeps,
+            long_edge=self.long_edge,
+        )
 
 
 def _predict_images(

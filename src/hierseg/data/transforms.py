@@ -40,6 +40,7 @@ class TrainingTransform:
         flip: Probability of a horizontal flip.
         color_jitter: Strength of the jitter in brightness, contrast, saturation and hue, 0 to 1.
         long_edge: Length in pixels that the longer side is brought to before the random scale.
+        enlarge: Factor that the image is resized by before the random scale.
         ignore: Label of padded pixels.
         blur: How the image is blurred, by an amount drawn anew for each sample.
         rand_augment: Steps that change image and labels after all this; none where it is None. A
@@ -52,6 +53,7 @@ class TrainingTransform:
     flip: float = 0.5
     color_jitter: float = 0.25
     long_edge: int | None = None
+    enlarge: float = 1.0
     ignore: int = 255
     blur: Blur = "none"
     rand_augment: RandAugment | None = None
@@ -99,7 +101,7 @@ class TrainingTransform:
 
     def _draw_size(self, size: Size, generator: Generator) -> Size:
         """The size that an image is brought to before the crop: floor(side * factor)."""
-        factor = draw_uniform(generator, self.scale_min, self.scale_max)
+        factor = self.enlarge * draw_uniform(generator, self.scale_min, self.scale_max)
         if self.long_edge is not None:
             factor *= self.long_edge / max(size)
         return Size(*(max(1, int(side * factor)) for side in size))

@@ -14,12 +14,15 @@ from hierseg.size import Size
 
 
 def resize_dataset(
-    dataset: SegmentationDataset, long_edge: int | None = None, crop: Size | None = None
+    dataset: SegmentationDataset,
+    long_edge: int | None = None,
+    crop: Size | None = None,
+    enlarge: float = 1.0,
 ) -> SegmentationDataset:
     """The split as validation looks at it, the split itself where nothing is to be changed."""
-    if long_edge is None and crop is None:
+    if long_edge is None and crop is None and enlarge == 1:
         return dataset
-    return ResizedDataset(dataset, long_edge, crop)
+    return ResizedDataset(dataset, long_edge, crop, enlarge)
 
 
 class ResizedDataset(SegmentationDataset):
@@ -32,19 +35,26 @@ class ResizedDataset(SegmentationDataset):
         dataset: The split.
         long_edge: Length that the longer side of an image is brought to; None leaves it as it is.
         crop: Central part that is kept of the resized image; None keeps it all.
+        enlarge: Factor that images are resized by, instead of ``long_edge``.
     """
 
     def __init__(
-        self, dataset: SegmentationDataset, long_edge: int | None, crop: Size | None
+        self,
+        dataset: SegmentationDataset,
+        long_edge: int | None,
+        crop: Size | None,
+        enlarge: float = 1.0,
     ) -> None:
         super().__init__(dataset.name, dataset.split, dataset.label_space, dataset.samples)
         self.dataset = dataset
         self.long_edge = long_edge
         self.crop = crop
+        self.enlarge = enlarge
         self.boosted_classes, self.label_rule = dataset.boosted_classes, dataset.label_rule
         self.statistics = dataset.statistics
         parts = [dataset.note] if dataset.note else []
         parts += [f"long edge {long_edge}"] if long_edge is not None else []
+        parts += [f"images resized by {enlarge:g}"] if enlarge != 1 else []
         parts += [f"central crop {crop}"] if crop is not None else []
         self.note = ", ".join(parts)
 
@@ -56,7 +66,7 @@ class ResizedDataset(SegmentationDataset):
         """Image (h, w, 3) at the size that it is run at, labels (H, W) at their own."""
         record = self.dataset.read(index)
         height, width = record.image.shape[:2]
-        factor = 1.0 if self.long_edge is None else self.long_edge / max(height, width)
+        factor = self.enlarge if self.long_edge is None else self.long_edge / max(height, width)
         image, labels = record.image, record.labels
         if self.crop is not None:
             rows = _central(height, self.crop.height / factor)
@@ -64,7 +74,7 @@ class ResizedDataset(SegmentationDataset):
             image = image[rows, columns]
             labels = None if labels is None else labels[rows, columns]
         size = Size(*(max(1, int(side * factor)) for side in image.shape[:2]))
-        return dataclasses.replace(record, image=_resize(image, size), labels=labels)
+        return dataclasses.replace(record, image=resize_image(image, size), labels=labels)
 
     def read_labels(self, index: int) -> UInt8Array | None:
         """(H, W) uint8 train ids of the part that is counted."""
@@ -77,7 +87,8 @@ def _central(side: int, wanted: float) -> slice:
     return slice(start, start + kept)
 
 
-def _resize(image: UInt8Array, size: Size) -> UInt8Array:
+def resize_image(image: UInt8Array, size: Size) -> UInt8Array:
+    """(H, W, 3) uint8 RGB at another size, bicubic (METHOD section 6)."""
     pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)
     labels = torch.zeros(image.shape[:2], dtype=torch.uint8)
     resized, _ = resize_part(pixels, labels, size, slice(0, size.height), slice(0, size.width))

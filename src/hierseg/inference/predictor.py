@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from hierseg.checkpoint import Header, header_of
+from hierseg.data.view import resize_image
 from hierseg.errors import UserError
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.reading import check_size, convert_image, read_image
@@ -24,6 +25,7 @@ from hierseg.inference.scales import predict_logits
 from hierseg.labels import LabelSpace
 from hierseg.layers import resize_to
 from hierseg.models import SegmentationNetwork
+from hierseg.size import Size
 
 ImageLike = npt.NDArray[Any] | Image.Image | str | os.PathLike[str]
 
@@ -38,6 +40,7 @@ class Predictor:
         device: Where to run; None leaves the network where it is.
         label_space: What the network's classes are; None takes what its checkpoint says.
         keep_scales: Keep each scale's attention and labels in the prediction; takes more memory.
+        long_edge: Pixels that the longer side of an image is run at; results are of its own size.
         temperature: What logits are divided by for the confidence, which labels do not depend on;
             None takes what `hierseg calibrate` has stored in the checkpoint, else 1.
 
@@ -55,6 +58,7 @@ class Predictor:
         label_space: LabelSpace | None = None,
         keep_scales: bool = False,
         temperature: float | None = None,
+        long_edge: int | None = None,
     ) -> None:
         space = label_space or header_of(network).label_space
         if space.num_classes != network.num_classes:
@@ -65,6 +69,7 @@ class Predictor:
         self.network = network.eval() if device is None else network.eval().to(device)
         self.scales = None if scales is None else tuple(float(scale) for scale in scales)
         self.flip = flip
+        self.long_edge = long_edge
         self.label_space = space
         self.keep_scales = keep_scales
         if temperature is None:
@@ -95,15 +100,17 @@ class Predictor:
             UserError: They are under 32 pixels high or wide.
         """
         device = next(self.network.parameters()).device
-        stacked = np.stack(images) if len(images) > 1 else images[0][None]
+        size = images[0].shape[:2]
+        run = images if self.long_edge is None else [self._resize(image) for image in images]
+        stacked = np.stack(run) if len(run) > 1 else run[0][None]
         tensor = torch.from_numpy(stacked).permute(0, 3, 1, 2).to(device)
         output = predict_logits(self.network, tensor, self.scales, self.flip, self.keep_scales)
-        decided = decide(output.logits, self.temperature)
+        logits = output.logits if self.long_edge is None else self._at_size(output.logits, size)
+        decided = decide(logits, self.temperature)
         labels, confidence = (values.cpu().numpy() for values in decided)
         attention: dict[float, npt.NDArray[np.float32]] = {}
         per_scale: dict[float, npt.NDArray[np.uint8]] = {}
         if self.keep_scales:
-            size = (tensor.shape[2], tensor.shape[3])
             # The largest scale has an attention too, but nothing larger to decide against.
             attention = {
                 scale: self._at_size(weight, size)[:, 0].cpu().numpy()
@@ -124,6 +131,12 @@ class Predictor:
             )
             for index, image in enumerate(images)
         ]
+
+    def _resize(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """(h, w, 3): the image at the size that it is run at."""
+        assert self.long_edge is not None
+        factor = self.long_edge / max(image.shape[:2])
+        return resize_image(image, Size(*(max(1, int(side * factor)) for side in image.shape[:2])))
 
     def _at_size(self, values: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, C, h, w) maps of a scale at the image's own size, float32."""

@@ -112,6 +112,7 @@ def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, objec
         "save": sorted(settings.save),
         # Named where there is one, so that runs from before there were any still go on.
         **({} if predictor.temperature == 1 else {"temperature": predictor.temperature}),
+        **({} if predictor.long_edge is None else {"long_edge": predictor.long_edge}),
     }
 
 
