@@ -68,13 +68,16 @@ def _find_blocks(module: nn.Module) -> Iterator[nn.Module]:
 
 @contextlib.contextmanager
 def _statistics_held(block: nn.Module) -> Iterator[None]:
-    """Batch norms norm by the batch, as in training, and leave their statistics as they are."""
-    norms = [m for m in block.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    norms = [norm for norm in norms if norm.training]
-    for norm in norms:
-        norm.track_running_stats = False
+    """Batch norms norm by the batch, as in training, and leave their statistics as they are.
+
+    They still must be given them: torch compares what is kept in the two passes.
+    """
+    norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
+    before = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms if norm.training]
+    for norm, _, _ in before:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, momentum, count in before:
+            norm.momentum, norm.num_batches_tracked = momentum, count
