@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from hierseg.data.cityscapes import open_cityscapes
-from hierseg.data.streets import draw_street, scene_seed, workers, write_streets, writing
+from hierseg.data.streets import draw_street_instances, scene_seed, workers, write_streets, writing
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import CITYSCAPES
 from hierseg.size import Size
@@ -51,9 +51,11 @@ def test_it_is_read_as_cityscapes(written: Path) -> None:
 def test_files_hold_the_scenes_of_the_seed(written: Path) -> None:
     path = next((written / "leftImg8bit").rglob("*_000009_000019_leftImg8bit.png"))
     label = next((written / "gtFine").rglob("*_000009_000019_gtFine_labelIds.png"))
-    image, labels = draw_street(scene_seed(5, 9), SIZE)
+    image, labels, instances = draw_street_instances(scene_seed(5, 9), SIZE)
     assert (np.asarray(Image.open(path)) == image).all()
     assert (np.asarray(Image.open(label)) == labels).all()
+    ids = label.with_name(label.name.replace("labelIds", "instanceIds"))
+    assert (np.asarray(Image.open(ids)) == instances).all()
     assert path.parent.name == label.parent.name
     assert path.name.startswith(path.parent.name)
 
@@ -74,21 +76,21 @@ def test_an_interrupted_run_is_valid_and_can_be_completed(
 ) -> None:
     drawn: list[int] = []
 
-    def draw_four(seed: int, size: Size) -> tuple[np.ndarray, np.ndarray]:
+    def draw_four(seed: int, size: Size) -> tuple[np.ndarray, ...]:
         if len(drawn) == 4:
             raise KeyboardInterrupt
         drawn.append(seed)
-        return draw_street(seed, size)
+        return draw_street_instances(seed, size)
 
     out = tmp_path / "set"
-    monkeypatch.setattr(writing, "draw_street", draw_four)
+    monkeypatch.setattr(writing, "draw_street_instances", draw_four)
     with pytest.raises(KeyboardInterrupt):
         write_streets(out, 10, SIZE, seed=5)
     assert len(open_cityscapes(out, "train")) == 4
     drawn.clear()
     next((out / "leftImg8bit").rglob("*.png")).unlink()
     steps: list[tuple[int, int]] = []
-    monkeypatch.setattr(writing, "draw_street", draw_street)
+    monkeypatch.setattr(writing, "draw_street_instances", draw_street_instances)
     write_streets(out, 10, SIZE, seed=5, on_progress=lambda *step: steps.append(step))
     assert steps == [(done, 10) for done in range(3, 11)]
     assert files(out) == files(written)
@@ -97,7 +99,9 @@ def test_an_interrupted_run_is_valid_and_can_be_completed(
 @pytest.mark.parametrize(("fraction", "train", "val"), [(0.0, 3, 0), (1.0, 0, 3), (0.01, 2, 1)])
 def test_the_val_split_is_a_share(tmp_path: Path, fraction: float, train: int, val: int) -> None:
     write_streets(tmp_path, 3, Size(32, 64), seed=0, val_fraction=fraction)
-    counts = [len(list((tmp_path / "gtFine").glob(f"{s}/*/*.png"))) for s in ("train", "val")]
+    counts = [
+        len(list((tmp_path / "gtFine").glob(f"{s}/*/*labelIds.png"))) for s in ("train", "val")
+    ]
     assert counts == [train, val]
 
 

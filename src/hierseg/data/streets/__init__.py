@@ -5,7 +5,7 @@ scene is composed without regard to the picture's size (scene.py), and painted t
 asked for, colour and label id in one buffer, from far to near (rendering.py).
 """
 
-from hierseg.data.streets.rendering import draw_street
+from hierseg.data.streets.rendering import draw_street, draw_street_instances
 from hierseg.data.streets.writing import scene_seed, write_streets
 
-__all__ = ["draw_street", "scene_seed", "write_streets"]
+__all__ = ["draw_street", "draw_street_instances", "scene_seed", "write_streets"]

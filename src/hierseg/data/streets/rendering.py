@@ -8,6 +8,7 @@ import numpy as np
 from hierseg.data.streets.camera import Camera
 from hierseg.data.streets.canvas import Canvas, Pixels
 from hierseg.data.streets.ground import cast_shadows, paint_grain, paint_haze
+from hierseg.data.streets.instances import Ids, InstanceMap
 from hierseg.data.streets.lens import expose, mark_margin, paint_hood
 from hierseg.data.streets.order import GroundPlan
 from hierseg.data.streets.roadway import paint_roadway
@@ -37,10 +38,24 @@ def draw_street(seed: int, size: Size) -> tuple[Pixels, Pixels]:
     Raises:
         UsageError: The size is too small for a scene, or the seed is negative.
     """
+    return render_scene(_compose(seed, size), size)
+
+
+def draw_street_instances(seed: int, size: Size) -> tuple[Pixels, Pixels, Ids]:
+    """As ``draw_street``, and which pixels are of one thing: Cityscapes' instance ids.
+
+    Returns:
+        Image and label ids as of ``draw_street``; instance ids (H, W) uint16: label id * 1000 +
+        number of persons, riders and vehicles, else the label id.
+    """
+    return _render(_compose(seed, size), size)
+
+
+def _compose(seed: int, size: Size) -> Scene:
     check_size(size)
     if seed < 0:
         raise UsageError(f"the seed of a street scene must not be negative, as {seed} is.")
-    return render_scene(compose_scene(seed), size)
+    return compose_scene(seed)
 
 
 def check_size(size: Size) -> None:
@@ -51,24 +66,37 @@ def check_size(size: Size) -> None:
 
 def render_scene(scene: Scene, size: Size) -> tuple[Pixels, Pixels]:
     """A scene at a size; see ``draw_street``."""
+    image, labels, _ = _render(scene, size, with_instances=False)
+    return image, labels
+
+
+def _render(scene: Scene, size: Size, with_instances: bool = True) -> tuple[Pixels, Pixels, Ids]:
     height, width = size.height * _OVER, size.width * _OVER
     canvas = Canvas(height, width)
     stage = Stage(canvas, Camera(scene.view, height, width), scene.light)
     paint_sky(canvas, stage.camera, scene.light, scene.offset)
     paint_roadway(stage, scene.street, scene.paving)
     paint_grain(stage, scene.offset, scene.paving.cobbled)
-    _paint_items(stage, scene.items)
+    instances = InstanceMap(height, width) if with_instances else None
+    _paint_items(stage, scene.items, instances)
     paint_hood(canvas, scene.lens)
     reduced = cv2.resize(canvas.pixels, (size.width, size.height), interpolation=cv2.INTER_AREA)
     image = expose(np.ascontiguousarray(reduced[..., :3]), scene.lens)
     labels = canvas.labels[1::_OVER, 1::_OVER].copy()
     mark_margin(labels, scene.lens)
+    ids: Ids = labels.astype(np.uint16)
+    if instances is not None:
+        ids = instances.finish(instances.ids[1::_OVER, 1::_OVER], labels)
     if scene.mirrored:
-        image, labels = image[:, ::-1], labels[:, ::-1]
-    return np.ascontiguousarray(image), np.ascontiguousarray(labels)
+        image, labels, ids = image[:, ::-1], labels[:, ::-1], ids[:, ::-1]
+    return (
+        np.ascontiguousarray(image),
+        np.ascontiguousarray(labels),
+        np.ascontiguousarray(ids),
+    )
 
 
-def _paint_items(stage: Stage, items: tuple[Item, ...]) -> None:
+def _paint_items(stage: Stage, items: tuple[Item, ...], instances: InstanceMap | None) -> None:
     """Lay the shadows on the ground, and paint what stands there from far to near."""
     camera = stage.camera
     footprints = [item.footprint for item in items]
@@ -85,4 +113,8 @@ def _paint_items(stage: Stage, items: tuple[Item, ...]) -> None:
     dark = tall.at(np.insert(middles, 1, 0.0, axis=1))
     for index in order:
         item = items[index]
-        (item if item.shades else item.shadowed(1 - 0.85 * dark[index])).paint(stage)
+        lit = item if item.shades else item.shadowed(1 - 0.85 * dark[index])
+        if instances is None:
+            lit.paint(stage)
+        else:
+            instances.paint(lit, stage)

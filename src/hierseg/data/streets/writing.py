@@ -11,9 +11,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from hierseg.data.streets.canvas import Pixels
-from hierseg.data.streets.rendering import check_size, draw_street
+from hierseg.data.streets.rendering import check_size, draw_street_instances
 from hierseg.errors import UsageError, UserError
 from hierseg.size import Size
 
@@ -45,8 +45,8 @@ class Settings:
     val_fraction: float
     generator: int = GENERATOR
 
-    def place(self, out: Path, index: int) -> tuple[Path, Path]:
-        """Where the image and the label map of a scene lie."""
+    def place(self, out: Path, index: int) -> tuple[Path, Path, Path]:
+        """Where the image, the label map and the instance ids of a scene lie."""
         validation = round(self.count * self.val_fraction)
         if self.count > 1 and 0 < self.val_fraction < 1:
             validation = min(max(validation, 1), self.count - 1)
@@ -56,7 +56,7 @@ class Settings:
         stem = f"{city}_{index:06d}_000019"
         image = out / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png"
         label = out / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png"
-        return image, label
+        return image, label, label.with_name(f"{stem}_gtFine_instanceIds.png")
 
 
 def write_streets(
@@ -117,8 +117,9 @@ def write_scenes(
     """Draw and write scenes one after the other; ``report`` is called after each."""
     size = Size.parse(settings.size)
     for index in indices:
-        image, labels = draw_street(scene_seed(settings.seed, index), size)
-        image_path, label_path = settings.place(out, index)
+        image, labels, instances = draw_street_instances(scene_seed(settings.seed, index), size)
+        image_path, label_path, instance_path = settings.place(out, index)
+        _write_png(instance_path, instances)
         _write_png(label_path, labels)
         _write_png(image_path, np.ascontiguousarray(image[..., ::-1]))
         report()
@@ -179,8 +180,8 @@ def _compare(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
         )
 
 
-def _write_png(path: Path, pixels: Pixels) -> None:
-    """Write (H, W) or (H, W, 3) BGR pixels."""
+def _write_png(path: Path, pixels: npt.NDArray[Any]) -> None:
+    """Write (H, W) of 8 or 16 bits or (H, W, 3) BGR pixels."""
     _, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
