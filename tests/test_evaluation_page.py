@@ -1,0 +1,46 @@
+"""docs/evaluation.md: its commands, run as they stand there, and what it names."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from hierseg.checkpoint import read_header
+from hierseg.commands.calibrate import calibrate
+from hierseg.commands.evaluate import evaluate
+from hierseg.commands.measures import MeasureFlags
+from hierseg.evaluation.corruptions import CORRUPTIONS
+from support.documents import run_blocks
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_its_commands(tmp_path: Path) -> None:
+    assert len(run_blocks(PAGE, "measures", tmp_path)) == 5
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert 0 < result["boundary"]["mean_boundary_iou"] < 1
+    assert read_header(tmp_path / "calibrated.safetensors").temperature != 1
+    assert (tmp_path / "reliability.png").is_file()
+    assert (tmp_path / "calibration" / "reliability.png").is_file()
+    rows = json.loads((tmp_path / "robustness" / "corruptions.json").read_text())["corruptions"]
+    assert list(rows) == ["jpeg", "fog"]
+
+
+def test_every_corruption_and_flag_is_there() -> None:
+    assert re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE) == list(CORRUPTIONS)
+    flags = {"--" + field.name for field in dataclasses.fields(MeasureFlags)}
+    named = set(re.findall(r"--[a-z][a-z-]*", PAGE))
+    assert flags <= named
+    known = {
+        "--" + name.replace("_", "-")
+        for function in (evaluate, calibrate)
+        for name in inspect.signature(function).parameters
+    }
+    others = {"--count", "--size", "--val-fraction", "--save", "--image"}
+    assert named - flags - known <= others
