@@ -147,6 +147,7 @@ def _describe(experiment: Experiment) -> dict[str, Any]:
         "arguments": {name: new for name, (_, new) in changed.items() if name != "recipe"},
         "command": sys.argv,
         "config": config,
+        "dry_run": experiment.runtime.limit_batches is not None,
         "versions": {
             "hierseg": __version__,
             "python": platform.python_version(),

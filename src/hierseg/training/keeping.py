@@ -26,6 +26,7 @@ class Keeper:
         self._journal = journal
         self._saved_at = time.monotonic()
         self._saved_step = run.state.progress.step
+        self._is_owed = False
 
     def is_due(self) -> bool:
         """Whether so many steps or minutes have passed; never in a row of skipped steps, so that
@@ -34,6 +35,8 @@ class Keeper:
         runtime, progress = self._run.experiment.runtime, self._run.state.progress
         if progress.skipped_in_row:
             return False
+        if self._is_owed:
+            return True
         minutes = (time.monotonic() - self._saved_at) / 60
         is_time = 0 < runtime.save_minutes <= minutes
         return is_time or 0 < runtime.save_steps <= progress.step - self._saved_step
@@ -46,6 +49,15 @@ class Keeper:
             self._journal.synchronise()
             self._run.checkpoints.write(content, progress.step, progress.epoch)
         self._saved_at, self._saved_step = time.monotonic(), progress.step
+        self._is_owed = False
+
+    def save_epoch(self) -> None:
+        """Write a checkpoint at the end of an epoch; in a row of skipped steps, after its end."""
+        progress = self._run.state.progress
+        if progress.skipped_in_row and progress.epoch < self._run.experiment.optim.epochs:
+            self._is_owed = True
+        else:
+            self.save()
 
     def rescue(self) -> str:
         """Write a checkpoint after a failure of the data, where the run is alone and between two

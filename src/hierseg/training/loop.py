@@ -131,11 +131,11 @@ def finish_epoch(
     line = _describe_epoch(run, evaluation)
     progress.finish_epoch()
     # Last of all: a run killed before this line does what came after the last checkpoint again.
-    keeper.save()
+    keeper.save_epoch()
     display.say(line)
     (ends,) = agree([stop.received is not None], run.fabric.device)
     if ends and progress.epoch < epochs:
-        stop.end(f"after epoch {progress.epoch}, which is saved")
+        stop.end(f"after epoch {progress.epoch}, to be resumed from its last checkpoint")
 
 
 def validate(

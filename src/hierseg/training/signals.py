@@ -63,15 +63,15 @@ class StopRequest:
                 "interrupted twice; what came after the last checkpoint is lost."
             )
         if not self.wait:
-            self.end("before its first step")
+            self.end("before its first step", "start it again")
 
-    def end(self, where: str) -> None:
+    def end(self, where: str, cure: str = "continue with --runtime.resume") -> None:
         """Leave the run, which is saved: by KeyboardInterrupt after Ctrl-C, else by RunStopped.
 
         Under SLURM the job is put back into the queue first, by the first process.
         """
         received = self.received or signal.SIGTERM  # None where another process was told
-        sentence = f"stopped by {received.name} {where}; continue with --runtime.resume."
+        sentence = f"stopped by {received.name} {where}; {cure}."
         if received is signal.SIGINT:
             raise KeyboardInterrupt(sentence)
         job = os.environ.get("SLURM_JOB_ID")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,8 +50,9 @@ class Progress:
 
     @property
     def mean_loss(self) -> float:
-        """Of the epoch's steps that were not skipped."""
-        return self.loss_sum / max(1, self.position - self.skipped_in_epoch)
+        """Of the epoch's steps that were not skipped; NaN where all were."""
+        counted = self.position - self.skipped_in_epoch
+        return self.loss_sum / counted if counted else math.nan
 
     def advance(self, loss: float | None = None) -> None:
         """Count a step with its loss, or one that was skipped."""
