@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
+from hierseg.commands.official import Ids, Official, choose_ids
 from hierseg.errors import UsageError, UserError
 from hierseg.size import Size
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     ]
 
 Mode = Literal["whole", "slide"]
-Ids = Literal["train", "raw"]
 
 
 def evaluate(
@@ -42,7 +42,7 @@ def evaluate(
     window: Size | None = None,
     overlap: float | None = None,
     predictions: Path | None = None,
-    ids: Ids = "train",
+    ids: Ids | None = None,
     worst: int = 0,
     out: Path = Path("evaluation"),
     save_predictions: Path | None = None,
@@ -68,7 +68,8 @@ def evaluate(
         window: Size of the windows; by default a square of the image's shorter side.
         overlap: Share of a window that its neighbour sees too, at least; 0.25 by default.
         predictions: Score this folder's one-channel PNG, NAME.png or NAME_....png, not a network.
-        ids: What they hold: train ids, or raw ids, those of the data set's own files.
+        ids: What they hold: train ids, or raw ids, those of the data set's own files; train ids
+            by default, raw ids with --official.
         worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
         out: Folder of that page, and of what --calibration and --corruptions write.
         save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
@@ -79,11 +80,15 @@ def evaluate(
     more = Measures(measures, out, predictions is None)
     if predictions is not None:
         _refuse_with_predictions(weights, scales, flip, windows, long_edge, val_crop)
-    measure = _choose_measure(predictions, ids, weights, scales, flip, device, windows)
+    held = choose_ids(ids, measures.official)
+    measure = _choose_measure(predictions, held, weights, scales, flip, device, windows)
     dataset = _open(data, root, split, cv, long_edge, val_crop)
-    watchers = more.watch(dataset, weights)
-    result = _measure(measure, dataset, limit, worst, out, save_predictions, watchers)
+    with Official(measures.official, dataset, predictions, limit, val_crop) as official:
+        watchers = [*more.watch(dataset, weights), *official.watchers]
+        result = _measure(measure, dataset, limit, worst, out, save_predictions, watchers)
+        more.content |= official.report(result)
     more.finish(lambda other, tell: measure(other, limit, tell, ()), dataset, result, weights, json)
+    official.require_agreement(result)
 
 
 def _open(

@@ -29,6 +29,8 @@ RELIABILITY = "reliability.png"
 class MeasureFlags:
     """What `hierseg evaluate` measures beside mIoU."""
 
+    official: bool = False
+    """Run Cityscapes' own evaluation on the same label maps, and show its figures beside ours."""
     boundary: bool = False
     """Boundary IoU too, and the F-score of boundaries within 3, 5, 9, 12 pixels."""
     calibration: bool = False

@@ -20,15 +20,16 @@ def format_table(evaluation: Evaluation) -> str:
     for name in evaluation.names:
         iou, precision, recall = scores.iou[name], scores.precision[name], scores.recall[name]
         lines.append(
-            f"{name:{width}}  {_percent(iou):>6}  {_percent(precision):>9}  {_percent(recall):>6}"
+            f"{name:{width}}  {format_percent(iou):>6}  {format_percent(precision):>9}  "
+            f"{format_percent(recall):>6}"
         )
     lines += [
         "",
-        f"mIoU {_percent(scores.miou)} over {scores.num_classes_averaged} classes "
+        f"mIoU {format_percent(scores.miou)} over {scores.num_classes_averaged} classes "
         f"of {len(evaluation.names)}",
-        f"pixel accuracy {_percent(scores.pixel_accuracy)}, "
-        f"mean class accuracy {_percent(scores.mean_class_accuracy)}, "
-        f"frequency-weighted IoU {_percent(scores.frequency_weighted_iou)}",
+        f"pixel accuracy {format_percent(scores.pixel_accuracy)}, "
+        f"mean class accuracy {format_percent(scores.mean_class_accuracy)}, "
+        f"frequency-weighted IoU {format_percent(scores.frequency_weighted_iou)}",
     ]
     if open_pixels := sum(evaluation.unlabelled):
         lines.append(f"{open_pixels:,} counted pixels are left open by the label maps: wrong")
@@ -45,5 +46,6 @@ def _how(evaluation: Evaluation) -> str:
     )
 
 
-def _percent(value: float) -> str:
+def format_percent(value: float) -> str:
+    """A fraction in per cent, "-" where there is none."""
     return "-" if math.isnan(value) else f"{100 * value:.2f}"

@@ -52,7 +52,7 @@ class InstanceMap:
             if counts[label]:
                 self.ids[after == label] = label * BASE + self._counts[label]
                 self._counts[label] += 1
-        cv2.copyTo(before, cv2.compare(after, _UNTOUCHED, cv2.CMP_EQ), after)
+        cv2.copyTo(before, (after == _UNTOUCHED).astype(np.uint8), after)
         cv2.insertChannel(after, pixels, _LABEL)
 
     def finish(self, sampled: Ids, labels: Pixels) -> Ids:

@@ -1,0 +1,143 @@
+"""What `hierseg evaluate --official` adds: the data set's own evaluation of the same label maps."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from hierseg.errors import UsageError, UserError
+from hierseg.processes import Launch
+from hierseg.size import Size
+
+if TYPE_CHECKING:
+    from hierseg.data import SegmentationDataset
+    from hierseg.evaluation import Evaluation
+    from hierseg.evaluation.label_files import LabelFile
+    from hierseg.evaluation.official import OfficialScores
+    from hierseg.evaluation.score import Watcher
+
+Ids = Literal["train", "raw"]
+
+
+def choose_ids(ids: Ids | None, official: bool) -> Ids:
+    """What label maps hold where nothing is said of it: the official script reads raw ids alone."""
+    if official and ids == "train":
+        raise UsageError(
+            "--official hands label maps to the data set's own script, which reads raw ids; give "
+            "such, and leave out --ids train."
+        )
+    return ids or ("raw" if official else "train")
+
+
+class Official:
+    """The data set's own evaluation, or nothing where it is not asked for.
+
+    Args:
+        asked: Whether it is.
+        dataset: The split.
+        predictions: Folder of label maps in raw ids; None where a network is run.
+        limit: Images that are evaluated, all where None.
+        val_crop: Must be None: the script knows whole images.
+
+    Raises:
+        UsageError: For a data set without such, or a crop.
+        MissingExtraError: Without cityscapesScripts.
+        UserError: A label map that is missing or that the script would not take; checked here,
+            before anything is run.
+    """
+
+    def __init__(
+        self,
+        asked: bool,
+        dataset: SegmentationDataset,
+        predictions: Path | None,
+        limit: int | None,
+        val_crop: Size | None,
+    ) -> None:
+        self.asked, self.dataset = asked, dataset
+        self.count = len(dataset) if limit is None else min(limit, len(dataset))
+        self.watchers: list[Watcher] = []
+        self._scores: OfficialScores | None = None
+        self._maps: list[LabelFile] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if not asked:
+            return
+        from hierseg.evaluation import PredictionFiles
+        from hierseg.evaluation.official import require_official
+
+        require_official(dataset)
+        if Launch.find().processes > 1:
+            raise UsageError("--official evaluates in one process; leave out torchrun or srun.")
+        if val_crop is not None:
+            raise UsageError("--official evaluates whole images; leave out --val-crop.")
+        if predictions is not None:
+            self._maps = self._find_maps(predictions)
+            self._check()
+        else:
+            self._folder = tempfile.TemporaryDirectory(prefix="hierseg-label-maps-")
+            self.watchers.append(PredictionFiles(Path(self._folder.name), dataset.label_space))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def report(self, result: Evaluation) -> dict[str, Any]:
+        """Run it, print its figures beside ours, and give what JSON is to hold of them."""
+        if not self.asked:
+            return {}
+        from hierseg.commands.progress import show_progress
+        from hierseg.evaluation.official import format_official, run_official
+
+        if self._folder is not None:
+            self._maps = self._find_maps(Path(self._folder.name))
+            self._check()
+        with show_progress("evaluating officially") as on_progress:
+            paths = [file.path for file in self._maps]
+            self._scores = run_official(self.dataset, paths, on_progress)
+        print(f"\n{format_official(self._scores, result)}")
+        return {"official": self._scores.to_json(result)}
+
+    def require_agreement(self, result: Evaluation) -> None:
+        """UserError where the official figures are others than ours."""
+        if self._scores is None:
+            return
+        from hierseg.evaluation.official import TOLERANCE
+
+        difference = self._scores.difference(result)
+        if difference > TOLERANCE:
+            raise UserError(
+                f"the official figures differ from ours by up to {difference:.1e}, more than "
+                f"{TOLERANCE:g}; trust the official ones, and report the difference."
+            )
+
+    def _find_maps(self, folder: Path) -> list[LabelFile]:
+        from hierseg.data.headers import read_header
+        from hierseg.evaluation import LabelMaps
+        from hierseg.evaluation.label_files import LabelFile
+
+        maps = LabelMaps(folder, self.dataset, "raw")
+        maps.require(self.count)
+        files = []
+        for sample in self.dataset.samples[: self.count]:
+            path = maps.find(sample)
+            assert path is not None  # require
+            assert sample.label is not None  # a labelled split
+            files.append(LabelFile(sample.name, path, read_header(sample.label).size))
+        return files
+
+    def _check(self) -> None:
+        from hierseg.commands.progress import show_progress
+        from hierseg.evaluation.label_files import check_label_files
+
+        with show_progress("checking label maps") as on_progress:
+            check_label_files(self._maps, self.dataset.label_space, on_progress)
