@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import torch
@@ -45,6 +46,7 @@ def launch_engine(experiment: Experiment, launch: Launch) -> Engine:
         strategy=strategy,
         plugins=[precision, _choose_environment(launch)],
     )
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every launch
     try:
         fabric.launch()
     except torch.distributed.DistError as error:
@@ -76,12 +78,8 @@ def _choose_device(runtime: RuntimeConfig, launch: Launch) -> torch.device:
 
 def _distribute(experiment: Experiment) -> DDPStrategy:
     scales = experiment.model.train_scales
-    return DDPStrategy(
-        # The attention over scales has nothing to decide in training on one scale alone.
-        find_unused_parameters=scales is not None and len(scales) == 1,
-        # Synchronised norms have the same statistics everywhere; others take the first process's.
-        broadcast_buffers=not experiment.runtime.sync_norm,
-    )
+    # The attention over scales has nothing to decide in training on one scale alone.
+    return DDPStrategy(find_unused_parameters=scales is not None and len(scales) == 1)
 
 
 def _choose_environment(launch: Launch) -> ClusterEnvironment:

@@ -95,3 +95,12 @@ def build_loader(
         pin_memory=pin_memory,
         generator=torch.Generator().manual_seed(samples.seed),
     )
+
+
+def close_loader(loader: DataLoader[Any]) -> None:
+    """End the loader's processes. They answer no signal, and one that is left is waited for when
+    the run's own process ends.
+    """
+    iterator: Any = loader._iterator
+    if iterator is not None and loader.num_workers > 0:
+        iterator._shutdown_workers()

@@ -21,6 +21,7 @@ from hierseg.training.folder import RunFolder
 from hierseg.training.freezing import hold_frozen
 from hierseg.training.journal import Journal, NoJournal
 from hierseg.training.keeping import Keeper, save_weights
+from hierseg.training.loading import close_loader
 from hierseg.training.optimiser import set_rate
 from hierseg.training.pace import Pace, StepReport
 from hierseg.training.picturing import SamplePictures
@@ -80,6 +81,8 @@ def train_with(experiment: Experiment, engine: Engine, stop: StopRequest | None 
         except UserError:
             display.say(keeper.rescue())
             raise
+        finally:
+            close_loader(run.loader)
     return folder.path
 
 
