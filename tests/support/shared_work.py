@@ -76,13 +76,13 @@ def run_norms(_: dict[str, str]) -> dict[str, Any]:
             "gradient": x.grad,
             "weight": sum_over_processes(norm.weight.grad),
             "bias": sum_over_processes(norm.bias.grad),
-            "statistics": {name: buffer for name, buffer in norm.named_buffers()},
+            "statistics": dict(norm.named_buffers()),
             "evaluated": norm.eval()(inputs[0]).detach(),
         }
     return found
 
 
-def draw_batch(step: int, batch: int = 4, height: int = 64, width: int = 96) -> tuple[Tensor, ...]:
+def draw_batch(step: int, batch: int = 4, height: int = 48, width: int = 64) -> tuple[Tensor, ...]:
     """Images, and labels of blobs: the even images hardly have any, one of them none at all."""
     generator = torch.Generator().manual_seed(step)
     field = torch.randn(batch, CLASSES, height // 16, width // 16, generator=generator)
@@ -100,7 +100,7 @@ def run_criteria(_: dict[str, str]) -> dict[str, Any]:
     for name, build in CRITERIA.items():
         _, labels = draw_batch(3)
         generator = torch.Generator().manual_seed(2)
-        logits = torch.randn(4, CLASSES, 64, 96, generator=generator, dtype=torch.float64)
+        logits = torch.randn(4, CLASSES, 48, 64, generator=generator, dtype=torch.float64)
         share = own(logits).clone().requires_grad_()
         loss = build()(share, own(labels))
         loss.backward()

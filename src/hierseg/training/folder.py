@@ -18,6 +18,7 @@ from hierseg import __version__
 from hierseg.checkpoint.save import replacing
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
+from hierseg.processes import count_processes
 from hierseg.recipes import RECIPES, get_recipe
 from hierseg.settings import list_differences, list_settings, name_flag
 
@@ -99,6 +100,12 @@ class RunFolder:
         return record
 
     def _check_same_run(self, experiment: Experiment) -> None:
+        before, now = self._read_record().get("processes", 1), count_processes()
+        if before != now:
+            raise UserError(
+                f"the run in {self.path} began with {before} processes and would go on with {now}; "
+                "launch as many, or give another --runtime.out."
+            )
         # A setting that came later had its default's effect when the run began.
         began = list_settings(Experiment().to_dict()) | list_settings(self._read_record()["config"])
         differences = list_differences(began, experiment.to_dict())
@@ -156,5 +163,6 @@ def _describe(experiment: Experiment) -> dict[str, Any]:
         "commit": find_commit(),
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),
+        "processes": count_processes(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
