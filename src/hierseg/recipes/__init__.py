@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping
 from hierseg.config import Experiment
 from hierseg.errors import UsageError
 from hierseg.recipes.camvid import camvid_hrnet18s, camvid_lite0, camvid_lite0_auto
+from hierseg.recipes.cityscapes import (
+    cityscapes_deeplabv3plus_wrn38,
+    cityscapes_hrnet48_ocr_hier,
+    cityscapes_hrnet48_ocr_hier_auto,
+)
+from hierseg.recipes.mapillary import mapillary_hrnet48_ocr, mapillary_hrnet48_ocr_hier
 from hierseg.recipes.streets import streets_lite0
+from hierseg.recipes.vplr import vplr_camvid_wrn38, vplr_cityscapes_wrn38, vplr_kitti_wrn38
 
 __all__ = ["RECIPES", "get_recipe", "list_recipes"]
 
@@ -20,6 +27,14 @@ RECIPES: Mapping[str, Callable[[], Experiment]] = {
     "camvid-lite0": camvid_lite0,
     "camvid-lite0-auto": camvid_lite0_auto,
     "camvid-hrnet18s": camvid_hrnet18s,
+    "cityscapes-hrnet48-ocr-hier": cityscapes_hrnet48_ocr_hier,
+    "cityscapes-hrnet48-ocr-hier-auto": cityscapes_hrnet48_ocr_hier_auto,
+    "cityscapes-deeplabv3plus-wrn38": cityscapes_deeplabv3plus_wrn38,
+    "mapillary-hrnet48-ocr-hier": mapillary_hrnet48_ocr_hier,
+    "mapillary-hrnet48-ocr": mapillary_hrnet48_ocr,
+    "vplr-cityscapes-wrn38": vplr_cityscapes_wrn38,
+    "vplr-camvid-wrn38": vplr_camvid_wrn38,
+    "vplr-kitti-wrn38": vplr_kitti_wrn38,
 }
 
 
