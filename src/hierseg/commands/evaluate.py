@@ -68,8 +68,7 @@ def evaluate(
         window: Size of the windows; by default a square of the image's shorter side.
         overlap: Share of a window that its neighbour sees too, at least; 0.25 by default.
         predictions: Score this folder's one-channel PNG, NAME.png or NAME_....png, not a network.
-        ids: What they hold: train ids, or raw ids, those of the data set's own files; train ids
-            by default, raw ids with --official.
+        ids: What they hold: train ids, or the data set's own, as by default with --official.
         worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
         out: Folder of that page, and of what --calibration and --corruptions write.
         save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
@@ -78,17 +77,21 @@ def evaluate(
     _check_numbers(limit, long_edge, val_crop, worst, json)
     windows = _choose_windows(mode, window, overlap)
     more = Measures(measures, out, predictions is None)
-    if predictions is not None:
-        _refuse_with_predictions(weights, scales, flip, windows, long_edge, val_crop)
+    _check_predictions(predictions, weights, scales, flip, windows, long_edge, val_crop)
     held = choose_ids(ids, measures.official)
     measure = _choose_measure(predictions, held, weights, scales, flip, device, windows)
     dataset = _open(data, root, split, cv, long_edge, val_crop)
     with Official(measures.official, dataset, predictions, limit, val_crop) as official:
-        watchers = [*more.watch(dataset, weights), *official.watchers]
+        watchers = more.watch(dataset, weights, official)
         result = _measure(measure, dataset, limit, worst, out, save_predictions, watchers)
-        more.content |= official.report(result)
-    more.finish(lambda other, tell: measure(other, limit, tell, ()), dataset, result, weights, json)
-    official.require_agreement(result)
+        more.finish(_again(measure, limit), dataset, result, weights, json)
+
+
+def _again(
+    measure: Measure, limit: int | None
+) -> Callable[[SegmentationDataset, Callable[[int, int], None]], Evaluation]:
+    """The same of another form of the split, with nothing that looks on."""
+    return lambda dataset, on_progress: measure(dataset, limit, on_progress, ())
 
 
 def _open(
@@ -225,7 +228,8 @@ def _by_label_maps(predictions: Path, ids: Ids) -> Measure:
     return measure
 
 
-def _refuse_with_predictions(
+def _check_predictions(
+    predictions: Path | None,
     weights: str | None,
     scales: tuple[float, ...] | None,
     flip: bool,
@@ -233,7 +237,9 @@ def _refuse_with_predictions(
     long_edge: int | None,
     val_crop: Size | None,
 ) -> None:
-    """UsageError for what only a network's run can heed."""
+    """UsageError for what only a network's run can heed, where label maps are scored."""
+    if predictions is None:
+        return
     given = {
         "--weights": weights,
         "--scales": scales,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hierseg.errors import UsageError
 
 if TYPE_CHECKING:
+    from hierseg.commands.official import Official
     from hierseg.data import SegmentationDataset
     from hierseg.evaluation import Evaluation
     from hierseg.evaluation.boundaries import BoundaryWatcher
@@ -72,12 +73,16 @@ class Measures:
 
             self.corruptions = choose_corruptions(flags.corruptions)
         self.content: dict[str, Any] = {}
+        self._official: Official | None = None
         self._borders: BoundaryWatcher | None = None
         self._confidence: CalibrationWatcher | None = None
 
-    def watch(self, dataset: SegmentationDataset, weights: str | None) -> list[Watcher]:
+    def watch(
+        self, dataset: SegmentationDataset, weights: str | None, official: Official
+    ) -> list[Watcher]:
         """What looks at the images of an evaluation as they come."""
-        watchers: list[Watcher] = []
+        self._official = official
+        watchers = list(official.watchers)
         if self.flags.boundary:
             from hierseg.evaluation.boundaries import BoundaryWatcher
 
@@ -109,6 +114,8 @@ class Measures:
         if self.corruptions:
             self._stress(measure, dataset, result, weights)
             self._write(json, result)
+        if self._official is not None:
+            self._official.require_agreement(result)
 
     def _write(self, path: Path | None, result: Evaluation) -> None:
         if path is not None:
@@ -117,6 +124,8 @@ class Measures:
 
     def _report(self, result: Evaluation) -> None:
         """Print what was seen, and write the picture of reliability."""
+        if self._official is not None:
+            self.content |= self._official.report(result)
         if self._borders is not None:
             from hierseg.evaluation.boundaries import boundaries_to_json, format_boundaries
 
