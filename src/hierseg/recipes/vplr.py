@@ -46,6 +46,7 @@ def vplr_cityscapes_wrn38() -> Experiment:
             main="boundary_relaxed",
             strict_border_classes=("5", "6", "7", "11", "12", "17", "18"),
             relax_until=100,
+            sum_images=2,
         ),
         optim=OptimConfig(
             optimizer="sgd",
