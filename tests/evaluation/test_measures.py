@@ -101,6 +101,12 @@ def test_a_sample_depends_on_names_and_seed_alone() -> None:
     assert fits[0].temperature == pytest.approx(fits[1].temperature, rel=1e-6)
     assert fits[0].temperature != pytest.approx(fits[2].temperature, rel=1e-4)
     assert fits[0].before.pixels == 40
+    named = []
+    for name in ("a", "b"):  # one image under two names
+        sample = LogitSample(dataset, 20, 1)
+        look(sample, name, *images["a"])
+        named.append(sample.fit().temperature)
+    assert named[0] != pytest.approx(named[1], rel=1e-4)
     whole = sampled("ab", 0, 1000).fit()
     assert whole.before.pixels == 2 * 7 * 11  # those that count, all of them
     expected = CalibrationCounts()

@@ -86,7 +86,9 @@ class LogitSample:
         assert record.labels is not None
         places = np.flatnonzero(record.labels != self.ignore)
         if len(places) > self.pixels:
-            random = np.random.default_rng([self.seed, zlib.crc32(record.name.encode())])
+            random = np.random.default_rng(
+                [self.seed, zlib.crc32(record.name.encode("utf-8", "surrogateescape"))]
+            )
             places = np.sort(random.choice(places, self.pixels, replace=False))
         chosen = torch.from_numpy(places).to(logits.device)
         self._logits.append(logits.flatten(1)[:, chosen].float().cpu().T)
