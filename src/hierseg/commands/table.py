@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": Command("hierseg.commands.demo:demo", "draw street scenes, segment them, make a page"),
     "predict": Command("hierseg.commands.predict:predict", "segment files, folders or globs"),
     "evaluate": Command("hierseg.commands.evaluate:evaluate", "score a model on a data set"),
+    "submit": Command("hierseg.commands.submit:submit", "make what a benchmark's server takes"),
     "autolabel": Command(
         "hierseg.commands.autolabel:autolabel", "label images that have no labels, for training"
     ),

@@ -1,0 +1,124 @@
+"""`hierseg submit`: what a benchmark's server takes, checked before it is written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hierseg.errors import UsageError, UserError
+
+if TYPE_CHECKING:
+    from hierseg.data import SegmentationDataset
+    from hierseg.evaluation.label_files import LabelFile
+
+
+def submit(
+    data: str,
+    out: Path,
+    root: Path | None = None,
+    split: str = "test",
+    weights: str | None = None,
+    scales: tuple[float, ...] | None = None,
+    flip: bool = False,
+    device: str = "auto",
+    predictions: Path | None = None,
+) -> None:
+    """Make what a benchmark's server takes: a zip of label maps in its own ids, of its names and
+    sizes, all of it checked before it is written.
+
+    From a network it goes on where an earlier run of the same command has stopped; what that has
+    labelled is kept in OUT.work meanwhile.
+
+    Args:
+        data: Benchmark: cityscapes, kitti, mapillary, or mapillary-v2.0.
+        out: The zip file.
+        root: Folder that holds the data set.
+        split: Split that is submitted.
+        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
+        flip: Average with the mirrored image, at twice the time.
+        device: auto, cpu, or cuda.
+        predictions: Take this folder's label maps in raw ids, NAME.png or NAME_....png, of
+            `hierseg predict`, `hierseg autolabel` or anyone, instead of a network's.
+    """
+    from hierseg.commands.progress import show_progress
+    from hierseg.data import open_dataset
+    from hierseg.evaluation.submission import check_names, find_form, write_submission
+
+    find_form(data)
+    _check_out(out)
+    if predictions is not None:
+        for flag, value in (("--weights", weights), ("--scales", scales), ("--flip", flip or None)):
+            if value is not None:
+                raise UsageError(
+                    f"{flag} is for a network, and --predictions has none; leave it out."
+                )
+    dataset = open_dataset(data, root, split, keep_unpaired=True)
+    check_names(dataset)
+    work = out.with_name(f"{out.name}.work")
+    if predictions is None:
+        _label(dataset, root, work, weights, scales, flip, device)
+    files = _find_maps(dataset, predictions or work)
+    with show_progress("checking and packing") as on_progress:
+        size = write_submission(out, dataset, files, on_progress)
+    if predictions is None:
+        shutil.rmtree(work)
+    print(f"{len(files)} label maps, {size / 1e6:.1f} MB: {out}")
+
+
+def _check_out(out: Path) -> None:
+    if out.suffix.lower() != ".zip":
+        raise UsageError(f"--out {out} is no zip file; name one, as submission.zip.")
+    if not out.parent.is_dir():
+        raise UserError(f"there is no folder {out.parent} for --out; make it or name another.")
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder; name a file.")
+
+
+def _label(
+    dataset: SegmentationDataset,
+    root: Path | None,
+    work: Path,
+    weights: str | None,
+    scales: tuple[float, ...] | None,
+    flip: bool,
+    device: str,
+) -> None:
+    """Label every image, into a folder that an interrupted run goes on in."""
+    from rich.console import Console
+
+    from hierseg.autolabel import autolabel
+    from hierseg.build import check_scales, choose_device
+    from hierseg.checkpoint import load_model
+    from hierseg.evaluation.evaluate import check_classes
+    from hierseg.inference import Predictor
+    from hierseg.inference.memory import keep_freed_memory
+
+    if scales is not None:
+        check_scales(scales, "--scales")
+    network = load_model(weights, choose_device(device, "--device"))
+    check_classes(network, dataset)
+    keep_freed_memory()
+    predictor = Predictor(network, scales, flip, label_space=dataset.label_space)
+    summary = autolabel(predictor, dataset, work, root=root, console=Console(stderr=True))
+    for image, reason in summary.skipped.items():
+        raise UserError(
+            f"{len(summary.skipped)} images could not be labelled and a server wants all of them: "
+            f"'{image}': {reason}."
+        )
+
+
+def _find_maps(dataset: SegmentationDataset, folder: Path) -> list[LabelFile]:
+    """The label map of each image, and the size that it must be of; UserError without one."""
+    from hierseg.data.headers import read_header
+    from hierseg.evaluation import LabelMaps
+    from hierseg.evaluation.label_files import LabelFile
+
+    maps = LabelMaps(folder, dataset, "raw")
+    maps.require(len(dataset))
+    return [
+        LabelFile(sample.name, path, read_header(sample.image).size)
+        for sample in dataset.samples
+        if (path := maps.find(sample)) is not None
+    ]

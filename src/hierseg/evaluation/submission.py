@@ -1,0 +1,121 @@
+"""What the servers of benchmarks take: a zip of label maps, names, ids and sizes as they want."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from hierseg.data import SegmentationDataset
+from hierseg.data.reading import read_label_ids
+from hierseg.errors import UsageError, UserError
+from hierseg.evaluation.label_files import LabelFile, check_label_files
+
+Progress = Callable[[int, int], None]
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: the same maps, the same bytes
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a server wants label maps: 8-bit PNG of one channel, in the data set's own ids.
+
+    Attributes:
+        name: Pattern that the name of an image of the benchmark matches.
+        example: Such a name, for the reader of an error.
+        folder: Folder of the zip; empty for none.
+    """
+
+    name: re.Pattern[str]
+    example: str
+    folder: str = ""
+
+    def place(self, name: str) -> str:
+        """Where the label map of an image lies in the zip."""
+        return f"{self.folder}/{name}.png" if self.folder else f"{name}.png"
+
+
+FORMS = {
+    # Found by CITY_SEQUENCE_FRAME*.png, at any depth (evalPixelLevelSemanticLabeling.py).
+    "cityscapes": Form(re.compile(r"[a-z-]+_\d{6}_\d{6}"), "berlin_000000_000019"),
+    # Its devkit: the folder and the names of the ground truth, ids as of Cityscapes.
+    "kitti": Form(re.compile(r"\d{6}_\d{2}"), "000000_10", "semantic"),
+    "mapillary": Form(re.compile(r"[\w-]+"), "an image's own name"),
+    "mapillary-v2.0": Form(re.compile(r"[\w-]+"), "an image's own name"),
+}
+
+
+def find_form(data: str) -> Form:
+    """UsageError for a data set that has no server."""
+    if data not in FORMS:
+        raise UsageError(
+            f"'{data}' has no server that hierseg knows the form for; --data takes "
+            f"{', '.join(FORMS)}."
+        )
+    return FORMS[data]
+
+
+def check_names(dataset: SegmentationDataset) -> None:
+    """UserError for an image whose name the server does not know."""
+    form = find_form(dataset.name)
+    for sample in dataset.samples:
+        if not form.name.fullmatch(sample.name):
+            raise UserError(
+                f"'{sample.name}' is no name of an image of {dataset.name}, as {form.example} is; "
+                "submit the data set's own split."
+            )
+
+
+def write_submission(
+    out: Path,
+    dataset: SegmentationDataset,
+    files: Sequence[LabelFile],
+    on_progress: Progress | None = None,
+) -> int:
+    """Check label maps, and write the zip: whole, or not at all.
+
+    Args:
+        out: The zip file.
+        dataset: The split that is submitted.
+        files: A label map for each of its images.
+        on_progress: Called with (steps done, steps in all).
+
+    Returns:
+        Bytes of the zip.
+
+    Raises:
+        UserError: An image without a label map or with a name that the server does not know, or a
+            label map that is not as it wants.
+    """
+    form = find_form(dataset.name)
+    if len(files) != len(dataset):
+        raise UserError(f"{len(files)} label maps are not one for each of {len(dataset)} images.")
+    check_names(dataset)
+    total = 2 * len(files)
+
+    def tell(done: int, _: int) -> None:
+        if on_progress is not None:
+            on_progress(done, total)
+
+    check_label_files(files, dataset.label_space, tell)
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        with zipfile.ZipFile(part, "w") as archive:
+            for done, file in enumerate(files, len(files) + 1):
+                _, encoded = cv2.imencode(".png", read_label_ids(file.path))
+                archive.writestr(_describe(form.place(file.name)), encoded.tobytes())
+                tell(done, total)
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    return out.stat().st_size
+
+
+def _describe(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _DATE)
+    info.external_attr = 0o644 << 16
+    return info  # stored as it is: a PNG is compressed already
