@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import re
@@ -13,6 +14,7 @@ from PIL import Image
 
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.predict import predict
+from hierseg.commands.running import RunFlags
 from hierseg.data.streets import draw_street
 from hierseg.size import Size
 from support.documents import run_blocks
@@ -57,7 +59,7 @@ def test_the_flags_are_those_that_there_are() -> None:
         "--" + name.rstrip("_").replace("_", "-")
         for function in (predict, evaluate)
         for name in inspect.signature(function).parameters
-    }
+    } | {"--" + field.name for field in dataclasses.fields(RunFlags)}
     named = set(re.findall(r"--[a-z][a-z-]*", PAGE)) - {"--help"}
     assert named - flags <= {"--count", "--size", "--val-fraction"}  # of `hierseg streets`
     for name in inspect.signature(predict).parameters:

@@ -10,6 +10,7 @@ import torch
 
 from hierseg.checkpoint import save_checkpoint
 from hierseg.commands.evaluate import evaluate
+from hierseg.commands.running import RunFlags
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import CAMVID, CITYSCAPES
 from hierseg.models import create_model
@@ -77,8 +78,8 @@ def test_windows_saved_maps_and_the_worst_page(
     weights = str(camvid / "camvid.safetensors")
     maps, page, out = tmp_path / "maps", tmp_path / "worst", tmp_path / "result.json"
     evaluate(
-        "camvid", camvid, weights=weights, device="cpu", json=out, mode="slide",
-        window=Size(32, 40), overlap=0.5, worst=1, out=page, save_predictions=maps,
+        "camvid", camvid, weights=weights, device="cpu", json=out, worst=1, out=page,
+        how=RunFlags(mode="slide", window=Size(32, 40), overlap=0.5), save_predictions=maps,
     )  # fmt: skip
     said = capsys.readouterr().out
     assert "2 images at scales 0.5 1, windows 32x40 overlapping by 0.5" in said
@@ -97,12 +98,13 @@ def test_windows_saved_maps_and_the_worst_page(
 
 def test_flags_that_do_not_go_together_are_refused(camvid: Path, tmp_path: Path) -> None:
     for flags, message in (
-        ({"window": Size(32, 32)}, "--window is for --mode slide"),
-        ({"overlap": 0.1}, "--overlap is for --mode slide"),
-        ({"mode": "slide", "overlap": 1.0}, "--overlap 1"),
-        ({"mode": "slide", "window": Size(8, 64)}, "--window 8x64"),
+        ({"how": RunFlags(window=Size(32, 32))}, "--window is for --mode slide"),
+        ({"how": RunFlags(overlap=0.1)}, "--overlap is for --mode slide"),
+        ({"how": RunFlags(mode="slide", overlap=1.0)}, "--overlap 1"),
+        ({"how": RunFlags(mode="slide", window=Size(8, 64))}, "--window 8x64"),
         ({"predictions": tmp_path, "flip": True}, "--flip is for a network"),
-        ({"predictions": tmp_path, "mode": "slide"}, "--mode slide is for a network"),
+        ({"predictions": tmp_path, "how": RunFlags(mode="slide")}, "--mode slide is for a network"),
+        ({"predictions": tmp_path, "how": RunFlags("mapillary")}, "--preset is for a network"),
         ({"predictions": tmp_path, "weights": "x"}, "--weights is for a network"),
         ({"predictions": tmp_path}, r"holds no \.png"),
         ({"worst": -1}, "--worst"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
+from hierseg.commands.running import WHOLE, PresetName, RunFlags, apply_preset, choose_windows
 from hierseg.errors import UsageError, UserError
 from hierseg.size import Size
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     Measure = Callable[
         [SegmentationDataset, int | None, Callable[[int, int], None], Sequence[Watcher]], Evaluation
     ]
-
-Mode = Literal["whole", "slide"]
 
 
 def evaluate(
@@ -38,14 +37,12 @@ def evaluate(
     cv: int = 0,
     long_edge: int | None = None,
     val_crop: Size | None = None,
-    mode: Mode = "whole",
-    window: Size | None = None,
-    overlap: float | None = None,
     predictions: Path | None = None,
     ids: Ids | None = None,
     worst: int = 0,
     out: Path = Path("evaluation"),
     save_predictions: Path | None = None,
+    how: RunFlags = WHOLE,
     measures: MeasureFlags = PLAIN,
 ) -> None:
     """Measure a network on a labelled split: mIoU, and IoU, precision and recall of each class.
@@ -64,20 +61,20 @@ def evaluate(
         cv: Cross-validation split of cityscapes (0 is the standard one) or kitti.
         long_edge: Pixels that the longer side of an image is run at; labels stay as they are.
         val_crop: Count the central crop of this size alone.
-        mode: whole, or slide: windows that overlap, their logits blended.
-        window: Size of the windows; by default a square of the image's shorter side.
-        overlap: Share of a window that its neighbour sees too, at least; 0.25 by default.
         predictions: Score this folder's one-channel PNG, NAME.png or NAME_....png, not a network.
         ids: What they hold: train ids, or the data set's own, as by default with --official.
         worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
         out: Folder of that page, and of what --calibration and --corruptions write.
         save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
+        how: How the network is run.
         measures: What is measured beside mIoU.
     """
     _check_numbers(limit, long_edge, val_crop, worst, json)
-    windows = _choose_windows(mode, window, overlap)
+    windows = choose_windows(how)
     more = Measures(measures, out, predictions is None)
-    _check_predictions(predictions, weights, scales, flip, windows, long_edge, val_crop)
+    given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
+    _check_predictions(predictions, *given)
+    scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
     held = choose_ids(ids, measures.official)
     measure = _choose_measure(predictions, held, weights, scales, flip, device, windows)
     dataset = _open(data, root, split, cv, long_edge, val_crop)
@@ -153,19 +150,6 @@ def _check_numbers(
         raise UserError(f"there is no folder {json.parent} for --json; make it or name another.")
 
 
-def _choose_windows(mode: Mode, window: Size | None, overlap: float | None) -> Windows | None:
-    from hierseg.inference.tiling import Windows
-
-    if mode == "slide":
-        if window is not None and min(window) < 32:
-            raise UsageError(f"--window {window} has a side under 32 pixels; give more.")
-        return Windows(window) if overlap is None else Windows(window, overlap)
-    for flag, value in (("--window", window), ("--overlap", overlap)):
-        if value is not None:
-            raise UsageError(f"{flag} is for --mode slide; add that, or leave it out.")
-    return None
-
-
 def _choose_measure(
     predictions: Path | None,
     ids: Ids,
@@ -230,6 +214,7 @@ def _by_label_maps(predictions: Path, ids: Ids) -> Measure:
 
 def _check_predictions(
     predictions: Path | None,
+    preset: PresetName | None,
     weights: str | None,
     scales: tuple[float, ...] | None,
     flip: bool,
@@ -241,6 +226,7 @@ def _check_predictions(
     if predictions is None:
         return
     given = {
+        "--preset": preset,
         "--weights": weights,
         "--scales": scales,
         "--flip": flip or None,

@@ -1,0 +1,71 @@
+"""Presets: what the published figures were evaluated with, and what goes before them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hierseg.checkpoint import save_checkpoint
+from hierseg.cli import main
+from hierseg.commands.running import PRESETS, apply_preset
+from hierseg.data.streets.layouts import draw_scenes, write_cityscapes
+from hierseg.labels import CITYSCAPES
+from hierseg.models import create_model
+from hierseg.size import Size
+
+
+def test_the_presets_are_what_was_published() -> None:
+    assert PRESETS["cityscapes"] == ((0.5, 1.0, 2.0), False, None)
+    assert PRESETS["mapillary"] == ((0.25, 0.5, 1.0, 2.0), True, 2177)
+
+
+def test_what_is_given_goes_before_a_preset() -> None:
+    assert apply_preset(None, None, False, None) == (None, False, None)
+    assert apply_preset(None, (1.0,), True, 500) == ((1.0,), True, 500)
+    assert apply_preset("cityscapes", None, False, None) == PRESETS["cityscapes"]
+    assert apply_preset("cityscapes", None, True, None) == ((0.5, 1.0, 2.0), True, None)
+    assert apply_preset("mapillary", (1.0,), False, 900) == ((1.0,), True, 900)
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("presets")
+    root = write_cityscapes(folder / "data", draw_scenes(3, Size(64, 128)))
+    weights = folder / "untrained.safetensors"
+    save_checkpoint(weights, create_model("lite0-ocr-hier"), CITYSCAPES)
+    words = ["evaluate", "--data", "cityscapes", "--root", root, "--weights", weights]
+    return [*map(str, words), "--device", "cpu", "--json", str(folder / "result.json")]
+
+
+@pytest.mark.parametrize(
+    ("flags", "scales", "flip", "note"),
+    [
+        (["--preset", "cityscapes"], [0.5, 1.0, 2.0], False, ""),
+        (["--preset", "cityscapes", "--scales", "1", "--flip"], [1.0], True, ""),
+        (
+            ["--preset", "mapillary", "--long-edge", "160"],
+            [0.25, 0.5, 1.0, 2.0],
+            True,
+            "long edge 160",
+        ),
+        (["--scales", "1", "2"], [1.0, 2.0], False, ""),
+    ],
+)
+def test_a_preset_reaches_the_evaluation(
+    words: list[str], flags: list[str], scales: list[float], flip: bool, note: str
+) -> None:
+    assert main([*words, *flags]) == 0
+    result = json.loads(Path(words[-1]).read_text())
+    assert (result["scales"], result["flip"], result["split_note"]) == (scales, flip, note)
+    assert result["images"] == 1
+
+
+def test_an_unknown_preset_is_wrong_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--preset", "kitti"])
+    assert left.value.code == 2
+    assert "cityscapes" in capsys.readouterr().err
