@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hierseg.errors import MissingExtraError
+from hierseg.errors import MissingExtraError, UserError
 from hierseg.training.folder import RunFolder
 from hierseg.training.journal import CsvTable, Journal
 from hierseg.training.pace import Pace, StepReport
@@ -39,6 +39,24 @@ def test_rows_after_the_saved_state_are_forgotten(tmp_path: Path) -> None:
     assert _rows(path) == []
 
 
+def test_half_a_row_is_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "steps.csv"
+    table = CsvTable(path, ("step", "loss"))
+    for step in (1, 12):
+        table.append({"step": step, "loss": 0.5})
+    path.write_bytes(path.read_bytes()[:-7])  # killed in the write: "12,0.5" became "1"
+    CsvTable(path, ("step", "loss"), until=1)
+    assert _rows(path) == [{"step": "1", "loss": "0.5"}]
+
+
+def test_a_table_that_cannot_grow_is_one_sentence(tmp_path: Path) -> None:
+    table = CsvTable(tmp_path / "steps.csv", ("step", "loss"))
+    table.path.unlink()
+    table.path.mkdir()
+    with pytest.raises(UserError, match=r"steps\.csv cannot be written .*--runtime\.resume"):
+        table.append({"step": 1})
+
+
 def test_the_journal_has_steps_and_epochs(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with Journal(folder, Progress()) as journal:
@@ -62,6 +80,17 @@ def test_tensorboard_reads_the_losses(tmp_path: Path) -> None:
         journal.write_step(_report(2))
     events = EventAccumulator(str(folder.tensorboard)).Reload()
     assert [(e.step, e.value) for e in events.Scalars("train/main")] == [(1, 1.25), (2, 1.25)]
+
+
+def test_tensorboard_has_no_step_twice_when_a_run_begins_anew(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = RunFolder(tmp_path)
+    for _ in range(2):  # killed before its first checkpoint
+        with Journal(folder, Progress()) as journal:
+            journal.write_step(_report(1))
+    events = EventAccumulator(str(folder.tensorboard)).Reload()
+    assert [event.step for event in events.Scalars("train/main")] == [1]
 
 
 def test_without_tensorboard_the_extra_is_named(

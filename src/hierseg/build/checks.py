@@ -115,6 +115,7 @@ def _check_optim(optim: OptimConfig) -> None:
         ("--optim.weight-decay", optim.weight_decay, optim.weight_decay >= 0, "0 or more"),
         ("--optim.epochs", optim.epochs, optim.epochs >= 1, "1 or more"),
         ("--optim.poly-exponent", optim.poly_exponent, optim.poly_exponent >= 0, "0 or more"),
+        ("--optim.turn", optim.turn, optim.turn >= 0, "0 or more"),
         ("--optim.turn-exponent", optim.turn_exponent, optim.turn_exponent >= 0, "0 or more"),
         ("--optim.rescale", optim.rescale, optim.rescale > 0, "above 0"),
         ("--optim.clip-norm", optim.clip_norm, optim.clip_norm >= 0, "0 or more"),
@@ -123,12 +124,6 @@ def _check_optim(optim: OptimConfig) -> None:
         ("--optim.ema-decay", optim.ema_decay, 0 <= optim.ema_decay < 1, "from 0 to below 1"),
     ):
         refuse_if(not fine, f"{flag} {value} is out of range; give one {range_}.")
-    turns = optim.schedule in ("scl-poly", "poly2")
-    refuse_if(
-        turns and not 0 < optim.turn < optim.epochs,
-        f"'{optim.schedule}' turns at epoch {optim.turn}, which must come within its "
-        f"{optim.epochs} epochs; change --optim.turn.",
-    )
     refuse_if(
         optim.amsgrad and optim.optimizer not in ("adam", "adamw"),
         f"--optim.amsgrad says nothing to {optim.optimizer}; leave it out or give "

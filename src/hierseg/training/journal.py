@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from hierseg.checkpoint.save import replacing, synchronise
-from hierseg.errors import MissingExtraError
+from hierseg.errors import MissingExtraError, UserError
 from hierseg.inference.rendering import Picture
 from hierseg.training.folder import RunFolder
 from hierseg.training.state import Progress
@@ -56,14 +56,24 @@ class CsvTable:
             writer.writerows(kept)
 
     def append(self, row: Mapping[str, float | int]) -> None:
-        """Add a row and close the file again, so that a killed run loses none."""
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, self.fields, restval="", extrasaction="ignore").writerow(
-                {
-                    name: f"{value:.6g}" if isinstance(value, float) else value
-                    for name, value in row.items()
-                }
-            )
+        """Add a row and close the file again, so that a killed run loses none.
+
+        Raises:
+            UserError: The file cannot be written.
+        """
+        written = {
+            name: f"{value:.6g}" if isinstance(value, float) else value
+            for name, value in row.items()
+        }
+        try:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, self.fields, restval="", extrasaction="ignore")
+                writer.writerow(written)
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be written ({error.strerror}); see to it and continue with "
+                "--runtime.resume."
+            ) from error
 
 
 class Journal:

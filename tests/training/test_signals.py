@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from hierseg.training.signals import RunStopped, StopRequest, ask_for_requeue
+
+
+def test_before_the_first_step_a_signal_ends_at_once() -> None:
+    with StopRequest(), pytest.raises(RunStopped, match=r"SIGUSR1 before its first step"):
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+
+def test_later_it_is_noted_and_a_second_interrupt_ends_at_once() -> None:
+    with StopRequest() as stop:
+        stop.wait = True
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert stop.received is signal.SIGTERM  # the first is what it is said to be
+        with pytest.raises(KeyboardInterrupt, match="twice"):
+            os.kill(os.getpid(), signal.SIGINT)
+    with StopRequest() as stop:
+        stop.wait = True
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(
+            KeyboardInterrupt, match=r"SIGINT here; continue with --runtime\.resume"
+        ):
+            stop.end("here")
+
+
+def test_what_comes_of_a_requeue_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "could not be asked to queue job 7 again" in ask_for_requeue("7")
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text("#!/bin/sh\necho 'no such job' >&2\nexit 1\n")
+    scontrol.chmod(0o755)
+    assert "refuses to queue job 7 again (no such job)" in ask_for_requeue("7")
