@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -43,9 +45,17 @@ dump_all_images dump_for_submission dump_for_auto_labelling dump_topn dump_topn_
 )
 
 
+def is_group(hint: object) -> bool:
+    """Whether a parameter stands for several flags."""
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
+
+
 def _flags_of(command: str) -> set[str]:
-    parameters = inspect.signature(COMMANDS[command].load()).parameters
-    return {"--" + name.rstrip("_").replace("_", "-") for name in parameters}
+    function = COMMANDS[command].load()
+    names = list(inspect.signature(function).parameters)
+    for hint in get_type_hints(function).values():
+        names += [field.name for field in dataclasses.fields(hint)] if is_group(hint) else []
+    return {"--" + name.rstrip("_").replace("_", "-") for name in names}
 
 
 def test_every_flag_of_the_original_is_there_once_and_in_some_table() -> None:

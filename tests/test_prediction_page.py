@@ -63,6 +63,6 @@ def test_the_flags_are_those_that_there_are() -> None:
     named = set(re.findall(r"--[a-z][a-z-]*", PAGE)) - {"--help"}
     assert named - flags <= {"--count", "--size", "--val-fraction"}  # of `hierseg streets`
     for name in inspect.signature(predict).parameters:
-        assert name in ("sources", "weights", "device", "data", "root", "split", "cv") or (
+        assert name in ("sources", "weights", "device", "dataset") or (
             "--" + name.rstrip("_").replace("_", "-") in named
         ), name

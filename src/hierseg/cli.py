@@ -97,9 +97,10 @@ def _run(words: list[str]) -> int:
         return 0
     name, rest = words[0], words[1:]
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
+        is_flag = name.startswith("-")
+        near = [] if is_flag else difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
         hint = f"did you mean '{near[0]}'?" if near else "`hierseg --help` lists them."
-        kind = "flag" if name.startswith("-") else "command"
+        kind = "flag" if is_flag else "command"
         raise UsageError(f"there is no {kind} '{name}'; {hint}")
     if name in OF_RECIPES:
         return int(_run_recipe(name, rest) or 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,25 @@ if TYPE_CHECKING:
     from hierseg.models import SegmentationNetwork
 
 
+@dataclass(frozen=True)
+class DatasetFlags:
+    """A data set to segment instead of sources."""
+
+    data: str | None = None
+    """Segment a data set instead of sources, by its name, or a file that describes it."""
+    root: Path | None = None
+    """Folder that holds the data set; a file that describes one says by itself."""
+    split: str = "val"
+    """Split of the data set."""
+    cv: int = 0
+    """Cross-validation split of cityscapes (0 is the standard one) or kitti."""
+
+
+NO_DATASET = DatasetFlags()
+
+
 def choose_images(
-    sources: tuple[str, ...],
-    out: Path,
-    data: str | None,
-    root: Path | None,
-    split: str,
-    cv: int,
+    sources: tuple[str, ...], out: Path, flags: DatasetFlags
 ) -> tuple[list[Path], SegmentationDataset | None]:
     """The images, and the data set that they are of where one is named.
 
@@ -31,15 +44,15 @@ def choose_images(
     from hierseg.data import DataOptions, open_dataset
     from hierseg.inference import find_images
 
-    if data is None:
-        if root is not None:
+    if flags.data is None:
+        if flags.root is not None:
             raise UsageError("--root is a data set's folder; name the data set with --data.")
         return find_images(sources, exclude=out), None
     if sources:
         raise UsageError("name images, or a data set with --data; not both.")
     # Images alone are asked for, so a label map may be missing.
-    options = DataOptions(cv=cv)
-    dataset = open_dataset(data, root, split, keep_unpaired=True, options=options)
+    options = DataOptions(cv=flags.cv)
+    dataset = open_dataset(flags.data, flags.root, flags.split, keep_unpaired=True, options=options)
     return [sample.image for sample in dataset.samples], dataset
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from hierseg.commands.chosen import NO_DATASET, DatasetFlags
 from hierseg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,11 +41,8 @@ def predict(
     from_: float | None = None,
     to: float | None = None,
     frames: bool = False,
-    data: str | None = None,
-    root: Path | None = None,
-    split: str = "val",
-    cv: int = 0,
     long_edge: int | None = None,
+    dataset: DatasetFlags = NO_DATASET,
 ) -> int:
     """Segment images: label maps, overlays, and a page, index.html, that shows them. Or a video:
     an overlay video, NAME_overlay.mp4, and label frames, NAME_frames/000123_labels.png.
@@ -71,11 +69,8 @@ def predict(
         from_: Of a video, seconds from its beginning where to start.
         to: Of a video, seconds from its beginning where to end.
         frames: Of a video, write each frame and its overlay too, and the page of them all.
-        data: Segment a data set instead of sources, by its name, or a file that describes it.
-        root: Folder that holds the data set; a file that describes one says by itself.
-        split: Split of the data set.
-        cv: Cross-validation split of cityscapes (0 is the standard one) or kitti.
         long_edge: Pixels that the longer side of an image is run at; outputs are of its own size.
+        dataset: A data set to segment instead of sources.
     """
     from hierseg.commands.video import choose_clip, refuse_clip
     from hierseg.inference.video import is_video
@@ -83,10 +78,10 @@ def predict(
     asked = _Asked(
         out, weights, scales, flip, device, save, batch, max_pixels, overwrite, long_edge
     )
-    if data is None and any(map(is_video, sources)):
+    if dataset.data is None and any(map(is_video, sources)):
         return _predict_video(asked, sources, choose_clip(every, from_, to), frames)
     refuse_clip(every, from_, to, frames)
-    return _predict_images(asked, sources, data, root, split, cv)
+    return _predict_images(asked, sources, dataset)
 
 
 class _Asked(NamedTuple):
@@ -148,21 +143,14 @@ class _Asked(NamedTuple):
         )
 
 
-def _predict_images(
-    asked: _Asked,
-    sources: tuple[str, ...],
-    data: str | None,
-    root: Path | None,
-    split: str,
-    cv: int,
-) -> int:
+def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags) -> int:
     from rich.console import Console
 
     from hierseg.commands.chosen import choose_images, describe_dataset
     from hierseg.inference import run_folder
     from hierseg.inference.run_page import write_run_page
 
-    images, dataset = choose_images(sources, asked.out, data, root, split, cv)
+    images, dataset = choose_images(sources, asked.out, flags)
     about = {} if dataset is None else describe_dataset(dataset)
     settings = asked.settings(SAVED_OF_IMAGES, about)
     predictor = asked.load(settings, dataset)
