@@ -48,7 +48,12 @@ def test_measures_are_in_table_json_and_pictures(
     evaluate("cityscapes", json=plain, **common)
     assert not out.exists()
     capsys.readouterr()
-    evaluate("cityscapes", json=full, measures=MeasureFlags(True, True, ("fog",)), **common)
+    evaluate(
+        "cityscapes",
+        json=full,
+        measures=MeasureFlags(boundary=True, calibration=True, corruptions=("fog",)),
+        **common,
+    )
     content, before = json.loads(full.read_text()), json.loads(plain.read_text())
     assert {key: content[key] for key in before} == before
     assert set(content) - set(before) == {"boundary", "calibration", "corruptions"}
