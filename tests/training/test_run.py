@@ -1,0 +1,51 @@
+"""Options that change how a network learns and not what it learns."""
+
+from __future__ import annotations
+
+import csv
+import functools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hierseg.config import Experiment
+from hierseg.training import train
+
+from .conftest import change
+
+
+def _train(tiny: Experiment, out: Path, **model: Any) -> tuple[list[float], dict[str, Any]]:
+    """Losses of two steps, and the weights after them."""
+    tiny = change(change(tiny, "runtime", out=out, limit_batches=2), "optim", epochs=1)
+    folder = train(change(tiny, "model", **model))
+    with (folder / "steps.csv").open(newline="") as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    return losses, load_file(folder / "last.safetensors")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["grad_checkpoint", "compile"])
+def test_the_same_is_learnt(
+    tiny: Experiment, tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # torch's own code generator takes minutes; what stands around it is ours.
+    compile_eagerly = functools.partial(torch.compile, backend="eager")
+    monkeypatch.setattr(torch, "compile", compile_eagerly)
+    losses, weights = _train(tiny, tmp_path / "plain")
+    found, other = _train(tiny, tmp_path / "other", **{option: True})
+    assert found == pytest.approx(losses, rel=1e-4)
+    assert other.keys() == weights.keys()
+    for name, tensor in weights.items():
+        torch.testing.assert_close(other[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+@pytest.mark.slow
+def test_a_frozen_trunk_is_that_of_the_start(tiny: Experiment, tmp_path: Path) -> None:
+    _, weights = _train(tiny, tmp_path / "first", freeze_trunk=True)
+    _, again = _train(tiny, tmp_path / "second", freeze_norms=True)
+    moved = {name for name, tensor in weights.items() if not tensor.equal(again[name])}
+    assert any("conv" in name for name in moved if name.startswith("trunk."))
+    assert not any("running" in name for name in moved if name.startswith("trunk."))
