@@ -131,10 +131,18 @@ def test_a_part_is_worked_on_once_at_a_time(
     with Journal(Places(out, "dash", Shard(1, 2))):
         with pytest.raises(UserError, match="another process"):
             autolabel(predictor, dataset, out, Shard(1, 2))
-        with pytest.raises(UserError, match=r"dash\.1of2\.jsonl' still runs"):
+        with pytest.raises(UserError, match=r"part 1/2\); wait"):
             autolabel(predictor, dataset, out)
+        with pytest.raises(UserError, match=r"part 1/2\); wait"):
+            autolabel(predictor, dataset, out, Shard(1, 3))
         assert autolabel(predictor, dataset, out, Shard(2, 2)).images == 3
-    assert autolabel(predictor, dataset, out).images == 6
+    with (
+        Journal(Places(out, "dash", Shard())),
+        pytest.raises(UserError, match=r"all of them\); wait"),
+    ):
+        autolabel(predictor, dataset, out, Shard(1, 2))
+    with Journal(Places(out, "dash.2", Shard())):  # another split
+        assert autolabel(predictor, dataset, out).images == 6
 
 
 def test_images_that_cannot_be_read_are_said_and_tried_again(

@@ -93,6 +93,27 @@ class Places:
         """A hidden folder for files that are not whole yet, there while the part is worked on."""
         return self.out / f".{self._name('', '.work')}"
 
+    def require_apart(self) -> None:
+        """UserError where a process works on images of this part too: the whole, or a part of
+        another number of parts.
+        """
+        whole = Places(self.out, self.split, Shard())
+        mine = re.compile(rf"{re.escape(whole.work.stem)}\.\d+of{self.shard.parts}")
+        for work in sorted(self.out.glob(f"{whole.work.stem}*.work")):
+            if work == self.work or (not self.shard.is_whole and mine.fullmatch(work.stem)):
+                continue
+            if work.stem != whole.work.stem and not re.search(r"\.\d+of\d+$", work.stem):
+                continue  # of another split, whose name goes on
+            held = lock(work / "lock") if (work / "lock").exists() else None
+            if held is not None:
+                held.close()
+            elif (work / "lock").exists():
+                part = work.stem.removeprefix(f"{whole.work.stem}.").replace("of", "/")
+                raise UserError(
+                    f"another process labels the same images in '{self.out}' ("
+                    f"{'all of them' if work == whole.work else f'part {part}'}); wait for it."
+                )
+
 
 class Journal:
     """The records of a part while it is worked on; none else may work on it meanwhile.

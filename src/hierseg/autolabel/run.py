@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +13,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from hierseg.autolabel.counting import count_labels, quantise, recount
-from hierseg.autolabel.journal import Journal, Places, Shard, lock
+from hierseg.autolabel.journal import Journal, Places, Shard
 from hierseg.autolabel.picture import draw_summary
 from hierseg.autolabel.summary import AutoSummary, summarise
 from hierseg.data import Sample, SegmentationDataset
@@ -57,7 +59,7 @@ def autolabel(
     Images are run one at a time: together, they would come out alike up to rounding alone, and a
     run that was killed is to give what one that was not gives, to the byte. What any part has done
     in this folder is not done again. The whole, ``Shard(1, 1)``, takes over the records of the
-    parts that have come to their end.
+    parts, none of which may be running still.
 
     Args:
         predictor: Its label space says the raw ids.
@@ -86,6 +88,7 @@ def autolabel(
     out.mkdir(parents=True, exist_ok=True)
     places = Places(out, dataset.split, shard)
     with Journal(places) as journal, pixels_counted_here():
+        places.require_apart()
         earlier = _find_earlier(header, places)
         run = _Run(header, places, journal, shard.choose(tasks), earlier)
         try:
@@ -125,7 +128,6 @@ def _list_tasks(dataset: SegmentationDataset, root: Path | None) -> tuple[list[_
 
 def _find_earlier(header: AutoHeader, places: Places) -> list[AutoRecords]:
     """What all parts have recorded of this split; UsageError where they had other settings."""
-    own = places.records
     found = [part for part in find_auto_records(places.out) if part.header.split == header.split]
     for part in found:
         was, now = dict(part.header.settings), dict(header.settings)
@@ -138,31 +140,12 @@ def _find_earlier(header: AutoHeader, places: Places) -> list[AutoRecords]:
                 f"'{part.path}' is of labels that were made with other {', '.join(differing)}; "
                 f"choose another --out, or remove what is there of {header.split}."
             )
-        if places.shard.is_whole and part.path != own and _is_running(part, places):
-            raise UserError(
-                f"the process that writes '{part.path}' still runs; give this command without "
-                "--shard when it has ended."
-            )
     return found
-
-
-def _work_of(part: AutoRecords) -> Path:
-    return part.path.with_name(f".{part.path.stem}.work")
-
-
-def _is_running(part: AutoRecords, places: Places) -> bool:
-    path = _work_of(part) / "lock"
-    if not path.exists():
-        return False
-    held = lock(path)
-    if held is not None:
-        held.close()
-    return held is None
 
 
 def _remove_part(part: AutoRecords, places: Places) -> None:
     """Remove what a shard has said: the whole says it now, the same as if it had done it all."""
-    if part.path == places.records or not part.header.complete:
+    if part.path == places.records:
         return
     number = part.path.stem.removeprefix(places.records.stem)
     for path in (
@@ -170,6 +153,7 @@ def _remove_part(part: AutoRecords, places: Places) -> None:
         *(p.with_name(f"{p.stem}{number}{p.suffix}") for p in (places.summary, places.picture)),
     ):
         path.unlink(missing_ok=True)
+    shutil.rmtree(places.out / f".{part.path.stem}.work", ignore_errors=True)  # of a killed one
 
 
 class _Run:
@@ -226,7 +210,7 @@ class _Run:
         for place, values in ((task.confidence, confidence), (task.label, prediction.raw_ids())):
             path = self.places.out / place
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = self.places.work / place.replace("/", "__")
+            part = self.places.work / f"{threading.get_ident()}.png"  # one at a time of a thread
             write_picture(part, values).replace(path)
         classes, histogram = count_labels(prediction.labels, confidence, self.header)
         status = self._status(task.image)

@@ -18,6 +18,10 @@ def build_options(data: DataConfig) -> DataOptions:
     """What the training split is asked for; of Cityscapes, the published rules unless others are
     given.
     """
+    refuse_if(
+        data.auto_root is not None and "auto" not in (data.extra, data.labels),
+        "--data.auto-root is for auto-labels; add --data.extra auto, or leave it out.",
+    )
     if data.name != CITY_NAME:
         return DataOptions(data.cv, data.labels)
     rules = ExtraRules(data.auto_threshold, mask_outer=data.mask_outer)

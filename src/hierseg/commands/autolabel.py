@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hierseg.commands.labelling import choose_run
+from hierseg.commands.running import PresetName
 from hierseg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ def autolabel(
     weights: str | None = None,
     scales: tuple[float, ...] | None = None,
     flip: bool = False,
+    long_edge: int | None = None,
+    preset: PresetName | None = None,
     device: str = "auto",
     shard: str = "1/1",
     threshold: float = 0.5,
@@ -46,6 +50,9 @@ def autolabel(
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
         scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
         flip: Average with the mirrored image, at twice the time.
+        long_edge: Pixels that the longer side of an image is run at; labels are of its own size.
+        preset: The published scales, mirror image and long edge of this data set, but for those
+            that are given.
         device: auto, cpu, or cuda.
         shard: Part i/n of the images.
         threshold: Confidence from which on the summary counts a pixel as kept.
@@ -54,7 +61,7 @@ def autolabel(
 
     from hierseg.autolabel import Shard, format_table
     from hierseg.autolabel import autolabel as run
-    from hierseg.build import check_scales, choose_device
+    from hierseg.build import choose_device
     from hierseg.checkpoint import load_model
     from hierseg.commands.chosen import choose_space
     from hierseg.inference import Predictor
@@ -63,13 +70,12 @@ def autolabel(
     part = Shard.parse(shard)
     if not 0 <= threshold <= 1:
         raise UsageError(f"--threshold {threshold:g} is no confidence; give one from 0 to 1.")
-    if scales is not None:
-        check_scales(scales, "--scales")
+    how = choose_run(preset, scales, flip, long_edge)
     network = load_model(weights, choose_device(device, "--device"))
     dataset = _open(data, root, split, network)
     keep_freed_memory()
     space = choose_space(network, dataset)
-    predictor = Predictor(network, scales, flip, label_space=space)
+    predictor = Predictor(network, how.scales, how.flip, label_space=space, long_edge=how.long_edge)
     summary = run(predictor, dataset, out, part, threshold, root, Console(stderr=True))
     print(format_table(summary))
     return _report(summary, out)

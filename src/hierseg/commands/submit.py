@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hierseg.commands.labelling import choose_run
+from hierseg.commands.running import Preset, PresetName
 from hierseg.errors import UsageError, UserError
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ def submit(
     weights: str | None = None,
     scales: tuple[float, ...] | None = None,
     flip: bool = False,
+    long_edge: int | None = None,
+    preset: PresetName | None = None,
     device: str = "auto",
     predictions: Path | None = None,
 ) -> None:
@@ -38,6 +42,9 @@ def submit(
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
         scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
         flip: Average with the mirrored image, at twice the time.
+        long_edge: Pixels that the longer side of an image is run at; labels are of its own size.
+        preset: The published scales, mirror image and long edge of this data set, but for those
+            that are given.
         device: auto, cpu, or cuda.
         predictions: Take this folder's label maps in raw ids, NAME.png or NAME_....png, of
             `hierseg predict`, `hierseg autolabel` or anyone, instead of a network's.
@@ -49,22 +56,39 @@ def submit(
     find_form(data)
     _check_out(out)
     if predictions is not None:
-        for flag, value in (("--weights", weights), ("--scales", scales), ("--flip", flip or None)):
-            if value is not None:
-                raise UsageError(
-                    f"{flag} is for a network, and --predictions has none; leave it out."
-                )
+        _refuse_with_predictions(weights, scales, flip, long_edge, preset)
+    how = choose_run(preset, scales, flip, long_edge)
     dataset = open_dataset(data, root, split, keep_unpaired=True)
     check_names(dataset)
     work = out.with_name(f"{out.name}.work")
     if predictions is None:
-        _label(dataset, root, work, weights, scales, flip, device)
+        _label(dataset, root, work, weights, how, device)
     files = _find_maps(dataset, predictions or work)
     with show_progress("checking and packing") as on_progress:
         size = write_submission(out, dataset, files, on_progress)
     if predictions is None:
         shutil.rmtree(work)
     print(f"{len(files)} label maps, {size / 1e6:.1f} MB: {out}")
+
+
+def _refuse_with_predictions(
+    weights: str | None,
+    scales: tuple[float, ...] | None,
+    flip: bool,
+    long_edge: int | None,
+    preset: PresetName | None,
+) -> None:
+    """UsageError for what only a network's run can heed."""
+    given = {
+        "--weights": weights,
+        "--scales": scales,
+        "--flip": flip or None,
+        "--long-edge": long_edge,
+        "--preset": preset,
+    }
+    for flag, value in given.items():
+        if value is not None:
+            raise UsageError(f"{flag} is for a network, and --predictions has none; leave it out.")
 
 
 def _check_out(out: Path) -> None:
@@ -81,26 +105,24 @@ def _label(
     root: Path | None,
     work: Path,
     weights: str | None,
-    scales: tuple[float, ...] | None,
-    flip: bool,
+    how: Preset,
     device: str,
 ) -> None:
     """Label every image, into a folder that an interrupted run goes on in."""
     from rich.console import Console
 
     from hierseg.autolabel import autolabel
-    from hierseg.build import check_scales, choose_device
+    from hierseg.build import choose_device
     from hierseg.checkpoint import load_model
     from hierseg.evaluation.evaluate import check_classes
     from hierseg.inference import Predictor
     from hierseg.inference.memory import keep_freed_memory
 
-    if scales is not None:
-        check_scales(scales, "--scales")
     network = load_model(weights, choose_device(device, "--device"))
     check_classes(network, dataset)
     keep_freed_memory()
-    predictor = Predictor(network, scales, flip, label_space=dataset.label_space)
+    space = dataset.label_space
+    predictor = Predictor(network, how.scales, how.flip, label_space=space, long_edge=how.long_edge)
     summary = autolabel(predictor, dataset, work, root=root, console=Console(stderr=True))
     for image, reason in summary.skipped.items():
         raise UserError(

@@ -155,8 +155,8 @@ def read_auto_records(path: Path) -> AutoRecords:
                 found.skipped.pop(record.image, None)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, UserError) as error:
         raise UserError(
-            f"'{path}' is not readable as records of auto-labels; remove it and make them anew "
-            "with `hierseg autolabel`."
+            f"'{path}' is not readable as records of auto-labels; keep it elsewhere, or, if "
+            "`hierseg autolabel` wrote it, remove it and label anew."
         ) from error
     return found
 
