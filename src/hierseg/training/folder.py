@@ -27,8 +27,8 @@ from hierseg.settings import list_differences, list_settings, name_flag
 FREE_SETTINGS = frozenset(
     {
         "runtime.out", "runtime.resume", "runtime.device", "runtime.log_every", "data.root",
-        "data.auto_root", "data.workers", "runtime.save_steps", "runtime.save_minutes", "runtime.keep",
-        "model.grad_checkpoint",
+        "data.auto_root", "data.workers", "runtime.save_steps", "runtime.save_minutes",
+        "runtime.keep", "model.grad_checkpoint",
     }
 )  # fmt: skip
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "lightning-fabric")
