@@ -20,7 +20,7 @@ class Command(NamedTuple):
         return loaded
 
 
-OF_RECIPES = ("train", "samples")
+OF_RECIPES = ("train", "samples", "plan")
 """Commands whose first word is a recipe, and whose flags are its values; their functions take the
 experiment, and one more dataclass where they have flags of their own."""
 
@@ -40,6 +40,9 @@ COMMANDS = {
     ),
     "check": Command("hierseg.commands.check:check", "say what is wrong with a data set"),
     "train": Command("hierseg.commands.train:train", "train a model by a recipe"),
+    "plan": Command(
+        "hierseg.commands.plan:plan", "say what memory and work a recipe needs, and what would fit"
+    ),
     "samples": Command(
         "hierseg.commands.samples:samples", "write what a recipe would train on, as pictures"
     ),

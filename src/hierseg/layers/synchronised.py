@@ -34,7 +34,8 @@ class _Normalise(torch.autograd.Function):
         dist.all_gather(parts, moments)
         # The variance within processes and that between them: a difference of sums of squares would
         # lose what a small variance is made of.
-        means, variances, counts = torch.stack(parts).split([len(mean), len(mean), 1], 1)
+        together = torch.stack(parts)
+        (means, variances), counts = together[:, :-1].chunk(2, 1), together[:, -1:]
         count = counts.sum()
         shares = counts / count
         mean = (shares * means).sum(0)

@@ -1,0 +1,81 @@
+"""The plan of a run: estimates, and what would make it fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hierseg.config import Experiment
+from hierseg.labels import LabelSpace
+from hierseg.planning.advice import Advice, advise_evaluation, advise_training
+from hierseg.planning.estimate import Estimate, estimate_evaluation, estimate_training
+from hierseg.planning.overheads import add_overheads, read_resident
+from hierseg.size import Size
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run needs.
+
+    Attributes:
+        training: A step of one process.
+        evaluation: One image.
+        for_training: What was tried to make a step fit; none where it fits, or nothing was asked.
+        for_evaluation: The same for an evaluation.
+    """
+
+    training: Estimate
+    evaluation: Estimate
+    for_training: tuple[Advice, ...] | None = None
+    for_evaluation: tuple[Advice, ...] | None = None
+
+
+class Planner:
+    """Makes plans for data of these classes and sizes.
+
+    Args:
+        space: The classes.
+        size: Of an image at validation.
+        processes: Of the run.
+        limit: Bytes of a GPU; None plans for this machine's CPU.
+    """
+
+    def __init__(
+        self, space: LabelSpace, size: Size, processes: int = 1, limit: int | None = None
+    ) -> None:
+        self._space = space
+        self._size = size
+        self._processes = processes
+        self._limit = limit
+        self._program = read_resident() if limit is None else None
+        self._on_progress: Callable[[int], None] = lambda _done: None
+        self._done = 0
+
+    def plan(
+        self, experiment: Experiment, on_progress: Callable[[int], None] | None = None
+    ) -> Plan:
+        """Estimate a run; ``on_progress`` is called with the estimates that are done."""
+        if on_progress is not None:
+            self._on_progress = on_progress
+        training, evaluation = self.of_training(experiment), self.of_evaluation(experiment)
+        limit = self._limit
+        tried: tuple[Advice, ...] | None = None
+        tried_evaluation: tuple[Advice, ...] | None = None
+        if limit is not None and training.total > limit:
+            tried = tuple(advise_training(experiment, limit, training, self.of_training))
+        if limit is not None and evaluation.total > limit:
+            tried_evaluation = tuple(advise_evaluation(experiment, limit, self.of_evaluation))
+        return Plan(training, evaluation, tried, tried_evaluation)
+
+    def of_training(self, experiment: Experiment) -> Estimate:
+        """A training step, with what is not tensors."""
+        return self._finish(estimate_training(experiment, self._space, self._processes))
+
+    def of_evaluation(self, experiment: Experiment) -> Estimate:
+        """The evaluation of an image, with what is not tensors."""
+        return self._finish(estimate_evaluation(experiment, self._space, self._size))
+
+    def _finish(self, estimate: Estimate) -> Estimate:
+        self._done += 1
+        self._on_progress(self._done)
+        return add_overheads(estimate, self._program)
