@@ -49,6 +49,13 @@ def test_shares_before_and_after_the_threshold(summary: AutoSummary) -> None:
     ]  # fmt: skip
 
 
+def test_a_confidence_at_the_threshold_is_kept_as_the_loader_keeps_it() -> None:
+    header = AutoHeader("mine", "dash", "/x", SPACE, {}, 0.2)  # 51 of 255
+    values = np.array([[50, 51, 52]], np.uint8)
+    classes, _ = count_labels(np.zeros((1, 3), np.uint8), values, header)
+    assert classes == {"0": (3, 153, 2)}
+
+
 def test_the_table_and_the_json_say_so(summary: AutoSummary) -> None:
     lines = format_table(summary).splitlines()
     assert lines[0] == "mine dash: 2 images labelled"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,6 +189,25 @@ def test_what_cannot_be_asked_for(
     words = ("evaluate", "--data", "camvid", "--root", tmp_path, "--official")
     assert cli.main([str(word) for word in words]) == 2
     assert "--official is for cityscapes" in capsys.readouterr().err
+
+
+def test_figures_that_differ_are_an_error_after_all_is_written(
+    streets: Path,
+    maps: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, out = official_module.run_official, tmp_path / "result.json"
+
+    def differ(*arguments: Any) -> official_module.OfficialScores:
+        scores = run(*arguments)
+        return dataclasses.replace(scores, iou={**scores.iou, "car": scores.iou["car"] + 2e-6})
+
+    monkeypatch.setattr(official_module, "run_official", differ)
+    assert _evaluate(streets, "--predictions", maps, "--json", out, "--limit", "1") == 1
+    assert "differ from ours by up to 2.0e-06" in capsys.readouterr().err
+    assert json.loads(out.read_text())["official"]["largest_difference"] > 1e-6
 
 
 def test_what_the_script_says_is_passed_on(
