@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import torch
+
 from hierseg.data.parallel import prepare_worker
 from hierseg.errors import UserError
 
@@ -31,13 +33,18 @@ def prepare_loader_process(worker: int) -> None:
 
 
 @contextmanager
-def naming_dead_processes() -> Iterator[None]:
-    """Turn torch's error about a process of the loader that died, which it raises anywhere, into a
-    UserError.
+def naming_failures() -> Iterator[None]:
+    """Turn into a UserError what torch says of a process of the loader that died, which it does
+    anywhere, and of memory that does not suffice.
     """
     try:
         yield
     except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise UserError(
+                "there is not enough memory for a step; give a smaller --data.batch (and "
+                "--optim.accumulate) or --data.crop, or --model.grad-checkpoint."
+            ) from error
         if "DataLoader worker" not in str(error):
             raise
         raise UserError(

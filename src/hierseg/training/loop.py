@@ -16,7 +16,7 @@ from hierseg.processes import Launch
 from hierseg.training.display import Display, format_duration, make_display
 from hierseg.training.ending import agree, end_if_lost
 from hierseg.training.engine import Engine, launch_engine
-from hierseg.training.feeding import group_batches, naming_dead_processes
+from hierseg.training.feeding import group_batches, naming_failures
 from hierseg.training.folder import RunFolder
 from hierseg.training.freezing import hold_frozen
 from hierseg.training.journal import Journal, NoJournal
@@ -72,7 +72,7 @@ def train_with(experiment: Experiment, engine: Engine, stop: StopRequest | None 
         keeper = Keeper(run, journal)
         stop.wait = True
         try:
-            with naming_dead_processes():
+            with naming_failures():
                 while progress.epoch < experiment.optim.epochs:
                     train_epoch(run, display, journal, keeper, stop)
                     finish_epoch(run, display, journal, keeper, stop)

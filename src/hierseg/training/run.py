@@ -6,6 +6,7 @@ import math
 import sys
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,11 +17,12 @@ from torch.utils.data import DataLoader
 from hierseg import build
 from hierseg.config import Experiment
 from hierseg.data import TrainingSamples
+from hierseg.errors import UserError
 from hierseg.inference.memory import keep_freed_memory
 from hierseg.layers import synchronise_norms
 from hierseg.losses import CombinedLoss
 from hierseg.models import SegmentationNetwork
-from hierseg.processes import Launch
+from hierseg.processes import Launch, sum_over_processes
 from hierseg.training.averaging import WeightAverage
 from hierseg.training.checkpoints import Checkpoints
 from hierseg.training.depthwise import run_depthwise_in_float
@@ -82,6 +84,7 @@ def prepare_run(
     checkpoints = Checkpoints(folder.states, runtime.keep, folder.state, say)
     with first_of_all(fabric):  # it sets aside what is damaged
         saved = checkpoints.read() if runtime.resume else None
+    _check_all_found_it(fabric, saved, folder)
     space = data.train.label_space
     network = build.build_network(experiment, space, data.train.statistics)
     if saved is None:
@@ -118,6 +121,21 @@ def prepare_run(
         state=state,
         checkpoints=checkpoints,
     )
+
+
+def _check_all_found_it(
+    fabric: Fabric, saved: tuple[Path, dict[str, Any]] | None, folder: RunFolder
+) -> None:
+    """Refuse to resume where the processes do not see the same checkpoint: on several machines some
+    would start anew, silently.
+    """
+    step = -1 if saved is None else int(saved[1].get("progress", {}).get("step", -1))
+    total = sum_over_processes(torch.tensor(step, device=fabric.device))
+    if int(total) != step * fabric.world_size:
+        raise UserError(
+            f"the processes do not find the same checkpoint in {folder.states}; give --runtime.out "
+            "a folder that all machines share."
+        )
 
 
 def _adapt(network: SegmentationNetwork, experiment: Experiment, fabric: Fabric) -> None:
