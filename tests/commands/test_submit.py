@@ -21,6 +21,9 @@ from hierseg.data.streets.layouts import (
     write_kitti,
     write_mapillary,
 )
+from hierseg.errors import UserError
+from hierseg.evaluation.label_files import LabelFile
+from hierseg.evaluation.submission import write_submission
 from hierseg.inference import Predictor
 from hierseg.models import create_model
 from hierseg.size import Size
@@ -170,3 +173,9 @@ def test_names_that_are_not_the_benchmarks_are_refused(
     image.rename(image.with_name("first.png"))
     assert _submit("kitti", root, tmp_path / "s.zip") == 1
     assert "'first' is no name of an image of kitti, as 000000_10 is" in capsys.readouterr().err
+    assert not (tmp_path / "s.zip.work").exists()  # said before hours of labelling
+    dataset = open_dataset("kitti", root, "test")
+    file = LabelFile("first", root / "training" / "semantic" / "000000_10.png", Size(64, 96))
+    with pytest.raises(UserError, match="no name of an image"):
+        write_submission(tmp_path / "s.zip", dataset, [file])
+    assert not (tmp_path / "s.zip").exists()
