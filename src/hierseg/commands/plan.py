@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from hierseg.planning.advice import Advice
 
 
+MOST_CLASSES = 255
+"""Labels have eight bits, and one value stands for what is ignored."""
+
+
 @dataclass(frozen=True)
 class PlanFlags:
     """What is planned for, beside the flags of training."""
@@ -85,6 +89,10 @@ def _describe_data(experiment: Experiment, flags: PlanFlags) -> tuple[LabelSpace
     elif data.val_crop is not None:
         size = data.val_crop
     if flags.classes is not None:
+        if not 1 <= flags.classes <= MOST_CLASSES:
+            raise UsageError(
+                f"{flags.classes} classes cannot be; give --classes from 1 to {MOST_CLASSES}."
+            )
         names = tuple(f"class {number}" for number in range(flags.classes))
         colors = tuple((number % 256, 0, 0) for number in range(flags.classes))
         space = LabelSpace("planned", names, colors, tuple(range(flags.classes)))
