@@ -48,6 +48,8 @@ class Keeper:
         if self._run.fabric.is_global_zero:
             self._journal.synchronise()
             self._run.checkpoints.write(content, progress.step, progress.epoch)
+        # One that ends now takes the others along, the first within its write.
+        self._run.fabric.barrier()
         self._saved_at, self._saved_step = time.monotonic(), progress.step
         self._is_owed = False
 
