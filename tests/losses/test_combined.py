@@ -127,3 +127,20 @@ def test_bf16_logits_give_float32_losses(output: Output, labels: Tensor) -> None
     for name, loss in losses.items():
         assert loss.dtype == torch.float32
         assert loss.item() == pytest.approx(full[name].item(), rel=0.02)
+
+
+def test_logits_are_resized_to_the_labels_once_where_they_must(
+    output: Output, labels: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resized: list[tuple[int, ...]] = []
+    interpolate = functional.interpolate
+
+    def note(x: Tensor, *arguments: object, **named: object) -> Tensor:
+        resized.append(tuple(x.shape[-2:]))
+        return interpolate(x, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(functional, "interpolate", note)
+    CombinedLoss(RegionMutualInformation(), 0.4)(output, labels)
+    assert resized == []  # fused and auxiliary logits come at the size of the image
+    CombinedLoss(RegionMutualInformation(), 0.4, 0.05)(output, labels)
+    assert resized == [(12, 20)]
