@@ -31,9 +31,15 @@ EPOCH = 15  # steps: 60 images, batches of 2, 2 batches a step
 
 
 def _start(
-    root: Path, out: Path, resume: bool = False, prepare: Callable[[], None] | None = None
+    root: Path,
+    out: Path,
+    resume: bool = False,
+    prepare: Callable[[], None] | None = None,
+    processes: int = 1,
 ) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "hierseg", "train", "streets-lite0", *FLAGS]
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+    command = [sys.executable, *(launcher if processes > 1 else [])]
+    command += ["-m", "hierseg", "train", "streets-lite0", *FLAGS]
     command += ["--data.root", str(root), "--runtime.out", str(out)]
     with (out.parent / f"{out.name}.err").open("w") as errors:
         return subprocess.Popen(
@@ -92,7 +98,7 @@ def whole(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def _assert_same_run(whole: Path, other: Path) -> None:
+def _assert_same_run(whole: Path, other: Path, steps: int = EPOCH) -> None:
     states = []
     for folder in (whole, other):
         found = Checkpoints(folder / "states", keep=1).read()
@@ -106,7 +112,7 @@ def _assert_same_run(whole: Path, other: Path) -> None:
     for name, tensor in load_file(other / "last.safetensors").items():
         assert tensor.equal(expected[name]), name
     assert _steps(whole) == _steps(other)
-    assert len(_steps(whole)) == EPOCH
+    assert len(_steps(whole)) == steps
 
 
 @pytest.mark.slow
@@ -140,6 +146,19 @@ def test_sigterm_and_then_a_damaged_checkpoint(root: Path, whole: Path, tmp_path
     assert _start(root, out, resume=True).wait(600) == 0, _errors(out)
     assert f"{newest} is damaged; the checkpoint before it is used." in _errors(out)
     _assert_same_run(whole, out)
+
+
+@pytest.mark.slow
+def test_two_processes_stop_at_the_same_step(root: Path, tmp_path: Path) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    assert _start(root, whole, processes=2).wait(600) == 0, _errors(whole)
+    process = _start(root, out, processes=2)
+    _wait_for_row(process, out, 3)
+    process.send_signal(signal.SIGTERM)  # torchrun hands it on to each, one after the other
+    assert process.wait(120) == 1  # its own, for any failure
+    assert "stopped by SIGTERM after step" in _errors(out)
+    assert _start(root, out, resume=True, processes=2).wait(600) == 0, _errors(out)
+    _assert_same_run(whole, out, steps=8)
 
 
 @pytest.mark.slow
