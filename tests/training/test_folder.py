@@ -74,6 +74,7 @@ def test_a_setting_that_came_later_had_its_default(tiny: Experiment, tmp_path: P
     path = tmp_path / "run" / "run.json"
     record = json.loads(path.read_text())
     del record["config"]["optim"]["accumulate"]
+    record["config"]["data"]["from_coarse"] = ["14", "15", "16"]  # None means the same today
     path.write_text(json.dumps(record))
     resumed = change(tiny, "runtime", resume=True)
     RunFolder.open(change(resumed, "runtime", keep=9, save_steps=1))

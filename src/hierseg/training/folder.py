@@ -31,6 +31,11 @@ FREE_SETTINGS = frozenset(
         "runtime.keep", "model.grad_checkpoint",
     }
 )  # fmt: skip
+# Defaults as older runs wrote them down, which now are None and mean the same.
+FORMER_DEFAULTS = {
+    "data.boost_classes": [str(index) for index in (3, 4, 6, 7, 9, *range(11, 19))],
+    "data.from_coarse": ["14", "15", "16"],
+}
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "lightning-fabric")
 
 
@@ -108,6 +113,7 @@ class RunFolder:
             )
         # A setting that came later had its default's effect when the run began.
         began = list_settings(Experiment().to_dict()) | list_settings(self._read_record()["config"])
+        began |= {key: None for key, old in FORMER_DEFAULTS.items() if began[key] == old}
         differences = list_differences(began, experiment.to_dict())
         bound = {key: pair for key, pair in differences.items() if key not in FREE_SETTINGS}
         if bound:
