@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from support import shared_work
 from support.together import run_together
 
