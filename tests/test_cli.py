@@ -39,6 +39,7 @@ HELPS = [
     *([name, "--help"] for name in cli.COMMANDS),
     ["train", "streets-lite0", "--help"],
     ["samples", "streets-lite0", "--help"],
+    ["plan", "streets-lite0", "--help"],
 ]
 
 

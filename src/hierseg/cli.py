@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -58,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a file name that no encoding knows is still printed
             stream.reconfigure(errors="backslashreplace")
     try:
-        with only_first_speaks():
+        # The processes of a training are one run; of another command each has a task of its own.
+        with only_first_speaks() if words[:1] == ["train"] else nullcontext():
             status = _run(words)
         sys.stdout.flush()
         return status

@@ -13,6 +13,7 @@ from textwrap import dedent
 
 import pytest
 
+from hierseg.cli import main
 from hierseg.errors import SilentError, UsageError, UserError
 from hierseg.processes import Launch, count_processes, only_first_speaks, own_rank
 from support.together import launch
@@ -190,3 +191,13 @@ def test_before_they_have_joined_the_first_speaks(
         assert type(caught.value) is kind
         assert caught.value.exit_status == 2
     assert capsys.readouterr().out == "0\n"
+
+
+def test_other_commands_complain_in_every_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setenv("RANK", "1")
+    for command, lines in (("train", 0), ("samples", 1)):
+        assert main([command]) == 2
+        assert capsys.readouterr().err.count("name the recipe first") == lines
