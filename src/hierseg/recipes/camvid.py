@@ -21,8 +21,8 @@ def camvid_lite0() -> Experiment:
 
     Command: hierseg train camvid-lite0 --data.root CAMVID --runtime.out runs/camvid-lite0
     Hardware: two CPU cores with bf16 (AVX512-BF16 or AMX).
-    Time: 70 minutes on one of the two cores; about 40 on both.
-    Expected mIoU: 0.70 on val at 0.5 1 2, void ignored, one matrix over all 101 frames.
+    Time: 75 minutes on one core with the other busy; about 40 on two by the speed of single steps.
+    Expected mIoU: 0.714 on val at 0.5 1 2, void ignored, one matrix over all 101 frames (one seed).
     """
     return Experiment(
         recipe="camvid-lite0",
