@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hierseg.layers import synchronise_norms
 from hierseg.models.hrnet import SMALL_V2, HRNet
 from hierseg.models.resnet import DilatedResNet
 from hierseg.models.trunk import TimmTrunk
@@ -48,6 +49,21 @@ def test_gradients_and_statistics_are_the_same(name: str) -> None:
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
         for key, tensor in plain.state_dict().items():
             torch.testing.assert_close(tensor, trunk.state_dict()[key], msg=key)
+
+
+def test_statistics_of_torchs_synchronised_norms_are_the_same() -> None:
+    """As on GPUs in several processes; alone they norm as others do, on a CPU too."""
+    torch.manual_seed(0)
+    plain = TimmTrunk("tf_efficientnet_lite0").train()
+    other = copy.deepcopy(plain)
+    synchronise_norms(other, torch.device("cuda"))
+    assert any(isinstance(module, nn.SyncBatchNorm) for module in other.modules())
+    recompute_trunk(other)
+    image = torch.rand(2, 3, 64, 64)
+    _run(plain, image)
+    _run(other, image)
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(buffer, other.get_buffer(name), msg=name)
 
 
 def test_less_is_kept_for_the_backward_pass() -> None:

@@ -70,12 +70,14 @@ def _find_blocks(module: nn.Module) -> Iterator[nn.Module]:
 def _statistics_held(block: nn.Module) -> Iterator[None]:
     """Batch norms norm by the batch, as in training, and leave their statistics as they are.
 
-    They still must be given them: torch compares what is kept in the two passes.
+    They still must be given them: torch compares what is kept in the two passes. Their counters are
+    others meanwhile: torch's SyncBatchNorm refuses to be without one.
     """
     norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
     before = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms if norm.training]
-    for norm, _, _ in before:
-        norm.momentum, norm.num_batches_tracked = 0.0, None
+    for norm, _, count in before:
+        norm.momentum = 0.0
+        norm.num_batches_tracked = None if count is None else count.clone()
     try:
         yield
     finally:
