@@ -168,12 +168,47 @@ def test_two_images_never_have_one_label_map(
         autolabel(predictor, dataset, tmp_path / "auto")
 
 
+def test_images_and_labels_of_others_are_never_written_over(
+    predictor: Predictor, dataset: SegmentationDataset, tmp_path: Path
+) -> None:
+    before = _list_contents(tmp_path)
+    with pytest.raises(UserError, match="holds images of"):
+        autolabel(predictor, dataset, dataset.samples[0].image.parent)
+    assert _list_contents(tmp_path) == before
+    out = tmp_path / "auto"
+    own = out / "dash" / f"{dataset.samples[1].name}.png"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"made by hand")
+    for part in (Shard(), Shard(1, 6)):
+        with pytest.raises(UserError, match="no records say"):
+            autolabel(predictor, dataset, out, part)
+    assert [path.name for path in out.rglob("*")] == ["dash", own.name]
+    assert own.read_bytes() == b"made by hand"
+
+
+def test_labels_below_the_images_are_no_images(
+    predictor: Predictor, network: Any, dataset: SegmentationDataset
+) -> None:
+    """A folder that is searched to the bottom has what an earlier run wrote into it."""
+    out = dataset.samples[0].image.parent / "auto"
+    autolabel(predictor, dataset, out, Shard(1, 2))
+    found = [Sample(path.stem, path) for path in sorted((out / "dash").iterdir())]
+    everything = SegmentationDataset(
+        dataset.name, dataset.split, dataset.label_space, [*found, *dataset.samples]
+    )
+    network.calls = 0
+    assert autolabel(predictor, everything, out).images == 6
+    assert network.calls == 3
+
+
 def test_a_damaged_file_of_records_is_named(
     predictor: Predictor, dataset: SegmentationDataset, tmp_path: Path
 ) -> None:
-    (tmp_path / "dash.jsonl").write_text("[]\n")
+    out = tmp_path / "auto"
+    out.mkdir()
+    (out / "dash.jsonl").write_text("[]\n")
     with pytest.raises(UserError, match=r"dash\.jsonl' is not readable"):
-        autolabel(predictor, dataset, tmp_path)
+        autolabel(predictor, dataset, out)
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2"])

@@ -93,6 +93,12 @@ class Places:
         """A hidden folder for files that are not whole yet, there while the part is worked on."""
         return self.out / f".{self._name('', '.work')}"
 
+    def begun(self) -> bool:
+        """Whether any part of the split has records; they are there before the first labels."""
+        whole = Places(self.out, self.split, Shard()).records
+        names = re.compile(rf"{re.escape(whole.stem)}(\.\d+of\d+)?")
+        return any(names.fullmatch(path.stem) for path in self.out.glob(f"*{ENDING}"))
+
     def require_apart(self) -> None:
         """UserError where a process works on images of this part too: the whole, or a part of
         another number of parts.

@@ -20,6 +20,7 @@ from hierseg.data import Sample, SegmentationDataset
 from hierseg.data.archive import FileStatus, get_status
 from hierseg.data.auto_labels import find_auto_records
 from hierseg.data.auto_records import (
+    ENDING,
     AutoHeader,
     AutoRecord,
     AutoRecords,
@@ -72,11 +73,12 @@ def autolabel(
 
     Raises:
         UsageError: ``out`` holds labels of this split that were made with other settings.
-        UserError: Two images have one name, or another process works on the part.
+        UserError: Two images have one name, another process works on the part, or ``out`` holds
+            images of the data set or files where labels would go that no run has written.
         OSError: Labels cannot be written.
         KeyboardInterrupt: As it came, what is done being recorded.
     """
-    tasks, base = _list_tasks(dataset, root)
+    tasks, base = _list_tasks(_list_samples(dataset, out), dataset, root)
     header = AutoHeader(
         data=dataset.name,
         split=dataset.split,
@@ -89,6 +91,7 @@ def autolabel(
     places = Places(out, dataset.split, shard)
     with Journal(places) as journal, pixels_counted_here():
         places.require_apart()
+        _require_free(tasks, places)
         earlier = _find_earlier(header, places)
         run = _Run(header, places, journal, shard.choose(tasks), earlier)
         try:
@@ -105,15 +108,46 @@ def autolabel(
     return summary
 
 
-def _list_tasks(dataset: SegmentationDataset, root: Path | None) -> tuple[list[_Task], Path]:
+def _list_samples(dataset: SegmentationDataset, out: Path) -> list[Sample]:
+    """The samples but for those that are labels of an earlier run, where ``out`` lies in a folder
+    that is searched to the bottom; UserError where ``out`` holds images of the data set.
+    """
+    folder = out.resolve()
+    folders = {sample.image.parent for sample in dataset.samples}
+    own = {place for place in folders if place.resolve().is_relative_to(folder)}
+    others = [sample for sample in dataset.samples if sample.image.parent not in own]
+    if own and not (others and any(out.glob(f"[!.]*{ENDING}"))):
+        raise UserError(
+            f"'{out}' holds images of {dataset.name}, among which labels must not go; choose "
+            "another --out."
+        )
+    return others
+
+
+def _require_free(tasks: list[_Task], places: Places) -> None:
+    """UserError for a file where labels would go: without records, no run of ours wrote it."""
+    if places.begun():
+        return
+    for task in tasks:
+        for path in (places.out / task.label, places.out / task.confidence):
+            if path.exists() and not places.begun():  # another part may have begun meanwhile
+                raise UserError(
+                    f"'{path}' is there, and no records say that `hierseg autolabel` wrote it; "
+                    "choose another --out, or move it away."
+                )
+
+
+def _list_tasks(
+    samples: list[Sample], dataset: SegmentationDataset, root: Path | None
+) -> tuple[list[_Task], Path]:
     """What there is to do, and the folder that the images' paths are relative to."""
     # Absolute by the text alone: links keep their names.
-    images = [Path(os.path.abspath(sample.image)) for sample in dataset.samples]  # noqa: PTH100
+    images = [Path(os.path.abspath(sample.image)) for sample in samples]  # noqa: PTH100
     base = Path(os.path.abspath(root)) if root is not None else None  # noqa: PTH100
     if base is None or not all(image.is_relative_to(base) for image in images):
         base = Path(os.path.commonpath([image.parent for image in images]))
     tasks, owners = [], dict[str, Path]()
-    for sample, image in zip(dataset.samples, images, strict=True):
+    for sample, image in zip(samples, images, strict=True):
         label, confidence = place_auto_labels(dataset.name, dataset.split, sample)
         for place in (label, confidence):
             other = owners.setdefault(place.casefold(), image)
