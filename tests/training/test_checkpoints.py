@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import signal
 from collections.abc import Callable
@@ -137,6 +138,22 @@ def _die_before(call: str, number: int) -> None:
         return original(*arguments, **named)
 
     setattr(owner, call, die_or_call)
+
+
+def test_what_the_system_takes_in_parts_is_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Reluctant(io.FileIO):
+        def write(self, data: Any) -> int:
+            return super().write(memoryview(data)[:100])
+
+    def reluctant(path: Path, mode: str = "r", **options: Any) -> Any:
+        return Reluctant(path, mode) if mode == "wb" else opened(path, mode, **options)
+
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", reluctant)
+    Checkpoints(tmp_path, keep=2).write(_content(1), 1, 0)
+    assert _newest(tmp_path) == 1
 
 
 def test_a_full_disk_is_one_sentence_and_keeps_what_was(tmp_path: Path) -> None:

@@ -134,11 +134,16 @@ class _HashedFile:
 
     def write(self, data: bytes) -> int:
         self.hash.update(data)
+        rest = memoryview(data)
         try:
-            return self._file.write(data)
+            # The system may take a part alone, as of more than 2 GB, or where the disk is about to
+            # be full, and torch does not look at how much was taken.
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
             self.error = error
             raise
+        return len(data)
 
     def flush(self) -> None:
         self._file.flush()
