@@ -95,6 +95,20 @@ def test_what_label_maps_cannot_say_is_refused(streets: Path, own: Path, tmp_pat
     assert json.loads(out.read_text())["boundary"]["num_classes_averaged"] > 3
 
 
+def test_what_cannot_be_written_is_said_before_the_run(
+    streets: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common: dict[str, Any] = {"root": streets, "weights": str(own), "device": "cpu"}
+    taken = tmp_path / "taken"
+    taken.touch()
+    for flags in (MeasureFlags(calibration=True), MeasureFlags(corruptions=("fog",))):
+        with pytest.raises(FileExistsError):
+            evaluate("cityscapes", out=taken, measures=flags, **common)
+    with pytest.raises(UserError, match=r"--json .* is a folder"):
+        evaluate("cityscapes", json=tmp_path, **common)
+    assert capsys.readouterr().out == ""
+
+
 def test_a_temperature_is_fitted_stored_and_used(
     streets: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,7 +163,9 @@ def test_weights_are_replaced_only_when_asked(streets: Path, own: Path, tmp_path
 
 def test_what_cannot_be_calibrated_is_refused(streets: Path, own: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.safetensors"
+    (tmp_path / "folder.png").mkdir()
     for flags, message in (
+        ({"plot": tmp_path / "folder.png"}, "--plot .* is a folder"),
         ({"out": tmp_path / "out.pth"}, r"not named \*\.safetensors"),
         ({"limit": 0}, "--limit 0"),
         ({"pixels": 0}, "--pixels 0"),

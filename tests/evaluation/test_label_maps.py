@@ -88,6 +88,16 @@ def test_names_that_begin_with_the_images_are_taken(tmp_path: Path) -> None:
     assert score_label_maps(LabelMaps(tmp_path, dataset), limit=1).scores.miou == 1.0
 
 
+@pytest.mark.parametrize("ending", ["_prob", "_attention_0.5", "_labels_0.5", "_1", "_1_by_me"])
+def test_what_is_no_map_of_an_image_is_not_taken(tmp_path: Path, ending: str) -> None:
+    dataset = Cards(("a", "a_1"))
+    _write(tmp_path / "a_1.png", TRUTH)
+    _write(tmp_path / f"a{ending}.png", TRUTH)
+    assert LabelMaps(tmp_path, dataset).find(dataset.samples[0]) is None
+    _write(tmp_path / "a_mine.png", TRUTH)
+    assert LabelMaps(tmp_path, dataset).find(dataset.samples[0]) == tmp_path / "a_mine.png"
+
+
 @pytest.mark.parametrize(
     ("values", "ids", "message"),
     [

@@ -159,3 +159,5 @@ def _check(
             raise UserError(
                 f"there is no folder {path.parent} for {flag}; make it or name another."
             )
+        if path is not None and path.is_dir():
+            raise UserError(f"{flag} {path} is a folder; name a file.")

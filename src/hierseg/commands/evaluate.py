@@ -148,6 +148,8 @@ def _check_numbers(
         raise UsageError(f"--worst {worst} is no number of images; give 1 or more.")
     if json is not None and not json.parent.is_dir():
         raise UserError(f"there is no folder {json.parent} for --json; make it or name another.")
+    if json is not None and json.is_dir():
+        raise UserError(f"--json {json} is a folder; name a file.")
 
 
 def _choose_measure(

@@ -80,9 +80,13 @@ class Measures:
     def watch(
         self, dataset: SegmentationDataset, weights: str | None, official: Official
     ) -> list[Watcher]:
-        """What looks at the images of an evaluation as they come."""
+        """What looks at the images of an evaluation as they come; OSError where the folder of
+        pictures cannot be made.
+        """
         self._official = official
         watchers = list(official.watchers)
+        if self.flags.calibration or self.corruptions:  # before a long run, not after it
+            self.out.mkdir(parents=True, exist_ok=True)
         if self.flags.boundary:
             from hierseg.evaluation.boundaries import BoundaryWatcher
 
@@ -142,7 +146,6 @@ class Measures:
 
         found = watcher.scores()
         self.content["calibration"] = [calibration_to_json(one) for one in found]
-        self.out.mkdir(parents=True, exist_ok=True)
         picture = write_picture(
             self.out / RELIABILITY, draw_reliability(found, f"Reliability: {title}")
         )

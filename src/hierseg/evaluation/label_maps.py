@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ from hierseg.labels import UnknownLabelError
 Ids = Literal["train", "raw"]
 
 _OWN = {"train": "_labels", "raw": "_ids"}  # what `hierseg predict` ends the names of files with
-_PICTURES = ("_color", "_overlay", "_confidence", "_heat", "_image")
+_PICTURES = ("_color", "_overlay", "_confidence", "_heat", "_image", "_prob")
+_OF_A_SCALE = re.compile(r"_(attention|labels)_[\d.e+-]+$")
 
 
 class LabelMaps:
@@ -47,6 +49,8 @@ class LabelMaps:
         for path in sorted(folder.rglob("*.png")):
             self._by_path[path.relative_to(folder).with_suffix("").as_posix()] = path
             self._by_stem[path.stem].append(path)
+        self._stems = {Path(sample.name).name for sample in dataset.samples}
+        self._stems |= {sample.image.stem for sample in dataset.samples}
         if not self._by_path:
             raise UsageError(f"--predictions {folder} holds no .png; name a folder of label maps.")
 
@@ -77,10 +81,17 @@ class LabelMaps:
                     return self._only(sample, found)
         begins = tuple(f"{name}_" for name in names if "/" not in name)
         other = (_OWN["raw" if self.ids == "train" else "train"], *_PICTURES)
+        # Of an image whose name begins with this one's, as "a_1" does with "a".
+        longer = tuple(
+            stem for stem in self._stems if stem.startswith(begins) and stem not in names
+        )
         found = [
             path
             for stem, paths in self._by_stem.items()
-            if stem.startswith(begins) and not stem.endswith(other)
+            if stem.startswith(begins)
+            and not stem.endswith(other)
+            and not _OF_A_SCALE.search(stem)
+            and not f"{stem}_".startswith(tuple(f"{name}_" for name in longer))
             for path in paths
         ]
         return self._only(sample, found) if found else None
