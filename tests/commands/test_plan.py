@@ -85,3 +85,5 @@ def test_classes_and_sizes_can_be_given(
     assert [classes or size for _, classes, size in seen] == [150, "200x300"]
     assert main(["plan", "mapillary-hrnet48-ocr-hier"]) == 0
     assert seen[-1][2] == "1633x2177"
+    assert main(["plan", "vplr-camvid-wrn38"]) == 0
+    assert seen[-1][2] == "720x960"  # doubled, as they are validated

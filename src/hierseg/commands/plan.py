@@ -79,9 +79,9 @@ def _describe_data(experiment: Experiment, flags: PlanFlags) -> tuple[LabelSpace
         "mapillary": (MAPILLARY, Size(2448, 3264)),  # a common one: its images are of many sizes
     }
     space, size = known.get(data.name, (None, None))
-    if size is not None and data.long_edge is not None:
-        shrunk = data.long_edge / max(size)
-        size = Size(round(size.height * shrunk), round(size.width * shrunk))
+    if size is not None:  # as validation resizes its images
+        factor = data.enlarge if data.long_edge is None else data.long_edge / max(size)
+        size = Size(round(size.height * factor), round(size.width * factor))
     if data.root is not None:
         found = build.build_datasets(experiment).val
         height, width = found.read(0).image.shape[:2]
