@@ -25,6 +25,9 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("optim.amsgrad", {"amsgrad": True}),
     ("runtime.limit-batches", {"limit_batches": 0}),
     ("runtime.keep", {"keep": 0}),
+    ("runtime.seed", {"seed": -1}),
+    ("runtime.seed", {"seed": 2**63}),
+    ("data.scale-max", {"scale_max": float("inf")}),
     ("runtime.save-steps", {"save_steps": -1}),
     ("runtime.save-minutes", {"save_minutes": -1.0}),
 ]
@@ -37,7 +40,7 @@ def _change(part: str, **values: Any) -> Experiment:
 
 @pytest.mark.parametrize(("flag", "values"), BAD)
 def test_the_flag_is_named(flag: str, values: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=rf"--{flag} "):
+    with pytest.raises(UsageError, match=rf"--{flag}\b"):
         check_experiment(_change(flag.split(".", maxsplit=1)[0], **values))
 
 

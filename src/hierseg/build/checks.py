@@ -14,6 +14,8 @@ from hierseg.errors import UsageError
 SMALLEST_SIDE = 32
 """Pixels a network needs in height and width at its smallest scale."""
 
+MOST_SEEDS = 2**63
+
 MOST_ENLARGED = 8
 """Times that an image's sides may be resized by: more is a slip of the pen."""
 
@@ -75,7 +77,7 @@ def _check_data(data: DataConfig) -> None:
         f"--data.val-crop {data.val_crop} has a side under {SMALLEST_SIDE} pixels; give more.",
     )
     refuse_if(
-        not 0 < data.scale_min <= data.scale_max,
+        not 0 < data.scale_min <= data.scale_max < math.inf,
         f"random scales from {data.scale_min:g} to {data.scale_max:g} are no range; "
         "give 0 < --data.scale-min <= --data.scale-max.",
     )
@@ -173,6 +175,10 @@ def check_scales(scales: Sequence[float], flag: str) -> None:
 def _check_runtime(experiment: Experiment) -> None:
     runtime = experiment.runtime
     device = choose_device(runtime.device)
+    refuse_if(
+        not 0 <= runtime.seed < MOST_SEEDS,
+        f"the seed {runtime.seed} cannot be; give --runtime.seed 0 or more, below 2^63.",
+    )
     refuse_if(runtime.out is None, "no folder for the run; name one with --runtime.out DIR.")
     refuse_if(
         runtime.precision == "fp16" and device.type == "cpu",
