@@ -19,3 +19,9 @@ def test_too_little_memory_is_one_sentence() -> None:
         torch.empty(2**60)
     with pytest.raises(RuntimeError, match="something else"), naming_failures():
         raise RuntimeError("something else")
+
+
+def test_a_process_that_dies_has_the_cure_of_its_moment() -> None:
+    said = r"images died.*--data\.workers and start it again\.$"
+    with pytest.raises(UserError, match=said), naming_failures("start it again"):
+        raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")

@@ -7,6 +7,7 @@ of all that it depends on; one that was interrupted is completed by the next cal
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -76,10 +77,11 @@ def index_centroids(
     )
     finished = done
     try:
-        for found in work:
-            numbers = np.full((len(found), 1), finished, np.int32)
-            parts.append(np.concatenate([numbers, found], axis=1))
-            finished += 1
+        with contextlib.closing(work):
+            for found in work:
+                numbers = np.full((len(found), 1), finished, np.int32)
+                parts.append(np.concatenate([numbers, found], axis=1))
+                finished += 1
     finally:
         # Also when interrupted: the next call goes on from there.
         entries = np.concatenate(parts)

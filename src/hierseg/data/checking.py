@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -81,11 +82,13 @@ def check_data(
         split = SplitReport(dataset.split, dataset.note, dataset.label_space.names)
         report.splits.append(split)
         ignore = dataset.label_space.ignore
-        for pair in map_in_order(_Checker(dataset), range(len(dataset)), workers):
-            split.add(pair, ignore)
-            done += 1
-            if on_progress is not None:
-                on_progress(done, total)
+        pairs = map_in_order(_Checker(dataset), range(len(dataset)), workers)
+        with contextlib.closing(pairs):
+            for pair in pairs:
+                split.add(pair, ignore)
+                done += 1
+                if on_progress is not None:
+                    on_progress(done, total)
     if splits is None:
         report.unclaimed = _find_unclaimed(opened)
     report.is_complete = True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import cv2
@@ -18,11 +19,11 @@ def map_in_order(
     numbers: range,
     workers: int = 0,
     on_progress: Progress | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """``function`` of each number, in order, whatever the number of workers.
 
     The processes are those that also load training samples: a function's DataError comes out of
-    them as its sentence.
+    them as its sentence. Whoever stops before the end closes it: the processes answer no signal.
 
     Args:
         function: Of a number; it must be possible to pickle it, as a method of a data set is.
@@ -51,8 +52,13 @@ def map_in_order(
 
 
 def prepare_worker(_worker: int) -> None:
-    """One thread a process: it is one of several, beside the network's own threads."""
+    """One thread a process: it is one of several, beside the network's own threads. And a signal to
+    the whole group of processes is the main one's to answer: a worker would answer by what it has
+    of that one's handlers, and a run still needs the batches of its last step.
+    """
     cv2.setNumThreads(0)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class _Function(Dataset[Any]):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
-from hierseg.data.parallel import prepare_worker
 from hierseg.errors import UserError
 
 Batch = TypeVar("Batch")
@@ -23,17 +21,8 @@ def group_batches(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
         yield group
 
 
-def prepare_loader_process(worker: int) -> None:
-    """As ``prepare_worker``; and a signal to the whole group of processes is the run's to answer:
-    it still needs the batches of its last step.
-    """
-    prepare_worker(worker)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)
-
-
 @contextmanager
-def naming_failures() -> Iterator[None]:
+def naming_failures(cure: str = "continue with --runtime.resume") -> Iterator[None]:
     """Turn into a UserError what torch says of a process of the loader that died, which it does
     anywhere, and of memory that does not suffice.
     """
@@ -49,5 +38,5 @@ def naming_failures() -> Iterator[None]:
             raise
         raise UserError(
             "a process that loads images died, killed perhaps by the system for want of memory; "
-            "give fewer --data.workers and continue with --runtime.resume."
+            f"give fewer --data.workers and {cure}."
         ) from error

@@ -11,6 +11,7 @@ from hierseg.data import SegmentationDataset, index_centroids
 from hierseg.data.tiles import Int32Array
 from hierseg.data.view import ResizedDataset
 from hierseg.errors import UserError
+from hierseg.training.feeding import naming_failures
 
 
 def index_sources(
@@ -36,9 +37,12 @@ def index_sources(
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
+    with (
+        naming_failures("start it again"),
+        Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        ) as bars,
+    ):
 
         def index(source: SegmentationDataset, flag: str) -> Int32Array:
             if not source.has_labels:

@@ -12,9 +12,9 @@ from hierseg.build import Datasets
 from hierseg.config import Experiment
 from hierseg.data import ClassUniformSampler, Draw, EpochSampler, TrainingSamples
 from hierseg.data.joint import JointSampler
+from hierseg.data.parallel import prepare_worker
 from hierseg.data.tiles import Int32Array
 from hierseg.processes import count_processes, own_rank
-from hierseg.training.feeding import prepare_loader_process
 
 
 def build_sampler(
@@ -91,7 +91,7 @@ def build_loader(
         batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0,
-        worker_init_fn=prepare_loader_process,
+        worker_init_fn=prepare_worker,
         pin_memory=pin_memory,
         generator=torch.Generator().manual_seed(samples.seed),
     )
