@@ -61,7 +61,8 @@ def train_with(experiment: Experiment, engine: Engine, stop: StopRequest | None 
     if not experiment.runtime.resume:
         check_start(experiment.model)
     folder = RunFolder.open(experiment)
-    run = prepare_run(experiment, build.build_datasets(experiment), folder, engine)
+    with naming_failures():
+        run = prepare_run(experiment, build.build_datasets(experiment), folder, engine)
     progress, is_first = run.state.progress, run.fabric.is_global_zero
     if is_first:
         folder.begin(experiment)
@@ -126,7 +127,7 @@ def finish_epoch(
     progress, started = run.state.progress, time.perf_counter()
     epochs = run.experiment.optim.epochs
     images = _count_validated(run)
-    pictures = SamplePictures(images, run.data.val.label_space)
+    pictures = SamplePictures(images, run.data.val.label_space, run.fabric.world_size)
     evaluation = validate(run, display, pictures, keeper, stop)
     save_weights(run, evaluation)
     progress.seconds += time.perf_counter() - started

@@ -21,10 +21,13 @@ class SamplePictures:
     Args:
         images: Images of the validation; those that are kept lie evenly among them.
         space: Gives the colours.
+        processes: How many share the images; those that are kept are the first one's.
     """
 
-    def __init__(self, images: int, space: LabelSpace) -> None:
-        self.indices = {round(i * (images - 1) / max(1, COUNT - 1)) for i in range(COUNT)}
+    def __init__(self, images: int, space: LabelSpace, processes: int = 1) -> None:
+        last = (images - 1) // processes
+        places = {round(i * last / max(1, COUNT - 1)) for i in range(COUNT)}
+        self.indices = {place * processes for place in places}
         self.pictures: dict[str, Picture] = {}
         self._space = space
 
