@@ -6,6 +6,7 @@ goes through here, and knows torch.distributed alone, no engine.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ class Launch(NamedTuple):
         rank: Its number among all, from 0.
         processes: How many there are.
         local_rank: Its number on its machine.
-        local_processes: How many each machine has.
+        local_processes: How many each machine has, at most.
         by: ``"torchrun"``, ``"slurm"``, or ``""`` for a process by itself.
     """
 
@@ -39,7 +40,7 @@ class Launch(NamedTuple):
     @property
     def machines(self) -> int:
         """Machines of the run."""
-        return max(1, self.processes // max(1, self.local_processes))
+        return math.ceil(self.processes / max(1, self.local_processes))
 
     @classmethod
     def find(cls, environment: Mapping[str, str] | None = None) -> Launch:
@@ -65,7 +66,7 @@ class Launch(NamedTuple):
         tasks = number("SLURM_STEP_NUM_TASKS", 1)
         if tasks > 1 and "SLURM_PROCID" in env:
             nodes = number("SLURM_STEP_NUM_NODES", number("SLURM_NNODES", 1))
-            here = tasks // max(1, nodes)
+            here = math.ceil(tasks / max(1, nodes))
             return cls(number("SLURM_PROCID", 0), tasks, number("SLURM_LOCALID", 0), here, "slurm")
         return cls()
 

@@ -145,6 +145,8 @@ def test_slurm_says_which_process_this_is() -> None:
     found = Launch.find({**job, **step})
     assert found == Launch(9, 16, 1, 8, "slurm")
     assert found.machines == 2
+    uneven = Launch.find({**job, **step, "SLURM_STEP_NUM_TASKS": "3"})
+    assert (uneven.local_processes, uneven.machines) == (2, 2)
     # A script without srun is one process, however many tasks its job has.
     assert Launch.find(job) == Launch()
     assert Launch.find({}) == Launch()
