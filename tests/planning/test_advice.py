@@ -57,6 +57,19 @@ def test_no_crop_is_advised_that_is_too_small() -> None:
     assert not any("--data.crop" in a.flags for a in advise_training(BASE, 500, whole, _estimate))
 
 
+def test_what_cannot_be_trained_is_no_advice() -> None:
+    def estimate(experiment: Experiment) -> Estimate:
+        if experiment.data.batch < 4 or experiment.data.crop.height < 256:
+            raise UsageError("too little for batch norm")
+        return _estimate(experiment)
+
+    whole = _estimate(BASE)
+    for share, crops in ((0.4, ["--data.crop 320x640"]), (0.1, [])):
+        found = list(advise_training(BASE, int(share * whole.total), whole, estimate))
+        flags = [advice.flags for advice in found if "precision" not in advice.flags]
+        assert flags == ["--model.grad-checkpoint", *crops]
+
+
 def test_large_scales_are_left_out_first() -> None:
     def estimate(experiment: Experiment) -> Estimate:
         scales = experiment.eval.scales or ()

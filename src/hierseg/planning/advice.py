@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from hierseg.config import Experiment
+from hierseg.errors import UsageError
 from hierseg.planning.estimate import Estimate
 from hierseg.size import Size
 
@@ -40,7 +41,10 @@ def advise_training(
     """
     found = 0
     for flags, changed in _list_changes(experiment):
-        advice = Advice(flags, estimate(changed))
+        possible = _estimate_possible(estimate, changed)
+        if possible is None:
+            continue
+        advice = Advice(flags, possible)
         found += advice.estimate.total <= limit
         yield advice
         if found == 2:
@@ -93,18 +97,30 @@ def _shrink(
 ) -> Advice | None:
     """A crop of the same form that fits, by what grows with its pixels; None below the smallest."""
     crop = experiment.data.crop
-    half = estimate(_with_crop(experiment, _scale(crop, 0.5)))
+    half = _estimate_possible(estimate, _with_crop(experiment, _scale(crop, 0.5)))
+    if half is None:
+        return None
     growing = (whole.total - half.total) / (1 - _area(_scale(crop, 0.5)) / _area(crop))
     share = (limit - (whole.total - growing)) / growing
     while share > 0:
         smaller = _scale(crop, min(1.0, math.sqrt(share)))
         if min(smaller) < SMALLEST:
             return None
-        advice = Advice(f"--data.crop {smaller}", estimate(_with_crop(experiment, smaller)))
-        if advice.estimate.total <= limit:
-            return advice
+        possible = _estimate_possible(estimate, _with_crop(experiment, smaller))
+        if possible is None:
+            return None
+        if possible.total <= limit:
+            return Advice(f"--data.crop {smaller}", possible)
         share *= 0.9
     return None
+
+
+def _estimate_possible(estimate: Estimator, changed: Experiment) -> Estimate | None:
+    """None where the settings cannot be trained with: a batch too small for batch norm."""
+    try:
+        return estimate(changed)
+    except UsageError:
+        return None
 
 
 def _scale(crop: Size, factor: float) -> Size:
