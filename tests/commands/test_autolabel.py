@@ -93,9 +93,15 @@ def test_training_takes_what_was_labelled(streets: Path, tmp_path: Path) -> None
     assert (open_labels == 255).sum() == 0 < (labels == 255).sum()
     named = _describe(root=streets, extra="auto", auto_root=auto, boost_classes=("rider", "3"))
     assert build_datasets(named).extra[0].boosted_classes == {12, 3}
-    for wrong, flag in (({"from_coarse": ("14",)}, "from-coarse"), ({"mask_outer": True}, "outer")):
+    for wrong, flag in (
+        ({"from_coarse": ("14",)}, "from-coarse"),
+        ({"mask_outer": True}, "outer"),
+        ({"auto_root": tmp_path / "none"}, "auto-root .*none is no folder"),
+    ):
         with pytest.raises(UsageError, match=flag):
-            build_datasets(_describe(root=streets, extra="auto", auto_root=auto, **wrong))
+            build_datasets(
+                _describe(**{"root": streets, "extra": "auto", "auto_root": auto, **wrong})
+            )
 
 
 def test_cityscapes_train_extra_is_read_by_its_published_rules(

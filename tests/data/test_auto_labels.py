@@ -26,9 +26,9 @@ RULES = ExtraRules(0.5, (), boosted_classes=(2, 3))
 OTHER_IDS = dataclasses.replace(CAMVID, raw_ids=tuple(range(100, 111)), ignored_raw_ids=())
 
 
-def record(name: str) -> AutoRecord:
+def record(name: str, size: int = 1) -> AutoRecord:
     label, confidence = f"test/{name}.png", f"test/{name}_prob.png"
-    return AutoRecord(name, f"test/{name}.jpg", label, confidence, 1, 2, 1, 4, {}, (0,) * BINS)
+    return AutoRecord(name, f"test/{name}.jpg", label, confidence, size, 2, 1, 4, {}, (0,) * BINS)
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def folder(tmp_path: Path, write_image: Writer, write_labels: Writer) -> Path:
         write_image(f"frames/test/{name}.jpg", (1, 4))
         write_labels(f"auto/test/{name}.png", np.array([[100, 101, 110, 109]], np.uint8))
         write_labels(f"auto/test/{name}_prob.png", np.array([[255, 128, 127, 0]], np.uint8))
-        lines = [format_header(header), format_record(record(name)), format_skipped("c", "why")]
+        size = (tmp_path / f"frames/test/{name}.jpg").stat().st_size
+        done = format_record(record(name, size))
+        lines = [format_header(header), done, format_skipped("c", "why")]
         (tmp_path / "auto" / f"test.{part}of2.jsonl").write_text("".join(lines))
     return tmp_path / "auto"
 
@@ -70,6 +72,15 @@ def test_images_that_were_moved_are_found_below_the_root(
     with pytest.raises(UserError, match=r"frames/test/a\.jpg'.*--data\.root"):
         open_auto_labels(folder, main, RULES)
     assert len(open_auto_labels(folder, main, RULES, tmp_path / "moved")) == 2
+
+
+def test_images_of_other_data_that_have_their_names_are_not_taken(
+    folder: Path, main: SegmentationDataset, tmp_path: Path, write_image: Writer
+) -> None:
+    write_image("other/test/a.jpg", (40, 60))
+    write_image("other/test/b.jpg", (40, 60))
+    found = open_auto_labels(folder, main, RULES, tmp_path / "other")
+    assert [s.image for s in found.samples] == [tmp_path / f"frames/test/{n}.jpg" for n in "ab"]
 
 
 def test_what_cannot_be_is_refused(folder: Path, main: SegmentationDataset, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from hierseg.build.checks import refuse_if
 from hierseg.config import DataConfig
 from hierseg.data import DataOptions, ExtraRules, SegmentationDataset, open_extra
+from hierseg.data.archive import is_folder
 from hierseg.data.auto_labels import FOLDER, find_auto_records, open_auto_labels
 from hierseg.labels import CITYSCAPES
 
@@ -74,6 +75,11 @@ def build_extra(
 def _find_folder(data: DataConfig) -> Path:
     """The folder of auto-labels; UsageError where neither it nor the data's own is known."""
     if data.auto_root is not None:
+        refuse_if(
+            not is_folder(data.auto_root),
+            f"--data.auto-root {data.auto_root} is no folder; name the one that `hierseg autolabel "
+            "--out` wrote.",
+        )
         return data.auto_root
     refuse_if(
         data.root is None,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from hierseg.data.archive import is_file
-from hierseg.data.auto_records import ENDING, AutoRecords, read_auto_records
+from hierseg.data.archive import get_status, is_file
+from hierseg.data.auto_records import ENDING, AutoRecord, AutoRecords, read_auto_records
 from hierseg.data.base import SegmentationDataset
 from hierseg.data.options import ExtraRules
 from hierseg.data.pseudo_labels import PseudoLabelledDataset, PseudoSample
@@ -32,7 +32,7 @@ def open_auto_labels(
         rules: The threshold, and the classes that are sampled for; nothing is taken from coarse
             labels.
         root: Where the images are looked for first, by their paths below the folder that they were
-            labelled in.
+            labelled in; taken where the first of them has the bytes that were labelled.
 
     Raises:
         UserError: The folder holds no auto-labels, or those of other classes, or an image or a
@@ -77,7 +77,8 @@ def _list_samples(folder: Path, part: AutoRecords, root: Path | None) -> dict[st
     samples = {}
     for record in part.records.values():
         if chosen is None:  # the first image tells where all are
-            chosen = next((p for p in roots if is_file(p / record.image)), roots[-1])
+            # By its bytes too: images of other data may have the same names.
+            chosen = next((p for p in roots if _is_labelled(p, record)), roots[-1])
         image = chosen / record.image
         label, confidence = folder / record.label, folder / record.confidence
         for path in (image, label, confidence):
@@ -88,3 +89,9 @@ def _list_samples(folder: Path, part: AutoRecords, root: Path | None) -> dict[st
                 )
         samples[record.label] = PseudoSample(record.name, image, label, confidence)
     return samples
+
+
+def _is_labelled(root: Path, record: AutoRecord) -> bool:
+    """Whether the image below this folder is the one that was labelled."""
+    path = root / record.image
+    return is_file(path) and get_status(path).size == record.bytes
