@@ -25,6 +25,7 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("optim.amsgrad", {"amsgrad": True}),
     ("runtime.limit-batches", {"limit_batches": 0}),
     ("runtime.keep", {"keep": 0}),
+    ("model.compile", {"compile": True, "grad_checkpoint": True}),
     ("runtime.seed", {"seed": -1}),
     ("runtime.seed", {"seed": 2**63}),
     ("data.scale-max", {"scale_max": float("inf")}),

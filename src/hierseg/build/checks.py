@@ -44,6 +44,11 @@ def check_experiment(experiment: Experiment) -> None:
         check_scales(experiment.model.train_scales, "--model.train-scales")
     if experiment.eval.scales is not None:
         check_scales(experiment.eval.scales, "--eval.scales")
+    refuse_if(
+        experiment.model.compile and experiment.model.grad_checkpoint,
+        "torch does not compile what is computed again in the backward pass; leave --model.compile "
+        "or --model.grad-checkpoint out.",
+    )
     _check_runtime(experiment)
 
 
