@@ -24,7 +24,7 @@ from hierseg.config import (
 from hierseg.inference.scales import predict_logits
 from hierseg.labels import CAMVID, CITYSCAPES, LabelSpace
 from hierseg.layers import ConvNormAct
-from hierseg.models import SegmentationNetwork
+from hierseg.models import SegmentationNetwork, catalog
 from hierseg.models.hierarchical import HierarchicalFusion
 from hierseg.models.ocr import OCRHead
 from hierseg.models.scale_attention import ScaleAttention
@@ -32,6 +32,7 @@ from hierseg.planning import Estimate, estimate_evaluation, estimate_training
 from hierseg.planning.live import LiveBytes
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
+from support.published_files import NARROW
 
 CROP = Size(96, 128)
 
@@ -153,6 +154,21 @@ def test_recomputing_and_bf16_take_less() -> None:
     assert estimate_training(again, CAMVID).parts["activations"] < 0.8 * plain
     half = replace(base, runtime=replace(base.runtime, precision="bf16"))
     assert estimate_training(half, CAMVID).parts["activations"] < 0.75 * plain
+
+
+def test_a_recipe_of_one_image_a_process_can_be_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its norms see the other processes' images; alone ASPP's would see one value."""
+    recipe = get_recipe("cityscapes-deeplabv3plus-wrn38")
+    row = catalog.MODELS[recipe.model.name]
+    narrow = row._replace(arguments={**row.arguments, **NARROW["deeplab"]})
+    monkeypatch.setitem(catalog.MODELS, recipe.model.name, narrow)  # type: ignore[arg-type]
+    runtime = replace(recipe.runtime, device="cpu")
+    small = replace(recipe, data=replace(recipe.data, crop=CROP), runtime=runtime)
+    two = replace(small, data=replace(small.data, batch=2))
+    one = estimate_training(small, CITYSCAPES).parts["activations"]
+    assert one == pytest.approx(
+        estimate_training(two, CITYSCAPES).parts["activations"] / 2, rel=0.1
+    )
 
 
 def test_live_bytes_come_and_go() -> None:

@@ -28,7 +28,8 @@ class PlanFlags:
     """Memory of a GPU, as 24G: says whether the run fits, and what would make it fit. Without it
     the plan is for this machine's CPU."""
     processes: int = 1
-    """Processes of the run; several need memory for what they tell each other."""
+    """Processes of the run; several need memory for what they tell each other. A batch of one image
+    is planned as that of one of several."""
     image: Size | None = None
     """Size of an image at validation; by default what the data set is known for, or the first image
     where --data.root holds it."""

@@ -24,6 +24,7 @@ from hierseg.inference.scales import predict_logits
 from hierseg.labels import LabelSpace
 from hierseg.layers import resize_to
 from hierseg.models import SegmentationNetwork, SegmentationOutput
+from hierseg.models.aspp import ASPP
 from hierseg.planning.live import LiveBytes, bytes_of
 from hierseg.size import Size
 from hierseg.training.depthwise import run_depthwise_in_float
@@ -62,7 +63,9 @@ class Estimate:
 
 
 def estimate_training(experiment: Experiment, space: LabelSpace, processes: int = 1) -> Estimate:
-    """A training step of one process, by the experiment's crop, batch, precision and optimiser."""
+    """A training step of one process, by the experiment's crop, batch, precision and optimiser; a
+    batch of one image as that of one of several processes, whose norms see the others' images.
+    """
     data, optim = experiment.data, experiment.optim
     with _without_numbers():
         network = _build(experiment, space)
@@ -72,6 +75,8 @@ def estimate_training(experiment: Experiment, space: LabelSpace, processes: int 
             recompute_trunk(network.trunk)
         network.train()
         hold_frozen(network, experiment.model)
+        if data.batch == 1:
+            _pass_one_value(network)
         learning = [p for p in network.parameters() if p.requires_grad]
         counter = FlopCounterMode(display=False)
         with LiveBytes() as live:
@@ -127,6 +132,13 @@ def estimate_evaluation(experiment: Experiment, space: LabelSpace, size: Size) -
         "logits": fused,
     }
     return Estimate(_count(network), counter.get_total_flops(), parts)
+
+
+def _pass_one_value(network: SegmentationNetwork) -> None:
+    """Let norms of ASPP's pooled features, alone with one image, take it; they are of one pixel."""
+    for part in network.modules():
+        if isinstance(part, ASPP) and part.needs_two_images:
+            part.pooled.norm.eval()
 
 
 class _Maps(NamedTuple):
