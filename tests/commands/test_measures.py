@@ -89,6 +89,8 @@ def test_what_label_maps_cannot_say_is_refused(streets: Path, own: Path, tmp_pat
         evaluate("cityscapes", streets, measures=MeasureFlags(corruptions=("snow",)))
     out = tmp_path / "maps.json"
     evaluate("cityscapes", streets, weights=str(own), device="cpu", save_predictions=maps)
+    with pytest.raises(UsageError, match="is the folder of --predictions"):
+        evaluate("cityscapes", streets, predictions=maps, save_predictions=maps.parent / "maps")
     evaluate(
         "cityscapes", streets, predictions=maps, measures=MeasureFlags(boundary=True), json=out
     )

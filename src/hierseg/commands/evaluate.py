@@ -74,6 +74,8 @@ def evaluate(
     more = Measures(measures, out, predictions is None)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
     _check_predictions(predictions, *given)
+    if predictions is not None and save_predictions is not None:
+        _require_apart(predictions, save_predictions)
     scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
     held = choose_ids(ids, measures.official)
     measure = _choose_measure(predictions, held, weights, scales, flip, device, windows)
@@ -212,6 +214,16 @@ def _by_label_maps(predictions: Path, ids: Ids) -> Measure:
         return score_label_maps(maps, limit, on_progress, watchers)
 
     return measure
+
+
+def _require_apart(predictions: Path, saved: Path) -> None:
+    """UsageError where label maps would be written over those that are scored: ids that the data
+    set does not count would be lost.
+    """
+    if predictions.resolve() == saved.resolve():
+        raise UsageError(
+            f"--save-predictions {saved} is the folder of --predictions; name another one."
+        )
 
 
 def _check_predictions(
