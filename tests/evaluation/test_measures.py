@@ -125,6 +125,12 @@ def test_nothing_labelled_is_nothing_to_fit_on() -> None:
         sample.fit()
 
 
+def test_nothing_counted_is_nothing_to_say() -> None:
+    assert format_calibration([CalibrationCounts().scores()]).endswith(
+        "0 pixels, 15 bins: nothing to say"
+    )
+
+
 def test_the_picture_of_reliability_has_gaps_in_two_colours() -> None:
     counts = CalibrationCounts()
     logits = torch.zeros(2, 30)

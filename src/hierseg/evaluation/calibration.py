@@ -112,6 +112,8 @@ class LogitSample:
 def format_calibration(scores: Sequence[CalibrationScores]) -> str:
     """A line for each temperature."""
     lines = [f"calibration over {scores[0].pixels:,} pixels, {len(scores[0].bins)} bins:"]
+    if not scores[0].pixels:
+        return f"{lines[0]} nothing to say"
     lines += [
         f"temperature {one.temperature:.4g}: ECE {100 * one.ece:.2f} %, NLL {one.nll:.4f}, "
         f"accuracy {100 * one.accuracy:.2f} %, mean confidence {100 * one.confidence:.2f} %"
