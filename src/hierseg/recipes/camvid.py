@@ -64,7 +64,8 @@ def camvid_lite0_auto() -> Experiment:
     classes; name another folder with --data.auto-root.
     Hardware: two CPU cores with bf16 (AVX512-BF16 or AMX).
     Time: that of camvid-lite0 and as much again for as many frames; not measured as a whole.
-    Expected mIoU: not measured; docs/results.md has both on a third of the labels, where a weak teacher made it worse.
+    Expected mIoU: not measured; docs/results.md has both kinds of labels on a third of the frames,
+    where a weak teacher made it worse.
     """
     base = camvid_lite0()
     return replace(
