@@ -29,6 +29,7 @@ class Oracle:
         self.network = self.Network(1, 1)
         self.scales = None
         self.flip = False
+        self.temperature, self.long_edge = 1.0, None
         self.label_space = CITYSCAPES
         self.wrong = wrong
         self.known: dict[bytes, Any] = {}
