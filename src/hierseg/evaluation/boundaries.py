@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from hierseg.data import Record, SegmentationDataset
+from hierseg.evaluation.numbers import format_percent, none_if_nan
 from hierseg.evaluation.score import Labels
 from hierseg.metrics import BoundaryCounts, BoundaryScores
 
@@ -44,13 +44,14 @@ def format_boundaries(scores: BoundaryScores) -> str:
         f"{'class':{width}}  {'Boundary IoU':>12}{heads}",
     ]
     for name, iou in scores.iou.items():
-        cells = "".join(f"  {_percent(scores.f_score[t][name]):>7}" for t in tolerances)
-        lines.append(f"{name:{width}}  {_percent(iou):>12}{cells}")
-    means = ", ".join(f"{_percent(scores.mean_f_score[t])} within {t}" for t in tolerances)
-    davis = ", ".join(_percent(scores.mean_f_score_davis[t]) for t in tolerances)
+        cells = "".join(f"  {format_percent(scores.f_score[t][name]):>7}" for t in tolerances)
+        lines.append(f"{name:{width}}  {format_percent(iou):>12}{cells}")
+    means = ", ".join(f"{format_percent(scores.mean_f_score[t])} within {t}" for t in tolerances)
+    davis = ", ".join(format_percent(scores.mean_f_score_davis[t]) for t in tolerances)
     lines += [
         "",
-        f"mean Boundary IoU {_percent(scores.mean_iou)} over {scores.num_classes_averaged} classes",
+        f"mean Boundary IoU {format_percent(scores.mean_iou)} over {scores.num_classes_averaged} "
+        "classes",
         f"mean F-score {means}",
         f"as DAVIS counts it, an image without a border of the class as 1: {davis}",
     ]
@@ -60,24 +61,16 @@ def format_boundaries(scores: BoundaryScores) -> str:
 def boundaries_to_json(scores: BoundaryScores) -> dict[str, Any]:
     """Everything, fractions in [0, 1]; null for a class without borders."""
     return {
-        "mean_boundary_iou": _plain(scores.mean_iou),
+        "mean_boundary_iou": none_if_nan(scores.mean_iou),
         "num_classes_averaged": scores.num_classes_averaged,
         "band_widths": list(scores.widths),
-        "boundary_iou": {name: _plain(value) for name, value in scores.iou.items()},
-        "mean_f_score": {str(t): _plain(value) for t, value in scores.mean_f_score.items()},
+        "boundary_iou": {name: none_if_nan(value) for name, value in scores.iou.items()},
+        "mean_f_score": {str(t): none_if_nan(value) for t, value in scores.mean_f_score.items()},
         "mean_f_score_davis": {
-            str(t): _plain(value) for t, value in scores.mean_f_score_davis.items()
+            str(t): none_if_nan(value) for t, value in scores.mean_f_score_davis.items()
         },
         "f_score": {
-            str(t): {name: _plain(value) for name, value in values.items()}
+            str(t): {name: none_if_nan(value) for name, value in values.items()}
             for t, values in scores.f_score.items()
         },
     }
-
-
-def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _percent(value: float) -> str:
-    return "-" if math.isnan(value) else f"{100 * value:.2f}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
+from hierseg.evaluation.numbers import none_if_nan
 from hierseg.evaluation.score import Labels
 from hierseg.metrics import CalibrationCounts, CalibrationScores, fit_temperature
 
@@ -126,23 +126,19 @@ def calibration_to_json(scores: CalibrationScores) -> dict[str, Any]:
     """Everything; null for the means of empty bins."""
     return {
         "temperature": scores.temperature,
-        "ece": _plain(scores.ece),
-        "nll": _plain(scores.nll),
-        "accuracy": _plain(scores.accuracy),
-        "confidence": _plain(scores.confidence),
+        "ece": none_if_nan(scores.ece),
+        "nll": none_if_nan(scores.nll),
+        "accuracy": none_if_nan(scores.accuracy),
+        "confidence": none_if_nan(scores.confidence),
         "pixels": scores.pixels,
         "bins": [
             {
                 "low": one.low,
                 "high": one.high,
                 "pixels": one.pixels,
-                "accuracy": _plain(one.accuracy),
-                "confidence": _plain(one.confidence),
+                "accuracy": none_if_nan(one.accuracy),
+                "confidence": none_if_nan(one.confidence),
             }
             for one in scores.bins
         ],
     }
-
-
-def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else value

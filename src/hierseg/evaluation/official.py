@@ -17,8 +17,8 @@ from typing import Any
 from hierseg.data import SegmentationDataset
 from hierseg.data.archive import is_file, read_bytes
 from hierseg.errors import MissingExtraError, UsageError, UserError
+from hierseg.evaluation.numbers import format_percent
 from hierseg.evaluation.result import Evaluation
-from hierseg.evaluation.table import format_percent
 
 TOLERANCE = 1e-6
 DRIVER = Path(__file__).with_name("official_driver.py")

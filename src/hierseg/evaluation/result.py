@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
+from hierseg.evaluation.numbers import none_if_nan
 from hierseg.metrics import SegmentationScores
 
 
@@ -42,9 +42,9 @@ class Evaluation:
     def summary(self) -> dict[str, Any]:
         """The few numbers that a training record keeps."""
         return {
-            "miou": _none_if_nan(self.scores.miou),
+            "miou": none_if_nan(self.scores.miou),
             "num_classes_averaged": self.scores.num_classes_averaged,
-            "pixel_accuracy": _none_if_nan(self.scores.pixel_accuracy),
+            "pixel_accuracy": none_if_nan(self.scores.pixel_accuracy),
             "data": self.data,
             "split": self.split,
             "standard_split": not self.note,
@@ -60,8 +60,8 @@ class Evaluation:
         return {
             **self.summary(),
             "mode": self.mode,
-            "mean_class_accuracy": _none_if_nan(scores.mean_class_accuracy),
-            "frequency_weighted_iou": _none_if_nan(scores.frequency_weighted_iou),
+            "mean_class_accuracy": none_if_nan(scores.mean_class_accuracy),
+            "frequency_weighted_iou": none_if_nan(scores.frequency_weighted_iou),
             "per_class": _nullable(scores.iou),
             "precision": _nullable(scores.precision),
             "recall": _nullable(scores.recall),
@@ -70,9 +70,5 @@ class Evaluation:
         }
 
 
-def _none_if_nan(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
 def _nullable(values: dict[str, float]) -> dict[str, float | None]:
-    return {name: _none_if_nan(value) for name, value in values.items()}
+    return {name: none_if_nan(value) for name, value in values.items()}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
+from hierseg.evaluation.numbers import format_percent
 from hierseg.evaluation.result import Evaluation
 
 
@@ -44,8 +43,3 @@ def _how(evaluation: Evaluation) -> str:
     return f"at scales {scales}{flip}" + (
         "" if evaluation.mode == "whole" else f", {evaluation.mode}"
     )
-
-
-def format_percent(value: float) -> str:
-    """A fraction in per cent, "-" where there is none."""
-    return "-" if math.isnan(value) else f"{100 * value:.2f}"

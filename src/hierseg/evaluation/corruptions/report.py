@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.corruptions.catalog import CORRUPTIONS, SEVERITIES
+from hierseg.evaluation.numbers import format_percent, none_if_nan
 from hierseg.inference.writers import write_json
 
 FILE = "corruptions.json"
@@ -103,13 +104,13 @@ class CorruptionReport:
     def to_json(self) -> dict[str, Any]:
         """The figures, fractions in [0, 1]; null for what cannot be said."""
         return {
-            "clean_miou": _plain(self.clean),
-            "mean_kept": _plain(self.mean_kept()),
+            "clean_miou": none_if_nan(self.clean),
+            "mean_kept": none_if_nan(self.mean_kept()),
             "corruptions": {
                 name: {
                     str(severity): {
-                        "miou": _plain(value),
-                        "kept": _plain(self.kept(name, severity)),
+                        "miou": none_if_nan(value),
+                        "kept": none_if_nan(self.kept(name, severity)),
                     }
                     for severity, value in sorted(self.miou[name].items())
                 }
@@ -123,7 +124,7 @@ class CorruptionReport:
         width = max(map(len, ("corruption", *self.miou)))
         heads = "".join(f"  {f'severity {severity}':>14}" for severity in SEVERITIES)
         lines = [
-            f"corruptions: mIoU, and share kept of {_percent(self.clean)} without corruption",
+            f"corruptions: mIoU, and share kept of {format_percent(self.clean)} without corruption",
             "",
             f"{'corruption':{width}}{heads}  {'mean kept':>9}",
         ]
@@ -133,10 +134,10 @@ class CorruptionReport:
             cells = ""
             for severity in SEVERITIES:
                 miou = self.miou[name].get(severity, math.nan)
-                words = f"{_percent(miou)} ({_percent(self.kept(name, severity), 0)} %)"
+                words = f"{format_percent(miou)} ({format_percent(self.kept(name, severity), 0)} %)"
                 cells += f"  {words:>14}"
-            lines.append(f"{name:{width}}{cells}  {_percent(self.mean_kept(name), 1):>7} %")
-        lines += ["", f"mean share kept {_percent(self.mean_kept(), 1)} %"]
+            lines.append(f"{name:{width}}{cells}  {format_percent(self.mean_kept(name), 1):>7} %")
+        lines += ["", f"mean share kept {format_percent(self.mean_kept(), 1)} %"]
         return "\n".join(lines)
 
     def draw(self) -> npt.NDArray[np.uint8]:
@@ -147,7 +148,7 @@ class CorruptionReport:
         draw = ImageDraw.Draw(picture)
         data = f"{self.settings.get('data', '')} {self.settings.get('split', '')}"
         _write(draw, (16, 10), f"mIoU kept under corruption: {data}", 18)
-        words = f"clean mIoU {_percent(self.clean)}; severities 1 to 3 from light to dark"
+        words = f"clean mIoU {format_percent(self.clean)}; severities 1 to 3 from light to dark"
         _write(draw, (16, 40), words, 13)
         for tenth in range(0, 11, 2):
             x = LEFT + BAR * tenth // 10
@@ -162,7 +163,7 @@ class CorruptionReport:
                     continue
                 y, right = top + 14 * (severity - 1), LEFT + round(BAR * min(share, 1.1))
                 draw.rectangle((LEFT, y, right, y + 12), fill=shade)
-                _write(draw, (right + 6, y - 1), f"{_percent(share, 0)} %", 12)
+                _write(draw, (right + 6, y - 1), f"{format_percent(share, 0)} %", 12)
         return np.asarray(picture)
 
 
@@ -172,14 +173,6 @@ def _number(value: Any) -> float:
     if type(value) not in (int, float) or not 0 <= value <= 1:
         raise ValueError(value)
     return float(value)
-
-
-def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _percent(value: float, digits: int = 2) -> str:
-    return "-" if math.isnan(value) else f"{100 * value:.{digits}f}"
 
 
 def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], words: str, size: int) -> None:
