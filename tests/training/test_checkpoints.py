@@ -57,6 +57,7 @@ _DAMAGES: dict[str, Callable[[Path], object]] = {
     "truncated": lambda path: os.truncate(path, 3000),
     "empty": lambda path: os.truncate(path, 0),
     "text": lambda path: path.write_text("hello"),
+    "unreadable": lambda path: (path.unlink(), path.symlink_to(path.name)),  # for root too
 }
 
 

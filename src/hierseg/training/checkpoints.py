@@ -164,15 +164,17 @@ def _save(content: Mapping[str, Any], path: Path) -> str:
 
 
 def _load(name: StateName) -> dict[str, Any] | None:
-    """What a file holds; None where it is damaged, UserError where it is of another version."""
-    if name.digest is not None:
-        with name.path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS] != name.digest:
-                return None
-    # What is no zip file goes to torch's reader of its older form, which fails in many ways.
-    if not zipfile.is_zipfile(name.path):
-        return None
+    """What a file holds; None where it is damaged or cannot be read, UserError where it is of another
+    version.
+    """
     try:
+        if name.digest is not None:
+            with name.path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS] != name.digest:
+                    return None
+        # What is no zip file goes to torch's reader of its older form, which fails in many ways.
+        if not zipfile.is_zipfile(name.path):
+            return None
         content = torch.load(name.path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError):
         return None
