@@ -125,6 +125,16 @@ def test_nothing_labelled_is_nothing_to_fit_on() -> None:
         sample.fit()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_outputs_that_are_no_numbers_fit_nothing(value: float) -> None:
+    sample = LogitSample(MemoryDataset([]), 10)
+    logits = torch.zeros(4, 3, 3)
+    logits[1, 1, 1] = value
+    look(sample, "a", logits, np.zeros((3, 3), np.uint8))
+    with pytest.raises(UserError, match="no numbers"):
+        sample.fit()
+
+
 def test_nothing_counted_is_nothing_to_say() -> None:
     assert format_calibration([CalibrationCounts().scores()]).endswith(
         "0 pixels, 15 bins: nothing to say"

@@ -95,11 +95,16 @@ class LogitSample:
         self._labels.append(torch.from_numpy(record.labels.reshape(-1)[places]))
 
     def fit(self) -> Fit:
-        """Fit a temperature to what was kept; UserError where that is nothing."""
+        """Fit a temperature to what was kept; UserError where that is nothing, or not finite."""
         labels = torch.cat(self._labels) if self._labels else torch.zeros(0)
         if not len(labels):
             raise UserError("no pixel of these images has a label; calibrate on a labelled split.")
         logits = torch.cat(self._logits)
+        if not bool(logits.isfinite().all()):
+            raise UserError(
+                "the network gives outputs that are no numbers (NaN or infinite), to which no "
+                "temperature can be fitted; use other weights."
+            )
         temperature = fit_temperature(logits, labels)
         scores = []
         for value in (1.0, temperature):
