@@ -102,5 +102,7 @@ def test_a_flag_that_config_names_leads_to_the_same_one() -> None:
 
 
 def test_every_network_that_it_names_exists() -> None:
-    for name in re.findall(r"`--model\.name` ([\w.-]+)", PAGE):
-        describe_model(name)
+    names = re.findall(r"`--model\.name` ([\w.-]+)", PAGE)
+    assert names
+    for name in names:
+        assert describe_model(name)

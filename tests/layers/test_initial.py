@@ -25,3 +25,5 @@ def test_nothing_is_drawn_where_there_is_nothing(monkeypatch: pytest.MonkeyPatch
         network = nn.Conv2d(8, 64, 3)
     monkeypatch.setattr(nn.init, "kaiming_normal_", None)
     initialise_convolutions(network)
+    with pytest.raises(TypeError):  # what draws is what was taken away
+        initialise_convolutions(nn.Conv2d(8, 64, 3))
