@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -11,18 +10,12 @@ from PIL import Image
 
 from hierseg.data import open_dataset
 from hierseg.size import Size
-
-SCRIPT = Path(__file__).parents[2] / "experiments" / "autolabel_camvid.py"
+from support.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("autolabel_camvid", SCRIPT)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script("autolabel_camvid")
 
 
 @pytest.fixture

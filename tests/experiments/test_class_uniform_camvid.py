@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -10,18 +9,12 @@ import pytest
 
 from hierseg.labels import CAMVID
 from hierseg.size import Size
-
-SCRIPT = Path(__file__).parents[2] / "experiments" / "class_uniform_camvid.py"
+from support.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("class_uniform_camvid", SCRIPT)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script("class_uniform_camvid")
 
 
 def test_the_two_runs_differ_in_the_share_alone(script: ModuleType, tmp_path: Path) -> None:

@@ -164,9 +164,7 @@ def _save(content: Mapping[str, Any], path: Path) -> str:
 
 
 def _load(name: StateName) -> dict[str, Any] | None:
-    """What a file holds; None where it is damaged or cannot be read, UserError where it is of another
-    version.
-    """
+    """What a file holds; None where it is damaged or unreadable, UserError of another version."""
     try:
         if name.digest is not None:
             with name.path.open("rb") as file:
