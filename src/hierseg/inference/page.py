@@ -25,7 +25,6 @@ SHOWN_SHARE = 0.001
 """Classes with a smaller share of an image are neither shown nor found by the filter."""
 
 _HEAT = ("attention", "confidence")
-_SMALL = (*_HEAT, "errors")
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,8 @@ def _card(record: ImageRecord, page: Page) -> str:
         f'<header><h2 title="{escape(record.source)}">{escape(record.name)}</h2><ul class="facts">'
         + "".join(f"<li>{escape(fact)}</li>" for fact in [*facts, *record.facts])
         + '</ul></header><div class="body"><div>'
-        + _panels([panel for panel in record.panels if panel.kind not in _SMALL], record)
-        + _panels([panel for panel in record.panels if panel.kind in _SMALL], record)
+        + _panels([panel for panel in record.panels if panel.kind not in _HEAT], record)
+        + _panels([panel for panel in record.panels if panel.kind in _HEAT], record)
         + f'</div><ol class="shares" aria-label="class shares">{_bars(shares, space)}</ol>'
         + "</div></article>"
     )
