@@ -239,3 +239,12 @@ def test_a_share_that_rounds_to_nothing_is_not_said_to_be_nothing(space: LabelSp
     large = [dataclasses.replace(records[1], height=4000, width=6000)]
     text = render_page(Page("t", [], space, records[:1] + large))
     assert 'title="&lt;0.1 % of all pixels, in 1 of 2 images"' in text
+
+
+def test_heat_maps_come_small_below_and_errors_beside_what_they_compare(space: LabelSpace) -> None:
+    record = _record("one", {"red": 1.0})
+    record.panels.append(Panel("errors", "wrong pixels", "page/one_errors.png"))
+    html = render_page(Page("Seen", [], space, [record]))
+    large, small = html.split('<div class="panels">')[1:]
+    assert re.findall(r'<figure class="(\w+)">', large) == ["image", "errors"]
+    assert re.findall(r'<figure class="(\w+)">', small) == ["attention"]
