@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hierseg.data import Record, SegmentationDataset
-from hierseg.evaluation.numbers import format_percent, none_if_nan
+from hierseg.evaluation.formatting import format_percent, none_if_nan
 from hierseg.evaluation.score import Labels
 from hierseg.metrics import BoundaryCounts, BoundaryScores
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
-from hierseg.evaluation.numbers import none_if_nan
+from hierseg.evaluation.formatting import none_if_nan
 from hierseg.evaluation.score import Labels
 from hierseg.metrics import CalibrationCounts, CalibrationScores, fit_temperature
 

@@ -17,7 +17,7 @@ from typing import Any
 from hierseg.data import SegmentationDataset
 from hierseg.data.archive import is_file, read_bytes
 from hierseg.errors import MissingExtraError, UsageError, UserError
-from hierseg.evaluation.numbers import format_percent
+from hierseg.evaluation.formatting import format_percent
 from hierseg.evaluation.result import Evaluation
 
 TOLERANCE = 1e-6
@@ -139,7 +139,8 @@ def _run(job: dict[str, Any], count: int, on_progress: Progress | None) -> None:
     said: list[str] = []
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         with subprocess.Popen(
-            [sys.executable, str(DRIVER)], env=environment, text=True,
+            # -P: the files beside the driver are no modules of the libraries that it imports.
+            [sys.executable, "-P", str(DRIVER)], env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
         ) as process:  # fmt: skip
             assert process.stdin is not None

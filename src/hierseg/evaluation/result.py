@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hierseg.evaluation.numbers import none_if_nan
+from hierseg.evaluation.formatting import none_if_nan
 from hierseg.metrics import SegmentationScores
 
 

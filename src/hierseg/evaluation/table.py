@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hierseg.evaluation.numbers import format_percent
+from hierseg.evaluation.formatting import format_percent
 from hierseg.evaluation.result import Evaluation
 
 

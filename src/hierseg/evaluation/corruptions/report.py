@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.corruptions.catalog import CORRUPTIONS, SEVERITIES
-from hierseg.evaluation.numbers import format_percent, none_if_nan
+from hierseg.evaluation.formatting import format_percent, none_if_nan
 from hierseg.inference.writers import write_json
 
 FILE = "corruptions.json"
