@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hierseg.checkpoint import read_header
+from hierseg.commands.adjust import adjust
 from hierseg.commands.calibrate import calibrate
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.measures import MeasureFlags
@@ -22,11 +23,12 @@ PAGE = (Path(__file__).resolve().parents[1] / "docs" / "evaluation.md").read_tex
 
 @pytest.mark.slow
 def test_its_commands(tmp_path: Path) -> None:
-    assert len(run_blocks(PAGE, "measures", tmp_path)) == 5
+    assert len(run_blocks(PAGE, "measures", tmp_path)) == 7
     result = json.loads((tmp_path / "result.json").read_text())
     assert 0 < result["boundary"]["mean_boundary_iou"] < 1
     assert read_header(tmp_path / "calibrated.safetensors").temperature != 1
     assert (tmp_path / "reliability.png").is_file()
+    assert any(read_header(tmp_path / "adjusted.safetensors").extra["adjustment"]["offsets"])
     assert (tmp_path / "calibration" / "reliability.png").is_file()
     rows = json.loads((tmp_path / "robustness" / "corruptions.json").read_text())["corruptions"]
     assert list(rows) == ["jpeg", "fog"]
@@ -39,7 +41,7 @@ def test_every_corruption_and_flag_is_there() -> None:
     assert {"--boundary", "--calibration", "--corruptions"} <= named & flags
     known = {
         "--" + name.replace("_", "-")
-        for function in (evaluate, calibrate)
+        for function in (evaluate, calibrate, adjust)
         for name in inspect.signature(function).parameters
     }
     others = {"--count", "--size", "--val-fraction", "--save", "--image"}

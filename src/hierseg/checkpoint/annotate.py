@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
+from torch import Tensor
 
 from hierseg.checkpoint.foreign import container_of
 from hierseg.checkpoint.format import METADATA_KEY, Header, header_of, read_header
@@ -21,6 +22,8 @@ def annotate_checkpoint(
     out: str | Path,
     network: SegmentationNetwork,
     extra: Mapping[str, Any],
+    changed: Mapping[str, Tensor] | None = None,
+    record: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint again with more in its header's ``extra``; the file appears whole or not
     at all.
@@ -30,7 +33,9 @@ def annotate_checkpoint(
             among them; a published checkpoint becomes one of hierseg's.
         out: The file to write, which may be the same; its folder must exist.
         network: What ``load_model`` made of them.
-        extra: Fields to set, as JSON can hold them.
+        extra: Fields to set, as JSON can hold them; None takes one away.
+        changed: Tensors by name to write instead of the weights' own, of the same shape.
+        record: Fields of the training record to set, as those of ``extra``.
 
     Raises:
         UserError: The weights cannot be read, or the file cannot be written.
@@ -38,16 +43,30 @@ def annotate_checkpoint(
     path, out = find_weights(source), Path(out)
     if container_of(path) is not None:
         header = header_of(network)
-        merged = {**header.extra, **extra}
+        tensors = {**network.state_dict(), **(changed or {})}
         save_checkpoint(
-            out, network, header.label_space, header.record, scales=header.scales, extra=merged
+            out,
+            network,
+            header.label_space,
+            _merge(header.record, record or {}),
+            tensors,
+            header.scales,
+            extra=_merge(header.extra, extra),
         )
         return
     header = read_header(path)
-    header = dataclasses.replace(header, extra={**header.extra, **extra})
+    header = dataclasses.replace(
+        header, extra=_merge(header.extra, extra), record=_merge(header.record, record or {})
+    )
     tensors = read_tensors(path)
+    for name, tensor in (changed or {}).items():
+        tensors[name] = tensor.to(tensors[name].dtype).contiguous()
     with replacing(out) as temporary:
         save_file(tensors, temporary, metadata={METADATA_KEY: header.to_json()})
+
+
+def _merge(present: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**present, **extra}.items() if value is not None}
 
 
 def stored_temperature(source: str | Path | None) -> float | None:

@@ -35,6 +35,9 @@ COMMANDS = {
     "calibrate": Command(
         "hierseg.commands.calibrate:calibrate", "let confidence say how often a model is right"
     ),
+    "adjust": Command(
+        "hierseg.commands.adjust:adjust", "shift class logits to where a model's mIoU is highest"
+    ),
     "convert": Command(
         "hierseg.commands.convert:convert", "bring a published checkpoint here, or back"
     ),

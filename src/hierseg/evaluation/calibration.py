@@ -15,7 +15,13 @@ from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
 from hierseg.evaluation.formatting import none_if_nan
 from hierseg.evaluation.score import Labels
-from hierseg.metrics import CalibrationCounts, CalibrationScores, fit_temperature
+from hierseg.metrics import (
+    CalibrationCounts,
+    CalibrationScores,
+    Offsets,
+    fit_offsets,
+    fit_temperature,
+)
 
 
 class CalibrationWatcher:
@@ -96,15 +102,7 @@ class LogitSample:
 
     def fit(self) -> Fit:
         """Fit a temperature to what was kept; UserError where that is nothing, or not finite."""
-        labels = torch.cat(self._labels) if self._labels else torch.zeros(0)
-        if not len(labels):
-            raise UserError("no pixel of these images has a label; calibrate on a labelled split.")
-        logits = torch.cat(self._logits)
-        if not bool(logits.isfinite().all()):
-            raise UserError(
-                "the network gives outputs that are no numbers (NaN or infinite), to which no "
-                "temperature can be fitted; use other weights."
-            )
+        logits, labels = self._gather("temperature")
         temperature = fit_temperature(logits, labels)
         scores = []
         for value in (1.0, temperature):
@@ -112,6 +110,23 @@ class LogitSample:
             counts.update(logits.T, labels, self.ignore)
             scores.append(counts.scores())
         return Fit(temperature, *scores)
+
+    def fit_offsets(self) -> Offsets:
+        """Fit class offsets to what was kept; errors as those of ``fit``."""
+        return fit_offsets(*self._gather("offsets"))
+
+    def _gather(self, fitted: str) -> tuple[Tensor, Tensor]:
+        """(N, K) logits and (N,) labels of everything kept."""
+        labels = torch.cat(self._labels) if self._labels else torch.zeros(0)
+        if not len(labels):
+            raise UserError("no pixel of these images has a label; fit on a labelled split.")
+        logits = torch.cat(self._logits)
+        if not bool(logits.isfinite().all()):
+            raise UserError(
+                "the network gives outputs that are no numbers (NaN or infinite), to which no "
+                f"{fitted} can be fitted; use other weights."
+            )
+        return logits, labels
 
 
 def format_calibration(scores: Sequence[CalibrationScores]) -> str:

@@ -8,6 +8,7 @@ from hierseg.metrics.calibration import (
     fit_temperature,
 )
 from hierseg.metrics.confusion import ConfusionMatrix
+from hierseg.metrics.offsets import Offsets, fit_offsets
 from hierseg.metrics.scores import SegmentationScores
 
 __all__ = [
@@ -16,7 +17,9 @@ __all__ = [
     "CalibrationCounts",
     "CalibrationScores",
     "ConfusionMatrix",
+    "Offsets",
     "ReliabilityBin",
     "SegmentationScores",
+    "fit_offsets",
     "fit_temperature",
 ]
