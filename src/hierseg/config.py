@@ -128,6 +128,9 @@ class LossConfig:
     """Weight of the auxiliary logits' loss."""
     per_scale_weight: float = 0.0
     """Weight of the losses of each training scale's own logits (0.05 in the published recipes)."""
+    lovasz_weight: float = 0.0
+    """Weight of a Lovász-softmax term on the fused logits, a surrogate of mean IoU, beside the main
+    criterion; to finish with, from weights that know the classes."""
     auxiliary_rmi: bool = False
     """Hold the auxiliary logits to RMI too, instead of its BCE (published: ocr_aux_loss_rmi)."""
     weight_bound: float = 1.0

@@ -142,6 +142,7 @@ def _check_loss(loss: LossConfig) -> None:
     for flag, value in (
         ("--loss.auxiliary-weight", loss.auxiliary_weight),
         ("--loss.per-scale-weight", loss.per_scale_weight),
+        ("--loss.lovasz-weight", loss.lovasz_weight),
         ("--loss.weight-bound", loss.weight_bound),
         ("--loss.relax-until", loss.relax_until or 0),
         ("--loss.sum-images", loss.sum_images or 0),

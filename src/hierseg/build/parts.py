@@ -89,6 +89,7 @@ def build_criterion(
         _build_main_criterion(loss, label_space),
         auxiliary_weight=loss.auxiliary_weight,
         per_scale_weight=loss.per_scale_weight,
+        lovasz_weight=loss.lovasz_weight,
         auxiliary_by_main=loss.auxiliary_rmi,
         align_corners=align_corners,
     )

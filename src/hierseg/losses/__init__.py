@@ -4,6 +4,7 @@ from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
 from hierseg.losses.combined import CombinedLoss, Criterion
 from hierseg.losses.cross_entropy import CrossEntropy
 from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
+from hierseg.losses.lovasz import LovaszSoftmax
 from hierseg.losses.region_mutual_information import RegionMutualInformation
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "Criterion",
     "CrossEntropy",
     "ImageWeightedCrossEntropy",
+    "LovaszSoftmax",
     "RegionMutualInformation",
 ]

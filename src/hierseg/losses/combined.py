@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from hierseg.layers import resize_to
 from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
 from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
+from hierseg.losses.lovasz import LovaszSoftmax
 from hierseg.losses.region_mutual_information import RegionMutualInformation
+from hierseg.losses.sums import sum_over_images
 
 
 class Criterion(Protocol):
@@ -58,18 +60,20 @@ class TrainingOutput(Protocol):
 
 
 class CombinedLoss(nn.Module):
-    """main + ``auxiliary_weight`` * auxiliary + ``per_scale_weight`` * (sum over scales).
+    """main + ``auxiliary_weight`` * auxiliary + ``per_scale_weight`` * (sum over scales)
+    + ``lovasz_weight`` * Lovász-softmax of the fused logits.
 
     Each term is against the full-size label: the logits of a scale are resized to it first.
     Auxiliary and per-scale terms use the main criterion's ``pixelwise`` form: the whole BCE for
     RMI; the criterion itself for cross-entropy, image-weighted and relaxed included. Those two sum
     over images where plain cross-entropy takes a mean, so that a plain term among theirs would fade
-    with the batch.
+    with the batch; the Lovász term, a mean, counts as often as there are images beside them.
 
     Args:
         main: Criterion of the fused logits.
         auxiliary_weight: Weight of the auxiliary logits (published: 0.4).
         per_scale_weight: Weight of each scale's own logits (published: 0.05); 0 leaves them out.
+        lovasz_weight: Weight of the Lovász-softmax term; 0 leaves it out.
         auxiliary_by_main: Hold the auxiliary logits to the main criterion itself.
         align_corners: How the network resizes its logits; theirs are resized the same way.
     """
@@ -80,6 +84,7 @@ class CombinedLoss(nn.Module):
         auxiliary_weight: float = 0.4,
         per_scale_weight: float = 0.0,
         *,
+        lovasz_weight: float = 0.0,
         auxiliary_by_main: bool = False,
         align_corners: bool = False,
     ) -> None:
@@ -87,6 +92,8 @@ class CombinedLoss(nn.Module):
         self.main = main
         self.auxiliary_weight = auxiliary_weight
         self.per_scale_weight = per_scale_weight
+        self.lovasz_weight = lovasz_weight
+        self.lovasz = LovaszSoftmax(main.ignore)
         self.auxiliary_by_main = auxiliary_by_main
         self.align_corners = align_corners
 
@@ -121,7 +128,16 @@ class CombinedLoss(nn.Module):
         if output.per_scale and self.per_scale_weight:
             losses["per_scale"] = self._per_scale(output.per_scale, labels)
             total = total + self.per_scale_weight * losses["per_scale"]
+        if self.lovasz_weight:
+            losses["lovasz"] = self._count_images(self.lovasz(output.logits, labels), len(labels))
+            total = total + self.lovasz_weight * losses["lovasz"]
         return {"loss": total, **losses}
+
+    def _count_images(self, mean: Tensor, batch: int) -> Tensor:
+        """A mean over a batch, on the scale of the main criterion."""
+        if not isinstance(self.main, ImageWeightedCrossEntropy | BoundaryRelaxedLoss):
+            return mean
+        return sum_over_images(mean * batch, batch, self.main.images)
 
     def _per_scale(self, per_scale: Mapping[float, Tensor], labels: Tensor) -> Tensor:
         total = torch.zeros((), device=labels.device)

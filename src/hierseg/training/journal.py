@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hierseg.evaluation import Evaluation
     from hierseg.training.pace import StepReport
 
-LOSS_NAMES = ("loss", "main", "auxiliary", "per_scale")
+LOSS_NAMES = ("loss", "main", "auxiliary", "per_scale", "lovasz")
 STEP_FIELDS = ("step", "epoch", "lr", *LOSS_NAMES, "images_per_second", "skipped")
 EPOCH_FIELDS = (
     "epoch", "step", "loss", "seconds", "miou", "num_classes_averaged", "pixel_accuracy",
