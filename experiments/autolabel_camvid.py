@@ -18,8 +18,6 @@ of what is there in Markdown.
 from __future__ import annotations
 
 import argparse
-import csv
-import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,6 +37,7 @@ from hierseg.inference import Predictor
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
 from hierseg.training import train
+from run_rows import add_row, read_rows, show_spread
 
 RUNS = ("third", "both", "all")
 MEANING = {
@@ -157,24 +156,6 @@ def _list_scores(result: Evaluation) -> dict[str, str]:
     return {"miou": f"{scores.miou:.4f}", "pixel_accuracy": f"{scores.pixel_accuracy:.4f}"} | ious
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The lines that there are."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def add_row(path: Path, row: dict[str, str]) -> None:
-    """Append a line, below a header where there is none yet."""
-    is_new = not path.is_file()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row))
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
 def format_results(rows: Sequence[dict[str, str]]) -> str:
     """A Markdown table of mean and spread over the seeds, in per cent, and the classes below."""
     if not rows:
@@ -189,21 +170,14 @@ def format_results(rows: Sequence[dict[str, str]]) -> str:
     for which, found in done.items():
         first = found[0]
         cells = [MEANING[which], first["labelled"], first["auto_labelled"], first["steps"]]
-        cells += [str(len(found)), _spread(found, "miou"), _spread(found, "pixel_accuracy")]
+        cells += [str(len(found)), show_spread(found, "miou"), show_spread(found, "pixel_accuracy")]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", f"| IoU | {' | '.join(MEANING[which] for which in done)} |"]
     lines.append("|---" * (1 + len(done)) + "|")
     for name in names:
-        cells = [_spread(found, f"iou_{name}") for found in done.values()]
+        cells = [show_spread(found, f"iou_{name}") for found in done.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _spread(rows: Sequence[dict[str, str]], key: str) -> str:
-    """Mean and standard deviation over the seeds."""
-    values = [100 * float(row[key]) for row in rows]
-    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.2f}{spread}"
 
 
 def main(words: list[str] | None = None) -> None:

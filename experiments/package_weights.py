@@ -1,11 +1,15 @@
-"""Put a trained run's best weights into the package, in half precision.
+"""Put trained weights into the package, in half precision.
 
-python experiments/package_weights.py RUN streets-lite0
+    python experiments/package_weights.py RUN|FILE streets-lite0 [--result RESULT.json]
+
+What the checkpoint says of its training goes along, and with the JSON of `hierseg evaluate` the
+mIoU of that: half precision and class offsets change what was measured in training.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import hierseg
@@ -14,16 +18,21 @@ from hierseg.checkpoint import header_of, load_model, save_checkpoint
 
 def main() -> None:
     """Write src/hierseg/weights/NAME.safetensors."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
+    parser.add_argument("--result", type=Path)
     arguments = parser.parse_args()
     network = load_model(arguments.run)
     header = header_of(network)
+    record = dict(header.record)
+    if arguments.result is not None:
+        result = json.loads(arguments.result.read_text(encoding="utf-8"))
+        record |= {key: result[key] for key in ("miou", "pixel_accuracy")}
     out = Path(hierseg.__file__).parent / "weights" / f"{arguments.name}.safetensors"
     out.parent.mkdir(exist_ok=True)
     save_checkpoint(
-        out, network, header.label_space, record=header.record, scales=header.scales, half=True
+        out, network, header.label_space, record, None, header.scales, half=True, extra=header.extra
     )
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 

@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/images/demo.png"))
     arguments = parser.parse_args()
     image, _ = draw_street(scene_seed(DEMO_SEED, arguments.index), Size(256, 512))
-    prediction = Predictor(load_model(), scales=(0.5, 1.0), keep_scales=True)(image)
+    prediction = Predictor(load_model("streets-lite0"), scales=(0.5, 1.0), keep_scales=True)(image)
     assert prediction.attention is not None
     gap = np.full((256, 8, 3), 255, np.uint8)
     panels = [image, gap, prediction.overlay(), gap, render_heat(prediction.attention[0.5])]

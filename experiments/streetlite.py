@@ -1,0 +1,204 @@
+"""The model in the box: three seeds of its training, and without each sequence of CamVid once.
+
+    python experiments/streetlite.py CAMVID --out runs/streetlite
+
+`seed-0` to `seed-2` train on train and are measured on val; `without-0016E5` and so on, for each
+sequence that the frames' names begin with, train on the frames of train and val of all others and
+are measured on those of the sequence: val is a part of a drive whose other parts are in train, so
+what the model is worth on a street that it has not seen is the second figure.
+
+A run is `hierseg train streetlite`, whose last weights count, as the best ones would be chosen on
+what they are measured by, and `hierseg adjust` on every fourth frame that it was trained on.
+`seed-0-finished` and so on go on from there with `hierseg train streetlite-finish`, and are
+adjusted in turn; `OUT/seed-0-finished/streetlite.safetensors` is what is in the package.
+
+Every run adds its line to `OUT/streetlite.csv`, and one that has its line is not done again: the
+same command goes on where it was interrupted. `--only seed-1 without-0006R0` does some of them,
+several such commands run side by side, and `--table` prints the table of what is there in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from hierseg.checkpoint import load_model
+from hierseg.commands.adjust import adjust
+from hierseg.config import Experiment
+from hierseg.data import Sample, open_dataset
+from hierseg.evaluation import evaluate
+from hierseg.recipes import get_recipe
+from hierseg.training import train
+from run_rows import add_row, read_rows, show_spread
+
+CSV = "streetlite.csv"
+SEEDS = ("seed-0", "seed-1", "seed-2")
+WITHOUT = "without-"
+FINISHED = "-finished"
+KEYS = ("plain_miou", "miou", "pixel_accuracy")
+EVERY = 4  # frames of those trained on, for the offsets
+
+
+def sequence_of(name: str) -> str:
+    """The sequence of a frame: 0016E5 of 0016E5_00390."""
+    return name.split("_", 1)[0]
+
+
+def find_sequences(camvid: Path) -> list[str]:
+    """The sequences of train and val, in order of their names."""
+    frames = [sample.name for part in ("train", "val") for sample in _samples(camvid, part)]
+    return sorted({sequence_of(name) for name in frames})
+
+
+def leave_out(camvid: Path, out: Path, sequence: str) -> None:
+    """Write CamVid's form by links: the frames of other sequences as train, those of it as val."""
+    for part in ("train", "val"):
+        for sample in _samples(camvid, part):
+            assert sample.label is not None
+            side = "val" if sequence_of(sample.name) == sequence else "train"
+            _link(Path(sample.image), out / side)
+            _link(Path(sample.label), out / f"{side}annot")
+
+
+def _samples(camvid: Path, part: str) -> Sequence[Sample]:
+    return open_dataset("camvid", camvid, part).samples
+
+
+def _link(file: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    link = folder / file.name
+    if not link.exists():
+        link.symlink_to(file.resolve())
+
+
+def describe(arguments: argparse.Namespace, run: str) -> Experiment:
+    """The recipe on the data of a run, the finishing one from the run that it finishes."""
+    first = run.removesuffix(FINISHED)
+    base = get_recipe("streetlite" if run == first else "streetlite-finish")
+    if run != first:
+        weights = str(arguments.out / first / "last.safetensors")
+        base = replace(base, model=replace(base.model, weights=weights))
+    folder = arguments.out / run
+    root, seed = arguments.camvid, 0
+    if first.startswith(WITHOUT):
+        root = arguments.out / "data" / first
+        leave_out(arguments.camvid, root, first.removeprefix(WITHOUT))
+    else:
+        seed = int(first.removeprefix("seed-"))
+    epochs = base.optim.epochs if arguments.epochs is None else arguments.epochs
+    return replace(
+        base,
+        data=replace(base.data, root=root, workers=arguments.workers),
+        optim=replace(base.optim, epochs=epochs),
+        eval=replace(base.eval, every=epochs),
+        runtime=replace(
+            base.runtime, out=folder, seed=seed, resume=(folder / "run.json").is_file()
+        ),
+    )
+
+
+def train_once(arguments: argparse.Namespace, run: str) -> Experiment:
+    """Train a run, and what it finishes before it, unless that is done."""
+    experiment = describe(arguments, run)
+    assert experiment.runtime.out is not None
+    done = experiment.runtime.out / "done"
+    if not done.is_file():
+        if run.endswith(FINISHED):
+            train_once(arguments, run.removesuffix(FINISHED))
+        train(experiment)
+        done.touch()
+    return experiment
+
+
+def measure(arguments: argparse.Namespace, run: str) -> dict[str, str]:
+    """Train, fit the offsets, and measure both at the recipe's scales."""
+    start = time.monotonic()
+    experiment = train_once(arguments, run)
+    folder, root = experiment.runtime.out, experiment.data.root
+    assert folder is not None
+    last, adjusted = folder / "last.safetensors", folder / "streetlite.safetensors"
+    adjust("camvid", adjusted, root, weights=str(last), every=EVERY, overwrite=True)
+    minutes = (time.monotonic() - start) / 60
+    dataset = open_dataset("camvid", root, "val")
+    plain = read_rows(folder / "epochs.csv")[-1]["miou"]
+    scores = evaluate(load_model(adjusted), dataset).scores
+    row = {
+        "run": run,
+        "trained_on": str(len(open_dataset("camvid", root, "train"))),
+        "measured_on": str(len(dataset)),
+        "epochs": str(experiment.optim.epochs),
+        "minutes": f"{minutes:.1f}",
+        "plain_miou": plain,
+        "miou": f"{scores.miou:.4f}",
+        "classes": str(scores.num_classes_averaged),
+        "pixel_accuracy": f"{scores.pixel_accuracy:.4f}",
+    }
+    return row | {f"iou_{name}": f"{value:.4f}" for name, value in scores.iou.items()}
+
+
+def format_results(rows: Sequence[dict[str, str]]) -> str:
+    """A Markdown table of the runs, with mean and spread of either kind, and of their classes."""
+    kinds: dict[str, list[dict[str, str]]] = {}
+    for row in sorted(rows, key=lambda row: row["run"]):
+        kind = "sequences left out" if row["run"].startswith(WITHOUT) else "seeds"
+        kind += ", finished" if row["run"].endswith(FINISHED) else ""
+        kinds.setdefault(kind, []).append(row)
+    if not kinds:
+        return "no run is done yet"
+    lines = [
+        "| run | trained on | measured on | mIoU as trained | mIoU | pixel accuracy |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind, found in kinds.items():
+        alone = [(row["run"], [row], row) for row in found]
+        for name, some, row in [*alone, (f"mean over {kind}", found, None)]:
+            counts = ["", ""] if row is None else [row["trained_on"], row["measured_on"]]
+            shown = [show_spread(some, key) for key in KEYS]
+            lines.append(f"| {' | '.join([name, *counts, *shown])} |")
+    return "\n".join([*lines, "", *_list_classes(kinds)])
+
+
+def _list_classes(kinds: dict[str, list[dict[str, str]]]) -> list[str]:
+    """Each class over the runs that have it in what they are measured on."""
+    first = next(iter(kinds.values()))[0]
+    lines = [f"| IoU | {' | '.join(kinds)} |", "|---" * (1 + len(kinds)) + "|"]
+    for key in [key for key in first if key.startswith("iou_")]:
+        found = [[row for row in rows if row[key] != "nan"] for rows in kinds.values()]
+        cells = [show_spread(rows, key) if rows else "" for rows in found]
+        lines.append(f"| {key.removeprefix('iou_')} | {' | '.join(cells)} |")
+    return lines
+
+
+def main(words: list[str] | None = None) -> None:
+    """Do the runs that are asked for and have no line yet, and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("camvid", type=Path, help="the folder of CamVid")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the csv")
+    parser.add_argument("--only", nargs="+", help="some of the runs: seed-1, without-0006R0 ...")
+    parser.add_argument("--epochs", type=int, help="other than the recipe's")
+    parser.add_argument("--workers", type=int, default=1, help="processes that load images")
+    parser.add_argument("--threads", type=int, default=1, help="of a run")
+    parser.add_argument("--table", action="store_true", help="print the table and do nothing else")
+    arguments = parser.parse_args(words)
+    path = arguments.out / CSV
+    if not arguments.table:
+        torch.set_num_threads(arguments.threads)
+        runs = [*SEEDS, *(WITHOUT + name for name in find_sequences(arguments.camvid))]
+        runs += [run + FINISHED for run in runs]
+        unknown = sorted(set(arguments.only or []) - set(runs))
+        if unknown:
+            parser.error(f"there is no run {unknown[0]}; give some of {' '.join(runs)}.")
+        for run in runs:
+            chosen = arguments.only is None or run in arguments.only
+            if chosen and run not in {row["run"] for row in read_rows(path)}:
+                add_row(path, measure(arguments, run))
+    print(format_results(read_rows(path)))
+
+
+if __name__ == "__main__":
+    main()

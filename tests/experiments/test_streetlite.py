@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hierseg.data import open_dataset
+from support.scripts import load_script
+
+FRAMES = {
+    "train": ["0001TP_006690", "0006R0_f00930", "0006R0_f00960", "0016E5_00390"],
+    "val": ["0016E5_07959", "0016E5_07961"],
+}
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    return load_script("streetlite")
+
+
+@pytest.fixture
+def camvid(tmp_path: Path) -> Path:
+    """Two splits of three sequences; a frame's colour and class are its own."""
+    for split, names in FRAMES.items():
+        for number, name in enumerate(names):
+            for folder, value in ((split, (number, 0, 0)), (f"{split}annot", number)):
+                path = tmp_path / "camvid" / folder / f"{name}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                pixels = np.empty((8, 12, 3) if folder == split else (8, 12), np.uint8)
+                pixels[...] = value
+                Image.fromarray(pixels).save(path)
+    return tmp_path / "camvid"
+
+
+def _arguments(camvid: Path, out: Path) -> argparse.Namespace:
+    return argparse.Namespace(camvid=camvid, out=out, epochs=None, workers=0)
+
+
+def test_sequences_are_those_of_both_splits(script: ModuleType, camvid: Path) -> None:
+    assert script.find_sequences(camvid) == ["0001TP", "0006R0", "0016E5"]
+
+
+def test_a_sequence_left_out_is_measured_and_never_trained_on(
+    script: ModuleType, camvid: Path, tmp_path: Path
+) -> None:
+    experiment = script.describe(_arguments(camvid, tmp_path / "runs"), "without-0016E5")
+    names = {
+        split: [s.name for s in open_dataset("camvid", experiment.data.root, split).samples]
+        for split in ("train", "val")
+    }
+    assert names["train"] == FRAMES["train"][:3]
+    assert names["val"] == [FRAMES["train"][3], *FRAMES["val"]]
+    assert experiment.runtime.seed == 0
+    # Each frame has come with its own labels.
+    record = open_dataset("camvid", experiment.data.root, "val").read(0)
+    assert (record.image[..., 0] == 3).all()
+    assert record.labels is not None
+    assert (record.labels == 3).all()
+    script.describe(_arguments(camvid, tmp_path / "runs"), "without-0016E5")  # again
+
+
+def test_seeds_are_the_recipe_on_the_standard_split(
+    script: ModuleType, camvid: Path, tmp_path: Path
+) -> None:
+    experiments = [script.describe(_arguments(camvid, tmp_path), f"seed-{n}") for n in (0, 2)]
+    assert [e.runtime.seed for e in experiments] == [0, 2]
+    assert {e.data.root for e in experiments} == {camvid}
+    assert {(e.recipe, e.model.weights, e.model.replace_head) for e in experiments} == {
+        ("streetlite", "streets-lite0", True)
+    }
+    assert experiments[0].runtime.out != experiments[1].runtime.out
+
+
+def test_a_run_is_finished_from_its_own_first_stage(
+    script: ModuleType, camvid: Path, tmp_path: Path
+) -> None:
+    for run in ("seed-1", "without-0006R0"):
+        first, last = (
+            script.describe(_arguments(camvid, tmp_path), name) for name in (run, f"{run}-finished")
+        )
+        assert (first.recipe, last.recipe) == ("streetlite", "streetlite-finish")
+        assert last.model.weights == str(tmp_path / run / "last.safetensors")
+        assert not last.model.replace_head
+        assert (last.loss.lovasz_weight, first.loss.lovasz_weight) == (1, 0)
+        assert last.data.root == first.data.root
+        assert last.runtime.seed == first.runtime.seed
+        assert last.runtime.out == tmp_path / f"{run}-finished"
+
+
+def test_the_table_keeps_the_two_kinds_of_figures_apart(script: ModuleType) -> None:
+    runs = (
+        ("seed-0", "0.70", "0.2"),
+        ("seed-1", "0.74", "0.4"),
+        ("seed-0-finished", "0.8", "0.6"),
+        ("without-0006R0", "0.5", "nan"),
+    )
+    rows = [
+        {
+            "run": run,
+            "trained_on": "367",
+            "measured_on": "101",
+            "plain_miou": "0.1",
+            "miou": miou,
+            "pixel_accuracy": "0.9",
+            "iou_sky": "0.9",
+            "iou_pole": pole,
+        }
+        for run, miou, pole in runs
+    ]
+    table = script.format_results(rows).splitlines()
+    assert "| mean over seeds |  |  | 10.00 ± 0.00 | 72.00 ± 2.83 | 90.00 ± 0.00 |" in table
+    assert "| mean over sequences left out |  |  | 10.00 | 50.00 | 90.00 |" in table
+    assert "| mean over seeds, finished |  |  | 10.00 | 80.00 | 90.00 |" in table
+    assert "| pole | 30.00 ± 14.14 | 60.00 |  |" in table
+    assert script.format_results([]) == "no run is done yet"
+
+
+def test_a_run_that_is_none_is_refused(
+    script: ModuleType, camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        script.main([str(camvid), "--out", str(tmp_path), "--only", "without-0006RO"])
+    assert "without-0006R0" in capsys.readouterr().err
