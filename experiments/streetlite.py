@@ -9,8 +9,9 @@ what the model is worth on a street that it has not seen is the second figure.
 
 A run is `hierseg train streetlite`, whose last weights count, as the best ones would be chosen on
 what they are measured by, and `hierseg adjust` on every fourth frame that it was trained on.
-`seed-0-finished` and so on go on from there with `hierseg train streetlite-finish`, and are
-adjusted in turn; `OUT/seed-0-finished/streetlite.safetensors` is what is in the package.
+`seed-0-finished` goes on from there with `streetlite-finish`, and `seed-0-polished` from there with
+`streetlite-polish`; each is adjusted in turn, and `OUT/seed-0-polished/streetlite.safetensors` is
+what is in the package.
 
 Every run adds its line to `OUT/streetlite.csv`, and one that has its line is not done again: the
 same command goes on where it was interrupted. `--only seed-1 without-0006R0` does some of them,
@@ -39,7 +40,8 @@ from run_rows import add_row, read_rows, show_spread
 CSV = "streetlite.csv"
 SEEDS = ("seed-0", "seed-1", "seed-2")
 WITHOUT = "without-"
-FINISHED = "-finished"
+STAGES = {"": "streetlite", "-finished": "streetlite-finish", "-polished": "streetlite-polish"}
+"""Endings of runs and their recipes, each of which begins with the weights of the one before."""
 KEYS = ("plain_miou", "miou", "pixel_accuracy")
 EVERY = 4  # frames of those trained on, for the offsets
 
@@ -76,12 +78,26 @@ def _link(file: Path, folder: Path) -> None:
         link.symlink_to(file.resolve())
 
 
+def split_run(run: str) -> tuple[str, int]:
+    """A run's first stage, and which stage it is."""
+    for stage, ending in reversed(list(enumerate(STAGES))):
+        if run.endswith(ending):
+            return run.removesuffix(ending), stage
+    raise AssertionError(run)
+
+
+def find_start(run: str) -> str | None:
+    """The run that a run goes on from; None where it is a first stage."""
+    first, stage = split_run(run)
+    return first + list(STAGES)[stage - 1] if stage else None
+
+
 def describe(arguments: argparse.Namespace, run: str) -> Experiment:
-    """The recipe on the data of a run, the finishing one from the run that it finishes."""
-    first = run.removesuffix(FINISHED)
-    base = get_recipe("streetlite" if run == first else "streetlite-finish")
-    if run != first:
-        weights = str(arguments.out / first / "last.safetensors")
+    """The recipe of a run on its data."""
+    first, stage = split_run(run)
+    base, start = get_recipe(list(STAGES.values())[stage]), find_start(run)
+    if start is not None:
+        weights = str(arguments.out / start / "last.safetensors")
         base = replace(base, model=replace(base.model, weights=weights))
     folder = arguments.out / run
     root, seed = arguments.camvid, 0
@@ -90,6 +106,7 @@ def describe(arguments: argparse.Namespace, run: str) -> Experiment:
         leave_out(arguments.camvid, root, first.removeprefix(WITHOUT))
     else:
         seed = int(first.removeprefix("seed-"))
+    seed += max(0, stage - 1)  # or the last two would draw the same crops
     epochs = base.optim.epochs if arguments.epochs is None else arguments.epochs
     return replace(
         base,
@@ -108,8 +125,9 @@ def train_once(arguments: argparse.Namespace, run: str) -> Experiment:
     assert experiment.runtime.out is not None
     done = experiment.runtime.out / "done"
     if not done.is_file():
-        if run.endswith(FINISHED):
-            train_once(arguments, run.removesuffix(FINISHED))
+        start = find_start(run)
+        if start is not None:
+            train_once(arguments, start)
         train(experiment)
         done.touch()
     return experiment
@@ -146,7 +164,7 @@ def format_results(rows: Sequence[dict[str, str]]) -> str:
     kinds: dict[str, list[dict[str, str]]] = {}
     for row in sorted(rows, key=lambda row: row["run"]):
         kind = "sequences left out" if row["run"].startswith(WITHOUT) else "seeds"
-        kind += ", finished" if row["run"].endswith(FINISHED) else ""
+        kind += list(STAGES)[split_run(row["run"])[1]].replace("-", ", ")
         kinds.setdefault(kind, []).append(row)
     if not kinds:
         return "no run is done yet"
@@ -189,7 +207,7 @@ def main(words: list[str] | None = None) -> None:
     if not arguments.table:
         torch.set_num_threads(arguments.threads)
         runs = [*SEEDS, *(WITHOUT + name for name in find_sequences(arguments.camvid))]
-        runs += [run + FINISHED for run in runs]
+        runs = [run + ending for ending in STAGES for run in runs]
         unknown = sorted(set(arguments.only or []) - set(runs))
         if unknown:
             parser.error(f"there is no run {unknown[0]}; give some of {' '.join(runs)}.")

@@ -54,15 +54,15 @@ def test_packaged_weights(
     folder.mkdir()
     monkeypatch.setattr(load_module, "WEIGHTS_FOLDER", folder)
     assert packaged_weights() == {}
-    with pytest.raises(UserError, match="'streets-lite0' are not in this installation"):
+    with pytest.raises(UserError, match="'streetlite' are not in this installation"):
         load_model()
-    with pytest.raises(UserError, match="there are no weights 'streets-lite0'"):
-        load_model("streets-lite0")
-    shutil.copy(checkpoint, folder / "streets-lite0.safetensors")
-    assert packaged_weights() == {"streets-lite0": folder / "streets-lite0.safetensors"}
+    with pytest.raises(UserError, match="there are no weights 'streetlite'"):
+        load_model("streetlite")
+    shutil.copy(checkpoint, folder / "streetlite.safetensors")
+    assert packaged_weights() == {"streetlite": folder / "streetlite.safetensors"}
     assert load_model().num_classes == 3
-    assert load_model("streets-lite0").num_classes == 3
-    with pytest.raises(UserError, match=r"no weights 'nothing'.*packaged weights: streets-lite0"):
+    assert load_model("streetlite").num_classes == 3
+    with pytest.raises(UserError, match=r"no weights 'nothing'.*packaged weights: streetlite"):
         load_model("nothing")
 
 

@@ -36,7 +36,8 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(*words: object) -> int:
-    return cli.main([str(word) for word in words])
+    named = ("--weights", "streets-lite0") if words[0] == "autolabel" else ()
+    return cli.main([str(word) for word in (*words, *named)])
 
 
 def test_a_folder_of_images_alone_gets_the_ids_of_the_network(
@@ -143,6 +144,7 @@ def test_a_run_on_both(streets: Path, tmp_path: Path, share: str) -> None:
 
 def _start(root: Path, out: Path, *flags: str) -> subprocess.Popen[bytes]:
     words = ["autolabel", "--data", "cityscapes", "--root", str(root), "--split", "train"]
+    words += ["--weights", "streets-lite0"]
     command = [sys.executable, "-m", "hierseg", *words, "--out", str(out), *flags]
     return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
 

@@ -15,8 +15,10 @@ def test_the_demo_says_where_its_page_is(
     assert main(["demo", "--out", str(out), *map(str, words)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("2 scenes segmented, mIoU 0.")
-    assert said[-1] == (out / "index.html").as_uri()
-    assert "%20" in said[-1]
+    assert said[1] == (out / "index.html").as_uri()
+    assert "%20" in said[1]
+    assert "streetlite" in said[2]
+    assert said[2].endswith("hierseg predict PICTURES --out masks")
     assert (out / "index.html").is_file()
 
 

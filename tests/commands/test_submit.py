@@ -40,6 +40,8 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def _submit(data: str, root: Path, out: Path, *words: object) -> int:
     flags = ["submit", "--data", data, "--root", root, "--out", out, *words]
+    if not {"--predictions", "--weights"} & set(map(str, words)):
+        flags += ["--weights", "streets-lite0"]
     return cli.main([str(word) for word in flags])
 
 
@@ -62,7 +64,7 @@ def test_names_ids_and_sizes_are_those_of_the_server(
     assert found[0] == name
     assert (found[1].mode, found[1].size) == ("L", (96, 64))
     (sample,) = open_dataset(data, roots[data], "test").samples
-    expected = Predictor(load_model())(sample.image).raw_ids()
+    expected = Predictor(load_model("streets-lite0"))(sample.image).raw_ids()
     assert np.array_equal(np.array(found[1]), expected)
     assert {path.name for path in tmp_path.iterdir()} == {"s.zip"}
 

@@ -75,20 +75,22 @@ def test_seeds_are_the_recipe_on_the_standard_split(
     assert experiments[0].runtime.out != experiments[1].runtime.out
 
 
-def test_a_run_is_finished_from_its_own_first_stage(
-    script: ModuleType, camvid: Path, tmp_path: Path
+@pytest.mark.parametrize("run", ["seed-1", "without-0006R0"])
+def test_a_stage_goes_on_from_the_one_before(
+    script: ModuleType, camvid: Path, tmp_path: Path, run: str
 ) -> None:
-    for run in ("seed-1", "without-0006R0"):
-        first, last = (
-            script.describe(_arguments(camvid, tmp_path), name) for name in (run, f"{run}-finished")
-        )
-        assert (first.recipe, last.recipe) == ("streetlite", "streetlite-finish")
-        assert last.model.weights == str(tmp_path / run / "last.safetensors")
-        assert not last.model.replace_head
-        assert (last.loss.lovasz_weight, first.loss.lovasz_weight) == (1, 0)
-        assert last.data.root == first.data.root
-        assert last.runtime.seed == first.runtime.seed
-        assert last.runtime.out == tmp_path / f"{run}-finished"
+    names = [run, f"{run}-finished", f"{run}-polished"]
+    stages = [script.describe(_arguments(camvid, tmp_path), name) for name in names]
+    recipes = ["streetlite", "streetlite-finish", "streetlite-polish"]
+    assert [stage.recipe for stage in stages] == recipes
+    starts = [str(tmp_path / name / "last.safetensors") for name in names[:2]]
+    assert [stage.model.weights for stage in stages] == ["streets-lite0", *starts]
+    assert [stage.model.replace_head for stage in stages] == [True, False, False]
+    assert [stage.loss.lovasz_weight for stage in stages] == [0, 1, 2]
+    assert [stage.runtime.out for stage in stages] == [tmp_path / name for name in names]
+    assert len({stage.data.root for stage in stages}) == 1
+    seed = stages[0].runtime.seed
+    assert [stage.runtime.seed for stage in stages] == [seed, seed, seed + 1]
 
 
 def test_the_table_keeps_the_two_kinds_of_figures_apart(script: ModuleType) -> None:

@@ -16,7 +16,7 @@ from hierseg.errors import UsageError, UserError
 from hierseg.models import SegmentationNetwork, build_network
 from hierseg.models.network import check_scales
 
-DEFAULT_WEIGHTS = "streets-lite0"
+DEFAULT_WEIGHTS = "streetlite"
 RUN_CHECKPOINTS = ("best.safetensors", "last.safetensors")
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
 _log = logging.getLogger(__name__)

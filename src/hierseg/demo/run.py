@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from hierseg.checkpoint import DEFAULT_WEIGHTS
 from hierseg.demo.scenes import DEMO_SEED, DemoScene, draw_scenes
 from hierseg.errors import UserError
 from hierseg.inference import (
@@ -147,7 +148,9 @@ def _notes(scores: SegmentationScores, seed: int) -> Sequence[str]:
     return [
         f"The scenes are the first of those that `hierseg streets --seed {seed}` draws, a seed "
         "kept for this page: the packaged weights were trained on others. They are as simple as "
-        "what the network was trained on, and the figures say nothing about photographs.",
+        "what the network was trained on, and the figures say nothing about photographs. For those "
+        f"there is {DEFAULT_WEIGHTS}, trained on real streets: `hierseg predict PICTURES --out "
+        "masks` segments your own.",
         "IoU of each class over all scenes: "
         + ", ".join(f"{name} {value:.2f}" for name, value in iou)
         + ". A scene's own mIoU is the mean over the classes in that scene.",

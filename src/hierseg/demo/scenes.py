@@ -18,6 +18,9 @@ from hierseg.size import Size
 DEMO_SEED = int.from_bytes(b"demo", "big")
 """The set that is kept for the demonstration: the packaged weights are trained on other seeds."""
 
+WEIGHTS = "streets-lite0"
+"""Packaged weights of the scenes' own kind: they know Cityscapes' classes, and drawn things."""
+
 FOLDER = "scenes"
 
 

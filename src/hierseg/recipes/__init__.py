@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping
 
 from hierseg.config import Experiment
 from hierseg.errors import UsageError
-from hierseg.recipes.camvid import camvid_hrnet18s, camvid_lite0, camvid_lite0_auto
+from hierseg.recipes.camvid import (
+    camvid_hrnet18s,
+    camvid_lite0,
+    camvid_lite0_auto,
+    streetlite,
+    streetlite_finish,
+    streetlite_polish,
+)
 from hierseg.recipes.cityscapes import (
     cityscapes_deeplabv3plus_wrn38,
     cityscapes_hrnet48_ocr_hier,
@@ -24,6 +31,9 @@ __all__ = ["RECIPES", "get_recipe", "list_recipes"]
 
 RECIPES: Mapping[str, Callable[[], Experiment]] = {
     "streets-lite0": streets_lite0,
+    "streetlite": streetlite,
+    "streetlite-finish": streetlite_finish,
+    "streetlite-polish": streetlite_polish,
     "camvid-lite0": camvid_lite0,
     "camvid-lite0-auto": camvid_lite0_auto,
     "camvid-hrnet18s": camvid_hrnet18s,

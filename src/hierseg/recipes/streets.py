@@ -15,7 +15,7 @@ from hierseg.size import Size
 
 
 def streets_lite0() -> Experiment:
-    """The model in the box: the small network on Miniature Streets of 256x512.
+    """The model of the demonstration: the small network on Miniature Streets of 256x512.
 
     Command: hierseg train streets-lite0 --data.root STREETS --runtime.out runs/streets-lite0
     Data: hierseg streets --out STREETS --count 2000 --val-fraction 0.05 --size 256x512 --seed 0

@@ -1,0 +1,88 @@
+"""The model in the box: its file, its card, and what it is worth on real streets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hierseg import Predictor, load_model
+from hierseg.checkpoint import find_weights, read_header
+from hierseg.data import SegmentationDataset, open_dataset
+from hierseg.data.streets import draw_street
+from hierseg.evaluation import evaluate
+from hierseg.labels import CAMVID, CITYSCAPES
+from hierseg.size import Size
+
+CARD = (Path(__file__).resolve().parents[1] / "docs" / "streetlite.md").read_text(encoding="utf-8")
+# What drawn things are in CamVid's classes, for those that both have.
+SAME = {
+    "road": "road",
+    "sidewalk": "pavement",
+    "building": "building",
+    "vegetation": "tree",
+    "sky": "sky",
+    "car": "car",
+}
+
+
+def test_it_is_the_default_and_small() -> None:
+    assert find_weights() == find_weights("streetlite")
+    assert find_weights().stat().st_size < 14e6
+    network = load_model()
+    assert sum(tensor.numel() for tensor in network.parameters()) < 6e6
+    assert network.scales == (0.5, 1.0, 2.0)
+    header = read_header(find_weights())
+    assert header.label_space.names == CAMVID.names
+    assert header.label_space.colors == CAMVID.colors
+    assert header.temperature != 1
+    assert header.record["recipe"].startswith("streetlite")
+
+
+def test_its_card_has_the_figure_and_the_temperature_of_the_file() -> None:
+    header = read_header(find_weights())
+    assert f"**{100 * header.record['miou']:.2f}**" in CARD
+    assert f"temperature {header.temperature:.3f}" in CARD
+    assert "@@" not in CARD
+
+
+def test_its_card_has_its_classes_and_colours() -> None:
+    for index, (name, color) in enumerate(zip(CAMVID.names, CAMVID.colors, strict=True)):
+        row = rf"\| {index} \| {name} \| {' '.join(map(str, color))} \|"
+        assert re.search(row, CARD), name
+
+
+def test_drawn_streets_are_streets_to_it() -> None:
+    """Nothing real is at hand everywhere; a scene is as a child would draw a street."""
+    predictor = Predictor(load_model())
+    right = counted = 0
+    for seed in range(3):
+        image, raw_ids = draw_street(seed, Size(192, 384))
+        truth, found = CITYSCAPES.encode(raw_ids), predictor(image).labels
+        for drawn, name in SAME.items():
+            mask = truth == CITYSCAPES.names.index(drawn)
+            counted += int(mask.sum())
+            right += int((found[mask] == CAMVID.names.index(name)).sum())
+    assert right / counted > 0.7
+
+
+def _frames(camvid: Path, every: int) -> SegmentationDataset:
+    dataset = open_dataset("camvid", camvid, "val")
+    dataset.samples = dataset.samples[::every]
+    return dataset
+
+
+def test_real_streets(camvid_dir: Path) -> None:
+    scores = evaluate(load_model(), _frames(camvid_dir, 10)).scores
+    assert scores.pixel_accuracy > 0.9
+    assert scores.miou > 0.65
+    assert np.isfinite(list(scores.iou.values())).all()
+
+
+@pytest.mark.slow
+def test_its_figure_on_val(camvid_dir: Path) -> None:
+    scores = evaluate(load_model(), _frames(camvid_dir, 1)).scores
+    assert scores.miou >= 0.74
+    assert scores.miou == pytest.approx(read_header(find_weights()).record["miou"], abs=1e-3)
