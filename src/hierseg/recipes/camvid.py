@@ -100,7 +100,7 @@ def streetlite_polish() -> Experiment:
     Command: hierseg train streetlite-polish --data.root CAMVID --init RUN --runtime.out runs/polish
     Hardware: as streetlite.
     Time: 22 minutes on one core with the other busy.
-    Expected mIoU: docs/streetlite.md.
+    Expected mIoU: 0.745 on val at 0.5 1 2 (one seed), 0.747 after `hierseg adjust`.
     """
     base = streetlite_finish()
     return replace(
