@@ -149,3 +149,16 @@ def test_a_killed_run_is_taken_up(folder: Path, weights: Path, tmp_path: Path) -
     assert {Path(entry["source"]).name for entry in after["skipped"]} == set(SKIPPED)
     assert [path.stat().st_mtime_ns for path in done] == written
     assert not list(out.rglob("*.part"))
+
+
+def test_what_a_killed_run_was_writing_is_removed(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / "out").mkdir()
+    left, living = (tmp_path / "out" / f".hierseg-{pid}-1.part" for pid in (gone.pid, os.getpid()))
+    left.touch()
+    living.touch()
+    assert main(_words(folder / "good.jpg", weights, tmp_path / "out")) == 0
+    assert (left.exists(), living.exists()) == (False, True)

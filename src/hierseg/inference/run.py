@@ -27,7 +27,7 @@ from hierseg.inference.predictor import Predictor
 from hierseg.inference.progress import RunProgress
 from hierseg.inference.reading import MAX_PIXELS, pixels_counted_here, read_image
 from hierseg.inference.summary import ImageRecord, Summary
-from hierseg.inference.writers import write_legend
+from hierseg.inference.writers import remove_leftovers, write_legend
 
 SECONDS_BETWEEN_SUMMARIES = 5.0
 
@@ -75,6 +75,7 @@ def run_folder(
         KeyboardInterrupt: As it came, once the summary of what is done is written.
     """
     out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
+    remove_leftovers(out)
     summary = Summary.open(out, describe_run(predictor, settings), settings.overwrite)
     named = {"weights": settings.weights, "label_space": predictor.label_space.name}
     summary.about = {**named, **settings.about}

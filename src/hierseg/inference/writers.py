@@ -132,3 +132,23 @@ def write_bytes(path: Path, content: bytes) -> Path:
         part.unlink(missing_ok=True)
         raise
     return path
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes of this machine were writing when they were killed."""
+    if os.name != "posix":  # Elsewhere the question whether a process lives can end it.
+        return
+    for part in folder.rglob(".hierseg-*-*.part"):
+        process = part.name.split("-")[1]
+        if process.isdecimal() and not _lives(int(process)):
+            part.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
