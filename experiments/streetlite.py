@@ -29,7 +29,7 @@ from pathlib import Path
 import torch
 
 from hierseg.checkpoint import load_model
-from hierseg.commands.adjust import adjust
+from hierseg.commands.adjust import AdjustFlags, adjust
 from hierseg.config import Experiment
 from hierseg.data import Sample, open_dataset
 from hierseg.evaluation import evaluate
@@ -140,7 +140,7 @@ def measure(arguments: argparse.Namespace, run: str) -> dict[str, str]:
     folder, root = experiment.runtime.out, experiment.data.root
     assert folder is not None
     last, adjusted = folder / "last.safetensors", folder / "streetlite.safetensors"
-    adjust("camvid", adjusted, root, weights=str(last), every=EVERY, overwrite=True)
+    adjust(AdjustFlags("camvid", adjusted, root, weights=str(last), every=EVERY, overwrite=True))
     minutes = (time.monotonic() - start) / 60
     dataset = open_dataset("camvid", root, "val")
     plain = read_rows(folder / "epochs.csv")[-1]["miou"]

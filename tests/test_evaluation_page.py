@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hierseg.checkpoint import read_header
-from hierseg.commands.adjust import adjust
+from hierseg.commands.adjust import AdjustFlags
 from hierseg.commands.calibrate import calibrate
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.measures import MeasureFlags
@@ -41,8 +41,9 @@ def test_every_corruption_and_flag_is_there() -> None:
     assert {"--boundary", "--calibration", "--corruptions"} <= named & flags
     known = {
         "--" + name.replace("_", "-")
-        for function in (evaluate, calibrate, adjust)
+        for function in (evaluate, calibrate)
         for name in inspect.signature(function).parameters
     }
+    known |= {"--" + field.name.replace("_", "-") for field in dataclasses.fields(AdjustFlags)}
     others = {"--count", "--size", "--val-fraction", "--save", "--image"}
     assert named - flags - known <= others

@@ -60,12 +60,19 @@ def test_a_published_file_becomes_one_of_hierseg_s(
     assert stored_temperature(source) is None
     header = Header(1, "x", {}, space, (0.5, 1.0), False, {"epoch": 1}, {"published": "y"})
     network.header, kept = header, network.header
-    annotate_checkpoint(source, out, network, {"temperature": 0.75})
+    name, other = "head.classify.bias", torch.full((space.num_classes,), 0.5)
+    annotate_checkpoint(
+        source, out, network, {"temperature": 0.75}, {name: other}, {"epoch": None, "mine": 2}
+    )
     network.header = kept
     written = read_header(out)
     assert written.extra == {"published": "y", "temperature": 0.75}
-    assert written.record == {"epoch": 1}
-    assert load_file(out).keys() == network.state_dict().keys()
+    assert written.record == {"mine": 2}
+    tensors = load_file(out)
+    assert tensors.keys() == network.state_dict().keys()
+    changed = [key for key, t in network.state_dict().items() if not torch.equal(t, tensors[key])]
+    assert changed == [name]
+    assert torch.equal(tensors[name], other)
 
 
 @pytest.mark.parametrize("value", [0, -1, "2", None, True, [], 10**400, 1e-9, 1e9])

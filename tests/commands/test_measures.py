@@ -15,7 +15,9 @@ from hierseg import Predictor, load_model
 from hierseg.checkpoint import read_header, save_checkpoint
 from hierseg.commands.calibrate import calibrate
 from hierseg.commands.evaluate import evaluate
+from hierseg.commands.fitting import FitFlags
 from hierseg.commands.measures import MeasureFlags
+from hierseg.data import open_dataset
 from hierseg.data.streets import write_streets
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import CITYSCAPES
@@ -115,10 +117,8 @@ def test_a_temperature_is_fitted_stored_and_used(
     streets: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, before = tmp_path / "calibrated.safetensors", own.read_bytes()
-    calibrate(
-        "cityscapes", out, streets, weights=str(own), device="cpu", pixels=3000,
-        plot=tmp_path / "plot.png",
-    )  # fmt: skip
+    flags = FitFlags("cityscapes", out, streets, weights=str(own), device="cpu", pixels=3000)
+    calibrate(flags, tmp_path / "plot.png")
     assert own.read_bytes() == before
     assert (tmp_path / "plot.png").is_file()
     header = read_header(out)
@@ -147,19 +147,33 @@ def test_a_temperature_is_fitted_stored_and_used(
     assert not np.allclose(first.confidence, second.confidence)
 
 
+def test_one_image_in_so_many_is_fitted_on(streets: Path, own: Path, tmp_path: Path) -> None:
+    fits = {}
+    for name, chosen in (("all", {}), ("every", {"every": 2}), ("limit", {"limit": 1})):
+        out = tmp_path / f"{name}.safetensors"
+        calibrate(FitFlags("cityscapes", out, streets, weights=str(own), device="cpu", **chosen))  # type: ignore[arg-type]
+        record = read_header(out).extra["calibration"]
+        fits[name] = (record["images"], record["pixels"])
+    # Scenes have no two counts of labelled pixels alike: the first and the third are not the first.
+    assert [fits[name][0] for name in ("all", "every", "limit")] == [3, 2, 1]
+    dataset = open_dataset("cityscapes", streets, "val")
+    counted = [int((dataset.read(index).labels != CITYSCAPES.ignore).sum()) for index in range(3)]
+    assert fits["every"][1] == counted[0] + counted[2] != counted[0] + counted[1]
+
+
 def test_weights_are_replaced_only_when_asked(streets: Path, own: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.safetensors"
     mine.write_bytes(own.read_bytes())
     common: dict[str, Any] = {"weights": str(mine), "device": "cpu", "pixels": 500}
     with pytest.raises(UsageError, match=r"is the weights themselves; .* --overwrite"):
-        calibrate("cityscapes", mine, streets, **common)
+        calibrate(FitFlags("cityscapes", mine, streets, **common))
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"x")
     with pytest.raises(UsageError, match=r"is there; .* --overwrite"):
-        calibrate("cityscapes", other, streets, **common)
+        calibrate(FitFlags("cityscapes", other, streets, **common))
     assert mine.read_bytes() == own.read_bytes()
     assert other.read_bytes() == b"x"
-    calibrate("cityscapes", mine, streets, overwrite=True, **common)
+    calibrate(FitFlags("cityscapes", mine, streets, overwrite=True, **common))
     assert "temperature" in read_header(mine).extra
 
 
@@ -170,6 +184,7 @@ def test_what_cannot_be_calibrated_is_refused(streets: Path, own: Path, tmp_path
         ({"plot": tmp_path / "folder.png"}, "--plot .* is a folder"),
         ({"out": tmp_path / "out.pth"}, r"not named \*\.safetensors"),
         ({"limit": 0}, "--limit 0"),
+        ({"every": 0}, "--every 0"),
         ({"pixels": 0}, "--pixels 0"),
         ({"seed": -1}, "--seed -1"),
         ({"long_edge": 8}, "--long-edge 8"),
@@ -179,6 +194,8 @@ def test_what_cannot_be_calibrated_is_refused(streets: Path, own: Path, tmp_path
         ({"scales": (0.5,)}, "--scales"),
         ({"weights": "nowhere"}, "no weights 'nowhere'"),
     ):
+        given: dict[str, Any] = {"out": out, "root": streets, "weights": str(own), **flags}
+        plot = given.pop("plot", None)
         with pytest.raises(UserError, match=message):
-            calibrate("cityscapes", **{"out": out, "root": streets, "weights": str(own), **flags})  # type: ignore[arg-type]
+            calibrate(FitFlags("cityscapes", **given), plot)
     assert not out.exists()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hierseg.commands.fitting import FitFlags, describe_fit, run_fit
+from hierseg.commands.fitting import FitFlags, describe_fit, load_for_fit, sample_logits
 from hierseg.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,23 +19,15 @@ OUTDATED = {"miou": None, "pixel_accuracy": None}
 """Fields of the training record that are another network's from then on."""
 
 
-def adjust(
-    data: str,
-    out: Path,
-    root: Path | None = None,
-    split: str = "train",
-    weights: str | None = None,
-    scales: tuple[float, ...] | None = None,
-    flip: bool = False,
-    device: str = "auto",
-    limit: int | None = None,
-    every: int = 1,
-    cv: int = 0,
-    long_edge: int | None = None,
-    pixels: int = 1_000_000,
-    seed: int = 0,
-    overwrite: bool = False,
-) -> None:
+@dataclass(frozen=True)
+class AdjustFlags(FitFlags):
+    """What is fitted on: what the network was trained on, not what it is to be measured on."""
+
+    split: str = "train"
+    """Split that is fitted on; not the one that the network is to be measured on."""
+
+
+def adjust(flags: AdjustFlags) -> None:
     """Find the offset of each class's logit that makes mIoU on a labelled split highest, and write
     the weights with them in their last bias. Labels change; a stored temperature is taken away.
 
@@ -44,34 +36,16 @@ def adjust(
     offsets were fitted on is no figure.
 
     Args:
-        data: Data set: camvid, cityscapes, folder, kitti, mapillary, mapillary-v2.0, or a file
-            (.yaml, .json) that describes your own.
-        out: The checkpoint to write, *.safetensors.
-        root: Folder that holds the data set; a file that describes one says by itself.
-        split: Split that is fitted on; not the one that the network is to be measured on.
-        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
-        scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
-        flip: Average with the mirrored image.
-        device: auto, cpu, or cuda.
-        every: One in so many images of the split, in order: frames of a video are much alike.
-        limit: Only the first so many images of those.
-        cv: Cross-validation split of cityscapes (0 is the standard one) or kitti.
-        long_edge: Pixels that the longer side of an image is run at; labels stay as they are.
-        pixels: How many to fit on, spread over the images by lot.
-        seed: Of that lot.
-        overwrite: Write although the file is there, be it the weights' own.
+        flags: What is fitted on, and where the weights go.
     """
-    flags = FitFlags(
-        data, out, root, split, weights, scales, flip, device, limit, every, cv, long_edge,
-        pixels, seed, overwrite,
-    )  # fmt: skip
-    network, result, sample = run_fit(flags)
-    name, bias = _find_bias(network, weights)
+    network = load_for_fit(flags)
+    name, bias = _find_bias(network, flags.weights)
+    result, sample = sample_logits(flags, network)
     offsets = sample.fit_offsets()
     changed = {name: bias.detach().float().cpu() + offsets.values}
     _store(flags, network, result, offsets, changed)
     _report(result, offsets, network)
-    print(f"use it as --weights {out}")
+    print(f"use it as --weights {flags.out}")
 
 
 def _store(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hierseg.errors import UsageError, UserError
 
 if TYPE_CHECKING:
-    import torch
-
-    from hierseg.data import SegmentationDataset
     from hierseg.evaluation import Evaluation
     from hierseg.evaluation.calibration import LogitSample
     from hierseg.models import SegmentationNetwork
@@ -19,63 +17,77 @@ if TYPE_CHECKING:
 OWN_SUFFIX = ".safetensors"
 
 
-class FitFlags(NamedTuple):
-    """Flags of both commands, as their docstrings have them."""
+@dataclass(frozen=True)
+class FitFlags:
+    """What is fitted on, and where the weights with it go."""
 
     data: str
+    """Data set: camvid, cityscapes, folder, kitti, mapillary, mapillary-v2.0, or a file (.yaml,
+    .json) that describes your own."""
     out: Path
-    root: Path | None
-    split: str
-    weights: str | None
-    scales: tuple[float, ...] | None
-    flip: bool
-    device: str
-    limit: int | None
-    every: int
-    cv: int
-    long_edge: int | None
-    pixels: int
-    seed: int
-    overwrite: bool
+    """The checkpoint to write, *.safetensors."""
+    root: Path | None = None
+    """Folder that holds the data set; a file that describes one says by itself."""
+    split: str = "val"
+    """Split that is fitted on."""
+    weights: str | None = None
+    """Checkpoint file, run folder, or packaged weights; by default the model in the box."""
+    scales: tuple[float, ...] | None = None
+    """Scales of the image, 1 among them; the checkpoint's own where none are given."""
+    flip: bool = False
+    """Average with the mirrored image."""
+    device: str = "auto"
+    """auto, cpu, or cuda."""
+    every: int = 1
+    """One in so many images of the split, in order: frames of a video are much alike."""
+    limit: int | None = None
+    """Only the first so many images of those."""
+    cv: int = 0
+    """Cross-validation split of cityscapes (0 is the standard one) or kitti."""
+    long_edge: int | None = None
+    """Pixels that the longer side of an image is run at; labels stay as they are."""
+    pixels: int = 1_000_000
+    """How many to fit on, spread over the images by lot."""
+    seed: int = 0
+    """Of that lot."""
+    overwrite: bool = False
+    """Write although the file is there, be it the weights' own."""
 
 
-def run_fit(flags: FitFlags) -> tuple[SegmentationNetwork, Evaluation, LogitSample]:
-    """Check the flags, and run the network over the split, keeping a sample of its logits."""
+def load_for_fit(flags: FitFlags) -> SegmentationNetwork:
+    """The network, once the flags are found to be possible."""
     _check(flags)
     from hierseg.build import check_scales, choose_device
     from hierseg.checkpoint import find_weights, load_model
-    from hierseg.data import DataOptions, open_dataset, resize_dataset
 
     if flags.scales is not None:
         check_scales(flags.scales, "--scales")
-    where = choose_device(flags.device, "--device")
+    choose_device(flags.device, "--device")
     source, out = find_weights(flags.weights), flags.out
     if out.exists() and not flags.overwrite:
         itself = " is the weights themselves" if out.resolve() == source.resolve() else " is there"
         raise UsageError(f"--out {out}{itself}; choose another file, or add --overwrite.")
-    network = load_model(flags.weights)
-    options = DataOptions(cv=flags.cv)
-    dataset = open_dataset(flags.data, flags.root, flags.split, options=options)
-    dataset.samples = dataset.samples[:: flags.every]
-    dataset = resize_dataset(dataset, flags.long_edge, None)
-    return network, *_sample(flags, network, dataset, where)
+    return load_model(flags.weights)
 
 
-def _sample(
-    flags: FitFlags,
-    network: SegmentationNetwork,
-    dataset: SegmentationDataset,
-    device: torch.device,
-) -> tuple[Evaluation, LogitSample]:
+def sample_logits(flags: FitFlags, network: SegmentationNetwork) -> tuple[Evaluation, LogitSample]:
+    """Run the network over the split, keeping a sample of its logits."""
+    from hierseg.build import choose_device
     from hierseg.commands.progress import show_progress
+    from hierseg.data import DataOptions, open_dataset, resize_dataset
     from hierseg.evaluation import evaluate
     from hierseg.evaluation.calibration import LogitSample
     from hierseg.inference.memory import keep_freed_memory
 
+    options = DataOptions(cv=flags.cv)
+    dataset = open_dataset(flags.data, flags.root, flags.split, options=options)
+    dataset.samples = dataset.samples[:: flags.every]
+    dataset = resize_dataset(dataset, flags.long_edge, None)
     keep_freed_memory()
     limit = flags.limit
     images = len(dataset) if limit is None else min(limit, len(dataset))
     sample = LogitSample(dataset, math.ceil(flags.pixels / max(1, images)), flags.seed)
+    device = choose_device(flags.device, "--device")
     with show_progress("fitting") as on_progress:
         result = evaluate(
             network, dataset, flags.scales, flags.flip, device, limit, on_progress,

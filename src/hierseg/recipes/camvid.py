@@ -61,7 +61,7 @@ def streetlite() -> Experiment:
 
     Command: hierseg train streetlite --data.root CAMVID --runtime.out runs/streetlite
     Hardware: two CPU cores with bf16 (AVX512-BF16 or AMX).
-    Time: 29 minutes on one core with the other busy.
+    Time: 27 minutes on one core with the other busy.
     Expected mIoU: 0.709 on val at 0.5 1 2 (one seed), 0.717 after `hierseg adjust`.
     """
     base = camvid_lite0()
@@ -80,7 +80,7 @@ def streetlite_finish() -> Experiment:
 
     Command: hierseg train streetlite-finish --data.root CAMVID --init RUN --runtime.out runs/finish
     Hardware: as streetlite.
-    Time: 36 minutes on one core with the other busy.
+    Time: 37 minutes on one core with the other busy.
     Expected mIoU: 0.732 on val at 0.5 1 2 (one seed), 0.740 after `hierseg adjust`.
     """
     base = streetlite()
@@ -99,7 +99,7 @@ def streetlite_polish() -> Experiment:
 
     Command: hierseg train streetlite-polish --data.root CAMVID --init RUN --runtime.out runs/polish
     Hardware: as streetlite.
-    Time: 22 minutes on one core with the other busy.
+    Time: 25 minutes on one core with the other busy.
     Expected mIoU: 0.745 on val at 0.5 1 2 (one seed), 0.747 after `hierseg adjust`.
     """
     base = streetlite_finish()
