@@ -79,7 +79,7 @@ def streetlite_finish() -> Experiment:
     """The model in the box, its second stage: with a surrogate of mean IoU in the loss.
 
     Command: hierseg train streetlite-finish --data.root CAMVID --init RUN --runtime.out runs/finish
-    Start: what streetlite made; without --init it begins with ImageNet weights, and is too short.
+    Start: what streetlite made; without --init, ImageNet weights, and it is too short.
     Hardware: as streetlite.
     Time: 37 minutes on one core with the other busy.
     Expected mIoU: 0.732 on val at 0.5 1 2 (one seed), 0.740 after `hierseg adjust`.
@@ -99,7 +99,7 @@ def streetlite_polish() -> Experiment:
     """The model in the box, its last stage: from what streetlite-finish made, gentler.
 
     Command: hierseg train streetlite-polish --data.root CAMVID --init RUN --runtime.out runs/polish
-    Start: what streetlite-finish made; without --init it begins with ImageNet weights, and is too short.
+    Start: what streetlite-finish made; without --init, ImageNet weights, and it is too short.
     Hardware: as streetlite.
     Time: 25 minutes on one core with the other busy.
     Expected mIoU: 0.745 on val at 0.5 1 2 (one seed), 0.747 after `hierseg adjust`.
