@@ -125,6 +125,10 @@ def test_cityscapes_train_extra_is_read_by_its_published_rules(
     elsewhere = _describe(root=root, extra="auto", auto_root=tmp_path / "elsewhere")
     assert tmp_path / "elsewhere" in build_datasets(elsewhere).extra[0].list_files(0)[1].parents
     assert build_datasets(elsewhere).extra[0].list_files(0)[3].is_relative_to(root / "gtCoarse")
+    assert _run("autolabel", "--data", "cityscapes", "--root", root, "--split", "val",
+                "--out", tmp_path / "elsewhere") == 0  # fmt: skip
+    with pytest.raises(UsageError, match=r"of train_extra and of val, .* folders of their own"):
+        build_datasets(elsewhere)
 
 
 @pytest.mark.slow

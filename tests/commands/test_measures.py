@@ -113,6 +113,19 @@ def test_what_cannot_be_written_is_said_before_the_run(
     assert capsys.readouterr().out == ""
 
 
+def test_figures_of_other_weights_are_found_before_the_run(
+    streets: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"weights": "0" * 16, "data": "cityscapes", "split": "val"}
+    content = json.dumps({"settings": settings, "corruptions": {}})
+    (tmp_path / "corruptions.json").write_text(content)
+    with pytest.raises(UsageError, match=r"other settings .*weights"):
+        evaluate("cityscapes", streets, weights=str(own), device="cpu", out=tmp_path,
+                 measures=MeasureFlags(corruptions=("fog",)))  # fmt: skip
+    assert capsys.readouterr().out == ""
+    assert (tmp_path / "corruptions.json").read_text() == content
+
+
 def test_a_temperature_is_fitted_stored_and_used(
     streets: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -127,7 +127,7 @@ def test_what_a_server_would_not_take_is_not_written(
         Image.fromarray(space.encode(ids) if kind == "train" else ids[1:]).save(path)
     out = tmp_path / "s.zip"
     out.write_bytes(b"an earlier one")
-    words = ("--predictions", maps, "--split", "val")
+    words = ("--predictions", maps, "--split", "val", "--overwrite")
     assert _submit("cityscapes", roots["cityscapes"], out, *words) == 1
     assert reason in capsys.readouterr().err
     assert out.read_bytes() == b"an earlier one"
@@ -147,6 +147,32 @@ def test_an_image_that_cannot_be_read_leaves_no_zip(
     assert _submit("kitti", root, tmp_path / "s.zip") == 0
     assert len(_read(tmp_path / "s.zip")) == 2
     assert not (tmp_path / "s.zip.work").exists()
+
+
+def test_a_zip_that_is_there_is_replaced_only_when_asked(
+    roots: dict[str, Path], maps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, words = tmp_path / "s.zip", ("--predictions", maps, "--split", "val")
+    out.write_bytes(b"an earlier one")
+    assert _submit("cityscapes", roots["cityscapes"], out, *words) == 2
+    assert "s.zip is there; choose another file, or add --overwrite" in capsys.readouterr().err
+    assert out.read_bytes() == b"an earlier one"
+    assert _submit("cityscapes", roots["cityscapes"], out, *words, "--overwrite") == 0
+    assert len(_read(out)) == 1
+
+
+def test_a_folder_of_others_is_not_worked_in(
+    roots: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path / "s.zip.work"
+    (work / ".test.work").mkdir(parents=True)  # what a run that was killed at once has left
+    assert _submit("kitti", roots["kitti"], tmp_path / "s.zip") == 0
+    assert not work.exists()
+    work.mkdir()
+    (work / "mine.txt").write_text("dear")
+    assert _submit("kitti", roots["kitti"], tmp_path / "s.zip", "--overwrite") == 1
+    assert "s.zip.work is not what an earlier run of this command" in capsys.readouterr().err
+    assert (work / "mine.txt").read_text() == "dear"
 
 
 def test_wrong_usage_is_one_sentence(

@@ -22,6 +22,7 @@ from hierseg.evaluation.corruptions import (
     SEVERITIES,
     CorruptedDataset,
     CorruptionReport,
+    check_folder,
     choose_corruptions,
     corrupt,
     draw_sheet,
@@ -204,6 +205,13 @@ def test_figures_of_other_settings_are_not_mixed(
         run(Measure(network), dataset, names, tmp_path, seed=1)
     with pytest.raises(UsageError, match=r"\(image_names, images\)"):
         run(Measure(network), MemoryDataset(maps[:2]), names, tmp_path)
+    for split, weights in (("val", "abd"), ("train", "abc")):  # before anything is measured
+        other = MemoryDataset(maps)
+        other.split = split
+        with pytest.raises(UsageError, match="weights" if split == dataset.split else "split"):
+            check_folder(tmp_path, other, weights)
+    check_folder(tmp_path, dataset, "abc")
+    check_folder(tmp_path / "none", dataset, "abd")
     good = json.loads((tmp_path / "corruptions.json").read_text())
     for damage in (
         "{", "[]", '{"settings": 3}',

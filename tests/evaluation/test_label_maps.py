@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -113,6 +114,18 @@ def test_maps_that_cannot_be_scored_are_said_so(
     _write(tmp_path / "two.png", values)
     with pytest.raises(UserError, match=message):
         score_label_maps(LabelMaps(tmp_path, Cards(("two",)), ids))  # type: ignore[arg-type]
+
+
+def test_train_ids_are_no_raw_ids_though_the_data_set_has_them(tmp_path: Path) -> None:
+    dataset = Cards(("two",))
+    dataset.label_space = dataclasses.replace(SPACE, raw_ids=(5, 6, 7), ignored_raw_ids=(0, 1, 2))
+    _write(tmp_path / "two.png", [[0, 0, 1, 1], [2, 2, 2, 0]])
+    with pytest.raises(UserError, match="hold train ids and not the ids of suits; leave out --ids"):
+        score_label_maps(LabelMaps(tmp_path, dataset, "raw"))
+    assert score_label_maps(LabelMaps(tmp_path, dataset)).scores.miou == 1.0
+    for void in (0, 2):  # what is counted nowhere may be there beside true raw ids
+        _write(tmp_path / "two.png", [[5, 5, 6, 6], [7, 7, 7, void]])
+        assert score_label_maps(LabelMaps(tmp_path, dataset, "raw")).scores.miou == 1.0
 
 
 def test_folders_without_maps_are_refused(tmp_path: Path) -> None:

@@ -51,6 +51,12 @@ def build_extra(
     published = not records or any(
         (part.header.data, part.header.split) == (CITY_NAME, "train_extra") for part in records
     )
+    others = sorted({p.header.split for p in records if p.header.split != "train_extra"})
+    refuse_if(
+        is_city and published and bool(others),
+        f"'{folder}' holds auto-labels of train_extra and of {', '.join(others)}, which are read "
+        "in different ways; keep them in folders of their own, and name one with --data.auto-root.",
+    )
     if is_city and published:
         return (open_extra(data.name, data.root, "auto", options),)
     refuse_if(

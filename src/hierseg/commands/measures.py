@@ -80,13 +80,20 @@ class Measures:
     def watch(
         self, dataset: SegmentationDataset, weights: str | None, official: Official
     ) -> list[Watcher]:
-        """What looks at the images of an evaluation as they come; OSError where the folder of
-        pictures cannot be made.
+        """What looks at the images of an evaluation as they come.
+
+        Raises:
+            OSError: The folder of pictures cannot be made.
+            UserError: It holds figures of corruptions of another split or of other weights.
         """
         self._official = official
         watchers = list(official.watchers)
         if self.flags.calibration or self.corruptions:  # before a long run, not after it
             self.out.mkdir(parents=True, exist_ok=True)
+        if self.corruptions:
+            from hierseg.evaluation.corruptions import check_folder
+
+            check_folder(self.out, dataset, _digest(weights))
         if self.flags.boundary:
             from hierseg.evaluation.boundaries import BoundaryWatcher
 

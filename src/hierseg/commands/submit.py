@@ -27,6 +27,7 @@ def submit(
     preset: PresetName | None = None,
     device: str = "auto",
     predictions: Path | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Make what a benchmark's server takes: a zip of label maps in its own ids, of its names and
     sizes, all of it checked before it is written.
@@ -48,19 +49,21 @@ def submit(
         device: auto, cpu, or cuda.
         predictions: Take this folder's label maps in raw ids, NAME.png or NAME_....png, of
             `hierseg predict`, `hierseg autolabel` or anyone, instead of a network's.
+        overwrite: Replace a zip that is there.
     """
     from hierseg.commands.progress import show_progress
     from hierseg.data import open_dataset
     from hierseg.evaluation.submission import check_names, find_form, write_submission
 
     find_form(data)
-    _check_out(out)
+    _check_out(out, overwrite)
     if predictions is not None:
         _refuse_with_predictions(weights, scales, flip, long_edge, preset)
     how = choose_run(preset, scales, flip, long_edge)
     dataset = open_dataset(data, root, split, keep_unpaired=True)
     check_names(dataset)
     work = out.with_name(f"{out.name}.work")
+    _require_own(work)
     if predictions is None:
         _label(dataset, root, work, weights, how, device)
     files = _find_maps(dataset, predictions or work)
@@ -91,13 +94,28 @@ def _refuse_with_predictions(
             raise UsageError(f"{flag} is for a network, and --predictions has none; leave it out.")
 
 
-def _check_out(out: Path) -> None:
+def _check_out(out: Path, overwrite: bool) -> None:
     if out.suffix.lower() != ".zip":
         raise UsageError(f"--out {out} is no zip file; name one, as submission.zip.")
     if not out.parent.is_dir():
         raise UserError(f"there is no folder {out.parent} for --out; make it or name another.")
     if out.is_dir():
         raise UserError(f"--out {out} is a folder; name a file.")
+    if out.exists() and not overwrite:
+        raise UsageError(f"--out {out} is there; choose another file, or add --overwrite.")
+
+
+def _require_own(work: Path) -> None:
+    """UserError where the folder that is removed in the end is someone else's."""
+    from hierseg.data.auto_labels import find_auto_records
+
+    # A run that was killed before its first records leaves hidden files alone.
+    strange = work.is_dir() and any(not path.name.startswith(".") for path in work.iterdir())
+    if strange and not find_auto_records(work):
+        raise UserError(
+            f"{work} is not what an earlier run of this command has left; move it away, or choose "
+            "another --out."
+        )
 
 
 def _label(

@@ -13,6 +13,7 @@ import numpy as np
 from hierseg.data import Record, Sample, SegmentationDataset
 from hierseg.data.reading import read_label_ids
 from hierseg.errors import UsageError, UserError
+from hierseg.evaluation.label_files import looks_like_train_ids
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.score import Labels, Watcher, score
 from hierseg.labels import UnknownLabelError
@@ -44,6 +45,7 @@ class LabelMaps:
         if not folder.is_dir():
             raise UsageError(f"--predictions {folder} is not a folder; name one of label maps.")
         self.folder, self.dataset, self.ids = folder, dataset, ids
+        self._seen: set[int] = set()  # raw ids that were read
         self._by_path: dict[str, Path] = {}
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in sorted(folder.rglob("*.png")):
@@ -118,6 +120,7 @@ class LabelMaps:
             )
         space = self.dataset.label_space
         if self.ids == "raw":
+            self._seen |= set(np.unique(values).tolist())
             try:
                 return space.encode(values)
             except UnknownLabelError as error:
@@ -132,6 +135,16 @@ class LabelMaps:
                 f"{space.num_classes - 1}); add --ids raw if it holds the data set's own ids."
             )
         return values.astype(np.uint8)
+
+    def require_raw(self) -> None:
+        """UserError where maps that are to hold raw ids held train ids, all that were read: some of
+        those are ids of classes that do not count, and score as nothing.
+        """
+        if self.ids == "raw" and looks_like_train_ids(self._seen, self.dataset.label_space):
+            raise UserError(
+                f"the label maps in '{self.folder}' hold train ids and not the ids of "
+                f"{self.dataset.label_space.name}; leave out --ids raw."
+            )
 
 
 def score_label_maps(
@@ -148,6 +161,7 @@ def score_label_maps(
     dataset = maps.dataset
     maps.require(len(dataset) if limit is None else min(limit, len(dataset)))
     found = score(dataset, maps.read, limit, on_progress, watchers, unlabelled=True)
+    maps.require_raw()
     return Evaluation(
         scores=found.matrix.scores(dataset.label_space.names),
         confusion=tuple(tuple(row) for row in found.matrix.matrix.tolist()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,32 +52,17 @@ class CorruptionReport:
         path = out / FILE
         wanted = json.loads(json.dumps(settings))
         report = cls(path, wanted, clean)
-        if not path.exists():
-            return report
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            there = dict(content["settings"])
-            report.miou = {
-                name: {
-                    severity: _number(rows[str(severity)]["miou"])
-                    for severity in SEVERITIES
-                    if str(severity) in rows
-                }
-                for name, rows in content["corruptions"].items()
-                if name in CORRUPTIONS
-            }
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise UserError(
-                f"{path} is no file of corruptions that hierseg wrote; remove it, or choose "
-                "another --out."
-            ) from error
-        differing = sorted(k for k in {*there, *wanted} if there.get(k) != wanted.get(k))
-        if differing:
-            raise UsageError(
-                f"{path} was measured with other settings ({', '.join(differing)}); remove it, or "
-                "choose another --out."
-            )
+        if path.exists():
+            there, report.miou = _read(path)
+            _require_same(path, there, wanted, {*there, *wanted})
         return report
+
+    @staticmethod
+    def check(out: Path, settings: Mapping[str, Any]) -> None:
+        """As `open`, of some of the settings: those that are known before anything is measured."""
+        path = out / FILE
+        if path.exists():
+            _require_same(path, _read(path)[0], settings, settings)
 
     def add(self, name: str, severity: int, miou: float) -> None:
         """Take a figure, and write the file."""
@@ -165,6 +150,39 @@ class CorruptionReport:
                 draw.rectangle((LEFT, y, right, y + 12), fill=shade)
                 _write(draw, (right + 6, y - 1), f"{format_percent(share, 0)} %", 12)
         return np.asarray(picture)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[int, float]]]:
+    """The settings and the figures of a file; UserError where it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        figures = {
+            name: {
+                severity: _number(rows[str(severity)]["miou"])
+                for severity in SEVERITIES
+                if str(severity) in rows
+            }
+            for name, rows in content["corruptions"].items()
+            if name in CORRUPTIONS
+        }
+        return dict(content["settings"]), figures
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"{path} is no file of corruptions that hierseg wrote; remove it, or choose another "
+            "--out."
+        ) from error
+
+
+def _require_same(
+    path: Path, there: Mapping[str, Any], wanted: Mapping[str, Any], keys: Iterable[str]
+) -> None:
+    """UsageError where one of these settings differs."""
+    differing = sorted(key for key in keys if there.get(key) != wanted.get(key))
+    if differing:
+        raise UsageError(
+            f"{path} was measured with other settings ({', '.join(differing)}); remove it, or "
+            "choose another --out."
+        )
 
 
 def _number(value: Any) -> float:

@@ -78,6 +78,26 @@ def run_corruptions(
     return report
 
 
+def check_folder(out: Path, dataset: SegmentationDataset, weights: str, seed: int = 0) -> None:
+    """Refuse, before anything is measured, what `run_corruptions` would refuse after the clean
+    evaluation: figures in the folder of another split, of other weights, or another seed.
+
+    Raises:
+        UsageError: They are of others.
+        UserError: The file there is damaged.
+    """
+    CorruptionReport.check(
+        out,
+        {
+            "corruptions_version": VERSION,
+            "data": dataset.name,
+            "split": dataset.split,
+            "weights": weights,
+            "seed": seed,
+        },
+    )
+
+
 def describe(dataset: SegmentationDataset, clean: Evaluation) -> Mapping[str, Any]:
     """What figures depend on beside weights and seed."""
     names = "\n".join(sample.name for sample in dataset.samples[: clean.images])
