@@ -28,7 +28,7 @@ from hierseg.models import SegmentationNetwork, catalog
 from hierseg.models.hierarchical import HierarchicalFusion
 from hierseg.models.ocr import OCRHead
 from hierseg.models.scale_attention import ScaleAttention
-from hierseg.planning import Estimate, estimate_evaluation, estimate_training
+from hierseg.planning import Estimate, Planner, estimate_evaluation, estimate_training
 from hierseg.planning.live import LiveBytes
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
@@ -156,14 +156,34 @@ def test_recomputing_and_bf16_take_less() -> None:
     assert estimate_training(half, CAMVID).parts["activations"] < 0.75 * plain
 
 
-def test_a_recipe_of_one_image_a_process_can_be_planned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its norms see the other processes' images; alone ASPP's would see one value."""
+def _narrow_deeplab(monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    """A published recipe, of one image a process, with fewer channels."""
     recipe = get_recipe("cityscapes-deeplabv3plus-wrn38")
     row = catalog.MODELS[recipe.model.name]
     narrow = row._replace(arguments={**row.arguments, **NARROW["deeplab"]})
     monkeypatch.setitem(catalog.MODELS, recipe.model.name, narrow)  # type: ignore[arg-type]
     runtime = replace(recipe.runtime, device="cpu")
-    small = replace(recipe, data=replace(recipe.data, crop=CROP), runtime=runtime)
+    return replace(recipe, data=replace(recipe.data, crop=CROP), runtime=runtime)
+
+
+def test_one_image_is_advised_only_where_it_can_be_trained_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = _narrow_deeplab(monkeypatch)
+    two = replace(one, data=replace(one.data, batch=2))
+    for experiment, processes, is_advised in ((two, 1, False), (two, 2, True), (one, 1, None)):
+        planner = Planner(CITYSCAPES, CROP, processes, limit=1)
+        tried = planner.plan(experiment).for_training
+        assert tried
+        flags = [advice.flags for advice in tried]
+        assert any("--model.grad-checkpoint" in flag for flag in flags)
+        if is_advised is not None:
+            assert any("--data.batch 1" in flag for flag in flags) == is_advised
+
+
+def test_a_recipe_of_one_image_a_process_can_be_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its norms see the other processes' images; alone ASPP's would see one value."""
+    small = _narrow_deeplab(monkeypatch)
     two = replace(small, data=replace(small.data, batch=2))
     one = estimate_training(small, CITYSCAPES).parts["activations"]
     assert one == pytest.approx(

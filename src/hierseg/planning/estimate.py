@@ -134,6 +134,13 @@ def estimate_evaluation(experiment: Experiment, space: LabelSpace, size: Size) -
     return Estimate(_count(network), counter.get_total_flops(), parts)
 
 
+def needs_two_images(experiment: Experiment, space: LabelSpace) -> bool:
+    """Whether one process alone cannot train on one image: ASPP norms its pooled features."""
+    with _without_numbers():
+        network = _build(experiment, space).train()
+    return any(isinstance(part, ASPP) and part.needs_two_images for part in network.modules())
+
+
 def _pass_one_value(network: SegmentationNetwork) -> None:
     """Let norms of ASPP's pooled features, alone with one image, take it; they are of one pixel."""
     for part in network.modules():

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from hierseg.config import Experiment
+from hierseg.errors import UsageError
 from hierseg.labels import LabelSpace
 from hierseg.planning.advice import Advice, advise_evaluation, advise_training
-from hierseg.planning.estimate import Estimate, estimate_evaluation, estimate_training
+from hierseg.planning.estimate import (
+    Estimate,
+    estimate_evaluation,
+    estimate_training,
+    needs_two_images,
+)
 from hierseg.planning.overheads import add_overheads, read_resident
 from hierseg.size import Size
 
@@ -62,7 +69,8 @@ class Planner:
         tried: tuple[Advice, ...] | None = None
         tried_evaluation: tuple[Advice, ...] | None = None
         if limit is not None and training.total > limit:
-            tried = tuple(advise_training(experiment, limit, training, self.of_training))
+            of_change = partial(self._of_change, experiment.data.batch)
+            tried = tuple(advise_training(experiment, limit, training, of_change))
         if limit is not None and evaluation.total > limit:
             tried_evaluation = tuple(advise_evaluation(experiment, limit, self.of_evaluation))
         return Plan(training, evaluation, tried, tried_evaluation)
@@ -70,6 +78,16 @@ class Planner:
     def of_training(self, experiment: Experiment) -> Estimate:
         """A training step, with what is not tensors."""
         return self._finish(estimate_training(experiment, self._space, self._processes))
+
+    def _of_change(self, batch: int, changed: Experiment) -> Estimate:
+        """Of a run whose batch was of so many images; UsageError for one that it cannot train on.
+
+        A recipe that has one image a process from the start is meant for several.
+        """
+        is_alone = changed.data.batch == 1 < batch and self._processes == 1
+        if is_alone and needs_two_images(changed, self._space):
+            raise UsageError("one image is too small a batch for a network with ASPP.")
+        return self.of_training(changed)
 
     def of_evaluation(self, experiment: Experiment) -> Estimate:
         """The evaluation of an image, with what is not tensors."""
