@@ -60,6 +60,8 @@ class LabelSpace:
                 f"label space '{self.name}' has {len(self.names)} names, {len(self.colors)} "
                 f"colours and {len(self.raw_ids)} raw ids; give each class one of each."
             )
+        if not all(0 <= value < 256 for color in self.colors for value in color):
+            raise UserError(f"label space '{self.name}' has colours outside 0..255.")
         if not self.names:
             raise UserError(f"label space '{self.name}' has no classes.")
         if len(set(self.names)) < len(self.names):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hierseg.checkpoint import save_checkpoint
+from hierseg.checkpoint import load_model, save_checkpoint
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.running import RunFlags
 from hierseg.errors import UsageError, UserError
@@ -70,6 +71,32 @@ def test_what_cannot_be_is_refused(camvid: Path, tmp_path: Path) -> None:
         evaluate("camvid", camvid, weights=weights, json=tmp_path / "none" / "result.json")
     with pytest.raises(UserError, match="classes of 'cityscapes'"):
         evaluate("camvid", camvid, weights=str(camvid / "city.safetensors"), device="cpu")
+
+
+def test_weights_that_give_no_numbers_and_too_little_memory_are_said(
+    camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = load_model(camvid / "camvid.safetensors")
+    with torch.no_grad():
+        next(network.parameters()).fill_(float("nan"))
+    save_checkpoint(tmp_path / "nan.safetensors", network, CAMVID)
+    with pytest.raises(UserError, match="outputs for '0' that are no numbers"):
+        evaluate("camvid", camvid, weights=str(tmp_path / "nan.safetensors"), device="cpu")
+
+    def fail(*_arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    module = importlib.import_module("hierseg.evaluation.evaluate")
+    monkeypatch.setattr(module, "predict_logits", fail)
+    with pytest.raises(UserError, match=r"not enough memory to run '0'; .* --long-edge"):
+        evaluate("camvid", camvid, weights=str(camvid / "camvid.safetensors"), device="cpu")
+
+
+def test_a_gpu_that_is_not_there_is_said(camvid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(UsageError, match="no 'cuda:2', but cuda:0 to cuda:1; give --device"):
+        evaluate("camvid", camvid, weights=str(camvid / "camvid.safetensors"), device="cuda:2")
 
 
 def test_windows_saved_maps_and_the_worst_page(

@@ -154,6 +154,22 @@ def test_bytes_behind_the_end_of_a_jpeg_do_no_harm(path: Path) -> None:
     assert np.array_equal(read_image(path), image)
 
 
+def test_what_phones_append_to_a_jpeg_is_not_taken_for_its_end(path: Path) -> None:
+    """Motion photos end in a video, in which any pair of bytes may be."""
+    Image.fromarray(RGB).save(path, "JPEG", quality=95)
+    image, data = read_image(path), path.read_bytes()
+    path.write_bytes(data + b"video \xff\xd9 and \xff\xda more")
+    assert np.array_equal(read_image(path), image)
+    for appended in (b"\xff\xd9", b""):  # a thumbnail's end is not the picture's
+        thumbnail = b"\xff\xe1\x00\x08" + b"\xff\xda\xff\xd9" + b"\x00\x00"
+        cut = data[:2] + thumbnail + data[2 : len(data) * 3 // 4] + appended
+        path.write_bytes(cut)
+        if appended:
+            continue
+        with pytest.raises(DataError, match="damaged or cut short"):
+            read_image(path)
+
+
 def test_an_altered_png_is_named(path: Path) -> None:
     Image.fromarray(RANDOM.integers(0, 256, (200, 200, 3), np.uint8)).save(path)
     data = bytearray(path.read_bytes())

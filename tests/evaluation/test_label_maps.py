@@ -116,6 +116,14 @@ def test_maps_that_cannot_be_scored_are_said_so(
         score_label_maps(LabelMaps(tmp_path, Cards(("two",)), ids))  # type: ignore[arg-type]
 
 
+def test_one_map_is_not_taken_for_two_images(tmp_path: Path) -> None:
+    dataset = Cards(("left/1", "right/1"))
+    _write(tmp_path / "1_labels.png", TRUTH)
+    with pytest.raises(UserError, match=r"1_labels.png' .* both 'left/1' and 'right/1'"):
+        score_label_maps(LabelMaps(tmp_path, dataset))
+    assert score_label_maps(LabelMaps(tmp_path, dataset), limit=1).images == 1
+
+
 def test_train_ids_are_no_raw_ids_though_the_data_set_has_them(tmp_path: Path) -> None:
     dataset = Cards(("two",))
     dataset.label_space = dataclasses.replace(SPACE, raw_ids=(5, 6, 7), ignored_raw_ids=(0, 1, 2))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import io
 import json
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from PIL import Image
 from rich.console import Console
 
@@ -17,6 +19,7 @@ from hierseg.errors import UsageError, UserError
 from hierseg.inference import Predictor, RunSettings, Summary, run_folder, writers
 from hierseg.inference import pipeline as pipeline_module
 from hierseg.inference import run as run_module
+from hierseg.inference.progress import RunProgress
 from hierseg.inference.run import fingerprint
 from hierseg.labels import LabelSpace
 
@@ -156,10 +159,51 @@ def test_other_settings_are_refused_with_what_differs(
 def test_a_damaged_summary_is_said_to_be_one(
     predictor: Predictor, images: list[Path], tmp_path: Path
 ) -> None:
-    for text in ("{", "[]", '{"settings": {}, "images": [{"name": 1}]}'):
-        (tmp_path / "summary.json").write_text(text)
-        with pytest.raises(UserError, match=r"summary\.json"):
-            _run(predictor, images, tmp_path)
+    out = tmp_path / "out"
+    _run(predictor, images[:1], out)
+    good = json.loads((out / "summary.json").read_text())
+    wrong: list[dict[str, Any]] = [
+        {"name": None}, {"name": "../../evil"}, {"name": "/evil"}, {"source": 5}, {"source": []},
+        {"files": None}, {"files": ["../x.png"]}, {"files": [3]}, {"bytes": "1"},
+        {"confidence": float("nan")}, {"shares": {"road": "much"}}, {"panels": [{"kind": 1}]},
+    ]  # fmt: skip
+    texts = ["{", "[]", '{"settings": {}, "images": [{"name": 1}]}', "[" * 100_000]
+    for change in wrong:
+        texts.append(json.dumps(good | {"images": [good["images"][0] | change]}))
+    for text in texts:
+        (out / "summary.json").write_text(text)
+        with pytest.raises(UserError, match=r"summary\.json is not a summary"):
+            _run(predictor, images, out)
+    (out / "summary.json").write_text(json.dumps(good))
+    assert len(_run(predictor, images[:1], out).records) == 1
+
+
+def test_another_meaning_of_the_labels_is_another_run(
+    predictor: Predictor, images: list[Path], space: LabelSpace, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    _run(predictor, images, out)
+    other = dataclasses.replace(space, raw_ids=(7, 301, 0))
+    with pytest.raises(UsageError, match="label_space"):
+        _run(Predictor(predictor.network, label_space=other), images, out)
+    content = json.loads((out / "summary.json").read_text())
+    del content["settings"]["label_space"]  # as older runs wrote it
+    (out / "summary.json").write_text(json.dumps(content))
+    before = _sizes_seen(predictor)
+    _run(predictor, images, out)
+    assert _sizes_seen(predictor) == before
+
+
+def test_outputs_that_are_no_numbers_are_skipped_with_why(
+    predictor: Predictor, images: list[Path], tmp_path: Path
+) -> None:
+    network: Any = predictor.network
+    with torch.no_grad():
+        network.colors[1] = float("nan")
+    summary = _run(predictor, images, tmp_path / "out")
+    assert not summary.records
+    assert all("no numbers" in reason for reason in summary.skipped.values())
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["images_skipped"] == 3
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(
@@ -175,8 +219,11 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
 
     with monkeypatch.context() as patch:
         patch.setattr(predictor.network, "forward", interrupt)
-        with pytest.raises(KeyboardInterrupt, match="2 images are done"):
+        with pytest.raises(KeyboardInterrupt, match="2 images are done, and the same command go"):
             _run(predictor, images, out)
+    assert "command without --overwrite goes" in str(
+        run_module.interrupted_after(2, "images", True)
+    )
     content = json.loads((out / "summary.json").read_text())
     assert content["complete"] is False
     assert content["images_done"] == 2
@@ -250,3 +297,7 @@ def test_where_there_is_no_terminal_progress_is_lines(
     assert lines[0].startswith("1 of 3 images, ")
     assert "images/s" in lines[0]
     assert "left" in lines[0]
+    monkeypatch.setattr("hierseg.inference.progress.time.monotonic", lambda: 100.0)
+    progress = RunProgress(11, Console(file=said))
+    progress.done, progress._start = 1, 90.0
+    assert progress._line().endswith("1 min 40 s left")  # ten images of ten seconds

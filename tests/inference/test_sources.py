@@ -67,3 +67,11 @@ def test_what_gives_no_image_is_wrong_usage(tmp_path: Path, source: str, message
     assert source in str(raised.value)
     with pytest.raises(UsageError, match="at least one"):
         find_images([])
+
+
+def test_a_tilde_that_is_nobody_s_is_part_of_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _touch(tmp_path, "~note.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert find_images(["~note.jpg"]) == [Path("~note.jpg")]

@@ -247,6 +247,7 @@ def test_clips_that_cannot_be_are_refused() -> None:
         ({"every": 0}, "--every"),
         ({"start": -1.0}, "--from"),
         ({"start": 2.0, "end": 2.0}, "--to"),
+        ({"end": float("inf")}, "--to"),
     ):
         with pytest.raises(UsageError, match=flag):
             Clip(**wrong)  # type: ignore[arg-type]

@@ -11,17 +11,37 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 
 
-def write_clip(path: Path, frames: list[Pixels], rate: Fraction | int = 25) -> Path:
-    """Frames (H, W, 3) RGB of even sides as an MP4 with its index in front."""
+def write_clip(
+    path: Path,
+    frames: list[Pixels],
+    rate: Fraction | int = 25,
+    container: str | None = None,
+    codec: str = "libx264",
+    keyframes: int = 250,
+) -> Path:
+    """Frames (H, W, 3) RGB of even sides as a video, an MP4 with its index in front.
+
+    Args:
+        path: The file, whose suffix tells the container unless that is named.
+        frames: The frames.
+        rate: Frames a second.
+        container: FFmpeg's name of the container.
+        codec: FFmpeg's name of the encoder.
+        keyframes: Frames from one that is whole to the next, at most.
+    """
     import av
 
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": "8"})
+    options = {"movflags": "faststart"}
+    with av.open(str(path), "w", format=container, options=options) as file:
+        chosen = {"crf": "8", "g": str(keyframes)}
+        stream = file.add_stream(codec, rate=rate, options=chosen)
+        if codec != "libx264":
+            stream.bit_rate = 2_000_000
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         for pixels in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        container.mux(stream.encode(None))
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        file.mux(stream.encode(None))
     return path
 
 

@@ -32,6 +32,11 @@ def choose_device(name: str, flag: str = "--runtime.device") -> torch.device:
         raise UsageError(f"hierseg does not run on '{name}'; give {flag} cpu or cuda.")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"this machine has no usable GPU; give {flag} cpu.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"this machine has no '{name}', but cuda:0 to cuda:{torch.cuda.device_count() - 1}; "
+            f"give {flag} one of them."
+        )
     return device
 
 

@@ -178,6 +178,7 @@ def _by_network(
     """What runs a network over a split."""
     from hierseg.build import check_scales, choose_device
     from hierseg.checkpoint import load_model
+    from hierseg.evaluation import RequireFinite
     from hierseg.evaluation import evaluate as run
     from hierseg.inference.memory import keep_freed_memory
 
@@ -194,8 +195,8 @@ def _by_network(
         on_progress: Callable[[int, int], None],
         watchers: Sequence[Watcher],
     ) -> Evaluation:
-        network = loaded(weights)
-        return run(network, dataset, scales, flip, where, limit, on_progress, windows, watchers)
+        network, seen = loaded(weights), [*watchers, RequireFinite()]
+        return run(network, dataset, scales, flip, where, limit, on_progress, windows, seen)
 
     return measure
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierseg.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hierseg.inference import Predictor, RunSettings
     from hierseg.inference.video import Clip, Video
 
@@ -36,11 +37,12 @@ def open_video(sources: Sequence[str], max_pixels: int) -> Video:
         UsageError: Something else is named beside it, or it does not exist.
         UserError: It is no video that can be read.
     """
+    from hierseg.inference.sources import expand_user
     from hierseg.inference.video import Video
 
     if len(sources) > 1:
         raise UsageError("a video is segmented by itself; name it alone, one run for each.")
-    path = Path(sources[0]).expanduser()
+    path = expand_user(sources[0])
     if not path.is_file():
         raise UsageError(f"{path} does not exist; check the path.")
     return Video(path, max_pixels)
@@ -71,4 +73,9 @@ def segment_video(
     if video.damage is not None:
         print(f"hierseg: {video.damage}; what comes before is segmented.", file=sys.stderr)
         return 3
+    for source, reason in list(summary.skipped.items())[:1]:
+        print(
+            f"hierseg: {len(summary.skipped)} frames were skipped, '{source}' first: {reason}.",
+            file=sys.stderr,
+        )
     return 3 if summary.skipped else 0

@@ -129,9 +129,27 @@ def _is_plain(picture: Image.Image, data: bytes) -> bool:
 
 
 def _require_end(picture: Image.Image, data: bytes) -> None:
-    """OSError for a JPEG whose last scan has no end, which decoders fill with grey in silence."""
-    if picture.format == "JPEG" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-        raise OSError("the last scan has no end")
+    """OSError for a JPEG whose scans have no end, which decoders fill with grey in silence."""
+    if picture.format == "JPEG" and data.find(b"\xff\xd9", _find_scan(data)) < 0:
+        raise OSError("the picture has no end")
+
+
+def _find_scan(data: bytes) -> int:
+    """Where a JPEG's first scan begins: behind it FF D9 is its end marker. Thumbnails in segments
+    before it, and what phones append to the file, have starts and ends of their own.
+    """
+    place = 2  # behind FF D8
+    while 0 <= place < len(data) - 3:
+        marker = data[place + 1]
+        if data[place] != 0xFF or marker == 0xFF:  # decoders skip what is between segments
+            place = data.find(b"\xff", place + 1)
+        elif marker == 0xDA:
+            return place
+        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:  # without a length
+            place += 2
+        else:
+            place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    return len(data)
 
 
 def as_rgb(picture: Image.Image) -> Image.Image:

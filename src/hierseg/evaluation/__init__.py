@@ -1,6 +1,6 @@
 """Evaluation: one function for training and for the command (METHOD section 9)."""
 
-from hierseg.evaluation.evaluate import evaluate
+from hierseg.evaluation.evaluate import RequireFinite, evaluate
 from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.saving import PredictionFiles
@@ -11,6 +11,7 @@ __all__ = [
     "Evaluation",
     "LabelMaps",
     "PredictionFiles",
+    "RequireFinite",
     "WorstImages",
     "evaluate",
     "format_table",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
 from hierseg.evaluation.result import Evaluation
-from hierseg.evaluation.score import LogitWatcher, Watcher, score
+from hierseg.evaluation.score import Labels, LogitWatcher, Watcher, score
 from hierseg.inference.scales import predict_logits
 from hierseg.inference.tiling import Windows, blend
 from hierseg.layers import resize_to
@@ -57,7 +58,8 @@ def evaluate(
     readers = [watcher for watcher in watchers if isinstance(watcher, LogitWatcher)]
 
     def label(index: int, record: Record) -> Tensor:
-        logits = _run(network, record, chosen, flip, device, windows)
+        with naming_memory(record.name):
+            logits = _run(network, record, chosen, flip, device, windows)
         for reader in readers:
             reader.look_at_logits(index, record, logits)
         return logits.argmax(0)
@@ -105,6 +107,37 @@ def _run(
     if tuple(logits.shape[-2:]) != size:  # labels keep their resolution, whatever images are run at
         logits = resize_to(logits.float(), size, network.align_corners)
     return logits[0]
+
+
+@contextmanager
+def naming_memory(name: str) -> Iterator[None]:
+    """UserError that names an image where there is too little memory for it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        raise UserError(
+            f"there is not enough memory to run '{name}'; give a smaller --long-edge, fewer or "
+            "smaller scales, or windows (--mode slide), where the command has them."
+        ) from error
+
+
+class RequireFinite:
+    """A watcher that ends an evaluation with a UserError where a network gives no numbers, of which
+    every pixel would count as the first class.
+    """
+
+    def look(self, index: int, record: Record, labels: Labels) -> None:
+        """Nothing: labels do not show it."""
+
+    def look_at_logits(self, index: int, record: Record, logits: Tensor) -> None:
+        """UserError for what is not finite."""
+        if not bool(logits.isfinite().all()):
+            raise UserError(
+                f"the network gives outputs for '{record.name}' that are no numbers (NaN or "
+                "infinite); use other weights."
+            )
 
 
 def check_classes(network: SegmentationNetwork, dataset: SegmentationDataset) -> None:

@@ -58,13 +58,23 @@ class LabelMaps:
 
     def require(self, count: int) -> None:
         """UserError unless each of the first images of the split has one map."""
-        missing = [sample for sample in self.dataset.samples[:count] if self.find(sample) is None]
+        samples = self.dataset.samples[:count]
+        found = [self.find(sample) for sample in samples]
+        missing = [sample for sample, path in zip(samples, found, strict=True) if path is None]
         if missing:
             name = missing[0].name
             raise UserError(
                 f"{len(missing)} of {count} images have no label map in {self.folder}; "
                 f"'{name}' needs {self.folder / name}{_OWN[self.ids]}.png or {name}.png."
             )
+        owners: dict[Path | None, Sample] = {}
+        for sample, path in zip(samples, found, strict=True):
+            other = owners.setdefault(path, sample)
+            if other is not sample:
+                raise UserError(
+                    f"'{path}' would be the label map of both '{other.name}' and '{sample.name}'; "
+                    f"name the maps by folder and image, as {self.folder / sample.name}.png."
+                )
 
     def find(self, sample: Sample) -> Path | None:
         """The map of a sample; None where there is none, UserError where there are several."""

@@ -97,7 +97,7 @@ class Predictor:
             images: (H, W, 3) uint8 RGB each, contiguous and writeable, as ``read_image`` gives.
 
         Raises:
-            UserError: They are under 32 pixels high or wide.
+            UserError: They are under 32 pixels high or wide, or the network gives no numbers.
         """
         device = next(self.network.parameters()).device
         size = images[0].shape[:2]
@@ -108,6 +108,11 @@ class Predictor:
         logits = output.logits if self.long_edge is None else self._at_size(output.logits, size)
         decided = decide(logits, self.temperature)
         labels, confidence = (values.cpu().numpy() for values in decided)
+        if not np.isfinite(confidence).all():
+            raise UserError(
+                "the network gives outputs that are no numbers (NaN or infinite); use other "
+                "weights."
+            )
         attention: dict[float, npt.NDArray[np.float32]] = {}
         per_scale: dict[float, npt.NDArray[np.uint8]] = {}
         if self.keep_scales:

@@ -84,11 +84,9 @@ class RunProgress:
         rate = f"{self.rate:.1f} {self.unit}/s"
         if self.total is None:
             return f"{self.done} {self.unit}, {rate}"
-        left = max(0.0, (self.total - self.done) / self.rate)
-        return (
-            f"{self.done} of {self.total} {self.unit}, {rate}, "
-            f"{left / 60:.0f} min {left % 60:.0f} s left"
-        )
+        left = round(max(0.0, (self.total - self.done) / self.rate))
+        minutes, seconds = divmod(left, 60)
+        return f"{self.done} of {self.total} {self.unit}, {rate}, {minutes} min {seconds} s left"
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""

@@ -5,6 +5,7 @@ and whatever ends the run before its end, the next one goes on from there.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -76,7 +77,7 @@ def run_folder(
     """
     out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
     remove_leftovers(out)
-    summary = Summary.open(out, describe_run(predictor, settings), settings.overwrite)
+    summary = Summary.open(out, describe_outputs(predictor, settings), settings.overwrite)
     named = {"weights": settings.weights, "label_space": predictor.label_space.name}
     summary.about = {**named, **settings.about}
     write_legend(predictor.label_space, out)
@@ -90,10 +91,7 @@ def run_folder(
             _Run(out, settings, names, summary, progress).segment(predictor, waiting)
         summary.complete = True
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"interrupted; {len(summary.records)} images are done, and the same command goes on "
-            "from there."
-        ) from None
+        raise interrupted_after(len(summary.records), "images", settings.overwrite) from None
     finally:
         order = {str(path): position for position, path in enumerate(paths)}
         summary.records = dict(
@@ -103,8 +101,23 @@ def run_folder(
     return summary
 
 
+def interrupted_after(done: int, what: str, overwrite: bool) -> KeyboardInterrupt:
+    """An interruption that says how to go on: not by doing everything over."""
+    command = "the same command without --overwrite" if overwrite else "the same command"
+    return KeyboardInterrupt(
+        f"interrupted; {done} {what} are done, and {command} goes on from there."
+    )
+
+
+def describe_outputs(predictor: Predictor, settings: RunSettings) -> dict[str, object]:
+    """What files depend on, but for the images: raw ids and colours beside what labels do."""
+    space = predictor.label_space
+    digest = hashlib.sha256(json.dumps(space.to_dict()).encode()).hexdigest()
+    return {**describe_run(predictor, settings), "label_space": f"{space.name} {digest[:8]}"}
+
+
 def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, object]:
-    """What the outputs depend on, but for the images."""
+    """What labels depend on, but for the images."""
     scales = predictor.network.scales if predictor.scales is None else predictor.scales
     return {
         "weights": fingerprint(predictor.network),

@@ -39,8 +39,18 @@ def find_images(sources: Sequence[str | Path], exclude: Path | None = None) -> l
     return list(images.values())
 
 
+def expand_user(source: str) -> Path:
+    """A path with ``~`` and ``~name`` as the folders that they stand for; as it is where nobody is
+    called so, as editors' ``~$notes.jpg``.
+    """
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:
+        return Path(source)
+
+
 def _images_of(source: str, skip: Path | None) -> list[Path]:
-    path = Path(source).expanduser()
+    path = expand_user(source)
     if path.is_dir():
         if skip is not None and path.resolve() == skip:
             raise UsageError(f"{source} is the folder of the outputs too; choose another --out.")

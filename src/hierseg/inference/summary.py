@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from hierseg.inference.writers import write_json
 
 FORMAT = 1
 FILE = "summary.json"
+LATER = frozenset({"label_space"})
+"""Settings that older summaries do not name, which say nothing against going on."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,20 @@ class ImageRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ImageRecord:
-        """The inverse of ``dataclasses.asdict``."""
-        return cls(**{**data, "panels": [Panel(**panel) for panel in data["panels"]]})
+        """The inverse of ``dataclasses.asdict``; TypeError or ValueError for what is none."""
+        record = cls(**{**data, "panels": [Panel(**panel) for panel in data["panels"]]})
+        texts = [record.source, record.name, *record.files, *record.facts, *record.shares]
+        texts += [text for panel in record.panels for text in dataclasses.astuple(panel)]
+        numbers = [record.bytes, record.modified, record.height, record.width, record.seconds]
+        numbers += [*record.shares.values(), record.confidence or 0]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("not text")
+        if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+            raise TypeError("not a number")
+        for path in [record.name, *record.files, *(panel.file for panel in record.panels)]:
+            if Path(path).is_absolute() or ".." in Path(path).parts:
+                raise ValueError("a place outside of the outputs")
+        return record
 
     def is_current(self, out: Path) -> bool:
         """Whether the image is as it was, and its outputs are all there."""
@@ -112,11 +127,13 @@ class Summary:
             content = json.loads(path.read_text(encoding="utf-8"))
             there = dict(content["settings"])
             records = [ImageRecord.from_dict(image) for image in content["images"]]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(
                 f"{path} is not a summary that hierseg wrote; add --overwrite, "
                 "or choose another --out."
             ) from error
+        for key in LATER & wanted.keys():
+            there.setdefault(key, wanted[key])
         if there != wanted:
             differing = [
                 f"{key} ({_shown(there.get(key))} then, {_shown(wanted.get(key))} now)"

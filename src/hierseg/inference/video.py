@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from hierseg.errors import MissingExtraError, UsageError, UserError
 from hierseg.inference.reading import check_size
+from hierseg.inference.sources import expand_user
 
 VIDEO_SUFFIXES = frozenset(
     {".avi", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts"}
@@ -51,9 +53,9 @@ class Clip:
             raise UsageError(
                 f"--from {self.start:g} is no time in a video; give seconds, 0 or more."
             )
-        if self.end is not None and not self.end > self.start:
+        if self.end is not None and not (math.isfinite(self.end) and self.end > self.start):
             raise UsageError(
-                f"--to {self.end:g} is not after --from {self.start:g}; both are in seconds."
+                f"--to {self.end:g} is no time after --from {self.start:g}; both are in seconds."
             )
 
 
@@ -77,7 +79,7 @@ class Frame:
 
 def is_video(source: str) -> bool:
     """Whether a source names a video file, by its suffix."""
-    path = Path(source).expanduser()
+    path = expand_user(source)
     return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
 
 
@@ -126,7 +128,7 @@ class Video:
                 raise UserError(f"{path} does not say how large its frames are; it is damaged.")
             check_size(stream.height, stream.width, max_pixels, path)
             self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
-            self.seconds = _duration(stream)
+            self.seconds = _duration(container, stream)
             self._start = (stream.start_time or 0) * (stream.time_base or 0)
         finally:
             container.close()
@@ -145,13 +147,11 @@ class Video:
 
         What is damaged within the file ends the frames; ``damage`` then says so.
         """
-        container = self._open()
         last: float | None = None
-        try:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            taken, size = 0, None
-            for frame, time in self._decode(container, stream, clip):
+        self.damage, self.last_index = None, -1
+        taken, size = 0, None
+        with closing(self._decode(clip.start)) as decoded:
+            for frame, time in decoded:
                 last = time
                 if time < clip.start - 1e-6:
                     continue
@@ -166,33 +166,57 @@ class Video:
                     yield Frame(index, time, pixels)
                 taken += 1
                 self.last_index = index
-            self._check_end(last)
-        finally:
-            container.close()
+        self._check_end(last)
 
     def _open(self) -> Any:
         try:
             if self.path.stat().st_size == 0:
                 raise UserError(f"{self.path} is empty; name a video.")
-            return self._av.open(str(self.path))
+            return self._av.open(str(self.path.absolute()))  # "10:30.mp4" would be a protocol
         except self._av.FFmpegError as error:
             raise UserError(
                 f"{self.path} is no video, or is damaged or cut short ({_reason(error)}); "
                 "repair or replace it."
             ) from error
 
-    def _decode(self, container: Any, stream: Any, clip: Clip) -> Iterator[tuple[Any, float]]:
-        """Decoded frames from the last key frame before the clip on, and their times."""
-        if clip.start > 0 and stream.time_base:
-            offset = int((clip.start + float(self._start)) / stream.time_base)
-            container.seek(offset, stream=stream)  # to the key frame before
-        time = -1 / float(self.rate)
-        for frame in self._decode_packets(container, stream):
-            if frame.pts is None or frame.time_base is None:
-                time += 1 / float(self.rate)
-            else:
-                time = float(frame.pts * frame.time_base - self._start)
-            yield frame, time
+    def _decode(self, start: float) -> Generator[tuple[Any, float], None, None]:
+        """Decoded frames from one that is not after a time on, and their times."""
+        if start > 0:
+            with closing(self._decode_from(start)) as sought:
+                first = next(sought, None)
+                # MPEG-TS is sought to a place behind, and some streams cannot be sought at all.
+                if first is not None and first[1] <= start + 1e-6:
+                    yield first
+                    yield from sought
+                    return
+            self.damage = None
+        yield from self._decode_from(0.0)
+
+    def _decode_from(self, start: float) -> Generator[tuple[Any, float], None, None]:
+        """Decoded frames from where the container seeks to, and their times; none where it cannot
+        be sought.
+        """
+        container = self._open()
+        try:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            if start > 0 and stream.time_base:
+                offset = int((start + float(self._start)) / stream.time_base)
+                try:
+                    container.seek(offset, stream=stream)  # to the key frame before
+                except self._av.FFmpegError:
+                    return
+            time = -1 / float(self.rate)
+            for frame in self._decode_packets(container, stream):
+                if frame.pts is None or frame.time_base is None:
+                    if start > 0:
+                        return  # only counted from the beginning are such frames known
+                    time += 1 / float(self.rate)
+                else:
+                    time = float(frame.pts * frame.time_base - self._start)
+                yield frame, time
+        finally:
+            container.close()
 
     def _decode_packets(self, container: Any, stream: Any) -> Iterator[Any]:
         try:
@@ -218,10 +242,13 @@ class Video:
                 self.damage = f"{self.path} is cut short {_after(last)} of {self.seconds:.1f} s"
 
 
-def _duration(stream: Any) -> float | None:
-    if stream.duration is None or stream.time_base is None:
-        return None
-    return float(stream.duration * stream.time_base)
+def _duration(container: Any, stream: Any) -> float | None:
+    """Seconds of the picture; Matroska's file has those of its longest stream alone."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if container.duration is not None and len(container.streams) == 1:
+        return float(container.duration) / 1e6
+    return None
 
 
 def _upright(frame: Any) -> npt.NDArray[np.uint8]:

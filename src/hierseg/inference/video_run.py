@@ -22,7 +22,12 @@ from hierseg.inference.prediction import Prediction
 from hierseg.inference.predictor import Predictor
 from hierseg.inference.progress import RunProgress
 from hierseg.inference.rendering import render_overlay
-from hierseg.inference.run import SECONDS_BETWEEN_SUMMARIES, RunSettings, describe_run
+from hierseg.inference.run import (
+    SECONDS_BETWEEN_SUMMARIES,
+    RunSettings,
+    describe_outputs,
+    interrupted_after,
+)
 from hierseg.inference.summary import ImageRecord, Summary
 from hierseg.inference.video import WHOLE, Clip, Frame, Video
 from hierseg.inference.video_writing import OverlayVideo
@@ -76,16 +81,22 @@ def run_video(
                 overlay.hold(video.last_index)
             summary.complete = video.damage is None
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"interrupted; {len(summary.records)} frames are done, and the same command goes "
-                "on from there."
-            ) from None
+            raise interrupted_after(len(summary.records), "frames", settings.overwrite) from None
         finally:
             summary.records = dict(sorted(summary.records.items()))
             summary.write(out)
     if not summary.records:
-        raise UserError(f"{video.damage or f'{video.path} has no frame between --from and --to'}.")
+        raise UserError(f"{_why_nothing(video, summary)}.")
     return summary
+
+
+def _why_nothing(video: Video, summary: Summary) -> str:
+    """Why there is no frame."""
+    if video.damage is not None:
+        return video.damage
+    for reason in summary.skipped.values():
+        return f"no frame of {video.path} could be segmented: {reason}"
+    return f"{video.path} has no frame between --from and --to"
 
 
 def _prepare(
@@ -111,7 +122,7 @@ def describe_video_run(
     """What the outputs depend on, the video included: its frames are known by number alone."""
     status = video.path.stat()
     return {
-        **describe_run(predictor, settings),
+        **describe_outputs(predictor, settings),
         "video": os.path.abspath(video.path),  # noqa: PTH100 - links keep their own names
         "video_bytes": status.st_size,
         "video_modified": status.st_mtime_ns,
