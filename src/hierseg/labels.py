@@ -175,7 +175,7 @@ class LabelSpace:
                 ignore=int(data["ignore"]),
                 void_raw_id=int(data["void_raw_id"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise UserError(f"the label space is not readable ({error!r}).") from error
 
 

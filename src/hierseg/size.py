@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from hierseg.errors import UsageError
 
+SMALLEST_SIDE = 32
+"""Pixels of the shorter side that a network takes."""
+
 
 class Size(NamedTuple):
     """Height and width in pixels; ``str(size)`` is ``HEIGHTxWIDTH`` and ``Size.parse`` reads it."""

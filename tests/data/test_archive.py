@@ -73,6 +73,21 @@ def test_a_damaged_archive_is_named_with_the_cure(packed: Path) -> None:
         read_image(packed / "in" / "a" / "x.png")
 
 
+def test_damaged_names_and_methods_of_an_archive_are_named(packed: Path) -> None:
+    content = packed.read_bytes()
+    place = content.index(b"PK\x01\x02")
+    newer = bytearray(content)
+    newer[place + 6 : place + 8] = (99).to_bytes(2, "little")  # a version that nobody reads
+    wrong = bytearray(content)
+    wrong[place + 8 : place + 10] = (0x800).to_bytes(2, "little")  # a name in UTF-8
+    wrong[place + 46] = 0xFF
+    for number, damaged in enumerate((newer, wrong)):
+        packed.write_bytes(bytes(damaged))
+        os.utime(packed, ns=(number, number))
+        with pytest.raises(OSError, match="fetch it again"):
+            archive.is_folder(packed / "in")
+
+
 def test_a_damaged_member_is_named(packed: Path) -> None:
     content = bytearray(packed.read_bytes())
     place = content.index(b"IDAT") + 40

@@ -182,8 +182,8 @@ def test_splits_that_may_be_lacking_are_no_problem(
     tmp_path: Path, write_image: Callable[..., Path], write_labels: Callable[..., Path]
 ) -> None:
     for split in ("train", "val"):
-        write_image(f"{split}/{split}.png")
-        write_labels(f"{split}annot/{split}.png")
+        write_image(f"{split}/{split}.png", (32, 40))
+        write_labels(f"{split}annot/{split}.png", size=(32, 40))
     report = CheckReport("camvid")
     check_data(report, tmp_path)
     assert [split.split for split in report.splits] == ["train", "val"]
@@ -193,3 +193,32 @@ def test_splits_that_may_be_lacking_are_no_problem(
     check_data(report, tmp_path)
     assert report.would_go_wrong
     assert "'val' of camvid has no images" in report.problems[0]
+
+
+def test_what_training_would_ask_for_is_a_problem(data: Path) -> None:
+    text = data.read_text()
+    data.write_text(text.replace(', labels: "labels/train/*.png"', ""))
+    train, _ = (report := check(data)).splits
+    assert report.would_go_wrong
+    assert train.list_problems() == [
+        "no image has a label map; see where the data set's label maps are."
+    ]
+    data.write_text(text.replace("  val:", "  night:"))
+    report = check(data)
+    assert report.would_go_wrong
+    (problem,) = report.problems
+    assert "no split val" in problem
+    assert "--data.val-split" in problem
+    assert not check(data, splits=("train", "night")).would_go_wrong
+
+
+def test_an_image_that_no_network_takes_is_a_problem_of_validation(data: Path) -> None:
+    for split, number in (("train", 1), ("val", 5)):
+        for kind in ("images", "labels"):
+            path = data.parent / kind / split / f"street_{number}.png"
+            with Image.open(path) as picture:
+                picture.crop((0, 0, 96, 20)).save(path)
+    train, val = check(data).splits
+    assert not train.list_problems()  # crops are filled up
+    (problem,) = val.list_problems()
+    assert "street_5.png' is run at 20x96, and a network takes 32 pixels" in problem

@@ -167,7 +167,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"images": "/img/*.png", "labels": None}, "leads out"),
     ({"images": "../*.png", "labels": None}, "leads out"),
     ({"images": "[z-a]*.png", "labels": None}, "cannot be read"),
+    ({"images": "img/**.png", "labels": None}, "is a whole part of the path"),
     ({"images": 3}, "pattern or a file"),
+    ({"images": None, "labels": None, "split": None, "splits": {"val": {}}}, "split val is empty"),
     ({"pairs": "x.csv"}, "not both"),
     ({"splits": {"val": {"images": "img/*.png"}}}, "in two ways"),
     ({"images": None, "labels": None}, "in two ways or none"),
@@ -186,6 +188,11 @@ def test_what_cannot_be_is_refused_with_file_and_key(
     assert "mine.yaml" in str(raised.value)
 
 
+def test_a_csv_that_can_be_no_file_is_named(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"pairs '.*a\\x00b\.csv' is no name of a file"):
+        _open(folder, images=None, labels=None, pairs="a\0b.csv")
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -196,12 +203,23 @@ def test_what_cannot_be_is_refused_with_file_and_key(
         ("image,label\nimg/a/1.png,x.png\nimg/a/1.png,y.png\n", "line 3 names .*second time"),
         ("image,label\nimg/a/9.png,x.png\n", "line 2 names 'img/a/9.png', which is not"),
         ('image,label\n"img/a/1.png,x.png\n', "line 2 cannot be read"),
+        ("image,label\n.,x.png\n", "line 2 names '.', no file"),
     ],
 )
 def test_a_csv_that_cannot_be_is_refused_with_its_line(folder: Path, rows: str, said: str) -> None:
     (folder / "pairs.csv").write_text(rows)
     with pytest.raises(UserError, match=rf"pairs\.csv' {said}"):
         _open(folder, images=None, labels=None, pairs="pairs.csv")
+
+
+@pytest.mark.parametrize("content", ["name: !!bool foo", "name: !!timestamp x", 'name: !!int ""'])
+def test_a_tag_of_yaml_that_its_value_does_not_fit_is_no_traceback(
+    tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"mine\.yaml' is no YAML"):
+        open_dataset(str(path), None, "train")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "3", "", "a: b: c", "a: &x [*x, *x]", "\0"])

@@ -67,7 +67,9 @@ def test_without_any_space_the_cure_is_named(root: Path) -> None:
         open_dataset("folder", root, "train")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"names": 3}', '"names"'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"names": 3}', '"names"', '{"names": "road"}', "[" * 100_000]
+)
 def test_a_labels_json_without_names_is_named(root: Path, content: str) -> None:
     (root / "labels.json").write_text(content)
     with pytest.raises(UserError, match=r"labels\.json' is no JSON object"):
@@ -75,14 +77,29 @@ def test_a_labels_json_without_names_is_named(root: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "extra", [{"raw_ids": [1]}, {"colors": [[1, 2], [3, 4]]}, {"ignore": 1}, {"ignore": "x"}]
-)
+    "extra",
+    [
+        {"raw_ids": [1]}, {"colors": [[1, 2], [3, 4]]}, {"ignore": 1}, {"ignore": "x"},
+        {"colors": [[300, 0, 0], [0, 0, 0]]}, {"colors": [[-1, 0, 0], [0, 0, 0]]},
+        {"raw_ids": [0, float("inf")]},
+    ],
+)  # fmt: skip
 def test_a_labels_json_that_contradicts_itself_is_named(
     root: Path, extra: dict[str, object]
 ) -> None:
     (root / "labels.json").write_text(json.dumps({"names": ["a", "b"], **extra}))
     with pytest.raises(UserError, match=r"labels\.json' cannot be used"):
         open_dataset("folder", root, "train")
+
+
+def test_what_a_labels_json_means_otherwise_is_not_passed_over(root: Path) -> None:
+    for extra, said in (
+        ({"rawids": [3, 4]}, "key 'rawids' .* nearest is 'raw_ids'"),
+        ({"colors": [[0.5, 0.1, 0.0], [1.0, 1.0, 1.0]]}, "no integers; give red, green, blue"),
+    ):
+        (root / "labels.json").write_text(json.dumps({"names": ["a", "b"], **extra}))
+        with pytest.raises(UserError, match=rf"labels\.json' has .*{said}"):
+            open_dataset("folder", root, "train")
 
 
 def test_an_id_that_is_no_class_is_named(root: Path, write_labels: Writer) -> None:

@@ -59,3 +59,17 @@ def test_bytes_behind_the_end_do_no_harm(tmp_path: Path) -> None:
     Image.fromarray(PIXELS).save(path, "JPEG")
     path.write_bytes(path.read_bytes() + b"maker's notes")
     assert read_header(path).size == (24, 40)
+
+
+def test_damaged_exif_turns_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    picture = Image.fromarray(np.zeros((40, 60, 3), np.uint8))
+    picture.save(path, dpi=(72, 72), exif=b"Exif\0\0garbagegarbage")
+    assert read_header(path) == (Size(40, 60), False)
+    path.write_bytes(path.read_bytes() + b"more")  # read whole then
+    assert read_header(path) == (Size(40, 60), False)
+    exif = Image.Exif()
+    exif[0x0112] = 0  # which means nothing
+    picture.save(path, exif=exif)
+    path.write_bytes(path.read_bytes() + b"more")
+    assert read_header(path) == (Size(40, 60), False)

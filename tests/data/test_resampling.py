@@ -42,7 +42,10 @@ def test_a_part_is_the_part_of_the_whole(
         # Both round after each of two passes, in different orders: the sum of four roundings is
         # about 0.4 on average. On this noise a tenth of a pixel aside is 3 levels on average.
         assert difference.float().abs().mean() < 0.5
-    assert (part_labels != expected_labels[window[0], window[1]]).float().mean() < 0.05
+    # Where a pixel lies half between two others, the two may choose differently: in a small part,
+    # one row or column.
+    wrong = part_labels != expected_labels[window[0], window[1]]
+    assert wrong.float().mean() < 0.05 or wrong.sum() <= max(wrong.shape)
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.8, 1.7])

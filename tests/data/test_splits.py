@@ -109,3 +109,8 @@ def test_the_order_of_names_is_theirs_and_the_seeds() -> None:
     assert shuffle_names(names, 0) == shuffle_names(names[::-1], 0)
     assert shuffle_names(names, 0) != shuffle_names(names, 1)
     assert sorted(shuffle_names(names, 0)) == sorted(names)
+
+
+def test_names_that_are_no_text_have_an_order_too() -> None:
+    names = ["caf\udce9", "a", "b"]  # a byte that is no UTF-8, as Python reads it from a disk
+    assert sorted(shuffle_names(names, 0)) == sorted(names)

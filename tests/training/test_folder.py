@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 import hierseg
+from hierseg.build import build_datasets
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
 from hierseg.recipes import get_recipe
@@ -21,7 +23,7 @@ def test_run_json_says_how_the_run_began(tiny: Experiment, tmp_path: Path) -> No
     experiment = change(experiment, "optim", lr=0.25)
     folder = RunFolder.open(experiment)
     assert not folder.path.exists()  # the folder comes with the run, not with the question
-    folder.begin(experiment)
+    folder.begin(experiment, build_datasets(tiny))
     record = json.loads((tmp_path / "deep" / "run" / "run.json").read_text())
     assert record["recipe"] == "camvid-lite0"
     assert record["arguments"] == {"optim.lr": 0.25, "runtime.out": str(folder.path)}
@@ -36,7 +38,7 @@ def test_run_json_says_how_the_run_began(tiny: Experiment, tmp_path: Path) -> No
 def test_a_folder_in_use_is_refused(tiny: Experiment, tmp_path: Path) -> None:
     out = tmp_path / "run"
     out.mkdir()
-    RunFolder.open(tiny).begin(tiny)  # an empty one is not
+    RunFolder.open(tiny).begin(tiny, build_datasets(tiny))  # an empty one is not
     with pytest.raises(UserError, match=r"not empty.*--runtime\.resume"):
         RunFolder.open(tiny)
     (tmp_path / "file").write_text("x")
@@ -50,19 +52,19 @@ def test_resuming_needs_the_same_run(tiny: Experiment, tmp_path: Path) -> None:
     resumed = change(tiny, "runtime", resume=True)
     with pytest.raises(UserError, match="no run to resume"):
         RunFolder.open(resumed)
-    RunFolder.open(tiny).begin(tiny)
+    RunFolder.open(tiny).begin(tiny, build_datasets(tiny))
     with pytest.raises(UserError, match=r"--optim\.ema-decay was 0\.0, is now 0\.9[^,]*;"):
         RunFolder.open(change(resumed, "optim", ema_decay=0.9))
     # Where things lie and how they are read may change.
     moved = change(resumed, "data", workers=1, root=tmp_path)
-    RunFolder.open(moved).begin(moved)
+    RunFolder.open(moved).begin(moved, build_datasets(tiny))
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert [again["arguments"]["data.workers"] for again in record["resumed"]] == [1]
     assert record["config"] == tiny.to_dict()
 
 
 def test_a_damaged_record_is_one_sentence(tiny: Experiment, tmp_path: Path) -> None:
-    RunFolder.open(tiny).begin(tiny)
+    RunFolder.open(tiny).begin(tiny, build_datasets(tiny))
     for damaged in ("{", "[]", "{}", '{"config": 3}'):
         (tmp_path / "run" / "run.json").write_text(damaged)
         with pytest.raises(UserError, match=r"run\.json"):
@@ -70,7 +72,7 @@ def test_a_damaged_record_is_one_sentence(tiny: Experiment, tmp_path: Path) -> N
 
 
 def test_a_setting_that_came_later_had_its_default(tiny: Experiment, tmp_path: Path) -> None:
-    RunFolder.open(tiny).begin(tiny)
+    RunFolder.open(tiny).begin(tiny, build_datasets(tiny))
     path = tmp_path / "run" / "run.json"
     record = json.loads(path.read_text())
     del record["config"]["optim"]["accumulate"]
@@ -78,5 +80,29 @@ def test_a_setting_that_came_later_had_its_default(tiny: Experiment, tmp_path: P
     path.write_text(json.dumps(record))
     resumed = change(tiny, "runtime", resume=True)
     RunFolder.open(change(resumed, "runtime", keep=9, save_steps=1))
+    # Also where the flag spells it out.
+    RunFolder.open(change(resumed, "data", from_coarse=("14", "15", "16")))
+    with pytest.raises(UserError, match="from-coarse"):
+        RunFolder.open(change(resumed, "data", from_coarse=("14",)))
     with pytest.raises(UserError, match=r"--optim\.accumulate was 1, is now 2"):
         RunFolder.open(change(resumed, "optim", accumulate=2))
+
+
+def test_a_run_goes_on_with_its_own_data_alone(tiny: Experiment, tmp_path: Path) -> None:
+    data = build_datasets(tiny)
+    folder = RunFolder.open(tiny)
+    folder.begin(tiny, data)
+    folder.require_same_data(build_datasets(tiny))
+    fewer = build_datasets(tiny)
+    fewer.val.samples = fewer.val.samples[:1]
+    with pytest.raises(UserError, match=r"began with other data \(val differ\)"):
+        folder.require_same_data(fewer)
+    names = ("red", "blue", "green")
+    swapped = build_datasets(tiny)
+    swapped.train.label_space = dataclasses.replace(swapped.train.label_space, names=names)
+    with pytest.raises(UserError, match=r"other data \(classes differ\)"):
+        folder.require_same_data(swapped)
+    record = json.loads(folder.record.read_text())
+    del record["data"]  # as older runs wrote it
+    folder.record.write_text(json.dumps(record))
+    folder.require_same_data(fewer)

@@ -58,6 +58,14 @@ def test_a_view_of_the_split_is_no_mismatch(tiny: Experiment) -> None:
     assert len(index_sources(tiny.data, data._replace(val=view))) == 1
 
 
+def test_an_image_too_small_to_validate_on_is_named_before_the_run(tiny: Experiment) -> None:
+    data = build_datasets(tiny)
+    view = resize_dataset(data.val, long_edge=40)  # of 96x128
+    with pytest.raises(UserError, match=r"0\.png' is run at 30x40, and a network takes 32"):
+        index_sources(tiny.data, data._replace(val=view))
+    index_sources(tiny.data, data._replace(val=resize_dataset(data.val, long_edge=43)))
+
+
 def test_the_sampler_is_the_one_that_is_asked_for(tiny: Experiment) -> None:
     data = build_datasets(tiny)
     tiny = change(tiny, "data", class_uniform=0.5, class_uniform_tile=32, extra_until=1)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import pytest
 import torch
 
 from hierseg import build
 from hierseg.checkpoint import load_model, save_checkpoint
-from hierseg.config import Experiment
+from hierseg.config import Experiment, ModelConfig
 from hierseg.models import create_model
 from hierseg.training.folder import RunFolder
 from hierseg.training.loop import prepare_run
+from hierseg.training.starting import start_network
 
 from .conftest import change
 
@@ -37,3 +40,25 @@ def test_a_run_starts_from_weights(tiny: Experiment, tmp_path: Path) -> None:
     path.unlink()
     run = prepare_run(experiment, build.build_datasets(experiment), folder)
     assert not run.network.state_dict()[name].any()
+
+
+def test_a_head_of_as_many_other_classes_starts_anew(
+    tiny: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = build.build_datasets(tiny).train.label_space
+    path, name = tmp_path / "start.safetensors", "head.classify.weight"
+    for names in (("cat", "dog", "bird"), space.names):
+        save_checkpoint(
+            path, create_model("lite0-ocr-hier", 3), dataclasses.replace(space, names=names)
+        )
+        given = load_model(path).state_dict()
+        network = create_model("lite0-ocr-hier", 3)
+        before = network.state_dict()[name].clone()
+        start_network(network, ModelConfig(weights=str(path), replace_head=True), space)
+        kept = given if names == space.names else {name: before}
+        assert torch.equal(network.state_dict()[name], kept[name])
+        trunk = next(key for key in given if key.startswith("trunk.") and key.endswith("weight"))
+        assert torch.equal(network.state_dict()[trunk], given[trunk])
+        said = capsys.readouterr().err
+        assert ("nothing starts anew" in said) == (names == space.names)
+        assert ("tensors start anew: head." in said) == (names != space.names)

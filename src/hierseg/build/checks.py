@@ -10,9 +10,7 @@ import torch
 from hierseg.config import DataConfig, Experiment, LossConfig, OptimConfig
 from hierseg.data import RandAugment, is_description
 from hierseg.errors import UsageError
-
-SMALLEST_SIDE = 32
-"""Pixels a network needs in height and width at its smallest scale."""
+from hierseg.size import SMALLEST_SIDE
 
 MOST_SEEDS = 2**63
 

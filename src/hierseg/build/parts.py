@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from hierseg.build.checks import SMALLEST_SIDE, refuse_if
+from hierseg.build.checks import refuse_if
 from hierseg.build.extra import build_extra, build_options
 from hierseg.config import Experiment, LossConfig
 from hierseg.data import (
@@ -28,6 +28,7 @@ from hierseg.losses import (
 )
 from hierseg.models import SegmentationNetwork, create_model
 from hierseg.processes import count_processes
+from hierseg.size import SMALLEST_SIDE
 
 COARSEST_STRIDE = 32
 FEWEST_VALUES = 4

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import io
+import lzma
 import os
 import re
 import zipfile
@@ -44,7 +45,10 @@ def read_bytes(path: Path) -> bytes:
         raise OSError(errno.EFBIG, "too large a member of an archive", str(path))
     try:
         return archive.file.read(info)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError,
+        NotImplementedError,
+    ) as error:  # fmt: skip
         raise OSError(errno.EIO, "the archive is damaged there", str(path)) from error
 
 
@@ -139,7 +143,7 @@ def _open(archive: Path) -> _Archive:
 def _open_once(archive: Path, _modified: int, _process: int) -> _Archive:
     try:
         file = zipfile.ZipFile(archive)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise OSError(
             errno.EIO, "damaged, or only a part of the download; fetch it again", str(archive)
         ) from error

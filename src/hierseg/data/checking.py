@@ -15,14 +15,14 @@ from hierseg.data.archive import find_files, is_file
 from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.data.catalog import open_dataset
 from hierseg.data.checking_report import CheckReport, SplitReport
-from hierseg.data.headers import Header, describe_mismatch, read_header
+from hierseg.data.headers import Header, describe_mismatch, describe_small, read_header
 from hierseg.data.options import STANDARD, DataOptions
 from hierseg.data.parallel import Progress, map_in_order
 from hierseg.data.reading import DataError, read_image, read_label_ids
-from hierseg.data.split_names import list_splits
+from hierseg.data.split_names import NEEDED, list_splits
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import UnknownLabelError
-from hierseg.size import Size
+from hierseg.size import SMALLEST_SIDE, Size
 
 VALUES = 256  # of a train id
 
@@ -104,6 +104,12 @@ def _open_splits(
         report.add_problem(str(error))
         return []
     wanted = [*names.needed, *names.optional] if splits is None else list(splits)
+    for split in NEEDED:
+        if splits is None and split not in wanted:
+            report.add_problem(
+                f"there is no split {split}, which training asks for; add it, or name another one "
+                f"with --data.{split}-split, and check that with --splits."
+            )
     opened = []
     for split in wanted:
         try:
@@ -149,6 +155,9 @@ class _Checker:
     def _check_image(self, sample: Sample, found: PairReport) -> None:
         try:
             image = read_image(sample.image)
+            side = min(image.shape[:2])
+            if side < SMALLEST_SIDE and self.dataset.split == "val":
+                found.problems.append(describe_small(sample.image, Size(*image.shape[:2])))
             found.turned = read_header(sample.image).turned
         except DataError as error:
             found.problems.append(str(error))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from hierseg.data.split_names import NEEDED
+
 if TYPE_CHECKING:
     from hierseg.data.checking import PairReport
 
@@ -79,8 +81,12 @@ class SplitReport:
             f"{len(self.unknown_files[raw])}, the first '{self.unknown_files[raw][0]}'."
             for raw, count in sorted(self.unknown.items())
         ]
-        empty = self.labelled and not self.pixels.any()
-        return [*self.problems, *ids, *(["no label map has a pixel of any class."] * bool(empty))]
+        found = [*self.problems, *ids]
+        if self.labelled and not self.pixels.any():
+            found.append("no label map has a pixel of any class.")
+        if self.split in NEEDED and self.images and not self.labelled and not found:
+            found.append("no image has a label map; see where the data set's label maps are.")
+        return found
 
     def list_warnings(self) -> list[str]:
         """What one should know of, though it can be trained on."""

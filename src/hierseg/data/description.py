@@ -99,7 +99,9 @@ def _load(path: Path) -> dict[str, Any]:
         raise UserError(f"'{path}' is too large for a description of data.")
     try:
         given = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (
+        yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError
+    ) as error:  # fmt: skip
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else getattr(error, "lineno", None)
         place = f" line {line}" if line else ""
@@ -112,6 +114,9 @@ def _load(path: Path) -> dict[str, Any]:
 def _read_splits(given: Any, where: str) -> dict[str, Source]:
     if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
         raise UserError(f"{where}: splits gives, by name, where each split's images are.")
+    for name, entry in given.items():
+        if entry == {}:
+            raise UserError(f"{where}: split {name} is empty; give images and labels, or pairs.")
     return {name: _read_source(entry, f"{where}: split {name}") for name, entry in given.items()}
 
 

@@ -11,12 +11,12 @@ from PIL import Image
 from hierseg.data.archive import open_file
 from hierseg.data.reading import (
     DECODER_ERRORS,
-    ORIENTATION,
     DataError,
     is_turned_by_exif,
     read_image,
+    read_orientation,
 )
-from hierseg.size import Size
+from hierseg.size import SMALLEST_SIDE, Size
 
 TAIL = 4096
 """Bytes at a file's end that are looked at."""
@@ -48,7 +48,7 @@ def read_header(path: Path) -> Header:
             # getexif would decode a whole PNG in search of a chunk behind the pixels, where none
             # of the usual programs put it.
             has_exif = kind != "PNG" or "exif" in picture.info
-            orientation = picture.getexif().get(ORIENTATION, 1) if has_exif else 1
+            orientation = read_orientation(picture) if has_exif else 1
             is_whole = _ends_well(file, kind)
     except DECODER_ERRORS:
         is_whole = False
@@ -58,7 +58,7 @@ def read_header(path: Path) -> Header:
         return Header(Size(*image.shape[:2]), is_turned_by_exif(path))
     if orientation in TURNED_SIDEWAYS:
         size = Size(size.width, size.height)
-    return Header(size, orientation in range(2, 9))
+    return Header(size, orientation > 1)
 
 
 def check_pair(image: Path, label: Path | None, label_size: Size) -> None:
@@ -66,6 +66,14 @@ def check_pair(image: Path, label: Path | None, label_size: Size) -> None:
     header = read_header(image)
     if header.size != label_size:
         raise DataError(describe_mismatch(image, header, label, label_size))
+
+
+def describe_small(image: Path, size: Size) -> str:
+    """The sentence about an image that no network takes whole."""
+    return (
+        f"'{image}' is run at {size}, and a network takes {SMALLEST_SIDE} pixels a side or more; "
+        "remove it, or run it larger."
+    )
 
 
 def describe_mismatch(image: Path, header: Header, label: Path | None, label_size: Size) -> str:

@@ -11,17 +11,33 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hierseg.data.keys import check_keys
 from hierseg.errors import UserError
 from hierseg.labels import IGNORE, Color, LabelSpace
+
+KEYS = (
+    "name", "names", "colors", "raw_ids", "ignored_raw_ids", "merged_raw_ids", "ignore",
+    "void_raw_id",
+)  # fmt: skip
 
 
 def read_label_space(path: Path) -> LabelSpace:
     """The label space in a JSON file; what is left out beside ``names`` has its default."""
     try:
         given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(given["names"], list):
+            raise TypeError("names is no list")
         names = [str(name) for name in given["names"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"'{path}' is no JSON object with a list of class names, names.") from error
+    check_keys(given, KEYS, f"'{path}'")
+    colors = given.get("colors", [])
+    if isinstance(colors, list) and any(
+        isinstance(value, float) for color in colors if isinstance(color, list) for value in color
+    ):
+        raise UserError(
+            f"'{path}' has colours that are no integers; give red, green, blue, 0..255."
+        )
     ignore = given.get("ignore", IGNORE)
     defaults = {
         "name": path.parent.name,

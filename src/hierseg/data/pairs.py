@@ -56,6 +56,11 @@ def find_pairs(source: Source, root: Path, file: Path) -> list[Pair]:
                 f"'{file}': the pattern '{pattern}' leads out of the data's folder; let root be a "
                 "folder further up."
             )
+        if any("**" in part and part != "**" for part in PurePosixPath(pattern).parts):
+            raise UserError(
+                f"'{file}': in the pattern '{pattern}' ** is a whole part of the path, for any "
+                "folders, as in photos/**/*.jpg."
+            )
     stars = len(STARS.findall(images))
     if labels is not None and len(STARS.findall(labels)) != stars:
         raise UserError(
@@ -67,7 +72,11 @@ def find_pairs(source: Source, root: Path, file: Path) -> list[Pair]:
     except re.error as error:
         raise UserError(f"'{file}': the pattern '{images}' cannot be read ({error}).") from error
     pairs = []
-    for path in find_files(root, images):
+    try:
+        found = find_files(root, images)
+    except (ValueError, NotImplementedError) as error:
+        raise UserError(f"'{file}': the pattern '{images}' cannot be read ({error}).") from error
+    for path in found:
         matched = match(path.relative_to(root).as_posix())
         parts = [] if matched is None else [part or "" for part in matched.groups()]
         label = None if labels is None else root / _fill(labels, parts)
@@ -105,6 +114,8 @@ def _read_csv(path: Path, root: Path) -> Iterator[Pair]:
         raise UserError(f"'{path}' cannot be read ({error.strerror}); check pairs.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"'{path}' is no text in UTF-8; save it as csv in UTF-8.") from error
+    except ValueError as error:  # of the path, which no file can have
+        raise UserError(f"pairs {str(path)!r} is no name of a file; check pairs.") from error
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [cell.strip() for cell in next(rows, [])]
@@ -130,11 +141,15 @@ def _pair(
             f"has {len(header)}: {','.join(header)}."
         )
     cells = dict(zip(header, row, strict=True))
-    name = PurePosixPath(cells["image"]).with_suffix("").as_posix()
+    try:
+        name = PurePosixPath(cells["image"]).with_suffix("").as_posix()
+        is_there = is_file(root / cells["image"])
+    except ValueError as error:
+        raise UserError(f"'{path}' line {line} names {cells['image']!r}, no file.") from error
     if name in seen:
         raise UserError(f"'{path}' line {line} names '{cells['image']}' a second time; remove it.")
     seen.add(name)
-    if not is_file(root / cells["image"]):
+    if not is_there:
         raise UserError(f"'{path}' line {line} names '{cells['image']}', which is not in '{root}'.")
     label = root / cells["label"] if "label" in cells else None
     return Pair(name, root / cells["image"], label, cells.get("split", ""))

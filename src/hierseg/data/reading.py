@@ -104,7 +104,16 @@ def read_label_colors(path: Path) -> UInt8Array:
 def is_turned_by_exif(path: Path) -> bool:
     """Whether an image, which can be read, says that it is to be turned or mirrored."""
     with Image.open(io.BytesIO(_read_bytes(path))) as picture:
-        return bool(picture.getexif().get(ORIENTATION, 1) != 1)
+        return read_orientation(picture) > 1
+
+
+def read_orientation(picture: Image.Image) -> int:
+    """What EXIF says, 1 to 8; 1, upright, where it is damaged or says nothing."""
+    try:
+        orientation = picture.getexif().get(ORIENTATION, 1)
+    except DECODER_ERRORS:
+        return 1
+    return orientation if orientation in range(1, 9) else 1
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -8,7 +8,10 @@ from collections.abc import Collection, Sequence
 
 def shuffle_names(names: Sequence[str], seed: int) -> list[str]:
     """Names in an order that only they and the seed decide, whatever order they come in."""
-    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+    return sorted(
+        names,
+        key=lambda name: hashlib.sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest(),
+    )
 
 
 def choose_window(val: Collection[str], train: Collection[str], cv: int) -> set[str]:

@@ -62,6 +62,15 @@ class ResizedDataset(SegmentationDataset):
         """As of the split itself."""
         return self.dataset.list_files(index)
 
+    def run_size(self, size: Size) -> Size:
+        """The size that an image of a size is run at."""
+        factor = self.enlarge if self.long_edge is None else self.long_edge / max(size)
+        sides: tuple[int, ...] = size
+        if self.crop is not None:
+            kept = zip(size, self.crop, strict=True)
+            sides = tuple(_count_central(side, wanted / factor) for side, wanted in kept)
+        return Size(*(max(1, int(side * factor)) for side in sides))
+
     def read(self, index: int) -> Record:
         """Image (h, w, 3) at the size that it is run at, labels (H, W) at their own."""
         record = self.dataset.read(index)
@@ -73,16 +82,20 @@ class ResizedDataset(SegmentationDataset):
             columns = _central(width, self.crop.width / factor)
             image = image[rows, columns]
             labels = None if labels is None else labels[rows, columns]
-        size = Size(*(max(1, int(side * factor)) for side in image.shape[:2]))
-        return dataclasses.replace(record, image=resize_image(image, size), labels=labels)
+        resized = resize_image(image, self.run_size(Size(height, width)))
+        return dataclasses.replace(record, image=resized, labels=labels)
 
     def read_labels(self, index: int) -> UInt8Array | None:
         """(H, W) uint8 train ids of the part that is counted."""
         return self.dataset.read_labels(index) if self.crop is None else self.read(index).labels
 
 
+def _count_central(side: int, wanted: float) -> int:
+    return min(side, max(1, round(wanted)))
+
+
 def _central(side: int, wanted: float) -> slice:
-    kept = min(side, max(1, round(wanted)))
+    kept = _count_central(side, wanted)
     start = (side - kept) // 2
     return slice(start, start + kept)
 

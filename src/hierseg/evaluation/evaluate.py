@@ -17,7 +17,7 @@ from hierseg.inference.scales import predict_logits
 from hierseg.inference.tiling import Windows, blend
 from hierseg.layers import resize_to
 from hierseg.models import SegmentationNetwork
-from hierseg.size import Size
+from hierseg.size import SMALLEST_SIDE, Size
 
 
 def evaluate(
@@ -58,6 +58,12 @@ def evaluate(
     readers = [watcher for watcher in watchers if isinstance(watcher, LogitWatcher)]
 
     def label(index: int, record: Record) -> Tensor:
+        size = Size(*record.image.shape[:2])
+        if min(size) < SMALLEST_SIDE:
+            raise UserError(
+                f"'{record.name}' is run at {size}, and a network takes {SMALLEST_SIDE} pixels a "
+                "side or more; remove it, or run it larger."
+            )
         with naming_memory(record.name):
             logits = _run(network, record, chosen, flip, device, windows)
         for reader in readers:
@@ -118,8 +124,9 @@ def naming_memory(name: str) -> Iterator[None]:
         if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
             raise
         raise UserError(
-            f"there is not enough memory to run '{name}'; give a smaller --long-edge, fewer or "
-            "smaller scales, or windows (--mode slide), where the command has them."
+            f"there is not enough memory to run '{name}'; run images smaller (--long-edge, in "
+            "training --data.long-edge) or at fewer scales (--scales, --eval.scales), or evaluate "
+            "with --mode slide."
         ) from error
 
 

@@ -14,11 +14,10 @@ from hierseg.layers import resize_to, scaled_size
 from hierseg.models.fusion import Fusion
 from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
 from hierseg.models.trunk import Trunk
-from hierseg.size import Size
+from hierseg.size import SMALLEST_SIDE, Size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-SMALLEST_SIDE = 32
 
 
 class SegmentationNetwork(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 
 from hierseg import __version__
+from hierseg.build import Datasets
 from hierseg.checkpoint.save import replacing
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
@@ -80,9 +82,22 @@ class RunFolder:
             )
         return folder
 
-    def begin(self, experiment: Experiment) -> None:
+    def require_same_data(self, data: Datasets) -> None:
+        """UserError where a run that is resumed would go on with other images or classes, which
+        would mix what is trained on with what is validated on, and rows of the classifier.
+        """
+        record = self._read_record() if self.record.exists() else {}
+        began, now = record.get("data"), describe_data(data)
+        if isinstance(began, dict) and began != now:
+            differing = ", ".join(key for key, value in now.items() if began.get(key) != value)
+            raise UserError(
+                f"the run in {self.path} began with other data ({differing} differ); give it those "
+                "again, or another --runtime.out."
+            )
+
+    def begin(self, experiment: Experiment, data: Datasets) -> None:
         """Write ``run.json``, or add to it that the run is resumed."""
-        description = _describe(experiment)
+        description = {**_describe(experiment), "data": describe_data(data)}
         if experiment.runtime.resume:
             record = self._read_record()
             kept = ("command", "arguments", "versions", "commit", "started")
@@ -113,8 +128,10 @@ class RunFolder:
             )
         # A setting that came later had its default's effect when the run began.
         began = list_settings(Experiment().to_dict()) | list_settings(self._read_record()["config"])
-        began |= {key: None for key, old in FORMER_DEFAULTS.items() if began[key] == old}
-        differences = list_differences(began, experiment.to_dict())
+        asked = list_settings(experiment.to_dict())
+        for settings in (began, asked):
+            settings |= {key: None for key, old in FORMER_DEFAULTS.items() if settings[key] == old}
+        differences = list_differences(began, asked)
         bound = {key: pair for key, pair in differences.items() if key not in FREE_SETTINGS}
         if bound:
             shown = ", ".join(f"{name_flag(k)} was {a}, is now {b}" for k, (a, b) in bound.items())
@@ -122,6 +139,18 @@ class RunFolder:
                 f"the run in {self.path} began with other settings ({shown}); "
                 "give the same ones or another --runtime.out."
             )
+
+
+def describe_data(data: Datasets) -> dict[str, Any]:
+    """Classes, and how many images each source has and which."""
+    described: dict[str, Any] = {"classes": list(data.train.label_space.names)}
+    sources = {"train": data.train, "val": data.val}
+    sources |= {f"extra {place}": source for place, source in enumerate(data.extra)}
+    for name, source in sources.items():
+        names = "\n".join(sample.name for sample in source.samples)
+        digest = hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()
+        described[name] = f"{len(source.samples)} images {digest[:16]}"
+    return described
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -8,9 +8,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hierseg.build import Datasets
 from hierseg.config import DataConfig
 from hierseg.data import SegmentationDataset, index_centroids
+from hierseg.data.headers import describe_small, read_header
 from hierseg.data.tiles import Int32Array
 from hierseg.data.view import ResizedDataset
 from hierseg.errors import UserError
+from hierseg.size import SMALLEST_SIDE
 from hierseg.training.feeding import naming_failures
 
 
@@ -63,4 +65,15 @@ def index_sources(
         # Resized or cropped, labels are no longer of the file's size.
         val = data.val.dataset if isinstance(data.val, ResizedDataset) else data.val
         index(val, "--data.val-split")
+        _require_large(data.val)
     return centroids
+
+
+def _require_large(val: SegmentationDataset) -> None:
+    """UserError naming an image that validation would run too small for a network."""
+    for sample in val.samples:
+        size = read_header(sample.image).size
+        if isinstance(val, ResizedDataset):
+            size = val.run_size(size)
+        if min(size) < SMALLEST_SIDE:
+            raise UserError(describe_small(sample.image, size))

@@ -99,7 +99,8 @@ def save_weights(run: Run, evaluation: Evaluation | None) -> None:
     if evaluation is not None:
         record |= evaluation.summary()
         is_best = evaluation.scores.miou > progress.best_miou
-        progress.best_miou = max(progress.best_miou, evaluation.scores.miou)
     if run.fabric.is_global_zero:
         for path in [run.folder.last, run.folder.best] if is_best else [run.folder.last]:
             save_checkpoint(path, run.evaluated, run.data.train.label_space, record=record)
+    if evaluation is not None:  # once it is written: a run that fails there has no new best
+        progress.best_miou = max(progress.best_miou, evaluation.scores.miou)

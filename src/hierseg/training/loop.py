@@ -65,7 +65,7 @@ def train_with(experiment: Experiment, engine: Engine, stop: StopRequest | None 
         run = prepare_run(experiment, build.build_datasets(experiment), folder, engine)
     progress, is_first = run.state.progress, run.fabric.is_global_zero
     if is_first:
-        folder.begin(experiment)
+        folder.begin(experiment, run.data)
     is_validating = progress.position == run.steps_per_epoch
     begin_journal = Journal(folder, progress, is_validating) if is_first else NoJournal()
     with make_display(quiet=not is_first) as display, begin_journal as journal:

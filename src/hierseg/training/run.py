@@ -75,6 +75,8 @@ def prepare_run(
 ) -> Run:
     """Build everything from the experiment and its seed, or as it was at the last checkpoint."""
     runtime, settings, optim = experiment.runtime, experiment.data, experiment.optim
+    if runtime.resume:
+        folder.require_same_data(data)
     fabric, precision = engine or launch_engine(experiment, Launch())
     with first_on_machine(fabric):  # what it writes into the cache the others find there
         centroids = index_sources(settings, data)
@@ -88,7 +90,7 @@ def prepare_run(
     space = data.train.label_space
     network = build.build_network(experiment, space, data.train.statistics)
     if saved is None:
-        start_network(network, experiment.model)
+        start_network(network, experiment.model, space)
     criterion = build.build_criterion(experiment, space, network.align_corners)
     _adapt(network, experiment, fabric)
     average = WeightAverage(network, optim.ema_decay) if optim.ema_decay > 0 else None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from torch import Tensor
 
-from hierseg.checkpoint import find_weights, read_weights
-from hierseg.checkpoint.foreign import CLASSIFIERS, list_some
+from hierseg.checkpoint import find_weights, is_trunk, read_header, read_weights
+from hierseg.checkpoint.foreign import CLASSIFIERS, container_of, list_some
 from hierseg.config import ModelConfig
 from hierseg.errors import UsageError, UserError
+from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork
 
 TRUNK = "trunk."
@@ -30,8 +32,11 @@ def check_start(model: ModelConfig) -> None:
             find_weights(source)
 
 
-def start_network(network: SegmentationNetwork, model: ModelConfig) -> None:
+def start_network(network: SegmentationNetwork, model: ModelConfig, space: LabelSpace) -> None:
     """Take over the tensors of ``--model.weights`` or ``--model.init-trunk``, where one is given.
+
+    With ``--model.replace-head``, what tells classes apart starts anew unless the weights are known
+    to be of the classes of ``space``: as many classes are not the same ones.
 
     Raises:
         UserError: The file cannot be read, or does not fit the network; the sentence lists ten
@@ -45,10 +50,14 @@ def start_network(network: SegmentationNetwork, model: ModelConfig) -> None:
     if model.weights is None:
         found = {name: tensor for name, tensor in found.items() if name.startswith(TRUNK)}
         own = {name: tensor for name, tensor in own.items() if name.startswith(TRUNK)}
-    anew = _find_replaced(own, found) if model.replace_head else set()
+    anew: set[str] = set()
+    if model.replace_head:
+        anew = _find_replaced(own, found, is_same=_read_classes(source) == space.names)
     wanted = {name: tensor for name, tensor in own.items() if name not in anew}
     found = {name: tensor for name, tensor in found.items() if name not in anew}
     _check_fit(str(source), model, wanted, found)
+    if model.replace_head and not anew:
+        print(f"{source} has the classes of {space.name}: nothing starts anew", file=sys.stderr)
     if anew:
         print(f"{len(anew)} tensors start anew: {list_some(sorted(anew))}", file=sys.stderr)
     for name, tensor in wanted.items():
@@ -56,11 +65,22 @@ def start_network(network: SegmentationNetwork, model: ModelConfig) -> None:
             tensor.copy_(found[name])
 
 
-def _find_replaced(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> set[str]:
-    """Names that may start anew: classifiers of other classes, and attention that is not there."""
+def _read_classes(source: str | Path) -> tuple[str, ...] | None:
+    """The classes that a checkpoint says it is of; None where it is someone else's."""
+    path = find_weights(source)
+    is_own = container_of(path) is None and not is_trunk(path)
+    return read_header(path).label_space.names if is_own else None
+
+
+def _find_replaced(
+    own: Mapping[str, Tensor], found: Mapping[str, Tensor], is_same: bool
+) -> set[str]:
+    """Names that start anew: classifiers of other classes, and attention that is not there."""
     anew: set[str] = set()
     classifiers = [name for name in own if name.startswith(CLASSIFIERS)]
-    if any(name not in found or found[name].shape != own[name].shape for name in classifiers):
+    if not is_same or any(
+        name not in found or found[name].shape != own[name].shape for name in classifiers
+    ):
         anew |= {name for name in (*own, *found) if name.startswith(CLASSIFIERS)}
     if not any(name.startswith(ATTENTION) for name in found):
         anew |= {name for name in own if name.startswith(ATTENTION)}

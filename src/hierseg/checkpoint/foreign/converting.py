@@ -203,7 +203,11 @@ def describe_form(publication: str, weights: ForeignWeights, fitted: Fitted) -> 
 def read_form(described: Mapping[str, Any]) -> tuple[str, Form]:
     """The inverse of ``describe_form``; TypeError or KeyError where it is none."""
     fields = dict(described)
-    return str(fields.pop("publication")), Form(**fields)
+    publication = str(fields.pop("publication"))
+    for name, value in fields.items():
+        if type(value) is not type(getattr(Form(), name, None)):
+            raise TypeError(name)
+    return publication, Form(**fields)
 
 
 def _record(weights: ForeignWeights, found: Recognised, fitted: Fitted) -> dict[str, Any]:

@@ -108,7 +108,10 @@ def write_published(
         else:
             content = {"state_dict": published} if form.nested else published
             is_zip = form.container == "zip"
-            torch.save(content, temporary, _use_new_zipfile_serialization=is_zip)
+            try:
+                torch.save(content, temporary, _use_new_zipfile_serialization=is_zip)
+            except RuntimeError as error:  # what torch makes of a full disk
+                raise UserError(f"{path} cannot be written ({error}).") from error
     return len(published)
 
 

@@ -74,7 +74,7 @@ def _pattern(layer: str) -> re.Pattern[str]:
     found: set[str] = set()
     for letter, literal in zip(pieces[1::3], pieces[3::3], strict=True):
         again = letter in found
-        expression += f"(?P={letter})" if again else f"(?P<{letter}>0|[1-9]\\d*)"
+        expression += f"(?P={letter})" if again else f"(?P<{letter}>0|[1-9]\\d{{0,4}})"
         expression += re.escape(literal)
         found.add(letter)
     return re.compile(expression + r"\.(?P<tensor>[a-z_]+)")
