@@ -12,7 +12,7 @@ from hierseg.checkpoint import find_weights, is_trunk, read_header, read_weights
 from hierseg.checkpoint.foreign import CLASSIFIERS, container_of, list_some
 from hierseg.config import ModelConfig
 from hierseg.errors import UsageError, UserError
-from hierseg.labels import LabelSpace
+from hierseg.labels import LABEL_SPACES, LabelSpace
 from hierseg.models import SegmentationNetwork
 
 TRUNK = "trunk."
@@ -52,7 +52,7 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
         own = {name: tensor for name, tensor in own.items() if name.startswith(TRUNK)}
     anew: set[str] = set()
     if model.replace_head:
-        anew = _find_replaced(own, found, is_same=_read_classes(source) == space.names)
+        anew = _find_replaced(own, found, is_same=_is_of(source, space))
     wanted = {name: tensor for name, tensor in own.items() if name not in anew}
     found = {name: tensor for name, tensor in found.items() if name not in anew}
     _check_fit(str(source), model, wanted, found)
@@ -65,11 +65,14 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
             tensor.copy_(found[name])
 
 
-def _read_classes(source: str | Path) -> tuple[str, ...] | None:
-    """The classes that a checkpoint says it is of; None where it is someone else's."""
+def _is_of(source: str | Path, space: LabelSpace) -> bool:
+    """Whether weights are of these classes, if they have as many. Published files do not say, and
+    are of those of a public data set.
+    """
     path = find_weights(source)
-    is_own = container_of(path) is None and not is_trunk(path)
-    return read_header(path).label_space.names if is_own else None
+    if container_of(path) is None and not is_trunk(path):
+        return read_header(path).label_space.names == space.names
+    return any(space.names == public.names for public in LABEL_SPACES.values())
 
 
 def _find_replaced(
