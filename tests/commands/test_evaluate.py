@@ -88,7 +88,7 @@ def test_weights_that_give_no_numbers_and_too_little_memory_are_said(
 
     module = importlib.import_module("hierseg.evaluation.evaluate")
     monkeypatch.setattr(module, "predict_logits", fail)
-    with pytest.raises(UserError, match=r"not enough memory to run '0'; .* --long-edge"):
+    with pytest.raises(UserError, match=r"not enough memory to run '0'; .*--long-edge"):
         evaluate("camvid", camvid, weights=str(camvid / "camvid.safetensors"), device="cpu")
 
 

@@ -58,14 +58,7 @@ def evaluate(
     readers = [watcher for watcher in watchers if isinstance(watcher, LogitWatcher)]
 
     def label(index: int, record: Record) -> Tensor:
-        size = Size(*record.image.shape[:2])
-        if min(size) < SMALLEST_SIDE:
-            raise UserError(
-                f"'{record.name}' is run at {size}, and a network takes {SMALLEST_SIDE} pixels a "
-                "side or more; remove it, or run it larger."
-            )
-        with naming_memory(record.name):
-            logits = _run(network, record, chosen, flip, device, windows)
+        logits = _run(network, record, chosen, flip, device, windows)
         for reader in readers:
             reader.look_at_logits(index, record, logits)
         return logits.argmax(0)
@@ -96,7 +89,27 @@ def _run(
     device: torch.device | str,
     windows: Windows | None,
 ) -> Tensor:
-    """(K, H, W) logits of an image, at the size of its labels."""
+    """(K, H, W) logits of an image, at the size of its labels; UserError naming it where it is too
+    small, or too large for the memory.
+    """
+    size = Size(*record.image.shape[:2])
+    if min(size) < SMALLEST_SIDE:
+        raise UserError(
+            f"'{record.name}' is run at {size}, and a network takes {SMALLEST_SIDE} pixels a side "
+            "or more; remove it, or run it larger."
+        )
+    with naming_memory(record.name):
+        return _run_any(network, record, scales, flip, device, windows)
+
+
+def _run_any(
+    network: SegmentationNetwork,
+    record: Record,
+    scales: Sequence[float],
+    flip: bool,
+    device: torch.device | str,
+    windows: Windows | None,
+) -> Tensor:
     image = torch.from_numpy(record.image).permute(2, 0, 1).unsqueeze(0).to(device)
     if windows is None:
         logits = predict_logits(network, image, scales, flip).logits

@@ -67,7 +67,7 @@ def test_trunk_of_a_classifier(
     assert f"{len(classifier)} of the classifier are left out" in said
     assert all(name in said for name in classifier)
     for start in (file, out):
-        start_network(target, ModelConfig(name=model, init_trunk=start))
+        start_network(target, ModelConfig(name=model, init_trunk=start), CITYSCAPES)
         for name, tensor in target.trunk.state_dict().items():
             assert torch.equal(tensor, source.trunk.state_dict()[name] + 1), name
             tensor.zero_()
@@ -94,7 +94,7 @@ def test_timm_s_hrnet_has_the_authors_names(tmp_path: Path) -> None:
     out = tmp_path / "trunk.safetensors"
     assert cli.main(["convert", str(file), str(out)]) == 0
     network = create_model("hrnet18s-ocr-hier")
-    start_network(network, ModelConfig(name="hrnet18s-ocr-hier", init_trunk=out))
+    start_network(network, ModelConfig(name="hrnet18s-ocr-hier", init_trunk=out), CITYSCAPES)
     expected = classifier.state_dict()["stage4.1.branches.3.1.bn2.weight"]
     own = network.state_dict()["trunk.stage4.1.branches.3.1.conv2.norm.weight"]
     assert torch.equal(own, expected)
@@ -109,10 +109,10 @@ def test_start_from_a_published_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     config = ModelConfig(name="deeplabv3plus-wrn38-hier", weights=str(file))
     with pytest.raises(UserError, match=r"1 tensors are of another shape.*--model\.replace-head"):
-        start_network(network, config)
+        start_network(network, config, CITYSCAPES)
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name]), name
-    start_network(network, dataclasses.replace(config, replace_head=True))
+    start_network(network, dataclasses.replace(config, replace_head=True), CITYSCAPES)
     said = capsys.readouterr().err
     assert "tensors start anew: " in said
     assert "attention.conv1.conv.weight" in said
@@ -126,12 +126,14 @@ def test_start_from_an_own_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "own.safetensors"
     save_checkpoint(path, source, CITYSCAPES)
     network = create_model("vplr-wrn38", **narrow_arguments("vplr-wrn38"))
-    start_network(network, ModelConfig(name="vplr-wrn38", weights=str(path)))
+    start_network(network, ModelConfig(name="vplr-wrn38", weights=str(path)), CITYSCAPES)
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, source.state_dict()[name]), name
     other = create_model("deeplabv3plus-xception71", width=4, shallow=True)
     with pytest.raises(UserError, match=r"does not fit deeplabv3plus-xception71: .* missing"):
-        start_network(other, ModelConfig(name="deeplabv3plus-xception71", init_trunk=path))
+        start_network(
+            other, ModelConfig(name="deeplabv3plus-xception71", init_trunk=path), CITYSCAPES
+        )
 
 
 def test_flags_that_exclude_each_other(tmp_path: Path) -> None:
