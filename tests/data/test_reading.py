@@ -160,14 +160,13 @@ def test_what_phones_append_to_a_jpeg_is_not_taken_for_its_end(path: Path) -> No
     image, data = read_image(path), path.read_bytes()
     path.write_bytes(data + b"video \xff\xd9 and \xff\xda more")
     assert np.array_equal(read_image(path), image)
-    for appended in (b"\xff\xd9", b""):  # a thumbnail's end is not the picture's
-        thumbnail = b"\xff\xe1\x00\x08" + b"\xff\xda\xff\xd9" + b"\x00\x00"
-        cut = data[:2] + thumbnail + data[2 : len(data) * 3 // 4] + appended
-        path.write_bytes(cut)
-        if appended:
-            continue
-        with pytest.raises(DataError, match="damaged or cut short"):
-            read_image(path)
+    # A thumbnail, in a segment before the picture, has an end that is not the picture's.
+    thumbnail = b"\xff\xe1\x00\x08" + b"\xff\xda\xff\xd9" + b"\x00\x00"
+    path.write_bytes(data[:2] + thumbnail + data[2:])
+    assert np.array_equal(read_image(path), image)
+    path.write_bytes(data[:2] + thumbnail + data[2 : len(data) * 3 // 4])
+    with pytest.raises(DataError, match="damaged or cut short"):
+        read_image(path)
 
 
 def test_an_altered_png_is_named(path: Path) -> None:

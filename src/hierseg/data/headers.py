@@ -68,7 +68,7 @@ def check_pair(image: Path, label: Path | None, label_size: Size) -> None:
         raise DataError(describe_mismatch(image, header, label, label_size))
 
 
-def describe_small(image: Path, size: Size) -> str:
+def describe_small(image: Path | str, size: Size) -> str:
     """The sentence about an image that no network takes whole."""
     return (
         f"'{image}' is run at {size}, and a network takes {SMALLEST_SIDE} pixels a side or more; "

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset
+from hierseg.data.headers import describe_small
 from hierseg.errors import UserError
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.score import Labels, LogitWatcher, Watcher, score
+from hierseg.inference.memory import lacks_memory
 from hierseg.inference.scales import predict_logits
 from hierseg.inference.tiling import Windows, blend
 from hierseg.layers import resize_to
@@ -92,39 +94,23 @@ def _run(
     """(K, H, W) logits of an image, at the size of its labels; UserError naming it where it is too
     small, or too large for the memory.
     """
-    size = Size(*record.image.shape[:2])
-    if min(size) < SMALLEST_SIDE:
-        raise UserError(
-            f"'{record.name}' is run at {size}, and a network takes {SMALLEST_SIDE} pixels a side "
-            "or more; remove it, or run it larger."
-        )
-    with naming_memory(record.name):
-        return _run_any(network, record, scales, flip, device, windows)
-
-
-def _run_any(
-    network: SegmentationNetwork,
-    record: Record,
-    scales: Sequence[float],
-    flip: bool,
-    device: torch.device | str,
-    windows: Windows | None,
-) -> Tensor:
-    image = torch.from_numpy(record.image).permute(2, 0, 1).unsqueeze(0).to(device)
-    if windows is None:
-        logits = predict_logits(network, image, scales, flip).logits
-    else:
-        size = Size(image.shape[-2], image.shape[-1])
-        with torch.inference_mode():
-            logits = blend(
-                size,
-                windows.tiles(size),
-                lambda tile: predict_logits(network, tile.cut(image), scales, flip).logits,
-            )
     assert record.labels is not None
-    size = Size(*record.labels.shape)
-    if tuple(logits.shape[-2:]) != size:  # labels keep their resolution, whatever images are run at
-        logits = resize_to(logits.float(), size, network.align_corners)
+    size, labelled = Size(*record.image.shape[:2]), Size(*record.labels.shape)
+    if min(size) < SMALLEST_SIDE:
+        raise UserError(describe_small(record.name, size))
+    with naming_memory(record.name):
+        image = torch.from_numpy(record.image).permute(2, 0, 1).unsqueeze(0).to(device)
+        if windows is None:
+            logits = predict_logits(network, image, scales, flip).logits
+        else:
+            with torch.inference_mode():
+                logits = blend(
+                    size,
+                    windows.tiles(size),
+                    lambda tile: predict_logits(network, tile.cut(image), scales, flip).logits,
+                )
+        if tuple(logits.shape[-2:]) != labelled:  # labels keep theirs, whatever images are run at
+            logits = resize_to(logits.float(), labelled, network.align_corners)
     return logits[0]
 
 
@@ -134,7 +120,7 @@ def naming_memory(name: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+        if not lacks_memory(error):
             raise
         raise UserError(
             f"there is not enough memory to run '{name}'; run images smaller (--long-edge, in "

@@ -29,3 +29,8 @@ def keep_freed_memory() -> bool:
         libc.mallopt(option, value) == 1
         for option, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, -1), (_M_TOP_PAD, _TOP_PAD))
     )
+
+
+def lacks_memory(error: MemoryError | RuntimeError) -> bool:
+    """Whether it says that memory, a device's too, does not suffice; torch says so in words."""
+    return isinstance(error, MemoryError) or "memory" in str(error).lower()

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.errors import UserError
+from hierseg.inference.memory import lacks_memory
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.predictor import Predictor
 
@@ -99,7 +100,7 @@ class Pipeline(Generic[Item, Result]):
             if len(group) == 1:
                 return [error]
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            if not lacks_memory(error):
                 raise
             if len(group) == 1:
                 height, width = pixels[0].shape[:2]

@@ -9,10 +9,10 @@ from pathlib import Path
 from torch import Tensor
 
 from hierseg.checkpoint import find_weights, is_trunk, read_header, read_weights
-from hierseg.checkpoint.foreign import CLASSIFIERS, container_of, list_some
+from hierseg.checkpoint.foreign import CLASSIFIERS, PUBLISHED_SPACES, container_of, list_some
 from hierseg.config import ModelConfig
 from hierseg.errors import UsageError, UserError
-from hierseg.labels import LABEL_SPACES, LabelSpace
+from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork
 
 TRUNK = "trunk."
@@ -72,7 +72,8 @@ def _is_of(source: str | Path, space: LabelSpace) -> bool:
     path = find_weights(source)
     if container_of(path) is None and not is_trunk(path):
         return read_header(path).label_space.names == space.names
-    return any(space.names == public.names for public in LABEL_SPACES.values())
+    public = PUBLISHED_SPACES.get(space.num_classes)
+    return public is not None and public.names == space.names
 
 
 def _find_replaced(

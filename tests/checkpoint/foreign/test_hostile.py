@@ -14,8 +14,9 @@ from torch import Tensor
 
 from hierseg import cli
 from hierseg.checkpoint import load_model
-from hierseg.checkpoint.foreign import recognise
+from hierseg.checkpoint.foreign import Form, read_form, recognise, write_published
 from hierseg.checkpoint.foreign.fitting import fit_tensors
+from hierseg.checkpoint.published.key_table import KeyTable
 from hierseg.errors import UserError
 from hierseg.models import create_model
 from support.published_files import (
@@ -215,3 +216,29 @@ def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ):
         assert cli.main(["convert", *words]) == 2
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"prefix": 5}, {"nested": "yes"}, {"parameter_names": []}, {"unknown": 1}]
+)
+def test_a_form_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
+    assert read_form({"publication": "x", "prefix": "a."}) == ("x", Form(prefix="a."))
+    with pytest.raises(TypeError):
+        read_form({"publication": "x", **wrong})
+
+
+def test_a_number_without_end_in_a_name_is_no_layer() -> None:
+    table = KeyTable([("a{x}.b", "c{x}.d")])
+    assert table.to_own("a12.b.weight") == "c12.d.weight"
+    assert table.to_own(f"a{'9' * 5000}.b.weight") is None
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise RuntimeError("unexpected pos 768 vs 662")
+
+    monkeypatch.setattr(torch, "save", fail)
+    network = narrow_network("vplr-wrn38")
+    with pytest.raises(UserError, match=r"out\.pth cannot be written \(unexpected pos"):
+        write_published(tmp_path / "out.pth", network.state_dict(), "vplr-wrn38", Form(), "it")
+    assert not list(tmp_path.iterdir())

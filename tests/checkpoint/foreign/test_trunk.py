@@ -121,6 +121,23 @@ def test_start_from_a_published_file(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert torch.equal(tensor, before[name] if anew else source.state_dict()[name]), name
 
 
+def test_a_published_head_is_kept_for_its_own_classes_alone(tmp_path: Path) -> None:
+    source = narrow_network("deeplabv3plus-wrn38", 19)
+    tensors = published_tensors(source, "deeplabv3plus-wrn38")
+    file = write_torch(tmp_path / "cityscapes.pth", tensors)
+    mine = dataclasses.replace(CITYSCAPES, names=tuple(f"mine {n}" for n in range(19)))
+    config = ModelConfig(name="deeplabv3plus-wrn38-hier", weights=str(file), replace_head=True)
+    for space in (CITYSCAPES, mine):
+        arguments = narrow_arguments("deeplabv3plus-wrn38-hier")
+        network = create_model("deeplabv3plus-wrn38-hier", 19, **arguments)
+        start_network(network, config, space)
+        own, given = network.state_dict(), source.state_dict()
+        heads = [name for name in given if name.startswith("head.classify.")]
+        assert heads
+        for name in heads:
+            assert torch.equal(own[name], given[name]) == (space is CITYSCAPES), name
+
+
 def test_start_from_an_own_checkpoint(tmp_path: Path) -> None:
     source = narrow_network("vplr-wrn38")
     path = tmp_path / "own.safetensors"
