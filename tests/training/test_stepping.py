@@ -81,18 +81,23 @@ def test_a_group_is_one_larger_batch(kind: str) -> None:
     torch.testing.assert_close(networks[0].conv.weight, networks[1].conv.weight)
 
 
-def test_a_group_under_rmi_is_nearly_one_larger_batch() -> None:
-    # Its BCE divides by the pixels and one, and its regions are a mean over images.
-    batch = {
-        "image": torch.rand(4, 3, 24, 24, dtype=torch.float64),
-        "labels": torch.randint(0, 4, (4, 24, 24)),
-    }
-    network = _Network().double()
+@pytest.mark.parametrize("sizes", [(2, 2), (1, 3)])
+def test_a_group_under_rmi_is_one_larger_batch(sizes: tuple[int, ...]) -> None:
+    # Its BCE counts by pixels, which the padding of a small image lacks, its regions by images.
+    labels = torch.randint(0, 4, (4, 24, 24))
+    labels[0, :, 6:] = 255
+    batch = {"image": torch.rand(4, 3, 24, 24, dtype=torch.float64), "labels": labels}
+    networks = [_Network().double()]
+    networks.append(copy.deepcopy(networks[0]))
+    groups = [[batch], _cut(batch, *sizes)]
     losses = [
-        _stepper(copy.deepcopy(network), RegionMutualInformation()).step(group).loss
-        for group in ([batch], _cut(batch, 2, 2))
+        _stepper(network, RegionMutualInformation()).step(group).loss
+        for network, group in zip(networks, groups, strict=True)
     ]
-    assert losses[0] == pytest.approx(losses[1], rel=2e-3)
+    # The BCE divides by the pixels and one, of each batch.
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    weights = [network.conv.weight for network in networks]
+    torch.testing.assert_close(*weights, rtol=1e-3, atol=1e-4)
 
 
 def test_the_gradient_is_clipped_as_one() -> None:

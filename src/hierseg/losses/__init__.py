@@ -6,8 +6,10 @@ from hierseg.losses.cross_entropy import CrossEntropy
 from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
 from hierseg.losses.lovasz import LovaszSoftmax
 from hierseg.losses.region_mutual_information import RegionMutualInformation
+from hierseg.losses.sums import WHOLE, Share
 
 __all__ = [
+    "WHOLE",
     "BoundaryRelaxedLoss",
     "CombinedLoss",
     "Criterion",
@@ -15,4 +17,5 @@ __all__ = [
     "ImageWeightedCrossEntropy",
     "LovaszSoftmax",
     "RegionMutualInformation",
+    "Share",
 ]

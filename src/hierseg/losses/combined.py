@@ -13,7 +13,7 @@ from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
 from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
 from hierseg.losses.lovasz import LovaszSoftmax
 from hierseg.losses.region_mutual_information import RegionMutualInformation
-from hierseg.losses.sums import sum_over_images
+from hierseg.losses.sums import WHOLE, Share, sum_over_images
 
 
 class Criterion(Protocol):
@@ -102,36 +102,52 @@ class CombinedLoss(nn.Module):
         """How often region mutual information has had to fall back to its BCE so far."""
         return self.main.fallbacks if isinstance(self.main, RegionMutualInformation) else 0
 
-    @property
-    def sums_images(self) -> bool:
-        """Whether the losses of images are summed, instead of a mean over all counted pixels."""
-        return isinstance(self.main, ImageWeightedCrossEntropy | BoundaryRelaxedLoss)
-
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch, 0 being the first, the losses from here on belong to."""
         if isinstance(self.main, EpochCriterion):
             self.main.set_epoch(epoch)
 
-    def forward(self, output: TrainingOutput, labels: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, output: TrainingOutput, labels: Tensor, share: Share = WHOLE
+    ) -> dict[str, Tensor]:
         """Named scalars: "loss" is the weighted total; the terms beside it are unweighted.
 
         Args:
             output: Logits (B, K, H, W) and, where the network has them, the others.
             labels: (B, H, W) int64 train ids.
+            share: The part of these images in a step of several batches; the sum over the batches
+                is the loss of the step.
         """
-        losses = {"main": self.main(output.logits, labels)}
+        scale = self._scale(share)
+        losses = {"main": self._by_main(output.logits, labels, share)}
         total = losses["main"]
         if output.auxiliary is not None and self.auxiliary_weight:
-            criterion = self.main if self.auxiliary_by_main else self.main.pixelwise
-            losses["auxiliary"] = criterion(output.auxiliary, labels)
+            if self.auxiliary_by_main:
+                losses["auxiliary"] = self._by_main(output.auxiliary, labels, share)
+            else:
+                losses["auxiliary"] = self.main.pixelwise(output.auxiliary, labels) * scale
             total = total + self.auxiliary_weight * losses["auxiliary"]
         if output.per_scale and self.per_scale_weight:
-            losses["per_scale"] = self._per_scale(output.per_scale, labels)
+            losses["per_scale"] = self._per_scale(output.per_scale, labels) * scale
             total = total + self.per_scale_weight * losses["per_scale"]
         if self.lovasz_weight:
-            losses["lovasz"] = self._count_images(self.lovasz(output.logits, labels), len(labels))
+            lovasz = self._count_images(self.lovasz(output.logits, labels), len(labels))
+            losses["lovasz"] = lovasz * scale
             total = total + self.lovasz_weight * losses["lovasz"]
         return {"loss": total, **losses}
+
+    def _by_main(self, logits: Tensor, labels: Tensor, share: Share) -> Tensor:
+        if isinstance(self.main, RegionMutualInformation):  # a mean over pixels and one over images
+            return self.main(logits, labels, share)
+        return self.main(logits, labels) * self._scale(share)
+
+    def _scale(self, share: Share) -> float:
+        """What a batch's share makes of a term: its pixels' of a mean over pixels, all of a sum
+        over images, its images' where that sum is scaled to so many.
+        """
+        if not isinstance(self.main, ImageWeightedCrossEntropy | BoundaryRelaxedLoss):
+            return share.pixels
+        return 1.0 if self.main.images is None else share.images
 
     def _count_images(self, mean: Tensor, batch: int) -> Tensor:
         """A mean over a batch, on the scale of the main criterion."""

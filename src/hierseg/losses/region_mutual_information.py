@@ -17,6 +17,7 @@ from hierseg.losses.region_statistics import (
     PooledSigmoid,
     SigmoidCrossEntropySum,
 )
+from hierseg.losses.sums import WHOLE, Share
 from hierseg.processes import count_processes, sum_over_processes
 
 FLOOR = 1e-6  # added to probabilities
@@ -45,16 +46,19 @@ class RegionMutualInformation(nn.Module):
         self.weight = weight
         self.fallbacks = 0
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar."""
-        bce = self.bce(logits, labels)
+    def forward(self, logits: Tensor, labels: Tensor, share: Share = WHOLE) -> Tensor:
+        """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar.
+
+        As a ``share`` of a larger step the BCE counts by pixels, the region term by images.
+        """
+        bce = self.bce(logits, labels) * share.pixels
         region = self._region_term(logits, labels)
         failed = torch.tensor(int(region is None), device=logits.device)
         failed = sum_over_processes(failed)  # by all of them, also where it has failed here
         if region is None or (count_processes() > 1 and bool(failed)):
             self.fallbacks += 1
             return bce
-        return (1 - self.weight) * bce + self.weight * region.to(bce.dtype)
+        return (1 - self.weight) * bce + self.weight * region.to(bce.dtype) * share.images
 
     def bce(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Sigmoid cross-entropy summed over classes and counted pixels, over (those pixels + 1)."""

@@ -1,10 +1,27 @@
-"""Losses that are sums over the images of a step, of all its processes."""
+"""What the images of a process, or of a part of a step, count in the loss of the whole step."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from torch import Tensor
 
 from hierseg.processes import count_processes
+
+
+class Share(NamedTuple):
+    """The part that a batch has in a step of several batches.
+
+    Attributes:
+        pixels: Of the counted pixels, from 0 to 1: what a mean over pixels is weighted by.
+        images: Of the images, from 0 to 1: what a mean over images is weighted by.
+    """
+
+    pixels: float = 1.0
+    images: float = 1.0
+
+
+WHOLE = Share()
 
 
 def sum_over_images(total: Tensor, batch: int, images: int | None) -> Tensor:

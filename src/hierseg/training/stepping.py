@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hierseg.losses import CombinedLoss
+from hierseg.losses import WHOLE, CombinedLoss, Share
 from hierseg.processes import sum_over_processes
 from hierseg.training.state import TrainingState
 from hierseg.training.together import mean_over_processes
@@ -72,10 +72,10 @@ class Stepper:
         for number, (batch, share) in enumerate(zip(group, shares, strict=True), start=1):
             batch = self._fabric.to_device(batch)
             with self._fabric.no_backward_sync(self._model, enabled=number < len(group)):
-                found = self._criterion(self._model(batch["image"]), batch["labels"])
-                self._fabric.backward(found["loss"] * share)
+                found = self._criterion(self._model(batch["image"]), batch["labels"], share)
+                self._fabric.backward(found["loss"])
             for name, value in found.items():
-                value = value.detach() * share
+                value = value.detach()
                 losses[name] = losses[name] + value if name in losses else value
         losses = mean_over_processes(losses)
         loss = self._update(float(losses["loss"]))
@@ -111,19 +111,18 @@ class Stepper:
         assert norm is not None
         return norm
 
-    def _share(self, group: Sequence[Mapping[str, Any]]) -> list[float]:
-        """The part of each batch in the group's loss: its part of the counted pixels of a mean over
-        pixels, the whole of a sum over images, an equal one where that is scaled to so many.
-        """
-        main = self._criterion.main
+    def _share(self, group: Sequence[Mapping[str, Any]]) -> list[Share]:
+        """The part of each batch in the group, over all processes."""
         if len(group) == 1:
-            return [1.0]
-        if self._criterion.sums_images:
-            is_scaled = getattr(main, "images", None) is not None
-            return [1 / len(group) if is_scaled else 1.0] * len(group)
-        counts = torch.stack([(batch["labels"] != main.ignore).sum() for batch in group])
+            return [WHOLE]
+        ignore = self._criterion.main.ignore
+        counts = torch.stack([(batch["labels"] != ignore).sum() for batch in group])
         numbers = sum_over_processes(self._fabric.to_device(counts)).tolist()
-        return [number / max(1, sum(numbers)) for number in numbers]
+        images = [len(batch["labels"]) for batch in group]
+        return [
+            Share(number / max(1, sum(numbers)), batch / sum(images))
+            for number, batch in zip(numbers, images, strict=True)
+        ]
 
 
 class _Statistics:
