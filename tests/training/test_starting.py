@@ -11,6 +11,7 @@ import torch
 from hierseg import build
 from hierseg.checkpoint import load_model, save_checkpoint
 from hierseg.config import Experiment, ModelConfig
+from hierseg.data import Statistics
 from hierseg.models import create_model
 from hierseg.training.folder import RunFolder
 from hierseg.training.loop import prepare_run
@@ -62,3 +63,41 @@ def test_a_head_of_as_many_other_classes_starts_anew(
         said = capsys.readouterr().err
         assert ("nothing starts anew" in said) == (names == space.names)
         assert ("tensors start anew: head." in said) == (names != space.names)
+
+
+OWN = {"mean": (0.2, 0.3, 0.4), "std": (0.5, 0.25, 0.125), "align_corners": True}
+
+
+def test_a_run_computes_what_its_weights_do(
+    tiny: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = build.build_datasets(tiny)
+    path = tmp_path / "start.safetensors"
+    save_checkpoint(path, create_model("lite0-ocr-hier", 3, **OWN), data.train.label_space)
+    experiment = change(tiny, "model", weights=str(path))
+    folder = RunFolder.open(experiment)
+    run = prepare_run(experiment, data, folder)
+    assert "normalised" not in capsys.readouterr().err
+    image = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    expected = load_model(path)(image).logits
+    assert torch.equal(run.network.eval()(image).logits, expected)
+    folder.path.mkdir()
+    run.checkpoints.write(run.state.collect(), step=0, epoch=0)
+    path.unlink()
+    run = prepare_run(change(experiment, "runtime", resume=True), data, folder)
+    assert torch.equal(run.network.eval()(image).logits, expected)
+
+
+def test_statistics_of_the_data_come_before_those_of_the_weights(
+    tiny: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = build.build_datasets(tiny)
+    path = tmp_path / "start.safetensors"
+    save_checkpoint(path, create_model("lite0-ocr-hier", 3, **OWN), data.train.label_space)
+    experiment = change(tiny, "model", weights=str(path))
+    for mean, says in (((0.5, 0.5, 0.5), True), (OWN["mean"], False)):
+        data.train.statistics = Statistics(mean, OWN["std"])
+        run = prepare_run(experiment, data, RunFolder.open(experiment))
+        assert run.network.mean.flatten().tolist() == pytest.approx(mean)
+        assert run.network.align_corners
+        assert ("normalised by others" in capsys.readouterr().err) == says

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from hierseg.build.checks import refuse_if
 from hierseg.build.extra import build_extra, build_options
@@ -50,15 +51,20 @@ class Datasets(NamedTuple):
 
 
 def build_network(
-    experiment: Experiment, label_space: LabelSpace, statistics: Statistics | None = None
+    experiment: Experiment,
+    label_space: LabelSpace,
+    statistics: Statistics | None = None,
+    conventions: Mapping[str, Any] | None = None,
 ) -> SegmentationNetwork:
     """The experiment's network with one output for each class of the label space.
 
-    ``statistics`` are what it normalises by; None leaves it its trunk's own.
+    ``statistics`` are what it normalises by; None leaves it its trunk's own. ``conventions`` are
+    further arguments of its builder: those of the weights that it starts from.
     """
     model, crop = experiment.model, experiment.data.crop
-    chosen = {"train_scales": model.train_scales, "scales": experiment.eval.scales}
+    chosen: dict[str, Any] = {"train_scales": model.train_scales, "scales": experiment.eval.scales}
     given = {name: scales for name, scales in chosen.items() if scales is not None}
+    given |= conventions or {}
     given |= {} if statistics is None else statistics._asdict()
     network = create_model(model.name, label_space.num_classes, model.from_imagenet, **given)
     smallest = min(network.train_scales)

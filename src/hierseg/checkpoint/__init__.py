@@ -8,6 +8,7 @@ from hierseg.checkpoint.load import (
     is_trunk,
     load_model,
     packaged_weights,
+    read_conventions,
     read_weights,
 )
 from hierseg.checkpoint.save import save_checkpoint
@@ -23,6 +24,7 @@ __all__ = [
     "load_model",
     "packaged_weights",
     "read_header",
+    "read_conventions",
     "read_weights",
     "save_checkpoint",
     "stored_temperature",

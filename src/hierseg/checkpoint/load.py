@@ -5,15 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from hierseg.checkpoint.foreign import container_of, load_foreign, read_foreign_tensors
+from hierseg.checkpoint.foreign import (
+    container_of,
+    load_foreign,
+    read_foreign,
+    read_foreign_tensors,
+    recognise,
+    recognise_trunk,
+)
 from hierseg.checkpoint.format import TRUNK_KEY, Header, not_readable, read_header
 from hierseg.errors import UsageError, UserError
-from hierseg.models import SegmentationNetwork, build_network
+from hierseg.models import CONVENTIONS, SegmentationNetwork, build_network
 from hierseg.models.network import check_scales
 
 DEFAULT_WEIGHTS = "streetlite"
@@ -110,6 +118,30 @@ def read_weights(source: str | Path) -> dict[str, Tensor]:
     tensors, remark = read_foreign_tensors(path)
     _log.warning(remark)
     return tensors
+
+
+def read_conventions(source: str | Path) -> dict[str, Any]:
+    """How the network of weights normalises and resizes, which its tensors do not show.
+
+    Args:
+        source: As ``read_weights`` has it.
+
+    Returns:
+        Those arguments of its builder (``mean``, ``std``, ``align_corners``) that are not the
+        builder's own; none of an ImageNet classifier or its trunk.
+
+    Raises:
+        UserError: No such weights, or a damaged or unknown file.
+    """
+    path = find_weights(source)
+    arguments: Mapping[str, Any] = {}
+    if container_of(path) is not None:
+        tensors = read_foreign(path).tensors
+        if recognise_trunk(tensors) is None:
+            arguments = recognise(tensors, str(path)).arguments
+    elif not is_trunk(path):
+        arguments = read_header(path).arguments
+    return {name: arguments[name] for name in CONVENTIONS if name in arguments}
 
 
 def is_trunk(path: Path) -> bool:

@@ -33,6 +33,8 @@ TIMM_PREFIX = "timm:"
 # Far above what any network has; a damaged or hostile checkpoint must not exhaust the memory.
 LARGEST_INTEGER = 2048
 STATISTICS = frozenset({"mean", "std"})
+CONVENTIONS = ("mean", "std", "align_corners")
+"""Arguments of builders that change what a network computes, and none of its tensors."""
 """Arguments of every builder: what RGB in [0, 1] is normalised by, instead of the trunk's own."""
 SMALLEST_STD = 1e-6
 MOST_SCALES = 16

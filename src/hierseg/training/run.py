@@ -34,7 +34,7 @@ from hierseg.training.loading import EpochBatches, build_loader, build_sampler
 from hierseg.training.optimiser import build_optimiser
 from hierseg.training.recomputing import recompute_trunk
 from hierseg.training.schedule import Schedule
-from hierseg.training.starting import start_network
+from hierseg.training.starting import find_conventions, start_network
 from hierseg.training.state import TrainingState
 from hierseg.training.stepping import Stepper
 from hierseg.training.together import first_of_all, first_on_machine
@@ -88,7 +88,13 @@ def prepare_run(
         saved = checkpoints.read() if runtime.resume else None
     _check_all_found_it(fabric, saved, folder)
     space = data.train.label_space
-    network = build.build_network(experiment, space, data.train.statistics)
+    statistics = data.train.statistics
+    conventions = (
+        find_conventions(experiment.model, statistics)
+        if saved is None
+        else saved[1].get("conventions")
+    )
+    network = build.build_network(experiment, space, statistics, conventions)
     if saved is None:
         start_network(network, experiment.model, space)
     criterion = build.build_criterion(experiment, space, network.align_corners)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from hierseg.checkpoint import find_weights, is_trunk, read_header, read_weights
+from hierseg.checkpoint import (
+    find_weights,
+    is_trunk,
+    read_conventions,
+    read_header,
+    read_weights,
+)
 from hierseg.checkpoint.foreign import CLASSIFIERS, PUBLISHED_SPACES, container_of, list_some
 from hierseg.config import ModelConfig
+from hierseg.data import Statistics
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork
@@ -30,6 +38,28 @@ def check_start(model: ModelConfig) -> None:
     for source in (model.init_trunk, model.weights):
         if source is not None:
             find_weights(source)
+
+
+def find_conventions(model: ModelConfig, statistics: Statistics | None) -> dict[str, Any]:
+    """How the network must normalise and resize to compute what the weights it starts from do.
+
+    Where the data have statistics of their own these are what images are normalised by, and a line
+    says that the weights knew others.
+    """
+    source = model.weights if model.weights is not None else model.init_trunk
+    if source is None:
+        return {}
+    found = read_conventions(source)
+    if statistics is None:
+        return found
+    before = [found.pop(name, None) for name in ("mean", "std")]
+    if before != [list(statistics.mean), list(statistics.std)]:
+        print(
+            f"{source} was trained on images normalised by others than the data's own mean and "
+            "std, by which this run normalises",
+            file=sys.stderr,
+        )
+    return found
 
 
 def start_network(network: SegmentationNetwork, model: ModelConfig, space: LabelSpace) -> None:

@@ -15,7 +15,7 @@ import torch
 from lightning_fabric.plugins import Precision
 
 from hierseg.errors import UserError
-from hierseg.models import SegmentationNetwork
+from hierseg.models import CONVENTIONS, SegmentationNetwork
 from hierseg.processes import count_processes, own_rank
 from hierseg.training.averaging import WeightAverage
 
@@ -99,6 +99,11 @@ class TrainingState:
         """Everything, by name; called on every process, as each has random generators."""
         content: dict[str, Any] = {
             "network": self.network.state_dict(),
+            "conventions": {
+                name: value
+                for name, value in self.network.builder_arguments.items()
+                if name in CONVENTIONS
+            },
             "optimiser": self.optimiser.state_dict(),
             "precision": self.precision.state_dict(),
             "progress": asdict(self.progress),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hierseg import cli
-from hierseg.checkpoint import load_model, save_checkpoint
+from hierseg.checkpoint import load_model, read_conventions, save_checkpoint
 from hierseg.checkpoint.published import HRNET_IMAGENET, WIDE_RESNET_IMAGENET, XCEPTION_IMAGENET
 from hierseg.config import ModelConfig
 from hierseg.errors import UsageError, UserError
@@ -67,6 +67,7 @@ def test_trunk_of_a_classifier(
     assert f"{len(classifier)} of the classifier are left out" in said
     assert all(name in said for name in classifier)
     for start in (file, out):
+        assert not read_conventions(start)
         start_network(target, ModelConfig(name=model, init_trunk=start), CITYSCAPES)
         for name, tensor in target.trunk.state_dict().items():
             assert torch.equal(tensor, source.trunk.state_dict()[name] + 1), name
