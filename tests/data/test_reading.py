@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from hierseg.data.reading import DataError, read_image, read_label_ids
+from hierseg.inference.reading import UnreadableImageError
+from hierseg.inference.reading import read_image as read_user_image
 
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 256, (24, 17, 3), np.uint8)
@@ -55,6 +59,26 @@ def test_cmyk_becomes_rgb(path: Path) -> None:
 def test_16_bit_grey_keeps_its_range(path: Path) -> None:
     Image.fromarray(GREY.astype(np.uint16) * 256 + 7).save(path)
     assert np.array_equal(read_image(path), np.repeat(GREY[..., None], 3, 2))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".pgm"])
+@pytest.mark.parametrize("factor", [1, 256])
+def test_the_depth_is_that_of_the_file_not_of_what_it_shows(
+    tmp_path: Path, suffix: str, factor: int
+) -> None:
+    path = tmp_path / f"dark{suffix}"
+    cv2.imwrite(str(path), GREY.astype(np.uint16) * factor)
+    assert np.array_equal(read_image(path)[..., 0], GREY.astype(int) * factor // 256)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_pixels_of_unknown_range_are_refused(tmp_path: Path, dtype: Any) -> None:
+    path = tmp_path / "wide.tif"
+    Image.fromarray(np.ones((40, 40), dtype)).save(path)
+    with pytest.raises(DataError, match=r"wide\.tif' has 32-bit or .*save it with 8 or 16 bits"):
+        read_image(path)
+    with pytest.raises(UnreadableImageError, match=r"wide\.tif: 32-bit .* 8 or 16 bits\.$"):
+        read_user_image(path)
 
 
 TURNED = {  # by EXIF orientation: what becomes of an array so stored

@@ -22,6 +22,7 @@ ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 
 UInt8Array = npt.NDArray[np.uint8]
 
+SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # whose 16-bit pixels Pillow holds in 32, or once did
 # What the decoders raise for files that are no images, cut short, altered, or over Pillow's limit.
 DECODER_ERRORS = (
     Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError, IndexError,
@@ -56,7 +57,7 @@ def read_image(path: Path) -> UInt8Array:
                 decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
                 if decoded is not None and decoded.shape[:2] == (picture.height, picture.width):
                     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
-            return np.array(as_rgb(ImageOps.exif_transpose(picture)))
+            return np.array(as_rgb(ImageOps.exif_transpose(picture), picture.format))
     except DECODER_ERRORS as error:
         raise _explain(error, path) from error
 
@@ -96,7 +97,7 @@ def read_label_colors(path: Path) -> UInt8Array:
     try:
         with Image.open(io.BytesIO(data)) as picture:
             _require_end(picture, data)
-            return np.array(as_rgb(picture))
+            return np.array(as_rgb(picture, picture.format))
     except DECODER_ERRORS as error:
         raise _explain(error, path) from error
 
@@ -161,17 +162,35 @@ def _find_scan(data: bytes) -> int:
     return len(data)
 
 
-def as_rgb(picture: Image.Image) -> Image.Image:
-    """Any picture as RGB: grey, palette, RGBA (alpha dropped), CMYK, 16-bit."""
-    if picture.mode.startswith(("I", "F")):  # 16 bits and more, which Pillow would cut off at 255
-        values = np.asarray(picture, np.float64)
-        if values.size and values.max() > 255:
-            values = values / 256
+class DepthError(ValueError):
+    """Pixels of a range that nothing tells, so that they cannot be brought to 8 bits."""
+
+
+def as_rgb(picture: Image.Image, kind: str | None = None) -> Image.Image:
+    """Any picture as RGB: grey, palette, RGBA (alpha dropped), CMYK, 16-bit.
+
+    Args:
+        picture: The picture.
+        kind: The format of its file, which a turned picture does not know.
+
+    Raises:
+        DepthError: 32-bit or floating-point pixels.
+    """
+    if picture.mode.startswith(("I", "F")):  # more than 8 bits, which Pillow would cut off at 255
+        # What is 16-bit follows from the kind of file, never from how bright this picture is.
+        if not picture.mode.startswith("I;16") and kind not in SIXTEEN_BIT_FORMATS:
+            raise DepthError(
+                "32-bit or floating-point pixels, of a range that is not known; save it with 8 or "
+                "16 bits"
+            )
+        values = np.asarray(picture, np.uint32) // 256
         picture = Image.fromarray(values.clip(0, 255).astype(np.uint8))
     return picture.convert("RGB")
 
 
 def _explain(error: Exception, path: Path) -> DataError:
+    if isinstance(error, DepthError):
+        return DataError(f"'{path}' has {error}.")
     if isinstance(error, Image.DecompressionBombError):
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         return DataError(

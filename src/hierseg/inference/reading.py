@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hierseg import data
 from hierseg.data.archive import get_status, open_file
-from hierseg.data.reading import as_rgb
+from hierseg.data.reading import DepthError, as_rgb
 from hierseg.errors import UserError
 
 MAX_PIXELS = 100_000_000
@@ -37,7 +37,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
 
     Raises:
         UnreadableImageError: Empty, truncated, no image, a broken link, more than ``max_pixels``,
-            under 32 pixels, or not permitted.
+            under 32 pixels, 32-bit or floating-point, or not permitted.
     """
     path = Path(path)
     try:
@@ -60,7 +60,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
 def convert_image(image: Image.Image) -> npt.NDArray[np.uint8]:
     """A Pillow image as ``read_image`` would give it: (H, W, 3) uint8 RGB, upright."""
     try:
-        return np.array(as_rgb(ImageOps.exif_transpose(image)))
+        return np.array(as_rgb(ImageOps.exif_transpose(image), image.format))
     except (OSError, ValueError) as error:
         raise UnreadableImageError(None, str(error).strip(" .")) from error
 
@@ -91,6 +91,8 @@ def _reason(path: Path, error: BaseException) -> str:
         (MemoryError, "too large for the memory of this machine"),
         (EOFError, "the file is truncated"),
     ]
+    if isinstance(error, DepthError):
+        return str(error)
     for kind, reason in kinds:
         if isinstance(error, kind):
             return reason

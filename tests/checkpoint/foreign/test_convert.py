@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hierseg import cli
-from hierseg.checkpoint import load_model, read_header
+from hierseg.checkpoint import load_model, read_conventions, read_header
 from hierseg.models import SegmentationNetwork
 from support.published_files import (
     narrow_network,
@@ -76,6 +76,8 @@ def test_there_and_back(
     loaded = load_model(own)
     assert loaded.header.label_space.name == "cityscapes"
     assert loaded.builder_arguments == network.builder_arguments
+    for written in (file, own):
+        assert read_conventions(written).get("align_corners", False) == network.align_corners
     image = torch.rand(1, 3, 64, 96)
     logits = network(image).logits
     assert logits.isfinite().all()
