@@ -80,6 +80,12 @@ def test_what_can_be_is_not_refused() -> None:
         ("loss", "per_scale_weight", math.nan, "--loss.per-scale-weight"),
         ("loss", "weight_bound", -1.0, "--loss.weight-bound"),
         ("loss", "relax_until", -1, "--loss.relax-until"),
+        ("loss", "sum_images", 0, "give 1 or more"),
+        # Each says nothing to fine labels alone.
+        ("data", "auto_threshold", 0.7, "--data.extra auto"),
+        ("data", "boost_classes", ("rider",), "--data.extra auto"),
+        ("data", "from_coarse", ("14",), "--data.extra auto"),
+        ("data", "mask_outer", True, "--data.extra auto"),
         # Each says nothing to cross-entropy.
         ("loss", "auxiliary_rmi", True, "--loss.main rmi"),
         ("loss", "weight_bound", 2.0, "--loss.main image_weighted or boundary_relaxed"),

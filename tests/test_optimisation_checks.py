@@ -29,6 +29,7 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("runtime.seed", {"seed": -1}),
     ("runtime.seed", {"seed": 2**63}),
     ("data.scale-max", {"scale_max": float("inf")}),
+    ("data.auto-threshold", {"auto_threshold": 1.1, "extra": "auto"}),
     ("runtime.save-steps", {"save_steps": -1}),
     ("runtime.save-minutes", {"save_minutes": -1.0}),
 ]

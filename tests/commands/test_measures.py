@@ -161,14 +161,16 @@ def test_a_temperature_is_fitted_stored_and_used(
 
 
 def test_one_image_in_so_many_is_fitted_on(streets: Path, own: Path, tmp_path: Path) -> None:
-    fits = {}
+    fits, notes = {}, []
     for name, chosen in (("all", {}), ("every", {"every": 2}), ("limit", {"limit": 1})):
         out = tmp_path / f"{name}.safetensors"
         calibrate(FitFlags("cityscapes", out, streets, weights=str(own), device="cpu", **chosen))  # type: ignore[arg-type]
         record = read_header(out).extra["calibration"]
         fits[name] = (record["images"], record["pixels"])
+        notes.append(record["split_note"])
     # Scenes have no two counts of labelled pixels alike: the first and the third are not the first.
     assert [fits[name][0] for name in ("all", "every", "limit")] == [3, 2, 1]
+    assert notes == ["", "one in 2 images", "the first 1 of 3 images"]
     dataset = open_dataset("cityscapes", streets, "val")
     counted = [int((dataset.read(index).labels != CITYSCAPES.ignore).sum()) for index in range(3)]
     assert fits["every"][1] == counted[0] + counted[2] != counted[0] + counted[1]

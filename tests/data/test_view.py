@@ -40,6 +40,12 @@ def test_the_long_edge_resizes_images_alone(dataset: SegmentationDataset) -> Non
     assert (view.note, len(view), view.split) == ("long edge 160", 1, "val")
 
 
+def test_the_long_edge_has_its_length(dataset: SegmentationDataset) -> None:
+    for edge in range(32, 3000):
+        size = resize_dataset(dataset, long_edge=edge).run_size(Size(360, 480))  # type: ignore[attr-defined]
+        assert size == (360 * edge // 480, edge)
+
+
 def test_a_factor_resizes_images_alone(dataset: SegmentationDataset) -> None:
     view = resize_dataset(dataset, enlarge=2.0)
     record = view.read(0)

@@ -29,6 +29,7 @@ class ColorNetwork(nn.Module):
     scales: tuple[float, ...] = (0.5, 1.0)
     num_classes = SPACE.num_classes
     align_corners = False
+    weighs_largest = False
     header = None
 
     def __init__(self) -> None:

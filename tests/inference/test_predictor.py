@@ -15,6 +15,7 @@ from hierseg.inference import Predictor, RunSettings, UnreadableImageError
 from hierseg.inference.predictor import decide
 from hierseg.inference.run import describe_run
 from hierseg.labels import CITYSCAPES, LabelSpace
+from hierseg.models import create_model
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -168,3 +169,35 @@ def test_what_a_prediction_says(
     assert sum(shares.values()) == pytest.approx(1)
     with pytest.raises(UnreadableImageError):
         Predictor(network, label_space=space)("nowhere.png")
+
+
+def test_the_long_edge_has_its_length(network: Any, space: LabelSpace) -> None:
+    image = np.zeros((98, 98, 3), np.uint8)
+    Predictor(network, (1.0,), label_space=space, long_edge=32)(image)
+    assert network.calls[-1][0] == (1, 3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("way", "scales", "kept"),
+    [
+        ("hierarchical", (0.5, 1.0, 2.0), [0.5, 1.0]),
+        ("paired", (0.5, 1.0, 2.0), [0.5, 1.0]),
+        ("explicit", (0.5, 1.0), [0.5, 1.0]),
+        ("average", (0.5, 1.0), []),
+    ],
+)
+def test_attention_is_kept_where_it_decides(
+    way: str, scales: tuple[float, ...], kept: list[float]
+) -> None:
+    arguments = {"combine": way, "width": 4, "shallow": True}
+    if way == "explicit":
+        arguments |= {"train_scales": scales, "scales": scales}
+    network = create_model("deeplabv3plus-wrn38", 19, **arguments)
+    assert network.fusion.attends == (way != "average")
+    predictor = Predictor(network, scales, label_space=CITYSCAPES, keep_scales=True)
+    prediction = predictor(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8))
+    assert prediction.attention is not None
+    assert list(prediction.attention) == kept
+    if way == "explicit":
+        total = sum(prediction.attention.values())
+        assert np.allclose(total, 1, atol=0.05)  # but for what resizing does to each

@@ -286,6 +286,17 @@ def test_the_fingerprint_tells_weights_apart(network: Any) -> None:
     assert len(before) == 16
 
 
+def test_the_fingerprint_tells_normalisations_apart(network: Any) -> None:
+    before = fingerprint(network)
+    network.builder_arguments = {"align_corners": False, "num_classes": 3}
+    assert fingerprint(network) == before
+    found = {before}
+    for arguments in ({"mean": (0.1, 0.2, 0.3)}, {"std": (0.1, 0.2, 0.3)}, {"align_corners": True}):
+        network.builder_arguments = arguments
+        found.add(fingerprint(network))
+    assert len(found) == 4
+
+
 def test_where_there_is_no_terminal_progress_is_lines(
     predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

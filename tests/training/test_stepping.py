@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins import Precision
+from lightning_fabric.plugins import MixedPrecision, Precision
 from torch import Tensor, nn
 
 from hierseg.losses import (
@@ -130,3 +130,27 @@ def test_a_step_that_is_not_finite_changes_nothing(where: str, clip_norm: float)
         assert stepper.step([good]).loss is not None
         assert not network.conv.weight.equal(before["conv.weight"])
         assert int(network.norm.num_batches_tracked) == 1
+
+
+def test_a_step_that_the_scaler_skips_changes_nothing() -> None:
+    network = _Network(norm=True).train()
+    precision = MixedPrecision("16-mixed", "cpu")
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=[precision])
+    bare = torch.optim.SGD(network.parameters(), lr=0.5)
+    model, optimiser = fabric.setup(network, bare)
+    state = TrainingState(network, bare, precision, WeightAverage(network, 0.9))
+    stepper = Stepper(fabric, model, optimiser, CombinedLoss(CrossEntropy()), state, clip_norm=1.0)
+    assert stepper.longest_row == 30
+    assert stepper.longest_row > _stepper(network).longest_row
+    batch = {name: tensor.float() for name, tensor in _batch().items()}
+    batch["labels"] = batch["labels"].long()
+    before = copy.deepcopy(network.state_dict())
+    hook = network.conv.weight.register_hook(lambda gradient: gradient * torch.nan)
+    assert stepper.step([batch]).loss is None
+    assert all(tensor.equal(before[name]) for name, tensor in network.state_dict().items())
+    assert state.average is not None
+    assert state.average.updates == 0
+    hook.remove()
+    assert stepper.step([batch]).loss is not None
+    assert not network.conv.weight.equal(before["conv.weight"])
+    assert state.average.updates == 1

@@ -113,6 +113,22 @@ def _check_data(data: DataConfig) -> None:
         data.extra_until is not None and data.extra_until < 0,
         "give --data.extra-until 0 or more epochs.",
     )
+    is_fine = data.extra == "none" and data.labels == "fine"
+    for flag, given in (
+        ("--data.boost-classes", data.boost_classes is not None),
+        ("--data.auto-threshold", data.auto_threshold != DataConfig.auto_threshold),
+        ("--data.from-coarse", data.from_coarse is not None),
+        ("--data.mask-outer", data.mask_outer),
+    ):
+        refuse_if(
+            given and is_fine,
+            f"{flag} says nothing to fine labels alone; leave it out, or add --data.extra auto (or "
+            "coarse).",
+        )
+    refuse_if(
+        not 0 <= data.auto_threshold <= 1,
+        f"--data.auto-threshold {data.auto_threshold:g} is no probability; give one from 0 to 1.",
+    )
     refuse_if(data.batch < 1, f"a batch of {data.batch} is empty; give --data.batch 1 or more.")
     refuse_if(data.workers < 0, f"{data.workers} workers cannot be; give --data.workers 0 or more.")
 
@@ -148,10 +164,13 @@ def _check_loss(loss: LossConfig) -> None:
         ("--loss.lovasz-weight", loss.lovasz_weight),
         ("--loss.weight-bound", loss.weight_bound),
         ("--loss.relax-until", loss.relax_until or 0),
-        ("--loss.sum-images", loss.sum_images or 0),
     ):
         fine = 0 <= value < math.inf
         refuse_if(not fine, f"{flag} {value:g} is out of range; give one 0 or more.")
+    refuse_if(
+        loss.sum_images is not None and loss.sum_images < 1,
+        f"--loss.sum-images {loss.sum_images} leaves no loss; give 1 or more.",
+    )
     relaxed, weighted = "boundary_relaxed", "image_weighted"
     for flag, given, owners in (
         ("--loss.auxiliary-rmi", loss.auxiliary_rmi, ("rmi",)),

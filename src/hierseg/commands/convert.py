@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from hierseg.errors import UsageError
@@ -98,6 +99,7 @@ def _publish(file: Path, out: Path) -> None:
         read_trunk,
         write_published,
     )
+    from hierseg.models import STATISTICS
 
     if out.suffix == OWN_SUFFIX:
         raise UsageError(f"{out} is named as hierseg's checkpoints are; name it *.pth.")
@@ -114,3 +116,11 @@ def _publish(file: Path, out: Path) -> None:
     )
     count = write_published(out, network.state_dict(), publication, form, str(file))
     print(f"{out.name}: {publication}, {count} tensors under their published names.")
+    own = {name: header.arguments[name] for name in STATISTICS if name in header.arguments}
+    if own:
+        shown = ", ".join(f"{name} {tuple(own[name])}" for name in sorted(own))
+        print(
+            f"its images are normalised by a {shown}, which that form does not hold: whoever loads "
+            f"{out.name} must set them, or it computes something else.",
+            file=sys.stderr,
+        )

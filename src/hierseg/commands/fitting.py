@@ -81,7 +81,9 @@ def sample_logits(flags: FitFlags, network: SegmentationNetwork) -> tuple[Evalua
 
     options = DataOptions(cv=flags.cv)
     dataset = open_dataset(flags.data, flags.root, flags.split, options=options)
-    dataset.samples = dataset.samples[:: flags.every]
+    if flags.every > 1:
+        dataset.samples = dataset.samples[:: flags.every]
+        dataset.note = ", ".join(filter(None, (dataset.note, f"one in {flags.every} images")))
     dataset = resize_dataset(dataset, flags.long_edge, None)
     keep_freed_memory()
     limit = flags.limit

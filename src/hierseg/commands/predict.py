@@ -168,7 +168,7 @@ def _predict_video(asked: _Asked, sources: tuple[str, ...], clip: Clip, frames: 
 
 
 def _check_attention(network: SegmentationNetwork, scales: tuple[float, ...]) -> None:
-    if network.attention is None:
+    if not network.fusion.attends:
         raise UsageError("this network has no attention over scales; leave it out of --save.")
     if len(scales) < 2:
         raise UsageError(

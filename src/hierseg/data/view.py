@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -69,6 +70,8 @@ class ResizedDataset(SegmentationDataset):
         if self.crop is not None:
             kept = zip(size, self.crop, strict=True)
             sides = tuple(_count_central(side, wanted / factor) for side, wanted in kept)
+        if self.long_edge is not None:
+            return bring_to(self.long_edge, max(size), sides)
         return Size(*(max(1, int(side * factor)) for side in sides))
 
     def read(self, index: int) -> Record:
@@ -88,6 +91,14 @@ class ResizedDataset(SegmentationDataset):
     def read_labels(self, index: int) -> UInt8Array | None:
         """(H, W) uint8 train ids of the part that is counted."""
         return self.dataset.read_labels(index) if self.crop is None else self.read(index).labels
+
+
+def bring_to(long_edge: int, longest: int, sides: Sequence[int]) -> Size:
+    """Height and width once the longest side of an image has the length of the long edge.
+
+    In whole numbers: the long edge's own length is exact, the other side's is rounded down.
+    """
+    return Size(*(max(1, side * long_edge // longest) for side in sides))
 
 
 def _count_central(side: int, wanted: float) -> int:

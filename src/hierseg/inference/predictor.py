@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from hierseg.checkpoint import Header, header_of
-from hierseg.data.view import resize_image
+from hierseg.data.view import bring_to, resize_image
 from hierseg.errors import UserError
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.reading import check_size, convert_image, read_image
@@ -25,7 +25,6 @@ from hierseg.inference.scales import predict_logits
 from hierseg.labels import LabelSpace
 from hierseg.layers import resize_to
 from hierseg.models import SegmentationNetwork
-from hierseg.size import Size
 
 ImageLike = npt.NDArray[Any] | Image.Image | str | os.PathLike[str]
 
@@ -116,10 +115,12 @@ class Predictor:
         attention: dict[float, npt.NDArray[np.float32]] = {}
         per_scale: dict[float, npt.NDArray[np.uint8]] = {}
         if self.keep_scales:
-            # The largest scale has an attention too, but nothing larger to decide against.
+            # The largest scale may have an attention too, but nothing larger to decide against.
+            largest = max(self.network.scales if self.scales is None else self.scales)
             attention = {
                 scale: self._at_size(weight, size)[:, 0].cpu().numpy()
-                for scale, weight in sorted((output.attention or {}).items())[:-1]
+                for scale, weight in sorted((output.attention or {}).items())
+                if scale < largest or self.network.weighs_largest
             }
             per_scale = {
                 scale: self._at_size(logits, size).argmax(1).to(torch.uint8).cpu().numpy()
@@ -140,8 +141,8 @@ class Predictor:
     def _resize(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """(h, w, 3): the image at the size that it is run at."""
         assert self.long_edge is not None
-        factor = self.long_edge / max(image.shape[:2])
-        return resize_image(image, Size(*(max(1, int(side * factor)) for side in image.shape[:2])))
+        height, width = image.shape[:2]
+        return resize_image(image, bring_to(self.long_edge, max(height, width), (height, width)))
 
     def _at_size(self, values: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, C, h, w) maps of a scale at the image's own size, float32."""

@@ -29,6 +29,7 @@ from hierseg.inference.progress import RunProgress
 from hierseg.inference.reading import MAX_PIXELS, pixels_counted_here, read_image
 from hierseg.inference.summary import ImageRecord, Summary
 from hierseg.inference.writers import remove_leftovers, write_legend
+from hierseg.models import CONVENTIONS
 
 SECONDS_BETWEEN_SUMMARIES = 5.0
 
@@ -131,8 +132,14 @@ def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, objec
 
 
 def fingerprint(network: nn.Module) -> str:
-    """Sixteen hexadecimal digits that tell a network's weights from others."""
+    """Sixteen hexadecimal digits that tell a network's weights from others, and how it normalises
+    and resizes where that is not its builder's own way.
+    """
     digest = hashlib.sha256()
+    arguments = getattr(network, "builder_arguments", {})
+    for name in CONVENTIONS:
+        if arguments.get(name):  # not align_corners=False, which is everyone's
+            digest.update(f"{name} {arguments[name]}".encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())

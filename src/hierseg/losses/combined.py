@@ -138,7 +138,8 @@ class CombinedLoss(nn.Module):
 
     def _by_main(self, logits: Tensor, labels: Tensor, share: Share) -> Tensor:
         if isinstance(self.main, RegionMutualInformation):  # a mean over pixels and one over images
-            return self.main(logits, labels, share)
+            loss: Tensor = self.main(logits, labels, share)
+            return loss
         return self.main(logits, labels) * self._scale(share)
 
     def _scale(self, share: Share) -> float:

@@ -10,7 +10,14 @@ from hierseg.models.network import SegmentationNetwork
 from hierseg.models.ocr import OCRHead
 from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
 from hierseg.models.paired import PairedFusion
-from hierseg.models.registry import CONVENTIONS, build_network, create_model, describe_model, list_models
+from hierseg.models.registry import (
+    CONVENTIONS,
+    STATISTICS,
+    build_network,
+    create_model,
+    describe_model,
+    list_models,
+)
 from hierseg.models.resnet import DilatedResNet
 from hierseg.models.scale_attention import ScaleAttention
 from hierseg.models.trunk import TimmTrunk, Trunk
@@ -18,8 +25,9 @@ from hierseg.models.wide_resnet import WideResNet38
 from hierseg.models.xception import Xception71
 
 __all__ = [
-    "CONVENTIONS",
     "ASPP",
+    "CONVENTIONS",
+    "STATISTICS",
     "AverageFusion",
     "DeepLabV3Head",
     "DeepLabV3PlusHead",

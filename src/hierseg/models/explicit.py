@@ -35,6 +35,8 @@ class ExplicitFusion(Fusion):
         UsageError: 1.0 is not among the scales.
     """
 
+    weighs_largest = True
+
     def __init__(
         self, channels: int, scales: Sequence[float], mid_channels: int = 512, *, norm: bool = False
     ) -> None:

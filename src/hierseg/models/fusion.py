@@ -86,7 +86,15 @@ class FusionRun(ABC):
 
 
 class Fusion(nn.Module, ABC):
-    """A way to combine scales. It is a module, as some ways have weights of their own."""
+    """A way to combine scales. It is a module, as some ways have weights of their own.
+
+    Attributes:
+        attends: Whether attention decides between scales.
+        weighs_largest: Whether the largest scale's attention decides too.
+    """
+
+    attends = True
+    weighs_largest = False
 
     @abstractmethod
     def begin(
@@ -112,6 +120,8 @@ class Fusion(nn.Module, ABC):
 
 class AverageFusion(Fusion):
     """The mean over scales of the logits, resized to the image's size."""
+
+    attends = False
 
     def begin(
         self,

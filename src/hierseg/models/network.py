@@ -80,6 +80,11 @@ class SegmentationNetwork(nn.Module):
             if name != "trunk":
                 yield from child.parameters()
 
+    @property
+    def weighs_largest(self) -> bool:
+        """Whether the attention of the largest scale decides too."""
+        return self.fusion.weighs_largest
+
     def normalize(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) RGB, uint8 or float in [0, 1], to what the trunk takes."""
         if image.dtype == torch.uint8:

@@ -106,7 +106,7 @@ def train_epoch(
             progress.seconds += pace.step()
         if outcome.loss is None:
             display.say(f"step {progress.step}: loss or gradient is not finite; skipped.")
-            end_if_lost(progress, run.checkpoints)
+            end_if_lost(progress, run.checkpoints, run.stepper.longest_row)
         is_logged = progress.step % run.experiment.runtime.log_every == 0
         if is_logged or display.is_due():
             report = _report(run, outcome.losses, rate, pace)

@@ -16,6 +16,11 @@ from hierseg.processes import sum_over_processes
 from hierseg.training.state import TrainingState
 from hierseg.training.together import mean_over_processes
 
+LONGEST_ROW = 10
+"""Steps in a row without a finite loss and gradient after which a run is lost."""
+LONGEST_ROW_OF_SCALER = 30
+"""The same with fp16, whose scaler begins at 2^16 and halves that with every step it skips."""
+
 
 class Outcome(NamedTuple):
     """What came of a step.
@@ -39,6 +44,9 @@ class Stepper:
         criterion: The training loss.
         state: Network and averaged weights.
         clip_norm: Largest norm of the gradient; 0 for no limit.
+
+    Attributes:
+        longest_row: Steps in a row without a finite loss and gradient after which a run is lost.
     """
 
     def __init__(
@@ -59,6 +67,7 @@ class Stepper:
         self._statistics = _Statistics(state.network)
         # With fp16 an overflowing gradient is everyday: its scaler skips the step, and scales less.
         self._has_scaler = getattr(state.precision, "scaler", None) is not None
+        self.longest_row = LONGEST_ROW_OF_SCALER if self._has_scaler else LONGEST_ROW
 
     def step(self, group: Sequence[Mapping[str, Any]]) -> Outcome:
         """One update by the gradient of a group of batches, as by one batch of all their images.
@@ -85,16 +94,30 @@ class Stepper:
         """Step, unless loss or gradient is not finite; returns the loss, None without a step."""
         # Of several processes this is the mean, which is finite for all or for none of them.
         if math.isfinite(value) and (self._has_scaler or math.isfinite(self._gradient_norm())):
-            if self._has_scaler and self._clip_norm:
-                self._clip()
-            self._optimiser.step()
-            if self._state.average is not None:
-                self._state.average.update(self._state.network)
+            if not self._step():
+                value = math.nan
         else:
-            self._statistics.bring_back()
             value = math.nan
+        if math.isnan(value):
+            self._statistics.bring_back()
         self._optimiser.zero_grad(set_to_none=True)
         return value if math.isfinite(value) else None
+
+    def _step(self) -> bool:
+        """Step, and its average with it; False where fp16's scaler found an infinite gradient."""
+        if self._has_scaler:
+            if self._clip_norm:
+                self._clip()
+            scaler = self._state.precision.scaler  # type: ignore[attr-defined]
+            before = scaler.get_scale()
+            self._optimiser.step()
+            if scaler.get_scale() < before:
+                return False
+        else:
+            self._optimiser.step()
+        if self._state.average is not None:
+            self._state.average.update(self._state.network)
+        return True
 
     def _gradient_norm(self) -> float:
         """The norm of all gradients, which are clipped to the limit; the same on all processes."""

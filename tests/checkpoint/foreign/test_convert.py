@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from hierseg import cli
-from hierseg.checkpoint import load_model, read_conventions, read_header
-from hierseg.models import SegmentationNetwork
+from hierseg.checkpoint import load_model, read_conventions, read_header, save_checkpoint
+from hierseg.labels import CITYSCAPES
+from hierseg.models import SegmentationNetwork, create_model
 from support.published_files import (
+    narrow_arguments,
     narrow_network,
     published_tensors,
     read_published,
@@ -192,3 +194,15 @@ def test_a_named_network_must_be_the_file_s(
     assert cli.main(["convert", str(file), str(own), "--model", "hrnet48-ocr"]) == 1
     assert "no published network that hierseg knows by 'hrnet48-ocr'" in capsys.readouterr().err
     assert not own.exists()
+
+
+def test_statistics_that_a_form_does_not_hold_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, back = tmp_path / "own.safetensors", tmp_path / "back.pth"
+    for statistics, says in (({}, ""), ({"mean": (0.2, 0.3, 0.4)}, "by a mean (0.2, 0.3, 0.4), ")):
+        network = create_model("vplr-wrn38", 19, **narrow_arguments("vplr-wrn38"), **statistics)
+        save_checkpoint(own, network, CITYSCAPES)
+        assert cli.main(["convert", str(own), str(back), "--to-published"]) == 0
+        said = capsys.readouterr().err
+        assert says in said if says else not said
