@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import subprocess
 import sys
 import types
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,6 +134,50 @@ def test_failures_are_one_sentence_and_a_status(
     assert said.count("\n") == 1
 
 
+def test_sigterm_ends_a_command_as_ctrl_c_does(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("half is done.") from None
+
+    before = signal.getsignal(signal.SIGTERM)
+    install("streets", work)
+    assert cli.main(["streets"]) == 143
+    assert capsys.readouterr().err == "hierseg: half is done.\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_a_command_forks_dies_of_sigterm(install: Install) -> None:
+    died: list[int] = []
+
+    def work() -> None:
+        child = os.fork()
+        if not child:
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                os._exit(1)
+        died.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    install("streets", work)
+    assert cli.main(["streets"]) == 0
+    assert died == [-signal.SIGTERM]
+
+
+def test_a_warning_is_one_line(install: Install) -> None:
+    def work() -> None:
+        said.append(warnings.formatwarning("mind the gap", UserWarning, "a.py", 1))
+
+    said: list[str] = []
+    install("streets", work)
+    assert cli.main(["streets"]) == 0
+    assert said == ["hierseg: mind the gap\n"]
+    assert warnings.formatwarning("mind the gap", UserWarning, "a.py", 1) != said[0]
+
+
 @pytest.mark.parametrize("error", [OSError("image file is odd"), ZeroDivisionError()])
 def test_defects_keep_their_traceback(install: Install, error: Exception) -> None:
     def fail() -> None:
@@ -196,12 +243,19 @@ def test_arguments_are_parsed_by_their_types(install: Install) -> None:
         (["--size", "1x2", "--scales", "0.5", "one"], "one"),
         ([], "--size"),
         (["--size", "1x2", "--sacles", "1"], "--scales"),
+        (["--size", "1x2", "--out", ""], "it is empty"),
+        (["--size", "1x2", "--names", "a", ""], "it is empty"),
     ],
 )
 def test_wrong_arguments_are_wrong_usage(
     install: Install, capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
-    def command(size: Size, scales: tuple[float, ...] | None = None) -> None:
+    def command(
+        size: Size,
+        scales: tuple[float, ...] | None = None,
+        out: Path | None = None,
+        names: tuple[str, ...] = (),
+    ) -> None:
         """Do it."""
 
     install("streets", command)

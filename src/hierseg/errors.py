@@ -6,6 +6,25 @@ that is not one of these is a defect of hierseg and keeps its traceback.
 
 from __future__ import annotations
 
+import errno
+
+_CURES = {
+    errno.EACCES: "permission denied; choose a place that you may read and write",
+    errno.EPERM: "permission denied; choose a place that you may read and write",
+    errno.EROFS: "the file system is read-only; choose another place",
+    errno.ENOSPC: "no space is left on the disk; free some, or choose another place",
+    errno.EDQUOT: "your disk quota is used up; free some space, or choose another place",
+    errno.ENOENT: "no such file or folder; check the path",
+    errno.ENOTDIR: "a part of the path is a file, not a folder; check the path",
+    errno.EISDIR: "this is a folder where a file is needed; check the path",
+    errno.EEXIST: "this is a file where a folder is needed; name another, or remove it",
+}
+
+
+def reason_of(error: OSError) -> str:
+    """What the operating system refused, and the cure, without the file's name or a full stop."""
+    return _CURES.get(error.errno or 0, (error.strerror or "failed").lower())
+
 
 class UserError(Exception):
     """A failure with a cure; ``str(error)`` is one sentence for the user. Exit status 1."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -102,3 +103,9 @@ def test_devices(checkpoint: Path) -> None:
     for device in ("nonsense", *([] if torch.cuda.is_available() else ["cuda"])):
         with pytest.raises(UserError, match=f"the device '{device}' is not there"):
             load_model(checkpoint, device)
+
+
+@pytest.mark.parametrize("given", ["", 5])
+def test_what_names_no_weights_is_refused(given: Any) -> None:
+    with pytest.raises(UserError, match="names no weights; give a checkpoint file"):
+        load_model(given)

@@ -121,7 +121,9 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "save_file", fail)
-    with pytest.raises(UserError, match=r"network\.safetensors cannot be written .*No space left"):
+    with pytest.raises(
+        UserError, match=r"network\.safetensors cannot be written: no space is left"
+    ):
         save_checkpoint(checkpoint, network, space)
     assert checkpoint.read_bytes() == before
     assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]

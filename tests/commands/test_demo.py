@@ -27,3 +27,5 @@ def test_a_demo_of_nothing_is_wrong_usage(
 ) -> None:
     assert main(["demo", "--out", str(tmp_path), "--count", "0"]) == 2
     assert "--count" in capsys.readouterr().err
+    assert main(["demo", "--out", str(tmp_path), "--size", "9999x9999"]) == 2
+    assert "--size of at most 40 million pixels" in capsys.readouterr().err

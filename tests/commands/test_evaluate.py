@@ -69,6 +69,8 @@ def test_what_cannot_be_is_refused(camvid: Path, tmp_path: Path) -> None:
         evaluate("camvid", camvid, weights=weights, device="abacus")
     with pytest.raises(UserError, match="--json"):
         evaluate("camvid", camvid, weights=weights, json=tmp_path / "none" / "result.json")
+    with pytest.raises(UsageError, match="--ids says what --predictions hold"):
+        evaluate("camvid", camvid, weights=weights, ids="raw")
     with pytest.raises(UserError, match="classes of 'cityscapes'"):
         evaluate("camvid", camvid, weights=str(camvid / "city.safetensors"), device="cpu")
 

@@ -136,6 +136,8 @@ def test_the_same_command_does_nothing_twice_and_others_are_refused(
         (["PICTURES", "--batch", "0"], "--batch"),
         (["PICTURES", "--long-edge", "31"], "--long-edge 31"),
         (["PICTURES", "--device", "abacus"], "--device"),
+        (["PICTURES", "--split", "train"], "--split is of a data set"),
+        (["PICTURES", "--cv", "1"], "--cv is of a data set"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_status_2(
@@ -149,6 +151,14 @@ def test_wrong_usage_is_one_sentence_and_status_2(
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_a_folder_in_the_way_is_named(
+    run: Run, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out" / "one_labels.png").mkdir(parents=True)
+    assert run(pictures / "one.png", "--save", "labels") == 1
+    assert "one_labels.png: this is a folder where a file is needed" in capsys.readouterr().err
 
 
 def test_weights_that_are_none_are_status_1(

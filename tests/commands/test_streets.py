@@ -42,6 +42,7 @@ def test_the_seed_decides_the_scenes(tmp_path: Path) -> None:
         (["--seed", "-1"], "--seed"),
         (["--val-fraction", "2"], "--val-fraction"),
         (["--workers", "0"], "--workers"),
+        (["--size", "9999x9999"], "--size of at most 40 million pixels"),
     ],
 )
 def test_numbers_that_cannot_be_are_wrong_usage(
@@ -51,3 +52,4 @@ def test_numbers_that_cannot_be_are_wrong_usage(
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()

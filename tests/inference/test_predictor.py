@@ -201,3 +201,29 @@ def test_attention_is_kept_where_it_decides(
     if way == "explicit":
         total = sum(prediction.attention.values())
         assert np.allclose(total, 1, atol=0.05)  # but for what resizing does to each
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scales": "0.5 1"}, r"scales are several numbers, not '0\.5 1'"),
+        ({"scales": 1.0}, "scales are several numbers"),
+        ({"scales": ()}, "no scale is given"),
+        ({"scales": (0.5,)}, "must include 1"),
+        ({"scales": (0, 1)}, "positive"),
+        ({"scales": (1, 1)}, "twice"),
+        ({"long_edge": 31}, "a long edge of 31 is too small; give 32 or more"),
+        ({"device": "abacus"}, "'abacus' is not there; use --device cpu"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_an_image(
+    network: Any, space: LabelSpace, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        Predictor(network, label_space=space, **arguments)
+
+
+@pytest.mark.parametrize("given", ["streetlite", Path("a.safetensors"), None])
+def test_a_name_is_no_network(given: Any) -> None:
+    with pytest.raises(UserError, match=r"is no network; give hierseg\.load_model\("):
+        Predictor(given)

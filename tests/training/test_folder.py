@@ -48,6 +48,16 @@ def test_a_folder_in_use_is_refused(tiny: Experiment, tmp_path: Path) -> None:
         RunFolder.open(change(tiny, "runtime", out=None))
 
 
+def test_a_place_that_cannot_be_written_is_refused(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    for out in (tmp_path / "new", tmp_path / "new" / "run"):
+        with pytest.raises(UserError, match=r"you may not write into .*--runtime\.out"):
+            RunFolder.open(change(tiny, "runtime", out=out))
+    RunFolder.open(change(tiny, "runtime", out=tmp_path.parent / "new"))
+
+
 def test_resuming_needs_the_same_run(tiny: Experiment, tmp_path: Path) -> None:
     resumed = change(tiny, "runtime", resume=True)
     with pytest.raises(UserError, match="no run to resume"):

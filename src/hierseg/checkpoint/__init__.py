@@ -8,6 +8,7 @@ from hierseg.checkpoint.load import (
     is_trunk,
     load_model,
     packaged_weights,
+    place_network,
     read_conventions,
     read_weights,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "is_trunk",
     "load_model",
     "packaged_weights",
+    "place_network",
     "read_conventions",
     "read_header",
     "read_weights",

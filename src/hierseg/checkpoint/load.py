@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,11 @@ def find_weights(source: str | Path | None = None) -> Path:
         return packaged[DEFAULT_WEIGHTS]
     if str(source) in packaged:
         return packaged[str(source)]
+    if not isinstance(source, str | os.PathLike) or not str(source):
+        raise UserError(
+            f"{source!r} names no weights; give a checkpoint file, a run folder, or a name of "
+            "packaged weights."
+        )
     path = Path(source)
     if path.is_dir():
         for name in RUN_CHECKPOINTS:
@@ -88,7 +94,7 @@ def load_model(
         converted = load_foreign(path)
         # A warning, so that it is seen without any setting: what a file is was found out here.
         _log.warning(converted.remark)
-        return _place(converted.network, device)
+        return place_network(converted.network, device)
     header = read_header(path)
     network = _build(header, path)
     tensors = read_tensors(path)
@@ -97,7 +103,7 @@ def load_model(
     _check_shapes(path, expected, tensors)
     network.load_state_dict(tensors)
     network.header = header
-    return _place(network.float().eval(), device)
+    return place_network(network.float().eval(), device)
 
 
 def read_weights(source: str | Path) -> dict[str, Tensor]:
@@ -203,7 +209,8 @@ def _check_shapes(path: Path, expected: Mapping[str, Tensor], found: Mapping[str
         )
 
 
-def _place(network: SegmentationNetwork, device: str | torch.device) -> SegmentationNetwork:
+def place_network(network: SegmentationNetwork, device: str | torch.device) -> SegmentationNetwork:
+    """The network on a device; UsageError where that is not there."""
     try:
         return network.to(torch.device(device))
     except (RuntimeError, AssertionError) as error:

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hierseg.checkpoint.format import FORMAT_VERSION, METADATA_KEY, Header
-from hierseg.errors import UserError
+from hierseg.errors import UserError, reason_of
 from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork
 from hierseg.models.network import check_scales
@@ -121,7 +121,9 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         temporary = None
         synchronise(path.parent)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {reason_of(error)}.") from error
+    except SafetensorError as error:
         raise UserError(f"{path} cannot be written ({error}).") from error
     finally:
         if temporary is not None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from hierseg.commands.fitting import (
     FitFlags,
-    check_place,
     describe_fit,
     load_for_fit,
     sample_logits,
 )
+from hierseg.commands.places import check_place
 from hierseg.errors import UsageError
 
 if TYPE_CHECKING:

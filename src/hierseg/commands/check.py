@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from hierseg.errors import UsageError, UserError
+from hierseg.commands.places import check_place
+from hierseg.errors import UsageError
 
 MOST_WORKERS = 8
 
@@ -45,8 +46,8 @@ def check(
 
     if workers is not None and workers < 0:
         raise UsageError(f"{workers} workers cannot be; give --workers 0 or more.")
-    if json is not None and not json.parent.is_dir():
-        raise UserError(f"there is no folder {json.parent} for --json; make it or name another.")
+    if json is not None:
+        check_place("--json", json)
     count = min(MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers
     if splits is None and labels != "fine":
         splits = ("train_extra",)

@@ -47,6 +47,9 @@ def choose_images(
     if flags.data is None:
         if flags.root is not None:
             raise UsageError("--root is a data set's folder; name the data set with --data.")
+        for flag, value in (("split", flags.split), ("cv", flags.cv)):
+            if value != getattr(NO_DATASET, flag):
+                raise UsageError(f"--{flag} is of a data set; name the data set with --data.")
         return find_images(sources, exclude=out), None
     if sources:
         raise UsageError("name images, or a data set with --data; not both.")

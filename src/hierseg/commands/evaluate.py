@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
+from hierseg.commands.places import check_place
 from hierseg.commands.running import WHOLE, PresetName, RunFlags, apply_preset, choose_windows
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import UsageError
 from hierseg.size import Size
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def evaluate(
     more = Measures(measures, out, predictions is None)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
     _check_predictions(predictions, *given)
+    if predictions is None and ids is not None:
+        raise UsageError("--ids says what --predictions hold, and there are none; leave it out.")
     if predictions is not None and save_predictions is not None:
         _require_apart(predictions, save_predictions)
     scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
@@ -148,10 +151,8 @@ def _check_numbers(
         raise UsageError(f"--val-crop {val_crop} has a side under 32 pixels; give more.")
     if worst < 0:
         raise UsageError(f"--worst {worst} is no number of images; give 1 or more.")
-    if json is not None and not json.parent.is_dir():
-        raise UserError(f"there is no folder {json.parent} for --json; make it or name another.")
-    if json is not None and json.is_dir():
-        raise UserError(f"--json {json} is a folder; name a file.")
+    if json is not None:
+        check_place("--json", json)
 
 
 def _choose_measure(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hierseg.errors import UsageError, UserError
+from hierseg.commands.places import check_place
+from hierseg.errors import UsageError
 
 if TYPE_CHECKING:
     from hierseg.evaluation import Evaluation
@@ -121,11 +122,3 @@ def _check(flags: FitFlags) -> None:
     if flags.seed < 0:
         raise UsageError(f"--seed {flags.seed} is negative; give 0 or more.")
     check_place("--out", flags.out)
-
-
-def check_place(flag: str, path: Path) -> None:
-    """UserError unless a file can stand there."""
-    if not path.parent.is_dir():
-        raise UserError(f"there is no folder {path.parent} for {flag}; make it or name another.")
-    if path.is_dir():
-        raise UserError(f"{flag} {path} is a folder; name a file.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierseg.commands.labelling import choose_run
+from hierseg.commands.places import check_place
 from hierseg.commands.running import Preset, PresetName
 from hierseg.errors import UsageError, UserError
 
@@ -97,10 +98,7 @@ def _refuse_with_predictions(
 def _check_out(out: Path, overwrite: bool) -> None:
     if out.suffix.lower() != ".zip":
         raise UsageError(f"--out {out} is no zip file; name one, as submission.zip.")
-    if not out.parent.is_dir():
-        raise UserError(f"there is no folder {out.parent} for --out; make it or name another.")
-    if out.is_dir():
-        raise UserError(f"--out {out} is a folder; name a file.")
+    check_place("--out", out)
     if out.exists() and not overwrite:
         raise UsageError(f"--out {out} is there; choose another file, or add --overwrite.")
 

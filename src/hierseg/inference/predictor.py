@@ -16,15 +16,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hierseg.checkpoint import Header, header_of
+from hierseg.checkpoint import Header, header_of, place_network
 from hierseg.data.view import bring_to, resize_image
-from hierseg.errors import UserError
+from hierseg.errors import UsageError, UserError
 from hierseg.inference.prediction import Prediction
-from hierseg.inference.reading import check_size, convert_image, read_image
+from hierseg.inference.reading import MIN_SIDE, check_size, convert_image, read_image
 from hierseg.inference.scales import predict_logits
 from hierseg.labels import LabelSpace
 from hierseg.layers import resize_to
 from hierseg.models import SegmentationNetwork
+from hierseg.models.network import check_scales
 
 ImageLike = npt.NDArray[Any] | Image.Image | str | os.PathLike[str]
 
@@ -59,14 +60,20 @@ class Predictor:
         temperature: float | None = None,
         long_edge: int | None = None,
     ) -> None:
+        if network is None or isinstance(network, str | os.PathLike):
+            raise UserError(
+                f"{network!r} is no network; give hierseg.load_model({network or ''!r})."
+            )
+        if long_edge is not None and long_edge < MIN_SIDE:
+            raise UserError(f"a long edge of {long_edge} is too small; give {MIN_SIDE} or more.")
         space = label_space or header_of(network).label_space
         if space.num_classes != network.num_classes:
             raise UserError(
                 f"label space '{space.name}' has {space.num_classes} classes and the network "
                 f"{network.num_classes}; give the label space that the network was trained with."
             )
-        self.network = network.eval() if device is None else network.eval().to(device)
-        self.scales = None if scales is None else tuple(float(scale) for scale in scales)
+        self.network = network.eval() if device is None else place_network(network.eval(), device)
+        self.scales = None if scales is None else _check_scales(scales)
         self.flip = flip
         self.long_edge = long_edge
         self.label_space = space
@@ -147,6 +154,15 @@ class Predictor:
     def _at_size(self, values: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, C, h, w) maps of a scale at the image's own size, float32."""
         return resize_to(values.float(), size, self.network.align_corners)
+
+
+def _check_scales(scales: Any) -> tuple[float, ...]:
+    if isinstance(scales, str) or not isinstance(scales, Sequence):
+        raise UsageError(f"scales are several numbers, not {scales!r:.40}; give (0.5, 1.0), say.")
+    checked = check_scales(scales)
+    if 1.0 not in checked:
+        raise UsageError(f"the scales {checked} must include 1; give (0.5, 1.0), say.")
+    return checked
 
 
 @torch.inference_mode()

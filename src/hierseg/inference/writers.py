@@ -128,8 +128,10 @@ def write_bytes(path: Path, content: bytes) -> Path:
     try:
         part.write_bytes(content)
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # which knows the passing file alone
+            error.filename, error.filename2 = str(path), None
         raise
     return path
 

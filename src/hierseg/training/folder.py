@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -73,6 +74,12 @@ class RunFolder:
         folder = cls(runtime.out)
         if runtime.out.exists() and not runtime.out.is_dir():
             raise UserError(f"{runtime.out} is a file; give a folder with --runtime.out DIR.")
+        place = next(p for p in (runtime.out, *runtime.out.absolute().parents) if p.exists())
+        if place.is_dir() and not os.access(place, os.W_OK):
+            raise UserError(
+                f"the run folder {runtime.out} cannot be written: you may not write into {place}; "
+                "name another with --runtime.out DIR."
+            )
         if runtime.resume:
             folder._check_same_run(experiment)
         elif runtime.out.exists() and any(runtime.out.iterdir()):

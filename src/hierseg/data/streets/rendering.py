@@ -20,6 +20,7 @@ from hierseg.size import Size
 
 _OVER = 2  # rows and columns painted for one of the result
 _SMALLEST = 32
+_MOST_PIXELS = 40_000_000  # 3.1 GB of memory for each process that draws
 
 
 def draw_street(seed: int, size: Size) -> tuple[Pixels, Pixels]:
@@ -59,9 +60,14 @@ def _compose(seed: int, size: Size) -> Scene:
 
 
 def check_size(size: Size) -> None:
-    """Raise UsageError for a size that is too small for a scene."""
+    """Raise UsageError for a size that is too small or too large for a scene."""
     if min(size) < _SMALLEST:
         raise UsageError(f"a street scene needs at least {_SMALLEST} rows and columns, not {size}.")
+    if size.height * size.width > _MOST_PIXELS:
+        raise UsageError(
+            f"a street scene of {size} takes more memory than there is; give a --size of at most "
+            f"{_MOST_PIXELS // 10**6} million pixels."
+        )
 
 
 def render_scene(scene: Scene, size: Size) -> tuple[Pixels, Pixels]:

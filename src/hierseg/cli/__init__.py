@@ -1,0 +1,154 @@
+"""The command line: what is parsed, and what a failure looks like.
+
+A command is a function of `hierseg.commands` that is imported when it is called for; its typed
+arguments are its flags and its docstring is its help. No torch until a command needs it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import hierseg
+from hierseg.cli.ending import Termination, plain_warnings
+from hierseg.cli.flags import parse
+from hierseg.commands.table import COMMANDS, OF_RECIPES
+from hierseg.errors import UsageError, UserError, reason_of
+from hierseg.processes import only_first_speaks
+
+if TYPE_CHECKING:
+    from hierseg.config import Experiment
+
+# Flags of training that are worth a short name beside the one of their group.
+SHORT_FLAGS = {f"--{flag}": f"--model.{flag}" for flag in ("init-trunk", "weights", "replace-head")}
+SHORT_FLAGS["--init"] = SHORT_FLAGS["--weights"]
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+TERMINATED = 143  # 128 + SIGTERM
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``hierseg ARGUMENTS`` (those of the process by default) and return its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a file name that no encoding knows is still printed
+            stream.reconfigure(errors="backslashreplace")
+    # The processes of a training are one run; of another command each has a task of its own.
+    is_training = words[:1] == ["train"]
+    ending = Termination(not is_training)
+    try:
+        with ending, plain_warnings(), only_first_speaks() if is_training else nullcontext():
+            status = _run(words)
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        return _complain(str(error), error.exit_status)
+    except KeyboardInterrupt as error:
+        return _complain(str(error) or "interrupted.", TERMINATED if ending.came else INTERRUPTED)
+    except BrokenPipeError:
+        # The interpreter flushes standard output once more when it ends, and must not fail there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _complain("whatever read the output has closed it.", 1)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        return _complain(_sentence(error), 1)
+
+
+def _complain(sentence: str, status: int) -> int:
+    if sentence:  # else another process of the run has said it
+        print(f"hierseg: {sentence}", file=sys.stderr)
+    return status
+
+
+def _sentence(error: OSError) -> str:
+    """What the operating system refused, the file first."""
+    reason = reason_of(error)
+    return f"{error.filename}: {reason}." if error.filename else f"{reason}."
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if words[0] == "--version":
+        print(f"hierseg {hierseg.__version__}")
+        return 0
+    name, rest = words[0], words[1:]
+    if name not in COMMANDS:
+        is_flag = name.startswith("-")
+        near = [] if is_flag else difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
+        hint = f"did you mean '{near[0]}'?" if near else "`hierseg --help` lists them."
+        kind = "flag" if is_flag else "command"
+        raise UsageError(f"there is no {kind} '{name}'; {hint}")
+    if name in OF_RECIPES:
+        return int(_run_recipe(name, rest) or 0)
+    status = parse(COMMANDS[name].load(), name, rest)
+    return int(status or 0)
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    lines = [f"  {name:<{width}}{command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: hierseg COMMAND [ARGUMENTS]",
+            "",
+            "Semantic segmentation of street scenes by hierarchical multi-scale attention.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "`hierseg COMMAND --help` shows its arguments, `hierseg --version` the version.",
+        ]
+    )
+
+
+def _run_recipe(command: str, words: list[str]) -> Any:
+    """``hierseg train RECIPE [--data.root ...]``: the recipe's values are the flags' defaults."""
+    from hierseg.recipes import RECIPES, get_recipe
+
+    if not words or words[0].startswith("-"):
+        usage = f"hierseg {command} RECIPE [FLAGS], where RECIPE is one of {', '.join(RECIPES)}"
+        if "-h" in words or "--help" in words:
+            shows = f"`hierseg {command} RECIPE --help` shows its flags and values."
+            print(f"usage: {usage}\n\n{shows}")
+            return 0
+        raise UsageError(f"name the recipe first: {usage}.")
+    name = words[0]
+    rest = [
+        SHORT_FLAGS.get(flag, flag) + sep + value
+        for flag, sep, value in (word.partition("=") for word in words[1:])
+    ]
+    experiment = get_recipe(name)
+    function = COMMANDS[command].load()
+    own, flags = _list_flags(function, experiment)
+    about = inspect.getdoc(RECIPES[name] if command == "train" else function) or ""
+    chosen = parse(flags, f"{command} {name}", rest, about=about)
+    parts = [field.name for field in dataclasses.fields(flags) if field.name not in own]
+    changes = {part: getattr(chosen, part) for part in parts}
+    given = {part: getattr(chosen, part) for part in own}
+    return function(dataclasses.replace(experiment, **changes), **given)
+
+
+def _list_flags(function: Callable[..., Any], experiment: Experiment) -> tuple[list[str], Any]:
+    """The names of the function's own flags, and a dataclass of these and the experiment's."""
+    import tyro
+
+    hints = get_type_hints(function)
+    own = [name for name in list(inspect.signature(function).parameters)[1:] if name in hints]
+    plain = tyro.conf.arg(name="")  # --out, not --flags.out
+    fields: list[Any] = [(name, Annotated[hints[name], plain]) for name in own]
+    hints = get_type_hints(type(experiment))
+    # Every part of the experiment is a group of flags; the recipe's name is none.
+    fields += [
+        (part.name, hints[part.name], dataclasses.field(default=getattr(experiment, part.name)))
+        for part in dataclasses.fields(experiment)
+        if part.name != "recipe"
+    ]
+    return own, dataclasses.make_dataclass("Flags", fields, frozen=True)
