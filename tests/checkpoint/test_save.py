@@ -122,7 +122,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(module, "save_file", fail)
     with pytest.raises(
-        UserError, match=r"network\.safetensors cannot be written: no space is left"
+        UserError, match=r"network\.safetensors cannot be written: no space"
     ):
         save_checkpoint(checkpoint, network, space)
     assert checkpoint.read_bytes() == before
