@@ -121,9 +121,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "save_file", fail)
-    with pytest.raises(
-        UserError, match=r"network\.safetensors cannot be written: no space"
-    ):
+    with pytest.raises(UserError, match=r"network\.safetensors cannot be written: no space"):
         save_checkpoint(checkpoint, network, space)
     assert checkpoint.read_bytes() == before
     assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]

@@ -113,6 +113,13 @@ def _check_data(data: DataConfig) -> None:
         data.extra_until is not None and data.extra_until < 0,
         "give --data.extra-until 0 or more epochs.",
     )
+    refuse_if(data.batch < 1, f"a batch of {data.batch} is empty; give --data.batch 1 or more.")
+    refuse_if(data.workers < 0, f"{data.workers} workers cannot be; give --data.workers 0 or more.")
+    _check_labels(data)
+
+
+def _check_labels(data: DataConfig) -> None:
+    """Refuse rules of coarse and auto-labels that cannot be, or have none to act on."""
     is_fine = data.extra == "none" and data.labels == "fine"
     for flag, given in (
         ("--data.boost-classes", data.boost_classes is not None),
@@ -129,8 +136,6 @@ def _check_data(data: DataConfig) -> None:
         not 0 <= data.auto_threshold <= 1,
         f"--data.auto-threshold {data.auto_threshold:g} is no probability; give one from 0 to 1.",
     )
-    refuse_if(data.batch < 1, f"a batch of {data.batch} is empty; give --data.batch 1 or more.")
-    refuse_if(data.workers < 0, f"{data.workers} workers cannot be; give --data.workers 0 or more.")
 
 
 def _check_optim(optim: OptimConfig) -> None:

@@ -74,9 +74,7 @@ def evaluate(
     windows = choose_windows(how)
     more = Measures(measures, out, predictions is None)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
-    _check_predictions(predictions, *given)
-    if predictions is None and ids is not None:
-        raise UsageError("--ids says what --predictions hold, and there are none; leave it out.")
+    _check_predictions(predictions, ids, *given)
     if predictions is not None and save_predictions is not None:
         _require_apart(predictions, save_predictions)
     scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
@@ -230,6 +228,7 @@ def _require_apart(predictions: Path, saved: Path) -> None:
 
 def _check_predictions(
     predictions: Path | None,
+    ids: Ids | None,
     preset: PresetName | None,
     weights: str | None,
     scales: tuple[float, ...] | None,
@@ -238,8 +237,12 @@ def _check_predictions(
     long_edge: int | None,
     val_crop: Size | None,
 ) -> None:
-    """UsageError for what only a network's run can heed, where label maps are scored."""
+    """UsageError for what only a network's run can heed, where label maps are scored, and the other
+    way round.
+    """
     if predictions is None:
+        if ids is not None:
+            raise UsageError("--ids says what --predictions hold; name them, or leave it out.")
         return
     given = {
         "--preset": preset,
