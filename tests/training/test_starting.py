@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -65,7 +66,7 @@ def test_a_head_of_as_many_other_classes_starts_anew(
         assert ("tensors start anew: head." in said) == (names != space.names)
 
 
-OWN = {"mean": (0.2, 0.3, 0.4), "std": (0.5, 0.25, 0.125), "align_corners": True}
+OWN: dict[str, Any] = {"mean": (0.2, 0.3, 0.4), "std": (0.5, 0.25, 0.125), "align_corners": True}
 
 
 def test_a_run_computes_what_its_weights_do(
@@ -92,12 +93,18 @@ def test_statistics_of_the_data_come_before_those_of_the_weights(
     tiny: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = build.build_datasets(tiny)
-    path = tmp_path / "start.safetensors"
-    save_checkpoint(path, create_model("lite0-ocr-hier", 3, **OWN), data.train.label_space)
-    experiment = change(tiny, "model", weights=str(path))
-    for mean, says in (((0.5, 0.5, 0.5), True), (OWN["mean"], False)):
-        data.train.statistics = Statistics(mean, OWN["std"])
+    own, usual = tmp_path / "own.safetensors", tmp_path / "usual.safetensors"
+    save_checkpoint(own, create_model("lite0-ocr-hier", 3, **OWN), data.train.label_space)
+    save_checkpoint(usual, create_model("lite0-ocr-hier", 3), data.train.label_space)
+    trunks_own = Statistics((127 / 255,) * 3, (128 / 255,) * 3)
+    known = Statistics(OWN["mean"], OWN["std"])
+    for path, statistics, says in (
+        (own, trunks_own, True), (own, known, False),
+        (usual, known, True), (usual, trunks_own, False),
+    ):  # fmt: skip
+        experiment = change(tiny, "model", weights=str(path))
+        data.train.statistics = statistics
         run = prepare_run(experiment, data, RunFolder.open(experiment))
-        assert run.network.mean.flatten().tolist() == pytest.approx(mean)
-        assert run.network.align_corners
+        assert run.network.mean.flatten().tolist() == pytest.approx(statistics.mean)
+        assert run.network.align_corners == (path is own)
         assert ("normalised by others" in capsys.readouterr().err) == says

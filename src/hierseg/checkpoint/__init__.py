@@ -4,6 +4,7 @@ from hierseg.checkpoint.annotate import annotate_checkpoint, stored_temperature
 from hierseg.checkpoint.format import FORMAT_VERSION, Header, header_of, read_header
 from hierseg.checkpoint.load import (
     DEFAULT_WEIGHTS,
+    find_statistics,
     find_weights,
     is_trunk,
     load_model,
@@ -19,6 +20,7 @@ __all__ = [
     "FORMAT_VERSION",
     "Header",
     "annotate_checkpoint",
+    "find_statistics",
     "find_weights",
     "header_of",
     "is_trunk",

@@ -23,7 +23,7 @@ from hierseg.checkpoint.foreign import (
 from hierseg.checkpoint.format import TRUNK_KEY, Header, not_readable, read_header
 from hierseg.errors import UsageError, UserError
 from hierseg.models import CONVENTIONS, SegmentationNetwork, build_network
-from hierseg.models.network import check_scales
+from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, check_scales
 
 DEFAULT_WEIGHTS = "streetlite"
 RUN_CHECKPOINTS = ("best.safetensors", "last.safetensors")
@@ -148,6 +148,20 @@ def read_conventions(source: str | Path) -> dict[str, Any]:
     elif not is_trunk(path):
         arguments = read_header(path).arguments
     return {name: arguments[name] for name in CONVENTIONS if name in arguments}
+
+
+def find_statistics(source: str | Path) -> tuple[list[float], list[float]] | None:
+    """Mean and std that the network of weights normalises by, also where they are its builder's
+    own; None for an ImageNet classifier or its trunk. Errors as ``read_conventions``.
+    """
+    path = find_weights(source)
+    if container_of(path) is not None:
+        is_network = recognise_trunk(read_foreign(path).tensors) is None
+        return (list(IMAGENET_MEAN), list(IMAGENET_STD)) if is_network else None
+    if is_trunk(path):
+        return None
+    network = _build(read_header(path), path)
+    return network.mean.flatten().tolist(), network.std.flatten().tolist()
 
 
 def is_trunk(path: Path) -> bool:

@@ -103,7 +103,7 @@ def _registry() -> Any:
             metavar="HEIGHTxWIDTH",
             instance_from_str=read_size,
             is_instance=lambda value: value is None or isinstance(value, Size),
-            str_from_instance=lambda size: [] if size is None else [str(size)],
+            str_from_instance=lambda size: ["none" if size is None else str(size)],
         )
 
     @registry.primitive_rule
@@ -115,7 +115,7 @@ def _registry() -> Any:
             metavar="PATH",
             instance_from_str=lambda words: Path(_require_text(words[0])),
             is_instance=lambda value: value is None or isinstance(value, Path),
-            str_from_instance=lambda path: [] if path is None else [str(path)],
+            str_from_instance=lambda path: ["none" if path is None else str(path)],
         )
 
     @registry.primitive_rule

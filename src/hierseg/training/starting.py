@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from hierseg.checkpoint import (
+    find_statistics,
     find_weights,
     is_trunk,
     read_conventions,
@@ -21,7 +23,7 @@ from hierseg.config import ModelConfig
 from hierseg.data import Statistics
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import LabelSpace
-from hierseg.models import SegmentationNetwork
+from hierseg.models import STATISTICS, SegmentationNetwork
 
 TRUNK = "trunk."
 ATTENTION = ("attention.", "fusion.")
@@ -52,14 +54,14 @@ def find_conventions(model: ModelConfig, statistics: Statistics | None) -> dict[
     found = read_conventions(source)
     if statistics is None:
         return found
-    before = [found.pop(name, None) for name in ("mean", "std")]
-    if before != [list(statistics.mean), list(statistics.std)]:
+    before = find_statistics(source)
+    if before is not None and not np.allclose(before, statistics, rtol=0, atol=1e-6):
         print(
             f"{source} was trained on images normalised by others than the data's own mean and "
             "std, by which this run normalises",
             file=sys.stderr,
         )
-    return found
+    return {name: value for name, value in found.items() if name not in STATISTICS}
 
 
 def start_network(network: SegmentationNetwork, model: ModelConfig, space: LabelSpace) -> None:
