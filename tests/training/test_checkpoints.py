@@ -13,6 +13,7 @@ import torch
 from hierseg.errors import UserError
 from hierseg.training import checkpoints as module
 from hierseg.training.checkpoints import Checkpoints
+from hierseg.training.feeding import naming_failures
 from hierseg.training.signals import RunEnded
 
 
@@ -179,3 +180,24 @@ def _write_on_a_full_disk(checkpoints: Checkpoints) -> None:
         os._exit(0)
     finally:
         os._exit(1)
+
+
+def test_a_loader_that_dies_during_a_write_is_what_the_error_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's handler raises wherever the process is, and torch's writer hides what was raised."""
+    checkpoints = Checkpoints(tmp_path / "states", keep=2)
+    checkpoints.write(_content(1), 1, 0)
+    write, calls = io.FileIO.write, iter(range(1, 1000))
+
+    class Dying(io.FileIO):
+        def write(self, data: Any) -> int:
+            if next(calls) == 3:
+                raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+            return write(self, data)
+
+    monkeypatch.setattr(Path, "open", lambda path, *_, **__: Dying(path, "wb"))
+    with pytest.raises(UserError, match="a process that loads images died"), naming_failures():
+        checkpoints.write(_content(2), 2, 0)
+    monkeypatch.undo()
+    assert _newest(tmp_path / "states") == 1

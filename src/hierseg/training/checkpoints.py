@@ -130,7 +130,7 @@ class _HashedFile:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.hash = hashlib.sha256()
-        self.error: OSError | None = None
+        self.error: OSError | RuntimeError | None = None
 
     def write(self, data: bytes) -> int:
         self.hash.update(data)
@@ -140,7 +140,7 @@ class _HashedFile:
             # be full, and torch does not look at how much was taken.
             while rest:
                 rest = rest[self._file.write(rest) :]
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # torch's handler raises here for a dead loader
             self.error = error
             raise
         return len(data)
