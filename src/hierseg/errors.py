@@ -7,6 +7,9 @@ that is not one of these is a defect of hierseg and keeps its traceback.
 from __future__ import annotations
 
 import errno
+import re
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 _CURES = {
     errno.EACCES: "permission denied; choose a place that you may read and write",
@@ -21,6 +24,15 @@ _CURES = {
 }
 
 
+def make_printable(text: str) -> str:
+    """Text from a file or a name, fit for a terminal: control characters as escapes.
+
+    They could move the cursor, change colours, or forge a line of ours; so could marks that
+    reverse the direction of writing.
+    """
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
 def reason_of(error: OSError) -> str:
     """What the operating system refused, and the cure, without the file's name or a full stop."""
     return _CURES.get(error.errno or 0, (error.strerror or "failed").lower())
@@ -30,6 +42,10 @@ class UserError(Exception):
     """A failure with a cure; ``str(error)`` is one sentence for the user. Exit status 1."""
 
     exit_status = 1
+
+    def __init__(self, message: str = "") -> None:
+        # Names of files, of tensors and of classes come from outside.
+        super().__init__(make_printable(message))
 
 
 class UsageError(UserError):

@@ -1,0 +1,150 @@
+"""Small files that a user brings, and folders that one process alone may write to."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from hierseg.errors import UserError, reason_of
+
+LARGEST_TEXT = 16 << 20
+"""Bytes of a description, a table, a configuration: far more than any that somebody wrote."""
+LOCK = ".hierseg.lock"
+"""The file by which a process holds a folder; hidden, and left behind, as removing it would race
+with another process that is just opening it."""
+
+
+def read_text_file(path: Path, what: str = "file") -> str:
+    """The text of a small file that a user wrote: UTF-8, with or without a byte order mark.
+
+    Args:
+        path: The file.
+        what: What it is called in a sentence, such as "description".
+
+    Raises:
+        UserError: It is missing, no regular file (a pipe would wait for ever, a device never end),
+            larger than ``LARGEST_TEXT``, or not UTF-8.
+    """
+    try:
+        # Not to wait where it is a pipe that nobody writes to.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise UserError(f"the {what} '{path}' is no regular file; name one that is.")
+            content = file.read(LARGEST_TEXT + 1)
+    except OSError as error:
+        raise UserError(f"the {what} '{path}' cannot be read: {reason_of(error)}.") from error
+    if len(content) > LARGEST_TEXT:
+        raise UserError(
+            f"the {what} '{path}' has more than {LARGEST_TEXT >> 20} MB, so it is none; name the "
+            "right file."
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"the {what} '{path}' is not text in UTF-8; save it as such.") from error
+
+
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would change line endings
+
+
+class FolderLock:
+    """A folder that this process alone writes to, for as long as the ``with`` lasts.
+
+    The kernel lets go of it when the process ends, however it ends. What is forked from the
+    process does not hold it.
+
+    Args:
+        folder: Made where it is not.
+        setting: The setting by which another folder is chosen, for the sentence, such as ``--out``.
+
+    Raises:
+        UserError: Another run writes there; the sentence says which process, where, since when.
+        OSError: The folder cannot be made or written to.
+    """
+
+    def __init__(self, folder: Path, setting: str = "--out") -> None:
+        self.folder, self.setting = folder, setting
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / LOCK
+        key = str(path.resolve())
+        with _guard:  # the kernel does not keep a process from what it holds itself
+            if key in _held:
+                raise self._refusal(path)
+            file = path.open("a+b")
+            if not _lock(file):
+                file.close()
+                raise self._refusal(path)
+            _held.add(key)
+        self._key = key
+        holder = {
+            "process": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        }
+        file.truncate(0)
+        file.write(json.dumps(holder).encode())
+        file.flush()
+        self._file = file
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            with _guard:
+                self._file.close()
+                _held.discard(self._key)
+            self._file = None
+
+    def _refusal(self, path: Path) -> UserError:
+        return UserError(
+            f"another run writes into '{self.folder}'{_describe_holder(path)}; wait for it, or "
+            f"give another {self.setting}."
+        )
+
+
+_guard = threading.Lock()
+_held: set[str] = set()
+
+
+def _lock(file: IO[bytes]) -> bool:
+    if sys.platform == "win32":  # no such lock there: the user keeps runs apart
+        return True
+    import fcntl
+
+    try:
+        # A lock of the process, not of the open file: workers that are forked do not share it.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _describe_holder(path: Path) -> str:
+    """`` (process 12 on host, since ...)``; empty where the file does not say."""
+    try:
+        # Never through a file object of the holder's own process: closing that would let it go.
+        if str(path.resolve()) in _held:
+            return " (this process)"
+        holder: Any = json.loads(read_text_file(path))
+        return f" (process {holder['process']:d} on {holder['host']}, since {holder['since']})"
+    except (UserError, ValueError, KeyError, TypeError):
+        return ""

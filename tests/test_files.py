@@ -1,0 +1,85 @@
+"""Small files of users, and folders held by one process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hierseg.errors import UserError, make_printable
+from hierseg.files import LARGEST_TEXT, FolderLock, read_text_file
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from hierseg.files import FolderLock
+with FolderLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"\xef\xbb\xbf{}")
+    assert read_text_file(path) == "{}"
+
+
+def test_what_is_no_small_text_file_is_refused_at_once(tmp_path: Path) -> None:
+    pipe, large, other = tmp_path / "pipe", tmp_path / "large", tmp_path / "other"
+    os.mkfifo(pipe)
+    with large.open("wb") as file:
+        file.truncate(LARGEST_TEXT + 1)
+    other.write_bytes(b"\xff\xfe\x00")
+    start = time.monotonic()
+    for path, reason in (
+        (pipe, "no regular file"),
+        (Path("/dev/zero"), "no regular file"),
+        (large, "more than 16 MB"),
+        (other, "not text in UTF-8"),
+        (tmp_path / "none", "no such file"),
+        (tmp_path, "folder"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            read_text_file(path, "description")
+    assert time.monotonic() - start < 5
+
+
+def test_a_folder_is_held_by_one_process_until_it_dies(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(UserError, match=rf"process {holder.pid} on .*since 20.*another --to"),
+            FolderLock(tmp_path, "--to"),
+        ):
+            pass
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    with FolderLock(tmp_path):
+        pass
+
+
+def test_a_process_does_not_hold_a_folder_twice(tmp_path: Path) -> None:
+    with FolderLock(tmp_path):
+        with pytest.raises(UserError, match="this process"), FolderLock(tmp_path):
+            pass
+        held = subprocess.run(
+            [sys.executable, "-c", HOLD, str(tmp_path)], capture_output=True, text=True, check=False
+        )
+        assert "another run writes into" in held.stderr  # the refusal did not let it go
+    with FolderLock(tmp_path):
+        pass
+
+
+def test_control_characters_are_shown_and_not_obeyed() -> None:
+    assert make_printable("a\x1b[31m\nb\x9bc\u202ed é") == r"a\x1b[31m\x0ab\x9bc\x202ed é"
