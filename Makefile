@@ -4,16 +4,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: setup browser demo test test-all check lint types imports format bench clean
 
 setup: $(READY)
 
-# The constraints file pins every version; PIP_CONSTRAINT reaches build environments as well.
+# Every package is pinned by version and hash; hierseg itself is built by the pinned setuptools.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hierseg needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(PIP) --require-hashes -r constraints.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	touch $(READY)
 
 demo: $(READY)

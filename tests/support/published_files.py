@@ -110,6 +110,19 @@ def write_paddle_file(path: Path, tensors: Mapping[str, Tensor], protocol: int =
     return path
 
 
+def write_published(folder: Path, publication: str, network: SegmentationNetwork) -> Path:
+    """The network in the form of its publication."""
+    tensors = published_tensors(network, publication)
+    if publication.startswith("paddle"):
+        return write_paddle_file(folder / "model.pdparams", tensors)
+    if publication.startswith("official"):
+        weight = {"loss.criterion.weight": torch.rand(19)}
+        return write_torch(folder / "a.pth", tensors, "model.", nested=False, others=weight)
+    if publication.startswith("vplr"):
+        return write_torch(folder / "a.pth", tensors, legacy=True)
+    return write_torch(folder / "a.pth.tar", tensors)
+
+
 def read_published(path: Path) -> dict[str, Tensor]:
     """The tensors of a file that a test wrote or had written, whatever its form."""
     if path.suffix == ".pdparams":

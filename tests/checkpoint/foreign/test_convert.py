@@ -18,7 +18,7 @@ from support.published_files import (
     narrow_network,
     published_tensors,
     read_published,
-    write_paddle_file,
+    write_published,
     write_torch,
 )
 
@@ -43,19 +43,6 @@ OTHERS = [
 ]
 
 
-def _write(folder: Path, publication: str, network: SegmentationNetwork) -> Path:
-    """The network in the form of its publication."""
-    tensors = published_tensors(network, publication)
-    if publication.startswith("paddle"):
-        return write_paddle_file(folder / "model.pdparams", tensors)
-    if publication.startswith("official"):
-        weight = {"loss.criterion.weight": torch.rand(19)}
-        return write_torch(folder / "a.pth", tensors, "model.", nested=False, others=weight)
-    if publication.startswith("vplr"):
-        return write_torch(folder / "a.pth", tensors, legacy=True)
-    return write_torch(folder / "a.pth.tar", tensors)
-
-
 def _assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
@@ -71,7 +58,7 @@ def test_there_and_back(
     publication: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     network = narrow_network(publication)
-    file = _write(tmp_path, publication, network)
+    file = write_published(tmp_path, publication, network)
     own, back = tmp_path / "own.safetensors", tmp_path / f"back{file.suffix}"
     assert cli.main(["convert", str(file), str(own)]) == 0
     assert f"{publication} (" in capsys.readouterr().out
