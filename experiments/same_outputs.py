@@ -167,7 +167,7 @@ class Places:
         self.sources = [self.scenes]
         if self.camvid is not None:
             frames = folder / "frames"
-            self._link(sorted((self.camvid / "val").glob("*.png"))[::5][:20], frames)
+            self._link(sorted((self.camvid / "val").glob("*.*g"))[::5][:20], frames)
             self.sources.append(frames)
         self._draw_clip(pictures)
 
