@@ -113,11 +113,11 @@ def digest_checkpoint(path: Path, places: list[str]) -> str:
 def frames_of(path: Path) -> Iterator[bytes]:
     """The number of a video's frames and its size: x264's bytes vary by themselves."""
     video = cv2.VideoCapture(str(path))
+    sides = [int(video.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
     count = 0
     while video.grab():
         count += 1
-    _, frame = video.retrieve()
-    yield f"{count} {frame.shape}".encode()
+    yield f"{count} {sides}".encode()
 
 
 def collect(folder: Path, places: list[str], *endings: str) -> Digests:
