@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
-from hierseg.data.reading import read_label_ids
+from hierseg.data.archive import read_bytes
+from hierseg.data.label_numbers import Palette
+from hierseg.data.reading import is_plain_label_map, read_label_ids
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
 from hierseg.size import Size
@@ -37,13 +40,27 @@ def known_ids(space: LabelSpace) -> frozenset[int]:
     """Raw ids that label maps of a data set may hold."""
     if space.name == "cityscapes":
         return CITYSCAPES_IDS
-    return frozenset({*space.raw_ids, *space.merged_raw_ids, *space.ignored_raw_ids})
+    return space.known_raw_ids
+
+
+def write_plain(path: Path, out: Path, space: LabelSpace, palette: Palette | None = None) -> None:
+    """Copy a label map as every reader of PNG takes it: of one channel, of 8 bits, no palette.
+
+    Raises:
+        UserError: It cannot be read, or in two ways.
+    """
+    content = read_bytes(path)
+    if not is_plain_label_map(content):
+        ids = read_label_ids(path, known_ids(space), palette)
+        content = cv2.imencode(".png", ids)[1].tobytes()
+    out.write_bytes(content)
 
 
 def check_label_files(
     files: Sequence[LabelFile],
     space: LabelSpace,
     on_progress: Callable[[int, int], None] | None = None,
+    palette: Palette | None = None,
 ) -> None:
     """Read them all: each of one channel of 8 bits, of its image's size, in the data set's own ids.
 
@@ -51,6 +68,7 @@ def check_label_files(
         files: The label maps.
         space: Whose raw ids they must hold.
         on_progress: Called with (files done, files in all).
+        palette: What those with a palette of greys hold; None leaves it to which ids there are.
 
     Raises:
         UserError: Naming the file and what is wrong with it, or saying that they hold train ids.
@@ -59,7 +77,7 @@ def check_label_files(
     seen: set[int] = set()
     strange: tuple[Path, int] | None = None
     for done, file in enumerate(files, 1):
-        values = read_label_ids(file.path)
+        values = read_label_ids(file.path, known, palette)
         size = Size(*values.shape)
         if size != file.size:
             raise UserError(

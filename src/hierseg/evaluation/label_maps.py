@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 
 from hierseg.data import Record, Sample, SegmentationDataset
+from hierseg.data.label_numbers import Palette
 from hierseg.data.reading import read_label_ids
 from hierseg.errors import UsageError, UserError
-from hierseg.evaluation.label_files import looks_like_train_ids
+from hierseg.evaluation.label_files import known_ids, looks_like_train_ids
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.score import Labels, Watcher, score
 from hierseg.labels import UnknownLabelError
@@ -36,15 +37,27 @@ class LabelMaps:
         dataset: The split.
         ids: What the maps hold: train ids (0..K-1), or the data set's own ids; beside them what
             the data set calls void.
+        palette: What those with a palette of greys hold; None leaves it to which ids there are.
 
     Raises:
         UsageError: There is no such folder, or it holds no PNG.
     """
 
-    def __init__(self, folder: Path, dataset: SegmentationDataset, ids: Ids = "train") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        dataset: SegmentationDataset,
+        ids: Ids = "train",
+        palette: Palette | None = None,
+    ) -> None:
         if not folder.is_dir():
             raise UsageError(f"--predictions {folder} is not a folder; name one of label maps.")
         self.folder, self.dataset, self.ids = folder, dataset, ids
+        self.palette = palette
+        space = dataset.label_space
+        self._known = frozenset({*range(space.num_classes), space.ignore})
+        if ids == "raw":
+            self._known = known_ids(space)
         self._seen: set[int] = set()  # raw ids that were read
         self._by_path: dict[str, Path] = {}
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
@@ -121,7 +134,7 @@ class LabelMaps:
         path = self.find(self.dataset.samples[index])
         if path is None:
             raise UserError(f"'{record.name}' has no label map in {self.folder}.")
-        values = read_label_ids(path)
+        values = read_label_ids(path, self._known, self.palette)
         if record.labels is not None and values.shape != record.labels.shape:
             (height, width), (own_height, own_width) = record.labels.shape, values.shape
             raise UserError(
