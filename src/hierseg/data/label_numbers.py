@@ -63,7 +63,10 @@ def read_numbers(picture: Image.Image, bits: int) -> Numbers:
 
 
 def choose_ids(
-    numbers: Numbers, known: Collection[int] | None, palette: Palette | None
+    numbers: Numbers,
+    known: Collection[int] | None,
+    palette: Palette | None,
+    also: Collection[int] = (),
 ) -> npt.NDArray[Any]:
     """(H, W) ids.
 
@@ -75,6 +78,8 @@ def choose_ids(
         numbers: Of the file.
         known: Ids that can be; None for any.
         palette: What the user says, which decides.
+        also: Ids that greys may be as well, though they would be wrong: of a prediction, those of
+            the numbering that was not asked for. Places are not taken for ids then.
 
     Raises:
         PaletteError: Both ways give known ids, or neither does.
@@ -88,6 +93,8 @@ def choose_ids(
         return stored
     if palette is None:
         by_place, by_value = _all_known(places, known), _all_known(values, known)
+        if has_palette and by_place and not by_value and known is not None:
+            by_value = _all_known(values, {*known, *also})
         if has_palette and by_place == by_value:
             raise PaletteError(_describe(places, values, by_place))
         if by_place or not by_value:

@@ -55,7 +55,10 @@ def read_image(path: Path) -> UInt8Array:
 
 
 def read_label_ids(
-    path: Path, known: Collection[int] | None = None, palette: Palette | None = None
+    path: Path,
+    known: Collection[int] | None = None,
+    palette: Palette | None = None,
+    also: Collection[int] = (),
 ) -> npt.NDArray[Any]:
     """(H, W) ids as the file holds them, uint8 or uint16; of a palette of colours, the indices.
 
@@ -64,6 +67,7 @@ def read_label_ids(
         known: Ids that it can hold, by which a file is read that can be in two ways, as
             ``choose_ids`` says; None for any.
         palette: Which of the two ways it is.
+        also: Ids that it holds where it is of another numbering, as ``choose_ids`` says.
 
     Raises:
         DataError: Naming the file, where it is missing, no image, damaged, too large, has more
@@ -84,7 +88,7 @@ def read_label_ids(
             "class ids."
         )
     try:
-        ids = choose_ids(numbers, known, palette)
+        ids = choose_ids(numbers, known, palette, also)
     except PaletteError as error:
         raise DataError(f"'{path}' {error}.") from error
     if ids.dtype in (np.uint8, np.uint16):

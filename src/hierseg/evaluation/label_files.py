@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from hierseg.data.archive import read_bytes
 from hierseg.data.label_numbers import Palette
@@ -43,6 +44,24 @@ def known_ids(space: LabelSpace) -> frozenset[int]:
     return space.known_raw_ids
 
 
+def read_prediction(
+    path: Path, space: LabelSpace, palette: Palette | None = None, raw: bool = True
+) -> npt.NDArray[Any]:
+    """(H, W) ids of a label map that anyone made.
+
+    Args:
+        path: The label map.
+        space: Of the data set.
+        palette: What it holds if it has a palette of greys; None leaves it to which ids there are.
+        raw: Whether it is to hold raw ids, or else train ids.
+
+    Raises:
+        DataError: It cannot be read, or in two ways.
+    """
+    own, train = known_ids(space), frozenset({*range(space.num_classes), space.ignore})
+    return read_label_ids(path, own if raw else train, palette, train if raw else own)
+
+
 def write_plain(path: Path, out: Path, space: LabelSpace, palette: Palette | None = None) -> None:
     """Copy a label map as every reader of PNG takes it: of one channel, of 8 bits, no palette.
 
@@ -51,7 +70,7 @@ def write_plain(path: Path, out: Path, space: LabelSpace, palette: Palette | Non
     """
     content = read_bytes(path)
     if not is_plain_label_map(content):
-        ids = read_label_ids(path, known_ids(space), palette)
+        ids = read_prediction(path, space, palette)
         content = cv2.imencode(".png", ids)[1].tobytes()
     out.write_bytes(content)
 
@@ -77,7 +96,7 @@ def check_label_files(
     seen: set[int] = set()
     strange: tuple[Path, int] | None = None
     for done, file in enumerate(files, 1):
-        values = read_label_ids(file.path, known, palette)
+        values = read_prediction(file.path, space, palette)
         size = Size(*values.shape)
         if size != file.size:
             raise UserError(

@@ -13,9 +13,8 @@ import cv2
 
 from hierseg.data import SegmentationDataset
 from hierseg.data.label_numbers import Palette
-from hierseg.data.reading import read_label_ids
 from hierseg.errors import UsageError, UserError
-from hierseg.evaluation.label_files import LabelFile, check_label_files, known_ids
+from hierseg.evaluation.label_files import LabelFile, check_label_files, read_prediction
 
 Progress = Callable[[int, int], None]
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: the same maps, the same bytes
@@ -110,7 +109,7 @@ def write_submission(
     try:
         with zipfile.ZipFile(part, "w") as archive:
             for done, file in enumerate(files, len(files) + 1):
-                ids = read_label_ids(file.path, known_ids(dataset.label_space), palette)
+                ids = read_prediction(file.path, dataset.label_space, palette)
                 _, encoded = cv2.imencode(".png", ids)
                 archive.writestr(_describe(form.place(file.name)), encoded.tobytes())
                 tell(done, total)
