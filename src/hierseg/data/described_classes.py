@@ -41,7 +41,9 @@ def read_classes(
         *(_read_class(entry, i, len(entries), where) for i, entry in enumerate(entries)),
         strict=True,
     )
-    ignored = given.get("ignore", [IGNORE] if encoding == "ids" else [])
+    # The usual id to ignore, unless a class has it.
+    is_free = encoding == "ids" and not any(IGNORE in own for own in ids)
+    ignored = given.get("ignore", [IGNORE] if is_free else [])
     if not isinstance(ignored, list):
         raise UserError(f"{where}: ignore is a list, of ids or of colours.")
     by_color = None
@@ -86,7 +88,7 @@ def _read_class(
         entry = {"name": entry}
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise UserError(f"{where}: class {index + 1} has no name; write name: and a text.")
-    place = f"{where}: class {entry['name']}"
+    place = f"{where}: class {entry['name']:.80}"
     check_keys(entry, CLASS_KEYS, place)
     color = _color(entry["color"], place) if "color" in entry else make_color(index, count)
     if "id" in entry and "ids" in entry:
