@@ -51,8 +51,7 @@ def evaluate(
     """Measure a network on a labelled split: mIoU, and IoU, precision and recall of each class.
 
     Args:
-        data: Data set: camvid, cityscapes, folder, kitti, mapillary, mapillary-v2.0, or a file
-            (.yaml, .json) that describes your own.
+        data: Data set: camvid, cityscapes, ..., or a file (.yaml, .json) that describes your own.
         root: Folder that holds the data set; a file that describes one says by itself.
         split: Split that is evaluated on.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
@@ -66,9 +65,7 @@ def evaluate(
         val_crop: Count the central crop of this size alone.
         predictions: Score this folder's one-channel PNG, NAME.png or NAME_....png, not a network.
         ids: What they hold: train ids, or the data set's own, as by default with --official.
-        palette: What label maps with a palette of greys hold, as lossless optimisers write: places
-            in it, or the greys; those of the data set and of --predictions. A file that describes
-            data says by itself.
+        palette: What label maps with a palette of greys hold: places in it, or the greys.
         worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
         out: Folder of that page, and of what --calibration and --corruptions write.
         save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
@@ -80,8 +77,7 @@ def evaluate(
     more = Measures(measures, out, predictions is None)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
     _check_predictions(predictions, ids, *given)
-    if predictions is not None and save_predictions is not None:
-        _require_apart(predictions, save_predictions)
+    _require_apart(predictions, save_predictions)
     scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
     held = choose_ids(ids, measures.official)
     measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
@@ -223,10 +219,12 @@ def _by_label_maps(predictions: Path, ids: Ids, palette: Palette | None) -> Meas
     return measure
 
 
-def _require_apart(predictions: Path, saved: Path) -> None:
+def _require_apart(predictions: Path | None, saved: Path | None) -> None:
     """UsageError where label maps would be written over those that are scored: ids that the data
     set does not count would be lost.
     """
+    if predictions is None or saved is None:
+        return
     if predictions.resolve() == saved.resolve():
         raise UsageError(
             f"--save-predictions {saved} is the folder of --predictions; name another one."

@@ -51,8 +51,7 @@ def submit(
         device: auto, cpu, or cuda.
         predictions: Take this folder's label maps in raw ids, NAME.png or NAME_....png, of
             `hierseg predict`, `hierseg autolabel` or anyone, instead of a network's.
-        palette: What label maps of --predictions with a palette of greys hold, as lossless
-            optimisers write: places in it, or the greys.
+        palette: What --predictions with a palette of greys hold: places in it, or the greys.
         overwrite: Replace a zip that is there.
     """
     from hierseg.commands.progress import show_progress
@@ -63,8 +62,7 @@ def submit(
     _check_out(out, overwrite)
     if predictions is not None:
         _refuse_with_predictions(weights, scales, flip, long_edge, preset)
-    elif palette is not None:
-        raise UsageError("--palette is of --predictions; name them, or leave it out.")
+    _require_predictions(palette, predictions)
     how = choose_run(preset, scales, flip, long_edge)
     dataset = open_dataset(data, root, split, keep_unpaired=True)
     check_names(dataset)
@@ -98,6 +96,11 @@ def _refuse_with_predictions(
     for flag, value in given.items():
         if value is not None:
             raise UsageError(f"{flag} is for a network, and --predictions has none; leave it out.")
+
+
+def _require_predictions(palette: str | None, predictions: Path | None) -> None:
+    if palette is not None and predictions is None:
+        raise UsageError("--palette is of --predictions; name them, or leave it out.")
 
 
 def _check_out(out: Path, overwrite: bool) -> None:
