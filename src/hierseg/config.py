@@ -68,6 +68,9 @@ class DataConfig:
     extra: Literal["none", "coarse", "auto"] = "none"
     """Labels with which further images join the training split: coarse ones of Cityscapes'
     train_extra, or what `hierseg autolabel` made for any data."""
+    palette: Literal["indices", "values"] | None = None
+    """What label maps with a palette of greys hold, as lossless optimisers write: places in it, or
+    the greys; a file that describes data says by itself."""
     auto_root: Path | None = None
     """Folder that `hierseg autolabel` wrote; by default autolabelled in that of the data set."""
     boost_classes: tuple[str, ...] | None = None

@@ -87,6 +87,11 @@ class LabelSpace:
         return self.raw_ids != tuple(range(self.num_classes))
 
     @cached_property
+    def known_raw_ids(self) -> frozenset[int]:
+        """Raw ids that label maps may hold."""
+        return frozenset({*self.raw_ids, *self.merged_raw_ids, *self.ignored_raw_ids})
+
+    @cached_property
     def _train_of_raw(self) -> npt.NDArray[np.int16]:
         """(65536,) train id by raw id, -1 where no class claims it."""
         table = np.full(65536, -1, np.int16)

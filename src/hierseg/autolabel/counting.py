@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hierseg.data import read_label_ids
 from hierseg.data.auto_records import BINS, AutoHeader, AutoRecord
+from hierseg.data.reading import read_confidence
 
 Counts = dict[str, tuple[int, int, int]]
 
@@ -44,7 +45,8 @@ def count_labels(
 
 def recount(record: AutoRecord, out: Path, header: AutoHeader) -> AutoRecord:
     """A record as the threshold of another header counts it, from its files."""
-    labels = header.label_space.encode(read_label_ids(out / record.label))
-    confidence = read_label_ids(out / record.confidence)
+    space = header.label_space
+    labels = space.encode(read_label_ids(out / record.label, space.known_raw_ids))
+    confidence = read_confidence(out / record.confidence)
     classes, histogram = count_labels(labels, confidence, header)
     return dataclasses.replace(record, classes=classes, histogram=histogram)

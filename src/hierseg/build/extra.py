@@ -24,7 +24,7 @@ def build_options(data: DataConfig) -> DataOptions:
         "--data.auto-root is for auto-labels; add --data.extra auto, or leave it out.",
     )
     if data.name != CITY_NAME:
-        return DataOptions(data.cv, data.labels)
+        return DataOptions(data.cv, data.labels, palette=data.palette)
     rules = ExtraRules(data.auto_threshold, mask_outer=data.mask_outer)
     if data.boost_classes is not None:
         boosted = CITYSCAPES.find(data.boost_classes, "--data.boost-classes")
@@ -32,7 +32,7 @@ def build_options(data: DataConfig) -> DataOptions:
     if data.from_coarse is not None:
         taken = CITYSCAPES.find(data.from_coarse, "--data.from-coarse")
         rules = dataclasses.replace(rules, from_coarse=tuple(taken))
-    return DataOptions(data.cv, data.labels, rules, data.auto_root)
+    return DataOptions(data.cv, data.labels, rules, data.auto_root, data.palette)
 
 
 def build_extra(

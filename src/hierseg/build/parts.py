@@ -126,7 +126,7 @@ def build_datasets(experiment: Experiment) -> Datasets:
     data = experiment.data
     options = build_options(data)
     train = open_dataset(data.name, data.root, data.train_split, options=options)
-    held_out = DataOptions(cv=data.cv)
+    held_out = DataOptions(cv=data.cv, palette=data.palette)
     val = open_dataset(data.name, data.root, data.val_split, options=held_out)
     processes = count_processes()
     refuse_if(

@@ -20,6 +20,7 @@ def check(
     splits: tuple[str, ...] | None = None,
     labels: Literal["fine", "coarse", "auto"] = "fine",
     cv: int = 0,
+    palette: Literal["indices", "values"] | None = None,
     workers: int | None = None,
     json: Path | None = None,
 ) -> int:
@@ -35,6 +36,8 @@ def check(
             train_extra.
         labels: Labels to read: fine, coarse or auto; the latter two are Cityscapes'.
         cv: Cross-validation split; 0 is the standard one.
+        palette: What label maps with a palette of greys hold, as lossless optimisers write: places
+            in it, or the greys. A file that describes data says by itself.
         workers: Processes that read; as many as there are cores, up to eight, if none is given.
         json: Write everything that was found to this file as well.
     """
@@ -52,7 +55,7 @@ def check(
     if splits is None and labels != "fine":
         splits = ("train_extra",)
     report = CheckReport(data)
-    options = DataOptions(cv=cv, labels=labels)
+    options = DataOptions(cv=cv, labels=labels, palette=palette)
     try:
         with show_progress("checking") as on_progress:
             check_data(report, root, splits, options, count, on_progress)

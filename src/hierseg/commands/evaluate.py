@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
@@ -16,6 +16,7 @@ from hierseg.size import Size
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
+    from hierseg.data.label_numbers import Palette
     from hierseg.evaluation import Evaluation
     from hierseg.evaluation.score import Watcher
     from hierseg.inference.tiling import Windows
@@ -40,6 +41,7 @@ def evaluate(
     val_crop: Size | None = None,
     predictions: Path | None = None,
     ids: Ids | None = None,
+    palette: Literal["indices", "values"] | None = None,
     worst: int = 0,
     out: Path = Path("evaluation"),
     save_predictions: Path | None = None,
@@ -49,8 +51,7 @@ def evaluate(
     """Measure a network on a labelled split: mIoU, and IoU, precision and recall of each class.
 
     Args:
-        data: Data set: camvid, cityscapes, folder, kitti, mapillary, mapillary-v2.0, or a file
-            (.yaml, .json) that describes your own.
+        data: Data set: camvid, cityscapes, ..., or a file (.yaml, .json) that describes your own.
         root: Folder that holds the data set; a file that describes one says by itself.
         split: Split that is evaluated on.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
@@ -64,6 +65,7 @@ def evaluate(
         val_crop: Count the central crop of this size alone.
         predictions: Score this folder's one-channel PNG, NAME.png or NAME_....png, not a network.
         ids: What they hold: train ids, or the data set's own, as by default with --official.
+        palette: What label maps with a palette of greys hold: places in it, or the greys.
         worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
         out: Folder of that page, and of what --calibration and --corruptions write.
         save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
@@ -75,13 +77,12 @@ def evaluate(
     more = Measures(measures, out, predictions is None)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
     _check_predictions(predictions, ids, *given)
-    if predictions is not None and save_predictions is not None:
-        _require_apart(predictions, save_predictions)
+    _require_apart(predictions, save_predictions)
     scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
     held = choose_ids(ids, measures.official)
-    measure = _choose_measure(predictions, held, weights, scales, flip, device, windows)
-    dataset = _open(data, root, split, cv, long_edge, val_crop)
-    with Official(measures.official, dataset, predictions, limit, val_crop) as official:
+    measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
+    dataset = _open(data, root, split, cv, palette, long_edge, val_crop)
+    with Official(measures.official, dataset, predictions, limit, val_crop, palette) as official:
         watchers = more.watch(dataset, weights, official)
         result = _measure(measure, dataset, limit, worst, out, save_predictions, watchers)
         more.finish(_again(measure, limit), dataset, result, weights, json)
@@ -99,12 +100,13 @@ def _open(
     root: Path | None,
     split: str,
     cv: int,
+    palette: Palette | None,
     long_edge: int | None,
     val_crop: Size | None,
 ) -> SegmentationDataset:
     from hierseg.data import DataOptions, open_dataset, resize_dataset
 
-    dataset = open_dataset(data, root, split, options=DataOptions(cv=cv))
+    dataset = open_dataset(data, root, split, options=DataOptions(cv=cv, palette=palette))
     return resize_dataset(dataset, long_edge, val_crop)
 
 
@@ -156,6 +158,7 @@ def _check_numbers(
 def _choose_measure(
     predictions: Path | None,
     ids: Ids,
+    palette: Palette | None,
     weights: str | None,
     scales: tuple[float, ...] | None,
     flip: bool,
@@ -163,7 +166,7 @@ def _choose_measure(
     windows: Windows | None,
 ) -> Measure:
     if predictions is not None:
-        return _by_label_maps(predictions, ids)
+        return _by_label_maps(predictions, ids, palette)
     return _by_network(weights, scales, flip, device, windows)
 
 
@@ -200,7 +203,7 @@ def _by_network(
     return measure
 
 
-def _by_label_maps(predictions: Path, ids: Ids) -> Measure:
+def _by_label_maps(predictions: Path, ids: Ids, palette: Palette | None) -> Measure:
     """What scores a folder of label maps."""
     from hierseg.evaluation import LabelMaps, score_label_maps
 
@@ -210,16 +213,18 @@ def _by_label_maps(predictions: Path, ids: Ids) -> Measure:
         on_progress: Callable[[int, int], None],
         watchers: Sequence[Watcher],
     ) -> Evaluation:
-        maps = LabelMaps(predictions, dataset, ids)
+        maps = LabelMaps(predictions, dataset, ids, palette)
         return score_label_maps(maps, limit, on_progress, watchers)
 
     return measure
 
 
-def _require_apart(predictions: Path, saved: Path) -> None:
+def _require_apart(predictions: Path | None, saved: Path | None) -> None:
     """UsageError where label maps would be written over those that are scored: ids that the data
     set does not count would be lost.
     """
+    if predictions is None or saved is None:
+        return
     if predictions.resolve() == saved.resolve():
         raise UsageError(
             f"--save-predictions {saved} is the folder of --predictions; name another one."

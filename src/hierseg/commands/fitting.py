@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.places import check_place
 from hierseg.errors import UsageError
@@ -45,6 +45,9 @@ class FitFlags:
     """Only the first so many images of those."""
     cv: int = 0
     """Cross-validation split of cityscapes (0 is the standard one) or kitti."""
+    palette: Literal["indices", "values"] | None = None
+    """What label maps with a palette of greys hold, as lossless optimisers write: places in it, or
+    the greys. A file that describes data says by itself."""
     long_edge: int | None = None
     """Pixels that the longer side of an image is run at; labels stay as they are."""
     pixels: int = 1_000_000
@@ -80,7 +83,7 @@ def sample_logits(flags: FitFlags, network: SegmentationNetwork) -> tuple[Evalua
     from hierseg.evaluation.calibration import LogitSample
     from hierseg.inference.memory import keep_freed_memory
 
-    options = DataOptions(cv=flags.cv)
+    options = DataOptions(cv=flags.cv, palette=flags.palette)
     dataset = open_dataset(flags.data, flags.root, flags.split, options=options)
     if flags.every > 1:
         dataset.samples = dataset.samples[:: flags.every]

@@ -13,6 +13,7 @@ from hierseg.size import Size
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
+    from hierseg.data.label_numbers import Palette
     from hierseg.evaluation import Evaluation
     from hierseg.evaluation.label_files import LabelFile
     from hierseg.evaluation.official import OfficialScores
@@ -40,6 +41,7 @@ class Official:
         predictions: Folder of label maps in raw ids; None where a network is run.
         limit: Images that are evaluated, all where None.
         val_crop: Must be None: the script knows whole images.
+        palette: What label maps with a palette of greys hold.
 
     Raises:
         UsageError: For a data set without such, or a crop.
@@ -55,8 +57,9 @@ class Official:
         predictions: Path | None,
         limit: int | None,
         val_crop: Size | None,
+        palette: Palette | None = None,
     ) -> None:
-        self.asked, self.dataset = asked, dataset
+        self.asked, self.dataset, self.palette = asked, dataset, palette
         self.count = len(dataset) if limit is None else min(limit, len(dataset))
         self.watchers: list[Watcher] = []
         self._scores: OfficialScores | None = None
@@ -103,7 +106,7 @@ class Official:
             self._check()
         with show_progress("evaluating officially") as on_progress:
             paths = [file.path for file in self._maps]
-            self._scores = run_official(self.dataset, paths, on_progress)
+            self._scores = run_official(self.dataset, paths, on_progress, self.palette)
         print(f"\n{format_official(self._scores, result)}")
         return {"official": self._scores.to_json(result)}
 
@@ -125,7 +128,7 @@ class Official:
         from hierseg.evaluation import LabelMaps
         from hierseg.evaluation.label_files import LabelFile
 
-        maps = LabelMaps(folder, self.dataset, "raw")
+        maps = LabelMaps(folder, self.dataset, "raw", self.palette)
         maps.require(self.count)
         files = []
         for sample in self.dataset.samples[: self.count]:
@@ -140,4 +143,4 @@ class Official:
         from hierseg.evaluation.label_files import check_label_files
 
         with show_progress("checking label maps") as on_progress:
-            check_label_files(self._maps, self.dataset.label_space, on_progress)
+            check_label_files(self._maps, self.dataset.label_space, on_progress, self.palette)

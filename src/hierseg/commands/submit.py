@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.labelling import choose_run
 from hierseg.commands.places import check_place
@@ -28,6 +28,7 @@ def submit(
     preset: PresetName | None = None,
     device: str = "auto",
     predictions: Path | None = None,
+    palette: Literal["indices", "values"] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Make what a benchmark's server takes: a zip of label maps in its own ids, of its names and
@@ -50,6 +51,7 @@ def submit(
         device: auto, cpu, or cuda.
         predictions: Take this folder's label maps in raw ids, NAME.png or NAME_....png, of
             `hierseg predict`, `hierseg autolabel` or anyone, instead of a network's.
+        palette: What --predictions with a palette of greys hold: places in it, or the greys.
         overwrite: Replace a zip that is there.
     """
     from hierseg.commands.progress import show_progress
@@ -60,6 +62,7 @@ def submit(
     _check_out(out, overwrite)
     if predictions is not None:
         _refuse_with_predictions(weights, scales, flip, long_edge, preset)
+    _require_predictions(palette, predictions)
     how = choose_run(preset, scales, flip, long_edge)
     dataset = open_dataset(data, root, split, keep_unpaired=True)
     check_names(dataset)
@@ -69,7 +72,7 @@ def submit(
         _label(dataset, root, work, weights, how, device)
     files = _find_maps(dataset, predictions or work)
     with show_progress("checking and packing") as on_progress:
-        size = write_submission(out, dataset, files, on_progress)
+        size = write_submission(out, dataset, files, on_progress, palette)
     if predictions is None:
         shutil.rmtree(work)
     print(f"{len(files)} label maps, {size / 1e6:.1f} MB: {out}")
@@ -93,6 +96,11 @@ def _refuse_with_predictions(
     for flag, value in given.items():
         if value is not None:
             raise UsageError(f"{flag} is for a network, and --predictions has none; leave it out.")
+
+
+def _require_predictions(palette: str | None, predictions: Path | None) -> None:
+    if palette is not None and predictions is None:
+        raise UsageError("--palette is of --predictions; name them, or leave it out.")
 
 
 def _check_out(out: Path, overwrite: bool) -> None:

@@ -66,7 +66,7 @@ def open_auto_labels(
     splits = sorted({part.header.split for part in found})
     dataset = PseudoLabelledDataset(main.name, "+".join(splits), own, ordered, rules)
     dataset.boosted_classes = frozenset(rules.boosted_classes)
-    dataset.note = "auto labels"
+    dataset.note, dataset.palette = "auto labels", main.palette
     return dataset
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
 
 from hierseg.data.archive import find_files, is_file, is_folder
+from hierseg.data.label_numbers import Palette
 from hierseg.data.reading import (
     DataError,
     UInt8Array,
@@ -70,6 +73,9 @@ class SegmentationDataset:
     Attributes:
         boosted_classes: Of an extra source: the train ids of the classes whose centroids it lends
             to the main one; None lends all.
+        ignore_is_assumed: Whether nobody said which raw ids are ignored, so that it is the usual.
+        palette: What label maps with a palette of greys hold; None leaves it to what the label
+            space knows.
         label_rule: What train ids depend on beside the files and the label space, such as a
             threshold; an index of labels that was made under another rule is not used again.
         note: How the split differs from the standard one of that name, as every result says; empty
@@ -78,6 +84,8 @@ class SegmentationDataset:
     """
 
     boosted_classes: frozenset[int] | None = None
+    ignore_is_assumed: bool = False
+    palette: Palette | None = None
     label_rule: str = ""
     note: str = ""
     statistics: Statistics | None = None
@@ -126,10 +134,14 @@ class SegmentationDataset:
         path = self.samples[index].label
         return None if path is None else self.encode_file(path)
 
+    def read_ids(self, path: Path) -> npt.NDArray[Any]:
+        """(H, W) raw ids of a label map; DataError as in ``read``."""
+        return read_label_ids(path, self.label_space.known_raw_ids, self.palette)
+
     def encode_file(self, path: Path) -> UInt8Array:
         """(H, W) uint8 train ids of a label map; DataError naming it and ids of no class."""
         try:
-            return self.label_space.encode(read_label_ids(path))
+            return self.label_space.encode(self.read_ids(path))
         except UnknownLabelError as error:
             raise DataError(f"'{path}' cannot be used: {error}") from error
 

@@ -59,6 +59,7 @@ def open_dataset(
         UserError: Where the root does not hold it.
     """
     dataset = _open(name, root, split, label_space, options)
+    dataset.palette = dataset.palette or options.palette
     if not keep_unpaired:
         require_labels(dataset.samples)
     return dataset

@@ -28,7 +28,7 @@ from hierseg.data.tiles import Int32Array, find_centroids
 from hierseg.errors import UserError
 from hierseg.size import Size
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CACHE_VARIABLE = "HIERSEG_CACHE"
 
 
@@ -100,7 +100,8 @@ def make_key(dataset: SegmentationDataset, tile: int) -> str:
         sorted(space.merged_raw_ids.items()),
         space.ignore,
     ]
-    digest.update(json.dumps([FORMAT_VERSION, tile, table, dataset.label_rule]).encode())
+    rules = [dataset.label_rule, dataset.palette]
+    digest.update(json.dumps([FORMAT_VERSION, tile, table, rules]).encode())
     for index in range(len(dataset)):
         for path in dataset.list_files(index):
             try:

@@ -14,11 +14,12 @@ import numpy.typing as npt
 from hierseg.data.archive import find_files, is_file
 from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.data.catalog import open_dataset
+from hierseg.data.checking_classes import explain_absent
 from hierseg.data.checking_report import CheckReport, SplitReport
 from hierseg.data.headers import Header, describe_mismatch, describe_small, read_header
 from hierseg.data.options import STANDARD, DataOptions
 from hierseg.data.parallel import Progress, map_in_order
-from hierseg.data.reading import DataError, read_image, read_label_ids
+from hierseg.data.reading import DataError, read_image
 from hierseg.data.split_names import NEEDED, list_splits
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import UnknownLabelError
@@ -38,6 +39,7 @@ class PairReport:
         turned: Whether EXIF turns or mirrors the image.
         label: The label map's path, as text; empty where there is none.
         pixels: (256,) int64 pixels by train id; None where the label map cannot be read.
+        ignored: Pixels by ids that are ignored, where label maps hold ids.
         unknown: Pixels by ids that no class claims.
         problems: Sentences that name the file.
     """
@@ -48,6 +50,7 @@ class PairReport:
     turned: bool = False
     label: str = ""
     pixels: npt.NDArray[np.int64] | None = None
+    ignored: dict[int, int] = field(default_factory=dict)
     unknown: dict[int, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -91,6 +94,8 @@ def check_data(
                     on_progress(done, total)
     if splits is None:
         report.unclaimed = _find_unclaimed(opened)
+    if sentence := explain_absent(report.name, report.splits, opened):
+        report.add_problem(sentence)
     report.is_complete = True
 
 
@@ -178,7 +183,7 @@ class _Checker:
             assert labels is not None  # the sample has a label map
             found.pixels = np.bincount(labels.ravel(), minlength=VALUES)
             return Size(*labels.shape)
-        ids = read_label_ids(label)
+        ids = self.dataset.read_ids(label)
         counts = np.bincount(ids.ravel())
         present = np.flatnonzero(counts)
         try:
@@ -187,7 +192,10 @@ class _Checker:
             found.unknown = {raw: int(counts[raw]) for raw in error.ids}
             present = np.setdiff1d(present, error.ids)
         found.pixels = np.zeros(VALUES, np.int64)
-        np.add.at(found.pixels, self.dataset.label_space.encode(present), counts[present])
+        labels = self.dataset.label_space.encode(present)
+        np.add.at(found.pixels, labels, counts[present])
+        ignored = present[labels == self.dataset.label_space.ignore]
+        found.ignored = {int(raw): int(counts[raw]) for raw in ignored}
         return Size(*ids.shape)
 
 

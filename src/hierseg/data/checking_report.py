@@ -29,6 +29,7 @@ class SplitReport:
         pixels: Pixels by class.
         files: Label maps that have the class.
         ignored: Pixels that do not count.
+        ignored_ids: Id that is ignored -> pixels, where label maps hold ids.
         unknown: Id that no class claims -> pixels.
         unknown_files: The same -> label maps that hold it.
         turned: Names of images that EXIF turns.
@@ -45,6 +46,7 @@ class SplitReport:
     pixels: npt.NDArray[np.int64] = field(init=False)
     files: npt.NDArray[np.int64] = field(init=False)
     ignored: int = 0
+    ignored_ids: Counter[int] = field(default_factory=Counter)
     unknown: Counter[int] = field(default_factory=Counter)
     unknown_files: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     turned: list[str] = field(default_factory=list)
@@ -69,6 +71,7 @@ class SplitReport:
             self.pixels += counts
             self.files += counts > 0
             self.ignored += int(pair.pixels[ignore])
+        self.ignored_ids.update(pair.ignored)
         for raw, count in pair.unknown.items():
             self.unknown[raw] += count
             self.unknown_files[raw].append(pair.label)

@@ -51,6 +51,7 @@ def open_custom(
         dataset.train_ids = text.colors
         dataset.label_rule = f"colors {sorted(text.colors.items())}"
     dataset.note, dataset.statistics = note, text.statistics
+    dataset.palette, dataset.ignore_is_assumed = text.palette, text.ignore_is_assumed
     return dataset
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from hierseg.data.keys import check_keys
+from hierseg.data.label_numbers import Palette
 from hierseg.data.label_space_file import make_color
 from hierseg.errors import UserError
 from hierseg.labels import IGNORE, Color, LabelSpace
 
 CLASS_KEYS = ("name", "color", "id", "ids")
 HIGHEST_ID = 65535
+SHOWN = 40
+"""Characters of a wrong value that an error shows."""
 
 
 def read_classes(
@@ -38,25 +41,43 @@ def read_classes(
         *(_read_class(entry, i, len(entries), where) for i, entry in enumerate(entries)),
         strict=True,
     )
-    ignored = given.get("ignore", [IGNORE] if encoding == "ids" else [])
+    # The usual id to ignore, unless a class has it.
+    is_free = encoding == "ids" and not any(IGNORE in own for own in ids)
+    ignored = given.get("ignore", [IGNORE] if is_free else [])
     if not isinstance(ignored, list):
         raise UserError(f"{where}: ignore is a list, of ids or of colours.")
     by_color = None
     if encoding == "colors":
         by_color = _by_color(names, colors, [_color(c, f"{where}: ignore") for c in ignored], where)
         ignored = []
-    ignored_ids = [_id(value, f"{where}: ignore") for value in ignored]
+    ignored_ids = list(dict.fromkeys(_id(value, f"{where}: ignore") for value in ignored))
     _require_single(names, ids, ignored_ids, where)
     space = LabelSpace(
         name=name,
         names=names,
         colors=colors,
         raw_ids=tuple(own[0] for own in ids),
-        ignored_raw_ids=tuple(dict.fromkeys(ignored_ids)),
+        ignored_raw_ids=tuple(ignored_ids),
         merged_raw_ids={raw: train for train, own in enumerate(ids) for raw in own[1:]},
         void_raw_id=_void_id(ignored_ids, ids),
     )
     return space, by_color
+
+
+def read_palette(given: dict[str, Any], where: str) -> Palette | None:
+    """What label maps with a palette of greys hold; None where the description does not say."""
+    palette = given.get("palette")
+    if palette is None:
+        return None
+    if given.get("encoding", "ids") == "colors":
+        raise UserError(f"{where}: palette is of label maps that hold ids; take it out.")
+    if palette == "indices":
+        return "indices"
+    if palette == "values":
+        return "values"
+    raise UserError(
+        f"{where}: palette is indices or values, for what label maps with a palette of greys hold."
+    )
 
 
 def _read_class(
@@ -67,7 +88,7 @@ def _read_class(
         entry = {"name": entry}
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise UserError(f"{where}: class {index + 1} has no name; write name: and a text.")
-    place = f"{where}: class {entry['name']}"
+    place = f"{where}: class {entry['name']:.80}"
     check_keys(entry, CLASS_KEYS, place)
     color = _color(entry["color"], place) if "color" in entry else make_color(index, count)
     if "id" in entry and "ids" in entry:
@@ -92,18 +113,27 @@ def _color(value: Any, place: str) -> Color:
 
 def _id(value: Any, place: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= HIGHEST_ID:
-        raise UserError(f"{place}: an id is an integer from 0 to {HIGHEST_ID}, not {value!r:.40}.")
+        raise UserError(f"{place}: an id is an integer from 0 to {HIGHEST_ID}, not {_show(value)}.")
     return int(value)
+
+
+def _show(value: Any) -> str:
+    """A value of a file, cut short; its kind alone where it is no single one, or too long."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**SHOWN:
+        return "a number of that many digits"  # Python refuses to write it out
+    if value is None or isinstance(value, bool | int | float | str):
+        return f"{value!r:.{SHOWN}}"
+    return "a list" if isinstance(value, list) else "a table"
 
 
 def _require_single(
     names: tuple[str, ...], ids: tuple[tuple[int, ...], ...], ignored: list[int], where: str
 ) -> None:
-    owner: dict[int, str] = {}
+    owner: dict[int, str] = dict.fromkeys(ignored, "ignore")
     for name, own in zip(names, ids, strict=True):
         for raw in own:
-            if raw in owner or raw in ignored:
-                other = owner.get(raw, "ignore")
+            if raw in owner:
+                other = owner[raw]
                 raise UserError(f"{where}: classes {other} and {name} have the same id {raw}.")
             owner[raw] = name
     if len(set(names)) < len(names):

@@ -14,15 +14,16 @@ from typing import Any
 import yaml
 
 from hierseg.data.base import Statistics
-from hierseg.data.described_classes import read_classes
+from hierseg.data.described_classes import read_classes, read_palette
 from hierseg.data.keys import check_keys
+from hierseg.data.label_numbers import Palette
 from hierseg.data.pairs import NO_SOURCE, Source
 from hierseg.errors import UserError
 from hierseg.labels import Color, LabelSpace
 
 KEYS = (
     "name", "root", "classes", "ignore", "encoding", "mean", "std", "splits", "images", "labels",
-    "pairs", "split",
+    "pairs", "split", "palette",
 )  # fmt: skip
 SOURCE_KEYS = ("images", "labels", "pairs")
 LARGEST_FILE = 1 << 20
@@ -47,6 +48,8 @@ class Description:
         source: That one source.
         rules: Split -> the share or the patterns of its images; train has the rest.
         seed: Of shares.
+        palette: What label maps with a palette of greys hold; None where the file does not say.
+        ignore_is_assumed: Whether the file leaves open which ids are ignored.
     """
 
     path: Path
@@ -59,6 +62,8 @@ class Description:
     source: Source = NO_SOURCE
     rules: dict[str, Rule] = field(default_factory=dict)
     seed: int = 0
+    palette: Palette | None = None
+    ignore_is_assumed: bool = False
 
 
 def read_description(path: Path) -> Description:
@@ -80,7 +85,10 @@ def read_description(path: Path) -> Description:
             "labels (or pairs) with split."
         )
     statistics = _read_statistics(given, where)
-    return Description(path, name, root, space, colors, statistics, splits, source, rules, seed)
+    return Description(
+        path, name, root, space, colors, statistics, splits, source, rules, seed,
+        read_palette(given, where), colors is None and "ignore" not in given,
+    )  # fmt: skip
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from hierseg.data.base import (
     require_root,
     require_samples,
 )
+from hierseg.data.endings import IMAGE_ENDINGS
 from hierseg.data.label_space_file import read_label_space
-from hierseg.data.reading import IMAGE_SUFFIXES
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
 
@@ -56,7 +56,7 @@ def open_folder(
 def _named_images(folder: Path) -> list[tuple[str, Path]]:
     named: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+        if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
             name = path.relative_to(folder).with_suffix("").as_posix()
             if name in named:
                 raise UserError(f"'{named[name]}' and '{path}' have one name; rename one of them.")

@@ -6,11 +6,9 @@ import io
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from PIL import Image
-
 from hierseg.data.archive import open_file
+from hierseg.data.opening import open_header
 from hierseg.data.reading import (
-    DECODER_ERRORS,
     DataError,
     is_turned_by_exif,
     read_image,
@@ -43,14 +41,14 @@ def read_header(path: Path) -> Header:
         DataError: As ``read_image``, but that damage between a file's two ends stays unseen.
     """
     try:
-        with open_file(path) as file, Image.open(file) as picture:
+        with open_file(path) as file, open_header(file, path) as picture:
             size, kind = Size(picture.height, picture.width), picture.format
             # getexif would decode a whole PNG in search of a chunk behind the pixels, where none
             # of the usual programs put it.
             has_exif = kind != "PNG" or "exif" in picture.info
             orientation = read_orientation(picture) if has_exif else 1
             is_whole = _ends_well(file, kind)
-    except DECODER_ERRORS:
+    except Exception:  # whatever the damage leads to
         is_whole = False
     if not is_whole:
         # Rare: what has something behind its end, or is not whole, which the decoder then says.

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from hierseg.errors import UserError
 
+SHOWN = 80
+"""Characters of a wrong key that an error shows."""
+
 
 def check_keys(given: Iterable[object], known: Sequence[str], where: str) -> None:
     """UserError for a key that is not known, with the nearest one that is.
@@ -18,7 +21,16 @@ def check_keys(given: Iterable[object], known: Sequence[str], where: str) -> Non
     """
     for key in given:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
+            shown = _show(key)
+            near = difflib.get_close_matches(shown, known, n=1, cutoff=0.0)
             raise UserError(
-                f"{where} has a key '{key}' that is not known; the nearest is '{near[0]}'."
+                f"{where} has a key '{shown}' that is not known; the nearest is '{near[0]}'."
             )
+
+
+def _show(key: object) -> str:
+    """A key, cut short."""
+    try:
+        return str(key)[:SHOWN]
+    except ValueError:  # Python does not write out numbers of thousands of digits
+        return "a number"

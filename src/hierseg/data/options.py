@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from hierseg.data.label_numbers import Palette
 from hierseg.errors import UsageError
 
 Labels = Literal["fine", "coarse", "auto"]
@@ -64,12 +65,14 @@ class DataOptions:
         labels: Which labels: the fine ones, coarse ones, or those a model made.
         rules: How the latter two are used.
         auto_folder: Where labels that a model made are; None where the data set has them.
+        palette: What label maps with a palette of greys hold, where the data set does not say.
     """
 
     cv: int = 0
     labels: Labels = "fine"
     rules: ExtraRules = ExtraRules()
     auto_folder: Path | None = None
+    palette: Palette | None = None
 
     def require_plain(self, name: str) -> None:
         """UsageError for a data set that has one split of a name, with one kind of labels."""

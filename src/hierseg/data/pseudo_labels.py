@@ -11,7 +11,7 @@ import numpy as np
 
 from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.data.options import ExtraRules
-from hierseg.data.reading import DataError, UInt8Array, read_label_ids
+from hierseg.data.reading import DataError, UInt8Array, read_confidence
 from hierseg.labels import LabelSpace
 
 INNER_ROWS = slice(15, 840)
@@ -70,7 +70,7 @@ class PseudoLabelledDataset(SegmentationDataset):
         found = self.encode_file(sample.label)
         labels = found.copy()
         if sample.confidence is not None:
-            confidence = self._read_beside(read_label_ids(sample.confidence), found, sample)
+            confidence = self._read_beside(read_confidence(sample.confidence), found, sample)
             labels[confidence < rules.threshold * 255] = ignore
         if sample.coarse is not None:
             coarse = self._read_beside(self.encode_file(sample.coarse), found, sample)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,16 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hierseg.data.archive import read_bytes
+from hierseg.data.label_numbers import Palette, PaletteError, choose_ids, read_numbers
+from hierseg.data.opening import UnsupportedError, find_scan, open_picture
 from hierseg.errors import UserError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
-
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
+BITS_PER_SAMPLE = 258  # a tag of TIFF
 
 UInt8Array = npt.NDArray[np.uint8]
 
 SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # whose 16-bit pixels Pillow holds in 32, or once did
-# What the decoders raise for files that are no images, cut short, altered, or over Pillow's limit.
-DECODER_ERRORS = (
-    Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError, IndexError,
-    struct.error, zlib.error, cv2.error,
-)  # fmt: skip
 
 
 class DataError(UserError):
@@ -50,61 +45,81 @@ def read_image(path: Path) -> UInt8Array:
         DataError: Naming the file, where it is missing, no image, damaged, or too large.
     """
     data = _read_bytes(path)
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            _require_end(picture, data)
-            if picture.mode == "RGB" and _is_plain(picture, data):
-                decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-                if decoded is not None and decoded.shape[:2] == (picture.height, picture.width):
-                    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
-            return np.array(as_rgb(ImageOps.exif_transpose(picture), picture.format))
-    except DECODER_ERRORS as error:
-        raise _explain(error, path) from error
+    with _naming(path), open_picture(data, path) as picture:
+        _require_end(picture, data)
+        if picture.mode == "RGB" and _is_plain(picture, data):
+            decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            if decoded is not None and decoded.shape[:2] == (picture.height, picture.width):
+                return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+        return np.array(as_rgb(ImageOps.exif_transpose(picture), picture.format))
 
 
-def read_label_ids(path: Path) -> npt.NDArray[Any]:
-    """(H, W) ids as the file holds them, uint8 or uint16; of a palette image, the indices.
+def read_label_ids(
+    path: Path,
+    known: Collection[int] | None = None,
+    palette: Palette | None = None,
+    also: Collection[int] = (),
+) -> npt.NDArray[Any]:
+    """(H, W) ids as the file holds them, uint8 or uint16; of a palette of colours, the indices.
+
+    Args:
+        path: The label map.
+        known: Ids that it can hold, by which a file is read that can be in two ways, as
+            ``choose_ids`` says; None for any.
+        palette: Which of the two ways it is.
+        also: Ids that it holds where it is of another numbering, as ``choose_ids`` says.
 
     Raises:
-        DataError: Naming the file, where it is missing, no image, damaged, too large, or has more
-            than one channel.
+        DataError: Naming the file, where it is missing, no image, damaged, too large, has more
+            than one channel, or can be read in two ways.
     """
     data = _read_bytes(path)
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            _require_end(picture, data)
-            if picture.mode == "L" and _is_plain(picture, data):
-                decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-                if decoded is not None and decoded.shape == (picture.height, picture.width):
-                    return np.asarray(decoded)
-            ids = np.array(picture)
-    except DECODER_ERRORS as error:
-        raise _explain(error, path) from error
-    if ids.ndim != 2:
+    with _naming(path), open_picture(data, path) as picture:
+        _require_end(picture, data)
+        bits = _count_bits(picture, data)
+        if picture.mode == "L" and bits == 8 and _is_plain(picture, data):
+            decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            if decoded is not None and decoded.shape == (picture.height, picture.width):
+                return np.asarray(decoded)
+        numbers = read_numbers(picture, bits)
+    if numbers.stored.ndim != 2:
         raise DataError(
-            f"'{path}' has {ids.shape[2]} channels; a label map has one, which holds class ids."
+            f"'{path}' has {numbers.stored.shape[2]} channels; a label map has one, which holds "
+            "class ids."
         )
+    try:
+        ids = choose_ids(numbers, known, palette, also)
+    except PaletteError as error:
+        raise DataError(f"'{path}' {error}.") from error
     if ids.dtype in (np.uint8, np.uint16):
         return ids
-    if ids.dtype != np.bool_ and (ids.min() < 0 or ids.max() > 65535 or ids.dtype.kind == "f"):
+    if ids.min() < 0 or ids.max() > 65535 or ids.dtype.kind == "f":
         raise DataError(f"'{path}' holds values that are no class ids (0 to 65535).")
-    return ids.astype(np.uint8 if ids.dtype == np.bool_ else np.uint16)
+    return ids.astype(np.uint16)
+
+
+def read_confidence(path: Path) -> npt.NDArray[Any]:
+    """(H, W) grey values, 0 to 255, however they are stored; DataError as above."""
+    return read_label_ids(path, palette="values")
+
+
+def is_plain_label_map(data: bytes) -> bool:
+    """Whether a file is a PNG of one channel of 8 bits, which nobody reads in another way."""
+    return data.startswith(b"\x89PNG") and data[24:26] == b"\x08\0"
 
 
 def read_label_colors(path: Path) -> UInt8Array:
     """(H, W, 3) uint8 RGB of a label map whose colours stand for classes; DataError as above."""
     data = _read_bytes(path)
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            _require_end(picture, data)
-            return np.array(as_rgb(picture, picture.format))
-    except DECODER_ERRORS as error:
-        raise _explain(error, path) from error
+    with _naming(path), open_picture(data, path) as picture:
+        _require_end(picture, data)
+        return np.array(as_rgb(picture, picture.format))
 
 
 def is_turned_by_exif(path: Path) -> bool:
     """Whether an image, which can be read, says that it is to be turned or mirrored."""
-    with Image.open(io.BytesIO(_read_bytes(path))) as picture:
+    data = _read_bytes(path)
+    with _naming(path), open_picture(data, path) as picture:
         return read_orientation(picture) > 1
 
 
@@ -112,9 +127,20 @@ def read_orientation(picture: Image.Image) -> int:
     """What EXIF says, 1 to 8; 1, upright, where it is damaged or says nothing."""
     try:
         orientation = picture.getexif().get(ORIENTATION, 1)
-    except DECODER_ERRORS:
+    except Exception:  # whatever the damage leads to
         return 1
     return orientation if orientation in range(1, 9) else 1
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Make a DataError of whatever decoders raise: each raises what the damage leads it to."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        raise _explain(error, path) from error
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -138,28 +164,18 @@ def _is_plain(picture: Image.Image, data: bytes) -> bool:
     return picture.format == "JPEG"
 
 
+def _count_bits(picture: Image.Image, data: bytes) -> int:
+    """Bits of a sample in the file, as far as they tell more than the mode does."""
+    if picture.format == "PNG":
+        return data[24]
+    bits = getattr(picture, "tag_v2", {}).get(BITS_PER_SAMPLE, (8,))
+    return int(bits[0])
+
+
 def _require_end(picture: Image.Image, data: bytes) -> None:
     """OSError for a JPEG whose scans have no end, which decoders fill with grey in silence."""
-    if picture.format == "JPEG" and data.find(b"\xff\xd9", _find_scan(data)) < 0:
+    if picture.format in ("JPEG", "MPO") and data.find(b"\xff\xd9", find_scan(data)) < 0:
         raise OSError("the picture has no end")
-
-
-def _find_scan(data: bytes) -> int:
-    """Where a JPEG's first scan begins: behind it FF D9 is its end marker. Thumbnails in segments
-    before it, and what phones append to the file, have starts and ends of their own.
-    """
-    place = 2  # behind FF D8
-    while 0 <= place < len(data) - 3:
-        marker = data[place + 1]
-        if data[place] != 0xFF or marker == 0xFF:  # decoders skip what is between segments
-            place = data.find(b"\xff", place + 1)
-        elif marker == 0xDA:
-            return place
-        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:  # without a length
-            place += 2
-        else:
-            place += 2 + int.from_bytes(data[place + 2 : place + 4])
-    return len(data)
 
 
 class DepthError(ValueError):
@@ -191,6 +207,10 @@ def as_rgb(picture: Image.Image, kind: str | None = None) -> Image.Image:
 def _explain(error: Exception, path: Path) -> DataError:
     if isinstance(error, DepthError):
         return DataError(f"'{path}' has {error}.")
+    if isinstance(error, UnsupportedError):
+        return DataError(f"'{path}' is {error}.")
+    if isinstance(error, MemoryError):
+        return DataError(f"'{path}' needs more memory than there is; make it smaller.")
     if isinstance(error, Image.DecompressionBombError):
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         return DataError(

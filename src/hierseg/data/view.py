@@ -52,6 +52,7 @@ class ResizedDataset(SegmentationDataset):
         self.crop = crop
         self.enlarge = enlarge
         self.boosted_classes, self.label_rule = dataset.boosted_classes, dataset.label_rule
+        self.palette = dataset.palette
         self.statistics = dataset.statistics
         parts = [dataset.note] if dataset.note else []
         parts += [f"long edge {long_edge}"] if long_edge is not None else []

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 
-from hierseg.data.reading import read_label_ids
+from hierseg.data.archive import read_bytes
+from hierseg.data.label_numbers import Palette
+from hierseg.data.reading import is_plain_label_map, read_label_ids
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
 from hierseg.size import Size
@@ -37,13 +41,45 @@ def known_ids(space: LabelSpace) -> frozenset[int]:
     """Raw ids that label maps of a data set may hold."""
     if space.name == "cityscapes":
         return CITYSCAPES_IDS
-    return frozenset({*space.raw_ids, *space.merged_raw_ids, *space.ignored_raw_ids})
+    return space.known_raw_ids
+
+
+def read_prediction(
+    path: Path, space: LabelSpace, palette: Palette | None = None, raw: bool = True
+) -> npt.NDArray[Any]:
+    """(H, W) ids of a label map that anyone made.
+
+    Args:
+        path: The label map.
+        space: Of the data set.
+        palette: What it holds if it has a palette of greys; None leaves it to which ids there are.
+        raw: Whether it is to hold raw ids, or else train ids.
+
+    Raises:
+        DataError: It cannot be read, or in two ways.
+    """
+    own, train = known_ids(space), frozenset({*range(space.num_classes), space.ignore})
+    return read_label_ids(path, own if raw else train, palette, train if raw else own)
+
+
+def write_plain(path: Path, out: Path, space: LabelSpace, palette: Palette | None = None) -> None:
+    """Copy a label map as every reader of PNG takes it: of one channel, of 8 bits, no palette.
+
+    Raises:
+        UserError: It cannot be read, or in two ways.
+    """
+    content = read_bytes(path)
+    if not is_plain_label_map(content):
+        ids = read_prediction(path, space, palette)
+        content = cv2.imencode(".png", ids)[1].tobytes()
+    out.write_bytes(content)
 
 
 def check_label_files(
     files: Sequence[LabelFile],
     space: LabelSpace,
     on_progress: Callable[[int, int], None] | None = None,
+    palette: Palette | None = None,
 ) -> None:
     """Read them all: each of one channel of 8 bits, of its image's size, in the data set's own ids.
 
@@ -51,6 +87,7 @@ def check_label_files(
         files: The label maps.
         space: Whose raw ids they must hold.
         on_progress: Called with (files done, files in all).
+        palette: What those with a palette of greys hold; None leaves it to which ids there are.
 
     Raises:
         UserError: Naming the file and what is wrong with it, or saying that they hold train ids.
@@ -59,7 +96,7 @@ def check_label_files(
     seen: set[int] = set()
     strange: tuple[Path, int] | None = None
     for done, file in enumerate(files, 1):
-        values = read_label_ids(file.path)
+        values = read_prediction(file.path, space, palette)
         size = Size(*values.shape)
         if size != file.size:
             raise UserError(

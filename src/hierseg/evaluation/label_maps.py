@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 
 from hierseg.data import Record, Sample, SegmentationDataset
-from hierseg.data.reading import read_label_ids
+from hierseg.data.label_numbers import Palette
 from hierseg.errors import UsageError, UserError
-from hierseg.evaluation.label_files import looks_like_train_ids
+from hierseg.evaluation.label_files import looks_like_train_ids, read_prediction
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.score import Labels, Watcher, score
 from hierseg.labels import UnknownLabelError
@@ -36,15 +36,23 @@ class LabelMaps:
         dataset: The split.
         ids: What the maps hold: train ids (0..K-1), or the data set's own ids; beside them what
             the data set calls void.
+        palette: What those with a palette of greys hold; None leaves it to which ids there are.
 
     Raises:
         UsageError: There is no such folder, or it holds no PNG.
     """
 
-    def __init__(self, folder: Path, dataset: SegmentationDataset, ids: Ids = "train") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        dataset: SegmentationDataset,
+        ids: Ids = "train",
+        palette: Palette | None = None,
+    ) -> None:
         if not folder.is_dir():
             raise UsageError(f"--predictions {folder} is not a folder; name one of label maps.")
         self.folder, self.dataset, self.ids = folder, dataset, ids
+        self.palette = palette
         self._seen: set[int] = set()  # raw ids that were read
         self._by_path: dict[str, Path] = {}
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
@@ -121,14 +129,14 @@ class LabelMaps:
         path = self.find(self.dataset.samples[index])
         if path is None:
             raise UserError(f"'{record.name}' has no label map in {self.folder}.")
-        values = read_label_ids(path)
+        space = self.dataset.label_space
+        values = read_prediction(path, space, self.palette, raw=self.ids == "raw")
         if record.labels is not None and values.shape != record.labels.shape:
             (height, width), (own_height, own_width) = record.labels.shape, values.shape
             raise UserError(
                 f"'{path}' is {own_height}x{own_width} but the labels of '{record.name}' are "
                 f"{height}x{width}; give label maps of the size of their image."
             )
-        space = self.dataset.label_space
         if self.ids == "raw":
             self._seen |= set(np.unique(values).tolist())
             try:

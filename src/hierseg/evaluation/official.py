@@ -16,8 +16,11 @@ from typing import Any
 
 from hierseg.data import SegmentationDataset
 from hierseg.data.archive import is_file, read_bytes
+from hierseg.data.label_numbers import Palette
+from hierseg.data.reading import is_plain_label_map
 from hierseg.errors import MissingExtraError, UsageError, UserError
 from hierseg.evaluation.formatting import format_percent
+from hierseg.evaluation.label_files import write_plain
 from hierseg.evaluation.result import Evaluation
 
 TOLERANCE = 1e-6
@@ -76,7 +79,10 @@ def require_official(dataset: SegmentationDataset) -> None:
 
 
 def run_official(
-    dataset: SegmentationDataset, predictions: Sequence[Path], on_progress: Progress | None = None
+    dataset: SegmentationDataset,
+    predictions: Sequence[Path],
+    on_progress: Progress | None = None,
+    palette: Palette | None = None,
 ) -> OfficialScores:
     """Run the script on label maps of a split's first images.
 
@@ -85,6 +91,7 @@ def run_official(
         predictions: Label maps in label ids that ``check_label_files`` has passed, in the order of
             the split.
         on_progress: Called with (pairs done, pairs in all).
+        palette: What predictions with a palette of greys hold.
 
     Raises:
         UserError: The script refuses them, with what it said.
@@ -93,7 +100,7 @@ def run_official(
         folder = Path(name)
         truth, instances = _gather_truth(dataset, len(predictions), folder)
         job = {
-            "predictions": [os.path.abspath(path) for path in predictions],  # noqa: PTH100
+            "predictions": _gather_predictions(dataset, predictions, folder, palette),
             "truth": [str(path) for path in truth],
             "instances": instances,
             "out": str(folder / "result.json"),
@@ -127,11 +134,25 @@ def _gather_truth(
     copies = []
     for number, (label, ids) in enumerate(zip(own, beside, strict=True)):
         copy = folder / f"{number:06}_labelIds.png"
-        copy.write_bytes(read_bytes(label))
+        write_plain(label, copy, dataset.label_space, dataset.palette)
         if instances:  # the script finds them by this name
             (folder / f"{number:06}_instanceIds.png").write_bytes(read_bytes(ids))
         copies.append(copy)
     return copies, instances
+
+
+def _gather_predictions(
+    dataset: SegmentationDataset, paths: Sequence[Path], folder: Path, palette: Palette | None
+) -> list[str]:
+    """The label maps, or copies of those that the script would not read as we do."""
+    gathered = []
+    for number, path in enumerate(paths):
+        own = path
+        if not is_plain_label_map(read_bytes(path)):
+            own = folder / f"{number:06}_prediction.png"
+            write_plain(path, own, dataset.label_space, palette)
+        gathered.append(os.path.abspath(own))  # noqa: PTH100
+    return gathered
 
 
 def _run(job: dict[str, Any], count: int, on_progress: Progress | None) -> None:

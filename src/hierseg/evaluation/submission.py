@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 
 from hierseg.data import SegmentationDataset
-from hierseg.data.reading import read_label_ids
+from hierseg.data.label_numbers import Palette
 from hierseg.errors import UsageError, UserError
-from hierseg.evaluation.label_files import LabelFile, check_label_files
+from hierseg.evaluation.label_files import LabelFile, check_label_files, read_prediction
 
 Progress = Callable[[int, int], None]
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: the same maps, the same bytes
@@ -75,6 +75,7 @@ def write_submission(
     dataset: SegmentationDataset,
     files: Sequence[LabelFile],
     on_progress: Progress | None = None,
+    palette: Palette | None = None,
 ) -> int:
     """Check label maps, and write the zip: whole, or not at all.
 
@@ -83,6 +84,8 @@ def write_submission(
         dataset: The split that is submitted.
         files: A label map for each of its images.
         on_progress: Called with (steps done, steps in all).
+        palette: What label maps with a palette of greys hold; None leaves it to which ids there
+            are.
 
     Returns:
         Bytes of the zip.
@@ -101,12 +104,13 @@ def write_submission(
         if on_progress is not None:
             on_progress(done, total)
 
-    check_label_files(files, dataset.label_space, tell)
+    check_label_files(files, dataset.label_space, tell, palette)
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with zipfile.ZipFile(part, "w") as archive:
             for done, file in enumerate(files, len(files) + 1):
-                _, encoded = cv2.imencode(".png", read_label_ids(file.path))
+                ids = read_prediction(file.path, dataset.label_space, palette)
+                _, encoded = cv2.imencode(".png", ids)
                 archive.writestr(_describe(form.place(file.name)), encoded.tobytes())
                 tell(done, total)
         part.replace(out)

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hierseg import data
 from hierseg.data.archive import get_status, open_file
+from hierseg.data.opening import UnsupportedError, open_header
 from hierseg.data.reading import DepthError, as_rgb
 from hierseg.errors import UserError
 
@@ -45,7 +46,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
             raise UnreadableImageError(path, "the file is empty")
         with (
             open_file(path) as file,
-            Image.open(file) as image,
+            open_header(file, path) as image,
         ):  # the header alone: the size is known before the memory is
             check_size(image.height, image.width, max_pixels, path)
         return data.read_image(path)
@@ -61,7 +62,7 @@ def convert_image(image: Image.Image) -> npt.NDArray[np.uint8]:
     """A Pillow image as ``read_image`` would give it: (H, W, 3) uint8 RGB, upright."""
     try:
         return np.array(as_rgb(ImageOps.exif_transpose(image), image.format))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # as above
         raise UnreadableImageError(None, str(error).strip(" .")) from error
 
 
@@ -91,7 +92,7 @@ def _reason(path: Path, error: BaseException) -> str:
         (MemoryError, "too large for the memory of this machine"),
         (EOFError, "the file is truncated"),
     ]
-    if isinstance(error, DepthError):
+    if isinstance(error, DepthError | UnsupportedError):
         return str(error)
     for kind, reason in kinds:
         if isinstance(error, kind):

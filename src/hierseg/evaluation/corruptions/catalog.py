@@ -90,6 +90,7 @@ class CorruptedDataset(SegmentationDataset):
         self.dataset = dataset
         self.corruption, self.severity, self.seed = corruption, severity, seed
         self.boosted_classes, self.label_rule = dataset.boosted_classes, dataset.label_rule
+        self.palette = dataset.palette
         self.statistics, self.note = dataset.statistics, dataset.note
 
     def list_files(self, index: int) -> list[Path]:
