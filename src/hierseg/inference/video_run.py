@@ -34,6 +34,8 @@ from hierseg.inference.video_writing import OverlayVideo
 from hierseg.inference.writers import write_legend, write_picture
 
 Picture = npt.NDArray[np.uint8]
+OVERLAY_MISSING = "overlay_missing"
+"""In what a summary says about the run: why the overlay video ends early, or is not there."""
 
 
 def run_video(
@@ -71,20 +73,23 @@ def run_video(
     with ExitStack() as stack:
         overlay = None
         if "overlay" in settings.save:
-            path = out / f"{video.path.stem}_overlay.mp4"
+            path = out / f"{video.name}_overlay.mp4"
             overlay = stack.enter_context(OverlayVideo(path, video.rate))
         progress = stack.enter_context(RunProgress(video.count(clip), console, "frames"))
         run = _VideoRun(video, out, settings, frames, summary, overlay, progress)
         try:
             run.segment(predictor, clip)
             if overlay is not None:
-                overlay.hold(video.last_index)
+                overlay.hold(round(video.shown_until * video.rate) - 1)
             summary.complete = video.damage is None
         except KeyboardInterrupt:
             raise interrupted_after(len(summary.records), "frames", settings.overwrite) from None
         finally:
             summary.records = dict(sorted(summary.records.items()))
             summary.write(out)
+    if overlay is not None and overlay.failure is not None:
+        summary.about[OVERLAY_MISSING] = overlay.failure
+        summary.write(out)
     if not summary.records:
         raise UserError(f"{_why_nothing(video, summary)}.")
     return summary
@@ -104,7 +109,7 @@ def _prepare(
 ) -> Summary:
     """Make the folders, and take up what an earlier run has done."""
     out.mkdir(parents=True, exist_ok=True)
-    stem = video.path.stem
+    stem = video.name
     described = describe_video_run(predictor, settings, video, clip, frames)
     summary = Summary.open(out, described, settings.overwrite)
     out.joinpath(f"{stem}_frames").mkdir(exist_ok=True)
@@ -136,7 +141,7 @@ def describe_video_run(
 class _Written(NamedTuple):
     """A frame whose files are there, and its overlay where a video of them is made."""
 
-    number: int
+    frame: Frame
     record: ImageRecord
     picture: Picture | None
 
@@ -171,7 +176,7 @@ class _VideoRun:
             decoded.close()
 
     def _name(self, frame: Frame) -> str:
-        return f"{self.video.path.stem}_frames/{frame.index:06d}"
+        return f"{self.video.name}_frames/{frame.index:06d}"
 
     def _source(self, frame: Frame) -> str:
         return f"{self.video.path.name} frame {frame.index:06d}"
@@ -189,7 +194,7 @@ class _VideoRun:
         picture = None
         if self.overlay is not None and labels is not None:
             picture = render_overlay(frame.pixels, labels, self._space)
-        return _Written(frame.index, record, picture)
+        return _Written(frame, record, picture)
 
     def _write_files(self, frame: Frame, prediction: Prediction, seconds: float) -> ImageRecord:
         name = self._name(frame)
@@ -213,7 +218,11 @@ class _VideoRun:
     def _finish(self, written: _Written) -> None:
         self.summary.records[written.record.source] = written.record
         if self.overlay is not None and written.picture is not None:
-            self.overlay.add(written.picture, written.number)
+            frame = written.frame
+            self.overlay.pixel_shape = frame.pixel_shape
+            self.overlay.add(written.picture, round(frame.time * self.video.rate))
+            if self.overlay.failure is not None and not self.save:
+                raise UserError(f"{self.overlay.failure}; leave overlay out of --save.")
         self.progress.advance()
         if time.monotonic() - self._written > SECONDS_BETWEEN_SUMMARIES:
             self.summary.write(self.out)
