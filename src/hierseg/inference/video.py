@@ -123,10 +123,10 @@ class Video:
             check_size(stream.height, stream.width, max_pixels, path)
             rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
             self.rate = choose_rate(rates, times)
-            self.seconds = _duration(container, stream)
             self._pixel_shape = _pixel_shape(stream)
             started = float((stream.start_time or 0) * (stream.time_base or 0))
             self._start = times[0] if times else started
+            self.seconds = _duration(container, stream, self._start)
         self.damage: str | None = None
         self.last_index, self.shown_until = -1, 0.0
 
@@ -175,19 +175,12 @@ class Video:
         try:
             # The size that the file states says nothing of later frames.
             check_size(frame.height, frame.width, self._max_pixels)
-            pixels = frame.to_ndarray(format="rgb24")
+            return _upright(frame, self._pixel_shape)
         except UserError as error:
             self.damage = str(error)
-            return None
         except (self._av.FFmpegError, MemoryError, ValueError) as error:
             self.damage = describe_failure(error)
-            return None
-        stored = frame.side_data.get("DISPLAYMATRIX")
-        if stored is None:
-            return pixels, self._pixel_shape
-        matrix = np.frombuffer(stored, np.int32)
-        shape = 1 / self._pixel_shape if lies_on_its_side(matrix) else self._pixel_shape
-        return turn(pixels, matrix), shape
+        return None
 
     def _decode(self, start: float) -> Generator[_Decoded, None, None]:
         """Decoded frames from one that is not after a time on."""
@@ -254,12 +247,14 @@ class _Decoded(NamedTuple):
     seconds: float
 
 
-def _duration(container: Any, stream: Any) -> float | None:
-    """Seconds of the picture; Matroska's file has those of its longest stream alone."""
+def _duration(container: Any, stream: Any, start: float) -> float | None:
+    """Seconds of the picture; Matroska's file has those of its longest stream alone, counted from
+    zero, wherever that begins.
+    """
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     if container.duration is not None and len(container.streams) == 1:
-        return float(container.duration) / 1e6
+        return max(0.0, float(container.duration) / 1e6 - max(0.0, start))
     return None
 
 
@@ -267,6 +262,17 @@ def _pixel_shape(stream: Any) -> Fraction:
     """The shape of a pixel as it is stored."""
     shape = stream.sample_aspect_ratio
     return Fraction(shape) if shape and SHAPES[0] <= shape <= SHAPES[1] else Fraction(1)
+
+
+def _upright(frame: Any, pixel_shape: Fraction) -> tuple[npt.NDArray[np.uint8], Fraction]:
+    """(H, W, 3) uint8 RGB as the file says that it is to be shown, and the shape of its pixels."""
+    pixels = frame.to_ndarray(format="rgb24")
+    stored = frame.side_data.get("DISPLAYMATRIX")
+    if stored is None:
+        return pixels, pixel_shape
+    matrix = np.frombuffer(stored, np.int32)
+    shape = 1 / pixel_shape if lies_on_its_side(matrix) else pixel_shape
+    return turn(pixels, matrix), shape
 
 
 def lies_on_its_side(matrix: npt.NDArray[np.int32]) -> bool:

@@ -22,6 +22,11 @@ FORMATS = (
 Playlists and scripts (concat, HLS, DASH, SDP, ...) are not among them: what is named as a video
 would have other files read, or the network.
 """
+SOUND_FORMATS = (
+    *("aac", "ac3", "aiff", "amr", "ape", "au", "caf", "dts", "eac3", "flac", "mp3", "tta"),
+    *("w64", "wav", "wv"),
+)
+"""Read as far as to say what they are."""
 STILL = ("attached_pic", "still_image", "timed_thumbnails")
 """What FFmpeg calls streams that are pictures, such as an album's cover."""
 SCANNED_PACKETS = 2000
@@ -60,7 +65,10 @@ def open_container(path: Path) -> Any:
     try:
         return av.open(
             address_of(path),
-            options={"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"},
+            options={
+                "format_whitelist": ",".join(FORMATS + SOUND_FORMATS),
+                "protocol_whitelist": "file",
+            },
             metadata_errors="replace",  # tags may be in any encoding
         )
     except (av.FFmpegError, MemoryError) as error:
@@ -140,8 +148,10 @@ def _why_none(container: Any, moving: Sequence[Any], readable: Sequence[Any]) ->
         return "does not say how large its frames are, as it is damaged; repair or replace it"
     if moving:
         return "is compressed in a way that this build of FFmpeg does not read; convert it to H.264"
+    if container.streams.video and container.streams.audio:
+        return "holds sound and a cover but no video; name a video"
     if container.streams.video:
-        return "holds a cover but no video; name a video"
+        return "holds a still picture but no video; name a video"
     if container.streams.audio:
         return "holds sound but no picture; name a video"
     return "holds no picture; name a video"

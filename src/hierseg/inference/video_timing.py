@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from statistics import median
+from statistics import mean, median_low
 
 LARGEST_RATE = Fraction(240)
 """Frames a second; a slow-motion camera's. Files state any number."""
 USUAL_RATE = Fraction(25)
 """Where a file says nothing, and has no times either."""
-OWN_TICK = 0.95
-"""Share of the frames that must have a tick to themselves for a rate to be the video's."""
 TICKS_PER_FRAME = 1.5
 """So many ticks from a frame to the next, in the middle, are not too many."""
-LONGEST_STEP_BACK = 1.0
+OWN_TICK = 0.95
+"""Share of the frames that must have a tick to themselves for a rate to be the video's."""
+LARGEST_SHIFT = 0.05
+"""Seconds; so near to its tick must a frame be for it to count as there."""
+LONGEST_STEP_BACK = 0.25
 """Seconds; a longer one begins another recording in the same file."""
 
 
 def choose_rate(stated: Iterable[Fraction | None], times: Sequence[float]) -> Fraction:
-    """Frames a second at which a video is shown with few frames repeated or left out.
+    """Frames a second at which a video is shown with few frames repeated, left out or shifted.
 
     A stated rate is taken where the times bear it out. Files also state a clock's ticks (1,000 a
     second), or the mean of a rate that varies; then the step from a frame to the next that stands
@@ -33,14 +35,31 @@ def choose_rate(stated: Iterable[Fraction | None], times: Sequence[float]) -> Fr
     rates = [min(rate, LARGEST_RATE) for rate in stated if rate is not None and rate > 0]
     if len(times) < 2:
         return rates[0] if rates else USUAL_RATE
-    step = median(after - before for before, after in pairwise(times))
-    for rate in rates:
-        ticks = {round((time - times[0]) * rate) for time in times}
-        if step * rate <= TICKS_PER_FRAME and len(ticks) >= OWN_TICK * len(times):
-            return rate
+    step = median_low(after - before for before, after in pairwise(times))
     # Numbers that every encoder takes as a time base.
     exact = Fraction(step).limit_denominator(60_000)
-    return LARGEST_RATE if exact * LARGEST_RATE < 1 else 1 / exact
+    usual = LARGEST_RATE if exact * LARGEST_RATE < 1 else 1 / exact
+    rates = list(dict.fromkeys([*rates, usual]))
+    fitting = [rate for rate in rates if step * rate <= TICKS_PER_FRAME and _fits(rate, times)]
+    if fitting:
+        return min(fitting, key=lambda rate: round(_distance(rate, times), 2))
+    return max(usual, 1 / Fraction(LARGEST_SHIFT).limit_denominator() / 2)
+
+
+def _fits(rate: Fraction, times: Sequence[float]) -> bool:
+    """Whether nearly every frame has a tick of its own near by."""
+    ticks: set[int] = set()
+    for time in times:
+        tick = round((time - times[0]) * rate)
+        if abs(tick / rate - (time - times[0])) <= LARGEST_SHIFT:
+            ticks.add(tick)
+    return len(ticks) >= OWN_TICK * len(times)
+
+
+def _distance(rate: Fraction, times: Sequence[float]) -> float:
+    """How far frames are from their ticks, in ticks, on average."""
+    positions = [(time - times[0]) * float(rate) for time in times]
+    return mean(abs(position - round(position)) for position in positions)
 
 
 class Clock:

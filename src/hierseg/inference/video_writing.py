@@ -110,7 +110,9 @@ class OverlayVideo:
         except (self._av.FFmpegError, MemoryError, OverflowError, ValueError) as error:
             if isinstance(error, OSError):
                 raise
-            self.failure = f"{self.path.name} cannot be encoded ({describe_failure(error)})"
+            width, height = self._size
+            what = f"{self.path.name}: frames of {height}x{width} cannot be encoded"
+            self.failure = f"{what} ({describe_failure(error)})"
 
     def _take(self, picture: npt.NDArray[np.uint8], tick: int) -> None:
         if self._shown is not None and tick > self._shown.tick:
@@ -184,7 +186,9 @@ class OverlayVideo:
         ):
             source = fragments.streams.video[0]
             target = whole.add_stream_from_template(source)
+            start = source.start_time or 0  # fragments begin late, by the frames put in order
             for packet in fragments.demux(source):
-                if packet.dts is not None:
+                if packet.dts is not None and packet.pts is not None:
+                    packet.pts, packet.dts = packet.pts - start, packet.dts - start
                     packet.stream = target
                     whole.mux(packet)
