@@ -24,6 +24,7 @@ from hierseg.inference.video_opening import (
     describe_failure,
     import_av,
     open_container,
+    read_packets,
 )
 from hierseg.inference.video_timing import Clock, choose_rate
 
@@ -217,7 +218,7 @@ class Video:
 
     def _decode_packets(self, container: Any, stream: Any) -> Iterator[Any]:
         try:
-            for packet in container.demux(stream):
+            for packet in read_packets(container, stream):
                 yield from packet.decode()
             return
         except (self._av.FFmpegError, MemoryError) as error:

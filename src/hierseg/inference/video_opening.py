@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,16 @@ def open_container(path: Path) -> Any:
             f"{path} is no video, or is damaged or cut short ({describe_failure(error)}); "
             "repair or replace it."
         ) from error
+
+
+def read_packets(container: Any, streams: Any) -> Iterator[Any]:
+    """Packets of one stream or some, in the file's order, at last an empty one of each."""
+    try:
+        yield from container.demux(streams)
+    except IndexError:
+        # PyAV stumbles at the very end over streams that a file shows only on its way, as MPEG's
+        # may; by then all packets were given.
+        return
 
 
 def describe_failure(error: BaseException) -> str:
@@ -162,7 +172,7 @@ def _scan(container: Any, streams: Sequence[Any]) -> dict[int, _Track]:
     tracks = {stream.index: _Track() for stream in streams}
     packets = size = 0
     try:
-        for packet in container.demux(list(streams)):
+        for packet in read_packets(container, list(streams)):
             track = tracks[packet.stream.index]
             time = packet.dts if packet.pts is None else packet.pts
             packets, size = packets + 1, size + packet.size
