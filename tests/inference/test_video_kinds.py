@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,24 @@ def test_clips_that_begin_late_are_whole(tmp_path: Path, name: str, late: int) -
     assert found == [10, 11, 12, 13, 14]
 
 
+@pytest.mark.parametrize(("skipped", "kept"), [(0, 20), (12, 20), (30, 20)])
+def test_what_an_editor_has_cut_away_is_not_there(tmp_path: Path, skipped: int, kept: int) -> None:
+    """By a list of edits alone, between key frames; numbers and times begin at the first shown."""
+    path = write_clip(tmp_path / "a.mp4", [_count(n) for n in range(50)], 25, keyframes=20)
+    content = bytearray(path.read_bytes())
+    edit = content.index(b"elst") + 12  # how long in ms, from which of 12,800 ticks a second
+    begin = struct.unpack_from(">i", content, edit + 4)[0]
+    struct.pack_into(">Ii", content, edit, kept * 40, begin + skipped * 512)
+    path.write_bytes(content)
+    video = Video(path)
+    expected = [(n, n + skipped) for n in range(kept)]
+    frames = list(video.frames(WHOLE))
+    assert [(frame.index, _read_count(frame.pixels)) for frame in frames] == expected
+    assert video.damage is None
+    part = list(video.frames(Clip(1, 0.2, 0.4)))
+    assert [(frame.index, _read_count(frame.pixels)) for frame in part] == expected[5:10]
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.mov"])
 @pytest.mark.parametrize("attached", [False, True])
 def test_a_cover_is_not_the_video(tmp_path: Path, image: Pixels, name: str, attached: bool) -> None:
@@ -146,8 +165,10 @@ def test_of_two_tracks_the_larger_is_the_video(tmp_path: Path, image: Pixels) ->
     assert next(Video(path).frames(WHOLE)).pixels.shape == image.shape
 
 
-@pytest.mark.parametrize("name", ["drive.mp4", "drive.mkv", "drive.ts"])
-@pytest.mark.parametrize("degrees", [0, 90])
+@pytest.mark.parametrize(
+    ("name", "degrees"),
+    [("drive.mp4", 0), ("drive.mkv", 0), ("drive.ts", 0), ("drive.mp4", 90), ("drive.mkv", 90)],
+)
 def test_pixels_keep_their_shape(
     predictor: Predictor, image: Pixels, tmp_path: Path, name: str, degrees: int
 ) -> None:
@@ -159,8 +180,6 @@ def test_pixels_keep_their_shape(
         if degrees:
             stream.set_display_rotation(degrees)
 
-    if degrees and name == "drive.ts":
-        pytest.skip("MPEG-TS stores no display matrix")
     path = write_clip(tmp_path / name, slide(image, 12), prepare=prepare)
     _run(predictor, Video(path), tmp_path / "out")
     with av.open(str(tmp_path / "out" / "drive_overlay.mp4")) as container:
@@ -199,6 +218,17 @@ def test_an_overlay_that_no_encoder_takes_is_said_and_the_labels_are_there(
         UserError, match=r"32x17000 cannot be encoded .*leave overlay out of --save"
     ):
         run_video(predictor, Video(path), tmp_path / "alone", RunSettings(save=("overlay",)))
+
+
+def test_what_the_encoder_refuses_shows_at_the_first_frame(tmp_path: Path) -> None:
+    from hierseg.inference.video_writing import OverlayVideo
+
+    with OverlayVideo(tmp_path / "a.mp4", Fraction(5)) as overlay:
+        overlay.add(np.zeros((32, 17_000, 3), np.uint8), 0)
+        while overlay._waiting:
+            overlay._waiting.popleft().result()
+        assert overlay.failure is not None
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_disk_that_fails_is_no_fault_of_the_encoder(

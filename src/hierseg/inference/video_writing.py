@@ -162,6 +162,7 @@ class OverlayVideo:
         if codec == "mpeg4":
             self._stream.bit_rate = 8 * self._size[0] * self._size[1]
         self._stream.codec_context.thread_count = 1  # the network has the other cores
+        self._stream.codec_context.open()  # here, so that what it refuses shows at once
 
     def _close(self) -> None:
         if self._encoded == 0:
