@@ -71,6 +71,9 @@ def test_after_a_burst_frames_are_shown_at_their_own_times(
     assert summary.complete
     overlay = tmp_path / "out" / "drive_overlay.mp4"
     _check_shown(overlay, BURST, 0.051)
+    for time, pixels in read_shown(overlay):  # of those that share a tick, the nearest
+        nearest = min(abs(one / 1000 - time) for one in BURST)
+        assert abs(BURST[_read_count(pixels)] / 1000 - time) == pytest.approx(nearest, abs=1e-3)
     assert len(read_clip(overlay)[0]) == 63
 
 

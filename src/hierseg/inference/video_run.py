@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -164,6 +165,7 @@ class _VideoRun:
         each = settings.save if frames else [key for key in settings.save if key != "overlay"]
         self.save, self.batch = list(each), settings.batch
         self._written = time.monotonic()
+        self._shown = (-1, math.inf)  # tick of the last frame given to the overlay, and how far off
 
     def segment(self, predictor: Predictor, clip: Clip) -> None:
         """Segment the frames in order, but for those that are done."""
@@ -218,15 +220,24 @@ class _VideoRun:
     def _finish(self, written: _Written) -> None:
         self.summary.records[written.record.source] = written.record
         if self.overlay is not None and written.picture is not None:
-            frame = written.frame
-            self.overlay.pixel_shape = frame.pixel_shape
-            self.overlay.add(written.picture, round(frame.time * self.video.rate))
-            if self.overlay.failure is not None and not self.save:
-                raise UserError(f"{self.overlay.failure}; leave overlay out of --save.")
+            self._show(self.overlay, written.frame, written.picture)
         self.progress.advance()
         if time.monotonic() - self._written > SECONDS_BETWEEN_SUMMARIES:
             self.summary.write(self.out)
             self._written = time.monotonic()
+
+    def _show(self, overlay: OverlayVideo, frame: Frame, picture: Picture) -> None:
+        """Give a frame to the overlay video, unless one that is nearer to the tick is there."""
+        position = frame.time * float(self.video.rate)
+        tick = round(position)
+        distance = abs(position - tick)
+        if tick == self._shown[0] and distance >= self._shown[1]:
+            return
+        self._shown = tick, distance
+        overlay.pixel_shape = frame.pixel_shape
+        overlay.add(picture, tick)
+        if overlay.failure is not None and not self.save:
+            raise UserError(f"{overlay.failure}; leave overlay out of --save.")
 
     def _skip(self, frame: Frame, reason: str) -> None:
         self.summary.skipped[self._source(frame)] = reason
