@@ -4,7 +4,6 @@ import json
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from PIL import Image
 
 from hierseg.errors import MissingExtraError, UsageError, UserError
 from hierseg.inference import Predictor, RunSettings, Summary
-from hierseg.inference.video import WHOLE, Clip, Video, _upright, is_video
+from hierseg.inference.video import WHOLE, Clip, Video, is_video, turn
 from hierseg.inference.video_run import run_video
 from hierseg.inference.video_writing import OverlayVideo
 from hierseg.labels import LabelSpace
@@ -269,11 +268,38 @@ def test_clips_that_cannot_be_are_refused() -> None:
             Clip(**wrong)  # type: ignore[arg-type]
 
 
-def test_phones_that_film_on_their_side_are_turned() -> None:
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_frames_stand_as_the_display_matrix_says(
+    predictor: Predictor, image: Pixels, tmp_path: Path, degrees: int, mirrored: bool
+) -> None:
+    """Phones film lying on their side, and front cameras mirrored: all eight ways."""
+    path = write_clip(
+        tmp_path / "drive.mp4",
+        [image] * 2,
+        prepare=lambda stream: stream.set_display_rotation(degrees, hflip=mirrored),
+    )
+    expected = np.rot90(image, degrees // 90)
+    expected = expected[:, ::-1] if mirrored else expected
+    _run(predictor, path, tmp_path / "out")
+    shown = read_clip(tmp_path / "out" / "drive_overlay.mp4")[0][0]
+    for found in (next(Video(path).frames(WHOLE)).pixels, shown):
+        assert found.shape == expected.shape
+        assert np.median(np.abs(found.astype(int) - expected)) < 12
+        assert (np.abs(found.astype(int) - expected).max(2) > 60).mean() < 0.1
+
+
+def test_display_matrices_that_turn_by_little_or_nothing_leave_frames_as_they_are() -> None:
     pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    for rotation, quarters in ((0, 0), (90, 1), (-90, 3), (180, 2)):
-        frame = SimpleNamespace(rotation=rotation, to_ndarray=lambda format: pixels)
-        assert np.array_equal(_upright(frame), np.rot90(pixels, quarters))
+    for matrix in (
+        [0] * 9,
+        [60000, 20000, 0, -20000, 60000, 0, 0, 0, 1],
+        [1, 0, 0, 0, 1, 0, 9, 9, 1],
+    ):
+        assert np.array_equal(turn(pixels, np.array(matrix, np.int32)), pixels)
+    most = -(2**31)
+    turned = turn(pixels, np.array([0, most, 0, most, 0, 0, 0, 0, most], np.int32))
+    assert np.array_equal(turned, pixels.swapaxes(0, 1)[::-1, ::-1])
 
 
 def test_videos_are_known_by_their_suffix(tmp_path: Path) -> None:

@@ -109,4 +109,4 @@ def test_sound_beside_the_picture_does_not_say_how_long_that_is() -> None:
     stream = SimpleNamespace(duration=None, time_base=None)
     for streams, seconds in ((1, 6.0), (2, None)):
         container = SimpleNamespace(duration=6_000_000, streams=[stream] * streams)
-        assert _duration(container, stream) == seconds
+        assert _duration(container, stream, 0.0) == seconds

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def open_video(sources: Sequence[str], max_pixels: int) -> Video:
     if len(sources) > 1:
         raise UsageError("a video is segmented by itself; name it alone, one run for each.")
     path = expand_user(sources[0])
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise UsageError(f"{path} does not exist; check the path.")
     return Video(path, max_pixels)
 
@@ -56,26 +57,30 @@ def segment_video(
     clip: Clip,
     frames: bool,
 ) -> int:
-    """Segment a video and say what was made; 0, or 3 where the video is damaged on its way."""
+    """Segment a video and say what was made; 0, or 3 where something is missing of it."""
     from rich.console import Console
 
     from hierseg.inference.run_page import write_run_page
-    from hierseg.inference.video_run import run_video
+    from hierseg.inference.video_run import OVERLAY_MISSING, run_video
 
     console = Console(stderr=True)
     summary = run_video(predictor, video, out, settings, clip, frames, console)
-    made = out / f"{video.path.stem}_frames"
-    if "overlay" in settings.save:
-        made = out / f"{video.path.stem}_overlay.mp4"
+    missing = summary.about.get(OVERLAY_MISSING)
+    made = out / f"{video.name}_overlay.mp4"
+    if "overlay" not in settings.save or not made.exists():
+        made = out / f"{video.name}_frames"
     if frames:
         made = write_run_page(summary, predictor.label_space, out, "Segmented frames")
     print(f"{len(summary.records)} frames segmented: {made.resolve().as_uri()}")
+    if missing is not None:
+        _say(f"{missing}; the other outputs of the frames are there.")
     if video.damage is not None:
-        print(f"hierseg: {video.damage}; what comes before is segmented.", file=sys.stderr)
-        return 3
-    for source, reason in list(summary.skipped.items())[:1]:
-        print(
-            f"hierseg: {len(summary.skipped)} frames were skipped, '{source}' first: {reason}.",
-            file=sys.stderr,
-        )
-    return 3 if summary.skipped else 0
+        _say(f"{video.damage}; what comes before is segmented.")
+    elif summary.skipped:
+        source, reason = next(iter(summary.skipped.items()))
+        _say(f"{len(summary.skipped)} frames were skipped, '{source}' first: {reason}.")
+    return 3 if missing is not None or video.damage is not None or summary.skipped else 0
+
+
+def _say(sentence: str) -> None:
+    print(make_printable(f"hierseg: {sentence}"), file=sys.stderr)

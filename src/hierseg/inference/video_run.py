@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ from hierseg.inference.video_writing import OverlayVideo
 from hierseg.inference.writers import write_legend, write_picture
 
 Picture = npt.NDArray[np.uint8]
+OVERLAY_MISSING = "overlay_missing"
+"""In what a summary says about the run: why the overlay video ends early, or is not there."""
 
 
 def run_video(
@@ -71,20 +74,23 @@ def run_video(
     with ExitStack() as stack:
         overlay = None
         if "overlay" in settings.save:
-            path = out / f"{video.path.stem}_overlay.mp4"
+            path = out / f"{video.name}_overlay.mp4"
             overlay = stack.enter_context(OverlayVideo(path, video.rate))
         progress = stack.enter_context(RunProgress(video.count(clip), console, "frames"))
         run = _VideoRun(video, out, settings, frames, summary, overlay, progress)
         try:
             run.segment(predictor, clip)
             if overlay is not None:
-                overlay.hold(video.last_index)
+                overlay.hold(round(video.shown_until * video.rate) - 1)
             summary.complete = video.damage is None
         except KeyboardInterrupt:
             raise interrupted_after(len(summary.records), "frames", settings.overwrite) from None
         finally:
             summary.records = dict(sorted(summary.records.items()))
             summary.write(out)
+    if overlay is not None and overlay.failure is not None:
+        summary.about[OVERLAY_MISSING] = overlay.failure
+        summary.write(out)
     if not summary.records:
         raise UserError(f"{_why_nothing(video, summary)}.")
     return summary
@@ -104,7 +110,7 @@ def _prepare(
 ) -> Summary:
     """Make the folders, and take up what an earlier run has done."""
     out.mkdir(parents=True, exist_ok=True)
-    stem = video.path.stem
+    stem = video.name
     described = describe_video_run(predictor, settings, video, clip, frames)
     summary = Summary.open(out, described, settings.overwrite)
     out.joinpath(f"{stem}_frames").mkdir(exist_ok=True)
@@ -136,7 +142,7 @@ def describe_video_run(
 class _Written(NamedTuple):
     """A frame whose files are there, and its overlay where a video of them is made."""
 
-    number: int
+    frame: Frame
     record: ImageRecord
     picture: Picture | None
 
@@ -159,6 +165,7 @@ class _VideoRun:
         each = settings.save if frames else [key for key in settings.save if key != "overlay"]
         self.save, self.batch = list(each), settings.batch
         self._written = time.monotonic()
+        self._shown = (-1, math.inf)  # tick of the last frame given to the overlay, and how far off
 
     def segment(self, predictor: Predictor, clip: Clip) -> None:
         """Segment the frames in order, but for those that are done."""
@@ -171,7 +178,7 @@ class _VideoRun:
             decoded.close()
 
     def _name(self, frame: Frame) -> str:
-        return f"{self.video.path.stem}_frames/{frame.index:06d}"
+        return f"{self.video.name}_frames/{frame.index:06d}"
 
     def _source(self, frame: Frame) -> str:
         return f"{self.video.path.name} frame {frame.index:06d}"
@@ -189,7 +196,7 @@ class _VideoRun:
         picture = None
         if self.overlay is not None and labels is not None:
             picture = render_overlay(frame.pixels, labels, self._space)
-        return _Written(frame.index, record, picture)
+        return _Written(frame, record, picture)
 
     def _write_files(self, frame: Frame, prediction: Prediction, seconds: float) -> ImageRecord:
         name = self._name(frame)
@@ -213,11 +220,24 @@ class _VideoRun:
     def _finish(self, written: _Written) -> None:
         self.summary.records[written.record.source] = written.record
         if self.overlay is not None and written.picture is not None:
-            self.overlay.add(written.picture, written.number)
+            self._show(self.overlay, written.frame, written.picture)
         self.progress.advance()
         if time.monotonic() - self._written > SECONDS_BETWEEN_SUMMARIES:
             self.summary.write(self.out)
             self._written = time.monotonic()
+
+    def _show(self, overlay: OverlayVideo, frame: Frame, picture: Picture) -> None:
+        """Give a frame to the overlay video, unless one that is nearer to the tick is there."""
+        position = frame.time * float(self.video.rate)
+        tick = round(position)
+        distance = abs(position - tick)
+        if tick == self._shown[0] and distance >= self._shown[1]:
+            return
+        self._shown = tick, distance
+        overlay.pixel_shape = frame.pixel_shape
+        overlay.add(picture, tick)
+        if overlay.failure is not None and not self.save:
+            raise UserError(f"{overlay.failure}; leave overlay out of --save.")
 
     def _skip(self, frame: Frame, reason: str) -> None:
         self.summary.skipped[self._source(frame)] = reason
