@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from hierseg.checkpoint.foreign import (
     count_tensors,
     list_some,
 )
-from hierseg.config import ModelConfig
+from hierseg.config import Experiment, ModelConfig
 from hierseg.data import Statistics
 from hierseg.errors import UsageError, UserError, make_printable
 from hierseg.labels import LabelSpace
@@ -46,6 +47,11 @@ def check_start(model: ModelConfig) -> None:
     for source in (model.init_trunk, model.weights):
         if source is not None:
             find_weights(source)
+
+
+def start_at_random(experiment: Experiment) -> Experiment:
+    """The experiment, without a look for ImageNet weights."""
+    return replace(experiment, model=replace(experiment.model, pretrained=False))
 
 
 def find_conventions(model: ModelConfig, statistics: Statistics | None) -> dict[str, Any]:
