@@ -138,7 +138,7 @@ def _read_entry(value: Any) -> Entry:
             type(n) is int and 0 <= n < 1 << 60 for n in numbers
         ):
             raise ValueError("a tensor whose shape or place is none")
-    if len(offsets) != 2 or len(shape) > 32:
+    if len(offsets) != 2 or len(shape) > 32 or math.prod(max(n, 1) for n in shape) >= 1 << 60:
         raise ValueError("a tensor whose shape or place is none")
     if math.prod(shape) * _DTYPES[dtype].itemsize != offsets[1] - offsets[0]:
         raise ValueError("a tensor that is not as large as its shape")

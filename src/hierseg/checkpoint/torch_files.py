@@ -81,6 +81,8 @@ def read_torch_file(path: Path) -> Any:
 def _read_zip(opened: OpenFile) -> Any:
     with zipfile.ZipFile(opened.file) as archive:
         members = archive.infolist()
+    if any(member.filename.endswith("/constants.pkl") for member in members):
+        raise RefusedError("a TorchScript program instead of tensors")
     total = 0
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
@@ -95,8 +97,6 @@ def _read_zip(opened: OpenFile) -> Any:
     if len(pickles) != 1:
         raise RefusedError("no single data.pkl, as torch writes it")
     folder = pickles[0].partition("/")[0]
-    if f"{folder}/constants.pkl" in by_name:
-        raise RefusedError("a TorchScript program instead of tensors")
     reader = _ZipReader(opened.file, folder, by_name)
     # Storages are read from the file meanwhile, so that the pickle is taken out of it before.
     size = reader.enter(pickles[0])
@@ -245,6 +245,8 @@ def _view(values: Tensor, offset: Any, size: Any, stride: Any) -> Tensor:
     if len(size) > _MOST_AXES or any(
         type(n) is not int or not 0 <= n < 1 << 60 for n in (offset, *size, *stride)
     ):
+        raise RefusedError("a tensor whose shape is none")
+    if math.prod(max(n, 1) for n in size) >= 1 << 60:
         raise RefusedError("a tensor whose shape is none")
     count = math.prod(size)
     last = sum((n - 1) * step for n, step in zip(size, stride, strict=True))
