@@ -20,7 +20,7 @@ from hierseg.size import SMALLEST_SIDE, Size
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 MOST_SCALES = 16
-SMALLEST_SCALE, LARGEST_SCALE = 1 / 64, 8.0
+SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
 """Beyond them is a slip of the pen: the memory grows by the square of the largest."""
 
 
