@@ -72,8 +72,8 @@ def test_missing_and_unknown_tensors_are_named(checkpoint: Path) -> None:
     tensors["surplus"] = tensors.pop("head.classify.bias")
     _retensor(checkpoint, tensors)
     expected = (
-        r"does not fit its network: 1 tensors are missing \(head\.classify\.bias\) and 1 tensors "
-        r"are unknown \(surplus\)"
+        r"does not fit its network: 1 tensor is missing \(head\.classify\.bias\) and 1 tensor "
+        r"is unknown \(surplus\)"
     )
     with pytest.raises(UserError, match=expected):
         load_model(checkpoint)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -130,10 +133,21 @@ def test_refuses_what_is_no_image(
         ((1.0, float("nan")), "positive numbers"),
         ((1.0, float("inf")), "positive numbers"),
         ((1.0, 0.01), r"scale 0\.01 leaves nothing of an image of 32x40"),
+        ((1.0, 1e9), "positive numbers, from 0.0078125 to 8"),
+        ((1.0, 1e300), "positive numbers, from 0.0078125 to 8"),
+        ((1.0, 1e-300), "positive numbers, from 0.0078125 to 8"),
+        ((1.0, 10**400), "positive numbers"),
+        ((True,), "positive numbers"),
+        (("1",), "positive numbers"),
+        ((None,), "positive numbers"),
+        ("1", "scales are several numbers"),
+        (1.0, "scales are several numbers"),
+        (itertools.count(1), "more than 16 scales are given"),
+        ([1.0 + i / 1e5 for i in range(20_000)], "more than 16 scales are given"),
     ],
 )
 def test_refuses_scales_that_cannot_be(
-    network: SegmentationNetwork, scales: tuple[float, ...], sentence: str
+    network: SegmentationNetwork, scales: Any, sentence: str
 ) -> None:
     with pytest.raises(UsageError, match=sentence):
         network.eval()(torch.rand(1, 3, 32, 40), scales)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from hierseg.errors import UserError
 from hierseg.models import SegmentationNetwork, create_model
 from hierseg.training import WeightAverage
 from hierseg.training.checkpoints import Checkpoints
-from hierseg.training.state import Progress, TrainingState
+from hierseg.training.state import Progress, TrainingState, read_conventions_of
+from support.hostile_pickles import BODIES, write_hostile
 
 
 def _state(network: SegmentationNetwork, progress: Progress | None = None) -> TrainingState:
@@ -99,3 +101,85 @@ def test_a_state_of_another_network_is_one_sentence(
     _, path = saved
     with pytest.raises(UserError, match=r"step-00000006.* does not fit.*--runtime\.out"):
         _restore(_state(create_model("lite0-ocr-hier", 5)), path.parent)
+
+
+_NUMPY = ["MT19937", [0] * 624, 9999, 0, 0.0]
+_WRONG: dict[str, tuple[str, Any]] = {
+    "a text for an epoch": ("progress", {"epoch": "1"}),
+    "a negative step": ("progress", {"step": -5}),
+    "a truth for a step": ("progress", {"step": True}),
+    "a step beyond all": ("progress", {"step": 10**30}),
+    "no number for a sum": ("progress", {"loss_sum": [1.0]}),
+    "an unknown field": ("progress", {"steps": 3}),
+    "no progress": ("progress", 3),
+    "a tensor of another shape": ("network", {"head.classify.bias": torch.zeros(7)}),
+    "no tensor": ("network", {"head.classify.bias": "text"}),
+    "no network": ("network", [1, 2]),
+    "no dict of an optimiser": ("optimiser", []),
+    "a text for a rate": ("optimiser", ("param_groups", 0, "lr", "fast")),
+    "a nest for a rate": ("optimiser", ("param_groups", 0, "lr", [[[]]])),
+    "an endless rate": ("optimiser", ("param_groups", 0, "lr", float("inf"))),
+    "parameters that are none": ("optimiser", ("param_groups", 0, "params", "all")),
+    "a momentum of another shape": ("optimiser", ("state", 0, "momentum_buffer", torch.zeros(9))),
+    "a text for a momentum": ("optimiser", ("state", 0, "momentum_buffer", "text")),
+    "no states": ("optimiser", {"state": 3}),
+    "no generators": ("generators", 5),
+    "a generator that is none": ("generators", [{"torch": 3}]),
+    "a generator beyond its words": ("generators", ("numpy", _NUMPY)),
+    "a generator of large numbers": (
+        "generators",
+        ("numpy", ["MT19937", [2**80] * 624, 1, 0, 0.0]),
+    ),
+    "a text for updates": ("average_updates", "many"),
+    "no average": ("average", None),
+    "a precision that is none": ("precision", {"scale": "large"}),
+    "conventions that are none": ("conventions", 7),
+    "arguments for conventions": ("conventions", {"width": 999}),
+}
+
+
+def _spoil(content: dict[str, Any], part: str, value: Any) -> None:
+    if part == "optimiser" and isinstance(value, tuple):
+        first, place, name, wrong = value
+        content[part][first][place][name] = wrong
+    elif part == "generators" and isinstance(value, tuple):
+        content[part][0][value[0]] = value[1]
+    elif isinstance(value, dict) and isinstance(content[part], dict):
+        content[part] = {**content[part], **value}
+    else:
+        content[part] = value
+
+
+@pytest.fixture(scope="module")
+def other() -> TrainingState:
+    """That of a run which refuses whatever it is given."""
+    return _state(create_model("lite0-ocr-hier", 2).train())
+
+
+@pytest.mark.parametrize("kind", _WRONG)
+def test_a_state_of_other_types_is_one_sentence(
+    kind: str, saved: tuple[TrainingState, Path], other: TrainingState, tmp_path: Path
+) -> None:
+    content = torch.load(saved[1], weights_only=True)
+    _spoil(content, *_WRONG[kind])
+    path = tmp_path / "last.state.pt"
+    torch.save(content, path)
+    found = Checkpoints(tmp_path / "states", 2, path).read()
+    assert found is not None
+    sentence = r"last\.state\.pt .*; start anew with another --runtime\.out"
+    with pytest.raises(UserError, match=sentence):
+        _take_over(other, found[1], found[0])
+
+
+def _take_over(state: TrainingState, content: dict[str, Any], path: Path) -> None:
+    """As a run that is resumed does."""
+    read_conventions_of(content, path)
+    state.restore(content, path)
+
+
+def test_hostile_states_are_said_to_be_damaged(tmp_path: Path) -> None:
+    for kind, body in BODIES.items():
+        file = write_hostile(tmp_path, "zip", body).rename(tmp_path / "last.state.pt")
+        checkpoints = Checkpoints(tmp_path / "states", 2, file, lambda _: None)
+        with pytest.raises(UserError, match=r"start anew with another --runtime\.out"):
+            raise AssertionError(f"{kind}: {checkpoints.read()}")

@@ -10,6 +10,7 @@ import torch
 from hierseg.config import DataConfig, Experiment, LossConfig, OptimConfig
 from hierseg.data import RandAugment, is_description
 from hierseg.errors import UsageError
+from hierseg.models import network as networks
 from hierseg.size import SMALLEST_SIDE
 
 MOST_SEEDS = 2**63
@@ -193,16 +194,17 @@ def _check_loss(loss: LossConfig) -> None:
 
 
 def check_scales(scales: Sequence[float], flag: str) -> None:
-    """Refuse a set of scales that hierarchical fusion cannot run (METHOD section 2)."""
-    shown = " ".join(f"{scale:g}" for scale in scales) or "none"
+    """Refuse a set of scales that no network can run, or hierarchical fusion cannot (METHOD section
+    2).
+    """
+    try:
+        checked = networks.check_scales(scales)
+    except UsageError as error:
+        raise UsageError(f"{flag}: {error}") from error
+    shown = " ".join(f"{scale:g}" for scale in checked)
     refuse_if(
-        1.0 not in scales, f"the scales ({shown}) must include 1; give for example {flag} 0.5 1."
+        1.0 not in checked, f"the scales ({shown}) must include 1; give for example {flag} 0.5 1."
     )
-    refuse_if(
-        not all(0 < scale < math.inf for scale in scales),
-        f"the scales ({shown}) must be above 0; change {flag}.",
-    )
-    refuse_if(len(set(scales)) < len(scales), f"the scales ({shown}) repeat one; change {flag}.")
 
 
 def _check_runtime(experiment: Experiment) -> None:

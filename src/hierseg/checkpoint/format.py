@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from hierseg.checkpoint.raw import describe_stray
+from hierseg.checkpoint.tensor_files import TensorFile, open_tensors
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
+from hierseg.models.network import check_scales
 
 FORMAT_VERSION = 1
 METADATA_KEY = "hierseg"
@@ -126,7 +128,7 @@ def header_from_json(text: str, source: str) -> Header:
             builder=_typed(data, "builder", str),
             arguments=_typed(data, "arguments", dict),
             label_space=LabelSpace.from_dict(_typed(data, "label_space", dict)),
-            scales=tuple(float(scale) for scale in _typed(data, "scales", list)),
+            scales=check_scales(_typed(data, "scales", list)),
             align_corners=_typed(data, "align_corners", bool),
             record=_typed(data, "record", dict),
             extra=_typed(data, "extra", dict),
@@ -158,11 +160,12 @@ def read_header(path: str | Path) -> Header:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"there is no checkpoint at {path}.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata: Mapping[str, str] = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise not_readable(path) from error
+    return header_in(open_file(path))
+
+
+def header_in(opened: TensorFile) -> Header:
+    """The header that a safetensors file holds; UserError where it is no checkpoint of ours."""
+    path, metadata = opened.path, opened.metadata
     if TRUNK_KEY in metadata:
         raise UserError(
             f"{path} holds a trunk alone: train a network from it with --model.init-trunk."
@@ -172,8 +175,19 @@ def read_header(path: str | Path) -> Header:
     return header_from_json(metadata[METADATA_KEY], str(path))
 
 
+def open_file(path: Path) -> TensorFile:
+    """What a safetensors file says of itself; UserError where it is none."""
+    try:
+        return open_tensors(path)
+    except (OSError, ValueError) as error:
+        raise not_readable(path) from error
+
+
 def not_readable(path: Path) -> UserError:
-    """The error for a file that safetensors refuses."""
+    """The error for a file that is no safetensors file, or a damaged one."""
+    stray = describe_stray(path)
+    if stray is not None:
+        return UserError(f"{path} is {stray}.")
     return UserError(f"{path} is damaged or no hierseg checkpoint (.safetensors).")
 
 

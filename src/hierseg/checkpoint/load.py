@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hierseg.checkpoint.foreign import (
     container_of,
+    count_tensors,
+    describe_type,
+    is_alike,
+    list_some,
     load_foreign,
     read_foreign,
     read_foreign_tensors,
     recognise,
     recognise_trunk,
 )
-from hierseg.checkpoint.format import TRUNK_KEY, Header, not_readable, read_header
-from hierseg.errors import UsageError, UserError
-from hierseg.models import CONVENTIONS, SegmentationNetwork, build_network
-from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, check_scales
+from hierseg.checkpoint.format import (
+    TRUNK_KEY,
+    Header,
+    header_in,
+    not_readable,
+    open_file,
+    read_header,
+)
+from hierseg.checkpoint.raw import no_memory
+from hierseg.checkpoint.tensor_files import Entry, TensorFile
+from hierseg.errors import UsageError, UserError, make_printable
+from hierseg.models import CONVENTIONS, SegmentationNetwork, build_network, build_outline
+from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD
 
 DEFAULT_WEIGHTS = "streetlite"
 RUN_CHECKPOINTS = ("best.safetensors", "last.safetensors")
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
 _log = logging.getLogger(__name__)
-# How many tensors an error names before it only counts.
-SHOWN = 10
 
 
 def packaged_weights() -> dict[str, Path]:
@@ -46,7 +57,7 @@ def find_weights(source: str | Path | None = None) -> Path:
             weights, or None for the default ones.
 
     Raises:
-        UserError: There is no such thing.
+        UsageError: There is no such thing.
     """
     packaged = packaged_weights()
     if source is None:
@@ -59,7 +70,7 @@ def find_weights(source: str | Path | None = None) -> Path:
     if str(source) in packaged:
         return packaged[str(source)]
     if not isinstance(source, str | os.PathLike) or not str(source):
-        raise UserError(
+        raise UsageError(
             f"{source!r} names no weights; give a checkpoint file, a run folder, or a name of "
             "packaged weights."
         )
@@ -68,10 +79,16 @@ def find_weights(source: str | Path | None = None) -> Path:
         for name in RUN_CHECKPOINTS:
             if (path / name).is_file():
                 return path / name
-        raise UserError(f"{path} is no run folder: it holds no {' and no '.join(RUN_CHECKPOINTS)}.")
+        raise UsageError(
+            f"{path} is no run folder: it holds no {' and no '.join(RUN_CHECKPOINTS)}."
+        )
     if not path.is_file():
         known = f" (packaged weights: {', '.join(packaged)})" if packaged else ""
-        raise UserError(f"there are no weights '{source}': no file, run folder or name{known}.")
+        near = difflib.get_close_matches(str(source), packaged, n=1)
+        hint = f"; did you mean '{near[0]}'" if near else ""
+        raise UsageError(
+            f"there are no weights '{source}': no file, run folder or name{known}{hint}."
+        )
     return path
 
 
@@ -93,15 +110,12 @@ def load_model(
     if container_of(path) is not None:
         converted = load_foreign(path)
         # A warning, so that it is seen without any setting: what a file is was found out here.
-        _log.warning(converted.remark)
+        _log.warning(make_printable(converted.remark))
         return place_network(converted.network, device)
-    header = read_header(path)
-    network = _build(header, path)
-    tensors = read_tensors(path)
-    expected = network.state_dict()
-    _check_names(path, expected.keys(), tensors.keys())
-    _check_shapes(path, expected, tensors)
-    network.load_state_dict(tensors)
+    opened = open_file(path)
+    header = header_in(opened)
+    network = _build(header, opened)
+    network.load_state_dict(_read(opened))
     network.header = header
     return place_network(network.float().eval(), device)
 
@@ -122,7 +136,7 @@ def read_weights(source: str | Path) -> dict[str, Tensor]:
             read_header(path)  # which refuses what is no checkpoint
         return read_tensors(path)
     tensors, remark = read_foreign_tensors(path)
-    _log.warning(remark)
+    _log.warning(make_printable(remark))
     return tensors
 
 
@@ -160,66 +174,89 @@ def find_statistics(source: str | Path) -> tuple[list[float], list[float]] | Non
         return (list(IMAGENET_MEAN), list(IMAGENET_STD)) if is_network else None
     if is_trunk(path):
         return None
-    network = _build(read_header(path), path)
+    opened = open_file(path)
+    network = _build(header_in(opened), opened)
     return network.mean.flatten().tolist(), network.std.flatten().tolist()
 
 
 def is_trunk(path: Path) -> bool:
     """Whether a file is a trunk that ``hierseg convert`` made of an ImageNet classifier."""
     try:
-        with safe_open(path, framework="pt") as file:
-            return TRUNK_KEY in (file.metadata() or {})
-    except (SafetensorError, OSError):
+        return TRUNK_KEY in open_file(path).metadata
+    except UserError:
         return False
 
 
-def _build(header: Header, path: Path) -> SegmentationNetwork:
-    """The network that a header describes, with random weights."""
+def _build(header: Header, opened: TensorFile) -> SegmentationNetwork:
+    """The network that a header describes, with random weights.
+
+    It is drawn without its numbers first: a file that does not hold them asks for no memory.
+    """
+    path = opened.path
     try:
-        network = build_network(header.builder, header.arguments)
-        network.scales = check_scales(header.scales)
+        outline = build_outline(header.builder, header.arguments)
     except UserError as error:
         raise UserError(f"{path} cannot be loaded: {error}") from error
     except RecursionError as error:  # Arguments nested deeply enough to be read, but not shown.
         raise UserError(f"{path} is damaged: its builder's arguments are no arguments.") from error
-    if network.num_classes != header.label_space.num_classes:
+    if outline.num_classes != header.label_space.num_classes:
         raise UserError(
-            f"{path} is damaged: its network has {network.num_classes} classes, its label space "
+            f"{path} is damaged: its network has {outline.num_classes} classes, its label space "
             f"{header.label_space.num_classes}."
         )
-    if network.align_corners != header.align_corners:
+    if outline.align_corners != header.align_corners:
         raise UserError(f"{path} is damaged: it states align_corners in two ways.")
+    _check_tensors(path, outline.state_dict(), opened.entries)
+    network = build_network(header.builder, header.arguments)
+    network.scales = header.scales
     return network
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; UserError where it cannot be read."""
+    return _read(open_file(path))
+
+
+def _read(opened: TensorFile) -> dict[str, Tensor]:
     try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, AttributeError) as error:
-        raise not_readable(path) from error
+        return opened.read()
+    except MemoryError as error:
+        raise no_memory(opened.path) from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise not_readable(opened.path) from error
 
 
-def _check_names(path: Path, expected: Iterable[str], found: Iterable[str]) -> None:
-    missing = sorted(set(expected) - set(found))
-    surplus = sorted(set(found) - set(expected))
+def _check_tensors(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Entry]) -> None:
+    """UserError unless names, shapes and kinds of numbers are those of the network."""
     parts = [
-        f"{len(names)} tensors are {what} ({', '.join(names[:SHOWN])}"
-        + (", ...)" if len(names) > SHOWN else ")")
-        for what, names in (("missing", missing), ("unknown", surplus))
+        f"{count_tensors(names)} {what} ({list_some(sorted(names))})"
+        for what, names in (
+            ("missing", expected.keys() - found.keys()),
+            ("unknown", found.keys() - expected.keys()),
+        )
         if names
     ]
     if parts:
         raise UserError(f"{path} does not fit its network: {' and '.join(parts)}.")
-
-
-def _check_shapes(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
-    wrong = [name for name in sorted(expected) if expected[name].shape != found[name].shape]
+    wrong = [
+        f"{name} {tuple(found[name].shape)} for {tuple(tensor.shape)}"
+        for name, tensor in sorted(expected.items())
+        if tensor.shape != found[name].shape
+    ]
     if wrong:
-        first = f"{wrong[0]} {tuple(found[wrong[0]].shape)} for {tuple(expected[wrong[0]].shape)}"
         raise UserError(
-            f"{path} does not fit its network: {len(wrong)} tensors have another shape ({first})."
+            f"{path} does not fit its network: {count_tensors(wrong)} of another shape "
+            f"({wrong[0]})."
+        )
+    kinds = [
+        f"{name} {describe_type(found[name].dtype)}"
+        for name, tensor in sorted(expected.items())
+        if not is_alike(tensor.dtype, found[name].dtype)
+    ]
+    if kinds:
+        raise UserError(
+            f"{path} does not fit its network: {count_tensors(kinds)} of another type "
+            f"({list_some(kinds)})."
         )
 
 

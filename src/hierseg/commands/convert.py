@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
 
 OWN_SUFFIX = ".safetensors"
 
@@ -19,6 +19,7 @@ def convert(
     to_published: bool = False,
     labels: str | None = None,
     replace_head: bool = False,
+    ema: bool = False,
 ) -> None:
     """Convert a published checkpoint to hierseg's form: of the original or VPLR, of the HRNet
     authors, of PaddleSeg, or an ImageNet classifier, of which the trunk is taken.
@@ -38,19 +39,23 @@ def convert(
             number of classes if none is given.
         replace_head: Let the layers that classify start anew, with the classes of --labels, for
             further training; all else must fit.
+        ema: Take the moving average of the weights (state_dict_ema and the like) that the file
+            holds beside them.
     """
     if replace_head and labels is None:
         raise UsageError("--replace-head needs the new classes; name them with --labels.")
     if to_published:
         if model is not None or labels is not None:
             raise UsageError("--to-published writes what is there; leave --model and --labels out.")
+        if ema:
+            raise UsageError("--to-published writes what is there; leave --ema out.")
         _publish(file, out)
     else:
-        _convert(file, out, model, labels, replace_head)
+        _convert(file, out, model, labels, replace_head, ema)
 
 
 def _convert(
-    file: Path, out: Path, model: str | None, labels: str | None, replace_head: bool
+    file: Path, out: Path, model: str | None, labels: str | None, replace_head: bool, ema: bool
 ) -> None:
     from hierseg.checkpoint import header_of, save_checkpoint
     from hierseg.checkpoint.foreign import (
@@ -69,7 +74,7 @@ def _convert(
         raise UsageError(f"there is no file {file}; check the path.")
     if model is not None:
         describe_model(model)  # refuses an unknown name before a large file is read
-    weights = read_foreign(file)
+    weights = read_foreign(file, ema)
     if recognise_trunk(weights.tensors) is not None:
         if model is not None or labels is not None:
             raise UsageError(
@@ -78,8 +83,8 @@ def _convert(
             )
         trunk = convert_trunk(weights)
         save_trunk(out, trunk)
-        print(trunk.remark)
-        print(f"train from it with --model.init-trunk {out}")
+        print(make_printable(trunk.remark))
+        print(f"train from it with --model.init-trunk {make_printable(str(out))}")
         return
     choose = None if labels is None else lambda count: find_label_space(labels, count)
     converted = convert_network(weights, model, choose, replace_head)
@@ -87,8 +92,8 @@ def _convert(
     save_checkpoint(
         out, converted.network, header.label_space, record=header.record, extra=header.extra
     )
-    print(converted.remark)
-    print(f"use it as --weights {out}")
+    print(make_printable(converted.remark))
+    print(f"use it as --weights {make_printable(str(out))}")
 
 
 def _publish(file: Path, out: Path) -> None:
@@ -103,11 +108,12 @@ def _publish(file: Path, out: Path) -> None:
 
     if out.suffix == OWN_SUFFIX:
         raise UsageError(f"{out} is named as hierseg's checkpoints are; name it *.pth.")
+    written = make_printable(out.name)
     if is_trunk(file):
         trunk = read_trunk(file)
         publication, form = read_form(trunk.metadata["published"])
         count = write_published(out, trunk.tensors, publication, form, str(file))
-        print(f"{out.name}: {publication}, {count} tensors of the trunk; no classifier.")
+        print(f"{written}: {publication}, {count} tensors of the trunk; no classifier.")
         return
     network = load_model(file)
     header = header_of(network)
@@ -115,12 +121,12 @@ def _publish(file: Path, out: Path) -> None:
         header.builder, header.arguments, header.extra, out, str(file)
     )
     count = write_published(out, network.state_dict(), publication, form, str(file))
-    print(f"{out.name}: {publication}, {count} tensors under their published names.")
+    print(f"{written}: {publication}, {count} tensors under their published names.")
     own = {name: header.arguments[name] for name in STATISTICS if name in header.arguments}
     if own:
         shown = ", ".join(f"{name} {tuple(own[name])}" for name in sorted(own))
         print(
             f"its images are normalised by a {shown}, which that form does not hold: whoever loads "
-            f"{out.name} must set them, or it computes something else.",
+            f"{written} must set them, or it computes something else.",
             file=sys.stderr,
         )

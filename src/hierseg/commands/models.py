@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +26,10 @@ def models(pattern: str = "*", /) -> None:
     names = list_models(pattern)
     weights = {name: path for name, path in packaged_weights().items() if _matches(name, pattern)}
     if not names and not weights:
+        near = difflib.get_close_matches(pattern, [*list_models(), *packaged_weights()], n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
         raise UsageError(
-            f"nothing matches '{pattern}'; `hierseg models` lists networks and weights."
+            f"nothing matches '{pattern}'; {hint}`hierseg models` lists networks and weights."
         )
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -41,6 +44,13 @@ def _matches(name: str, pattern: str) -> bool:
     from fnmatch import fnmatch
 
     return fnmatch(name, pattern)
+
+
+def _show(text: str) -> str:
+    """Text from a file as a cell of a table, in which nothing is taken for markup."""
+    from rich.markup import escape
+
+    return escape(make_printable(text))
 
 
 def _table(*headings: str) -> Any:
@@ -85,8 +95,8 @@ def _table_of_weights(weights: dict[str, Path]) -> Any:
         miou = header.record.get("miou")
         table.add_row(
             name,
-            str(header.record.get("model", header.builder)),
-            f"{header.label_space.num_classes} of {header.label_space.name}",
+            _show(str(header.record.get("model", header.builder))),
+            _show(f"{header.label_space.num_classes} of {header.label_space.name}"),
             " ".join(f"{scale:g}" for scale in header.scales),
             f"{miou:.3f}" if isinstance(miou, float) else "",
             f"{path.stat().st_size / 1e6:.1f} MB",

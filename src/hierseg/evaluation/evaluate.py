@@ -19,6 +19,7 @@ from hierseg.inference.scales import predict_logits
 from hierseg.inference.tiling import Windows, blend
 from hierseg.layers import resize_to
 from hierseg.models import SegmentationNetwork
+from hierseg.models.network import check_scales
 from hierseg.size import SMALLEST_SIDE, Size
 
 
@@ -53,7 +54,7 @@ def evaluate(
             image that cannot be read.
     """
     check_classes(network, dataset)
-    chosen = tuple(network.scales if scales is None else scales)
+    chosen = network.scales if scales is None else check_scales(scales)
     was_training = network.training
     network.to(device).eval()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hierseg.errors import make_printable
 from hierseg.evaluation.formatting import format_percent
 from hierseg.evaluation.result import Evaluation
 
@@ -32,7 +33,7 @@ def format_table(evaluation: Evaluation) -> str:
     ]
     if open_pixels := sum(evaluation.unlabelled):
         lines.append(f"{open_pixels:,} counted pixels are left open by the label maps: wrong")
-    return "\n".join(lines)
+    return "\n".join(map(make_printable, lines))
 
 
 def _how(evaluation: Evaluation) -> str:

@@ -6,7 +6,7 @@ Shapes: K classes, H and W the image's size, h and w its size at a scale.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +157,7 @@ class Predictor:
 
 
 def _check_scales(scales: Any) -> tuple[float, ...]:
-    if isinstance(scales, str) or not isinstance(scales, Iterable):
-        raise UsageError(f"scales are several numbers, not {scales!r:.40}; give (0.5, 1.0), say.")
-    checked = check_scales(tuple(scales))
+    checked = check_scales(scales)
     if 1.0 not in checked:
         raise UsageError(f"the scales {checked} must include 1; give (0.5, 1.0), say.")
     return checked

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -18,6 +19,9 @@ from hierseg.size import SMALLEST_SIDE, Size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+MOST_SCALES = 16
+SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
+"""Beyond them is a slip of the pen: the memory grows by the square of the largest."""
 
 
 class SegmentationNetwork(nn.Module):
@@ -180,13 +184,36 @@ def check_image(image: Tensor) -> None:
         )
 
 
-def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
-    """The scales as floats; UsageError unless they are positive, finite and distinct."""
-    checked = tuple(float(scale) for scale in scales)
-    if not checked:
+def check_scales(scales: Iterable[float]) -> tuple[float, ...]:
+    """The scales as floats, whoever gives them: a user, a recipe, or a checkpoint.
+
+    Raises:
+        UsageError: There are none or more than ``MOST_SCALES``, they are no distinct numbers, or
+            outside of ``SMALLEST_SCALE`` to ``LARGEST_SCALE``.
+    """
+    if isinstance(scales, str | bytes) or not isinstance(scales, Iterable):
+        raise UsageError(f"scales are several numbers, not {scales!r:.40}; give (0.5, 1.0), say.")
+    given = list(islice(scales, MOST_SCALES + 1))  # it may go on for ever
+    if not given:
         raise UsageError("no scale is given; give at least scale 1.")
-    if not all(math.isfinite(scale) and scale > 0 for scale in checked):
-        raise UsageError(f"scales must be positive numbers, not {list(checked)}.")
+    if len(given) > MOST_SCALES:
+        raise UsageError(f"more than {MOST_SCALES} scales are given; give fewer.")
+    checked = tuple(_check_scale(scale) for scale in given)
     if len(set(checked)) < len(checked):
         raise UsageError(f"a scale is given twice in {list(checked)}.")
     return checked
+
+
+def _check_scale(scale: Any) -> float:
+    # numpy's numbers are numbers, and a tensor of one value can be; True and "1" are none.
+    try:
+        is_number = not isinstance(scale, bool | str | bytes) and hasattr(scale, "__float__")
+        number = float(scale) if is_number else math.nan
+    except (TypeError, ValueError, ArithmeticError, RuntimeError):
+        number = math.nan
+    if not SMALLEST_SCALE <= number <= LARGEST_SCALE:
+        raise UsageError(
+            f"scales must be positive numbers, from {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}, not "
+            f"{scale!r:.40}."
+        )
+    return number

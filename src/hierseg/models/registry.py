@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from hierseg.errors import UsageError, UserError
 from hierseg.models.builders import (
@@ -20,8 +21,8 @@ from hierseg.models.builders import (
     build_timm_ocr,
 )
 from hierseg.models.catalog import MODELS, ModelDescription
-from hierseg.models.network import SegmentationNetwork, check_scales
-from hierseg.models.published_names import describe_published
+from hierseg.models.network import MOST_SCALES, SegmentationNetwork, check_scales
+from hierseg.models.published_names import PUBLISHED_NAMES, describe_published
 
 BUILDERS: Mapping[str, Callable[..., SegmentationNetwork]] = {
     "deeplab": build_deeplab,
@@ -37,7 +38,6 @@ CONVENTIONS = ("mean", "std", "align_corners")
 """Arguments of builders that change what a network computes, and none of its tensors."""
 """Arguments of every builder: what RGB in [0, 1] is normalised by, instead of the trunk's own."""
 SMALLEST_STD = 1e-6
-MOST_SCALES = 16
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -50,7 +50,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
 
 def describe_model(name: str) -> ModelDescription:
-    """Builder, arguments and one line for a name; UserError for a name that is none.
+    """Builder, arguments and one line for a name; UsageError for a name that is none.
 
     The original's ``--arch`` names are names too (``published_names``).
     """
@@ -64,9 +64,10 @@ def describe_model(name: str) -> ModelDescription:
     published = describe_published(name)
     if published is not None:
         return published
-    near = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.0)
-    raise UserError(
-        f"there is no network named '{name}'; the nearest is '{near[0]}' (hierseg models lists "
+    known = [*MODELS, *PUBLISHED_NAMES]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    raise UsageError(
+        f"there is no network named '{name:.80}'; the nearest is '{near[0]}' (hierseg models lists "
         "all)."
     )
 
@@ -84,7 +85,7 @@ def create_model(
         overrides: Arguments of the builder instead of the registry's, e.g. ``width=32``.
 
     Raises:
-        UserError: No such name, or arguments that cannot be.
+        UsageError: No such name, or arguments that cannot be.
     """
     description = describe_model(name)
     arguments = {**description.arguments, "num_classes": num_classes, **overrides}
@@ -130,6 +131,23 @@ def build_network(
     network.builder = builder
     network.builder_arguments = checked
     return network
+
+
+def build_outline(builder: str, arguments: Mapping[str, Any]) -> SegmentationNetwork:
+    """``build_network`` on torch's meta device: names and shapes of tensors, and no memory."""
+    with torch.device("meta"), _Unfilled():
+        return build_network(builder, arguments)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves new tensors as they are: on the meta device torch would load its compiler to fill
+    them, which takes longer than all else.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.Tensor.normal_, torch.Tensor.uniform_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def _check_argument(builder: str, name: str, value: Any, kind: Any) -> Any:

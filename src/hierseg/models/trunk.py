@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hierseg.errors import UserError
+from hierseg.errors import UsageError, UserError
 from hierseg.models.pretrained import load_trunk_weights
 
 # What frees a timm backbone from its training size, by the kind of backbone: most need none of it
@@ -118,7 +119,11 @@ def _create_backbone(name: str, finest_stride: int) -> tuple[Any, Mapping[str, A
 
     # Names with a hub prefix ("hf-hub:...") are refused: they would download.
     if ":" in name or not timm.is_model(name):
-        raise UserError(f"timm has no backbone named {name!r}; hierseg models 'timm:*' lists all.")
+        near = difflib.get_close_matches(name, timm.list_models(), n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise UsageError(
+            f"timm has no backbone named {name!r:.80}; {hint}hierseg models 'timm:*' lists all."
+        )
     failure: Exception | None = None
     for flags in _ANY_SIZE_OPTIONS:
         options: dict[str, Any] = {"features_only": True, **flags}

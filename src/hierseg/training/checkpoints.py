@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
 import zipfile
 from collections.abc import Callable, Mapping
@@ -12,7 +11,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 import torch
 
+from hierseg.checkpoint.raw import no_memory, open_checkpoint
 from hierseg.checkpoint.save import synchronise
+from hierseg.checkpoint.torch_files import read_torch_file
 from hierseg.errors import UserError
 from hierseg.training.signals import RunEnded
 
@@ -167,14 +168,16 @@ def _load(name: StateName) -> dict[str, Any] | None:
     """What a file holds; None where it is damaged or unreadable, UserError of another version."""
     try:
         if name.digest is not None:
-            with name.path.open("rb") as file:
+            with open_checkpoint(name.path) as (file, _):
                 if hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS] != name.digest:
                     return None
-        # What is no zip file goes to torch's reader of its older form, which fails in many ways.
+        # Only the form that states are written in.
         if not zipfile.is_zipfile(name.path):
             return None
-        content = torch.load(name.path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError):
+        content = read_torch_file(name.path)
+    except MemoryError as error:
+        raise no_memory(name.path) from error
+    except Exception:  # A damaged file raises whatever its bytes come upon.
         return None
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
         raise UserError(

@@ -34,8 +34,8 @@ from hierseg.training.loading import EpochBatches, build_loader, build_sampler
 from hierseg.training.optimiser import build_optimiser
 from hierseg.training.recomputing import recompute_trunk
 from hierseg.training.schedule import Schedule
-from hierseg.training.starting import find_conventions, start_network
-from hierseg.training.state import TrainingState
+from hierseg.training.starting import find_conventions, start_at_random, start_network
+from hierseg.training.state import TrainingState, read_conventions_of
 from hierseg.training.stepping import Stepper
 from hierseg.training.together import first_of_all, first_on_machine
 
@@ -86,15 +86,15 @@ def prepare_run(
     checkpoints = Checkpoints(folder.states, runtime.keep, folder.state, say)
     with first_of_all(fabric):  # it sets aside what is damaged
         saved = checkpoints.read() if runtime.resume else None
+    # Also refuses what is no state, before anything is taken from it.
+    before = None if saved is None else read_conventions_of(saved[1], saved[0])
     _check_all_found_it(fabric, saved, folder)
     space = data.train.label_space
     statistics = data.train.statistics
-    conventions = (
-        find_conventions(experiment.model, statistics)
-        if saved is None
-        else saved[1].get("conventions")
-    )
-    network = build.build_network(experiment, space, statistics, conventions)
+    conventions = find_conventions(experiment.model, statistics) if saved is None else before
+    # What a checkpoint holds is not looked for elsewhere.
+    drawn = experiment if saved is None else start_at_random(experiment)
+    network = build.build_network(drawn, space, statistics, conventions)
     if saved is None:
         start_network(network, experiment.model, space)
     criterion = build.build_criterion(experiment, space, network.align_corners)

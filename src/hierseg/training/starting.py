@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,16 @@ from hierseg.checkpoint import (
     read_header,
     read_weights,
 )
-from hierseg.checkpoint.foreign import CLASSIFIERS, PUBLISHED_SPACES, container_of, list_some
-from hierseg.config import ModelConfig
+from hierseg.checkpoint.foreign import (
+    CLASSIFIERS,
+    PUBLISHED_SPACES,
+    container_of,
+    count_tensors,
+    list_some,
+)
+from hierseg.config import Experiment, ModelConfig
 from hierseg.data import Statistics
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import UsageError, UserError, make_printable
 from hierseg.labels import LabelSpace
 from hierseg.models import STATISTICS, SegmentationNetwork
 
@@ -40,6 +47,11 @@ def check_start(model: ModelConfig) -> None:
     for source in (model.init_trunk, model.weights):
         if source is not None:
             find_weights(source)
+
+
+def start_at_random(experiment: Experiment) -> Experiment:
+    """The experiment, without a look for ImageNet weights."""
+    return replace(experiment, model=replace(experiment.model, pretrained=False))
 
 
 def find_conventions(model: ModelConfig, statistics: Statistics | None) -> dict[str, Any]:
@@ -89,9 +101,11 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
     found = {name: tensor for name, tensor in found.items() if name not in anew}
     _check_fit(str(source), model, wanted, found)
     if model.replace_head and not anew:
-        print(f"{source} has the classes of {space.name}: nothing starts anew", file=sys.stderr)
+        said = f"{source} has the classes of {space.name}: nothing starts anew"
+        print(make_printable(said), file=sys.stderr)
     if anew:
-        print(f"{len(anew)} tensors start anew: {list_some(sorted(anew))}", file=sys.stderr)
+        tensors = "1 tensor starts" if len(anew) == 1 else f"{len(anew)} tensors start"
+        print(make_printable(f"{tensors} anew: {list_some(sorted(anew))}"), file=sys.stderr)
     for name, tensor in wanted.items():
         if name in found:
             tensor.copy_(found[name])
@@ -133,7 +147,7 @@ def _check_fit(
     unknown = [name for name in found if name not in wanted]
     shapes = [n for n in wanted if n in found and found[n].shape != wanted[n].shape]
     problems = [
-        f"{len(names)} tensors are {what} ({list_some(names)})"
+        f"{count_tensors(names)} {what} ({list_some(names)})"
         for what, names in (
             ("missing", missing),
             ("unknown", unknown),

@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -122,22 +122,105 @@ class TrainingState:
         """
         try:
             self.network.load_state_dict(content["network"])
-            self.optimiser.load_state_dict(content["optimiser"])
-            self.precision.load_state_dict(content["precision"])
+            self._restore_optimiser(content["optimiser"])
+            self._restore_precision(content["precision"])
             if self.average is not None:
                 self.average.network.load_state_dict(content["average"])
-                self.average.updates = content["average_updates"]
-            self.progress = Progress(**content["progress"])
+                self.average.updates = _check_count(content["average_updates"])
+            self.progress = _read_progress(content["progress"])
             if "generators" in content:
                 own = content["generators"]
                 if own_rank() < len(own):
                     _set_generators(own[own_rank()])
             else:
                 torch.set_rng_state(content["random"])
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        except _MISFITS as error:
             raise UserError(
                 f"{path} does not fit this run's network; start anew with another --runtime.out."
             ) from error
+
+    def _restore_optimiser(self, found: dict[str, Any]) -> None:
+        """Torch takes over whatever is there, and would fail at the first step."""
+        own = [dict(group) for group in self.optimiser.param_groups]
+        self.optimiser.load_state_dict(found)
+        for before, after in zip(own, self.optimiser.param_groups, strict=True):
+            for name in before.keys() - {"params"}:
+                if not _is_like(after[name], before[name]):
+                    raise TypeError(name)
+        for parameter, values in self.optimiser.state.items():
+            for value in values.values():
+                is_fit = value is None or _is_number(value)
+                if isinstance(value, torch.Tensor):
+                    is_fit = value.shape == parameter.shape or value.numel() == 1
+                if not is_fit:
+                    raise TypeError("a state of another kind")
+
+    def _restore_precision(self, found: dict[str, Any]) -> None:
+        if not all(_is_number(value) for value in found.values()):
+            raise TypeError("a scale that is no number")
+        self.precision.load_state_dict(found)
+
+
+_MISFITS = (
+    LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError,
+    AssertionError,
+)  # fmt: skip
+"""What comes of a state of another network, or of values of other types in it."""
+_MOST = 1 << 53
+_WORDS = 624
+"""Of the state of a Mersenne twister."""
+
+
+def read_conventions_of(content: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    """What a state says of how its network normalises and resizes; None in an older version's.
+
+    Raises:
+        UserError: What the state holds is of other types than any run writes.
+    """
+    try:
+        _read_progress(content["progress"])
+        found: dict[str, Any] | None = content.get("conventions")
+        if found is None or (isinstance(found, dict) and set(found) <= set(CONVENTIONS)):
+            return found
+    except _MISFITS:
+        pass
+    raise UserError(
+        f"{path} holds what no training state does; start anew with another --runtime.out."
+    )
+
+
+def _read_progress(found: dict[str, Any]) -> Progress:
+    progress = Progress(**found)
+    for entry in fields(Progress):
+        value = getattr(progress, entry.name)
+        if entry.type == "int":
+            _check_count(value)
+        elif not _is_number(value):
+            raise TypeError(entry.name)
+    return progress
+
+
+def _check_count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < _MOST:
+        raise TypeError("no count")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < math.inf
+
+
+def _is_like(found: Any, own: Any) -> bool:
+    """Whether an optimiser's setting is one that stands for another."""
+    if isinstance(own, list | tuple):
+        return (
+            isinstance(found, list | tuple)
+            and len(found) == len(own)
+            and all(map(_is_number, found))
+        )
+    if own is None or isinstance(own, bool):
+        return found is None or isinstance(found, bool)
+    return _is_number(found) if _is_number(own) else isinstance(found, type(own))
 
 
 def _read_generators() -> dict[str, Any]:
@@ -157,6 +240,8 @@ def _set_generators(found: dict[str, Any]) -> None:
     if torch.cuda.is_available() and len(found["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(found["cuda"])
     name, keys, *rest = found["numpy"]
+    if len(keys) != _WORDS or not 0 <= rest[0] <= _WORDS:  # numpy itself would read beyond them
+        raise ValueError("no state of a generator")
     np.random.set_state((name, np.array(keys, np.uint32), *rest))  # noqa: NPY002
     version, words, gauss = found["python"]
     random.setstate((version, tuple(words), gauss))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from hierseg.checkpoint.foreign.paddle import PARAMETER_NAMES, read_paddle, write_paddle
-from hierseg.checkpoint.foreign.stand_ins import RefusedError
+from hierseg.checkpoint.pickles import RefusedError
 
 ARRAYS: dict[str, Any] = {
     "a": np.arange(6, dtype=np.float32).reshape(2, 3),

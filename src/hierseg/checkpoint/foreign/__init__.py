@@ -11,7 +11,12 @@ from hierseg.checkpoint.foreign.converting import (
     read_trunk,
     save_trunk,
 )
-from hierseg.checkpoint.foreign.fitting import list_some
+from hierseg.checkpoint.foreign.fitting import (
+    count_tensors,
+    describe_type,
+    is_alike,
+    list_some,
+)
 from hierseg.checkpoint.foreign.label_spaces import (
     PUBLISHED_SPACES,
     choose_label_space,
@@ -38,7 +43,10 @@ __all__ = [
     "container_of",
     "convert_network",
     "convert_trunk",
+    "count_tensors",
+    "describe_type",
     "find_label_space",
+    "is_alike",
     "list_some",
     "load_foreign",
     "read_foreign",

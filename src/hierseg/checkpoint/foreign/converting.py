@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -23,7 +22,7 @@ from hierseg.checkpoint.foreign.recognition import (
     recognise,
     recognise_trunk,
 )
-from hierseg.checkpoint.format import TRUNK_KEY, not_readable
+from hierseg.checkpoint.format import TRUNK_KEY, not_readable, open_file
 from hierseg.checkpoint.save import describe_network, replacing
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
@@ -184,12 +183,12 @@ def save_trunk(path: Path, trunk: TrunkConversion) -> None:
 def read_trunk(path: Path) -> TrunkConversion:
     """What ``save_trunk`` wrote; UserError where the file is damaged or something else."""
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})[TRUNK_KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        opened = open_file(path)
+        metadata = json.loads(opened.metadata[TRUNK_KEY])
+        tensors = opened.read()
         key, _ = read_form(metadata["published"])
         title = TRUNK_PUBLICATIONS[key].title
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise not_readable(path) from error
     return TrunkConversion(tensors, metadata, f"{path.name}: the trunk of {title}.")
 
@@ -229,5 +228,9 @@ def _remark(
     if fitted.replaced:
         parts.append(f"starting anew are {', '.join(fitted.replaced)}")
     if weights.beside:
-        parts.append(f"no part of the network are {list_some(weights.beside)}")
+        parts.append(f"no part of the network: {list_some(weights.beside)}")
+    if weights.averaged is not None:
+        parts.append(
+            f"its moving average ({weights.averaged}) is left, and `hierseg convert --ema` takes it"
+        )
     return "; ".join(parts) + "."

@@ -37,7 +37,7 @@ def fit_tensors(
     source: str,
     replace_head: bool = False,
 ) -> Fitted:
-    """Translate every tensor, and refuse what is missing, too much, or of another shape.
+    """Translate every tensor, and refuse what is missing, too much, or of another shape or type.
 
     Args:
         tensors: By published name.
@@ -71,12 +71,18 @@ def fit_tensors(
         for own, tensor in fitted.items()
         if tuple(tensor.shape) != expected[own]
     ]
+    kinds = [
+        f"{table.to_published(own) or own} {describe_type(tensor.dtype)}"
+        for own, tensor in fitted.items()
+        if not is_alike(_type_of(own), tensor.dtype)
+    ]
     problems = [
-        f"{_count(names)} {what} ({list_some(names)})"
+        f"{count_tensors(names)} {what} ({list_some(names)})"
         for what, names in (
             ("missing", missing),
             ("unknown", surplus),
             ("of another shape", wrong),
+            ("of another type", kinds),
         )
         if names
     ]
@@ -101,8 +107,30 @@ def complete_tensors(fitted: Fitted, state: Mapping[str, Tensor]) -> dict[str, T
     }
 
 
-def _count(names: Collection[str]) -> str:
+def count_tensors(names: Collection[str]) -> str:
+    """How many there are, with the verb."""
     return "1 tensor is" if len(names) == 1 else f"{len(names)} tensors are"
+
+
+def is_alike(expected: torch.dtype, found: torch.dtype) -> bool:
+    """Whether numbers of one type can stand for those of another: fractions for fractions, and
+    whole numbers for whole numbers.
+    """
+    if expected.is_floating_point:
+        return found.is_floating_point
+    if expected == torch.bool or found == torch.bool:
+        return expected == found
+    return not found.is_floating_point and not found.is_complex
+
+
+def describe_type(dtype: torch.dtype) -> str:
+    """``float32``, say."""
+    return str(dtype).removeprefix("torch.")
+
+
+def _type_of(own: str) -> torch.dtype:
+    """What the networks of publications hold: fractions, but for batch norms' counters."""
+    return torch.int64 if own.endswith(COUNTER) else torch.float32
 
 
 def _show(shape: torch.Size | Shape) -> str:

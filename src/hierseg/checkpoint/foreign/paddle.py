@@ -1,7 +1,7 @@
 """Paddle's weights (``.pdparams``): a pickle of a dict of numpy arrays.
 
-Beside the arrays there may be a dict of strings, ``StructuredToParameterName@@``. The unpickler
-admits arrays of numbers, strings and dicts alone, and runs nothing.
+Beside the arrays there may be a dict of strings, ``StructuredToParameterName@@``. Arrays of
+numbers, strings and dicts alone are read, and nothing is run.
 """
 
 from __future__ import annotations
@@ -9,64 +9,47 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hierseg.checkpoint.foreign.stand_ins import ARRAY_NAMES, Array, RefusedError
+from hierseg.checkpoint.pickles import BoundedStream, PickleReader, RefusedError
+from hierseg.checkpoint.stand_ins import ARRAY_NAMES, CONTAINER_NAMES, Array
 
 PARAMETER_NAMES = "StructuredToParameterName@@"
 PROTOCOL = 4  # Paddle's own
 
 
-class _Admitted:
-    """A callable of ``ARRAY_NAMES`` that no instruction of a pickle can change."""
-
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __call__(self, *arguments: Any) -> Any:
-        return ARRAY_NAMES[self._name](*arguments)
-
-    def __setstate__(self, state: object) -> None:
-        raise RefusedError("a state for a function")
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads numpy arrays, strings and dicts; refuses every other name before it is looked up."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        full = f"{module}.{name}"
-        if full not in ARRAY_NAMES:
-            raise RefusedError(f"the Python object '{full:.60}'")
-        return _Admitted(full)
-
-
-def read_paddle(file: IO[bytes]) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_paddle(file: BinaryIO) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors by name, and the entry of parameter names (empty where there is none).
 
     Raises:
         RefusedError: The pickle holds something else.
         Exception: The pickle is damaged; what it raises then has no bounds.
     """
-    content = _ArrayUnpickler(file).load()
+    size = file.seek(0, 2)
+    file.seek(0)
+    names = {**CONTAINER_NAMES, **ARRAY_NAMES}
+    content = PickleReader(BoundedStream(file, size), names).load()
     if not isinstance(content, dict):
         raise RefusedError("no dict of arrays")
-    names = content.pop(PARAMETER_NAMES, {})
-    if not isinstance(names, dict) or not all(
-        isinstance(text, str) for pair in names.items() for text in pair
+    parameter_names = content.pop(PARAMETER_NAMES, {})
+    if not isinstance(parameter_names, dict) or not all(
+        isinstance(text, str) for pair in parameter_names.items() for text in pair
     ):
         raise RefusedError(f"something else than strings in {PARAMETER_NAMES}")
     tensors: dict[str, Tensor] = {}
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Array):
             raise RefusedError(f"something else than an array ({name!r:.60})")
-        tensors[name] = torch.from_numpy(value.resolve())
-    return tensors, names
+        array = value.resolve()
+        size -= array.nbytes  # several may be made of the same bytes
+        if size < 0:
+            raise RefusedError("arrays that are larger than the file")
+        tensors[name] = torch.from_numpy(array)
+    return tensors, parameter_names
 
 
 def write_paddle(

@@ -106,7 +106,7 @@ def write_published(
         if form.container == "paddle":
             write_paddle(temporary, published, form.parameter_names)
         else:
-            content = {"state_dict": published} if form.nested else published
+            content = {form.entry: published} if form.nested else published
             is_zip = form.container == "zip"
             try:
                 torch.save(content, temporary, _use_new_zipfile_serialization=is_zip)

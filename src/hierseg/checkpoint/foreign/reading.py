@@ -6,26 +6,32 @@ tensors or a UserError.
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from hierseg.checkpoint.foreign.paddle import read_paddle
-from hierseg.checkpoint.foreign.stand_ins import NUMBER_NAMES, RefusedError
-from hierseg.errors import UserError
+from hierseg.checkpoint.pickles import RefusedError
+from hierseg.checkpoint.raw import describe_stray, no_memory, open_checkpoint
+from hierseg.checkpoint.tensor_files import refuse_too_many
+from hierseg.checkpoint.torch_files import LEGACY, ZIP, read_torch_file
+from hierseg.errors import UsageError, UserError
 
 Container = Literal["zip", "legacy", "paddle"]
 
-_ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
-_LEGACY_TORCH = b"l\xfc\x9cF\xf9 j\xa8P\x19"  # the number that torch's older form begins with
-_MODULE, _MODEL = "module.", "model."
+_ENTRIES = ("state_dict", "model_state_dict", "model", "net", "network", "module")
+"""Where files keep a network's tensors beside other things; the first that holds any counts."""
+_AVERAGED = ("state_dict_ema", "model_state_dict_ema", "model_ema", "ema_state_dict", "ema")
+"""Where they keep a moving average of them."""
+_COMPILED, _AVERAGE_COUNT = "_orig_mod.", "n_averaged"
+_PREFIXES = ("module.", _COMPILED, "model.", "net.", "network.")
+"""What data parallel training, torch.compile, the HRNet authors and others put before names."""
+_MODULES = ("model.", "net.", "network.")
+"""Those beside which a module may have tensors that are no part of the network."""
 _KEPT = ("epoch", "arch", "num_classes", "mean_iu")
 _LONGEST_TEXT = 200
 
@@ -36,19 +42,21 @@ class Form:
 
     Attributes:
         container: torch's zip form, its older form, or Paddle's pickle.
-        nested: Whether the tensors stood in an entry ``state_dict``.
+        nested: Whether the tensors stood in an entry of a dict.
         prefix: What every name of the network began with: ``module.``, ``model.``, both or none.
         dtype: The type of all floating-point tensors, as torch names it.
         counters: Whether batch norms had ``num_batches_tracked``, which old ones have not.
         parameter_names: Paddle's second names.
+        entry: The name of that entry.
     """
 
     container: Container = "zip"
     nested: bool = True
-    prefix: str = _MODULE
+    prefix: str = "module."
     dtype: str = "float32"
     counters: bool = True
     parameter_names: Mapping[str, str] = field(default_factory=dict)
+    entry: str = "state_dict"
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,7 @@ class ForeignWeights:
         form: How the file held them.
         about: What it says of itself: epoch, arch, num_classes, mean_iu.
         beside: Names of tensors that are outside of the network by their prefix.
+        averaged: The entry with a moving average of the weights, where it is there and left.
     """
 
     path: Path
@@ -68,93 +77,113 @@ class ForeignWeights:
     form: Form
     about: Mapping[str, Any] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
+    averaged: str | None = None
 
 
 def container_of(path: Path) -> Container | None:
     """What kind of foreign file this is, by its first bytes; None for safetensors and others."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(64)
-            size = file.seek(0, 2)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
+    with open_checkpoint(path) as (file, size):
+        head = file.read(64)
     # A safetensors file begins with the length of its header, which may look like a pickle.
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") + 8 <= size:
         return None
-    if head.startswith(_ZIP):
+    if head.startswith(ZIP):
         return "zip"
     if head.startswith(_PICKLE):
-        return "legacy" if _LEGACY_TORCH in head else "paddle"
+        return "legacy" if LEGACY in head else "paddle"
     return None
 
 
-def read_foreign(path: Path) -> ForeignWeights:
+def read_foreign(path: Path, averaged: bool = False) -> ForeignWeights:
     """Read a checkpoint of torch (either form) or Paddle.
+
+    Args:
+        path: The file.
+        averaged: Take the moving average of the weights that it holds beside them.
 
     Raises:
         UserError: The file is none of them, damaged, or holds more than tensors, numbers, texts and
             plain containers.
+        UsageError: There is no moving average.
     """
     container = container_of(path)
     if container is None:
+        stray = describe_stray(path)
         raise UserError(
-            f"{path} is neither a checkpoint of torch nor of Paddle, or its beginning is damaged."
+            f"{path} is {stray}."
+            if stray
+            else f"{path} is neither a checkpoint of torch nor of Paddle, or its beginning is "
+            "damaged."
         )
+    parameter_names: Mapping[str, str] = {}
     try:
-        content, parameter_names = _load(path, container)
+        if container == "paddle":
+            with open_checkpoint(path) as (file, _):
+                content, parameter_names = read_paddle(file)
+        else:
+            content = read_torch_file(path)
+        if not isinstance(content, dict):
+            raise RefusedError(f"a {type(content).__name__:.40} instead of a dict of tensors")
     except RefusedError as error:
         raise UserError(
             f"{path} is not read, as it holds {error}; nothing was executed."
         ) from error
     except UserError:
         raise
+    except MemoryError as error:
+        raise no_memory(path) from error
     except Exception as error:  # A damaged pickle raises whatever its instructions come upon.
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if found:
-            raise UserError(
-                f"{path} is not read, as it holds the Python object '{found[1]:.60}'; nothing was "
-                "executed."
-            ) from error
         raise UserError(
             f"{path} is damaged or cut short: it cannot be read as a checkpoint."
         ) from error
-    tensors, nested = _find_tensors(path, content)
-    form = Form(container, nested, "", _common_dtype(tensors), parameter_names=parameter_names)
-    return _strip_prefix(ForeignWeights(path, tensors, form, _describe(content)))
+    tensors, entry = _find_tensors(path, content, averaged)
+    form = Form(
+        container,
+        entry is not None,
+        "",
+        _common_dtype(tensors),
+        parameter_names=parameter_names,
+        entry=entry or "state_dict",
+    )
+    left = None if averaged else _find_entry(content, _AVERAGED)
+    return _strip_prefix(ForeignWeights(path, tensors, form, _describe(content), averaged=left))
 
 
-def _load(path: Path, container: Container) -> tuple[dict[Any, Any], Mapping[str, str]]:
-    if container == "paddle":
-        with path.open("rb") as file:
-            return read_paddle(file)
-    names: list[Any] = [(stand_in, name) for name, stand_in in NUMBER_NAMES.items()]
-    with warnings.catch_warnings(), torch.serialization.safe_globals(names):
-        warnings.simplefilter("ignore")  # of torch, on forms that it will stop to write
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(content, dict):
-        raise RefusedError(f"a {type(content).__name__:.40} instead of a dict of tensors")
-    return content, {}
-
-
-def _find_tensors(path: Path, content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], bool]:
-    """The network's tensors in a file's dict, and whether they stood in ``state_dict``."""
-    nested = "state_dict" in content
-    state = content["state_dict"] if nested else content
-    if not isinstance(state, dict):
+def _find_tensors(
+    path: Path, content: Mapping[Any, Any], averaged: bool
+) -> tuple[dict[str, Tensor], str | None]:
+    """The network's tensors in a file's dict, and the entry that they stood in, or None."""
+    average = _find_entry(content, _AVERAGED)
+    entry = average if averaged else _find_entry(content, _ENTRIES)
+    if averaged and entry is None:
+        raise UsageError(f"{path} holds no moving average of its weights; leave --ema out.")
+    tensors = _tensors_of(content if entry is None else content[entry])
+    if not tensors and average is not None:
+        raise UserError(
+            f"{path} holds nothing but a moving average of weights ({average}); take that by "
+            "`hierseg convert --ema`."
+        )
+    if not tensors and "state_dict" in content:
         raise UserError(f"{path} has a 'state_dict' that holds no tensors.")
-    tensors = {
+    if not tensors:
+        raise UserError(f"{path} holds no tensors by name, so it is no checkpoint of a network.")
+    refuse_too_many(path, len(tensors))
+    return tensors, entry
+
+
+def _find_entry(content: Mapping[Any, Any], names: tuple[str, ...]) -> str | None:
+    """The first of these entries that holds tensors by name."""
+    return next((name for name in names if _tensors_of(content.get(name))), None)
+
+
+def _tensors_of(state: Any) -> dict[str, Tensor]:
+    if not isinstance(state, dict):
+        return {}
+    return {
         name: value
         for name, value in state.items()
         if isinstance(name, str) and isinstance(value, Tensor)
     }
-    if not tensors:
-        raise UserError(f"{path} holds no tensors by name, so it is no checkpoint of a network.")
-    for name, tensor in tensors.items():
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex():
-            raise UserError(f"{path} has a tensor that is no plain array of numbers ({name:.80}).")
-        if tensor.device.type == "meta":
-            raise UserError(f"{path} has a tensor without values ({name:.80}).")
-    return tensors, nested
 
 
 def _common_dtype(tensors: Mapping[str, Tensor]) -> str:
@@ -163,26 +192,40 @@ def _common_dtype(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _strip_prefix(weights: ForeignWeights) -> ForeignWeights:
-    """Without ``module.`` (of data parallel training) and ``model.`` (of the HRNet authors').
+    """Without what wrappers put before every name, such as ``module.`` of data parallel training.
 
-    Where some names are behind ``model.``, the others are no part of the network: a loss's class
-    weights for instance.
+    Beside most names behind ``model.``, ``net.`` or ``network.`` the others are no part of the
+    network: a loss's class weights for instance. Torch's averaged models count their updates
+    beside the network.
     """
     tensors, prefix = dict(weights.tensors), ""
     beside: tuple[str, ...] = ()
-    if all(name.startswith(_MODULE) for name in tensors):
-        tensors = {name.removeprefix(_MODULE): tensor for name, tensor in tensors.items()}
-        prefix = _MODULE
-    if any(name.startswith(_MODEL) for name in tensors):
-        beside = tuple(name for name in tensors if not name.startswith(_MODEL))
+    while found := _find_prefix(tensors):
+        beside += tuple(name for name in tensors if not name.startswith(found))
         tensors = {
-            name.removeprefix(_MODEL): tensor
+            name.removeprefix(found): tensor
             for name, tensor in tensors.items()
-            if name.startswith(_MODEL)
+            if name.startswith(found)
         }
-        prefix += _MODEL
+        prefix += found
+    # A part of a network may have been compiled alone.
+    plain = {name.replace(f".{_COMPILED}", "."): tensor for name, tensor in tensors.items()}
+    if len(plain) == len(tensors):
+        tensors = plain
     form = replace(weights.form, prefix=prefix)
     return replace(weights, tensors=tensors, form=form, beside=beside)
+
+
+def _find_prefix(names: Mapping[str, Tensor]) -> str | None:
+    for prefix in _PREFIXES:
+        others = [name for name in names if not name.startswith(prefix)]
+        if (
+            not others
+            or (others == [_AVERAGE_COUNT] and len(names) > 1)
+            or (prefix in _MODULES and 2 * len(others) < len(names))
+        ):
+            return prefix
+    return None
 
 
 def _describe(content: Mapping[Any, Any]) -> dict[str, Any]:

@@ -6,9 +6,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from hierseg.checkpoint.published import (
     HRNET_IMAGENET,
@@ -18,7 +16,8 @@ from hierseg.checkpoint.published import (
     KeyTable,
 )
 from hierseg.errors import UserError
-from hierseg.models import build_network, describe_model
+from hierseg.models import build_outline, describe_model
+from hierseg.models.catalog import MODELS
 from hierseg.models.registry import BUILDERS
 
 Shape = tuple[int, ...]
@@ -82,8 +81,22 @@ class Recognised(NamedTuple):
 
     @property
     def model(self) -> str:
-        """The registry name of the published network."""
-        return PUBLICATIONS[self.publication].model
+        """The registry name of the network; of other widths than any there, builder and widths."""
+        same = [
+            name
+            for name, description in MODELS.items()
+            if description.builder == self.builder
+            and _defaults(self.builder)
+            | description.arguments
+            | PUBLICATIONS[self.publication].arguments
+            == _defaults(self.builder) | self.arguments
+        ]
+        published = PUBLICATIONS[self.publication].model
+        if same:
+            return published if published in same else same[0]
+        stock = _defaults(self.builder) | _stock_arguments(self.publication)
+        own = {name: value for name, value in self.arguments.items() if stock[name] != value}
+        return ", ".join([self.builder, *(f"{name} {value}" for name, value in own.items())])
 
     def expected(self, num_classes: int) -> dict[str, Shape]:
         """Own names and shapes, were the network of so many classes."""
@@ -92,21 +105,9 @@ class Recognised(NamedTuple):
         return own_shapes(self.builder, {**self.arguments, "num_classes": num_classes})
 
 
-class _Unfilled(TorchFunctionMode):
-    """Leaves new tensors as they are: on the meta device torch would load its compiler to fill
-    them, which takes longer than all else.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (Tensor.normal_, Tensor.uniform_):
-            return args[0]
-        return func(*args, **(kwargs or {}))
-
-
 def own_shapes(builder: str, arguments: Mapping[str, Any]) -> dict[str, Shape]:
     """Names and shapes of a network's tensors, without making them."""
-    with torch.device("meta"), _Unfilled():
-        state = build_network(builder, arguments).state_dict()
+    state = build_outline(builder, arguments).state_dict()
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
@@ -139,17 +140,34 @@ def recognise(tensors: Mapping[str, Tensor], source: str, model: str | None = No
     Raises:
         UserError: They are of no published network, or not of ``model``.
     """
+    if model is None:
+        return _recognise(tensors, source, list(PUBLICATIONS))
+    wanted = describe_model(model)
+    keys = [key for key in PUBLICATIONS if describe_model(PUBLICATIONS[key].model) == wanted]
+    if not keys:
+        known = ", ".join(dict.fromkeys(p.model for p in PUBLICATIONS.values()))
+        raise UserError(
+            f"no publication of the network '{model}' is known, so {source} cannot be "
+            f"converted to it; known are {known}."
+        )
+    try:
+        found = _recognise(tensors, source, list(PUBLICATIONS))
+    except UserError:
+        return _recognise(tensors, source, keys, model)
+    if found.publication not in keys:
+        raise UserError(
+            f"{source} is of no published network that hierseg knows by '{model}', but of "
+            f"{found.publication} ({found.model}); leave --model out, or give --model "
+            f"{PUBLICATIONS[found.publication].model}."
+        )
+    return found
+
+
+def _recognise(
+    tensors: Mapping[str, Tensor], source: str, keys: list[str], model: str | None = None
+) -> Recognised:
+    """The one of these publications whose names the most tensors have."""
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    keys = list(PUBLICATIONS)
-    if model is not None:
-        wanted = describe_model(model)
-        keys = [key for key in keys if describe_model(PUBLICATIONS[key].model) == wanted]
-        if not keys:
-            known = ", ".join(dict.fromkeys(p.model for p in PUBLICATIONS.values()))
-            raise UserError(
-                f"no publication of the network '{model}' is known, so {source} cannot be "
-                f"converted to it; known are {known}."
-            )
     best: dict[str, Shape] = {}
     table: KeyTable | None = None
     for candidate in {
@@ -163,10 +181,12 @@ def recognise(tensors: Mapping[str, Tensor], source: str, model: str | None = No
         if len(own) > len(best):
             best, table = own, candidate
     if table is None or len(best) < FEWEST_KNOWN * len(shapes):
+        have = "1 has" if len(best) == 1 else f"{len(best)} have"
+        tensor = "1 tensor" if len(shapes) == 1 else f"{len(shapes)} tensors"
         raise UserError(
             f"{source} is of no published network that hierseg knows"
             + (f" by '{model}'" if model else "")
-            + f": of its {len(shapes)} tensors {len(best)} have a known name."
+            + f": of its {tensor} {have} a known name."
         )
     same_table = [key for key in keys if PUBLICATIONS[key].table is table]
     return _choose(same_table, best, source)

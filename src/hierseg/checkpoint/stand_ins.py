@@ -7,21 +7,18 @@ code; what was kept is checked afterwards, and then becomes an array or a number
 from __future__ import annotations
 
 import math
-import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hierseg.checkpoint.pickles import Admitted, RefusedError, StandIn, check_key
+
 NUMBERS = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
 
 
-class RefusedError(pickle.UnpicklingError):
-    """A pickle asks for something that is no tensor, number, text or plain container."""
-
-
-class Dtype:
+class Dtype(StandIn):
     """Stands for ``numpy.dtype``: the type of numbers."""
 
     __slots__ = ("code", "order")
@@ -43,7 +40,7 @@ class Dtype:
         return np.dtype(self.order + self.code)
 
 
-class Array:
+class Array(StandIn):
     """Stands for ``numpy.ndarray``: keeps shape, type and bytes."""
 
     __slots__ = ("state",)
@@ -100,19 +97,52 @@ def make_bytes(text: object, encoding: object) -> bytes:
         raise RefusedError("text that is no bytes") from error
 
 
-NUMBER_NAMES: Mapping[str, Callable[..., Any]] = {
-    "numpy.dtype": Dtype,
-    "numpy.core.multiarray.scalar": make_number,
-    "numpy._core.multiarray.scalar": make_number,
-    "_codecs.encode": make_bytes,
+def make_dict(items: object = ()) -> dict[str | int, Any]:
+    """Stands for ``collections.OrderedDict`` and ``Counter``: a plain dict, which has an order."""
+    if isinstance(items, dict):
+        return dict(items)
+    if not isinstance(items, list | tuple) or not all(
+        isinstance(pair, list | tuple) and len(pair) == 2 for pair in items
+    ):
+        raise RefusedError("a dict that is none")
+    return {check_key(key): value for key, value in items}
+
+
+def make_tuple(items: object = ()) -> tuple[Any, ...]:
+    """Stands for ``torch.Size`` and ``set``, whose items would be hashed."""
+    if not isinstance(items, list | tuple):
+        raise RefusedError("a series that is none")
+    return tuple(items)
+
+
+def make_device(*words: object) -> str:
+    """Stands for ``torch.device``: where something once was."""
+    return ":".join(str(word) for word in words if isinstance(word, str | int))
+
+
+CONTAINER_NAMES: Mapping[str, Any] = {
+    "collections.OrderedDict": Admitted(make_dict),
+    "collections.Counter": Admitted(make_dict),
+    "builtins.set": Admitted(make_tuple),
+    "__builtin__.set": Admitted(make_tuple),
+    "torch.Size": Admitted(make_tuple),
+    "torch.device": Admitted(make_device),
+}
+"""By the name in the pickle: what stands for a container."""
+
+NUMBER_NAMES: Mapping[str, Any] = {
+    "numpy.dtype": Admitted(Dtype),
+    "numpy.core.multiarray.scalar": Admitted(make_number),
+    "numpy._core.multiarray.scalar": Admitted(make_number),
+    "_codecs.encode": Admitted(make_bytes),
 }
 """By the name in the pickle: what stands for a numpy scalar."""
 
-ARRAY_NAMES: Mapping[str, Callable[..., Any]] = {
-    "numpy.dtype": Dtype,
+ARRAY_NAMES: Mapping[str, Any] = {
+    "numpy.dtype": Admitted(Dtype),
     "numpy.ndarray": Array,
-    "numpy.core.multiarray._reconstruct": make_array,
-    "numpy._core.multiarray._reconstruct": make_array,
-    "_codecs.encode": make_bytes,
+    "numpy.core.multiarray._reconstruct": Admitted(make_array),
+    "numpy._core.multiarray._reconstruct": Admitted(make_array),
+    "_codecs.encode": Admitted(make_bytes),
 }
 """By the name in the pickle: what stands for a numpy array."""
