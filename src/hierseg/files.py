@@ -30,32 +30,53 @@ MOST_VISITS = 100
 2^n paths lead to the last."""
 
 
-def read_text_file(path: Path, what: str = "file") -> str:
+def read_text_file(path: Path, what: str = "file", limit: int = LARGEST_TEXT) -> str:
     """The text of a small file that a user wrote: UTF-8, with or without a byte order mark.
 
     Args:
         path: The file.
         what: What it is called in a sentence, such as "description".
+        limit: Bytes that it may have.
 
     Raises:
         UserError: It is missing, no regular file (a pipe would wait for ever, a device never end),
-            larger than ``LARGEST_TEXT``, or not UTF-8.
+            larger than the limit, or not UTF-8.
     """
     try:
-        # Not to wait where it is a pipe that nobody writes to.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise UserError(f"the {what} '{path}' is no regular file; name one that is.")
-            content = file.read(LARGEST_TEXT + 1)
+        content = read_regular(path, limit)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise UserError(
+                f"the {what} '{path}' has more than {limit >> 20} MB, so it is none; name the "
+                "right file."
+            ) from error
         raise UserError(f"the {what} '{path}' cannot be read: {reason_of(error)}.") from error
-    if len(content) > LARGEST_TEXT:
-        raise UserError(
-            f"the {what} '{path}' has more than {LARGEST_TEXT >> 20} MB, so it is none; name the "
-            "right file."
-        )
+    except ValueError as error:  # a NUL in the name
+        raise UserError(f"the {what} '{path}' is no name of a file; check it.") from error
+    return decode_text(content, path, what)
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The content of a file; OSError where it is a pipe, which would wait for ever, a device, which
+    never ends, or larger than the limit in bytes.
+    """
+    # Not to wait where it is a pipe that nobody writes to.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "a folder", str(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file; name one that is", str(path))
+        # What /proc holds states no size.
+        content = file.read(limit + 1) if status.st_size <= limit else b""
+    if max(len(content), status.st_size) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit >> 20} MB", str(path))
+    return content
+
+
+def decode_text(content: bytes, path: Path, what: str = "file") -> str:
+    """Text in UTF-8, with or without a byte order mark; UserError naming the file for others."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
