@@ -12,6 +12,10 @@ import re
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 _NAME = re.compile(r"[\w .,()/+-]+")
+MALFORMED = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
+"""What reading values raises where a file does not hold what it should, or text of its kind."""
 LONGEST_NAME = 80
 """Characters of a name out of a file that a sentence shows."""
 
@@ -45,6 +49,12 @@ def quote_name(text: object, longest: int = LONGEST_NAME) -> str:
     if isinstance(text, str) and len(text) <= longest and _NAME.fullmatch(text):
         return f"'{text}'"
     return "(not shown)"
+
+
+def shorten(text: object, longest: int = LONGEST_NAME) -> str:
+    """Text of a file that is what it should be, such as a class's name, for a sentence."""
+    shown = str(text)
+    return shown if len(shown) <= longest else f"{shown[:longest]}..."
 
 
 def reason_of(error: OSError) -> str:

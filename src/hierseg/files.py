@@ -30,24 +30,24 @@ MOST_VISITS = 100
 2^n paths lead to the last."""
 
 
-def read_text_file(path: Path, what: str = "file", limit: int = LARGEST_TEXT) -> str:
+def read_text_file(path: Path, what: str = "file", largest: int = LARGEST_TEXT) -> str:
     """The text of a small file that a user wrote: UTF-8, with or without a byte order mark.
 
     Args:
         path: The file.
         what: What it is called in a sentence, such as "description".
-        limit: Bytes that it may have.
+        largest: Bytes that it may have.
 
     Raises:
         UserError: It is missing, no regular file (a pipe would wait for ever, a device never end),
-            larger than the limit, or not UTF-8.
+            larger than it may be, or not UTF-8.
     """
     try:
-        content = read_regular(path, limit)
+        content = read_regular(path, largest)
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise UserError(
-                f"the {what} '{path}' has more than {limit >> 20} MB, so it is none; name the "
+                f"the {what} '{path}' has more than {largest >> 20} MB, so it is none; name the "
                 "right file."
             ) from error
         raise UserError(f"the {what} '{path}' cannot be read: {reason_of(error)}.") from error
@@ -56,9 +56,9 @@ def read_text_file(path: Path, what: str = "file", limit: int = LARGEST_TEXT) ->
     return decode_text(content, path, what)
 
 
-def read_regular(path: Path, limit: int) -> bytes:
+def read_regular(path: Path, largest: int) -> bytes:
     """The content of a file; OSError where it is a pipe, which would wait for ever, a device, which
-    never ends, or larger than the limit in bytes.
+    never ends, or has more bytes than it may.
     """
     # Not to wait where it is a pipe that nobody writes to.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
@@ -69,9 +69,9 @@ def read_regular(path: Path, limit: int) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file; name one that is", str(path))
         # What /proc holds states no size.
-        content = file.read(limit + 1) if status.st_size <= limit else b""
-    if max(len(content), status.st_size) > limit:
-        raise OSError(errno.EFBIG, f"it has more than {limit >> 20} MB", str(path))
+        content = file.read(largest + 1) if status.st_size <= largest else b""
+    if max(len(content), status.st_size) > largest:
+        raise OSError(errno.EFBIG, f"it has more than {largest >> 20} MB", str(path))
     return content
 
 

@@ -7,9 +7,10 @@ which raise OSError as Python's own do, also where an archive is damaged.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -44,13 +45,13 @@ def read_bytes(path: Path) -> bytes:
     return _open(place[0]).read(place[1], path, LARGEST_MEMBER)
 
 
-def read_text(path: Path, what: str = "file", limit: int = LARGEST_TEXT) -> str:
+def read_text(path: Path, what: str = "file", largest: int = LARGEST_TEXT) -> str:
     """As ``hierseg.files.read_text_file``, of a member too."""
     place = _split(path)
     if place is None:
-        return read_text_file(path, what, limit)
+        return read_text_file(path, what, largest)
     try:
-        content = _open(place[0]).read(place[1], path, limit)
+        content = _open(place[0]).read(place[1], path, largest)
     except OSError as error:
         raise UserError(f"the {what} '{path}' cannot be read: {reason_of(error)}.") from error
     return decode_text(content, path, what)
@@ -74,13 +75,13 @@ def get_status(path: Path) -> FileStatus:
 def is_file(path: Path) -> bool:
     """Whether there is such a file or member."""
     place = _split(path)
-    return path.is_file() if place is None else place[1] in _open(place[0]).members
+    return _is_there(path.is_file) if place is None else place[1] in _open(place[0]).members
 
 
 def is_folder(path: Path) -> bool:
     """Whether there is such a folder, on the disk or in an archive; an archive itself is one."""
     place = _split(path)
-    return path.is_dir() if place is None else _open(place[0]).has_folder(place[1])
+    return _is_there(path.is_dir) if place is None else _open(place[0]).has_folder(place[1])
 
 
 def find_files(folder: Path, pattern: str) -> list[Path]:
@@ -117,13 +118,22 @@ def _leads_on(parts: Sequence[str], folders: Sequence[str]) -> bool:
     return len(folders) < len(parts)
 
 
+def _is_there(ask: Callable[[], bool]) -> bool:
+    try:
+        return ask()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # there can be no such file
+            return False
+        raise
+
+
 def _split(path: Path) -> tuple[Path, str] | None:
     """Archive and member of a path that leads through a zip file; None for every other path."""
     text = str(path)
     if ".zip" not in text.lower():
         return None
     for parent in (path, *path.parents):
-        if parent.suffix.lower() == ".zip" and parent.is_file():
+        if parent.suffix.lower() == ".zip" and _is_there(parent.is_file):
             return parent, "" if path == parent else path.relative_to(parent).as_posix()
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from hierseg.errors import UserError
+from hierseg.errors import UserError, quote_name
 
 
 def check_keys(given: Iterable[object], known: Sequence[str], where: str) -> None:
@@ -18,7 +18,8 @@ def check_keys(given: Iterable[object], known: Sequence[str], where: str) -> Non
     """
     for key in given:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
+            shown = quote_name(key)
+            near = difflib.get_close_matches(shown, known, n=1, cutoff=0.0)
             raise UserError(
-                f"{where} has a key '{key}' that is not known; the nearest is '{near[0]}'."
+                f"{where} has a key {shown} that is not known; the nearest is '{near[0]}'."
             )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from hierseg.data.archive import find_files, is_file, read_text
 from hierseg.data.globs import compile_glob
-from hierseg.errors import UserError, quote_name
+from hierseg.errors import UserError, quote_name, shorten
 
 STARS = re.compile(r"\*\*/|\*")
 LARGEST_TABLE = 64 << 20
@@ -56,32 +56,31 @@ def find_pairs(source: Source, root: Path, file: Path) -> list[Pair]:
         return list(_read_csv(root / source.pairs, root))
     images, labels = source.images or "", source.labels
     for pattern in filter(None, (images, labels)):
+        where = f"the pattern '{shorten(pattern)}'"
         if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
             raise UserError(
-                f"'{file}': the pattern '{pattern}' leads out of the data's folder; let root be a "
-                "folder further up."
+                f"'{file}': {where} leads out of the data's folder; let root be a folder further "
+                "up."
             )
         if any("**" in part and part != "**" for part in PurePosixPath(pattern).parts):
             raise UserError(
-                f"'{file}': in the pattern '{pattern}' ** is a whole part of the path, for any "
-                "folders, as in photos/**/*.jpg."
+                f"'{file}': in {where} ** is a whole part of the path, for any folders, as in "
+                "photos/**/*.jpg."
             )
     stars = len(STARS.findall(images))
     if labels is not None and len(STARS.findall(labels)) != stars:
         raise UserError(
-            f"'{file}': images '{images}' and labels '{labels}' need as many stars as each other: "
-            "a star of labels stands for what the same star of images matched."
+            f"'{file}': images '{shorten(images)}' and labels '{shorten(labels)}' need as many "
+            "stars as each other: a star of labels stands for what the same star of images matched."
         )
     try:
         match = compile_glob(images)
     except re.error as error:
-        raise UserError(f"'{file}': the pattern '{images}' cannot be read ({error}).") from error
+        raise UserError(
+            f"'{file}': the pattern '{shorten(images)}' cannot be read ({error})."
+        ) from error
     pairs = []
-    try:
-        found = find_files(root, images)
-    except (ValueError, NotImplementedError) as error:
-        raise UserError(f"'{file}': the pattern '{images}' cannot be read ({error}).") from error
-    for path in found:
+    for path in find_files(root, images):
         matched = match(path.relative_to(root).as_posix())
         parts = list(matched or ())
         label = None if labels is None else root / _fill(labels, parts)

@@ -80,13 +80,13 @@ class Archive:
             raise FileNotFoundError(errno.ENOENT, "no such file in the archive", str(path))
         return info
 
-    def read(self, name: str, path: Path, limit: int) -> bytes:
+    def read(self, name: str, path: Path, largest: int) -> bytes:
         """The content of a member.
 
         Args:
             name: Its name in the archive.
             path: Its whole path, for errors.
-            limit: Bytes that it may have, packed and unpacked.
+            largest: Bytes that it may have, packed and unpacked.
 
         Raises:
             OSError: It is not there, encrypted, too large, damaged, or not what it states.
@@ -96,7 +96,7 @@ class Archive:
             raise OSError(
                 errno.EIO, "the archive is encrypted; unpack it with its password", str(path)
             )
-        if max(info.file_size, info.compress_size) > limit:
+        if max(info.file_size, info.compress_size) > largest:
             raise OSError(errno.EFBIG, "too large a member of an archive", str(path))
         try:
             content = _unpack(info, self._read_packed(info))
