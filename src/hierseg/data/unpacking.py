@@ -23,6 +23,7 @@ LARGEST_MEMBER = 1 << 30
 """Bytes that a member may unpack to: no image has more, an archive made to harm may."""
 LARGEST_DIRECTORY = 64 << 20
 """Bytes of the list of all members: half a million of ordinary names."""
+DAMAGED = "the archive is damaged there"
 LONGEST_NAME = 4096
 """Characters of a member's name; with more it could not be unpacked to any disk."""
 
@@ -54,11 +55,7 @@ class Archive:
         self._lock = threading.Lock()  # the place in the file is one for all threads
         self._file = path.open("rb")
         listed = _list_members(path)
-        self.members = {
-            info.filename: info
-            for info in listed
-            if not info.is_dir() and _can_be_unpacked(info.filename)
-        }
+        self.members = {info.filename: info for info in listed if _can_be_unpacked(info.filename)}
         self._names = sorted(self.members)
 
     def list_below(self, folder: str) -> Iterator[str]:
@@ -100,12 +97,12 @@ class Archive:
             raise OSError(errno.EFBIG, "too large a member of an archive", str(path))
         try:
             content = _unpack(info, self._read_packed(info))
-            if len(content) > info.file_size:
-                raise OSError(errno.EFBIG, "it unpacks to more than its archive states", str(path))
-            if len(content) < info.file_size or zlib.crc32(content) != info.CRC:
-                raise EOFError
-        except _DAMAGE as error:
-            raise OSError(errno.EIO, "the archive is damaged there", str(path)) from error
+        except (*_DAMAGE, OSError) as error:  # OSError without a number, of bzip2
+            raise OSError(errno.EIO, DAMAGED, str(path)) from error
+        if len(content) > info.file_size:
+            raise OSError(errno.EFBIG, "it unpacks to more than its archive states", str(path))
+        if len(content) < info.file_size or zlib.crc32(content) != info.CRC:
+            raise OSError(errno.EIO, DAMAGED, str(path))
         return content
 
     def _read_packed(self, info: zipfile.ZipInfo) -> bytes:
@@ -144,6 +141,7 @@ def _list_members(path: Path) -> list[zipfile.ZipInfo]:
 
 
 def _can_be_unpacked(name: str) -> bool:
+    """Whether it can be the name of a file; a folder's ends in a slash."""
     if len(name) > LONGEST_NAME:
         return False
     return all(part not in ("", ".", "..") for part in name.split("/"))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.data.streets.rendering import check_size, draw_street_instances
-from hierseg.errors import MALFORMED, UsageError, UserError
+from hierseg.errors import MALFORMED, UsageError, UserError, shorten
 from hierseg.files import read_text_file
 from hierseg.size import Size
 
@@ -171,7 +171,7 @@ def _read(record: Path) -> dict[str, Any]:
 
 def _compare(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
     different = [
-        f"{name} {there.get(name)} (not {asked[name]})"
+        f"{name} {shorten(there.get(name))} (not {asked[name]})"
         for name in asked
         if there.get(name) != asked[name]
     ]

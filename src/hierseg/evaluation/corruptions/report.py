@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from hierseg.errors import MALFORMED, UsageError, UserError
+from hierseg.errors import MALFORMED, UsageError, UserError, shorten
 from hierseg.evaluation.corruptions.catalog import CORRUPTIONS, SEVERITIES
 from hierseg.evaluation.formatting import format_percent, none_if_nan
 from hierseg.files import read_text_file
@@ -178,7 +178,7 @@ def _require_same(
     path: Path, there: Mapping[str, Any], wanted: Mapping[str, Any], keys: Iterable[str]
 ) -> None:
     """UsageError where one of these settings differs."""
-    differing = sorted(key for key in keys if there.get(key) != wanted.get(key))
+    differing = sorted(shorten(key) for key in keys if there.get(key) != wanted.get(key))
     if differing:
         raise UsageError(
             f"{path} was measured with other settings ({', '.join(differing)}); remove it, or "
