@@ -11,6 +11,14 @@ import re
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+_NAME = re.compile(r"[\w .,()/+-]+")
+MALFORMED = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
+"""What reading values raises where a file does not hold what it should, or text of its kind."""
+LONGEST_NAME = 80
+"""Characters of a name out of a file that a sentence shows."""
+
 _CURES = {
     errno.EACCES: "permission denied; choose a place that you may read and write",
     errno.EPERM: "permission denied; choose a place that you may read and write",
@@ -31,6 +39,22 @@ def make_printable(text: str) -> str:
     reverse the direction of writing.
     """
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def quote_name(text: object, longest: int = LONGEST_NAME) -> str:
+    """A name out of a file, for a sentence: in quotes if it is short and looks like a name.
+
+    Whatever else stands there is not shown: a wrong file may have been given, with secrets in it.
+    """
+    if isinstance(text, str) and len(text) <= longest and _NAME.fullmatch(text):
+        return f"'{text}'"
+    return "(not shown)"
+
+
+def shorten(text: object, longest: int = LONGEST_NAME) -> str:
+    """Text of a file that is what it should be, such as a class's name, for a sentence."""
+    shown = str(text)
+    return shown if len(shown) <= longest else f"{shown[:longest]}..."
 
 
 def reason_of(error: OSError) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import MALFORMED, UsageError, UserError, make_printable, shorten
 
 IGNORE = 255
 
@@ -55,6 +55,9 @@ class LabelSpace:
     void_raw_id: int = 0
 
     def __post_init__(self) -> None:
+        # Names come from files, and reach terminals, pages and tables.
+        object.__setattr__(self, "name", shorten(make_printable(self.name)))
+        object.__setattr__(self, "names", tuple(make_printable(name) for name in self.names))
         if not len(self.names) == len(self.colors) == len(self.raw_ids):
             raise UserError(
                 f"label space '{self.name}' has {len(self.names)} names, {len(self.colors)} "
@@ -180,8 +183,9 @@ class LabelSpace:
                 ignore=int(data["ignore"]),
                 void_raw_id=int(data["void_raw_id"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            raise UserError(f"the label space is not readable ({error!r}).") from error
+        except MALFORMED as error:  # whose words may quote what stands there
+            reason = f"key {error}" if isinstance(error, KeyError) else type(error).__name__
+            raise UserError(f"the label space is not readable ({reason}).") from error
 
 
 # Cityscapes: 19 evaluated classes of 34 label ids; the licence plate (-1) is 255 in 8-bit files.

@@ -196,8 +196,9 @@ def test_a_csv_that_can_be_no_file_is_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("", "begins with nothing"),
-        ("picture,label\n", "begins with picture,label"),
+        ("", "line 1 does not name the columns"),
+        ("picture,label\n", "line 1 does not name the columns"),
+        ("image,image\n", "line 1 names a column twice"),
         ("image,label\nimg/a/1.png\n", "line 2 has 1 entries"),
         ("image,label\n\nimg/a/1.png,\n", "line 3 has 1 entries"),
         ("image,label\nimg/a/1.png,x.png\nimg/a/1.png,y.png\n", "line 3 names .*second time"),

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import errno
 import io
-import lzma
 import os
-import re
-import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-LARGEST_MEMBER = 1 << 30
-"""Bytes that a member may unpack to: no image has more, an archive made to harm may."""
+from hierseg.data.globs import ANY_FOLDERS, MAGIC, compile_glob, compile_name, split_pattern
+from hierseg.data.unpacking import LARGEST_MEMBER, Archive
+from hierseg.errors import UserError, reason_of
+from hierseg.files import (
+    LARGEST_TEXT,
+    decode_text,
+    read_regular,
+    read_text_file,
+    refuse_unreadable,
+    walk_files,
+)
 
 
 class FileStatus(NamedTuple):
@@ -33,23 +38,23 @@ class FileStatus(NamedTuple):
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file or member."""
+    """The content of a file or member; OSError for those that are no regular file or too large."""
     place = _split(path)
     if place is None:
-        return path.read_bytes()
-    archive = _open(place[0])
-    info = archive.members.get(place[1])
-    if info is None:
-        raise FileNotFoundError(errno.ENOENT, "no such file in the archive", str(path))
-    if info.file_size > LARGEST_MEMBER:
-        raise OSError(errno.EFBIG, "too large a member of an archive", str(path))
+        return read_regular(path, LARGEST_MEMBER)
+    return _open(place[0]).read(place[1], path, LARGEST_MEMBER)
+
+
+def read_text(path: Path, what: str = "file", largest: int = LARGEST_TEXT) -> str:
+    """As ``hierseg.files.read_text_file``, of a member too."""
+    place = _split(path)
+    if place is None:
+        return read_text_file(path, what, largest)
     try:
-        return archive.file.read(info)
-    except (
-        zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError,
-        NotImplementedError,
-    ) as error:  # fmt: skip
-        raise OSError(errno.EIO, "the archive is damaged there", str(path)) from error
+        content = _open(place[0]).read(place[1], path, largest)
+    except OSError as error:
+        raise UserError(f"the {what} '{path}' cannot be read: {reason_of(error)}.") from error
+    return decode_text(content, path, what)
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -63,63 +68,63 @@ def get_status(path: Path) -> FileStatus:
     status = (path if place is None else place[0]).stat()
     if place is None:
         return FileStatus(status.st_size, status.st_mtime_ns)
-    info = _open(place[0]).members.get(place[1])
-    if info is None:
-        raise FileNotFoundError(errno.ENOENT, "no such file in the archive", str(path))
+    info = _open(place[0]).find(place[1], path)
     return FileStatus(info.file_size, status.st_mtime_ns)
 
 
 def is_file(path: Path) -> bool:
     """Whether there is such a file or member."""
     place = _split(path)
-    return path.is_file() if place is None else place[1] in _open(place[0]).members
+    return _is_there(path.is_file) if place is None else place[1] in _open(place[0]).members
 
 
 def is_folder(path: Path) -> bool:
     """Whether there is such a folder, on the disk or in an archive; an archive itself is one."""
     place = _split(path)
-    return path.is_dir() if place is None else place[1] in _open(place[0]).folders
+    return _is_there(path.is_dir) if place is None else _open(place[0]).has_folder(place[1])
 
 
 def find_files(folder: Path, pattern: str) -> list[Path]:
-    """Files below a folder by a glob, sorted: ``*`` within a name, ``**/`` for any folders."""
-    place = _split(folder)
-    if place is None:
-        return sorted(path for path in folder.glob(pattern) if path.is_file())
-    matches = compile_glob(pattern)
-    start = f"{place[1]}/" if place[1] else ""
-    members = _open(place[0]).members
-    return sorted(
-        folder / name[len(start) :]
-        for name in members
-        if name.startswith(start) and matches(name[len(start) :])
-    )
+    """Files below a folder by a glob, sorted: ``*`` within a name, ``**/`` for any folders, also
+    those that are linked.
 
-
-def compile_glob(pattern: str) -> Callable[[str], re.Match[str] | None]:
-    """A function that matches relative paths with ``/``; what each star stood for is a group.
-
-    ``?`` and ``[a-z]`` match as in a shell, and are no groups.
+    Raises:
+        UnreadableFolderError: What is in a folder cannot be listed.
+        OSError: An archive is damaged.
     """
-    parts = []
-    for token in re.findall(r"\*\*/|\*|\?|\[[^\]]+\]|[^*?\[]+|.", pattern):
-        if token == "**/":
-            parts.append("((?:[^/]+/)*)")
-        elif token == "*":
-            parts.append("([^/]*)")
-        elif token == "?":
-            parts.append("[^/]")
-        elif len(token) > 2 and token.startswith("["):
-            parts.append("[^" + token[2:] if token[1] == "!" else token)
-        else:
-            parts.append(re.escape(token))
-    return re.compile("".join(parts)).fullmatch
+    parts = split_pattern(pattern)
+    count = next((n for n, part in enumerate(parts[:-1]) if MAGIC.search(part)), len(parts) - 1)
+    start, left = folder.joinpath(*parts[:count]), parts[count:]
+    if not left or not is_folder(start):
+        return []
+    place = _split(start)
+    matches = compile_glob("/".join(left))
+    if place is not None:
+        names = _open(place[0]).list_below(place[1])
+        below = (name[len(place[1]) :].lstrip("/") for name in names)
+        return [start / name for name in below if matches(name) is not None]
+    skip = len(start.parts)
+    found = walk_files(start, refuse_unreadable, lambda path: _leads_on(left, path.parts[skip:]))
+    return sorted(path for path in found if matches("/".join(path.parts[skip:])) is not None)
 
 
-class _Archive(NamedTuple):
-    file: zipfile.ZipFile
-    members: dict[str, zipfile.ZipInfo]
-    folders: frozenset[str]
+def _leads_on(parts: Sequence[str], folders: Sequence[str]) -> bool:
+    """Whether a file below these folders can match the parts of a pattern."""
+    for part, name in zip(parts[:-1], folders, strict=False):
+        if part == ANY_FOLDERS:
+            return True
+        if compile_name(part)(name) is None:
+            return False
+    return len(folders) < len(parts)
+
+
+def _is_there(ask: Callable[[], bool]) -> bool:
+    try:
+        return ask()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # there can be no such file
+            return False
+        raise
 
 
 def _split(path: Path) -> tuple[Path, str] | None:
@@ -128,28 +133,18 @@ def _split(path: Path) -> tuple[Path, str] | None:
     if ".zip" not in text.lower():
         return None
     for parent in (path, *path.parents):
-        if parent.suffix.lower() == ".zip" and parent.is_file():
+        if parent.suffix.lower() == ".zip" and _is_there(parent.is_file):
             return parent, "" if path == parent else path.relative_to(parent).as_posix()
     return None
 
 
-def _open(archive: Path) -> _Archive:
+def _open(archive: Path) -> Archive:
     # By process: two that share an open file would move each other's place in it. By time: an
     # archive that was replaced is another one.
-    return _open_once(archive, archive.stat().st_mtime_ns, os.getpid())
+    status = archive.stat()
+    return _open_once(archive, (status.st_mtime_ns, status.st_size), os.getpid())
 
 
 @lru_cache(maxsize=16)
-def _open_once(archive: Path, _modified: int, _process: int) -> _Archive:
-    try:
-        file = zipfile.ZipFile(archive)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise OSError(
-            errno.EIO, "damaged, or only a part of the download; fetch it again", str(archive)
-        ) from error
-    members = {info.filename: info for info in file.infolist() if not info.is_dir()}
-    folders = {""}
-    for name in members:
-        parts = name.split("/")[:-1]
-        folders |= {"/".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
-    return _Archive(file, members, frozenset(folders))
+def _open_once(archive: Path, _state: tuple[int, int], _process: int) -> Archive:
+    return Archive(archive)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from hierseg.data.archive import get_status, is_file
+from hierseg.data.archive import find_files, get_status, is_file
 from hierseg.data.auto_records import ENDING, AutoRecord, AutoRecords, read_auto_records
 from hierseg.data.base import SegmentationDataset
 from hierseg.data.options import ExtraRules
@@ -18,7 +18,7 @@ FOLDER = "autolabelled"
 
 def find_auto_records(folder: Path) -> list[AutoRecords]:
     """All records of a folder of auto-labels, by name of their file; none where it has none."""
-    return [read_auto_records(path) for path in sorted(folder.glob(f"[!.]*{ENDING}"))]
+    return [read_auto_records(path) for path in find_files(folder, f"*{ENDING}")]
 
 
 def open_auto_labels(

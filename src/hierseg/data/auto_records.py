@@ -14,13 +14,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hierseg.data.base import Sample
-from hierseg.errors import UserError
+from hierseg.errors import MALFORMED, UserError
+from hierseg.files import read_text_file
 from hierseg.labels import LabelSpace
 
 FORMAT = 1
 BINS = 16
 """Of confidences in a record's histogram: 16 levels of 8 bits each."""
 ENDING = ".jsonl"
+LARGEST_RECORDS = 512 << 20
+"""Bytes of a file of records: those of half a million images."""
 CONFIDENCE = "_prob"
 """What the name of the confidence has more than that of the label map (METHOD section 6)."""
 
@@ -142,8 +145,8 @@ def read_auto_records(path: Path) -> AutoRecords:
         UserError: It is no such file.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
-        lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        text = read_text_file(path, "records of auto-labels", LARGEST_RECORDS)
+        lines = text.split("\n")[:-1]
         found = AutoRecords(path, _read_header(json.loads(lines[0])))
         for line in lines[1:]:
             content = json.loads(line)
@@ -153,7 +156,7 @@ def read_auto_records(path: Path) -> AutoRecords:
                 record = _read_record(content)
                 found.records[record.label] = record
                 found.skipped.pop(record.image, None)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, UserError) as error:
+    except (*MALFORMED, UserError) as error:
         raise UserError(
             f"'{path}' is not readable as records of auto-labels; keep it elsewhere, or, if "
             "`hierseg autolabel` wrote it, remove it and label anew."

@@ -18,9 +18,11 @@ from hierseg.data.reading import (
     read_image,
     read_label_ids,
 )
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import UsageError, UserError, shorten
 from hierseg.labels import LabelSpace, UnknownLabelError
 
+MOST_SHOWN = 20
+"""Names that a sentence lists."""
 ROOT_FLAG = "--root (--data.root in training)"
 
 
@@ -160,7 +162,8 @@ def require_root(name: str, root: Path | None, layout: str) -> Path:
 def require_split(name: str, split: str, splits: Sequence[str]) -> None:
     """UsageError naming the splits there are, if ``split`` is none of them."""
     if split not in splits:
-        raise UsageError(f"{name} has no split '{split}'; it has {', '.join(splits)}.")
+        there = ", ".join(map(shorten, splits[:MOST_SHOWN]))
+        raise UsageError(f"{name} has no split '{split}'; it has {there}.")
 
 
 def require_samples(

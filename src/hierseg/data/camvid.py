@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hierseg.data.archive import find_files
 from hierseg.data.base import (
     Sample,
     SegmentationDataset,
@@ -32,7 +33,7 @@ def open_camvid(
     layout = f"{split}/*.png (or .jpg) and {split}annot/*.png"
     root = require_root(NAME, root, layout)
     # PNG, the original, after JPEG: where both are there it stays.
-    files = [*root.glob(f"{split}/*.jpg"), *root.glob(f"{split}/*.png")]
+    files = [*find_files(root / split, "*.jpg"), *find_files(root / split, "*.png")]
     images = sorted({path.stem: path for path in files}.items())
     labels = root / f"{split}annot"
     if split == "test" and not labels.is_dir():

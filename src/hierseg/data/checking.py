@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from hierseg.data.parallel import Progress, map_in_order
 from hierseg.data.reading import DataError, read_image
 from hierseg.data.split_names import NEEDED, list_splits
 from hierseg.errors import UsageError, UserError
+from hierseg.files import UnreadableFolderError
 from hierseg.labels import UnknownLabelError
 from hierseg.size import SMALLEST_SIDE, Size
 
@@ -124,7 +126,8 @@ def _open_splits(
         except UsageError:
             raise
         except UserError as error:
-            if splits is not None or split in names.needed:
+            is_unlisted = isinstance(error, UnreadableFolderError)  # what is there may be much
+            if splits is not None or split in names.needed or is_unlisted:
                 report.add_problem(str(error))
     return opened
 
@@ -208,6 +211,8 @@ def _find_unclaimed(opened: Sequence[SegmentationDataset]) -> list[str]:
             stem = sample.name.rpartition("/")[2]
             if sample.label is not None and sample.label.name.startswith(stem):
                 places.add((sample.label.parent, sample.label.name.removeprefix(stem)))
-    found = {path for folder, ending in places for path in find_files(folder, f"*{ending}")}
+    found = {
+        path for folder, ending in places for path in find_files(folder, f"*{glob.escape(ending)}")
+    }
     images = {sample.image for dataset in opened for sample in dataset.samples}
     return sorted(str(path) for path in found - claimed - images)

@@ -7,7 +7,7 @@ from typing import Any
 from hierseg.data.keys import check_keys
 from hierseg.data.label_numbers import Palette
 from hierseg.data.label_space_file import make_color
-from hierseg.errors import UserError
+from hierseg.errors import UserError, shorten
 from hierseg.labels import IGNORE, Color, LabelSpace
 
 CLASS_KEYS = ("name", "color", "id", "ids")
@@ -88,7 +88,7 @@ def _read_class(
         entry = {"name": entry}
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise UserError(f"{where}: class {index + 1} has no name; write name: and a text.")
-    place = f"{where}: class {entry['name']:.80}"
+    place = f"{where}: class {shorten(entry['name'])}"
     check_keys(entry, CLASS_KEYS, place)
     color = _color(entry["color"], place) if "color" in entry else make_color(index, count)
     if "id" in entry and "ids" in entry:

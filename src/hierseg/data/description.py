@@ -6,19 +6,17 @@ a description or a UserError.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hierseg.data.base import Statistics
 from hierseg.data.described_classes import read_classes, read_palette
+from hierseg.data.documents import read_document
 from hierseg.data.keys import check_keys
 from hierseg.data.label_numbers import Palette
 from hierseg.data.pairs import NO_SOURCE, Source
-from hierseg.errors import UserError
+from hierseg.errors import UserError, make_printable, shorten
 from hierseg.labels import Color, LabelSpace
 
 KEYS = (
@@ -26,8 +24,6 @@ KEYS = (
     "pairs", "split", "palette",
 )  # fmt: skip
 SOURCE_KEYS = ("images", "labels", "pairs")
-LARGEST_FILE = 1 << 20
-"""Bytes; a description is a page of text."""
 
 Rule = float | tuple[str, ...]
 """A share of the images, or patterns of their names."""
@@ -75,6 +71,7 @@ def read_description(path: Path) -> Description:
     root = given.get("root", ".")
     if not isinstance(name, str) or not isinstance(root, str):
         raise UserError(f"{where}: name and root are texts.")
+    name = make_printable(name)  # results and tables show it
     space, colors = read_classes(given, name, where)
     rules, seed = _read_rules(given.get("split", {}), where)
     splits = _read_splits(given.get("splits", {}), where)
@@ -93,27 +90,13 @@ def read_description(path: Path) -> Description:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        size = path.stat().st_size
-        text = path.read_text(encoding="utf-8") if size <= LARGEST_FILE else ""
-    except FileNotFoundError as error:
-        raise UserError(
-            f"there is no file '{path}'; check --data (--data.name in training)."
-        ) from error
-    except OSError as error:
-        raise UserError(f"'{path}' cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"'{path}' is no text in UTF-8.") from error
-    if size > LARGEST_FILE:
-        raise UserError(f"'{path}' is too large for a description of data.")
-    try:
-        given = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (
-        yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError
-    ) as error:  # fmt: skip
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else getattr(error, "lineno", None)
-        place = f" line {line}" if line else ""
-        raise UserError(f"'{path}'{place} is no YAML or JSON that can be read.") from error
+        given = read_document(path, "description")
+    except UserError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise UserError(
+                f"there is no file '{path}'; check --data (--data.name in training)."
+            ) from error
+        raise
     if not isinstance(given, dict):
         raise UserError(f"'{path}' describes no data; it holds keys such as classes and splits.")
     return given
@@ -124,8 +107,13 @@ def _read_splits(given: Any, where: str) -> dict[str, Source]:
         raise UserError(f"{where}: splits gives, by name, where each split's images are.")
     for name, entry in given.items():
         if entry == {}:
-            raise UserError(f"{where}: split {name} is empty; give images and labels, or pairs.")
-    return {name: _read_source(entry, f"{where}: split {name}") for name, entry in given.items()}
+            raise UserError(
+                f"{where}: split {shorten(name)} is empty; give images and labels, or pairs."
+            )
+    return {
+        name: _read_source(entry, f"{where}: split {shorten(name)}")
+        for name, entry in given.items()
+    }
 
 
 def _read_source(given: Any, where: str) -> Source:
@@ -157,7 +145,8 @@ def _read_rules(given: Any, where: str) -> tuple[dict[str, Rule], int]:
             rules[str(name)] = tuple(rule)
         else:
             raise UserError(
-                f"{where}: split {name} is a share between 0 and 1, or a list of patterns of names."
+                f"{where}: split {shorten(name)} is a share between 0 and 1, or a list of patterns "
+                "of names."
             )
     if "train" in rules:
         raise UserError(f"{where}: split gives train what the others leave; take train out.")

@@ -2,8 +2,8 @@
 
 ``ROOT/images/SPLIT`` and ``ROOT/labels/SPLIT``, folders below them allowed, paired by relative path
 and stem; label maps are one-channel PNG. Or a folder of images alone, at any depth, whose split
-does not matter. The classes come from ``ROOT/labels.json`` or else are given; label maps then hold
-train ids, 0..K-1 and ignore.
+does not matter. Linked folders are followed, hidden ones left out. The classes come from
+``ROOT/labels.json`` or else are given; label maps then hold train ids, 0..K-1 and ignore.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from hierseg.data.archive import find_files, is_folder
 from hierseg.data.base import (
     Sample,
     SegmentationDataset,
@@ -41,11 +42,11 @@ def open_folder(
     root = require_root(NAME, root, layout)
     space = _find_space(root, label_space)
     labels = root / "labels" / split
-    if (root / "images").is_dir():
+    if is_folder(root / "images"):
         images = _named_images(root / "images" / split)
     else:
         images = _named_images(root)
-    if labels.is_dir():
+    if is_folder(labels):
         samples = pair_with_labels(images, lambda name, _: labels / f"{name}.png")
     else:
         samples = [Sample(name, path) for name, path in images]
@@ -55,8 +56,8 @@ def open_folder(
 
 def _named_images(folder: Path) -> list[tuple[str, Path]]:
     named: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
+    for path in sorted(find_files(folder, "**/*")):
+        if path.suffix.lower() in IMAGE_ENDINGS:
             name = path.relative_to(folder).with_suffix("").as_posix()
             if name in named:
                 raise UserError(f"'{named[name]}' and '{path}' have one name; rename one of them.")

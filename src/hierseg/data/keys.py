@@ -5,10 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from hierseg.errors import UserError
-
-SHOWN = 80
-"""Characters of a wrong key that an error shows."""
+from hierseg.errors import UserError, quote_name
 
 
 def check_keys(given: Iterable[object], known: Sequence[str], where: str) -> None:
@@ -21,16 +18,8 @@ def check_keys(given: Iterable[object], known: Sequence[str], where: str) -> Non
     """
     for key in given:
         if key not in known:
-            shown = _show(key)
+            shown = quote_name(key)
             near = difflib.get_close_matches(shown, known, n=1, cutoff=0.0)
             raise UserError(
-                f"{where} has a key '{shown}' that is not known; the nearest is '{near[0]}'."
+                f"{where} has a key {shown} that is not known; the nearest is '{near[0]}'."
             )
-
-
-def _show(key: object) -> str:
-    """A key, cut short."""
-    try:
-        return str(key)[:SHOWN]
-    except ValueError:  # Python does not write out numbers of thousands of digits
-        return "a number"

@@ -7,12 +7,13 @@ then train ids, 255 is ignored, and colours are made.
 from __future__ import annotations
 
 import colorsys
-import json
 from pathlib import Path
 from typing import Any
 
+from hierseg.data.documents import parse_json
 from hierseg.data.keys import check_keys
 from hierseg.errors import UserError
+from hierseg.files import read_text_file
 from hierseg.labels import IGNORE, Color, LabelSpace
 
 KEYS = (
@@ -23,13 +24,11 @@ KEYS = (
 
 def read_label_space(path: Path) -> LabelSpace:
     """The label space in a JSON file; what is left out beside ``names`` has its default."""
-    try:
-        given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(given["names"], list):
-            raise TypeError("names is no list")
-        names = [str(name) for name in given["names"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"'{path}' is no JSON object with a list of class names, names.") from error
+    kind = "JSON object with a list of class names, names"
+    given: Any = parse_json(read_text_file(path, "label space"), path, kind)
+    if not isinstance(given, dict) or not isinstance(given.get("names"), list):
+        raise UserError(f"'{path}' is no {kind}.")
+    names = given["names"]
     check_keys(given, KEYS, f"'{path}'")
     colors = given.get("colors", [])
     if isinstance(colors, list) and any(

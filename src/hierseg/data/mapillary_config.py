@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from hierseg.data.archive import read_bytes
-from hierseg.errors import UserError
+from hierseg.data.archive import read_text
+from hierseg.errors import MALFORMED, UserError
 from hierseg.labels import IGNORE, LabelSpace
 
 
@@ -25,7 +25,13 @@ def read_config(path: Path, name: str) -> LabelSpace:
         UserError: The file is missing or no such configuration.
     """
     try:
-        labels = json.loads(read_bytes(path))["labels"]
+        text = read_text(path, "configuration of the data set")
+    except UserError as error:
+        raise UserError(
+            f"{str(error).rstrip('.')}; it comes with the download and says what the labels are."
+        ) from error
+    try:
+        labels = json.loads(text)["labels"]
         readable = Counter(str(label["readable"]) for label in labels)
         # Where two labels read alike, their full names tell them apart.
         names = [
@@ -34,23 +40,21 @@ def read_config(path: Path, name: str) -> LabelSpace:
         ]
         evaluated = [raw for raw, label in enumerate(labels) if label["evaluate"] is True]
         colors = [(int(r), int(g), int(b)) for r, g, b in (label["color"] for label in labels)]
-    except OSError as error:
-        raise UserError(
-            f"'{path}' cannot be read ({error.strerror}); it comes with the download and says what "
-            "the labels are."
-        ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except MALFORMED as error:
         raise UserError(
             f"'{path}' is not Mapillary's, whose labels have color, readable, name and evaluate."
         ) from error
     ignored = sorted(set(range(len(labels))) - set(evaluated))
     if len(evaluated) > IGNORE:
         raise UserError(f"'{path}' evaluates {len(evaluated)} labels; at most {IGNORE} can be.")
-    return LabelSpace(
-        name=name,
-        names=tuple(names[raw] for raw in evaluated),
-        colors=tuple(colors[raw] for raw in evaluated),
-        raw_ids=tuple(evaluated),
-        ignored_raw_ids=tuple(ignored),
-        void_raw_id=ignored[-1] if ignored else IGNORE,
-    )
+    try:
+        return LabelSpace(
+            name=name,
+            names=tuple(names[raw] for raw in evaluated),
+            colors=tuple(colors[raw] for raw in evaluated),
+            raw_ids=tuple(evaluated),
+            ignored_raw_ids=tuple(ignored),
+            void_raw_id=ignored[-1] if ignored else IGNORE,
+        )
+    except UserError as error:
+        raise UserError(f"'{path}' cannot be used: {error}") from error

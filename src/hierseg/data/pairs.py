@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from hierseg.data.archive import compile_glob, find_files, is_file, read_bytes
-from hierseg.errors import UserError
+from hierseg.data.archive import find_files, is_file, read_text
+from hierseg.data.globs import compile_glob
+from hierseg.errors import UserError, quote_name, shorten
 
 STARS = re.compile(r"\*\*/|\*")
+LARGEST_TABLE = 64 << 20
+"""Bytes of a csv of pairs: some 400,000 of them."""
+LONGEST_PATH = 200
+"""Characters of a path in a csv that a sentence shows."""
 
 
 class Source(NamedTuple):
@@ -51,34 +56,33 @@ def find_pairs(source: Source, root: Path, file: Path) -> list[Pair]:
         return list(_read_csv(root / source.pairs, root))
     images, labels = source.images or "", source.labels
     for pattern in filter(None, (images, labels)):
+        where = f"the pattern '{shorten(pattern)}'"
         if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
             raise UserError(
-                f"'{file}': the pattern '{pattern}' leads out of the data's folder; let root be a "
-                "folder further up."
+                f"'{file}': {where} leads out of the data's folder; let root be a folder further "
+                "up."
             )
         if any("**" in part and part != "**" for part in PurePosixPath(pattern).parts):
             raise UserError(
-                f"'{file}': in the pattern '{pattern}' ** is a whole part of the path, for any "
-                "folders, as in photos/**/*.jpg."
+                f"'{file}': in {where} ** is a whole part of the path, for any folders, as in "
+                "photos/**/*.jpg."
             )
     stars = len(STARS.findall(images))
     if labels is not None and len(STARS.findall(labels)) != stars:
         raise UserError(
-            f"'{file}': images '{images}' and labels '{labels}' need as many stars as each other: "
-            "a star of labels stands for what the same star of images matched."
+            f"'{file}': images '{shorten(images)}' and labels '{shorten(labels)}' need as many "
+            "stars as each other: a star of labels stands for what the same star of images matched."
         )
     try:
         match = compile_glob(images)
     except re.error as error:
-        raise UserError(f"'{file}': the pattern '{images}' cannot be read ({error}).") from error
+        raise UserError(
+            f"'{file}': the pattern '{shorten(images)}' cannot be read ({error})."
+        ) from error
     pairs = []
-    try:
-        found = find_files(root, images)
-    except (ValueError, NotImplementedError) as error:
-        raise UserError(f"'{file}': the pattern '{images}' cannot be read ({error}).") from error
-    for path in found:
+    for path in find_files(root, images):
         matched = match(path.relative_to(root).as_posix())
-        parts = [] if matched is None else [part or "" for part in matched.groups()]
+        parts = list(matched or ())
         label = None if labels is None else root / _fill(labels, parts)
         pairs.append(Pair(_name(path, root, parts), path, label))
     return _require_one_name(pairs, file)
@@ -108,28 +112,29 @@ def _require_one_name(pairs: list[Pair], file: Path) -> list[Pair]:
 
 
 def _read_csv(path: Path, root: Path) -> Iterator[Pair]:
-    try:
-        text = read_bytes(path).decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"'{path}' cannot be read ({error.strerror}); check pairs.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"'{path}' is no text in UTF-8; save it as csv in UTF-8.") from error
-    except ValueError as error:  # of the path, which no file can have
-        raise UserError(f"pairs {str(path)!r} is no name of a file; check pairs.") from error
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = csv.reader(io.StringIO(_read_table(path), newline=""), strict=True)
     try:
         header = [cell.strip() for cell in next(rows, [])]
+        # What stands there is not shown: it may be any file, with secrets in it.
         if "image" not in header or not set(header) <= {"image", "label", "split"}:
             raise UserError(
-                f"'{path}' begins with {','.join(header) or 'nothing'}; its first line names the "
-                "columns: image,label or image,label,split."
+                f"'{path}' line 1 does not name the columns; a csv of pairs begins with "
+                "image,label or image,label,split."
             )
+        if len(set(header)) < len(header):
+            raise UserError(f"'{path}' line 1 names a column twice; keep one of each name.")
         seen: set[str] = set()
         for row in rows:
             if row:
                 yield _pair(path, root, header, [cell.strip() for cell in row], rows.line_num, seen)
     except csv.Error as error:
         raise UserError(f"'{path}' line {rows.line_num} cannot be read ({error}).") from error
+
+
+def _read_table(path: Path) -> str:
+    if "\0" in str(path):
+        raise UserError(f"pairs '{path}' is no name of a file; check pairs.")
+    return read_text(path, "csv", LARGEST_TABLE)
 
 
 def _pair(
@@ -141,15 +146,16 @@ def _pair(
             f"has {len(header)}: {','.join(header)}."
         )
     cells = dict(zip(header, row, strict=True))
+    shown = quote_name(cells["image"], LONGEST_PATH)
     try:
         name = PurePosixPath(cells["image"]).with_suffix("").as_posix()
         is_there = is_file(root / cells["image"])
-    except ValueError as error:
-        raise UserError(f"'{path}' line {line} names {cells['image']!r}, no file.") from error
+        label = root / cells["label"] if "label" in cells else None
+    except (ValueError, OSError) as error:  # a NUL, or longer than a path may be
+        raise UserError(f"'{path}' line {line} names {shown}, no file.") from error
     if name in seen:
-        raise UserError(f"'{path}' line {line} names '{cells['image']}' a second time; remove it.")
+        raise UserError(f"'{path}' line {line} names {shown} a second time; remove it.")
     seen.add(name)
     if not is_there:
-        raise UserError(f"'{path}' line {line} names '{cells['image']}', which is not in '{root}'.")
-    label = root / cells["label"] if "label" in cells else None
+        raise UserError(f"'{path}' line {line} names {shown}, which is not in '{root}'.")
     return Pair(name, root / cells["image"], label, cells.get("split", ""))

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from hierseg.data import Record, Sample, SegmentationDataset
+from hierseg.data.archive import find_files
 from hierseg.data.label_numbers import Palette
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.label_files import looks_like_train_ids, read_prediction
@@ -56,7 +57,7 @@ class LabelMaps:
         self._seen: set[int] = set()  # raw ids that were read
         self._by_path: dict[str, Path] = {}
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(folder.rglob("*.png")):
+        for path in find_files(folder, "**/*.png"):
             self._by_path[path.relative_to(folder).with_suffix("").as_posix()] = path
             self._by_stem[path.stem].append(path)
         self._stems = {Path(sample.name).name for sample in dataset.samples}

@@ -22,6 +22,7 @@ from hierseg.errors import MissingExtraError, UsageError, UserError
 from hierseg.evaluation.formatting import format_percent
 from hierseg.evaluation.label_files import write_plain
 from hierseg.evaluation.result import Evaluation
+from hierseg.files import read_text_file
 
 TOLERANCE = 1e-6
 DRIVER = Path(__file__).with_name("official_driver.py")
@@ -106,7 +107,7 @@ def run_official(
             "out": str(folder / "result.json"),
         }
         _run(job, len(predictions), on_progress)
-        content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        content = json.loads(read_text_file(folder / "result.json", "result of the script"))
     names = dataset.label_space.names
     weighted = content["classInstScores"] if instances else {}
     return OfficialScores(

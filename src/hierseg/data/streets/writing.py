@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.data.streets.rendering import check_size, draw_street_instances
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import MALFORMED, UsageError, UserError, shorten
+from hierseg.files import read_text_file
 from hierseg.size import Size
 
 GENERATOR = 1
@@ -160,8 +161,8 @@ def _claim(out: Path, settings: Settings) -> None:
 
 def _read(record: Path) -> dict[str, Any]:
     try:
-        content = json.loads(record.read_text(encoding="utf-8"))
-    except ValueError:
+        content = json.loads(read_text_file(record, "record"))
+    except MALFORMED:
         content = None
     if not isinstance(content, dict):
         raise UserError(f"{record} is not readable; remove its folder or choose another --out.")
@@ -170,7 +171,7 @@ def _read(record: Path) -> dict[str, Any]:
 
 def _compare(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
     different = [
-        f"{name} {there.get(name)} (not {asked[name]})"
+        f"{name} {shorten(there.get(name))} (not {asked[name]})"
         for name in asked
         if there.get(name) != asked[name]
     ]

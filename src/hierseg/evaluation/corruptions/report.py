@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import MALFORMED, UsageError, UserError, shorten
 from hierseg.evaluation.corruptions.catalog import CORRUPTIONS, SEVERITIES
 from hierseg.evaluation.formatting import format_percent, none_if_nan
+from hierseg.files import read_text_file
 from hierseg.inference.writers import write_json
 
 FILE = "corruptions.json"
@@ -155,7 +156,7 @@ class CorruptionReport:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[int, float]]]:
     """The settings and the figures of a file; UserError where it is damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text_file(path, "file of corruptions"))
         figures = {
             name: {
                 severity: _number(rows[str(severity)]["miou"])
@@ -166,7 +167,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[int, float]]]:
             if name in CORRUPTIONS
         }
         return dict(content["settings"]), figures
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except MALFORMED as error:
         raise UserError(
             f"{path} is no file of corruptions that hierseg wrote; remove it, or choose another "
             "--out."
@@ -177,7 +178,7 @@ def _require_same(
     path: Path, there: Mapping[str, Any], wanted: Mapping[str, Any], keys: Iterable[str]
 ) -> None:
     """UsageError where one of these settings differs."""
-    differing = sorted(key for key in keys if there.get(key) != wanted.get(key))
+    differing = sorted(shorten(key) for key in keys if there.get(key) != wanted.get(key))
     if differing:
         raise UsageError(
             f"{path} was measured with other settings ({', '.join(differing)}); remove it, or "
