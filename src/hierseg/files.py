@@ -137,8 +137,12 @@ class FolderLock:
         one, by the time that it is locked: then once more.
         """
         while True:
-            # A link there would have what it leads to cut off.
-            file = os.fdopen(os.open(path, _APPEND | os.O_RDWR, 0o666), "a+b")
+            try:
+                # A link there would have what it leads to cut off.
+                file = os.fdopen(os.open(path, _APPEND | os.O_RDWR, 0o666), "a+b")
+            except FileNotFoundError:  # whoever held the folder has removed it as well
+                self.folder.mkdir(parents=True, exist_ok=True)
+                continue
             if not _lock(file):
                 file.close()
                 raise self._refusal(path)

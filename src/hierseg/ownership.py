@@ -11,6 +11,7 @@ import json
 import os
 import stat
 import threading
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -38,7 +39,7 @@ def refuse_foreign(
     for file in foreign:
         more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
         raise UsageError(
-            f"'{folder / file}'{more} is there, and no record says that `hierseg {command}` wrote "
+            f"'{folder / file}'{more} is there, and no records say that `hierseg {command}` wrote "
             f"it; choose another {setting}, or add --overwrite to replace it."
         )
 
@@ -60,6 +61,38 @@ def require_own_json(flag: str, path: Path, command: str, overwrite: bool) -> No
         f"{flag} {path} is there, and it is no result of `hierseg {command}`; choose another file, "
         "or add --overwrite."
     )
+
+
+def require_own_png(flag: str, path: Path, command: str, overwrite: bool) -> None:
+    """UsageError where a picture would be replaced that no earlier run of a command has drawn."""
+    if overwrite or not _is_file(path):
+        return
+    signature = _signature(command)
+    try:
+        with path.open("rb") as file:
+            file.seek(_BEHIND_SIZE)
+            is_own = file.read(len(signature)) == signature
+    except OSError:
+        is_own = False
+    if not is_own:
+        raise UsageError(
+            f"'{path}' is there, and `hierseg {command}` did not draw it; choose another {flag}, "
+            "or add --overwrite to replace it."
+        )
+
+
+def sign_png(content: bytes, command: str) -> bytes:
+    """A PNG with what says whose it is, behind the chunk that holds its size."""
+    return content[:_BEHIND_SIZE] + _signature(command) + content[_BEHIND_SIZE:]
+
+
+_BEHIND_SIZE = 33
+"""Bytes of a PNG's signature and its first chunk."""
+
+
+def _signature(command: str) -> bytes:
+    text = b"tEXtSoftware\0" + f"hierseg {command}".encode()
+    return (len(text) - 4).to_bytes(4) + text + zlib.crc32(text).to_bytes(4)
 
 
 def with_header(content: Mapping[str, Any], command: str) -> dict[str, Any]:

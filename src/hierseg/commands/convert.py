@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from hierseg.errors import UsageError
+from hierseg.ownership import require_new
 
 OWN_SUFFIX = ".safetensors"
 
@@ -19,6 +20,7 @@ def convert(
     to_published: bool = False,
     labels: str | None = None,
     replace_head: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Convert a published checkpoint to hierseg's form: of the original or VPLR, of the HRNet
     authors, of PaddleSeg, or an ImageNet classifier, of which the trunk is taken.
@@ -38,15 +40,34 @@ def convert(
             number of classes if none is given.
         replace_head: Let the layers that classify start anew, with the classes of --labels, for
             further training; all else must fit.
+        overwrite: Replace a file that is no checkpoint of hierseg's, or one of a training.
     """
     if replace_head and labels is None:
         raise UsageError("--replace-head needs the new classes; name them with --labels.")
     if to_published:
         if model is not None or labels is not None:
             raise UsageError("--to-published writes what is there; leave --model and --labels out.")
+        require_new("the file to write", out, overwrite)
         _publish(file, out)
     else:
+        if not overwrite:
+            _require_converted(out)
         _convert(file, out, model, labels, replace_head)
+
+
+def _require_converted(out: Path) -> None:
+    """UsageError where a file would be replaced that no conversion can have written."""
+    from hierseg.checkpoint import is_trunk, read_header
+    from hierseg.errors import UserError
+
+    if not out.is_file():
+        return
+    try:
+        is_own = is_trunk(out) or "epoch" not in read_header(out).record
+    except UserError:
+        is_own = False
+    if not is_own:
+        require_new("the file to write", out, False)
 
 
 def _convert(

@@ -22,6 +22,7 @@ from hierseg.errors import UserError, reason_of
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.rendering import describe_legend, render_heat
 from hierseg.labels import LabelSpace
+from hierseg.ownership import sign_png
 
 # Colours of every pixel (4:4:4): halved, they would smear along the borders of classes.
 _JPEG_OPTIONS = [
@@ -60,7 +61,7 @@ def as_unwritable(error: OSError, out: Path) -> UnwritableError:
     if error.errno not in _ELSEWHERE or not os.access(out, os.W_OK | os.X_OK):
         raise error
     path = Path(os.fsdecode(error.filename)) if error.filename else out
-    return UnwritableError(path, f"{reason_of(error).partition(';')[0]} ({path.name})")
+    return UnwritableError(path, f"{path.name}: {reason_of(error).partition(';')[0]}")
 
 
 def write_labels(prediction: Prediction, out: Path, name: str) -> list[Path]:
@@ -183,6 +184,14 @@ def write_picture(path: Path, picture: npt.NDArray[Any]) -> Path:
     if not done:
         raise UnwritableError(path, f"{height}x{width} pixels are no {kind}")
     return write_bytes(path, encoded.tobytes())
+
+
+def write_figure(path: Path, picture: npt.NDArray[Any], command: str) -> Path:
+    """Write a picture as a PNG that says which command drew it, so that it may be drawn anew."""
+    done, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise UnwritableError(path, "it is no PNG")
+    return write_bytes(path, sign_png(encoded.tobytes(), command))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> Path:

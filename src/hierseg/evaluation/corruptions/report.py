@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.corruptions.catalog import CORRUPTIONS, SEVERITIES
 from hierseg.evaluation.formatting import format_percent, none_if_nan
+from hierseg.files import read_text_file
 from hierseg.inference.writers import write_json
 
 FILE = "corruptions.json"
@@ -155,7 +156,7 @@ class CorruptionReport:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[int, float]]]:
     """The settings and the figures of a file; UserError where it is damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text_file(path))
         figures = {
             name: {
                 severity: _number(rows[str(severity)]["miou"])
@@ -166,10 +167,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[int, float]]]:
             if name in CORRUPTIONS
         }
         return dict(content["settings"]), figures
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UserError) as error:
         raise UserError(
-            f"{path} is no file of corruptions that hierseg wrote; remove it, or choose another "
-            "--out."
+            f"{path} is no file of corruptions that hierseg wrote; remove it, choose another "
+            "--out, or add --overwrite."
         ) from error
 
 
@@ -180,8 +181,8 @@ def _require_same(
     differing = sorted(key for key in keys if there.get(key) != wanted.get(key))
     if differing:
         raise UsageError(
-            f"{path} was measured with other settings ({', '.join(differing)}); remove it, or "
-            "choose another --out."
+            f"{path} was measured with other settings ({', '.join(differing)}); remove it, "
+            "choose another --out, or add --overwrite."
         )
 
 
