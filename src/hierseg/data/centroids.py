@@ -33,8 +33,8 @@ CACHE_VARIABLE = "HIERSEG_CACHE"
 
 
 def find_cache() -> Path:
-    """``$HIERSEG_CACHE``, else ``hierseg`` in the user's cache; UserError where the user has no home,
-    as in some containers.
+    """``$HIERSEG_CACHE``, else ``hierseg`` in the user's cache; UserError where there is
+    no home folder, as in some containers.
     """
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:

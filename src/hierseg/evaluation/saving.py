@@ -57,7 +57,7 @@ class PredictionFiles:
         """
         record, space = open_record(folder), dataset.label_space
         files = [file for s in dataset.samples[:limit] for file in list_files(s.name, space)]
-        record.require([LEGEND, *files], FLAG, overwrite)
+        record.require([*files, LEGEND], FLAG, overwrite)
         remove_leftovers(folder)
         return cls(folder, space, record)
 
@@ -107,10 +107,12 @@ def require_apart(folder: Path, dataset: SegmentationDataset) -> None:
     above = _list_above(dataset)
     below = {folder / PurePosixPath(sample.name.lstrip("/")).parent for sample in dataset.samples}
     for place in (folder, *sorted(below)):
-        if _identify(place) in above:
+        # A folder that is not there, and ".." behind it, lead somewhere none the less.
+        file = above.get(_identify(Path(os.path.realpath(place))))
+        if file is not None:
             raise UsageError(
                 f"{FLAG} {folder} holds images or labels of {dataset.name} {dataset.split} "
-                f"('{above[_identify(place)]}'); name another folder."
+                f"('{file}'); name another folder."
             )
 
 
