@@ -7,9 +7,8 @@ a working folder of its own, and no label map is of two parts.
 from __future__ import annotations
 
 import re
-import shutil
-import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +23,11 @@ from hierseg.data.auto_records import (
     format_skipped,
 )
 from hierseg.errors import UsageError, UserError
+from hierseg.files import LOCK, FolderLock
 from hierseg.inference.writers import write_text
+from hierseg.ownership import FileRecord
 
+COMMAND = "autolabel"
 Item = TypeVar("Item")
 
 
@@ -93,11 +95,9 @@ class Places:
         """A hidden folder for files that are not whole yet, there while the part is worked on."""
         return self.out / f".{self._name('', '.work')}"
 
-    def begun(self) -> bool:
-        """Whether any part of the split has records; they are there before the first labels."""
-        whole = Places(self.out, self.split, Shard()).records
-        names = re.compile(rf"{re.escape(whole.stem)}(\.\d+of\d+)?")
-        return any(names.fullmatch(path.stem) for path in self.out.glob(f"*{ENDING}"))
+    def open_record(self) -> FileRecord:
+        """The files that any part has begun to write, and the place for those of this one."""
+        return FileRecord(self.out, COMMAND, self.records.stem)
 
     def require_apart(self) -> None:
         """UserError where a process works on images of this part too: the whole, or a part of
@@ -110,15 +110,15 @@ class Places:
                 continue
             if work.stem != whole.work.stem and not re.search(r"\.\d+of\d+$", work.stem):
                 continue  # of another split, whose name goes on
-            held = lock(work / "lock") if (work / "lock").exists() else None
-            if held is not None:
-                held.close()
-            elif (work / "lock").exists():
+            try:
+                with FolderLock(work):
+                    pass
+            except UserError as error:
                 part = work.stem.removeprefix(f"{whole.work.stem}.").replace("of", "/")
                 raise UserError(
                     f"another process labels the same images in '{self.out}' ("
                     f"{'all of them' if work == whole.work else f'part {part}'}); wait for it."
-                )
+                ) from error
 
 
 class Journal:
@@ -133,15 +133,15 @@ class Journal:
 
     def __init__(self, places: Places) -> None:
         self.places = places
-        places.work.mkdir(parents=True, exist_ok=True)
-        self._lock = lock(places.work / "lock")
-        if self._lock is None:
+        self._lock = FolderLock(places.work, "--shard")
+        try:
+            self._lock.__enter__()
+        except UserError as error:
             raise UserError(
-                f"another process is labelling this part of '{places.out}'; wait for it, or give "
-                "another --shard."
-            )
+                f"another process is labelling this part of '{places.out}'; {error}"
+            ) from error
         for left in places.work.iterdir():
-            if left.name != "lock":
+            if left.name != LOCK:
                 left.unlink()
         self._file: IO[str] | None = None
 
@@ -176,20 +176,9 @@ class Journal:
     ) -> None:
         if self._file is not None:
             self._file.close()
-        shutil.rmtree(self.places.work, ignore_errors=True)
-        if self._lock is not None:
-            self._lock.close()
-
-
-def lock(path: Path) -> IO[bytes] | None:
-    """A lock that ends with the process, also where that is killed; None where another has it."""
-    file = path.open("ab")
-    if sys.platform != "win32":  # Windows knows no such lock: there the user keeps parts apart
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return None
-    return file
+        for left in self.places.work.iterdir():
+            if left.name != LOCK:
+                left.unlink()
+        self._lock.__exit__(kind, error, trace)
+        with suppress(OSError):  # another process may have come for it meanwhile
+            self.places.work.rmdir()

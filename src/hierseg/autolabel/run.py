@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import shutil
 import threading
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from hierseg.autolabel.counting import count_labels, quantise, recount
-from hierseg.autolabel.journal import Journal, Places, Shard
+from hierseg.autolabel.journal import COMMAND, Journal, Places, Shard
 from hierseg.autolabel.picture import draw_summary
 from hierseg.autolabel.summary import AutoSummary, summarise
 from hierseg.data import Sample, SegmentationDataset
@@ -34,7 +35,13 @@ from hierseg.inference.pipeline import AHEAD, Pipeline, Reading, read_ahead
 from hierseg.inference.progress import RunProgress
 from hierseg.inference.reading import pixels_counted_here
 from hierseg.inference.run import describe_run
-from hierseg.inference.writers import write_json, write_picture
+from hierseg.inference.writers import (
+    UnwritableError,
+    as_unwritable,
+    write_json,
+    write_picture,
+)
+from hierseg.ownership import FileRecord
 
 
 class _Task(NamedTuple):
@@ -46,6 +53,13 @@ class _Task(NamedTuple):
     confidence: str
 
 
+class _Unwritten(NamedTuple):
+    """An image whose labels could not be written."""
+
+    task: _Task
+    reason: str
+
+
 def autolabel(
     predictor: Predictor,
     dataset: SegmentationDataset,
@@ -54,6 +68,7 @@ def autolabel(
     threshold: float = 0.5,
     root: Path | None = None,
     console: Console | None = None,
+    overwrite: bool = False,
 ) -> AutoSummary:
     """Write hard labels in raw ids and 8-bit confidences of a split's images.
 
@@ -70,11 +85,13 @@ def autolabel(
         threshold: Of the summary; labels and confidences do not depend on it.
         root: The data set's folder.
         console: For progress; None for none.
+        overwrite: Replace files that no run has written.
 
     Raises:
-        UsageError: ``out`` holds labels of this split that were made with other settings.
+        UsageError: ``out`` holds labels of this split that were made with other settings, or files
+            where labels would go that no run has written.
         UserError: Two images have one name, another process works on the part, or ``out`` holds
-            images of the data set or files where labels would go that no run has written.
+            images of the data set.
         OSError: Labels cannot be written.
         KeyboardInterrupt: As it came, what is done being recorded.
     """
@@ -91,9 +108,11 @@ def autolabel(
     places = Places(out, dataset.split, shard)
     with Journal(places) as journal, pixels_counted_here():
         places.require_apart()
-        _require_free(tasks, places)
-        earlier = _find_earlier(header, places)
-        run = _Run(header, places, journal, shard.choose(tasks), earlier)
+        chosen, earlier = shard.choose(tasks), _find_earlier(header, places)
+        written = places.open_record()
+        if not overwrite:
+            _require_free(tasks, places, header, written)
+        run = _Run(header, places, journal, chosen, earlier, written)
         try:
             run.label(predictor, console)
         except KeyboardInterrupt:
@@ -102,6 +121,7 @@ def autolabel(
                 "same command goes on from there."
             ) from None
         summary = run.finish()
+        written.remove()
         if shard.is_whole:
             for part in earlier:
                 _remove_part(part, places)
@@ -124,17 +144,26 @@ def _list_samples(dataset: SegmentationDataset, out: Path) -> list[Sample]:
     return others
 
 
-def _require_free(tasks: list[_Task], places: Places) -> None:
-    """UserError for a file where labels would go: without records, no run of ours wrote it."""
-    if places.begun():
-        return
-    for task in tasks:
-        for path in (places.out / task.label, places.out / task.confidence):
-            if path.exists() and not places.begun():  # another part may have begun meanwhile
-                raise UserError(
-                    f"'{path}' is there, and no records say that `hierseg autolabel` wrote it; "
-                    "choose another --out, or move it away."
-                )
+def _require_free(
+    tasks: list[_Task], places: Places, header: AutoHeader, written: FileRecord
+) -> None:
+    """UsageError for a file where labels would go, or what is said of them, that no run wrote."""
+
+    @functools.cache  # asked for where there is doubt: other parts may have ended meanwhile
+    def find_own() -> set[str]:
+        earlier = _find_earlier(header, places)
+        own = {place for part in earlier for r in part.records.values() for place in _places_of(r)}
+        if any(part.path == places.records for part in earlier):
+            own |= {places.summary.name, places.picture.name}
+        return own
+
+    files = [place for task in tasks for place in (task.label, task.confidence)]
+    files += [places.summary.name, places.picture.name]
+    written.require(files, "--out", is_own=lambda file: file in find_own())
+
+
+def _places_of(record: AutoRecord) -> tuple[str, str]:
+    return record.label, record.confidence
 
 
 def _list_tasks(
@@ -187,6 +216,7 @@ def _remove_part(part: AutoRecords, places: Places) -> None:
         *(p.with_name(f"{p.stem}{number}{p.suffix}") for p in (places.summary, places.picture)),
     ):
         path.unlink(missing_ok=True)
+    FileRecord(places.out, COMMAND, part.path.stem).remove()
     shutil.rmtree(places.out / f".{part.path.stem}.work", ignore_errors=True)  # of a killed one
 
 
@@ -200,8 +230,11 @@ class _Run:
         journal: Journal,
         tasks: list[_Task],
         earlier: list[AutoRecords],
+        written: FileRecord,
     ) -> None:
         self.header, self.places, self.journal, self.tasks = header, places, journal, tasks
+        self.written = written
+        self._images: dict[str, FileStatus] = {}
         self.skipped: dict[str, str] = {}
         self.records: dict[str, AutoRecord] = {}
         for task in tasks:
@@ -220,7 +253,7 @@ class _Run:
         with RunProgress(len(waiting), console) as self.progress:
             pipeline = Pipeline(predictor, 1, self._write, self._finish, self._skip)
             try:
-                pipeline.run(read_ahead(readers, waiting, _read, AHEAD))
+                pipeline.run(read_ahead(readers, waiting, self._read, AHEAD))
             finally:
                 readers.shutdown(cancel_futures=True)
 
@@ -237,17 +270,38 @@ class _Run:
         picture.replace(self.places.picture)
         return summary
 
-    def _write(self, task: _Task, prediction: Prediction | None, seconds: float) -> AutoRecord:
+    def _read(self, task: _Task) -> Reading[_Task]:
+        # Before its pixels: an image that is saved anew meanwhile is not the one that is done.
+        self._images[task.image] = self._status(task.image)
+        try:
+            return Reading(task, read_image(task.sample.image))
+        except UserError as error:
+            return Reading(task, error)
+
+    def _write(
+        self, task: _Task, prediction: Prediction | None, seconds: float
+    ) -> AutoRecord | _Unwritten:
         assert prediction is not None
         confidence = quantise(prediction.confidence)
+        self.written.add(task.confidence, task.label)
         # Confidence first: a label map without one is never there.
-        for place, values in ((task.confidence, confidence), (task.label, prediction.raw_ids())):
-            path = self.places.out / place
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = self.places.work / f"{threading.get_ident()}.png"  # one at a time of a thread
-            write_picture(part, values).replace(path)
+        try:
+            for place, values in (
+                (task.confidence, confidence),
+                (task.label, prediction.raw_ids()),
+            ):
+                path = self.places.out / place
+                path.parent.mkdir(parents=True, exist_ok=True)
+                part = (
+                    self.places.work / f"{threading.get_ident()}.png"
+                )  # one at a time of a thread
+                write_picture(part, values).replace(path)
+        except UnwritableError as error:
+            return _Unwritten(task, error.reason)
+        except OSError as error:
+            return _Unwritten(task, as_unwritable(error, self.places.out).reason)
         classes, histogram = count_labels(prediction.labels, confidence, self.header)
-        status = self._status(task.image)
+        status = self._images.pop(task.image)
         height, width = prediction.labels.shape
         return AutoRecord(
             name=task.sample.name,
@@ -262,7 +316,10 @@ class _Run:
             histogram=histogram,
         )
 
-    def _finish(self, record: AutoRecord) -> None:
+    def _finish(self, record: AutoRecord | _Unwritten) -> None:
+        if isinstance(record, _Unwritten):
+            self._skip(record.task, f"cannot be written: {record.reason}")
+            return
         self.records[record.label] = record
         self.journal.append(format_record(record))
         self.progress.advance()
@@ -284,10 +341,3 @@ class _Run:
             return get_status(Path(self.header.root, image))
         except OSError:  # it may have been moved away meanwhile
             return FileStatus(0, 0)
-
-
-def _read(task: _Task) -> Reading[_Task]:
-    try:
-        return Reading(task, read_image(task.sample.image))
-    except UserError as error:
-        return Reading(task, error)

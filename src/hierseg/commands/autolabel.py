@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hierseg.commands.labelling import choose_run
 from hierseg.commands.running import PresetName
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from hierseg.autolabel import AutoSummary
@@ -32,6 +32,7 @@ def autolabel(
     device: str = "auto",
     shard: str = "1/1",
     threshold: float = 0.5,
+    overwrite: bool = False,
 ) -> int:
     """Label the images of a data set, or of any folder, by a trained network: hard labels in the
     data set's own ids and a confidence of 8 bits, round(255 * p), as training reads them.
@@ -56,6 +57,7 @@ def autolabel(
         device: auto, cpu, or cuda.
         shard: Part i/n of the images.
         threshold: Confidence from which on the summary counts a pixel as kept.
+        overwrite: Replace files that no earlier run has written.
     """
     from rich.console import Console
 
@@ -76,7 +78,8 @@ def autolabel(
     keep_freed_memory()
     space = choose_space(network, dataset)
     predictor = Predictor(network, how.scales, how.flip, label_space=space, long_edge=how.long_edge)
-    summary = run(predictor, dataset, out, part, threshold, root, Console(stderr=True))
+    console = Console(stderr=True)
+    summary = run(predictor, dataset, out, part, threshold, root, console, overwrite)
     print(format_table(summary))
     return _report(summary, out)
 
@@ -101,6 +104,6 @@ def _report(summary: AutoSummary, out: Path) -> int:
     if not summary.skipped:
         return 0
     for image, reason in list(summary.skipped.items())[:5]:
-        print(f"skipped {image}: {reason}", file=sys.stderr)
+        print(make_printable(f"skipped {image}: {reason}"), file=sys.stderr)
     print(f"{len(summary.skipped)} images were skipped.", file=sys.stderr)
     return SOME_SKIPPED if summary.images else NOTHING_DONE

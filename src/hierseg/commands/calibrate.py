@@ -13,6 +13,7 @@ from hierseg.commands.fitting import (
 )
 from hierseg.commands.places import check_place
 from hierseg.errors import UsageError
+from hierseg.ownership import require_own_png
 
 if TYPE_CHECKING:
     from hierseg.evaluation import Evaluation
@@ -32,6 +33,7 @@ def calibrate(flags: FitFlags, plot: Path | None = None) -> None:
         if plot.suffix != ".png":
             raise UsageError(f"--plot {plot} is not named *.png; name it so.")
         check_place("--plot", plot)
+        require_own_png("--plot", plot, "calibrate", flags.overwrite)
     network = load_for_fit(flags)
     result, sample = sample_logits(flags, network)
     from hierseg.checkpoint import annotate_checkpoint
@@ -56,7 +58,7 @@ def _describe(result: Evaluation, fit: Fit, flags: FitFlags) -> dict[str, Any]:
 def _report(result: Evaluation, fit: Fit, plot: Path | None) -> None:
     from hierseg.evaluation.calibration import format_calibration
     from hierseg.evaluation.reliability import draw_reliability
-    from hierseg.inference.writers import write_picture
+    from hierseg.inference.writers import write_figure
 
     both = [fit.before, fit.after]
     print(
@@ -65,5 +67,5 @@ def _report(result: Evaluation, fit: Fit, plot: Path | None) -> None:
     print(format_calibration(both))
     if plot is not None:
         title = f"Reliability: {result.data} {result.split}"
-        write_picture(plot, draw_reliability(both, title))
+        write_figure(plot, draw_reliability(both, title), "calibrate")
         print(f"reliability: {plot.resolve().as_uri()}")

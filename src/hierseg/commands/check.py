@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json as json_format
 import os
 from pathlib import Path
 from typing import Literal
 
-from hierseg.commands.places import check_place
+from hierseg.commands.places import check_result, write_result
 from hierseg.errors import UsageError
 
 MOST_WORKERS = 8
@@ -23,6 +22,7 @@ def check(
     palette: Literal["indices", "values"] | None = None,
     workers: int | None = None,
     json: Path | None = None,
+    overwrite: bool = False,
 ) -> int:
     """Read every pair of a data set: counts, sizes, missing partners, unreadable files, label ids
     that no class claims, classes without pixels, images that are in two splits.
@@ -40,6 +40,7 @@ def check(
             in it, or the greys. A file that describes data says by itself.
         workers: Processes that read; as many as there are cores, up to eight, if none is given.
         json: Write everything that was found to this file as well.
+        overwrite: Replace a file there that is no earlier result of this command.
     """
     from hierseg.commands.progress import show_progress
     from hierseg.data import DataOptions
@@ -50,7 +51,7 @@ def check(
     if workers is not None and workers < 0:
         raise UsageError(f"{workers} workers cannot be; give --workers 0 or more.")
     if json is not None:
-        check_place("--json", json)
+        check_result("--json", json, "check", overwrite)
     count = min(MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers
     if splits is None and labels != "fine":
         splits = ("train_extra",)
@@ -64,6 +65,5 @@ def check(
         if report.splits or report.problems:
             print(format_report(report))
             if json is not None:
-                content = json_format.dumps(report.to_json(), indent=2) + "\n"
-                json.write_text(content, encoding="utf-8")
+                write_result(json, report.to_json(), "check")
     return int(report.would_go_wrong)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from hierseg.errors import UsageError, make_printable
+from hierseg.ownership import require_new
 
 OWN_SUFFIX = ".safetensors"
 
@@ -20,6 +21,7 @@ def convert(
     labels: str | None = None,
     replace_head: bool = False,
     ema: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Convert a published checkpoint to hierseg's form: of the original or VPLR, of the HRNet
     authors, of PaddleSeg, or an ImageNet classifier, of which the trunk is taken.
@@ -41,6 +43,7 @@ def convert(
             further training; all else must fit.
         ema: Take the moving average of the weights (state_dict_ema and the like) that the file
             holds beside them.
+        overwrite: Replace a file that is no checkpoint of hierseg's, or one of a training.
     """
     if replace_head and labels is None:
         raise UsageError("--replace-head needs the new classes; name them with --labels.")
@@ -49,9 +52,27 @@ def convert(
             raise UsageError("--to-published writes what is there; leave --model and --labels out.")
         if ema:
             raise UsageError("--to-published writes what is there; leave --ema out.")
+        require_new("the file to write", out, overwrite)
         _publish(file, out)
     else:
+        if not overwrite:
+            _require_converted(out)
         _convert(file, out, model, labels, replace_head, ema)
+
+
+def _require_converted(out: Path) -> None:
+    """UsageError where a file would be replaced that no conversion can have written."""
+    from hierseg.checkpoint import is_trunk, read_header
+    from hierseg.errors import UserError
+
+    if not out.is_file():
+        return
+    try:
+        is_own = is_trunk(out) or "epoch" not in read_header(out).record
+    except UserError:
+        is_own = False
+    if not is_own:
+        require_new("the file to write", out, False)
 
 
 def _convert(

@@ -15,6 +15,7 @@ def demo(
     size: Size = Size(256, 512),
     weights: str | None = None,
     device: str = "auto",
+    overwrite: bool = False,
 ) -> None:
     """Draw street scenes that the model never saw, segment them, and show them beside the truth.
 
@@ -25,6 +26,7 @@ def demo(
         weights: Checkpoint file, run folder, or name of packaged weights, of a network with
             Cityscapes' classes; streets-lite0, which drawn scenes trained, where none is given.
         device: auto, cpu, or cuda.
+        overwrite: Replace what no earlier demonstration has written.
     """
     from rich.console import Console
 
@@ -40,7 +42,10 @@ def demo(
     name = WEIGHTS if weights is None else weights
     network = load_model(name, choose_device(device, "--device"))
     predictor = Predictor(network, keep_scales=True)
-    result = run_demo(predictor, out, count, size, weights=name, console=Console(stderr=True))
+    console = Console(stderr=True)
+    result = run_demo(
+        predictor, out, count, size, weights=name, console=console, overwrite=overwrite
+    )
     scores = result.scores
     # As it was called: `make demo` installs it where no shell finds it by its name alone.
     called_as = sys.argv[0] if Path(sys.argv[0]).name == "hierseg" else "hierseg"

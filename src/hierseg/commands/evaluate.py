@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
-from hierseg.commands.places import check_place
+from hierseg.commands.places import check_result, hold_folders
 from hierseg.commands.running import WHOLE, PresetName, RunFlags, apply_preset, choose_windows
 from hierseg.errors import UsageError
 from hierseg.size import Size
@@ -17,7 +17,7 @@ from hierseg.size import Size
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
     from hierseg.data.label_numbers import Palette
-    from hierseg.evaluation import Evaluation
+    from hierseg.evaluation import Evaluation, WorstImages
     from hierseg.evaluation.score import Watcher
     from hierseg.inference.tiling import Windows
 
@@ -47,6 +47,7 @@ def evaluate(
     save_predictions: Path | None = None,
     how: RunFlags = WHOLE,
     measures: MeasureFlags = PLAIN,
+    overwrite: bool = False,
 ) -> None:
     """Measure a network on a labelled split: mIoU, and IoU, precision and recall of each class.
 
@@ -68,13 +69,17 @@ def evaluate(
         palette: What label maps with a palette of greys hold: places in it, or the greys.
         worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
         out: Folder of that page, and of what --calibration and --corruptions write.
-        save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
+        save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids); never
+            one that holds the split's own images or labels.
         how: How the network is run.
         measures: What is measured beside mIoU.
+        overwrite: Replace what no earlier run of this command has written.
     """
-    _check_numbers(limit, long_edge, val_crop, worst, json)
+    _check_numbers(limit, long_edge, val_crop, worst)
+    if json is not None:
+        check_result("--json", json, "evaluate", overwrite)
     windows = choose_windows(how)
-    more = Measures(measures, out, predictions is None)
+    more = Measures(measures, out, predictions is None, overwrite)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
     _check_predictions(predictions, ids, *given)
     _require_apart(predictions, save_predictions)
@@ -82,10 +87,29 @@ def evaluate(
     held = choose_ids(ids, measures.official)
     measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
     dataset = _open(data, root, split, cv, palette, long_edge, val_crop)
-    with Official(measures.official, dataset, predictions, limit, val_crop, palette) as official:
+    from hierseg.evaluation import PredictionFiles, WorstImages
+    from hierseg.evaluation.saving import require_apart
+
+    folders = [("--out", out)] if worst or more.writes else []
+    if save_predictions is not None:
+        require_apart(save_predictions, dataset)
+        folders.append(("--save-predictions", save_predictions))
+    with (
+        Official(measures.official, dataset, predictions, limit, val_crop, palette) as official,
+        hold_folders(*folders),
+    ):
         watchers = more.watch(dataset, weights, official)
-        result = _measure(measure, dataset, limit, worst, out, save_predictions, watchers)
+        ranking, saved = None, None
+        if worst:
+            ranking = WorstImages(worst, dataset, out, overwrite)
+            watchers.append(ranking)
+        if save_predictions is not None:
+            saved = PredictionFiles.open(save_predictions, dataset, limit, overwrite)
+            watchers.append(saved)
+        result = _measure(measure, dataset, limit, ranking, watchers)
         more.finish(_again(measure, limit), dataset, result, weights, json)
+        if saved is not None:
+            saved.require_all()
 
 
 def _again(
@@ -114,20 +138,13 @@ def _measure(
     measure: Measure,
     dataset: SegmentationDataset,
     limit: int | None,
-    worst: int,
-    out: Path,
-    save_predictions: Path | None,
+    ranking: WorstImages | None,
     watchers: list[Watcher],
 ) -> Evaluation:
-    """Measure, print the table, and write what is asked for of single images."""
+    """Measure, print the table, and show the worst images where that is asked for."""
     from hierseg.commands.progress import show_progress
-    from hierseg.evaluation import PredictionFiles, WorstImages, format_table
+    from hierseg.evaluation import format_table
 
-    ranking = WorstImages(worst, dataset, out) if worst else None
-    if ranking is not None:
-        watchers.append(ranking)
-    if save_predictions is not None:
-        watchers.append(PredictionFiles(save_predictions, dataset.label_space))
     with show_progress("evaluating") as on_progress:
         result = measure(dataset, limit, on_progress, watchers)
     print(format_table(result))
@@ -141,7 +158,6 @@ def _check_numbers(
     long_edge: int | None,
     val_crop: Size | None,
     worst: int,
-    json: Path | None,
 ) -> None:
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit} leaves no images; give 1 or more.")
@@ -151,8 +167,6 @@ def _check_numbers(
         raise UsageError(f"--val-crop {val_crop} has a side under 32 pixels; give more.")
     if worst < 0:
         raise UsageError(f"--worst {worst} is no number of images; give 1 or more.")
-    if json is not None:
-        check_place("--json", json)
 
 
 def _choose_measure(

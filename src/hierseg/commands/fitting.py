@@ -55,7 +55,7 @@ class FitFlags:
     seed: int = 0
     """Of that lot."""
     overwrite: bool = False
-    """Write although the file is there, be it the weights' own."""
+    """Write although a file is there, be it the weights' own."""
 
 
 def load_for_fit(flags: FitFlags) -> SegmentationNetwork:

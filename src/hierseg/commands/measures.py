@@ -5,13 +5,14 @@ corruptions.
 from __future__ import annotations
 
 import hashlib
-import json as json_format
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hierseg.commands.places import write_result
 from hierseg.errors import UsageError
+from hierseg.ownership import require_own_png
 
 if TYPE_CHECKING:
     from hierseg.commands.official import Official
@@ -52,13 +53,16 @@ class Measures:
         out: Folder of pictures and of corruptions.json.
         with_network: Whether a network is run: label maps have no confidence, nor can they be
             corrupted.
+        overwrite: Replace files that no earlier run has written.
 
     Raises:
         UsageError: For a corruption that there is not, or what needs a network.
     """
 
-    def __init__(self, flags: MeasureFlags, out: Path, with_network: bool = True) -> None:
-        self.flags, self.out = flags, out
+    def __init__(
+        self, flags: MeasureFlags, out: Path, with_network: bool = True, overwrite: bool = False
+    ) -> None:
+        self.flags, self.out, self.overwrite = flags, out, overwrite
         self.corruptions: tuple[str, ...] = ()
         for flag, asked in (
             ("--calibration", flags.calibration),
@@ -72,6 +76,7 @@ class Measures:
             from hierseg.evaluation.corruptions import choose_corruptions
 
             self.corruptions = choose_corruptions(flags.corruptions)
+        self.writes = flags.calibration or bool(self.corruptions)
         self.content: dict[str, Any] = {}
         self._official: Official | None = None
         self._borders: BoundaryWatcher | None = None
@@ -88,12 +93,14 @@ class Measures:
         """
         self._official = official
         watchers = list(official.watchers)
-        if self.flags.calibration or self.corruptions:  # before a long run, not after it
+        if self.writes:  # before a long run, not after it
             self.out.mkdir(parents=True, exist_ok=True)
+        if self.flags.calibration:
+            require_own_png("--out", self.out / RELIABILITY, "evaluate", self.overwrite)
         if self.corruptions:
             from hierseg.evaluation.corruptions import check_folder
 
-            check_folder(self.out, dataset, _digest(weights))
+            check_folder(self.out, dataset, _digest(weights), overwrite=self.overwrite)
         if self.flags.boundary:
             from hierseg.evaluation.boundaries import BoundaryWatcher
 
@@ -130,8 +137,7 @@ class Measures:
 
     def _write(self, path: Path | None, result: Evaluation) -> None:
         if path is not None:
-            content = {**result.to_json(), **self.content}
-            path.write_text(json_format.dumps(content, indent=2) + "\n", encoding="utf-8")
+            write_result(path, {**result.to_json(), **self.content}, "evaluate")
 
     def _report(self, result: Evaluation) -> None:
         """Print what was seen, and write the picture of reliability."""
@@ -149,12 +155,12 @@ class Measures:
     def _report_calibration(self, watcher: CalibrationWatcher, title: str) -> None:
         from hierseg.evaluation.calibration import calibration_to_json, format_calibration
         from hierseg.evaluation.reliability import draw_reliability
-        from hierseg.inference.writers import write_picture
+        from hierseg.inference.writers import write_figure
 
         found = watcher.scores()
         self.content["calibration"] = [calibration_to_json(one) for one in found]
-        picture = write_picture(
-            self.out / RELIABILITY, draw_reliability(found, f"Reliability: {title}")
+        picture = write_figure(
+            self.out / RELIABILITY, draw_reliability(found, f"Reliability: {title}"), "evaluate"
         )
         print(f"\n{format_calibration(found)}")
         if len(found) == 1:

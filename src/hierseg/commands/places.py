@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from hierseg.errors import UserError
+from hierseg.files import FolderLock
+from hierseg.ownership import require_own_json, with_header
+from hierseg.processes import Launch
 
 
 def check_place(flag: str, path: Path) -> None:
@@ -19,3 +26,34 @@ def check_place(flag: str, path: Path) -> None:
             f"{flag} {path} cannot be written: you may not write into {path.parent}; name another "
             "place."
         )
+
+
+def check_result(flag: str, path: Path, command: str, overwrite: bool) -> None:
+    """UserError unless a command's result can be written there, as JSON, and replaces no other."""
+    check_place(flag, path)
+    require_own_json(flag, path, command, overwrite)
+
+
+def write_result(path: Path, content: Mapping[str, Any], command: str) -> None:
+    """Write a command's result as JSON; a file appears whole, or stays as it was."""
+    from hierseg.inference.writers import write_bytes
+
+    text = json.dumps(with_header(content, command), indent=2) + "\n"
+    if path.exists() and not path.is_file():  # a device, such as /dev/stdout
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_bytes(path.resolve(), text.encode())
+
+
+@contextmanager
+def hold_folders(*folders: tuple[str, Path]) -> Iterator[None]:
+    """Hold folders, given with the flags that name them, so that no other run writes there; of the
+    processes of one run the first holds them for all.
+    """
+    with ExitStack() as stack:
+        held = set[Path]()
+        for flag, folder in folders if Launch.find().rank == 0 else ():
+            if folder.resolve() not in held:
+                stack.enter_context(FolderLock(folder, flag))
+                held.add(folder.resolve())
+        yield

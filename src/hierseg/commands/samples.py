@@ -19,6 +19,8 @@ class SampleFlags:
     """Samples that are written: the first so many of the epoch."""
     epoch: int = 1
     """Epoch whose samples these are; each draws anew."""
+    overwrite: bool = False
+    """Replace files that no earlier run of this command has written."""
 
 
 def samples(experiment: Experiment, flags: SampleFlags) -> None:
@@ -31,5 +33,7 @@ def samples(experiment: Experiment, flags: SampleFlags) -> None:
     if flags.epoch < 1:
         raise UsageError(f"there is no epoch {flags.epoch}; give --epoch 1 or more.")
     with show_progress("drawing samples") as on_progress:
-        paths = write_samples(experiment, flags.out, flags.count, flags.epoch - 1, on_progress)
+        paths = write_samples(
+            experiment, flags.out, flags.count, flags.epoch - 1, on_progress, flags.overwrite
+        )
     print(f"{len(paths)} samples are in {flags.out}")

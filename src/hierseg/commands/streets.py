@@ -14,6 +14,7 @@ def streets(
     seed: int = 0,
     val_fraction: float = 0.2,
     workers: int | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Draw street scenes with exact labels, in Cityscapes' classes and folder layout.
 
@@ -26,6 +27,7 @@ def streets(
         seed: Sets of different seeds have no scene in common; the same seed gives the same set.
         val_fraction: Share of the scenes that goes to the val split, 0 to 1; the rest is train.
         workers: Processes that draw; two where there is enough to do if none is given.
+        overwrite: Draw into a folder that holds something else, and replace its files.
     """
     from hierseg.commands.progress import show_progress
     from hierseg.data.streets import write_streets
@@ -34,5 +36,5 @@ def streets(
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers} cannot draw; give 1 or more.")
     with show_progress("drawing") as on_progress:
-        write_streets(out, count, size, seed, val_fraction, workers, on_progress)
+        write_streets(out, count, size, seed, val_fraction, workers, on_progress, overwrite)
     print(f"{count} scenes of {size} are in {out}; use them as --data cityscapes --root {out}")

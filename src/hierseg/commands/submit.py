@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.labelling import choose_run
-from hierseg.commands.places import check_place
+from hierseg.commands.places import check_place, hold_folders
 from hierseg.commands.running import Preset, PresetName
 from hierseg.errors import UsageError, UserError
+from hierseg.files import LOCK
+from hierseg.ownership import FileRecord
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
@@ -67,14 +69,20 @@ def submit(
     dataset = open_dataset(data, root, split, keep_unpaired=True)
     check_names(dataset)
     work = out.with_name(f"{out.name}.work")
-    _require_own(work)
-    if predictions is None:
-        _label(dataset, root, work, weights, how, device)
-    files = _find_maps(dataset, predictions or work)
-    with show_progress("checking and packing") as on_progress:
-        size = write_submission(out, dataset, files, on_progress, palette)
-    if predictions is None:
-        shutil.rmtree(work)
+    if predictions is not None:
+        files = _find_maps(dataset, predictions)
+        with show_progress("checking and packing") as on_progress:
+            size = write_submission(out, dataset, files, on_progress, palette)
+    else:
+        with hold_folders(("--out", work)):
+            _require_own(work)
+            _label(dataset, root, work, weights, how, device)
+            files = _find_maps(dataset, work)
+            with show_progress("checking and packing") as on_progress:
+                size = write_submission(out, dataset, files, on_progress, palette)
+            _remove_own(work)
+        with suppress(OSError):  # another run may have come for it
+            work.rmdir()
     print(f"{len(files)} label maps, {size / 1e6:.1f} MB: {out}")
 
 
@@ -111,17 +119,43 @@ def _check_out(out: Path, overwrite: bool) -> None:
         raise UsageError(f"--out {out} is there; choose another file, or add --overwrite.")
 
 
-def _require_own(work: Path) -> None:
-    """UserError where the folder that is removed in the end is someone else's."""
+def _list_work(work: Path) -> set[Path]:
+    """What an earlier run of this command has left in its folder, as far as it is known to be its
+    own: label maps and confidences by their records, the records, and hidden files.
+    """
     from hierseg.data.auto_labels import find_auto_records
 
-    # A run that was killed before its first records leaves hidden files alone.
-    strange = work.is_dir() and any(not path.name.startswith(".") for path in work.iterdir())
-    if strange and not find_auto_records(work):
-        raise UserError(
-            f"{work} is not what an earlier run of this command has left; move it away, or choose "
-            "another --out."
-        )
+    own = {path for path in work.rglob("*") if path.name.startswith(".") or _is_hidden(path, work)}
+    for part in find_auto_records(work):
+        own |= {work / place for r in part.records.values() for place in (r.label, r.confidence)}
+        own |= {part.path, *work.glob(f"{part.header.split}_summary*")}
+    record = FileRecord(work, "autolabel")
+    return own | {path for path in work.rglob("*") if path.relative_to(work).as_posix() in record}
+
+
+def _is_hidden(path: Path, work: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(work).parts)
+
+
+def _require_own(work: Path) -> None:
+    """UserError where the folder that is removed in the end holds something of someone else."""
+    own = _list_work(work)
+    for path in work.rglob("*"):
+        if path not in own and (path.is_symlink() or not path.is_dir()):
+            raise UserError(
+                f"{work} is not what an earlier run of this command has left; move it away, or "
+                f"choose another --out ('{path}' is no file of such a run)."
+            )
+
+
+def _remove_own(work: Path) -> None:
+    """Remove what this command has written; what somebody has put there meanwhile stays."""
+    for path in _list_work(work):
+        if path.name != LOCK and (path.is_symlink() or not path.is_dir()):
+            path.unlink(missing_ok=True)
+    for folder in sorted((p for p in work.rglob("*") if p.is_dir()), reverse=True):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _label(

@@ -15,7 +15,7 @@ from typing import Any
 
 from hierseg.data.base import Sample
 from hierseg.errors import MALFORMED, UserError
-from hierseg.files import read_text_file
+from hierseg.files import read_text_file, shorten_name
 from hierseg.labels import LabelSpace
 
 FORMAT = 1
@@ -108,7 +108,7 @@ def place_auto_labels(data: str, split: str, sample: Sample) -> tuple[str, str]:
     else:
         name = PurePosixPath(sample.name)
     parts = [part for part in (*PurePosixPath(split).parts, *name.parts) if part not in ("/", "..")]
-    stem = "/".join(parts)
+    stem = "/".join([*parts[:-1], shorten_name(parts[-1])])
     return f"{stem}.png", f"{stem}{CONFIDENCE}.png"
 
 

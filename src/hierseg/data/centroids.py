@@ -33,12 +33,20 @@ CACHE_VARIABLE = "HIERSEG_CACHE"
 
 
 def find_cache() -> Path:
-    """``$HIERSEG_CACHE``, else ``hierseg`` in the user's cache."""
+    """``$HIERSEG_CACHE``, else ``hierseg`` in the user's cache; UserError where there is
+    no home folder, as in some containers.
+    """
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         return Path(chosen)
     user = os.environ.get("XDG_CACHE_HOME")
-    return (Path(user) if user else Path.home() / ".cache") / "hierseg"
+    try:
+        return (Path(user) if user else Path.home() / ".cache") / "hierseg"
+    except RuntimeError as error:
+        raise UserError(
+            "there is no home folder to keep the index of label maps in; name a folder with "
+            f"{CACHE_VARIABLE}."
+        ) from error
 
 
 def index_centroids(

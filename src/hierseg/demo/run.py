@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.progress import track
 
 from hierseg.checkpoint import DEFAULT_WEIGHTS
-from hierseg.demo.scenes import DEMO_SEED, DemoScene, draw_scenes
+from hierseg.demo.scenes import DEMO_SEED, DemoScene, draw_scenes, name_scene
+from hierseg.demo.scenes import FOLDER as SCENES
 from hierseg.errors import UserError
+from hierseg.files import FolderLock
 from hierseg.inference import (
     ImageRecord,
     Page,
@@ -26,11 +28,14 @@ from hierseg.inference import (
     run_folder,
     write_page,
 )
-from hierseg.inference.panels import FOLDER, write_overlay_panel
+from hierseg.inference.page import FILE as PAGE
+from hierseg.inference.panels import FOLDER, list_panels, write_overlay_panel
 from hierseg.inference.rendering import render_errors
-from hierseg.inference.writers import write_picture
+from hierseg.inference.summary import FILE as SUMMARY
+from hierseg.inference.writers import LEGEND, list_outputs, write_picture
 from hierseg.labels import CITYSCAPES
 from hierseg.metrics import ConfusionMatrix, SegmentationScores
+from hierseg.ownership import FileRecord
 from hierseg.size import Size
 
 SAVE = ("overlay", "color", "labels", "ids", "attention")
@@ -57,6 +62,7 @@ def run_demo(
     seed: int = DEMO_SEED,
     weights: str = "",
     console: Console | None = None,
+    overwrite: bool = False,
 ) -> DemoResult:
     """Draw scenes, segment them, and write ``out/index.html`` with the truth beside each.
 
@@ -68,35 +74,56 @@ def run_demo(
         seed: Seed of the scenes.
         weights: The weights' name, for the page.
         console: For progress; None for none.
+        overwrite: Replace files that no earlier demonstration has written.
 
     Raises:
-        UserError: The network has other classes than the scenes.
+        UsageError: ``out`` holds such files under the names of the demonstration's.
+        UserError: The network has other classes than the scenes, or another run writes there.
     """
     if predictor.label_space.names != CITYSCAPES.names:
         raise UserError(
             f"the demonstration's scenes have Cityscapes' classes, and the weights those of "
             f"'{predictor.label_space.name}'; choose other --weights."
         )
-    drawing: Iterable[DemoScene] = draw_scenes(out, count, size, seed)
-    if console is not None:
-        drawing = track(drawing, "drawing", count, console=console, transient=True)
-    scenes = list(drawing)
+    with FolderLock(out):
+        _claim(predictor, out, count, overwrite)
+        drawing: Iterable[DemoScene] = draw_scenes(out, count, size, seed)
+        if console is not None:
+            drawing = track(drawing, "drawing", count, console=console, transient=True)
+        scenes = list(drawing)
     settings = RunSettings(save=SAVE, overwrite=True, weights=weights)
-    summary = run_folder(predictor, [scene.image for scene in scenes], out, settings, console)
     matrix = ConfusionMatrix(CITYSCAPES.num_classes, CITYSCAPES.ignore)
-    records = [
-        _compare(record, scene, out, matrix)
-        for record, scene in zip(summary.records.values(), scenes, strict=True)
-    ]
-    scores = matrix.scores(CITYSCAPES.names)
-    page = Page(
-        title="Miniature Streets, segmented",
-        facts=_facts(predictor, summary, scores),
-        label_space=predictor.label_space,
-        records=records,
-        notes=_notes(scores, seed),
-    )
-    return DemoResult(write_page(page, out), scores)
+
+    def finish(summary: Summary) -> None:
+        records = [
+            _compare(record, scene, out, matrix)
+            for record, scene in zip(summary.records.values(), scenes, strict=True)
+        ]
+        scores = matrix.scores(CITYSCAPES.names)
+        page = Page(
+            title="Miniature Streets, segmented",
+            facts=_facts(predictor, summary, scores),
+            label_space=predictor.label_space,
+            records=records,
+            notes=_notes(scores, seed),
+        )
+        write_page(page, out)
+
+    run_folder(predictor, [scene.image for scene in scenes], out, settings, console, finish)
+    return DemoResult(out / PAGE, matrix.scores(CITYSCAPES.names))
+
+
+def _claim(predictor: Predictor, out: Path, count: int, overwrite: bool) -> None:
+    """Have all files of the demonstration down as its own; UsageError for those of others."""
+    written = FileRecord(out, "demo")
+    scales = predictor.network.scales if predictor.scales is None else predictor.scales
+    names = [name_scene(index) for index in range(count)]
+    files = [PAGE, LEGEND, SUMMARY, *(f"{SCENES}/{name}.png" for name in names)]
+    for name in names:
+        files += [*list_outputs(name, SAVE, scales), *list_panels(name, SAVE, scales)]
+        files += [f"{FOLDER}/{name}_{kind}.jpg" for kind in ("truth", "errors")]
+    written.require(files, "--out", overwrite)
+    written.add(*files)
 
 
 def _compare(

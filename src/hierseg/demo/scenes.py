@@ -51,6 +51,11 @@ def draw_scenes(out: Path, count: int, size: Size, seed: int = DEMO_SEED) -> Ite
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
     for index in range(count):
         pixels, raw_ids = draw_street(scene_seed(seed, index), size)
-        name = f"street_{index:02d}"
+        name = name_scene(index)
         path = write_picture(out / FOLDER / f"{name}.png", pixels)
         yield DemoScene(name, path, CITYSCAPES.encode(raw_ids))
+
+
+def name_scene(index: int) -> str:
+    """The name of a scene by its place in the set."""
+    return f"street_{index:02d}"

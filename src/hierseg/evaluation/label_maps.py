@@ -17,6 +17,7 @@ from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.label_files import looks_like_train_ids, read_prediction
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.score import Labels, Watcher, score
+from hierseg.files import shorten_name
 from hierseg.labels import UnknownLabelError
 
 Ids = Literal["train", "raw"]
@@ -89,6 +90,10 @@ class LabelMaps:
         """The map of a sample; None where there is none, UserError where there are several."""
         names = dict.fromkeys((sample.name, sample.image.stem, Path(sample.name).name))
         names[sample.name.replace("/", "_")] = None
+        # As names that are too long for a file with an ending are written.
+        for name in list(names):
+            above, slash, last = name.rpartition("/")
+            names[f"{above}{slash}{shorten_name(last)}"] = None
         endings = [_OWN[self.ids], ""]
         if not self.dataset.label_space.raw_ids_differ:  # `hierseg predict` writes labels alone
             endings.append(_OWN["train"])

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
-from hierseg.data import Record
+from hierseg.data import Record, SegmentationDataset
+from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.score import Labels
-from hierseg.inference.writers import write_legend, write_picture
+from hierseg.files import shorten_name
+from hierseg.inference.writers import (
+    LEGEND,
+    UnwritableError,
+    as_unwritable,
+    remove_leftovers,
+    write_legend,
+    write_picture,
+)
 from hierseg.labels import LabelSpace
+from hierseg.ownership import FileRecord
+from hierseg.processes import Launch
+
+COMMAND = "evaluate"
+FLAG = "--save-predictions"
 
 
 class PredictionFiles:
@@ -18,19 +33,110 @@ class PredictionFiles:
     Args:
         folder: Made where it is not.
         space: What the train ids mean; ``legend.json`` says it.
+        record: Takes down what is written, so that it may be written anew; None for a folder that
+            nobody comes back to.
     """
 
-    def __init__(self, folder: Path, space: LabelSpace) -> None:
-        self.folder, self.space = folder, space
+    def __init__(self, folder: Path, space: LabelSpace, record: FileRecord | None = None) -> None:
+        self.folder, self.space, self.record = folder, space, record
         folder.mkdir(parents=True, exist_ok=True)
+        if record is not None:
+            record.add(LEGEND)
         write_legend(space, folder)
+        self._unwritten: list[UnwritableError] = []
+
+    @classmethod
+    def open(
+        cls, folder: Path, dataset: SegmentationDataset, limit: int | None, overwrite: bool
+    ) -> PredictionFiles:
+        """The files of a split, or of its first images, in a folder that a user comes back to.
+
+        Raises:
+            UsageError: There are files under their names that no earlier run has written, and
+                ``overwrite`` does not say that they may be replaced.
+        """
+        record, space = open_record(folder), dataset.label_space
+        files = [file for s in dataset.samples[:limit] for file in list_files(s.name, space)]
+        record.require([*files, LEGEND], FLAG, overwrite)
+        remove_leftovers(folder)
+        return cls(folder, space, record)
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
         """Write one image's label maps."""
-        name = PurePosixPath(record.name)
-        parts = [part for part in name.parts if part not in ("/", "..")]
-        path = self.folder.joinpath(*parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(path.with_name(f"{path.name}_labels.png"), labels)
-        if self.space.raw_ids_differ:
-            write_picture(path.with_name(f"{path.name}_ids.png"), self.space.decode(labels))
+        files = list_files(record.name, self.space)
+        if self.record is not None:
+            self.record.add(*files)
+        contents = [labels, *([self.space.decode(labels)] if self.space.raw_ids_differ else [])]
+        try:
+            for file, content in zip(files, contents, strict=True):
+                path = self.folder / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_picture(path, content)
+        except UnwritableError as error:
+            self._unwritten.append(error)
+        except OSError as error:
+            self._unwritten.append(as_unwritable(error, self.folder))
+
+    def require_all(self) -> None:
+        """UserError where label maps could not be written; the figures do not depend on them."""
+        for error in self._unwritten:
+            raise UserError(
+                f"{len(self._unwritten)} label maps could not be written: {str(error).strip('.')}."
+            )
+
+
+def list_files(name: str, space: LabelSpace) -> list[str]:
+    """The files of an image of a name, relative to their folder."""
+    parts = [part for part in PurePosixPath(name).parts if part not in ("/", "..")]
+    path = PurePosixPath(*parts[:-1], shorten_name(parts[-1] if parts else "_"))
+    endings = ("_labels", "_ids") if space.raw_ids_differ else ("_labels",)
+    return [f"{path}{ending}.png" for ending in endings]
+
+
+def open_record(folder: Path) -> FileRecord:
+    """What earlier evaluations have written into a folder, and the place for more."""
+    rank = Launch.find().rank
+    return FileRecord(folder, COMMAND, str(rank) if rank else "")
+
+
+def require_apart(folder: Path, dataset: SegmentationDataset) -> None:
+    """UsageError for a folder that holds images or labels of a split, by whatever name or link it
+    is given, or one whose folders below lead there: predictions among the truth would be taken for
+    it, whether they replace it or not.
+    """
+    above = _list_above(dataset)
+    below = {folder / PurePosixPath(sample.name.lstrip("/")).parent for sample in dataset.samples}
+    for place in (folder, *sorted(below)):
+        # A folder that is not there, and ".." behind it, lead somewhere none the less.
+        file = above.get(_identify(Path(os.path.realpath(place))))
+        if file is not None:
+            raise UsageError(
+                f"{FLAG} {folder} holds images or labels of {dataset.name} {dataset.split} "
+                f"('{file}'); name another folder."
+            )
+
+
+def _list_above(dataset: SegmentationDataset) -> dict[tuple[int, int] | None, Path]:
+    """All folders that a split's files lie in or below, by what tells them apart whatever they are
+    called; each with a file.
+    """
+    files = [file for index in range(len(dataset)) for file in dataset.list_files(index)]
+    files += [file.resolve() for file in files if file.is_symlink()]
+    parents = {file.parent: file for file in files}
+    folders = {Path(os.path.realpath(parent)): file for parent, file in parents.items()}
+    found: dict[Path, Path] = {}
+    for folder, file in folders.items():
+        found |= dict.fromkeys((folder, *folder.parents), file)
+    return {
+        identity: file
+        for folder, file in found.items()
+        if (identity := _identify(folder)) is not None
+    }
+
+
+def _identify(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino

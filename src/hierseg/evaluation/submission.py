@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import zipfile
@@ -15,6 +16,7 @@ from hierseg.data import SegmentationDataset
 from hierseg.data.label_numbers import Palette
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.label_files import LabelFile, check_label_files, read_prediction
+from hierseg.inference.writers import remove_dead
 
 Progress = Callable[[int, int], None]
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: the same maps, the same bytes
@@ -106,6 +108,8 @@ def write_submission(
 
     check_label_files(files, dataset.label_space, tell, palette)
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    for left in out.parent.glob(f".{glob.escape(out.name)}.*.part"):
+        remove_dead(left, left.name.split(".")[-2])
     try:
         with zipfile.ZipFile(part, "w") as archive:
             for done, file in enumerate(files, len(files) + 1):

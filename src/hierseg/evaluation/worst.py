@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from hierseg.data import Record, SegmentationDataset
 from hierseg.evaluation.result import Evaluation
+from hierseg.evaluation.saving import open_record
 from hierseg.evaluation.score import Labels
 from hierseg.inference import ImageRecord, Page, Panel, class_shares, write_page
+from hierseg.inference.page import FILE as PAGE
 from hierseg.inference.panels import FOLDER, LONGEST, write_overlay_panel
 from hierseg.inference.rendering import render_errors, shrink
 from hierseg.inference.writers import write_picture
@@ -23,6 +25,7 @@ from hierseg.metrics import ConfusionMatrix
 
 LOWEST = "lowest IoU"
 KEPT = "labels"
+PICTURES = ("image", "overlay", "truth", "errors")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,12 @@ class _Image:
     missed: int
 
 
+def _list_files(index: int) -> list[str]:
+    """What is written of an image, relative to the folder of the page."""
+    pictures = [f"{FOLDER}/{index:06d}_{kind}.jpg" for kind in PICTURES]
+    return [f"{KEPT}/{index:06d}.png", *pictures]
+
+
 class WorstImages:
     """Keeps the label maps of the worst images, and shows them on a page.
 
@@ -45,10 +54,19 @@ class WorstImages:
         count: How many images, and how many of each class.
         dataset: The split that is evaluated.
         out: Folder of the page; made where it is not.
+        overwrite: Replace files that no earlier run has written.
+
+    Raises:
+        UsageError: There are such files.
     """
 
-    def __init__(self, count: int, dataset: SegmentationDataset, out: Path) -> None:
+    def __init__(
+        self, count: int, dataset: SegmentationDataset, out: Path, overwrite: bool = False
+    ) -> None:
         self.count, self.dataset, self.out = count, dataset, out
+        self._written = open_record(out)
+        files = [file for index in range(len(dataset)) for file in _list_files(index)]
+        self._written.require([PAGE, *files], "--out", overwrite)
         self._lowest: list[_Image] = []
         self._by_class: list[list[_Image]] = [[] for _ in dataset.label_space.names]
         out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
@@ -73,6 +91,7 @@ class WorstImages:
                 self._rank(ranked, image, lambda other, train=train: -other.wrong[train])  # type: ignore[misc]
         after = self._kept()
         if index in after:
+            self._written.add(*_list_files(index))
             write_picture(self._path(index), labels)
         for dropped in before - after:
             self._path(dropped).unlink(missing_ok=True)
@@ -103,6 +122,7 @@ class WorstImages:
             records=[self._record(image) for image in order],
             lists=lists,
         )
+        self._written.add(PAGE)
         return write_page(page, self.out)
 
     def _rank(self, ranked: list[_Image], image: _Image, key: Callable[[_Image], float]) -> None:

@@ -13,9 +13,11 @@ import numpy.typing as npt
 from hierseg import build
 from hierseg.config import Experiment
 from hierseg.data import Draw, TrainingSamples
+from hierseg.files import FolderLock, shorten_name
 from hierseg.inference.rendering import Picture, render_color
-from hierseg.inference.writers import write_legend, write_picture
+from hierseg.inference.writers import LEGEND, remove_leftovers, write_legend, write_picture
 from hierseg.labels import LabelSpace
+from hierseg.ownership import FileRecord
 from hierseg.training.indexing import index_sources
 from hierseg.training.loading import EpochBatches, build_sampler
 
@@ -33,6 +35,7 @@ def write_samples(
     count: int,
     epoch: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write ``eNNN-PPPPP-NAME.png``, by epoch and place in it, and ``legend.json``.
 
@@ -45,13 +48,15 @@ def write_samples(
         count: The first so many of the epoch, at most.
         epoch: From 0.
         on_progress: Called with (samples done, samples in all).
+        overwrite: Replace files that no earlier run has written.
 
     Returns:
         The pictures, in the epoch's order.
 
     Raises:
-        UsageError: Settings that cannot work together.
-        UserError: Data that cannot be read.
+        UsageError: Settings that cannot work together, or files under the samples' names that no
+            earlier run has written.
+        UserError: Data that cannot be read, or another run that writes into ``out``.
     """
     # A run folder is no matter here; a run would ask for one.
     runtime = dataclasses.replace(experiment.runtime, out=out)
@@ -64,22 +69,32 @@ def write_samples(
     batches = EpochBatches(build_sampler(experiment, data, centroids), experiment.data.batch)
     batches.start(epoch)
     draws = [draw for batch in batches for draw in batch][:count]
-    out.mkdir(parents=True, exist_ok=True)
-    write_legend(space, out)
-    paths = []
-    for done, draw in enumerate(draws, start=1):
-        paths.append(_write(samples, draw, space, out))
-        if on_progress is not None:
-            on_progress(done, len(draws))
+    with FolderLock(out):
+        remove_leftovers(out)
+        written = FileRecord(out, "samples")
+        names = [_name(samples, draw) for draw in draws]
+        written.require([LEGEND, *names], "--out", overwrite)
+        written.add(LEGEND, *names)
+        write_legend(space, out)
+        paths = []
+        for done, (draw, name) in enumerate(zip(draws, names, strict=True), start=1):
+            paths.append(_write(samples, draw, space, out / name))
+            if on_progress is not None:
+                on_progress(done, len(draws))
     return paths
 
 
-def _write(samples: TrainingSamples, draw: Draw, space: LabelSpace, out: Path) -> Path:
+def _name(samples: TrainingSamples, draw: Draw) -> str:
+    sample = samples.sources[draw.source].samples[draw.index]
+    name = f"e{draw.epoch + 1:03}-{draw.position:05}-{sample.name.replace('/', '_')}"
+    return f"{shorten_name(name)}.png"
+
+
+def _write(samples: TrainingSamples, draw: Draw, space: LabelSpace, path: Path) -> Path:
     item = samples[draw]
     image = np.ascontiguousarray(item["image"].permute(1, 2, 0).numpy())
     picture = render_sample(image, item["labels"].numpy().astype(np.uint8), space)
-    name = item["name"].replace("/", "_")
-    return write_picture(out / f"e{draw.epoch + 1:03}-{draw.position:05}-{name}.png", picture)
+    return write_picture(path, picture)
 
 
 def render_sample(image: Picture, labels: npt.NDArray[np.uint8], space: LabelSpace) -> Picture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from hierseg.data.streets.rendering import check_size, draw_street_instances
 from hierseg.errors import MALFORMED, UsageError, UserError, shorten
-from hierseg.files import read_text_file
+from hierseg.files import LOCK, FolderLock, read_text_file
 from hierseg.size import Size
 
 GENERATOR = 1
@@ -25,6 +26,7 @@ TRAIN_CITIES = ("ahornfurt", "birkenmoor", "drosselhaven", "erlenwick", "finkenb
 VAL_CITIES = ("kieselbruck", "lerchenmund", "mohnstadt")
 
 _RECORD = "streets.json"
+_FOLDERS = ("leftImg8bit", "gtFine")
 _PARALLEL_FROM = 48 * 256 * 512  # pixels of work from which a second process is worth its start
 
 
@@ -68,6 +70,7 @@ def write_streets(
     val_fraction: float = 0.2,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write a set of street scenes in Cityscapes' layout (METHOD section 6).
 
@@ -82,15 +85,36 @@ def write_streets(
         val_fraction: Share of the scenes that go to the val split, 0 to 1; the rest is train.
         workers: Processes that draw; None: two where there is enough to do.
         on_progress: Called with (scenes done, count) as they are done.
+        overwrite: Draw all of it anew into a folder that holds something else: what is there under
+            the names of scenes is replaced, and a set of other settings removed.
 
     Raises:
         UsageError: A number that cannot be.
-        UserError: The folder holds something else, or cannot be written.
+        UserError: The folder holds something else, cannot be written, or another run writes there.
     """
     check_size(size)
     _check(count, seed, val_fraction)
     settings = Settings(seed, str(size), count, val_fraction)
-    _claim(out, settings)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is no folder, so something else; give --out an empty folder.")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FolderLock(out))
+        except OSError as error:
+            raise cannot_write(out, error) from error
+        _write_set(out, settings, workers, on_progress, overwrite)
+
+
+def _write_set(
+    out: Path,
+    settings: Settings,
+    workers: int | None,
+    on_progress: Callable[[int, int], None] | None,
+    overwrite: bool,
+) -> None:
+    """Draw what is missing of a set, into a folder that is held."""
+    count, size = settings.count, Size.parse(settings.size)
+    _claim(out, settings, overwrite)
     missing = [i for i in range(count) if not all(path.exists() for path in settings.place(out, i))]
     done = count - len(missing)
 
@@ -142,21 +166,45 @@ def _check(count: int, seed: int, val_fraction: float) -> None:
         raise UsageError(f"--val-fraction must lie between 0 and 1, not {val_fraction}.")
 
 
-def _claim(out: Path, settings: Settings) -> None:
+def _claim(out: Path, settings: Settings, overwrite: bool) -> None:
     """Make the folder these settings', or refuse it."""
     record = out / _RECORD
     try:
-        if record.is_file():
+        _remove_leftovers(out)
+        if overwrite:
+            _clear(out, settings)
+        elif record.is_file():
             _compare(out, _read(record), asdict(settings))
             return
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        elif any(path.name != LOCK for path in out.iterdir()):
             raise UserError(
-                f"{out} holds something else than Miniature Streets; give --out an empty folder."
+                f"{out} holds something else than Miniature Streets; give --out an empty folder, "
+                "or add --overwrite."
             )
-        out.mkdir(parents=True, exist_ok=True)
         _replace(record, (json.dumps(asdict(settings), indent=2) + "\n").encode())
     except OSError as error:
         raise cannot_write(out, error) from error
+
+
+def _clear(out: Path, settings: Settings) -> None:
+    """Remove the scenes that are to be drawn, and those of the set that was there."""
+    sets = [settings]
+    with suppress(UserError, TypeError):
+        if (out / _RECORD).is_file():
+            sets.append(Settings(**_read(out / _RECORD)))
+    for path in [path for folder in _FOLDERS for path in (out / folder).glob("*/*/*.png")]:
+        index = path.name.split("_")[1:2]
+        if index and index[0].isdecimal():
+            with suppress(TypeError, ValueError, ArithmeticError):  # a record by somebody else
+                if any(path in one.place(out, int(index[0])) for one in sets):
+                    path.unlink()
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove what a run was writing when it was killed."""
+    for folder in _FOLDERS:
+        for path in (out / folder).glob("*/*/.*.png.*.tmp"):
+            path.unlink(missing_ok=True)
 
 
 def _read(record: Path) -> dict[str, Any]:

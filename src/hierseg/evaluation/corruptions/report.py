@@ -169,8 +169,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[int, float]]]:
         return dict(content["settings"]), figures
     except MALFORMED as error:
         raise UserError(
-            f"{path} is no file of corruptions that hierseg wrote; remove it, or choose another "
-            "--out."
+            f"{path} is no file of corruptions that hierseg wrote; remove it, choose another "
+            "--out, or add --overwrite."
         ) from error
 
 
@@ -181,8 +181,8 @@ def _require_same(
     differing = sorted(shorten(key) for key in keys if there.get(key) != wanted.get(key))
     if differing:
         raise UsageError(
-            f"{path} was measured with other settings ({', '.join(differing)}); remove it, or "
-            "choose another --out."
+            f"{path} was measured with other settings ({', '.join(differing)}); remove it, "
+            "choose another --out, or add --overwrite."
         )
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 from hierseg.data import SegmentationDataset
 from hierseg.evaluation.corruptions.catalog import SEVERITIES, VERSION, CorruptedDataset
-from hierseg.evaluation.corruptions.report import CorruptionReport
+from hierseg.evaluation.corruptions.report import FILE, CorruptionReport
 from hierseg.evaluation.result import Evaluation
-from hierseg.inference.writers import write_picture
+from hierseg.inference.writers import write_figure
+from hierseg.ownership import require_own_png
 
 PICTURE = "corruptions.png"
+COMMAND = "evaluate"
 
 Progress = Callable[[int, int], None]
 
@@ -74,18 +76,29 @@ def run_corruptions(
             "there."
         ) from None
     finally:
-        write_picture(out / PICTURE, report.draw())
+        write_figure(out / PICTURE, report.draw(), COMMAND)
     return report
 
 
-def check_folder(out: Path, dataset: SegmentationDataset, weights: str, seed: int = 0) -> None:
+def check_folder(
+    out: Path,
+    dataset: SegmentationDataset,
+    weights: str,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> None:
     """Refuse, before anything is measured, what `run_corruptions` would refuse after the clean
-    evaluation: figures in the folder of another split, of other weights, or another seed.
+    evaluation: figures in the folder of another split, of other weights, or another seed; and a
+    picture of others. With ``overwrite`` they are removed.
 
     Raises:
         UsageError: They are of others.
         UserError: The file there is damaged.
     """
+    if overwrite:
+        (out / FILE).unlink(missing_ok=True)
+    if not (out / FILE).exists():  # whose picture it is
+        require_own_png("--out", out / PICTURE, COMMAND, overwrite)
     CorruptionReport.check(
         out,
         {
