@@ -76,3 +76,31 @@ class SilentError(UserError):
     def __init__(self, exit_status: int = 1) -> None:
         super().__init__("")
         self.exit_status = exit_status
+
+
+_NO_MEMORY = re.compile(
+    r"[Mm]emory|bad_alloc|DefaultCPUAllocator|ALLOC_FAILED|can't start new thread"
+    r"|could not (?:create|execute) a primitive|unable to find an engine to execute"
+)
+_NOT_OF_WANT = re.compile(
+    # /dev/shm has a size of its own and its own cure; the others are defects, or of tensors.
+    r"shared[ _]memory|/dev/shm|memory access|memory[ _]format|memory layout|overlapping memory"
+    r"|(?:single|same) memory location",
+    re.IGNORECASE,
+)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether it says that memory, a device's too, does not suffice; torch and the libraries below
+    it say so in words, each in its own.
+    """
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    text = str(error)
+    return (
+        isinstance(error, RuntimeError | ImportError | OSError)
+        and _NO_MEMORY.search(text) is not None
+        and _NOT_OF_WANT.search(text) is None
+    )

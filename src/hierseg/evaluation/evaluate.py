@@ -11,10 +11,9 @@ from torch import Tensor
 from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset
 from hierseg.data.headers import describe_small
-from hierseg.errors import UserError
+from hierseg.errors import UserError, lacks_memory
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.score import Labels, LogitWatcher, Watcher, score
-from hierseg.inference.memory import lacks_memory
 from hierseg.inference.scales import predict_logits
 from hierseg.inference.tiling import Windows, blend
 from hierseg.layers import resize_to
