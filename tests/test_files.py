@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hierseg.errors import UserError, make_printable
-from hierseg.files import LARGEST_TEXT, FolderLock, read_text_file
+from hierseg.files import (
+    LARGEST_TEXT,
+    MOST_VISITS,
+    FolderLock,
+    UnreadableFolderError,
+    read_text_file,
+    refuse_unreadable,
+    walk_files,
+)
 
 HOLD = """
 import sys, time
+from collections.abc import Iterator
 from pathlib import Path
-from hierseg.files import FolderLock
+from hierseg.files import (
+    LARGEST_TEXT,
+    MOST_VISITS,
+    FolderLock,
+    UnreadableFolderError,
+    read_text_file,
+    refuse_unreadable,
+    walk_files,
+)
 with FolderLock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -83,3 +102,86 @@ def test_a_process_does_not_hold_a_folder_twice(tmp_path: Path) -> None:
 
 def test_control_characters_are_shown_and_not_obeyed() -> None:
     assert make_printable("a\x1b[31m\nb\x9bc\u202ed é") == r"a\x1b[31m\x0ab\x9bc\x202ed é"
+
+
+def _walk(folder: Path, with_hidden: bool = False) -> tuple[list[str], dict[str, str]]:
+    left: dict[str, str] = {}
+
+    def note(path: Path, error: OSError) -> None:
+        left[path.relative_to(folder).as_posix()] = str(error.strerror)
+
+    found = [
+        path.relative_to(folder).as_posix()
+        for path in walk_files(folder, note, with_hidden=with_hidden)
+    ]
+    return found, left
+
+
+def test_links_to_folders_are_followed_and_loops_are_not(tmp_path: Path) -> None:
+    root, other = tmp_path / "root", tmp_path / "other"
+    for path in (root / "b" / "1.png", other / "deep" / "2.png", root / ".hidden" / "3.png"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    (root / ".4.png").touch()
+    (root / "a").symlink_to(other)
+    (root / "c").symlink_to(other / "deep")
+    (root / "b" / "up").symlink_to(root)
+    (other / "back").symlink_to(root)
+    (root / "gone.png").symlink_to("nowhere.png")
+    (root / "self.png").symlink_to("self.png")
+    found, left = _walk(root)
+    assert found == ["gone.png", "self.png", "a/deep/2.png", "b/1.png", "c/2.png"]
+    assert not left
+    assert {".4.png", ".hidden/3.png"} < set(_walk(root, with_hidden=True)[0])
+
+
+def test_links_that_make_two_ways_of_each_folder_end(tmp_path: Path) -> None:
+    for depth in range(30):
+        folder = tmp_path / str(depth)
+        folder.mkdir()
+        (folder / "x").touch()
+        if depth:
+            (tmp_path / str(depth - 1) / "a").symlink_to(folder)
+            (tmp_path / str(depth - 1) / "b").symlink_to(folder)
+    found, left = _walk(tmp_path / "0")
+    assert len(found) <= 30 * MOST_VISITS
+    assert set(left.values()) == {f"more than {MOST_VISITS} links lead there"}
+
+
+def test_folders_deeper_than_a_path_may_be_are_said(tmp_path: Path) -> None:
+    home = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(tmp_path)
+        for _ in range(1200):
+            Path("long").mkdir()
+            os.chdir("long")
+        os.chdir(home)
+        found, left = _walk(tmp_path)
+    finally:
+        os.chdir(home)
+        os.close(home)
+        subprocess.run(["rm", "-rf", str(tmp_path / "long")], check=True)
+    assert not found
+    assert [reason.lower() for reason in left.values()] == ["file name too long"]
+
+
+def test_folders_that_cannot_be_listed_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").touch()
+    (tmp_path / "unmounted").symlink_to("/nowhere/at/all")
+    scan = os.scandir
+
+    def refuse(path: str | Path) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == "a":  # root may read all
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found, left = _walk(tmp_path)
+    assert found == ["b/1.png"]
+    assert left == {"a": "Permission denied", "unmounted": "No such file or directory"}
+    with pytest.raises(UnreadableFolderError, match=r"/a' cannot be read.*permission denied"):
+        list(walk_files(tmp_path, refuse_unreadable))

@@ -1,17 +1,22 @@
-"""Small files that a user brings, and folders that one process alone may write to."""
+"""Small files that a user brings, all files below a folder, and folders that one process alone may
+write to.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 import stat
 import sys
 import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, NamedTuple, Self
 
 from hierseg.errors import UserError, reason_of
 
@@ -20,6 +25,9 @@ LARGEST_TEXT = 16 << 20
 LOCK = ".hierseg.lock"
 """The file by which a process holds a folder; hidden, and left behind, as removing it would race
 with another process that is just opening it."""
+MOST_VISITS = 100
+"""Times that one folder is entered, by links: where each of n folders has two links to the next,
+2^n paths lead to the last."""
 
 
 def read_text_file(path: Path, what: str = "file") -> str:
@@ -55,6 +63,89 @@ def read_text_file(path: Path, what: str = "file") -> str:
 
 
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would change line endings
+
+
+class UnreadableFolderError(UserError):
+    """What is in a folder cannot be listed, so that files may be missing."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(
+            f"the folder '{folder}' cannot be read, and what is in it would be left out: "
+            f"{reason_of(error)}."
+        )
+
+
+def refuse_unreadable(folder: Path, error: OSError) -> None:
+    """The ``on_unreadable`` of ``walk_files`` where every file counts: UnreadableFolderError."""
+    raise UnreadableFolderError(folder, error) from error
+
+
+def walk_files(
+    folder: Path,
+    on_unreadable: Callable[[Path, OSError], None],
+    enter: Callable[[Path], bool] | None = None,
+    with_hidden: bool = False,
+) -> Iterator[Path]:
+    """Everything below a folder that is no folder itself; links to folders are followed.
+
+    A link to a folder that it lies in is passed over. Pipes, devices and broken links are yielded:
+    whether a file can be read shows when it is. A broken link whose name has no suffix counts as a
+    folder that cannot be listed. The order is by name within a folder, files before folders.
+
+    Args:
+        folder: Where to begin; it may be hidden itself.
+        on_unreadable: Called with each folder that cannot be listed and the reason; the walk goes
+            on without it.
+        enter: Whether to go into a folder; without it, into all.
+        with_hidden: Yield and enter also what is hidden, by a name that begins with a dot.
+    """
+    visits: Counter[_Identity] = Counter()
+    stack: list[tuple[Path, frozenset[_Identity]]] = [(folder, frozenset())]
+    while stack:  # no recursion: folders may lie deeper than Python may call
+        here, above = stack.pop()
+        try:
+            identity = _identify(here)
+            if identity in above:
+                continue
+            visits[identity] += 1
+            if visits[identity] > MOST_VISITS:
+                raise OSError(errno.ELOOP, f"more than {MOST_VISITS} links lead there")
+            with os.scandir(here) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            on_unreadable(here, error)
+            continue
+        within = above | {identity}
+        folders = []
+        for entry in found:
+            if entry.name.startswith(".") and not with_hidden:
+                continue
+            path = here / entry.name
+            if not _may_be_folder(entry):
+                yield path
+            elif enter is None or enter(path):
+                folders.append((path, within))
+        stack += reversed(folders)
+
+
+class _Identity(NamedTuple):
+    device: int
+    inode: int
+
+
+def _identify(folder: Path) -> _Identity:
+    status = folder.stat()
+    return _Identity(status.st_dev, status.st_ino)
+
+
+def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        if entry.is_dir():
+            return True
+        is_broken = entry.is_symlink() and not entry.is_file() and not Path(entry).exists()
+    except OSError:  # a link that leads to itself, or to where one may not look
+        is_broken = True
+    return is_broken and not Path(entry).suffix  # as of a disk that is not mounted
 
 
 class FolderLock:
