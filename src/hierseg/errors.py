@@ -20,6 +20,7 @@ _CURES = {
     errno.ENOENT: "no such file or folder; check the path",
     errno.ENOTDIR: "a part of the path is a file, not a folder; check the path",
     errno.EISDIR: "this is a folder where a file is needed; check the path",
+    errno.ENAMETOOLONG: "a name or path is longer than the file system takes; choose a shorter one",
     errno.EEXIST: "this is a file where a folder is needed; name another, or remove it",
 }
 

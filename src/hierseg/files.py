@@ -5,6 +5,7 @@ write to.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import socket
@@ -13,6 +14,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,23 +25,24 @@ from hierseg.errors import UserError, reason_of
 LARGEST_TEXT = 16 << 20
 """Bytes of a description, a table, a configuration: far more than any that somebody wrote."""
 LOCK = ".hierseg.lock"
-"""The file by which a process holds a folder; hidden, and left behind, as removing it would race
-with another process that is just opening it."""
+"""The file by which a process holds a folder; hidden, and there while it is held. What a killed
+process leaves of it holds nothing."""
 MOST_VISITS = 100
 """Times that one folder is entered, by links: where each of n folders has two links to the next,
 2^n paths lead to the last."""
 
 
-def read_text_file(path: Path, what: str = "file") -> str:
+def read_text_file(path: Path, what: str = "file", largest: int = LARGEST_TEXT) -> str:
     """The text of a small file that a user wrote: UTF-8, with or without a byte order mark.
 
     Args:
         path: The file.
         what: What it is called in a sentence, such as "description".
+        largest: Bytes that it may have.
 
     Raises:
         UserError: It is missing, no regular file (a pipe would wait for ever, a device never end),
-            larger than ``LARGEST_TEXT``, or not UTF-8.
+            larger than it may be, or not UTF-8.
     """
     try:
         # Not to wait where it is a pipe that nobody writes to.
@@ -48,12 +51,12 @@ def read_text_file(path: Path, what: str = "file") -> str:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
                 raise UserError(f"the {what} '{path}' is no regular file; name one that is.")
-            content = file.read(LARGEST_TEXT + 1)
+            content = file.read(largest + 1)
     except OSError as error:
         raise UserError(f"the {what} '{path}' cannot be read: {reason_of(error)}.") from error
-    if len(content) > LARGEST_TEXT:
+    if len(content) > largest:
         raise UserError(
-            f"the {what} '{path}' has more than {LARGEST_TEXT >> 20} MB, so it is none; name the "
+            f"the {what} '{path}' has more than {largest >> 20} MB, so it is none; name the "
             "right file."
         )
     try:
@@ -63,6 +66,38 @@ def read_text_file(path: Path, what: str = "file") -> str:
 
 
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would change line endings
+_APPEND = os.O_CREAT | os.O_APPEND | _BINARY | getattr(os, "O_NOFOLLOW", 0)
+
+
+def open_to_append(path: Path) -> IO[bytes]:
+    """A file of ours that lines are added to; OSError where a link lies there. What was cut off in
+    the middle of a line is ended, so that the next one begins anew.
+    """
+    file = os.fdopen(os.open(path, _APPEND | os.O_RDWR, 0o666), "a+b")
+    end = file.seek(0, os.SEEK_END)
+    if end:
+        file.seek(end - 1)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+            file.flush()
+    return file
+
+
+LONGEST_NAME = 244
+"""Bytes of a name that what a writer appends, such as ``_labels.png``, still fits behind: file
+systems take 255."""
+
+
+def shorten_name(name: str) -> str:
+    """A file's name as it is, or, of one that is too long, its end and what tells it from others
+    with that end.
+    """
+    encoded = os.fsencode(name)
+    if len(encoded) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(encoded).hexdigest()[:12]
+    kept = encoded[-(LONGEST_NAME - 13) :].decode("utf-8", "ignore")
+    return f"{digest}_{kept}"
 
 
 class UnreadableFolderError(UserError):
@@ -174,12 +209,9 @@ class FolderLock:
         with _guard:  # the kernel does not keep a process from what it holds itself
             if key in _held:
                 raise self._refusal(path)
-            file = path.open("a+b")
-            if not _lock(file):
-                file.close()
-                raise self._refusal(path)
+            file = self._open(path)
             _held.add(key)
-        self._key = key
+        self._key, self._process = key, os.getpid()
         holder = {
             "process": os.getpid(),
             "host": socket.gethostname(),
@@ -191,6 +223,23 @@ class FolderLock:
         self._file = file
         return self
 
+    def _open(self, path: Path) -> IO[bytes]:
+        """The file, locked. Whoever lets go of it removes it, so that it may be gone, or another
+        one, by the time that it is locked: then once more.
+        """
+        while True:
+            # A link there would have what it leads to cut off.
+            file = os.fdopen(os.open(path, _APPEND | os.O_RDWR, 0o666), "a+b")
+            if not _lock(file):
+                file.close()
+                raise self._refusal(path)
+            try:
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return file
+            except FileNotFoundError:
+                pass
+            file.close()
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -199,6 +248,9 @@ class FolderLock:
     ) -> None:
         if self._file is not None:
             with _guard:
+                if os.getpid() == self._process:  # what was forked does not hold it
+                    with suppress(OSError):
+                        (self.folder / LOCK).unlink()
                 self._file.close()
                 _held.discard(self._key)
             self._file = None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.commands.chosen import NO_DATASET, DatasetFlags
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
@@ -48,8 +48,9 @@ def predict(
     an overlay video, NAME_overlay.mp4, and label frames, NAME_frames/000123_labels.png.
 
     Label files are explained by legend.json, what was done and skipped by summary.json. A run that
-    was interrupted goes on where it stopped when it is started again. Exit status: 0 all images
-    were segmented, 3 some were skipped, 1 none could be segmented, 2 wrong usage.
+    was interrupted goes on where it stopped when it is started again. What no earlier run has
+    written is not replaced. Exit status: 0 all images were segmented, 3 some were skipped or lack
+    an output, 1 none could be segmented, 2 wrong usage.
 
     Args:
         sources: Images, folders (with all that is below), or globs in quotes; or one video.
@@ -64,7 +65,7 @@ def predict(
             NAME_attention_SCALE.png (8 bits) and a heat map; scales: NAME_labels_SCALE.png.
         batch: Images of one size that the network is given together, at most.
         max_pixels: Images with more pixels are skipped.
-        overwrite: Do everything over, whatever an earlier run has left in the folder.
+        overwrite: Do everything over, and replace whatever is in the folder under its names.
         every: Of a video, every so many frames; the overlay video shows each until the next.
         from_: Of a video, seconds from its beginning where to start.
         to: Of a video, seconds from its beginning where to end.
@@ -154,8 +155,10 @@ def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags
     about = {} if dataset is None else describe_dataset(dataset)
     settings = asked.settings(SAVED_OF_IMAGES, about)
     predictor = asked.load(settings, dataset)
-    summary = run_folder(predictor, images, asked.out, settings, Console(stderr=True))
-    write_run_page(summary, predictor.label_space, asked.out)
+    summary = run_folder(
+        predictor, images, asked.out, settings, Console(stderr=True),
+        lambda summary: write_run_page(summary, predictor.label_space, asked.out),
+    )  # fmt: skip
     return _report(summary, len(images), asked.out)
 
 
@@ -183,6 +186,14 @@ def _report(summary: Summary, asked: int, out: Path) -> int:
     if summary.skipped:
         where = out / "summary.json"
         print(f"{len(summary.skipped)} were skipped; {where} says why.", file=sys.stderr)
-    if not summary.skipped:
+    partly = [record for record in summary.records.values() if record.unwritten]
+    for record in partly[:1]:
+        output, reason = next(iter(record.unwritten.items()))
+        print(
+            f"{len(partly)} lack an output that their size does not allow, "
+            f"{make_printable(record.source)} first: {output}: {reason}.",
+            file=sys.stderr,
+        )
+    if not (summary.skipped or partly):
         return 0
     return SOME_SKIPPED if done else NOTHING_DONE

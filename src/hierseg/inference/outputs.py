@@ -10,7 +10,7 @@ import numpy as np
 from hierseg.inference.panels import write_panels
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.summary import ImageRecord
-from hierseg.inference.writers import WRITERS
+from hierseg.inference.writers import WRITERS, UnwritableError
 
 
 def write_outputs(
@@ -39,9 +39,18 @@ def write_outputs(
         pictures: Whether the page's pictures are written.
 
     Raises:
+        UnwritableError: No format that ``save`` names holds the image; of some, the record says so.
         OSError: A file cannot be written.
     """
-    written = [file for key in save for file in WRITERS[key](prediction, out, name)]
+    written: list[Path] = []
+    unwritten: dict[str, str] = {}
+    for key in save:
+        try:
+            written += WRITERS[key](prediction, out, name)
+        except UnwritableError as error:
+            unwritten[key] = error.reason
+            if len(unwritten) == len(save):
+                raise
     panels = write_panels(prediction, out, name, list(save)) if pictures else []
     files = [file.relative_to(out).as_posix() for file in written]
     height, width = prediction.labels.shape
@@ -57,4 +66,5 @@ def write_outputs(
         seconds=round(seconds, 4),
         files=sorted({*files, *(panel.file for panel in panels)}),
         panels=panels,
+        unwritten=unwritten,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,21 @@ import numpy.typing as npt
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.rendering import render_heat, render_overlay, shrink
 from hierseg.inference.summary import Panel
-from hierseg.inference.writers import write_picture
+from hierseg.inference.writers import fill_scales, write_picture
 from hierseg.labels import LabelSpace
 
 FOLDER = "page"
 LONGEST = 1280
 """Pixels of the longer side of a picture on the page."""
+
+
+_ENDINGS = {"confidence": ("_confidence.jpg",), "attention": ("_attention_{:g}.jpg",)}
+
+
+def list_panels(name: str, save: Sequence[str], scales: Sequence[float]) -> list[str]:
+    """The files that ``write_panels`` may write, relative to the page's folder."""
+    endings = ["_image.jpg", "_overlay.jpg", *(e for key in save for e in _ENDINGS.get(key, ()))]
+    return [f"{FOLDER}/{name}{ending}" for ending in fill_scales(endings, scales)]
 
 
 def write_panels(prediction: Prediction, out: Path, name: str, save: list[str]) -> list[Panel]:

@@ -16,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from hierseg.errors import make_printable
+
 SECONDS_BETWEEN_LINES = 15.0
 
 
@@ -91,4 +93,5 @@ class RunProgress:
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         if self.console is not None:
-            self.console.print(escape(line), highlight=False, soft_wrap=True)
+            # Names of files are in it.
+            self.console.print(escape(make_printable(line)), highlight=False, soft_wrap=True)

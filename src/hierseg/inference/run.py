@@ -8,30 +8,44 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from rich.console import Console
 from torch import nn
 
 from hierseg.data.archive import FileStatus, get_status
-from hierseg.errors import UserError
+from hierseg.errors import UsageError, UserError
+from hierseg.files import FolderLock
 from hierseg.inference.names import assign_names
 from hierseg.inference.outputs import write_outputs
-from hierseg.inference.panels import FOLDER
+from hierseg.inference.page import FILE as PAGE
+from hierseg.inference.panels import FOLDER, list_panels
 from hierseg.inference.pipeline import AHEAD, Pipeline, Reading, read_ahead
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.predictor import Predictor
 from hierseg.inference.progress import RunProgress
 from hierseg.inference.reading import MAX_PIXELS, pixels_counted_here, read_image
 from hierseg.inference.summary import ImageRecord, Summary
-from hierseg.inference.writers import remove_leftovers, write_legend
+from hierseg.inference.writers import (
+    LEGEND,
+    UnwritableError,
+    as_unwritable,
+    list_outputs,
+    remove_leftovers,
+    write_legend,
+)
 from hierseg.models import CONVENTIONS
+from hierseg.ownership import find_foreign, refuse_foreign
 
 SECONDS_BETWEEN_SUMMARIES = 5.0
+"""At first; later more and more, as a summary of many images takes longer to write."""
+MANY = 1000
+"""Images from which on the time between summaries grows."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,7 @@ def run_folder(
     out: Path,
     settings: RunSettings,
     console: Console | None = None,
+    finish: Callable[[Summary], object] | None = None,
 ) -> Summary:
     """Segment images into a folder; what an earlier run there has done is not done again.
 
@@ -70,36 +85,101 @@ def run_folder(
         out: Folder of the outputs, ``legend.json`` and ``summary.json``; made where it is not.
         settings: What is written.
         console: For progress; None for none.
+        finish: Writes the page, ``index.html``, before another run may have the folder.
 
     Raises:
-        UsageError: ``out`` holds outputs that were made with other weights or settings.
+        UsageError: ``out`` holds outputs that were made with other weights or settings, or files
+            under the names of outputs that no run has written.
+        UserError: Another run writes into ``out``.
         OSError: The outputs cannot be written.
         KeyboardInterrupt: As it came, once the summary of what is done is written.
     """
-    out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
-    remove_leftovers(out)
-    summary = Summary.open(out, describe_outputs(predictor, settings), settings.overwrite)
-    named = {"weights": settings.weights, "label_space": predictor.label_space.name}
-    summary.about = {**named, **settings.about}
-    write_legend(predictor.label_space, out)
-    # Absolute, so that a run from another folder knows them again; links keep their own names.
-    paths = [Path(os.path.abspath(image)) for image in images]  # noqa: PTH100
-    taken = {Path(record.source): record.name for record in summary.records.values()}
-    names = assign_names(paths, taken)
-    waiting = [path for path in paths if not _is_done(path, summary, out)]
-    try:
-        with pixels_counted_here(), RunProgress(len(waiting), console) as progress:
-            _Run(out, settings, names, summary, progress).segment(predictor, waiting)
-        summary.complete = True
-    except KeyboardInterrupt:
-        raise interrupted_after(len(summary.records), "images", settings.overwrite) from None
-    finally:
-        order = {str(path): position for position, path in enumerate(paths)}
-        summary.records = dict(
-            sorted(summary.records.items(), key=lambda item: order.get(item[0], len(order)))
-        )
-        summary.write(out)
+    with FolderLock(out):
+        remove_leftovers(out)
+        summary = Summary.open(out, describe_outputs(predictor, settings), settings.overwrite)
+        named = {"weights": settings.weights, "label_space": predictor.label_space.name}
+        summary.about = {**named, **settings.about}
+        # Absolute, so that a run from another folder knows them again; links keep their own names.
+        paths = [Path(os.path.abspath(image)) for image in images]  # noqa: PTH100
+        taken = {Path(record.source): record.name for record in summary.records.values()}
+        names = assign_names(paths, taken)
+        waiting = [path for path in paths if not _is_done(path, summary, out)]
+        files = [LEGEND, *([PAGE] if finish else [])]
+        files += _list_files(predictor, settings, [names[path] for path in waiting])
+        claimed = claim_files(out, files, summary, settings.overwrite, paths)
+        out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
+        summary.begin(out)
+        summary.claim(claimed)
+        write_legend(predictor.label_space, out)
+        try:
+            with pixels_counted_here(), RunProgress(len(waiting), console) as progress:
+                _Run(out, settings, names, summary, progress).segment(predictor, waiting)
+            summary.complete = True
+        except KeyboardInterrupt:
+            raise interrupted_after(len(summary.records), "images", settings.overwrite) from None
+        finally:
+            order = {str(path): position for position, path in enumerate(paths)}
+            summary.records = dict(
+                sorted(summary.records.items(), key=lambda item: order.get(item[0], len(order)))
+            )
+            summary.finish(out)
+        if finish is not None:
+            finish(summary)
     return summary
+
+
+def _list_files(predictor: Predictor, settings: RunSettings, names: Sequence[str]) -> list[str]:
+    """All that may be written of images of these names."""
+    scales = predictor.network.scales if predictor.scales is None else predictor.scales
+    has_ids = predictor.label_space.raw_ids_differ
+    save = [key for key in settings.save if key != "ids" or has_ids]
+    return [
+        file
+        for name in names
+        for file in (*list_outputs(name, save, scales), *list_panels(name, save, scales))
+    ]
+
+
+def claim_files(
+    out: Path,
+    files: Sequence[str],
+    summary: Summary,
+    overwrite: bool,
+    images: Sequence[Path] = (),
+) -> list[str]:
+    """The files, relative to the outputs' folder, that are there, are not the run's own, and may be
+    replaced none the less.
+
+    Raises:
+        UsageError: One may not: it is no earlier run's, or an image that is to be segmented.
+    """
+    own = summary.files
+    if summary.taken_up:  # whose page, legend and summary are written anew each time
+        own |= {LEGEND, PAGE}
+    foreign = find_foreign(out, files, own.__contains__)
+    sources = {os.path.realpath(image) for image in images} if foreign else set()
+    for file in foreign:
+        if os.path.realpath(out / file) in sources:
+            raise UsageError(
+                f"'{out / file}' is an image that is to be segmented, and would be replaced by an "
+                "output; choose another --out."
+            )
+    if not (overwrite or summary.is_partial):
+        refuse_foreign(out, foreign, "predict")
+    return foreign
+
+
+def is_due(since: float, done: int) -> bool:
+    """Whether a summary is to be written, for whoever looks, though it is not the end.
+
+    The more images there are, the longer it takes, and the rarer it is: in all it takes a time that
+    grows with their number and not with its square.
+
+    Args:
+        since: When the last one was written.
+        done: Images that it holds.
+    """
+    return time.monotonic() - since > SECONDS_BETWEEN_SUMMARIES * max(1.0, done / MANY)
 
 
 def interrupted_after(done: int, what: str, overwrite: bool) -> KeyboardInterrupt:
@@ -151,6 +231,13 @@ def _is_done(path: Path, summary: Summary, out: Path) -> bool:
     return record is not None and record.is_current(out)
 
 
+class _Unwritten(NamedTuple):
+    """An image none of whose outputs could be written."""
+
+    path: Path
+    reason: str
+
+
 class _Run:
     """What a folder run does with an image as it is read, written, finished or skipped."""
 
@@ -165,6 +252,7 @@ class _Run:
         self.out, self.settings = out, settings
         self.names, self.summary, self.progress = names, summary, progress
         self._written = time.monotonic()
+        self._status: dict[Path, FileStatus] = {}
 
     def segment(self, predictor: Predictor, images: Sequence[Path]) -> None:
         """Segment the images; what is finished is in the summary at any time."""
@@ -178,36 +266,54 @@ class _Run:
 
     def _read(self, path: Path) -> Reading[Path]:
         try:
+            # Before its pixels: an image that is saved anew meanwhile is not the one that is done.
+            self._status[path] = get_status(path)
+        except OSError:
+            self._status[path] = FileStatus(0, 0)
+        try:
             return Reading(path, read_image(path, self.settings.max_pixels))
         except UserError as error:
             return Reading(path, error)
 
-    def _write(self, path: Path, prediction: Prediction | None, seconds: float) -> ImageRecord:
+    def _write(
+        self, path: Path, prediction: Prediction | None, seconds: float
+    ) -> ImageRecord | _Unwritten:
         assert prediction is not None
+        name, save = self.names[path], self.settings.save
+        scales = [*(prediction.per_scale or {}), *(prediction.attention or {})]
+        files = (*list_outputs(name, save, scales), *list_panels(name, save, scales))
+        self.summary.claim(files, str(path))
+        status = self._status.pop(path)
         try:
-            status = get_status(path)
-        except OSError:  # it may have been moved away meanwhile
-            status = FileStatus(0, 0)
-        return write_outputs(
-            prediction,
-            self.out,
-            self.names[path],
-            self.settings.save,
-            source=str(path),
-            bytes=status.size,
-            modified=status.modified,
-            seconds=seconds,
-        )
+            return write_outputs(
+                prediction,
+                self.out,
+                name,
+                save,
+                source=str(path),
+                bytes=status.size,
+                modified=status.modified,
+                seconds=seconds,
+            )
+        except UnwritableError as error:
+            return _Unwritten(path, error.reason)
+        except OSError as error:
+            return _Unwritten(path, as_unwritable(error, self.out).reason)
 
-    def _finish(self, record: ImageRecord) -> None:
-        self.summary.records[record.source] = record
+    def _finish(self, written: ImageRecord | _Unwritten) -> None:
+        if isinstance(written, _Unwritten):
+            self._skip(written.path, f"cannot be written: {written.reason}")
+            return
+        self.summary.add(written)
+        for output, reason in written.unwritten.items():
+            self.progress.say(f"{written.source} without {output}: {reason}")
         self.progress.advance()
-        # Often enough that a killed run loses little, rarely enough for a folder of thousands.
-        if time.monotonic() - self._written > SECONDS_BETWEEN_SUMMARIES:
+        if is_due(self._written, len(self.summary.records)):
             self.summary.write(self.out)
             self._written = time.monotonic()
 
     def _skip(self, path: Path, reason: str) -> None:
+        self._status.pop(path, None)
         self.summary.records.pop(str(path), None)
         self.summary.skipped[str(path)] = reason
         self.progress.say(f"skipped {path}: {reason}")

@@ -1,11 +1,14 @@
-"""What a folder run has done so far, in ``summary.json``: a later run goes on from it."""
+"""What a folder run has done so far, in ``summary.json``: a later run goes on from it.
+
+Until the run ends, what is newer than the summary is in its journal.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,15 @@ from typing import Any
 from hierseg import __version__
 from hierseg.data.archive import get_status
 from hierseg.errors import UsageError, UserError
+from hierseg.files import read_text_file
+from hierseg.inference.journal import Journal, read_journal
 from hierseg.inference.writers import write_json
+from hierseg.ownership import LARGEST_RECORD, is_inside
 
 FORMAT = 1
 FILE = "summary.json"
+LARGEST_NUMBER = 1 << 63
+"""Beyond any size, time or count; Python holds larger ones, but cannot compute with all."""
 LATER = frozenset({"label_space"})
 """Settings that older summaries do not name, which say nothing against going on."""
 
@@ -51,6 +59,7 @@ class ImageRecord:
         files: All outputs, relative to the outputs' folder.
         panels: The pictures on the page.
         facts: Further short statements that the page shows.
+        unwritten: Outputs that their formats do not hold, by their names in ``WRITERS``, and why.
     """
 
     source: str
@@ -65,29 +74,43 @@ class ImageRecord:
     files: list[str]
     panels: list[Panel]
     facts: list[str] = field(default_factory=list)
+    unwritten: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ImageRecord:
-        """The inverse of ``dataclasses.asdict``; TypeError or ValueError for what is none."""
+        """The inverse of ``dataclasses.asdict``; LookupError, TypeError or ValueError for what is
+        none.
+        """
         record = cls(**{**data, "panels": [Panel(**panel) for panel in data["panels"]]})
+        for parts, kind in (
+            (record.files, list), (record.facts, list), (record.shares, dict),
+            (record.unwritten, dict),
+        ):  # fmt: skip
+            if not isinstance(parts, kind):
+                raise TypeError("not a list")
         texts = [record.source, record.name, *record.files, *record.facts, *record.shares]
         texts += [text for panel in record.panels for text in dataclasses.astuple(panel)]
+        texts += [*record.unwritten, *record.unwritten.values()]
         numbers = [record.bytes, record.modified, record.height, record.width, record.seconds]
-        numbers += [*record.shares.values(), record.confidence or 0]
+        numbers += [*record.shares.values()]
+        numbers += [] if record.confidence is None else [record.confidence]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("not text")
-        if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+        if not all(
+            isinstance(number, int | float) and abs(number) < LARGEST_NUMBER for number in numbers
+        ):
             raise TypeError("not a number")
-        for path in [record.name, *record.files, *(panel.file for panel in record.panels)]:
-            if Path(path).is_absolute() or ".." in Path(path).parts:
-                raise ValueError("a place outside of the outputs")
+        paths = [record.name, *record.files, *(panel.file for panel in record.panels)]
+        if "\0" in record.source or not all(map(is_inside, paths)):
+            raise ValueError("a place outside of the outputs")
+        os.fsencode(record.source)  # ValueError for what is no path
         return record
 
     def is_current(self, out: Path) -> bool:
         """Whether the image is as it was, and its outputs are all there."""
         try:
             status = get_status(Path(self.source))
-        except OSError:
+        except (OSError, ValueError):
             return False
         unchanged = tuple(status) == (self.bytes, self.modified)
         return unchanged and all((out / file).is_file() for file in self.files)
@@ -103,6 +126,11 @@ class Summary:
         records: Images done, by source.
         skipped: Source -> why it could not be segmented.
         complete: Whether the last run came to its end.
+        others: Files of the run that no record names, such as those of an image that was not
+            finished.
+        taken_up: Whether an earlier run's is gone on with.
+        is_partial: Whether that run was killed and was of a version that kept no journal, so that
+            it has written more than it says.
     """
 
     settings: dict[str, Any]
@@ -110,28 +138,32 @@ class Summary:
     records: dict[str, ImageRecord] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     complete: bool = False
+    others: set[str] = field(default_factory=set)
+    taken_up: bool = False
+    is_partial: bool = False
+    _begun: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    _journal: Journal | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def open(cls, out: Path, settings: Mapping[str, Any], overwrite: bool = False) -> Summary:
-        """Take up an earlier run's summary in ``out``, or begin one.
+        """Take up an earlier run's summary in ``out``, and its journal where it was killed, or
+        begin one.
 
         Raises:
             UsageError: The outputs there were made with other settings.
             UserError: The summary there is damaged.
         """
-        path = out / FILE
         wanted = json.loads(json.dumps(settings))
-        if overwrite or not path.exists():
+        journal = None if overwrite else read_journal(out)
+        if overwrite or not ((out / FILE).exists() or journal):
             return cls(wanted)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            there = dict(content["settings"])
-            records = [ImageRecord.from_dict(image) for image in content["images"]]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise UserError(
-                f"{path} is not a summary that hierseg wrote; add --overwrite, "
-                "or choose another --out."
-            ) from error
+        there, found = _read(out / FILE) if (out / FILE).exists() else ({}, cls(wanted))
+        if journal is not None:
+            newer, lines = journal
+            if newer != there:  # the journal of a run that began anew
+                there, found = newer, cls(wanted)
+            for line in lines:
+                found._take(line)
         for key in LATER & wanted.keys():
             there.setdefault(key, wanted[key])
         if there != wanted:
@@ -144,12 +176,80 @@ class Summary:
                 f"{out} holds predictions made with other settings: {'; '.join(differing)}; "
                 "add --overwrite, or choose another --out."
             )
-        return cls(wanted, records={record.source: record for record in records})
+        found.settings, found.taken_up = wanted, True
+        return found
+
+    @property
+    def files(self) -> set[str]:
+        """All files that are known to be the run's own."""
+        return self.others.union(*(record.files for record in self.records.values()))
+
+    def begin(self, out: Path) -> None:
+        """Open the journal; what an earlier run has left that is not taken up counts no more.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self._journal = Journal(out, self.settings, anew=not self.taken_up)
+        if not self.taken_up:
+            (out / FILE).unlink(missing_ok=True)
+
+    def claim(self, files: Sequence[str], source: str = "") -> None:
+        """Have files down as the run's own, before they are written; called by any thread.
+
+        Args:
+            files: Relative to the outputs' folder; some may not be written after all.
+            source: Of the image that they are of, whose record will say which.
+        """
+        if not files:
+            return
+        self._claim(files, source)
+        if self._journal is not None:
+            self._journal.append({"files": list(files), "source": source})
+
+    def add(self, record: ImageRecord) -> None:
+        """An image is done."""
+        self._add(record)
+        if self._journal is not None:
+            self._journal.append({"image": dataclasses.asdict(record)})
+
+    def _claim(self, files: Iterable[str], source: str) -> None:
+        new = [file for file in files if file not in self.others]
+        self.others.update(new)
+        if source:
+            self._begun[source] = new
+
+    def _add(self, record: ImageRecord) -> None:
+        self.records[record.source] = record
+        self.skipped.pop(record.source, None)
+        claimed = self._begun.pop(record.source, [])
+        if not record.unwritten:  # then there are files of it that the record does not name
+            self.others.difference_update(claimed)
+
+    def _take(self, line: Mapping[str, Any]) -> None:
+        """Take up a line of the journal; one that says nothing that can be used is as if not
+        there.
+        """
+        try:
+            if "image" in line:
+                self._add(ImageRecord.from_dict(line["image"]))
+            else:
+                self._claim(filter(is_inside, line["files"]), str(line["source"]))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return
+
+    def finish(self, out: Path) -> None:
+        """Write ``summary.json``, by which the journal is done with."""
+        self.write(out)
+        if self._journal is not None:
+            self._journal.remove()
+            self._journal = None
 
     def write(self, out: Path) -> Path:
         """Write ``summary.json``."""
         images = [dataclasses.asdict(record) for record in self.records.values()]
         skipped = [{"source": source, "reason": why} for source, why in self.skipped.items()]
+        named = {file for record in self.records.values() for file in record.files}
         return write_json(
             out / FILE,
             {
@@ -162,8 +262,25 @@ class Summary:
                 "images_skipped": len(skipped),
                 "skipped": skipped,
                 "images": images,
+                "other_files": sorted(self.others - named),
             },
         )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Summary]:
+    """The settings of a summary, and what it says of images; UserError where it is none."""
+    try:
+        content = json.loads(read_text_file(path, "summary", LARGEST_RECORD))
+        settings = dict(content["settings"])
+        records = [ImageRecord.from_dict(image) for image in content["images"]]
+        found = Summary(settings, records={record.source: record for record in records})
+        found.others = set(filter(is_inside, content.get("other_files", ())))
+        found.is_partial = "other_files" not in content and content.get("complete") is False
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, UserError) as error:
+        raise UserError(
+            f"{path} is not a summary that hierseg wrote; add --overwrite, or choose another --out."
+        ) from error
+    return settings, found
 
 
 def _shown(value: Any) -> str:

@@ -15,23 +15,32 @@ from rich.console import Console
 
 from hierseg.data.reading import read_label_ids
 from hierseg.errors import UserError
+from hierseg.files import FolderLock
 from hierseg.inference.outputs import write_outputs
-from hierseg.inference.panels import FOLDER
+from hierseg.inference.page import FILE as PAGE
+from hierseg.inference.panels import FOLDER, list_panels
 from hierseg.inference.pipeline import AHEAD, Pipeline, Reading, run_ahead
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.predictor import Predictor
 from hierseg.inference.progress import RunProgress
 from hierseg.inference.rendering import render_overlay
 from hierseg.inference.run import (
-    SECONDS_BETWEEN_SUMMARIES,
     RunSettings,
+    claim_files,
     describe_outputs,
     interrupted_after,
+    is_due,
 )
 from hierseg.inference.summary import ImageRecord, Summary
 from hierseg.inference.video import WHOLE, Clip, Frame, Video
 from hierseg.inference.video_writing import OverlayVideo
-from hierseg.inference.writers import write_legend, write_picture
+from hierseg.inference.writers import (
+    LEGEND,
+    list_outputs,
+    remove_leftovers,
+    write_legend,
+    write_picture,
+)
 
 Picture = npt.NDArray[np.uint8]
 
@@ -67,8 +76,9 @@ def run_video(
         OSError: The outputs cannot be written.
         KeyboardInterrupt: As it came; overlay video and summary hold what is done.
     """
-    summary = _prepare(predictor, video, out, settings, clip, frames)
     with ExitStack() as stack:
+        stack.enter_context(FolderLock(out))
+        summary = _prepare(predictor, video, out, settings, clip, frames)
         overlay = None
         if "overlay" in settings.save:
             path = out / f"{video.path.stem}_overlay.mp4"
@@ -84,7 +94,7 @@ def run_video(
             raise interrupted_after(len(summary.records), "frames", settings.overwrite) from None
         finally:
             summary.records = dict(sorted(summary.records.items()))
-            summary.write(out)
+            summary.finish(out)
     if not summary.records:
         raise UserError(f"{_why_nothing(video, summary)}.")
     return summary
@@ -106,7 +116,14 @@ def _prepare(
     out.mkdir(parents=True, exist_ok=True)
     stem = video.path.stem
     described = describe_video_run(predictor, settings, video, clip, frames)
+    remove_leftovers(out)
     summary = Summary.open(out, described, settings.overwrite)
+    files = [LEGEND, *([PAGE] if frames else []), *_list_frames(out, f"{stem}_frames")]
+    if "overlay" in settings.save and not summary.taken_up:  # by its settings it is this video's
+        files += [f"{stem}_overlay.mp4", f"{stem}_overlay.part.mp4"]
+    claimed = claim_files(out, files, summary, settings.overwrite)
+    summary.begin(out)
+    summary.claim(claimed)
     out.joinpath(f"{stem}_frames").mkdir(exist_ok=True)
     if frames:
         out.joinpath(FOLDER, f"{stem}_frames").mkdir(parents=True, exist_ok=True)
@@ -114,6 +131,16 @@ def _prepare(
     summary.about = {**about, "frame_rate": float(video.rate)}
     write_legend(predictor.label_space, out)
     return summary
+
+
+def _list_frames(out: Path, folder: str) -> list[str]:
+    """What there is already under the names that files of frames have."""
+    return [
+        path.relative_to(out).as_posix()
+        for place in (out / folder, out / FOLDER / folder)
+        for path in place.glob("[0-9]*_*")
+        if path.name.partition("_")[0].isdecimal()
+    ]
 
 
 def describe_video_run(
@@ -193,6 +220,9 @@ class _VideoRun:
 
     def _write_files(self, frame: Frame, prediction: Prediction, seconds: float) -> ImageRecord:
         name = self._name(frame)
+        scales = [*(prediction.per_scale or {}), *(prediction.attention or {})]
+        files = [*list_outputs(name, self.save, scales), *list_panels(name, self.save, scales)]
+        self.summary.claim([*files, f"{name}_image.png"], self._source(frame))
         record = write_outputs(
             prediction,
             self.out,
@@ -211,11 +241,11 @@ class _VideoRun:
         return record
 
     def _finish(self, written: _Written) -> None:
-        self.summary.records[written.record.source] = written.record
+        self.summary.add(written.record)
         if self.overlay is not None and written.picture is not None:
             self.overlay.add(written.picture, written.number)
         self.progress.advance()
-        if time.monotonic() - self._written > SECONDS_BETWEEN_SUMMARIES:
+        if is_due(self._written, len(self.summary.records)):
             self.summary.write(self.out)
             self._written = time.monotonic()
 

@@ -1,14 +1,16 @@
 """Predictions as files: one verb each; data lossless, everything of the image's own size.
 
-A file is complete or not there: it is written beside its place and then moved to it.
+A file is complete or not there: it is written beside its place and then moved to it. What a format
+does not hold, or one place does not take, is no reason to end a run: ``UnwritableError`` says so.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from hierseg.errors import UserError, reason_of
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.rendering import describe_legend, render_heat
 from hierseg.labels import LabelSpace
@@ -25,6 +28,39 @@ _JPEG_OPTIONS = [
     *(cv2.IMWRITE_JPEG_QUALITY, 90),
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
 ]
+
+
+LEGEND = "legend.json"
+LONGEST_SIDES = {".jpg": 65_500, ".png": 1_000_000}
+"""Pixels of a side that the encoders take."""
+
+_ELSEWHERE = frozenset(
+    {errno.EACCES, errno.EEXIST, errno.EFBIG, errno.EILSEQ, errno.EINVAL, errno.EIO, errno.EISDIR}
+    | {errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ENOTEMPTY, errno.EPERM}
+)
+"""What the operating system says of one file, and may not say of the next."""
+
+
+class UnwritableError(UserError):
+    """One file that cannot be written; others may be.
+
+    Attributes:
+        reason: Why, without the file's name.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{path} cannot be written: {reason}.")
+
+
+def as_unwritable(error: OSError, out: Path) -> UnwritableError:
+    """The error for a file that cannot be written where others of the folder can; what is true of
+    all of them, a full disk or a folder that may not be written to, is raised as it came.
+    """
+    if error.errno not in _ELSEWHERE or not os.access(out, os.W_OK | os.X_OK):
+        raise error
+    path = Path(os.fsdecode(error.filename)) if error.filename else out
+    return UnwritableError(path, f"{reason_of(error).partition(';')[0]} ({path.name})")
 
 
 def write_labels(prediction: Prediction, out: Path, name: str) -> list[Path]:
@@ -85,6 +121,29 @@ WRITERS: Mapping[str, Callable[[Prediction, Path, str], list[Path]]] = {
 }
 """What ``--save`` may name, and who writes it; each returns the files it wrote."""
 
+_ENDINGS: Mapping[str, Sequence[str]] = {
+    "labels": ("_labels.png",),
+    "ids": ("_ids.png",),
+    "color": ("_color.png",),
+    "overlay": ("_overlay.jpg",),
+    "confidence": ("_confidence.png",),
+    "attention": ("_attention_{:g}.png", "_attention_{:g}_heat.jpg"),
+    "scales": ("_labels_{:g}.png",),
+}
+
+
+def list_outputs(name: str, save: Sequence[str], scales: Sequence[float]) -> list[str]:
+    """The files that the writers may write of an image, relative to their folder."""
+    endings = [ending for key in save for ending in _ENDINGS[key]]
+    return [f"{name}{ending}" for ending in fill_scales(endings, scales)]
+
+
+def fill_scales(endings: Sequence[str], scales: Sequence[float]) -> list[str]:
+    """Each ending that speaks of a scale, for each scale."""
+    every = [e.format(s) for e in endings if "{" in e for s in scales]
+    return [*(e for e in endings if "{" not in e), *every]
+
+
 NEEDS_SCALES = frozenset({"attention", "scales"})
 """Those that need a predictor with ``keep_scales``."""
 
@@ -92,7 +151,7 @@ NEEDS_SCALES = frozenset({"attention", "scales"})
 def write_legend(space: LabelSpace, out: Path) -> Path:
     """``legend.json``: what the values of the label files mean."""
     return write_json(
-        out / "legend.json",
+        out / LEGEND,
         {
             "label_space": space.name,
             "ignore": space.ignore,
@@ -103,12 +162,26 @@ def write_legend(space: LabelSpace, out: Path) -> Path:
 
 
 def write_picture(path: Path, picture: npt.NDArray[Any]) -> Path:
-    """Write grey (H, W) of 8 or 16 bits or (H, W, 3) RGB as the suffix says."""
+    """Write grey (H, W) of 8 or 16 bits or (H, W, 3) RGB as the suffix says.
+
+    Raises:
+        UnwritableError: It is wider or higher than such a file may be, or else refused.
+        OSError: The file cannot be written.
+    """
+    height, width = picture.shape[:2]
+    kind, longest = path.suffix[1:].upper(), LONGEST_SIDES.get(path.suffix, max(height, width))
+    if max(height, width) > longest:  # OpenCV would print a complaint of its own
+        raise UnwritableError(
+            path, f"{height}x{width} pixels, and a {kind} has at most {longest:,} on a side"
+        )
     pixels = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
     options = _JPEG_OPTIONS if path.suffix == ".jpg" else []
-    done, encoded = cv2.imencode(path.suffix, pixels, options)
+    try:
+        done, encoded = cv2.imencode(path.suffix, pixels, options)
+    except cv2.error as error:
+        raise UnwritableError(path, f"{height}x{width} pixels are no {kind}") from error
     if not done:
-        raise ValueError(f"{picture.shape} {picture.dtype} is no {path.suffix}")
+        raise UnwritableError(path, f"{height}x{width} pixels are no {kind}")
     return write_bytes(path, encoded.tobytes())
 
 
@@ -138,12 +211,16 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what processes of this machine were writing when they were killed."""
+    for part in folder.rglob(".hierseg-*-*.part"):
+        remove_dead(part, part.name.split("-")[1])
+
+
+def remove_dead(part: Path, process: str) -> None:
+    """Remove a file that a process was writing, if that lives no more."""
     if os.name != "posix":  # Elsewhere the question whether a process lives can end it.
         return
-    for part in folder.rglob(".hierseg-*-*.part"):
-        process = part.name.split("-")[1]
-        if process.isdecimal() and not _lives(int(process)):
-            part.unlink(missing_ok=True)
+    if process.isdecimal() and not _lives(int(process)):
+        part.unlink(missing_ok=True)
 
 
 def _lives(process: int) -> bool:
