@@ -116,7 +116,7 @@ class Footprint:
             if not (isinstance(error, UserError) or lacks_memory(error)):
                 raise
             # Of the image itself the reason will be given.
-        return live.peak
+        return int(live.peak)
 
     def _need(self, size: tuple[int, int], edge: int, rate: float) -> float:
         at = bring_to(edge, max(size), size)
@@ -140,4 +140,3 @@ class Footprint:
 
     def _device(self) -> str:
         return str(next(self.predictor.network.parameters()).device)
-

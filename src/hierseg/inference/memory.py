@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import math
 import platform
 import re
@@ -11,11 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-
-try:
-    import resource
-except ImportError:  # Windows knows no such limits
-    resource = None  # type: ignore[assignment]
 
 from hierseg.errors import lacks_memory as lacks_memory
 
@@ -72,7 +68,7 @@ def _set_malloc(options: dict[int, int]) -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL(None)
-    return all([libc.mallopt(option, value) == 1 for option, value in options.items()])
+    return all(libc.mallopt(option, value) == 1 for option, value in options.items())
 
 
 def read_free_memory(device: torch.device | str = "cpu") -> float:
@@ -95,9 +91,11 @@ def _read_available() -> float:
 
 
 def _read_address_room() -> float:
-    if resource is None:
+    try:
+        resource = importlib.import_module("resource")
+    except ImportError:  # Windows knows no such limits
         return math.inf
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    limit: int = resource.getrlimit(resource.RLIMIT_AS)[0]
     found = re.search(r"^VmSize:\s*(\d+) kB", _read(_PROC / "self/status"), re.MULTILINE)
     if limit == resource.RLIM_INFINITY or not found:
         return math.inf
@@ -108,7 +106,7 @@ def _read_group_room() -> float:
     """What the control groups of this process leave, of version 1 and 2, those above included."""
     room = math.inf
     for line in _read(_PROC / "self/cgroup").splitlines():
-        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers == "":
             names = ("memory.max", "memory.current", "inactive_file")
             roots = (_GROUPS, _GROUPS / "unified")

@@ -41,6 +41,13 @@ class Reading(NamedTuple, Generic[Item]):
     pixels: Pixels | UserError | None
 
 
+class _Smaller(NamedTuple):
+    """At what long edge images of a size were run for want of memory, and what was wanting."""
+
+    long_edge: int
+    reason: str
+
+
 class Pipeline(Generic[Item, Result]):
     """Takes images as they are read; predicts them in batches; has them written by threads.
 
@@ -69,6 +76,8 @@ class Pipeline(Generic[Item, Result]):
         self.predictor, self.batch = predictor, batch
         self.write, self.finish, self.skip, self.shrink = write, finish, skip, shrink
         self._footprint = Footprint(predictor)
+        # Of sizes that were run smaller: the frames of a clip are not to differ in that.
+        self._smaller: dict[tuple[int, ...], _Smaller] = {}
         self._writing: deque[Future[Result]] = deque()
 
     def run(self, readings: Iterable[Reading[Item]]) -> None:
@@ -107,7 +116,7 @@ class Pipeline(Generic[Item, Result]):
                 return [reading.pixels]  # such a reading is a group of its own
             pixels.append(reading.pixels)
         fit = self._fit(pixels)
-        if fit.together == 0:
+        if fit.together == 0 or pixels[0].shape in self._smaller:
             return [one for reading in group for one in self._run_smaller(reading, fit)]
         if fit.together < len(group):
             parts = [group[i : i + fit.together] for i in range(0, len(group), fit.together)]
@@ -129,17 +138,22 @@ class Pipeline(Generic[Item, Result]):
 
     def _fit(self, pixels: list[Pixels]) -> Fit:
         height, width = pixels[0].shape[:2]
-        fit = self._footprint.fit(height, width, len(pixels))
+        smaller = self._smaller.get(pixels[0].shape)
+        edge = None if smaller is None else smaller.long_edge
+        fit = self._footprint.fit(height, width, len(pixels), edge)
         if fit.tight and self._writing:  # what waits to be written takes memory too
             self._finish_but(0)
-            fit = self._footprint.fit(height, width, len(pixels))
+            fit = self._footprint.fit(height, width, len(pixels), edge)
         return fit
 
     def _run_smaller(self, reading: Reading[Item], fit: Fit) -> list[Prediction | UserError | None]:
         """An image's prediction at a long edge that fits, or why there is none."""
         assert isinstance(reading.pixels, np.ndarray)
         height, width = reading.pixels.shape[:2]
-        if fit.need:
+        earlier = self._smaller.get(reading.pixels.shape)
+        if earlier is not None and fit.together:
+            reason = earlier.reason
+        elif fit.need:
             reason = fit.describe(height, width)
         else:
             reason = f"{height}x{width} pixels need more memory than this machine has"
@@ -156,9 +170,12 @@ class Pipeline(Generic[Item, Result]):
                     raise
                 edge = edge // 2 // STEP * STEP
                 continue
+            self._smaller[reading.pixels.shape] = _Smaller(edge, reason)
             self.shrink(reading.item, edge, reason)
             return list(found)
-        cure = f"give --long-edge {edge}" if edge >= STEP else "free some, or make the image smaller"
+        cure = (
+            f"give --long-edge {edge}" if edge >= STEP else "free some, or make the image smaller"
+        )
         return [UserError(f"{reason}; {cure}")]
 
 
