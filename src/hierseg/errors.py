@@ -21,6 +21,7 @@ _CURES = {
     errno.ENOTDIR: "a part of the path is a file, not a folder; check the path",
     errno.EISDIR: "this is a folder where a file is needed; check the path",
     errno.ENAMETOOLONG: "a name or path is longer than the file system takes; choose a shorter one",
+    errno.ENOMEM: "there is not enough memory; free some, or take smaller images or batches",
     errno.EEXIST: "this is a file where a folder is needed; name another, or remove it",
 }
 
@@ -79,6 +80,10 @@ class SilentError(UserError):
         self.exit_status = exit_status
 
 
+NO_MEMORY = (
+    "there is not enough memory; free some, or run images smaller (--long-edge) or one at a time "
+    "(--batch 1), and train on smaller crops or batches (--data.crop, --data.batch)."
+)
 _NO_MEMORY = re.compile(
     r"[Mm]emory|bad_alloc|DefaultCPUAllocator|ALLOC_FAILED|can't start new thread"
     r"|could not (?:create|execute) a primitive|unable to find an engine to execute"

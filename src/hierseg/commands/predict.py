@@ -154,7 +154,6 @@ def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags
     console = Console(stderr=True)
     with announced(console, "looking for images"):
         found, dataset = choose_images(sources, asked.out, flags)
-    print(found.describe(), file=sys.stderr)
     with announced(console, "loading the weights"):
         from hierseg.inference import run_folder
         from hierseg.inference.run_page import write_run_page
@@ -162,6 +161,7 @@ def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags
         about = {} if dataset is None else describe_dataset(dataset)
         settings = asked.settings(SAVED_OF_IMAGES, about)
         predictor = asked.load(settings, dataset)
+    print(found.describe(), file=sys.stderr)
 
     def finish(summary: Summary) -> None:
         with announced(console, "writing the page"):
@@ -182,8 +182,8 @@ def _say_reduced(summary: Summary, predictor: Predictor) -> None:
     count = sum(max(image.height, image.width) > longest for image in summary.records.values())
     if count:
         print(
-            f"{count} of the images are larger than {longest} pixels and were run at that, as the "
-            "weights say; --long-edge own runs them as they are.",
+            f"images larger than {longest} pixels ({count} of {len(summary.records)}) were run at "
+            "that, as the weights say; --long-edge own runs them as they are.",
             file=sys.stderr,
         )
 

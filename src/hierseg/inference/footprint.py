@@ -139,4 +139,4 @@ class Footprint:
         return ROUGH * max(1.0, sum(scale**2 for scale in scales) / ROUGH_SCALES)
 
     def _device(self) -> str:
-        return str(next(self.predictor.network.parameters()).device)
+        return str(next((p.device for p in self.predictor.network.parameters()), "cpu"))
