@@ -42,7 +42,8 @@ class UnderWay:
         self.path = out / FILE
         self.alone = False
         self._guard = threading.Lock()
-        self._doing: list[str] = []
+        # Sources with size and time, by which an image that was saved anew is known.
+        self._doing: dict[str, list[int]] = {}
         self._suspects: list[str] = []
         self._fatal: dict[str, list[int]] = {}
         if not anew:
@@ -72,26 +73,26 @@ class UnderWay:
     def begin(self, source: Path) -> None:
         """It is about to be read; called by any thread."""
         with self._guard:
-            self._doing.append(str(source))
+            self._doing[str(source)] = _status(str(source))
             self._write()
 
     def end(self, source: Path) -> None:
         """It is written, or skipped."""
         with self._guard:
-            for names in (self._doing, self._suspects):
-                if str(source) in names:
-                    names.remove(str(source))
+            self._doing.pop(str(source), None)
+            if str(source) in self._suspects:
+                self._suspects.remove(str(source))
             self._write()
 
     def _take_up(self) -> None:
         try:
             content = json.loads(read_text_file(self.path)) if self.path.exists() else {}
-            doing, suspects = list(content.get("doing", [])), list(content.get("suspects", []))
-            fatal, alone = dict(content.get("fatal", {})), content.get("alone") is True
+            doing, fatal = dict(content.get("doing", {})), dict(content.get("fatal", {}))
+            suspects, alone = list(content.get("suspects", [])), content.get("alone") is True
         except (ValueError, TypeError, AttributeError, RecursionError, UserError, OSError):
             return  # cut off with a power cut, or nobody's: it helps, and nothing stands on it
         if alone:
-            fatal |= {name: _status(name) for name in doing}
+            fatal |= doing
         else:
             suspects += doing
         self._suspects = [name for name in dict.fromkeys(map(str, suspects)) if name not in fatal]
@@ -116,7 +117,7 @@ class UnderWay:
 
 
 def _status(name: str) -> list[int]:
-    """By which an image that was saved anew is known."""
+    """Size and time of a file; nothing of one that is not there."""
     try:
         return list(get_status(Path(name)))
     except (OSError, ValueError):
