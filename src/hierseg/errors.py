@@ -87,6 +87,7 @@ NO_MEMORY = (
 _NO_MEMORY = re.compile(
     r"[Mm]emory|bad_alloc|DefaultCPUAllocator|ALLOC_FAILED|can't start new thread"
     r"|could not (?:create|execute) a primitive|unable to find an engine to execute"
+    r"|failed to map segment from shared object$"
 )
 _NOT_OF_WANT = re.compile(
     # /dev/shm has a size of its own and its own cure; the others are defects, or of tensors.

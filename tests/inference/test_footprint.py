@@ -15,7 +15,7 @@ from hierseg.checkpoint import load_model
 from hierseg.errors import UserError
 from hierseg.inference import Prediction, Predictor
 from hierseg.inference import footprint as footprint_module
-from hierseg.inference.footprint import CONSTANT, KERNELS, KEPT, OWN, Footprint
+from hierseg.inference.footprint import CONSTANT, KEPT, KERNELS, OWN, Footprint
 from hierseg.inference.pipeline import Pipeline, Reading
 from hierseg.labels import LabelSpace
 

@@ -113,9 +113,10 @@ class Footprint:
             with LiveBytes() as live:
                 self.predictor.predict_batch([image], SIDE)
         except (UserError, MemoryError, RuntimeError) as error:
-            if not (isinstance(error, UserError) or lacks_memory(error)):
+            if lacks_memory(error):
+                return int(self._rough()) * SIDE**2
+            if not isinstance(error, UserError):  # which will be said of the image itself
                 raise
-            # Of the image itself the reason will be given.
         return int(live.peak)
 
     def _need(self, size: tuple[int, int], edge: int, rate: float) -> float:
