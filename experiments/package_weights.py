@@ -1,9 +1,11 @@
 """Put trained weights into the package, in half precision.
 
     python experiments/package_weights.py RUN|FILE streets-lite0 [--result RESULT.json]
+        [--long-edge 640]
 
 What the checkpoint says of its training goes along, and with the JSON of `hierseg evaluate` the
-mIoU of that: half precision and class offsets change what was measured in training.
+mIoU of that: half precision and class offsets change what was measured in training. --long-edge
+stores at what longer side `hierseg predict` runs larger images.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
     parser.add_argument("--result", type=Path)
+    parser.add_argument("--long-edge", type=int)
     arguments = parser.parse_args()
     network = load_model(arguments.run)
     header = header_of(network)
@@ -29,10 +32,13 @@ def main() -> None:
     if arguments.result is not None:
         result = json.loads(arguments.result.read_text(encoding="utf-8"))
         record |= {key: result[key] for key in ("miou", "pixel_accuracy")}
+    extra = dict(header.extra)
+    if arguments.long_edge is not None:
+        extra["long_edge"] = arguments.long_edge
     out = Path(hierseg.__file__).parent / "weights" / f"{arguments.name}.safetensors"
     out.parent.mkdir(exist_ok=True)
     save_checkpoint(
-        out, network, header.label_space, record, None, header.scales, half=True, extra=header.extra
+        out, network, header.label_space, record, None, header.scales, half=True, extra=extra
     )
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 

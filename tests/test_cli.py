@@ -328,3 +328,35 @@ def test_train_wants_a_recipe_it_knows(capsys: pytest.CaptureFixture[str]) -> No
         assert "streets-lite0" in capsys.readouterr().err
     assert cli.main(["train", "--help"]) == 0
     assert "streets-lite0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        ImportError("libtorch.so: failed to map segment: Cannot allocate memory"),
+    ],
+)
+def test_want_of_memory_is_a_sentence_with_the_cure(
+    install: Install, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def fail() -> None:
+        raise error
+
+    install("demo", fail)
+    assert cli.main(["demo"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("hierseg: there is not enough memory; ")
+    assert all(flag in said for flag in ("--long-edge", "--batch 1", "--data.crop"))
+    assert said.count("\n") == 1
+
+
+def test_other_failures_keep_their_traceback(install: Install) -> None:
+    def fail() -> None:
+        raise RuntimeError("a defect")
+
+    install("demo", fail)
+    with pytest.raises(RuntimeError, match="a defect"):
+        cli.main(["demo"])

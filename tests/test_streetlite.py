@@ -38,6 +38,7 @@ def test_it_is_the_default_and_small() -> None:
     assert header.label_space.names == CAMVID.names
     assert header.label_space.colors == CAMVID.colors
     assert header.temperature != 1
+    assert header.long_edge == 640  # CamVid's frames, of 480, are run as they are
     assert header.record["recipe"].startswith("streetlite")
 
 

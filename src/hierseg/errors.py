@@ -29,6 +29,7 @@ _CURES = {
     errno.ENOTDIR: "a part of the path is a file, not a folder; check the path",
     errno.EISDIR: "this is a folder where a file is needed; check the path",
     errno.ENAMETOOLONG: "a name or path is longer than the file system takes; choose a shorter one",
+    errno.ENOMEM: "there is not enough memory; free some, or take smaller images or batches",
     errno.EEXIST: "this is a file where a folder is needed; name another, or remove it",
 }
 
@@ -101,3 +102,36 @@ class SilentError(UserError):
     def __init__(self, exit_status: int = 1) -> None:
         super().__init__("")
         self.exit_status = exit_status
+
+
+NO_MEMORY = (
+    "there is not enough memory; free some, or run images smaller (--long-edge) or one at a time "
+    "(--batch 1), and train on smaller crops or batches (--data.crop, --data.batch)."
+)
+_NO_MEMORY = re.compile(
+    r"[Mm]emory|bad_alloc|DefaultCPUAllocator|ALLOC_FAILED|can't start new thread"
+    r"|could not (?:create|execute) a primitive|unable to find an engine to execute"
+    r"|failed to map segment from shared object$"
+)
+_NOT_OF_WANT = re.compile(
+    # /dev/shm has a size of its own and its own cure; the others are defects, or of tensors.
+    r"shared[ _]memory|/dev/shm|memory access|memory[ _]format|memory layout|overlapping memory"
+    r"|(?:single|same) memory location",
+    re.IGNORECASE,
+)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether it says that memory, a device's too, does not suffice; torch and the libraries below
+    it say so in words, each in its own.
+    """
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    text = str(error)
+    return (
+        isinstance(error, RuntimeError | ImportError | OSError)
+        and _NO_MEMORY.search(text) is not None
+        and _NOT_OF_WANT.search(text) is None
+    )

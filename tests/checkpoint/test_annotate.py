@@ -83,3 +83,26 @@ def test_what_is_no_temperature_is_refused(space: LabelSpace, value: Any) -> Non
         header_from_json(json.dumps(data), "x")
     data["extra"] = {"temperature": 2}
     assert header_from_json(json.dumps(data), "x").temperature == 2
+
+
+def test_a_long_edge_is_optional_and_stays(
+    tmp_path: Path, network: SegmentationNetwork, space: LabelSpace
+) -> None:
+    source, out = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    save_checkpoint(source, network, space)
+    assert read_header(source).long_edge is None
+    save_checkpoint(source, network, space, extra={"long_edge": 640, "temperature": 2})
+    # As `hierseg calibrate` and `hierseg adjust` write.
+    annotate_checkpoint(source, out, load_model(source), {"temperature": None}, {})
+    header = read_header(out)
+    assert (header.long_edge, header.temperature) == (640, 1)
+
+
+@pytest.mark.parametrize("value", [0, 31, -640, 65537, 640.0, True, "640", [640]])
+def test_what_is_no_long_edge_is_refused(
+    tmp_path: Path, network: SegmentationNetwork, space: LabelSpace, value: Any
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, network, space, extra={"long_edge": value})
+    with pytest.raises(UserError, match="is damaged: its long edge is no number of pixels"):
+        read_header(path)

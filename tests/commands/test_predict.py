@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hierseg.checkpoint import load_model
+from hierseg.checkpoint import annotate_checkpoint, load_model
 from hierseg.cli import main
 from hierseg.commands.predict import Output
 from hierseg.inference import WRITERS, Predictor
+from hierseg.inference.footprint import Footprint
 from support.clips import read_clip, slide, write_clip
 
 Run = Callable[..., int]
@@ -225,3 +228,78 @@ def test_a_video_is_named_alone_and_its_flags_go_with_one(
         assert f"{flags[0]} is for a video" in capsys.readouterr().err
     assert run(tmp_path / "a.mp4", "--every", "0") == 2
     assert "--every 0" in capsys.readouterr().err
+
+
+def test_a_path_that_is_not_there_is_said_before_torch_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys; from hierseg.cli import main; "
+        "status = main(['predict', sys.argv[1], '--out', sys.argv[2]]); "
+        "print(status, 'torch' in sys.modules)"
+    )
+    for source in ("nothere.jpg", "*.jpg", "."):
+        words = [sys.executable, "-c", code, str(tmp_path / source), str(tmp_path / "out")]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        assert done.stdout == "2 False\n"
+        assert done.stderr.startswith("hierseg: ")
+
+
+def test_what_is_left_of_a_folder_is_listed_with_the_cure(
+    run: Run, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("drive.3gp", "raw.dng", "notes.txt"):
+        (pictures / name).write_bytes(b"x")
+    assert run(pictures, "--save", "labels") == 3
+    said = capsys.readouterr()
+    assert said.out.startswith("2 of 4 images segmented")
+    assert "2 images found, 2 left out\n" in said.err
+    skipped = json.loads((tmp_path / "out" / "summary.json").read_text())["skipped"]
+    reasons = {Path(entry["source"]).name: entry["reason"] for entry in skipped}
+    assert set(reasons) == {"drive.3gp", "raw.dng"}
+    assert f"hierseg predict {pictures / 'drive.3gp'} --out" in reasons["drive.3gp"]
+    assert "save it as JPEG" in reasons["raw.dng"]
+
+
+def test_the_long_edge_of_the_weights_is_taken_and_said(
+    pictures: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "edged.safetensors"
+    annotate_checkpoint(checkpoint, weights, load_model(checkpoint), {"long_edge": 100})
+    words = ["predict", str(pictures), "--weights", str(weights), "--save", "labels"]
+    assert main([*words, "--out", str(tmp_path / "auto")]) == 0
+    said = capsys.readouterr().err
+    assert "images larger than 100 pixels (1 of 2) were run at that" in said
+    assert (
+        json.loads((tmp_path / "auto" / "summary.json").read_text())["settings"]["longest"] == 100
+    )
+    assert "larger images run at a long edge of 100" in (tmp_path / "auto/index.html").read_text()
+    assert main([*words, "--out", str(tmp_path / "own"), "--long-edge", "own"]) == 0
+    assert "were run at" not in capsys.readouterr().err
+    stored = cv2.imread(str(tmp_path / "own" / "one_labels.png"), cv2.IMREAD_UNCHANGED)
+    predicted = Predictor(load_model(weights), long_edge=None)(pictures / "one.png")
+    assert np.array_equal(stored, predicted.labels)
+    # Another size of running is another result: a run with it does not go on.
+    assert main([*words, "--out", str(tmp_path / "own")]) == 2
+    assert "longest (none then, 100 now)" in capsys.readouterr().err
+
+
+def test_a_picture_beyond_the_memory_is_run_smaller_and_the_page_says_so(
+    run: Run,
+    pictures: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Image.new("RGB", (800, 600), (90, 60, 30)).save(pictures / "large.png")
+    monkeypatch.setattr(Footprint, "per_pixel", lambda _: 1000.0)
+    monkeypatch.setattr("hierseg.inference.footprint.read_free_memory", lambda _: 3e8)
+    assert run(pictures, "--save", "labels") == 0
+    said = capsys.readouterr().err
+    assert "large.png: 600x800 pixels need about 0.7 GB of memory, and 0.3 GB are free" in said
+    records = json.loads((tmp_path / "out" / "summary.json").read_text())["images"]
+    facts = {record["name"]: record["facts"] for record in records}
+    assert facts["one"] == []
+    assert facts["large"][0].startswith("run at a long edge of ")
+    assert "run at a long edge of" in (tmp_path / "out" / "index.html").read_text()
+    stored = cv2.imread(str(tmp_path / "out" / "large_labels.png"), cv2.IMREAD_UNCHANGED)
+    assert stored is not None
+    assert stored.shape == (600, 800)

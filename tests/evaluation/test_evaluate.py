@@ -14,6 +14,7 @@ import torch
 from hierseg.checkpoint import Header
 from hierseg.errors import UserError
 from hierseg.evaluation import evaluate
+from hierseg.inference.footprint import Footprint
 from hierseg.labels import CITYSCAPES
 from hierseg.models import create_model
 
@@ -150,3 +151,17 @@ def test_the_stand_in_is_like_the_real_network() -> None:
     for name in ("scales", "num_classes", "header", "training"):
         assert hasattr(real, name)
     assert SimpleNamespace(header=real.header).header is None
+
+
+def test_an_image_beyond_the_memory_is_named_before_the_kernel_ends_it(
+    maps: Maps, network: ReadingNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = MemoryDataset(maps)  # type: ignore[arg-type]
+    monkeypatch.setattr(Footprint, "per_pixel", lambda _: 1e6)
+    monkeypatch.setattr("hierseg.inference.footprint.read_free_memory", lambda _: 1e8)
+    network.eval()
+    with pytest.raises(UserError, match=r"run '0' \(40x50 pixels need about .* --mode slide"):
+        evaluate(network, dataset)  # type: ignore[arg-type]
+    assert network.calls == []
+    network.train()  # in training the memory is the optimiser's, and a validation is not refused
+    assert evaluate(network, dataset).images == 3  # type: ignore[arg-type]

@@ -12,9 +12,10 @@ from PIL import Image
 from hierseg.checkpoint import Header
 from hierseg.errors import UserError
 from hierseg.inference import Predictor, RunSettings, UnreadableImageError
-from hierseg.inference.predictor import decide
+from hierseg.inference.predictor import decide, decide_at
 from hierseg.inference.run import describe_run
 from hierseg.labels import CITYSCAPES, LabelSpace
+from hierseg.layers import resize_to
 from hierseg.models import create_model
 
 Pixels = npt.NDArray[np.uint8]
@@ -227,3 +228,63 @@ def test_what_cannot_be_is_refused_before_an_image(
 def test_a_name_is_no_network(given: Any) -> None:
     with pytest.raises(UserError, match=r"is no network; give hierseg\.load_model\("):
         Predictor(given)
+
+
+def _with_edge(network: Any, space: LabelSpace, long_edge: int) -> Any:
+    network.header = Header(1, "x", {}, space, (1.0,), False, extra={"long_edge": long_edge})
+    return network
+
+
+@pytest.mark.parametrize(
+    ("size", "edge"),
+    [
+        ((360, 480), 480),
+        ((640, 640), 640),
+        ((810, 1080), 640),
+        ((4000, 3000), 640),
+        ((40, 4000), 3200),  # 32 pixels are left of the shorter side
+        ((33, 10000), 9697),
+        ((32, 10000), 10000),
+    ],
+)
+def test_larger_images_are_run_at_the_long_edge_of_the_checkpoint(
+    network: Any, space: LabelSpace, size: tuple[int, int], edge: int
+) -> None:
+    predictor = Predictor(_with_edge(network, space, 640))
+    assert predictor.find_edge(*size) == edge
+    assert min(size) * edge // max(size) >= 32
+    assert Predictor(network, long_edge=None).find_edge(*size) == max(size)
+    assert Predictor(network, long_edge=700).find_edge(*size) == 700
+
+
+def test_the_checkpoint_s_long_edge_is_run_and_told_apart(network: Any, space: LabelSpace) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (100, 150, 3)).astype(np.uint8)
+    stored = Predictor(_with_edge(network, space, 96))
+    assert stored(image).labels.shape == (100, 150)
+    assert network.calls[-1][0] == (1, 3, 64, 96)
+    assert stored(image[:40, :90]).labels.shape == (40, 90)
+    assert network.calls[-1][0] == (1, 3, 40, 90)
+    settings = RunSettings(save=("labels",))
+    assert describe_run(stored, settings)["longest"] == 96
+    own = Predictor(network, long_edge=None)
+    own(image)
+    assert network.calls[-1][0] == (1, 3, 100, 150)
+    assert not {"longest", "long_edge"} & describe_run(own, settings).keys()
+    with pytest.raises(UserError, match="'large' is no long edge"):
+        Predictor(network, long_edge="large")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_logits_are_resized_class_by_class_with_one_result(
+    temperature: float, align_corners: bool
+) -> None:
+    logits = torch.randn(2, 7, 13, 21, generator=torch.Generator().manual_seed(0)) * 5
+    logits[0, 3, :4] = logits[0, 1, :4] = 9  # a tie: the first class, as elsewhere
+    labels, confidence = decide_at(logits, (57, 90), temperature, align_corners)
+    expected = decide(resize_to(logits, (57, 90), align_corners), temperature)
+    assert torch.equal(labels, expected[0])
+    assert labels.dtype == torch.uint8
+    assert torch.allclose(confidence, expected[1], atol=1e-6)
+    logits[0, 2, 5, 5] = torch.nan
+    assert not decide_at(logits, (57, 90), temperature, align_corners)[1].isfinite().all()

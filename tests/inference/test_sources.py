@@ -6,6 +6,7 @@ import pytest
 
 from hierseg.errors import UsageError
 from hierseg.inference import find_images
+from hierseg.inference.sources import find_sources
 
 
 def _touch(root: Path, *names: str) -> None:
@@ -75,3 +76,41 @@ def test_a_tilde_that_is_nobody_s_is_part_of_the_name(
     _touch(tmp_path, "~note.jpg")
     monkeypatch.chdir(tmp_path)
     assert find_images(["~note.jpg"]) == [Path("~note.jpg")]
+
+
+def test_what_looks_like_a_picture_or_a_clip_is_done_or_listed(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.png", "b.HEIC", "c.avif", "d.dng", "e.3gp", "f.FLV", "notes.txt", "g.psd")
+    (tmp_path / "without_ending").write_bytes(b"\xff\xd8\xff\xe0 a JPEG")
+    (tmp_path / "clip").write_bytes(b"\0\0\0\x20ftypisom\0\0\0\0isomiso2")
+    found = find_sources([tmp_path])
+    assert _names(found.images, tmp_path) == ["a.png", "b.HEIC", "c.avif", "without_ending"]
+    assert {path.name for path in found.left_out} == {"d.dng", "e.3gp", "f.FLV", "g.psd", "clip"}
+    assert "raw photograph" in found.left_out[tmp_path / "d.dng"]
+    command = f"`hierseg predict {tmp_path / 'e.3gp'} --out FOLDER`"
+    assert command in found.left_out[tmp_path / "e.3gp"]
+    assert found.describe() == "4 images found, 5 left out"
+    assert find_sources([str(tmp_path / "*")]) == found
+
+
+def test_links_are_followed_once_round_and_unreadable_folders_are_named(tmp_path: Path) -> None:
+    _touch(tmp_path, "in/a.png", "else/b.png", "else/deep/c.png")
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "else")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "else" / "deep" / "up").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "gone").symlink_to(tmp_path / "nowhere")
+    root = tmp_path / "in"
+    expected = ["a.png", "linked/b.png", "linked/deep/c.png"]
+    for source in (root, root / "**" / "*.png", root / "**"):
+        found = find_sources([str(source)])
+        assert _names(found.images, root) == expected
+        assert list(found.left_out) == [root / "gone"]
+    assert _names(find_images([str(root / "**" / "deep")]), root) == ["linked/deep/c.png"]
+
+
+def test_why_a_pattern_gives_nothing_is_true(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.jpg", "b.jpg", "clips/c.mp4")
+    with pytest.raises(UsageError, match=r"lies in the folder of the outputs.*another --out"):
+        find_images([str(tmp_path / "*.jpg")], exclude=tmp_path)
+    assert find_images([tmp_path / "a.jpg"], exclude=tmp_path) == [tmp_path / "a.jpg"]
+    with pytest.raises(UsageError, match=r"c\.mp4: a video.*hierseg predict"):
+        find_images([tmp_path / "clips"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from fractions import Fraction
 from itertools import pairwise
@@ -13,9 +14,11 @@ import pytest
 pytest.importorskip("av", reason="the extra video is not installed")
 
 from PIL import Image
+from rich.console import Console
 
 from hierseg.errors import MissingExtraError, UsageError, UserError
 from hierseg.inference import Predictor, RunSettings, Summary
+from hierseg.inference.footprint import Footprint
 from hierseg.inference.video import WHOLE, Clip, Video, is_video, turn
 from hierseg.inference.video_run import run_video
 from hierseg.inference.video_writing import OverlayVideo
@@ -322,3 +325,27 @@ def test_decoders_that_are_stopped_early_do_not_wait_for_the_interpreter(clip: P
     frames = Video(clip).frames(Clip(end=0.5))
     assert len(list(frames)) == 5
     assert av.logging.get_level() is None
+
+
+def test_frames_beyond_the_memory_are_run_smaller_all_alike(
+    predictor: Predictor,
+    network: Any,
+    image: Pixels,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    large = np.tile(image, (3, 3, 1))
+    path = write_clip(tmp_path / "drive.mp4", slide(large, 4, 4), 10)
+    monkeypatch.setattr("hierseg.inference.footprint.ROUGH", 1e6)
+    monkeypatch.setattr(Footprint, "per_pixel", lambda _: 1e5)
+    monkeypatch.setattr("hierseg.inference.footprint.read_free_memory", lambda _: 1e9)
+    said = io.StringIO()
+    settings = RunSettings(save=("overlay", "labels"))
+    console = Console(file=said, width=200)
+    summary = run_video(predictor, Video(path), tmp_path / "out", settings, console=console)
+    assert summary.complete
+    assert {shape for shape, _, _ in network.calls} == {(1, 3, 64, 96)}
+    assert said.getvalue().count("frames are run at --long-edge 96") == 1
+    facts = [record.facts for record in summary.records.values()]
+    assert all(one[1].startswith("run at a long edge of 96: 120x180 pixels need") for one in facts)
+    assert all(labels.shape == (120, 180) for labels in _labels(tmp_path / "out").values())

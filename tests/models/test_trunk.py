@@ -60,3 +60,16 @@ def test_finer_features_are_kept_when_asked_for() -> None:
 
 def test_hrnet_is_a_trunk() -> None:
     assert isinstance(HRNet(4, SMALL_V2), Trunk)
+
+
+def test_want_of_memory_says_nothing_of_a_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr("timm.create_model", fail)
+    with pytest.raises(RuntimeError, match="could not create"):
+        TimmTrunk("resnet18")
+    monkeypatch.undo()
+    monkeypatch.setattr(TimmTrunk, "forward", fail)
+    with pytest.raises(RuntimeError, match="could not create"):
+        TimmTrunk("resnet18")

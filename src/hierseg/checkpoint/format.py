@@ -21,6 +21,7 @@ from hierseg.checkpoint.tensor_files import TensorFile, open_tensors
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
 from hierseg.models.network import check_scales
+from hierseg.size import SMALLEST_SIDE
 
 FORMAT_VERSION = 1
 METADATA_KEY = "hierseg"
@@ -43,7 +44,7 @@ class Header:
         align_corners: How the network resizes.
         record: How it was trained: recipe, epoch, mIoU and the like.
         extra: Room for what later versions store; ``temperature`` and ``calibration`` are there
-            after `hierseg calibrate`.
+            after `hierseg calibrate`, ``long_edge`` where larger images are better run at that.
     """
 
     format_version: int
@@ -69,6 +70,18 @@ class Header:
                 "its temperature is no number above 0; store one with `hierseg calibrate`."
             )
         return float(value)
+
+    @property
+    def long_edge(self) -> int | None:
+        """Pixels of the longer side that larger images are best run at; None if not stored.
+
+        Raises:
+            UserError: What is stored is no length.
+        """
+        value = self.extra.get("long_edge")
+        if value is not None and (type(value) is not int or not SMALLEST_SIDE <= value <= 2**16):
+            raise UserError(f"its long edge is no number of pixels from {SMALLEST_SIDE} to 65536.")
+        return value
 
     def to_json(self) -> str:
         """The metadata entry; ``header_from_json`` reads it back."""
@@ -133,7 +146,7 @@ def header_from_json(text: str, source: str) -> Header:
             record=_typed(data, "record", dict),
             extra=_typed(data, "extra", dict),
         )
-        _ = header.temperature  # which refuses what is none
+        _ = header.temperature, header.long_edge  # which refuse what is none
         return header
     except UserError as error:
         raise UserError(f"{source} is damaged: {error}") from error

@@ -19,7 +19,7 @@ import hierseg
 from hierseg.cli.ending import Termination, plain_warnings
 from hierseg.cli.flags import parse
 from hierseg.commands.table import COMMANDS, OF_RECIPES
-from hierseg.errors import UsageError, UserError, reason_of
+from hierseg.errors import NO_MEMORY, UsageError, UserError, lacks_memory, reason_of
 from hierseg.processes import only_first_speaks
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The interpreter flushes standard output once more when it ends, and must not fail there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return _complain("whatever read the output has closed it.", 1)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not lacks_memory(error):
+            raise
+        return _complain(NO_MEMORY, 1)
     except OSError as error:
         if error.errno is None:
             raise

@@ -11,6 +11,7 @@ from hierseg.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
+    from hierseg.inference.sources import Sources
     from hierseg.labels import LabelSpace
     from hierseg.models import SegmentationNetwork
 
@@ -34,15 +35,15 @@ NO_DATASET = DatasetFlags()
 
 def choose_images(
     sources: tuple[str, ...], out: Path, flags: DatasetFlags
-) -> tuple[list[Path], SegmentationDataset | None]:
-    """The images, and the data set that they are of where one is named.
+) -> tuple[Sources, SegmentationDataset | None]:
+    """The images, and the data set that they are of where one is named. Paths are looked at before
+    torch is imported: a mistyped one is said at once.
 
     Raises:
         UsageError: Both or neither are named, or there is no such data set.
         UserError: The data set is not there.
     """
-    from hierseg.data import DataOptions, open_dataset
-    from hierseg.inference import find_images
+    from hierseg.inference.sources import Sources, find_sources
 
     if flags.data is None:
         if flags.root is not None:
@@ -50,13 +51,15 @@ def choose_images(
         for flag, value in (("split", flags.split), ("cv", flags.cv)):
             if value != getattr(NO_DATASET, flag):
                 raise UsageError(f"--{flag} is of a data set; name the data set with --data.")
-        return find_images(sources, exclude=out), None
+        return find_sources(sources, exclude=out), None
     if sources:
         raise UsageError("name images, or a data set with --data; not both.")
+    from hierseg.data import DataOptions, open_dataset
+
     # Images alone are asked for, so a label map may be missing.
     options = DataOptions(cv=flags.cv)
     dataset = open_dataset(flags.data, flags.root, flags.split, keep_unpaired=True, options=options)
-    return [sample.image for sample in dataset.samples], dataset
+    return Sources([sample.image for sample in dataset.samples]), dataset
 
 
 def choose_space(

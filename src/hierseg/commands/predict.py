@@ -41,7 +41,7 @@ def predict(
     from_: float | None = None,
     to: float | None = None,
     frames: bool = False,
-    long_edge: int | None = None,
+    long_edge: int | Literal["auto", "own"] = "auto",
     dataset: DatasetFlags = NO_DATASET,
 ) -> int:
     """Segment images: label maps, overlays, and a page, index.html, that shows them. Or a video:
@@ -70,7 +70,8 @@ def predict(
         from_: Of a video, seconds from its beginning where to start.
         to: Of a video, seconds from its beginning where to end.
         frames: Of a video, write each frame and its overlay too, and the page of them all.
-        long_edge: Pixels that the longer side of an image is run at; outputs are of its own size.
+        long_edge: Pixels that the longer side of an image is run at; own runs it as it is, and auto
+            larger images at what the weights say, where they do. Outputs are of its own size.
         dataset: A data set to segment instead of sources.
     """
     from hierseg.commands.video import choose_clip, refuse_clip
@@ -97,7 +98,7 @@ class _Asked(NamedTuple):
     batch: int
     max_pixels: int
     overwrite: bool
-    long_edge: int | None
+    long_edge: int | Literal["auto", "own"]
 
     def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
         """What is written; UsageError for what cannot be."""
@@ -112,7 +113,7 @@ class _Asked(NamedTuple):
             raise UsageError("--save names nothing to write; leave it out, or name labels.")
         if self.batch < 1:
             raise UsageError(f"--batch {self.batch} holds no image; give 1 or more.")
-        if self.long_edge is not None and self.long_edge < 32:
+        if isinstance(self.long_edge, int) and self.long_edge < 32:
             raise UsageError(f"--long-edge {self.long_edge} is too small; give 32 or more.")
         if self.max_pixels < 1:
             raise UsageError(f"--max-pixels {self.max_pixels} leaves no images; give 1 or more.")
@@ -140,7 +141,7 @@ class _Asked(NamedTuple):
             self.flip,
             label_space=space,
             keep_scales=keeps,
-            long_edge=self.long_edge,
+            long_edge=None if self.long_edge == "own" else self.long_edge,
         )
 
 
@@ -148,26 +149,56 @@ def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags
     from rich.console import Console
 
     from hierseg.commands.chosen import choose_images, describe_dataset
-    from hierseg.inference import run_folder
-    from hierseg.inference.run_page import write_run_page
+    from hierseg.inference.progress import announced
 
-    images, dataset = choose_images(sources, asked.out, flags)
-    about = {} if dataset is None else describe_dataset(dataset)
-    settings = asked.settings(SAVED_OF_IMAGES, about)
-    predictor = asked.load(settings, dataset)
+    console = Console(stderr=True)
+    with announced(console, "looking for images"):
+        found, dataset = choose_images(sources, asked.out, flags)
+    with announced(console, "loading the weights"):
+        from hierseg.inference import run_folder
+        from hierseg.inference.run_page import write_run_page
+
+        about = {} if dataset is None else describe_dataset(dataset)
+        settings = asked.settings(SAVED_OF_IMAGES, about)
+        predictor = asked.load(settings, dataset)
+    print(found.describe(), file=sys.stderr)
+
+    def finish(summary: Summary) -> None:
+        with announced(console, "writing the page"):
+            write_run_page(summary, predictor.label_space, asked.out)
+
     summary = run_folder(
-        predictor, images, asked.out, settings, Console(stderr=True),
-        lambda summary: write_run_page(summary, predictor.label_space, asked.out),
-    )  # fmt: skip
-    return _report(summary, len(images), asked.out)
+        predictor, found.images, asked.out, settings, console, finish, found.left_out
+    )
+    _say_reduced(summary, predictor)
+    return _report(summary, len(found.images) + len(found.left_out), asked.out)
+
+
+def _say_reduced(summary: Summary, predictor: Predictor) -> None:
+    """That images were run smaller, as the weights say."""
+    longest = predictor.longest
+    if longest is None:
+        return
+    count = sum(max(image.height, image.width) > longest for image in summary.records.values())
+    if count:
+        print(
+            f"images larger than {longest} pixels ({count} of {len(summary.records)}) were run at "
+            "that, as the weights say; --long-edge own runs them as they are.",
+            file=sys.stderr,
+        )
 
 
 def _predict_video(asked: _Asked, sources: tuple[str, ...], clip: Clip, frames: bool) -> int:
-    from hierseg.commands.video import open_video, segment_video
+    from rich.console import Console
 
-    settings = asked.settings(SAVED_OF_VIDEO, {})
+    from hierseg.commands.video import open_video, segment_video
+    from hierseg.inference.progress import announced
+
     video = open_video(sources, asked.max_pixels)
-    return segment_video(asked.load(settings), video, asked.out, settings, clip, frames)
+    with announced(Console(stderr=True), "loading the weights"):
+        settings = asked.settings(SAVED_OF_VIDEO, {})
+        predictor = asked.load(settings)
+    return segment_video(predictor, video, asked.out, settings, clip, frames)
 
 
 def _check_attention(network: SegmentationNetwork, scales: tuple[float, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -11,10 +11,12 @@ from torch import Tensor
 from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset
 from hierseg.data.headers import describe_small
-from hierseg.errors import UserError
+from hierseg.errors import UserError, lacks_memory
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.score import Labels, LogitWatcher, Watcher, score
-from hierseg.inference.memory import lacks_memory
+from hierseg.inference.footprint import Footprint
+from hierseg.inference.memory import returning_freed_memory
+from hierseg.inference.predictor import Predictor
 from hierseg.inference.scales import predict_logits
 from hierseg.inference.tiling import Windows, blend
 from hierseg.layers import resize_to
@@ -58,10 +60,16 @@ def evaluate(
     was_training = network.training
     network.to(device).eval()
 
+    footprint = None
+    if not was_training and torch.device(device).type == "cpu" and 1.0 in chosen:
+        # In training the memory is what the optimiser has left, and a GPU says when it is full.
+        footprint = Footprint(
+            Predictor(network, chosen, flip, label_space=dataset.label_space, long_edge=None)
+        )
     readers = [watcher for watcher in watchers if isinstance(watcher, LogitWatcher)]
 
     def label(index: int, record: Record) -> Tensor:
-        logits = _run(network, record, chosen, flip, device, windows)
+        logits = _run(network, record, chosen, flip, device, windows, footprint)
         for reader in readers:
             reader.look_at_logits(index, record, logits)
         return logits.argmax(0)
@@ -91,6 +99,7 @@ def _run(
     flip: bool,
     device: torch.device | str,
     windows: Windows | None,
+    footprint: Footprint | None,
 ) -> Tensor:
     """(K, H, W) logits of an image, at the size of its labels; UserError naming it where it is too
     small, or too large for the memory.
@@ -99,7 +108,8 @@ def _run(
     size, labelled = Size(*record.image.shape[:2]), Size(*record.labels.shape)
     if min(size) < SMALLEST_SIDE:
         raise UserError(describe_small(record.name, size))
-    with naming_memory(record.name):
+    part = size if windows is None else Size(*windows.tiles(size)[0][2:])
+    with naming_memory(record.name), fitting_memory(record.name, part, footprint):
         image = torch.from_numpy(record.image).permute(2, 0, 1).unsqueeze(0).to(device)
         if windows is None:
             logits = predict_logits(network, image, scales, flip).logits
@@ -116,6 +126,21 @@ def _run(
 
 
 @contextmanager
+def fitting_memory(name: str, size: Size, footprint: Footprint | None) -> Iterator[None]:
+    """Memory for an image, or a window, of a size: UserError where it will not suffice, as the
+    kernel would end the process without a word; used sparingly where it is tight.
+    """
+    if footprint is None:
+        yield
+        return
+    fit = footprint.fit(*size, 1)
+    if fit.together == 0:
+        raise _lacking(name, f" ({fit.describe(*size)})")
+    with returning_freed_memory() if fit.tight else nullcontext():
+        yield
+
+
+@contextmanager
 def naming_memory(name: str) -> Iterator[None]:
     """UserError that names an image where there is too little memory for it."""
     try:
@@ -123,11 +148,15 @@ def naming_memory(name: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not lacks_memory(error):
             raise
-        raise UserError(
-            f"there is not enough memory to run '{name}'; run images smaller (--long-edge, in "
-            "training --data.long-edge) or at fewer scales (--scales, --eval.scales), or evaluate "
-            "with --mode slide."
-        ) from error
+        raise _lacking(name) from error
+
+
+def _lacking(name: str, figures: str = "") -> UserError:
+    return UserError(
+        f"there is not enough memory to run '{name}'{figures}; run images smaller (--long-edge, in "
+        "training --data.long-edge) or at fewer scales (--scales, --eval.scales), or evaluate "
+        "with --mode slide."
+    )
 
 
 class RequireFinite:

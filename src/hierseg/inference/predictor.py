@@ -5,10 +5,11 @@ Shapes: K classes, H and W the image's size, h and w its size at a scale.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,8 @@ class Predictor:
         label_space: What the network's classes are; None takes what its checkpoint says.
         keep_scales: Keep each scale's attention and labels in the prediction; takes more memory.
         long_edge: Pixels that the longer side of an image is run at; results are of its own size.
+            None for its own; "auto" for what the checkpoint stores where the image is larger (the
+            shorter side keeps 32 pixels), else its own.
         temperature: What logits are divided by for the confidence, which labels do not depend on;
             None takes what `hierseg calibrate` has stored in the checkpoint, else 1.
 
@@ -58,14 +61,17 @@ class Predictor:
         label_space: LabelSpace | None = None,
         keep_scales: bool = False,
         temperature: float | None = None,
-        long_edge: int | None = None,
+        long_edge: int | Literal["auto"] | None = "auto",
     ) -> None:
         if network is None or isinstance(network, str | os.PathLike):
             raise UserError(
                 f"{network!r} is no network; give hierseg.load_model({network or ''!r})."
             )
-        if long_edge is not None and long_edge < MIN_SIDE:
-            raise UserError(f"a long edge of {long_edge} is too small; give {MIN_SIDE} or more.")
+        fixed = None if isinstance(long_edge, str) else long_edge
+        if isinstance(long_edge, str) and long_edge != "auto":
+            raise UserError(f'{long_edge!r:.40} is no long edge; give pixels, "auto", or None.')
+        if fixed is not None and fixed < MIN_SIDE:
+            raise UserError(f"a long edge of {fixed} is too small; give {MIN_SIDE} or more.")
         space = label_space or header_of(network).label_space
         if space.num_classes != network.num_classes:
             raise UserError(
@@ -75,11 +81,15 @@ class Predictor:
         self.network = network.eval() if device is None else place_network(network.eval(), device)
         self.scales = None if scales is None else _check_scales(scales)
         self.flip = flip
-        self.long_edge = long_edge
+        self.long_edge = fixed
+        header = network.header
+        # For larger images alone; never together with a length that is given.
+        self.longest = (
+            header.long_edge if long_edge == "auto" and isinstance(header, Header) else None
+        )
         self.label_space = space
         self.keep_scales = keep_scales
         if temperature is None:
-            header = network.header
             temperature = header.temperature if isinstance(header, Header) else 1.0
         if not temperature > 0:
             raise UserError(f"a temperature of {temperature:g} is not above 0; give more, or none.")
@@ -96,23 +106,34 @@ class Predictor:
         """
         return self.predict_batch([as_pixels(image)])[0]
 
-    def predict_batch(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Prediction]:
+    def find_edge(self, height: int, width: int) -> int:
+        """Pixels of the longer side that an image of a size is run at."""
+        longer, shorter = max(height, width), min(height, width)
+        if self.long_edge is not None:
+            return self.long_edge
+        if self.longest is None or longer <= self.longest:
+            return longer
+        return min(longer, max(self.longest, math.ceil(MIN_SIDE * longer / shorter)))
+
+    def predict_batch(
+        self, images: Sequence[npt.NDArray[np.uint8]], long_edge: int | None = None
+    ) -> list[Prediction]:
         """Segment images of one size together; up to rounding as one by one.
 
         Args:
             images: (H, W, 3) uint8 RGB each, contiguous and writeable, as ``read_image`` gives.
+            long_edge: Of these images, instead of the predictor's.
 
         Raises:
             UserError: They are under 32 pixels high or wide, or the network gives no numbers.
         """
         device = next(self.network.parameters()).device
         size = images[0].shape[:2]
-        run = images if self.long_edge is None else [self._resize(image) for image in images]
+        run = self._resize(images, self.find_edge(*size) if long_edge is None else long_edge)
         stacked = np.stack(run) if len(run) > 1 else run[0][None]
         tensor = torch.from_numpy(stacked).permute(0, 3, 1, 2).to(device)
         output = predict_logits(self.network, tensor, self.scales, self.flip, self.keep_scales)
-        logits = output.logits if self.long_edge is None else self._at_size(output.logits, size)
-        decided = decide(logits, self.temperature)
+        decided = self._decide(output.logits, size)
         labels, confidence = (values.cpu().numpy() for values in decided)
         if not np.isfinite(confidence).all():
             raise UserError(
@@ -130,7 +151,7 @@ class Predictor:
                 if scale < largest or self.network.weighs_largest
             }
             per_scale = {
-                scale: self._at_size(logits, size).argmax(1).to(torch.uint8).cpu().numpy()
+                scale: self._decide(logits, size)[0].cpu().numpy()
                 for scale, logits in sorted((output.per_scale or {}).items())
             }
         return [
@@ -145,11 +166,19 @@ class Predictor:
             for index, image in enumerate(images)
         ]
 
-    def _resize(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """(h, w, 3): the image at the size that it is run at."""
-        assert self.long_edge is not None
-        height, width = image.shape[:2]
-        return resize_image(image, bring_to(self.long_edge, max(height, width), (height, width)))
+    def _resize(
+        self, images: Sequence[npt.NDArray[np.uint8]], long_edge: int
+    ) -> Sequence[npt.NDArray[np.uint8]]:
+        """(h, w, 3) each: the images at the size that they are run at."""
+        size = images[0].shape[:2]
+        at = bring_to(long_edge, max(size), size)
+        return images if at == size else [resize_image(image, at) for image in images]
+
+    def _decide(self, logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Labels and confidence, at the image's own size, of (B, K, h, w) logits."""
+        if logits.shape[-2:] == tuple(size):
+            return decide(logits, self.temperature)
+        return decide_at(logits, size, self.temperature, self.network.align_corners)
 
     def _at_size(self, values: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, C, h, w) maps of a scale at the image's own size, float32."""
@@ -175,6 +204,30 @@ def decide(logits: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
         top, logits = top / temperature, logits / temperature
     confidence = (top - logits.logsumexp(dim=1)).exp_().clamp_(max=1)
     return labels.to(torch.uint8), confidence
+
+
+@torch.inference_mode()
+def decide_at(
+    logits: Tensor, size: tuple[int, int], temperature: float, align_corners: bool
+) -> tuple[Tensor, Tensor]:
+    """What ``decide`` gives of logits that are resized to a size.
+
+    Class by class: of a photograph, the resized logits of all would fill gigabytes.
+    """
+
+    def resized(index: int) -> Tensor:
+        return resize_to(logits[:, index : index + 1].float(), size, align_corners)[:, 0]
+
+    top = resized(0)
+    labels = torch.zeros_like(top, dtype=torch.uint8)
+    for index in range(1, logits.shape[1]):
+        values = resized(index)
+        labels.masked_fill_(values > top, index)
+        top = torch.maximum(top, values)  # which keeps what is no number
+    total = torch.zeros_like(top)
+    for index in range(logits.shape[1]):
+        total += resized(index).sub_(top).div_(temperature).exp_()
+    return labels, total.reciprocal_().clamp_(max=1)
 
 
 def as_pixels(image: ImageLike) -> npt.NDArray[np.uint8]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +22,31 @@ from rich.progress import (
 from hierseg.errors import make_printable
 
 SECONDS_BETWEEN_LINES = 15.0
+PATIENCE = 3.0
+"""Seconds after which it is said what is being waited for."""
+
+
+@contextmanager
+def announced(console: Console | None, what: str) -> Iterator[None]:
+    """Say what is being done where it takes more than a moment."""
+    if console is None:
+        yield
+        return
+    timer = threading.Timer(PATIENCE, _print, (console, f"{what} ..."))
+    timer.daemon = True
+    try:
+        timer.start()
+    except RuntimeError:  # no memory for a thread: the wait is not announced
+        yield
+        return
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(escape(make_printable(line)), highlight=False, soft_wrap=True)
 
 
 class RunProgress:
@@ -36,6 +64,8 @@ class RunProgress:
         self.console = console
         self.done = 0
         self._start = self._last = time.monotonic()
+        self._ended = threading.Event()
+        self._teller: threading.Thread | None = None
         self._bars: Progress | None = None
         if console is not None and console.is_terminal and total != 0:
             self._bars = Progress(
@@ -53,6 +83,12 @@ class RunProgress:
     def __enter__(self) -> Self:
         if self._bars is not None:
             self._bars.start()
+        elif self.console is not None and self.total != 0:
+            self._teller = threading.Thread(target=self._tell, name="progress", daemon=True)
+            try:
+                self._teller.start()
+            except RuntimeError:  # no memory for a thread: lines come as images are done
+                self._teller = None
         return self
 
     def __exit__(
@@ -61,34 +97,51 @@ class RunProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._ended.set()
         if self._bars is not None:
             self._bars.stop()
-
-    @property
-    def rate(self) -> float:
-        """Images a second so far."""
-        return self.done / max(time.monotonic() - self._start, 1e-9)
+        if self._teller is not None:
+            self._teller.join()
 
     def advance(self) -> None:
         """One more image is done or skipped."""
         self.done += 1
         if self._bars is not None:
-            self._bars.update(
-                self._task, completed=self.done, rate=f"{self.rate:.1f} {self.unit}/s"
-            )
+            self._bars.update(self._task, completed=self.done, rate=self._rate())
         elif self.console is not None and self.done != self.total:
-            now = time.monotonic()
-            if now - self._last >= SECONDS_BETWEEN_LINES:
-                self._last = now
-                self.say(self._line())
+            self._tell_after(SECONDS_BETWEEN_LINES)
+
+    def _tell(self) -> None:
+        """A line soon, and now and then: also while a single image takes long."""
+        if not self._ended.wait(PATIENCE):
+            self._tell_after(PATIENCE)
+        while not self._ended.wait(PATIENCE):
+            self._tell_after(SECONDS_BETWEEN_LINES)
+
+    def _tell_after(self, seconds: float) -> None:
+        now = time.monotonic()
+        if now - self._last >= seconds:
+            self._last = now
+            self.say(self._line())
+
+    def _rate(self) -> str:
+        """Images a second so far, or seconds per image."""
+        seconds = max(time.monotonic() - self._start, 1e-9) / max(self.done, 1)
+        if seconds > 1:
+            return f"{seconds:.1f} s per {self.unit.removesuffix('s')}"
+        return f"{1 / seconds:.1f} {self.unit}/s"
 
     def _line(self) -> str:
-        rate = f"{self.rate:.1f} {self.unit}/s"
+        count = f"{self.done} {self.unit}"
+        if self.total is not None:
+            count = f"{self.done} of {self.total} {self.unit}"
+        if self.done == 0:
+            return f"segmenting; {count} so far"
         if self.total is None:
-            return f"{self.done} {self.unit}, {rate}"
-        left = round(max(0.0, (self.total - self.done) / self.rate))
-        minutes, seconds = divmod(left, 60)
-        return f"{self.done} of {self.total} {self.unit}, {rate}, {minutes} min {seconds} s left"
+            return f"{count}, {self._rate()}"
+        spent = time.monotonic() - self._start
+        minutes, seconds = divmod(round(spent / self.done * max(0, self.total - self.done)), 60)
+        return f"{count}, {self._rate()}, {minutes} min {seconds} s left"
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""

@@ -31,6 +31,7 @@ from hierseg.inference.predictor import Predictor
 from hierseg.inference.progress import RunProgress
 from hierseg.inference.reading import MAX_PIXELS, pixels_counted_here, read_image
 from hierseg.inference.summary import ImageRecord, Summary
+from hierseg.inference.under_way import FATAL, UnderWay
 from hierseg.inference.writers import (
     LEGEND,
     UnwritableError,
@@ -76,6 +77,7 @@ def run_folder(
     settings: RunSettings,
     console: Console | None = None,
     finish: Callable[[Summary], object] | None = None,
+    left_out: Mapping[Path, str] | None = None,
 ) -> Summary:
     """Segment images into a folder; what an earlier run there has done is not done again.
 
@@ -86,6 +88,7 @@ def run_folder(
         settings: What is written.
         console: For progress; None for none.
         finish: Writes the page, ``index.html``, before another run may have the folder.
+        left_out: What is listed as skipped besides, and why.
 
     Raises:
         UsageError: ``out`` holds outputs that were made with other weights or settings, or files
@@ -111,9 +114,18 @@ def run_folder(
         summary.begin(out)
         summary.claim(claimed)
         write_legend(predictor.label_space, out)
+        others = {Path(os.path.abspath(path)): why for path, why in (left_out or {}).items()}  # noqa: PTH100
+        count = len(waiting) + len(others)
         try:
-            with pixels_counted_here(), RunProgress(len(waiting), console) as progress:
-                _Run(out, settings, names, summary, progress).segment(predictor, waiting)
+            with (
+                pixels_counted_here(),
+                RunProgress(count, console) as progress,
+                UnderWay(out, settings.overwrite) as under_way,
+            ):
+                run = _Run(out, settings, names, summary, progress, under_way)
+                for path, reason in others.items():
+                    run.skip(path, reason)
+                run.segment(predictor, waiting)
             summary.complete = True
         except KeyboardInterrupt:
             raise interrupted_after(len(summary.records), "images", settings.overwrite) from None
@@ -208,6 +220,7 @@ def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, objec
         # Named where there is one, so that runs from before there were any still go on.
         **({} if predictor.temperature == 1 else {"temperature": predictor.temperature}),
         **({} if predictor.long_edge is None else {"long_edge": predictor.long_edge}),
+        **({} if predictor.longest is None else {"longest": predictor.longest}),
     }
 
 
@@ -248,23 +261,34 @@ class _Run:
         names: dict[Path, str],
         summary: Summary,
         progress: RunProgress,
+        under_way: UnderWay,
     ) -> None:
         self.out, self.settings = out, settings
         self.names, self.summary, self.progress = names, summary, progress
+        self.under_way = under_way
+        self._facts: dict[Path, str] = {}
         self._written = time.monotonic()
         self._status: dict[Path, FileStatus] = {}
 
     def segment(self, predictor: Predictor, images: Sequence[Path]) -> None:
         """Segment the images; what is finished is in the summary at any time."""
         batch = self.settings.batch
-        pipeline = Pipeline(predictor, batch, self._write, self._finish, self._skip)
+        pipeline = Pipeline(predictor, batch, self._write, self._finish, self.skip, self._shrink)
+        together, alone, fatal = self.under_way.divide(images)
+        for path in fatal:
+            self.skip(path, FATAL)
         readers = ThreadPoolExecutor(2, "read")
         try:
-            pipeline.run(read_ahead(readers, images, self._read, AHEAD + batch - 1))
+            pipeline.run(read_ahead(readers, together, self._read, AHEAD + batch - 1))
         finally:
             readers.shutdown(cancel_futures=True)
+        self.under_way.alone = True
+        for path in alone:
+            self.progress.say(f"an earlier run ended while {path} was under way; alone now")
+            pipeline.run(map(self._read, [path]))
 
     def _read(self, path: Path) -> Reading[Path]:
+        self.under_way.begin(path)
         try:
             # Before its pixels: an image that is saved anew meanwhile is not the one that is done.
             self._status[path] = get_status(path)
@@ -285,7 +309,7 @@ class _Run:
         self.summary.claim(files, str(path))
         status = self._status.pop(path)
         try:
-            return write_outputs(
+            record = write_outputs(
                 prediction,
                 self.out,
                 name,
@@ -299,12 +323,19 @@ class _Run:
             return _Unwritten(path, error.reason)
         except OSError as error:
             return _Unwritten(path, as_unwritable(error, self.out).reason)
+        record.facts.extend(filter(None, [self._facts.pop(path, "")]))
+        return record
+
+    def _shrink(self, path: Path, long_edge: int, reason: str) -> None:
+        self._facts[path] = f"run at a long edge of {long_edge}: {reason}"
+        self.progress.say(f"{path}: {reason}; it is run at --long-edge {long_edge}")
 
     def _finish(self, written: ImageRecord | _Unwritten) -> None:
         if isinstance(written, _Unwritten):
-            self._skip(written.path, f"cannot be written: {written.reason}")
+            self.skip(written.path, f"cannot be written: {written.reason}")
             return
         self.summary.add(written)
+        self.under_way.end(Path(written.source))
         for output, reason in written.unwritten.items():
             self.progress.say(f"{written.source} without {output}: {reason}")
         self.progress.advance()
@@ -312,7 +343,9 @@ class _Run:
             self.summary.write(self.out)
             self._written = time.monotonic()
 
-    def _skip(self, path: Path, reason: str) -> None:
+    def skip(self, path: Path, reason: str) -> None:
+        """List an image as skipped."""
+        self.under_way.end(path)
         self._status.pop(path, None)
         self.summary.records.pop(str(path), None)
         self.summary.skipped[str(path)] = reason

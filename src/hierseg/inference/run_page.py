@@ -22,6 +22,9 @@ def write_run_page(
         *([summary.about["split_note"]] if summary.about.get("split_note") else []),
         f"scales {scales}" + (", with mirror image" if summary.settings["flip"] else ""),
     ]
+    for key, what in (("long_edge", "images"), ("longest", "larger images")):
+        if key in summary.settings:
+            facts.append(f"{what} run at a long edge of {summary.settings[key]}")
     if summary.skipped:
         facts.append(f"{len(summary.skipped)} skipped")
     records = list(summary.records.values())

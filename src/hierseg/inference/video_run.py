@@ -194,11 +194,15 @@ class _VideoRun:
         self.save, self.batch = list(each), settings.batch
         self._written = time.monotonic()
         self._shown = (-1, math.inf)  # tick of the last frame given to the overlay, and how far off
+        self._facts: dict[int, str] = {}
+        self._long_edge = 0
 
     def segment(self, predictor: Predictor, clip: Clip) -> None:
         """Segment the frames in order, but for those that are done."""
         self._space = predictor.label_space
-        pipeline = Pipeline(predictor, self.batch, self._write, self._finish, self._skip)
+        pipeline = Pipeline(
+            predictor, self.batch, self._write, self._finish, self._skip, self._shrink
+        )
         decoded = run_ahead(self.video.frames(clip), AHEAD + self.batch - 1)
         try:
             pipeline.run(self._readings(decoded))
@@ -243,6 +247,7 @@ class _VideoRun:
             pictures=self.frames,
         )
         record.facts.append(f"{frame.time:.2f} s")
+        record.facts.extend(filter(None, [self._facts.pop(frame.index, "")]))
         if self.frames:
             image = write_picture(self.out / f"{name}_image.png", frame.pixels)
             record.files.append(image.relative_to(self.out).as_posix())
@@ -269,6 +274,12 @@ class _VideoRun:
         overlay.add(picture, tick)
         if overlay.failure is not None and not self.save:
             raise UserError(f"{overlay.failure}; leave overlay out of --save.")
+
+    def _shrink(self, frame: Frame, long_edge: int, reason: str) -> None:
+        self._facts[frame.index] = f"run at a long edge of {long_edge}: {reason}"
+        if long_edge != self._long_edge:  # all frames have one size: it is said once
+            self._long_edge = long_edge
+            self.progress.say(f"{reason}; frames are run at --long-edge {long_edge}")
 
     def _skip(self, frame: Frame, reason: str) -> None:
         self.summary.skipped[self._source(frame)] = reason

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import UsageError, UserError, lacks_memory
 from hierseg.models.pretrained import load_trunk_weights
 
 # What frees a timm backbone from its training size, by the kind of backbone: most need none of it
@@ -103,7 +103,9 @@ class TimmTrunk(nn.Module):
                 features = self(torch.zeros(1, 3, height, width))
                 if tuple(feature.shape[1] for feature in features) != self.channels:
                     return False
-        except (RuntimeError, AssertionError, ValueError):
+        except (RuntimeError, AssertionError, ValueError) as error:
+            if lacks_memory(error):  # which says nothing of the backbone
+                raise
             return False
         finally:
             self.train()
@@ -140,5 +142,7 @@ def _create_backbone(name: str, finest_stride: int) -> tuple[Any, Mapping[str, A
             options["out_indices"] = kept
             return timm.create_model(name, **options), options
         except (RuntimeError, AttributeError, AssertionError, TypeError, ValueError) as error:
+            if lacks_memory(error):
+                raise
             failure = error
     raise UserError(f"timm's '{name}' gives no features, so it is no trunk.") from failure

@@ -1,0 +1,229 @@
+"""What an image needs of memory: measured, looked for, and what is done where it is not there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from hierseg.checkpoint import load_model
+from hierseg.errors import UserError
+from hierseg.inference import Prediction, Predictor
+from hierseg.inference import footprint as footprint_module
+from hierseg.inference.footprint import CONSTANT, KEPT, KERNELS, OWN, Footprint
+from hierseg.inference.pipeline import Pipeline, Reading
+from hierseg.labels import LabelSpace
+
+Pixels = npt.NDArray[np.uint8]
+RATE = 1000.0
+
+
+@pytest.fixture
+def predictor(network: Any, space: LabelSpace) -> Predictor:
+    return Predictor(network, label_space=space)
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Bytes that are free, for a test to set; a pixel takes a thousand."""
+    there = {"bytes": 1e12}
+    monkeypatch.setattr(footprint_module, "read_free_memory", lambda _: there["bytes"])
+    monkeypatch.setattr(Footprint, "per_pixel", lambda _: RATE)
+    return there
+
+
+def _need(height: int, width: int, edge: int) -> float:
+    run = (height * edge // max(height, width)) * (width * edge // max(height, width))
+    return KERNELS * RATE * run + OWN * height * width + CONSTANT
+
+
+def test_what_fits_is_run_as_it_was_to_be(predictor: Predictor, free: dict[str, float]) -> None:
+    fit = Footprint(predictor).fit(1000, 1200, 4)
+    assert (fit.together, fit.long_edge, fit.tight) == (4, 1200, False)
+    need = _need(1000, 1200, 1200)
+    free["bytes"] = 2.5 * need
+    fit = Footprint(predictor).fit(1000, 1200, 4)
+    assert (fit.together, fit.long_edge, fit.tight) == (2, 1200, True)
+    free["bytes"] = need * KEPT * 1.01
+    assert Footprint(predictor).fit(1000, 1200, 1).tight is False
+    free["bytes"] = need * 1.01
+    fit = Footprint(predictor).fit(1000, 1200, 1)
+    assert (fit.together, fit.tight) == (1, True)
+
+
+def test_what_does_not_fit_is_run_at_the_longest_edge_that_does(
+    predictor: Predictor, free: dict[str, float]
+) -> None:
+    free["bytes"] = _need(3000, 4000, 4000) / 10
+    fit = Footprint(predictor).fit(3000, 4000, 1)
+    assert fit.together == 0
+    assert fit.long_edge % 32 == 0
+    assert _need(3000, 4000, fit.long_edge) <= free["bytes"]
+    assert _need(3000, 4000, fit.long_edge + 32) > free["bytes"]
+    assert fit.describe(3000, 4000) == (
+        "3000x4000 pixels need about 14.5 GB of memory, and 1.4 GB are free"
+    )
+    free["bytes"] = OWN * 12e6 + CONSTANT  # nothing is left for the network
+    assert Footprint(predictor).fit(3000, 4000, 1).long_edge == 0
+    # The shorter side of a panorama would be under what a network takes.
+    free["bytes"] = _need(100, 10000, 2000)
+    assert Footprint(predictor).fit(100, 10000, 1).long_edge == 0
+
+
+def test_nothing_is_measured_where_it_does_not_matter(network: Any, space: LabelSpace) -> None:
+    Footprint(Predictor(network, label_space=space)).fit(40, 60, 2)
+    assert network.calls == []
+
+
+def test_bytes_a_pixel_are_counted_on_a_small_image() -> None:
+    """1,030 measured as VmHWM of a process that keeps nothing of what it frees."""
+    assert 900 < Footprint(Predictor(load_model(), long_edge=None)).per_pixel() < 1030
+    one_scale = Footprint(Predictor(load_model(), (1.0,), long_edge=None)).per_pixel()
+    assert 200 < one_scale < 320
+
+
+class _Seen:
+    def __init__(self, network: Any) -> None:
+        self.network = network
+        self.done: list[tuple[str, tuple[int, ...]]] = []
+        self.skipped: dict[str, str] = {}
+        self.shrunk: dict[str, tuple[int, str]] = {}
+
+    def write(
+        self, item: str, prediction: Prediction | None, seconds: float
+    ) -> tuple[str, tuple[int, ...]]:
+        assert prediction is not None
+        return item, prediction.labels.shape
+
+    def skip(self, item: str, reason: str) -> None:
+        self.skipped[item] = reason
+
+    def shrink(self, item: str, long_edge: int, reason: str) -> None:
+        self.shrunk[item] = (long_edge, reason)
+
+
+def _run(predictor: Predictor, names: str, batch: int = 1, shrink: bool = True) -> _Seen:
+    seen = _Seen(predictor.network)
+    pixels = np.full((600, 800, 3), 9, np.uint8)
+    Pipeline(
+        predictor, batch, seen.write, seen.done.append, seen.skip, seen.shrink if shrink else None
+    ).run(Reading(name, pixels) for name in names)
+    return seen
+
+
+def test_an_image_that_does_not_fit_is_run_smaller_and_said(
+    predictor: Predictor, free: dict[str, float]
+) -> None:
+    free["bytes"] = _need(600, 800, 420)
+    seen = _run(predictor, "ab")
+    assert seen.done == [("a", (600, 800)), ("b", (600, 800))]  # outputs keep their size
+    assert {shape for shape, _, _ in seen.network.calls} == {(1, 3, 312, 416)}
+    assert {edge for edge, _ in seen.shrunk.values()} == {416}
+    assert "600x800 pixels need about 0.7 GB" in seen.shrunk["a"][1]
+    assert seen.shrunk["b"] == seen.shrunk["a"]
+
+
+def test_images_of_one_size_go_on_at_one_long_edge(
+    predictor: Predictor, free: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frames of a clip would flicker, as free memory comes and goes."""
+    left = iter([_need(600, 800, 420)] * 2 + [1e12] * 9)
+    monkeypatch.setattr(footprint_module, "read_free_memory", lambda _: next(left))
+    seen = _run(predictor, "abc")
+    assert {edge for edge, _ in seen.shrunk.values()} == {416}
+    assert list(seen.shrunk) == ["a", "b", "c"]
+
+
+def test_what_would_be_too_small_to_be_of_use_is_skipped_with_the_cure(
+    predictor: Predictor, free: dict[str, float]
+) -> None:
+    free["bytes"] = _need(600, 800, 200)
+    seen = _run(predictor, "a")
+    assert seen.done == []
+    assert seen.skipped["a"].endswith("GB are free; give --long-edge 192")
+    assert seen.network.calls == []
+
+
+def test_labels_for_training_do_not_depend_on_the_memory(
+    predictor: Predictor, free: dict[str, float]
+) -> None:
+    free["bytes"] = _need(600, 800, 420)
+    seen = _run(predictor, "a", shrink=False)
+    assert seen.skipped["a"].endswith("GB are free; give --long-edge 416")
+    assert seen.network.calls == []
+
+
+def test_no_more_images_are_run_at_once_than_fit(
+    predictor: Predictor, free: dict[str, float]
+) -> None:
+    free["bytes"] = 2.2 * _need(600, 800, 800)
+    seen = _run(predictor, "abcd", batch=4)
+    assert [shape[0] for shape, _, _ in seen.network.calls] == [2, 2]
+    assert [name for name, _ in seen.done] == list("abcd")
+
+
+def test_where_memory_fails_none_the_less_an_image_is_run_smaller(
+    predictor: Predictor, network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = network.forward
+
+    def small(image: torch.Tensor, **named: Any) -> Any:
+        if image.shape[-1] > 400:
+            raise RuntimeError("could not create a primitive")
+        return forward(image, **named)
+
+    monkeypatch.setattr(network, "forward", small)
+    seen = _run(predictor, "a")
+    assert seen.shrunk["a"][0] == 384
+    assert seen.done == [("a", (600, 800))]
+
+
+def test_what_fails_otherwise_is_said_of_the_image_itself(
+    predictor: Predictor, network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(footprint_module, "read_free_memory", lambda _: 1e8)
+
+    def fail(image: torch.Tensor, **named: Any) -> Any:
+        raise UserError("no numbers.")
+
+    monkeypatch.setattr(network, "forward", fail)
+    assert _run(predictor, "a").done == []
+
+
+PEAK = """
+import sys
+import numpy as np
+from pathlib import Path
+from hierseg.checkpoint import load_model
+from hierseg.inference import Predictor
+from hierseg.inference.footprint import Footprint
+from hierseg.inference.memory import keep_freed_memory
+
+def read(key):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+
+kept = sys.argv[1] == "kept"
+if kept:
+    keep_freed_memory()
+predictor = Predictor(load_model(), long_edge=None)
+before = read("VmRSS")
+predictor(np.random.default_rng(0).integers(0, 255, (600, 800, 3)).astype(np.uint8))
+taken = read("VmHWM") - before
+footprint = Footprint(predictor)
+print(taken, footprint._need((600, 800), 800, footprint.per_pixel()) * (1.75 if kept else 1))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="VmHWM is Linux's")
+@pytest.mark.parametrize("how", ["kept", "returned"])
+def test_the_estimate_is_not_below_what_is_taken(how: str) -> None:
+    done = subprocess.run([sys.executable, "-c", PEAK, how], capture_output=True, check=True)
+    taken, estimated = map(float, done.stdout.split())
+    assert 0.9 * taken < estimated < 2 * taken
