@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import signal
+import sys
+import time
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data._utils import signal_handling
+
+from hierseg.processes import SIGNALS, guard_children
+
+PATIENCE = 30.0
+"""Seconds without a sample after which that is said, and again after twice as many, and so on."""
+POLL = 1.0
+"""Seconds from one look at a loader that is waited for to the next."""
 
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
@@ -31,6 +41,7 @@ def map_in_order(
         workers: Processes; 0 stays in this one.
         on_progress: Called with (numbers done, numbers in all) after each.
     """
+    guard_children()
     loader = DataLoader(
         _Function(function, numbers),
         batch_size=None,
@@ -40,6 +51,7 @@ def map_in_order(
         generator=torch.Generator(),  # the global one is the run's
     )
     results: Any = iter(loader)
+    watch_loader(results, Patience(lambda line: print(line, file=sys.stderr)).look)
     try:
         for done, result in enumerate(results, start=1):
             if on_progress is not None:
@@ -48,7 +60,81 @@ def map_in_order(
     finally:
         if workers > 0:
             # After an error the garbage collector would wait five seconds for the processes.
-            results._shutdown_workers()
+            end_workers(results)
+
+
+class Patience:
+    """Says that a loader stands still, at first after ``PATIENCE`` seconds.
+
+    Args:
+        say: Takes the line.
+    """
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
+        self._next = PATIENCE
+
+    def look(self, seconds: float) -> None:
+        """Take for how long a sample has been waited for."""
+        if seconds < PATIENCE:
+            self._next = PATIENCE
+        if seconds >= self._next:
+            self._next *= 2
+            self._say(
+                f"no image has come from the loader for {seconds:.0f} s: a process of it, or the "
+                "disk that it reads from, stands still."
+            )
+
+
+def watch_loader(iterator: Any, look: Callable[[float], None]) -> None:
+    """Have ``look`` called about once a second with the seconds that the next item has been waited
+    for, from within the wait; what it raises ends that. Without processes there is nothing to look
+    at, and a loader that is watched already stays so.
+    """
+    # torch waits for a worker without end, but asks every few seconds whether it still lives.
+    fetch = getattr(iterator, "_try_get_data", None)
+    if fetch is None or getattr(iterator, "is_watched", False):
+        return
+    began: list[float] = []
+
+    def fetch_and_look(timeout: float = POLL) -> tuple[bool, Any]:
+        now = time.monotonic()
+        began[:] = began or [now]
+        result: tuple[bool, Any] = fetch(timeout=min(timeout, POLL))
+        if result[0]:
+            began.clear()
+        else:
+            look(time.monotonic() - began[0])
+        return result
+
+    iterator._try_get_data = fetch_and_look
+    iterator.is_watched = True
+
+
+def end_workers(iterator: Any, is_stuck: bool = False) -> None:
+    """End a loader's processes, also those that are stopped or hang: they answer no signal but one,
+    and one that is left is waited for when this process ends.
+
+    Args:
+        iterator: Of a loader with workers.
+        is_stuck: They are known not to answer; they are given no time.
+    """
+    workers = list(iterator._workers)
+    if is_stuck:
+        # Else torch takes their end for a failure, and raises it here.
+        signal_handling._remove_worker_pids(id(iterator))  # type: ignore[attr-defined]
+        iterator._worker_pids_set = False
+        _kill(workers)
+    iterator._shutdown_workers()
+    _kill(workers)
+
+
+def _kill(workers: list[Any]) -> None:
+    for worker in workers:
+        if worker.is_alive():
+            worker.kill()
+    for worker in workers:
+        worker.join(timeout=POLL)
 
 
 def prepare_worker(_worker: int) -> None:
@@ -57,7 +143,7 @@ def prepare_worker(_worker: int) -> None:
     of that one's handlers, and a run still needs the batches of its last step.
     """
     cv2.setNumThreads(0)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in (*SIGNALS, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
 
 

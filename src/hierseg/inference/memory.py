@@ -9,6 +9,8 @@ import platform
 _M_TRIM_THRESHOLD = -1
 _M_TOP_PAD = -2
 _M_MMAP_MAX = -4
+# The last two are oneDNN's, and Python's where the stack of a thread finds no room.
+_LACK = ("memory", "bad_alloc", "could not create a primitive", "can't start new thread")
 _TOP_PAD = 64 * 2**20
 
 
@@ -33,4 +35,7 @@ def keep_freed_memory() -> bool:
 
 def lacks_memory(error: MemoryError | RuntimeError) -> bool:
     """Whether it says that memory, a device's too, does not suffice; torch says so in words."""
-    return isinstance(error, MemoryError) or "memory" in str(error).lower()
+    if isinstance(error, MemoryError):
+        return True
+    said = str(error).lower()
+    return any(words in said for words in _LACK)

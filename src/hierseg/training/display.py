@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from hierseg.errors import make_printable
 from hierseg.training.pace import StepReport
 
 
@@ -19,6 +20,11 @@ def format_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def count_of(number: int, one: str, many: str = "") -> str:
+    """``"1 epoch"``, ``"2 epochs"``; ``many`` where the plural has no s."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def format_step(report: StepReport) -> str:
@@ -79,7 +85,7 @@ class PlainDisplay:
     def say(self, line: str) -> None:
         """A line that stays."""
         # Not the console's own print: that would wrap at 80 columns.
-        print(line, file=self._console.file, flush=True)
+        print(make_printable(line), file=self._console.file, flush=True)
 
     def is_due(self) -> bool:
         """Never: a line for each step that the journal records is enough."""
@@ -95,7 +101,7 @@ class PlainDisplay:
     def show_validation(self, done: int, images: int) -> None:
         """A line when it is over."""
         if done == images:
-            self.say(f"validated {images} images")
+            self.say(f"validated {count_of(images, 'image')}")
 
 
 class LiveDisplay:
@@ -129,7 +135,7 @@ class LiveDisplay:
 
     def say(self, line: str) -> None:
         """A line that stays, above the display."""
-        self._live.console.print(line, markup=False, highlight=False)
+        self._live.console.print(make_printable(line), markup=False, highlight=False)
 
     def is_due(self) -> bool:
         """Twice a second: losses are read from the device no oftener than an eye can follow."""
