@@ -119,7 +119,7 @@ def _measure(
 ) -> Evaluation:
     """Measure, print the table, and write what is asked for of single images."""
     from hierseg.commands.progress import show_progress
-    from hierseg.evaluation import PredictionFiles, WorstImages, format_table
+    from hierseg.evaluation import PredictionFiles, WorstImages, format_table, require_counted
 
     ranking = WorstImages(worst, dataset, out) if worst else None
     if ranking is not None:
@@ -128,6 +128,7 @@ def _measure(
         watchers.append(PredictionFiles(save_predictions, dataset.label_space))
     with show_progress("evaluating") as on_progress:
         result = measure(dataset, limit, on_progress, watchers)
+    require_counted(result)
     print(format_table(result))
     if ranking is not None:
         print(f"worst images: {ranking.write(result).resolve().as_uri()}")

@@ -91,12 +91,6 @@ def score(
             on_progress(min(index + processes, count), count)
     matrix.matrix = sum_over_processes(matrix.matrix)
     matrix.unlabelled = sum_over_processes(matrix.unlabelled)
-    if int(matrix.matrix.sum()) + int(matrix.unlabelled.sum()) == 0:
-        what = f"the first {count} images" if count < len(dataset) else "the images"
-        raise UserError(
-            f"no pixel of {what} of split '{dataset.split}' of {dataset.name} has a class: their "
-            "label maps are ignored throughout; see what ids they hold with `hierseg check`."
-        )
     limited = f"the first {count} of {len(dataset)} images" if count < len(dataset) else ""
     return Score(matrix, count, ", ".join(filter(None, (dataset.note, limited))))
 

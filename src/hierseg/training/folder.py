@@ -84,12 +84,17 @@ class RunFolder:
         """
         folder = cls._locate(experiment)
         # Nothing is made where there can be nothing to resume.
-        is_held = is_writer and (folder.path.is_dir() or not experiment.runtime.resume)
+        is_there = folder.path.is_dir()
+        is_held = is_writer and (is_there or not experiment.runtime.resume)
         with FolderLock(folder.path, "--runtime.out") if is_held else nullcontext():
-            opened = cls.open(experiment)
-            if is_held:
-                opened._tidy()
-            yield opened
+            try:
+                opened = cls.open(experiment)
+                if is_held:
+                    opened._tidy()
+                yield opened
+            finally:
+                if is_held and not is_there:
+                    folder._leave_no_trace()
 
     @classmethod
     def open(cls, experiment: Experiment) -> RunFolder:
@@ -124,6 +129,12 @@ class RunFolder:
                 "name another with --runtime.out DIR."
             )
         return cls(out)
+
+    def _leave_no_trace(self) -> None:
+        """Remove the folder of a run that has written nothing to it."""
+        if all(path.name == LOCK for path in self.path.iterdir()):
+            (self.path / LOCK).unlink()
+            self.path.rmdir()
 
     def _tidy(self) -> None:
         """Remove what a run that was killed within a write left; whoever holds the folder may."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from hierseg import build
 from hierseg.config import Experiment
 from hierseg.errors import UserError
-from hierseg.evaluation import Evaluation, evaluate
+from hierseg.evaluation import Evaluation, evaluate, require_counted
 from hierseg.processes import Launch
 from hierseg.training.counting import count_pixels
 from hierseg.training.display import Display, count_of, format_duration, make_display
@@ -193,7 +193,7 @@ def validate(
             stop.end(f"in validation after step {run.state.progress.step}, which is saved")
 
     share_buffers(run.network, run.evaluated)
-    return evaluate(
+    found = evaluate(
         run.evaluated,
         run.data.val,
         scales=settings.scales,
@@ -203,6 +203,8 @@ def validate(
         on_progress=note,
         watchers=[pictures],
     )
+    require_counted(found)
+    return found
 
 
 def _count_validated(run: Run) -> int:

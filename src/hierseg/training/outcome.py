@@ -65,7 +65,7 @@ def _compare_mious(journal: Journal) -> list[str]:
     mious = [float(row["miou"]) for row in journal.epochs.read() if row.get("miou")]
     if len(mious) < 2 or max(mious[1:]) > mious[0]:
         return []
-    return [f"mIoU was {mious[0]:.4f} at the first validation, and never higher"]
+    return [f"mean IoU was {mious[0]:.4f} at the first validation, and never higher"]
 
 
 def _compare_losses(journal: Journal) -> list[str]:
