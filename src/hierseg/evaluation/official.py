@@ -16,7 +16,7 @@ from typing import Any
 from hierseg.data import SegmentationDataset
 from hierseg.data.archive import is_file, read_bytes
 from hierseg.errors import MissingExtraError, UsageError, UserError
-from hierseg.evaluation.formatting import format_percent
+from hierseg.evaluation.formatting import format_percent, join_lines
 from hierseg.evaluation.result import Evaluation
 from hierseg.processes import child_command, child_environment
 
@@ -187,7 +187,7 @@ def format_official(official: OfficialScores, ours: Evaluation) -> str:
     lines.append(
         f"largest difference {official.difference(ours):.1e}, at most {TOLERANCE:g} wanted"
     )
-    return "\n".join(lines)
+    return join_lines(lines)
 
 
 def _distance(first: float, second: float) -> float:

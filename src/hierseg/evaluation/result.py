@@ -77,8 +77,8 @@ def require_counted(result: Evaluation) -> None:
         return
     note = f" ({result.note})" if result.note else ""
     raise UserError(
-        f"no pixel of split '{result.split}' of {result.data}{note} has a class: the label maps are "
-        "ignored throughout; see what ids they hold with `hierseg check`."
+        f"no pixel of split '{result.split}' of {result.data}{note} has a class: its label maps "
+        "are ignored throughout; see what ids they hold with `hierseg check`."
     )
 
 

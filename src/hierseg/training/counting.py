@@ -9,7 +9,7 @@ from hierseg.config import OptimConfig
 from hierseg.data import SegmentationDataset
 from hierseg.data.tiles import Int32Array
 from hierseg.errors import UsageError, UserError
-from hierseg.training.display import count_of
+from hierseg.evaluation.formatting import count_of
 
 
 def require_labelled(

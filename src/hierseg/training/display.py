@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import TracebackType
 from typing import Protocol, Self
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from hierseg.errors import make_printable
+from hierseg.evaluation.formatting import count_of
 from hierseg.training.pace import StepReport
 
 
@@ -22,11 +24,6 @@ def format_duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def count_of(number: int, one: str, many: str = "") -> str:
-    """``"1 epoch"``, ``"2 epochs"``; ``many`` where the plural has no s."""
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
-
-
 def format_step(report: StepReport) -> str:
     """Losses, rate, speed and time left of a step in a line."""
     losses = "  ".join(f"{name} {value:.4f}" for name, value in report.losses.items())
@@ -35,6 +32,11 @@ def format_step(report: StepReport) -> str:
         f"{losses}  lr {report.lr:.2e}  {report.images_per_second:.1f} images/s  "
         f"{format_duration(report.seconds_left)} left{skipped}"
     )
+
+
+def say_aside(line: str) -> None:
+    """A line on standard error, where there is no display yet."""
+    print(make_printable(line), file=sys.stderr)
 
 
 class Display(Protocol):

@@ -140,6 +140,11 @@ def require_same_entries(
             "--runtime.out."
         )
     known = {entry.key: entry for entry in before}
+    for source, sample, _ in sorted(known.keys() - {entry.key for entry in now}):
+        raise UserError(
+            f"a file of sample '{sample}' of {source} is gone since the run began; give it again, "
+            "or start anew with another --runtime.out."
+        )
     for entry in now:
         if entry.key not in known or entry.size != known[entry.key].size:
             raise _refusal(entry, "its size")

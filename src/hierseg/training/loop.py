@@ -12,9 +12,10 @@ from hierseg import build
 from hierseg.config import Experiment
 from hierseg.errors import UserError
 from hierseg.evaluation import Evaluation, evaluate, require_counted
+from hierseg.evaluation.formatting import count_of
 from hierseg.processes import Launch
 from hierseg.training.counting import count_pixels
-from hierseg.training.display import Display, count_of, format_duration, make_display
+from hierseg.training.display import Display, format_duration, make_display
 from hierseg.training.ending import agree, end_if_lost
 from hierseg.training.engine import Engine, launch_engine
 from hierseg.training.feeding import group_batches, naming_failures

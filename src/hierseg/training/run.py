@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from hierseg.training.averaging import WeightAverage
 from hierseg.training.checkpoints import Checkpoints
 from hierseg.training.counting import require_labelled, require_warm
 from hierseg.training.depthwise import run_depthwise_in_float
+from hierseg.training.display import say_aside
 from hierseg.training.engine import Engine, launch_engine
 from hierseg.training.folder import RunFolder
 from hierseg.training.freezing import freeze
@@ -79,7 +78,7 @@ def prepare_run(
     if runtime.resume:
         folder.require_same_data(data)
     fabric, precision = engine or launch_engine(experiment, Launch())
-    say = partial(print, file=sys.stderr) if fabric.is_global_zero else lambda _line: None
+    say = say_aside if fabric.is_global_zero else lambda _line: None
     if runtime.resume and fabric.is_global_zero:  # each machine may have a copy of its own
         folder.require_same_files(data, settings.verify, say)
     batches = _build_batches(experiment, data, fabric)

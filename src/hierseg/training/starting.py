@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,10 @@ from hierseg.checkpoint.foreign import CLASSIFIERS, PUBLISHED_SPACES, container_
 from hierseg.config import ModelConfig
 from hierseg.data import Statistics
 from hierseg.errors import UsageError, UserError
+from hierseg.evaluation.formatting import count_of
 from hierseg.labels import LabelSpace
 from hierseg.models import STATISTICS, SegmentationNetwork
+from hierseg.training.display import say_aside
 
 TRUNK = "trunk."
 ATTENTION = ("attention.", "fusion.")
@@ -56,10 +57,9 @@ def find_conventions(model: ModelConfig, statistics: Statistics | None) -> dict[
         return found
     before = find_statistics(source)
     if before is not None and not np.allclose(before, statistics, rtol=0, atol=1e-6):
-        print(
+        say_aside(
             f"{source} was trained on images normalised by others than the data's own mean and "
-            "std, by which this run normalises",
-            file=sys.stderr,
+            "std, by which this run normalises"
         )
     return {name: value for name, value in found.items() if name not in STATISTICS}
 
@@ -89,9 +89,9 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
     found = {name: tensor for name, tensor in found.items() if name not in anew}
     _check_fit(str(source), model, wanted, found)
     if model.replace_head and not anew:
-        print(f"{source} has the classes of {space.name}: nothing starts anew", file=sys.stderr)
+        say_aside(f"{source} has the classes of {space.name}: nothing starts anew")
     if anew:
-        print(f"{len(anew)} tensors start anew: {list_some(sorted(anew))}", file=sys.stderr)
+        say_aside(f"{count_of(len(anew), 'tensor')} start anew: {list_some(sorted(anew))}")
     for name, tensor in wanted.items():
         if name in found:
             tensor.copy_(found[name])
