@@ -10,8 +10,9 @@ def format_table(evaluation: Evaluation) -> str:
     """IoU, precision and recall of each class in per cent, then the means and their counts."""
     scores = evaluation.scores
     width = max(map(len, ("class", *evaluation.names)))
+    images = count_of(evaluation.images, "image")
     lines = [
-        f"{evaluation.data} {evaluation.split}: {count_of(evaluation.images, 'image')} {_how(evaluation)}",
+        f"{evaluation.data} {evaluation.split}: {images} {_how(evaluation)}",
         *([f"not the standard split: {evaluation.note}"] if evaluation.note else []),
         "",
         f"{'class':{width}}  {'IoU':>6}  {'precision':>9}  {'recall':>6}",
