@@ -48,11 +48,14 @@ def test_a_loader_that_stands_still_is_looked_at_and_ended(
 
     loader: Any = DataLoader(_Numbers(), batch_size=None, num_workers=1, prefetch_factor=2)
     iterator = iter(loader)
-    parallel.watch_loader(iterator, look)
-    parallel.watch_loader(iterator, look)  # once is enough
-    assert [int(next(iterator)) for _ in range(2)] == [0, 1]
-    with pytest.raises(RuntimeError, match="told to end"):
+    handler = signal.getsignal(signal.SIGALRM)
+    with parallel.watching(look):
+        assert [int(next(iterator)) for _ in range(2)] == [0, 1]
+    seconds.clear()
+    with pytest.raises(RuntimeError, match="told to end"), parallel.watching(look):
         next(iterator)
+    assert signal.getsignal(signal.SIGALRM) == handler
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert len(seconds) > 1
     assert seconds == sorted(seconds)
     began = time.monotonic()
@@ -76,3 +79,17 @@ def test_it_is_said_after_twice_the_time_again() -> None:
         patience.look(seconds)
     assert [re.findall(r"for (\d+) s", line)[0] for line in said] == ["30", "60", "120", "30"]
     assert "stands still" in said[0]
+
+
+def test_somebody_elses_alarm_comes_in_its_time() -> None:
+    rung: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, _: rung.append(number))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 30)
+        with parallel.watching(lambda _: None):
+            pass
+        assert 25 < signal.getitimer(signal.ITIMER_REAL)[0] <= 30
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not rung

@@ -191,6 +191,7 @@ def test_a_loader_that_stands_still_is_said_and_costs_no_step(
     look = Patience.look
     with monkeypatch.context() as patch:
         patch.setattr("hierseg.data.parallel.PATIENCE", 2.0)
+        patch.setattr("hierseg.training.waiting.PATIENCE", 2.0)
         patch.setattr(Patience, "look", be_told)
         _at_step(patch, 1, stop)
         said = r"SIGTERM after step \d, which is saved; continue"

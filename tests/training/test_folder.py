@@ -14,7 +14,9 @@ import hierseg
 from hierseg.build import build_datasets
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
+from hierseg.files import LOCK, FolderLock
 from hierseg.recipes import get_recipe
+from hierseg.training import train
 from hierseg.training.folder import RunFolder, find_commit
 
 from .conftest import change
@@ -124,6 +126,14 @@ def test_one_run_at_a_time_writes_to_a_folder(tiny: Experiment, tmp_path: Path) 
             pass
     with RunFolder.hold(resumed):
         pass
+
+
+def test_training_in_a_folder_that_is_held_is_refused(tiny: Experiment, tmp_path: Path) -> None:
+    with FolderLock(tmp_path / "run"):
+        for resume in (False, True):
+            with pytest.raises(UserError, match="another run writes into"):
+                train(change(tiny, "runtime", resume=resume))
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]
 
 
 def test_the_sentence_names_the_process_that_holds_it(tiny: Experiment, tmp_path: Path) -> None:

@@ -89,7 +89,8 @@ def _report(result: Evaluation, offsets: Offsets, network: SegmentationNetwork) 
     names = header_of(network).label_space.names
     print(
         f"{result.data} {result.split}: {count_of(result.images, 'image')}; "
-        f"mIoU of the pixels fitted on {100 * offsets.before:.2f} before, {100 * offsets.after:.2f} after, with the offsets"
+        f"mIoU of the pixels fitted on {100 * offsets.before:.2f} before, "
+        f"{100 * offsets.after:.2f} after, with the offsets"
     )
     width = max(map(len, names))
     for name, value in zip(names, offsets.values.tolist(), strict=True):

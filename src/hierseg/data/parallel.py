@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
 from typing import Any, TypeVar
 
 import cv2
@@ -51,9 +54,11 @@ def map_in_order(
         generator=torch.Generator(),  # the global one is the run's
     )
     results: Any = iter(loader)
-    watch_loader(results, Patience(lambda line: print(line, file=sys.stderr)).look)
+    patience = Patience(lambda line: print(line, file=sys.stderr))
     try:
-        for done, result in enumerate(results, start=1):
+        for done in range(1, len(numbers) + 1):
+            with watching(patience.look) if workers > 0 else nullcontext():
+                result = next(results)
             if on_progress is not None:
                 on_progress(done, len(numbers))
             yield result
@@ -86,29 +91,35 @@ class Patience:
             )
 
 
-def watch_loader(iterator: Any, look: Callable[[float], None]) -> None:
-    """Have ``look`` called about once a second with the seconds that the next item has been waited
-    for, from within the wait; what it raises ends that. Without processes there is nothing to look
-    at, and a loader that is watched already stays so.
+@contextmanager
+def watching(look: Callable[[float], None]) -> Iterator[None]:
+    """Have ``look`` called about once a second with the seconds since the block began, from within
+    whatever is waited for there; what it raises ends the wait. In the main thread alone.
     """
-    # torch waits for a worker without end, but asks every few seconds whether it still lives.
-    fetch = getattr(iterator, "_try_get_data", None)
-    if fetch is None or getattr(iterator, "is_watched", False):
+    # An alarm, as a wait for a worker may be one for its socket, which knows no time.
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not hasattr(signal, "setitimer"):
+        yield
         return
-    began: list[float] = []
+    began = time.monotonic()
 
-    def fetch_and_look(timeout: float = POLL) -> tuple[bool, Any]:
-        now = time.monotonic()
-        began[:] = began or [now]
-        result: tuple[bool, Any] = fetch(timeout=min(timeout, POLL))
-        if result[0]:
-            began.clear()
-        else:
-            look(time.monotonic() - began[0])
-        return result
+    def ring(_number: int, _frame: FrameType | None) -> None:
+        try:
+            look(time.monotonic() - began)
+        except BaseException:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise
 
-    iterator._try_get_data = fetch_and_look
-    iterator.is_watched = True
+    handler = signal.signal(signal.SIGALRM, ring)
+    delay, interval = signal.setitimer(signal.ITIMER_REAL, POLL, POLL)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        if delay:  # somebody else's
+            left = max(1e-3, delay - (time.monotonic() - began))
+            signal.setitimer(signal.ITIMER_REAL, left, interval)
 
 
 def end_workers(iterator: Any, is_stuck: bool = False) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
-from hierseg.data.parallel import watch_loader
+from hierseg.data.parallel import watching
 from hierseg.errors import UserError
 from hierseg.inference.memory import lacks_memory
 
@@ -16,14 +16,22 @@ Batch = TypeVar("Batch")
 
 
 def group_batches(
-    batches: Iterable[Batch], size: int, look: Callable[[float], None] = lambda _: None
+    batches: Iterable[Batch], size: int, look: Callable[[float], None] | None = None
 ) -> Iterator[list[Batch]]:
-    """Groups of so many, in order; the last may be smaller. ``look`` is called while a batch of a
-    loader's processes is waited for, with the seconds.
+    """Groups of so many, in order; the last may be smaller. ``look`` is called while a group is
+    waited for, with the seconds.
     """
-    iterator = iter(batches)
-    watch_loader(iterator, look)
-    while group := list(itertools.islice(iterator, size)):
+
+    def watch() -> AbstractContextManager[None]:
+        return nullcontext() if look is None else watching(look)
+
+    with watch():
+        iterator = iter(batches)
+    while True:
+        with watch():
+            group = list(itertools.islice(iterator, size))
+        if not group:
+            return
         yield group
 
 

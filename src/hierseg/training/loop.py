@@ -18,7 +18,7 @@ from hierseg.training.counting import count_pixels
 from hierseg.training.display import Display, format_duration, make_display
 from hierseg.training.ending import agree, end_if_lost
 from hierseg.training.engine import Engine, launch_engine
-from hierseg.training.feeding import group_batches, naming_failures
+from hierseg.training.feeding import naming_failures
 from hierseg.training.folder import RunFolder
 from hierseg.training.freezing import hold_frozen
 from hierseg.training.journal import Journal, NoJournal
@@ -127,7 +127,7 @@ def train_epoch(
     hold_frozen(run.network, run.experiment.model)
     run.criterion.set_epoch(progress.epoch)
     run.batches.start(progress.epoch, progress.position * optim.accumulate)
-    for group in group_batches(run.loader, optim.accumulate, wait.look):
+    for group in wait.take_groups():
         fallbacks = run.criterion.fallbacks
         rate = set_rate(run.state.optimiser, run.schedule.factor(progress.step))
         with run.state.changing():
