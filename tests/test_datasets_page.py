@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 from pathlib import Path
@@ -28,6 +29,9 @@ def test_from_a_folder_to_a_trained_model_in_four_commands(tmp_path: Path) -> No
     assert write_files(PAGE, tmp_path) == ["my.yaml"]
     assert len(run_blocks(PAGE, "own", tmp_path)) == 4
     assert (tmp_path / "masks-my" / "index.html").is_file()
+    with (tmp_path / "runs" / "my" / "epochs.csv").open(newline="") as file:
+        mious = [float(row["miou"]) for row in csv.DictReader(file) if row["miou"]]
+    assert mious[-1] > 0.4  # it has learnt: one class everywhere is 0.07
     assert len(list((tmp_path / "masks-my").glob("*_ids.png"))) == 2
 
 

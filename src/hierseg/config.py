@@ -119,6 +119,9 @@ class DataConfig:
     """Images a step and process."""
     workers: int = 2
     """Worker processes that load images; 0 loads in the training process."""
+    verify: bool = False
+    """Record a checksum of every file at the start, and compare all when the run is resumed; sizes
+    and times are compared always."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""The processes of a run: how it was launched, and sums over them. No torch until one is asked for.
+"""The processes of a run: how it was launched, what it starts, and sums over all.
+
+No torch until one is asked for.
 
 Losses and evaluation are the same with one process and with many; what they need of the others
 goes through here, and knows torch.distributed alone, no engine.
@@ -8,8 +10,10 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
+import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +22,74 @@ from hierseg.errors import SilentError, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals by which a process is told to end: Ctrl-C, a scheduler, a terminal that is closed."""
+
+# Lists of folders in which an empty element is the current folder, and a relative one lies in it.
+# OpenCV leaves an empty one in the first of them when it is imported.
+_LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_FOLDER_LISTS = (*_LIBRARIES, "PATH", "PYTHONPATH")
+_HOME = Path(__file__).resolve().parents[1]
+
+
+def child_command(*arguments: str) -> list[str]:
+    """This interpreter with arguments, such that no module is taken from the current folder or from
+    that of a script.
+    """
+    return [sys.executable, "-P", *arguments]
+
+
+def child_environment() -> dict[str, str]:
+    """The environment for a process that is started: it imports from where this one does, and takes
+    neither modules nor libraries nor programs from the current folder, whatever lies there.
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())}
+    return {**_keep_absolute(environment, _FOLDER_LISTS), "PYTHONSAFEPATH": "1"}
+
+
+def guard_children() -> None:
+    """The same for processes that a library starts, which inherit the environment of this one."""
+    names = (*_LIBRARIES, "PYTHONPATH")
+    kept = _keep_absolute(os.environ, names)
+    for name in names:
+        if name in os.environ and os.environ[name] != kept.get(name):
+            os.environ.pop(name)
+            os.environ.update({name: kept[name]} if name in kept else {})
+    os.environ["PYTHONSAFEPATH"] = "1"
+
+
+def find_program(name: str) -> str | None:
+    """The path of a program, None where there is none; never one of the current folder."""
+    path = _keep_absolute(os.environ, ("PATH",)).get("PATH", "")
+    return shutil.which(name, path=path) if path else None
+
+
+def _import_path() -> list[str]:
+    """Where modules come from, without the current folder: ``python -m`` and ``python -c`` put that
+    first. It stays where it is the one that this package lies in.
+    """
+    return [entry for entry in sys.path if entry and not _is_current(entry)]
+
+
+def _is_current(entry: str) -> bool:
+    try:
+        return Path(entry).samefile(Path.cwd()) and Path(entry).resolve() != _HOME
+    except OSError:  # what is not there, such as Python's library as a zip file
+        return False
+
+
+def _keep_absolute(environment: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """The environment, its lists of folders without what is empty or relative."""
+    kept = dict(environment)
+    for name in names:
+        if name in kept:
+            entries = [e for e in kept.pop(name).split(os.pathsep) if Path(e).is_absolute()]
+            kept |= {name: os.pathsep.join(entries)} if entries else {}
+    return kept
 
 
 class Launch(NamedTuple):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from hierseg.checkpoint import annotate_checkpoint, load_model, read_header, save_checkpoint
@@ -75,6 +77,27 @@ def test_offsets_go_to_the_last_bias_and_raise_miou(
     assert header.extra["mine"] == 7
     assert "calibration" not in header.extra
     assert header.record == {"epoch": 3}
+
+
+def test_a_split_of_which_no_pixel_counts_ends_with_a_sentence(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("train", "val"):
+        (tmp_path / "images" / split).mkdir(parents=True)
+        (tmp_path / "labels" / split).mkdir(parents=True)
+        Image.new("RGB", (96, 64)).save(tmp_path / "images" / split / "a.png")
+        Image.new("L", (96, 64), 255).save(tmp_path / "labels" / split / "a.png")
+    names = {"names": list(CITYSCAPES.names)}
+    (tmp_path / "labels.json").write_text(json.dumps(names))
+    flags = ["--data", "folder", "--root", str(tmp_path), "--weights", str(own)]
+    out = ["--out", str(tmp_path / "out.safetensors")]
+    for command, more in (("evaluate", []), ("calibrate", out), ("adjust", out)):
+        assert main([command, *flags, *more]) == 1
+        told = capsys.readouterr()
+        split = "train" if command == "adjust" else "val"
+        assert f"hierseg: no pixel of split '{split}' of folder has a class" in told.err
+        assert "mIoU" not in told.out
+    assert not (tmp_path / "out.safetensors").exists()
 
 
 def _labelled(dataset: object) -> set[str]:

@@ -55,7 +55,16 @@ def test_check_train_evaluate_predict(form: str, scenes: list[Scene], tmp_path: 
         *("train", "streets-lite0", "--data.name", name, "--runtime.out", run),
         *(["--data.root", *where] if where else []),
         *("--data.crop", "64x128", "--data.batch", "2", "--data.workers", "0"),
-        *("--optim.epochs", "1", "--runtime.precision", "fp32", "--runtime.device", "cpu"),
+        *(
+            "--optim.epochs",
+            "1",
+            "--optim.warmup-steps",
+            "0",
+            "--runtime.precision",
+            "fp32",
+            "--runtime.device",
+            "cpu",
+        ),
         *(EXTRA if form.startswith("cityscapes") else []),
     )
     flags = [*(["--root", *where] if where else []), "--weights", str(run), "--device", "cpu"]

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from hierseg.evaluation.formatting import count_of
 from hierseg.training.display import format_duration, make_display
 from hierseg.training.pace import StepReport
 
@@ -36,6 +37,20 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
         "3.9 images/s  34:38 left",
         "validated 3 images",
     ]
+
+
+def test_text_of_a_file_cannot_move_the_cursor() -> None:
+    for is_terminal in (False, True):
+        file = io.StringIO()
+        console = Console(file=file, force_terminal=is_terminal, width=120, color_system=None)
+        with make_display(console) as display:
+            display.say("runs/\x1b]0;gotcha\x07\rhierseg: done")
+        assert "\\x1b]0;gotcha\\x07\\x0dhierseg: done" in file.getvalue()
+
+
+def test_one_is_no_plural() -> None:
+    assert [count_of(n, "epoch") for n in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
+    assert count_of(2, "class", "classes") == "2 classes"
 
 
 def test_a_terminal_shows_all_of_it_live() -> None:

@@ -6,7 +6,10 @@ import csv
 import json
 import multiprocessing
 import os
+import re
+import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import torch
 
 from hierseg.checkpoint import read_header
 from hierseg.config import Experiment
+from hierseg.data.parallel import Patience
 from hierseg.errors import UserError
 from hierseg.losses import CombinedLoss
 from hierseg.training import train
@@ -160,6 +164,68 @@ def test_a_loader_process_that_dies_costs_no_step(
             train(change(tiny, "data", workers=1))
     assert _state(tiny.runtime.out or Path())["progress"]["step"] >= 1
     _assert_same_run(train(change(tiny, "runtime", resume=True)), whole)
+
+
+@pytest.mark.slow
+def test_a_loader_that_stands_still_is_said_and_costs_no_step(
+    tiny: Experiment,
+    whole: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop() -> None:
+        for child in multiprocessing.active_children():
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGSTOP)
+
+    # What is fetched ahead is trained on first: more steps than that.
+    tiny = change(_one_epoch(tiny), "data", workers=1, batch=1)
+    told: list[float] = []
+
+    def be_told(self: Patience, seconds: float) -> None:
+        look(self, seconds)
+        if seconds > 3 and not told:
+            told.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    look = Patience.look
+    with monkeypatch.context() as patch:
+        patch.setattr("hierseg.data.parallel.PATIENCE", 2.0)
+        patch.setattr("hierseg.training.waiting.PATIENCE", 2.0)
+        patch.setattr(Patience, "look", be_told)
+        _at_step(patch, 1, stop)
+        said = r"SIGTERM after step \d, which is saved; continue"
+        with pytest.raises(RunStopped, match=said) as ending:
+            train(tiny)
+    assert time.monotonic() - told[0] < 15
+    assert not multiprocessing.active_children()
+    errors = capsys.readouterr().err
+    assert re.search(r"no image has come from the loader for \d s: .* stands still", errors)
+    step = re.findall(r"step (\d)", str(ending.value))
+    folder = train(change(tiny, "runtime", resume=True))
+    assert step[0] in _column(folder / "steps.csv", "step")
+    assert _column(folder / "steps.csv", "step") == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_power_cut_and_another_image_are_both_told(
+    tiny: Experiment, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(tiny_data, root)
+    tiny = change(change(_one_epoch(tiny), "data", root=root), "runtime", limit_batches=1)
+    folder = train(tiny)
+    for name in ("steps.csv", "epochs.csv"):
+        path = folder / name
+        path.write_bytes(path.read_bytes() + b"\0" * 4096)
+    resumed = change(tiny, "runtime", resume=True)
+    train(resumed)
+    errors = capsys.readouterr().err
+    assert "steps.csv is damaged: 1 line left out; its last row is that of step 1" in errors
+    assert "epochs.csv is damaged: 1 line left out; its last row is that of epoch 1" in errors
+    assert _column(folder / "steps.csv", "step") == ["1"]
+    shutil.copy(root / "images" / "train" / "0.png", root / "images" / "train" / "1.png")
+    with pytest.raises(UserError, match=r"images/train/1\.png' has changed"):
+        train(resumed)
 
 
 def _lose_the_loss(patch: pytest.MonkeyPatch, is_lost: Callable[[int], bool]) -> None:

@@ -69,8 +69,8 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
             "data.batch": batch, "data.workers": 0, "data.class-uniform": 0.5,
             "data.class-uniform-tile": 64, "loss.main": "cross_entropy",
             "loss.per-scale-weight": 0.05, "optim.epochs": 10, "optim.optimizer": "sgd",
-            "optim.lr": 1e-4, "eval.every": 10, "runtime.precision": "fp32",
-            "runtime.device": "cpu", "runtime.out": out,
+            "optim.lr": 2.5e-5, "optim.warmup-steps": 10, "eval.every": 10,
+            "runtime.precision": "fp32", "runtime.device": "cpu", "runtime.out": out,
         }  # fmt: skip
         # What the recipe's image_weighted alone understands is taken back. A rate of 0.01 would be
         # chaos in a network that is not trained: a difference of 6e-15 grows to 1e-2 in ten steps.

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,9 @@ import hierseg
 from hierseg.build import build_datasets
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
+from hierseg.files import LOCK, FolderLock
 from hierseg.recipes import get_recipe
+from hierseg.training import train
 from hierseg.training.folder import RunFolder, find_commit
 
 from .conftest import change
@@ -75,10 +80,109 @@ def test_resuming_needs_the_same_run(tiny: Experiment, tmp_path: Path) -> None:
 
 def test_a_damaged_record_is_one_sentence(tiny: Experiment, tmp_path: Path) -> None:
     RunFolder.open(tiny).begin(tiny, build_datasets(tiny))
-    for damaged in ("{", "[]", "{}", '{"config": 3}'):
-        (tmp_path / "run" / "run.json").write_text(damaged)
-        with pytest.raises(UserError, match=r"run\.json"):
+    path = tmp_path / "run" / "run.json"
+    for damaged in (
+        "{", "[]", "{}", '{"config": 3}', "\0" * 99, '{"config": {}, "resumed": 3}',
+        '{"config": {}, "data": "x"}', '{"config": {}, "processes": [2]}', "[" * 100_000,
+        f'{{"config": {{"a": {"[" * 900}{"]" * 900}}}}}', f'{{"config": {"9" * 9999}}}',
+    ):  # fmt: skip
+        path.write_text(damaged)
+        with pytest.raises(UserError, match=r"run\.json|with other settings"):
             RunFolder.open(change(tiny, "runtime", resume=True))
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match=r"run\.json"):
+        RunFolder.open(change(tiny, "runtime", resume=True))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=r"run\.json' is no regular file"):
+        RunFolder.open(change(tiny, "runtime", resume=True))
+
+
+def test_settings_of_another_kind_are_shown_short_and_printable(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    RunFolder.open(tiny).begin(tiny, build_datasets(tiny))
+    path = tmp_path / "run" / "run.json"
+    record = json.loads(path.read_text())
+    record["config"] |= {"optim": 3, "recipe": "\x1b[2J" * 1000}
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match="began with other settings") as failure:
+        RunFolder.open(change(tiny, "runtime", resume=True))
+    assert "\x1b" not in str(failure.value)
+    assert len(str(failure.value)) < 800
+
+
+def test_one_run_at_a_time_writes_to_a_folder(tiny: Experiment, tmp_path: Path) -> None:
+    resumed = change(tiny, "runtime", resume=True)
+    said = r"another run writes into .*--runtime\.out"
+    with RunFolder.hold(tiny) as folder:
+        with pytest.raises(UserError, match=said), RunFolder.hold(tiny):
+            pass
+        folder.begin(tiny, build_datasets(tiny))
+        for again in (tiny, resumed):
+            with pytest.raises(UserError, match=said), RunFolder.hold(again):
+                pass
+        with RunFolder.hold(resumed, is_writer=False):  # another process of the same run
+            pass
+    with RunFolder.hold(resumed):
+        pass
+
+
+def test_training_in_a_folder_that_is_held_is_refused(tiny: Experiment, tmp_path: Path) -> None:
+    with FolderLock(tmp_path / "run"):
+        for resume in (False, True):
+            with pytest.raises(UserError, match="another run writes into"):
+                train(change(tiny, "runtime", resume=resume))
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]
+
+
+def test_the_sentence_names_the_process_that_holds_it(tiny: Experiment, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from hierseg.files import FolderLock\n"
+        "with FolderLock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "run")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        said = rf"writes into .*process {holder.pid} on .*since 20"
+        with pytest.raises(UserError, match=said), RunFolder.hold(tiny):
+            pass
+        holder.kill()
+        holder.wait()
+        with RunFolder.hold(tiny):  # the kernel has let go of it
+            pass
+
+
+def test_a_lock_and_what_was_cut_short_are_no_run(tiny: Experiment, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with RunFolder.hold(tiny):
+        assert out.is_dir()
+    assert not out.exists()  # of a run that wrote nothing
+    states = out / "states"
+    states.mkdir(parents=True)
+    left = [
+        out / ".run.json.abc.part",
+        out / ".best.safetensors.x.part",
+        states / "unfinished.part",
+    ]
+    for path in left[:2]:
+        path.write_text("x")
+    states.rmdir()
+    with RunFolder.hold(tiny) as folder:
+        assert not any(path.exists() for path in left)
+        folder.begin(tiny, build_datasets(tiny))
+    states.mkdir()
+    for path in left:
+        path.write_text("x")
+    with RunFolder.hold(change(tiny, "runtime", resume=True)):
+        assert not any(path.exists() for path in left)
+    missing = change(tiny, "runtime", resume=True, out=tmp_path / "none")
+    with pytest.raises(UserError, match="no run to resume"), RunFolder.hold(missing):
+        pass
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_setting_that_came_later_had_its_default(tiny: Experiment, tmp_path: Path) -> None:

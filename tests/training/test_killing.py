@@ -23,9 +23,9 @@ from hierseg.training.checkpoints import Checkpoints
 
 FLAGS = shlex.split(
     "--data.name folder --data.class-uniform 0.5 --data.class-uniform-tile 32 --data.crop 96x96 "
-    "--data.batch 2 --data.workers 1 --optim.epochs 1 --optim.accumulate 2 --optim.ema-decay 0.9 "
-    "--optim.clip-norm 1 --runtime.device cpu --runtime.log-every 1 --runtime.save-steps 2 "
-    "--model.no-pretrained --runtime.precision fp32 --eval.every 1"
+    "--data.batch 2 --data.workers 1 --optim.epochs 1 --optim.warmup-steps 4 --optim.accumulate 2 "
+    "--optim.ema-decay 0.9 --optim.clip-norm 1 --runtime.device cpu --runtime.log-every 1 "
+    "--runtime.save-steps 2 --model.no-pretrained --runtime.precision fp32 --eval.every 1"
 )
 EPOCH = 15  # steps: 60 images, batches of 2, 2 batches a step
 

@@ -26,6 +26,7 @@ SMALL = {
     "runtime.device": "cpu",
     "runtime.log-every": "1",
     "optim.epochs": "1",
+    "optim.warmup-steps": "1",
 }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hierseg.commands.fitting import FitFlags, describe_fit, load_for_fit, sample_logits
-from hierseg.errors import UserError
+from hierseg.errors import UserError, make_printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,12 +84,14 @@ def _find_bias(network: SegmentationNetwork, weights: str | None) -> tuple[str, 
 
 def _report(result: Evaluation, offsets: Offsets, network: SegmentationNetwork) -> None:
     from hierseg.checkpoint import header_of
+    from hierseg.evaluation.formatting import count_of
 
     names = header_of(network).label_space.names
     print(
-        f"{result.data} {result.split}: {result.images} images; mIoU of the pixels fitted on "
-        f"{100 * offsets.before:.2f} before, {100 * offsets.after:.2f} after, with the offsets"
+        f"{result.data} {result.split}: {count_of(result.images, 'image')}; "
+        f"mIoU of the pixels fitted on {100 * offsets.before:.2f} before, "
+        f"{100 * offsets.after:.2f} after, with the offsets"
     )
     width = max(map(len, names))
     for name, value in zip(names, offsets.values.tolist(), strict=True):
-        print(f"{name:{width}} {value:+.3f}")
+        print(make_printable(f"{name:{width}} {value:+.3f}"))

@@ -57,12 +57,14 @@ def _describe(result: Evaluation, fit: Fit, flags: FitFlags) -> dict[str, Any]:
 
 def _report(result: Evaluation, fit: Fit, plot: Path | None) -> None:
     from hierseg.evaluation.calibration import format_calibration
+    from hierseg.evaluation.formatting import count_of
     from hierseg.evaluation.reliability import draw_reliability
     from hierseg.inference.writers import write_figure
 
     both = [fit.before, fit.after]
     print(
-        f"{result.data} {result.split}: {result.images} images, temperature {fit.temperature:.4f}"
+        f"{result.data} {result.split}: {count_of(result.images, 'image')}, "
+        f"temperature {fit.temperature:.4f}"
     )
     print(format_calibration(both))
     if plot is not None:

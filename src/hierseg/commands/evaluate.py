@@ -143,10 +143,11 @@ def _measure(
 ) -> Evaluation:
     """Measure, print the table, and show the worst images where that is asked for."""
     from hierseg.commands.progress import show_progress
-    from hierseg.evaluation import format_table
+    from hierseg.evaluation import format_table, require_counted
 
     with show_progress("evaluating") as on_progress:
         result = measure(dataset, limit, on_progress, watchers)
+    require_counted(result)
     print(format_table(result))
     if ranking is not None:
         print(f"worst images: {ranking.write(result).resolve().as_uri()}")

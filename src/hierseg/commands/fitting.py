@@ -79,7 +79,7 @@ def sample_logits(flags: FitFlags, network: SegmentationNetwork) -> tuple[Evalua
     from hierseg.build import choose_device
     from hierseg.commands.progress import show_progress
     from hierseg.data import DataOptions, open_dataset, resize_dataset
-    from hierseg.evaluation import evaluate
+    from hierseg.evaluation import evaluate, require_counted
     from hierseg.evaluation.calibration import LogitSample
     from hierseg.inference.memory import keep_freed_memory
 
@@ -99,6 +99,7 @@ def sample_logits(flags: FitFlags, network: SegmentationNetwork) -> tuple[Evalua
             network, dataset, flags.scales, flags.flip, device, limit, on_progress,
             watchers=[sample],
         )  # fmt: skip
+    require_counted(result)
     return result, sample
 
 

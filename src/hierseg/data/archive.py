@@ -72,6 +72,13 @@ def get_status(path: Path) -> FileStatus:
     return FileStatus(info.file_size, status.st_mtime_ns)
 
 
+def get_crc(path: Path) -> int | None:
+    """The checksum that an archive states of a member; None of a file on the disk."""
+    place = _split(path)
+    info = None if place is None else _open(place[0]).members.get(place[1])
+    return None if info is None else info.CRC
+
+
 def is_file(path: Path) -> bool:
     """Whether there is such a file or member."""
     place = _split(path)

@@ -2,7 +2,7 @@
 
 from hierseg.evaluation.evaluate import RequireFinite, evaluate
 from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
-from hierseg.evaluation.result import Evaluation
+from hierseg.evaluation.result import Evaluation, require_counted
 from hierseg.evaluation.saving import PredictionFiles
 from hierseg.evaluation.table import format_table
 from hierseg.evaluation.worst import WorstImages
@@ -15,5 +15,6 @@ __all__ = [
     "WorstImages",
     "evaluate",
     "format_table",
+    "require_counted",
     "score_label_maps",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hierseg.data import Record, SegmentationDataset
-from hierseg.evaluation.formatting import format_percent, none_if_nan
+from hierseg.evaluation.formatting import format_percent, join_lines, none_if_nan
 from hierseg.evaluation.score import Labels
 from hierseg.metrics import BoundaryCounts, BoundaryScores
 
@@ -55,7 +55,7 @@ def format_boundaries(scores: BoundaryScores) -> str:
         f"mean F-score {means}",
         f"as DAVIS counts it, an image without a border of the class as 1: {davis}",
     ]
-    return "\n".join(lines)
+    return join_lines(lines)
 
 
 def boundaries_to_json(scores: BoundaryScores) -> dict[str, Any]:

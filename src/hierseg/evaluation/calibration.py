@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
-from hierseg.evaluation.formatting import none_if_nan
+from hierseg.evaluation.formatting import join_lines, none_if_nan
 from hierseg.evaluation.score import Labels
 from hierseg.metrics import (
     CalibrationCounts,
@@ -139,7 +139,7 @@ def format_calibration(scores: Sequence[CalibrationScores]) -> str:
         f"accuracy {100 * one.accuracy:.2f} %, mean confidence {100 * one.confidence:.2f} %"
         for one in scores
     ]
-    return "\n".join(lines)
+    return join_lines(lines)
 
 
 def calibration_to_json(scores: CalibrationScores) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,11 @@ from hierseg.data.archive import is_file, read_bytes
 from hierseg.data.label_numbers import Palette
 from hierseg.data.reading import is_plain_label_map
 from hierseg.errors import MissingExtraError, UsageError, UserError
-from hierseg.evaluation.formatting import format_percent
+from hierseg.evaluation.formatting import format_percent, join_lines
 from hierseg.evaluation.label_files import write_plain
 from hierseg.evaluation.result import Evaluation
 from hierseg.files import read_text_file
+from hierseg.processes import child_command, child_environment
 
 TOLERANCE = 1e-6
 DRIVER = Path(__file__).with_name("official_driver.py")
@@ -157,12 +157,13 @@ def _gather_predictions(
 
 
 def _run(job: dict[str, Any], count: int, on_progress: Progress | None) -> None:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("CITYSCAPES_")}
+    inherited = child_environment()
+    environment = {k: v for k, v in inherited.items() if not k.startswith("CITYSCAPES_")}
     said: list[str] = []
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         with subprocess.Popen(
-            # -P: the files beside the driver are no modules of the libraries that it imports.
-            [sys.executable, "-P", str(DRIVER)], env=environment, text=True,
+            # The files beside the driver are no modules of the libraries that it imports, either.
+            child_command(str(DRIVER)), env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
         ) as process:  # fmt: skip
             assert process.stdin is not None
@@ -208,7 +209,7 @@ def format_official(official: OfficialScores, ours: Evaluation) -> str:
     lines.append(
         f"largest difference {official.difference(ours):.1e}, at most {TOLERANCE:g} wanted"
     )
-    return "\n".join(lines)
+    return join_lines(lines)
 
 
 def _distance(first: float, second: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hierseg.errors import UserError
 from hierseg.evaluation.formatting import none_if_nan
 from hierseg.metrics import SegmentationScores
 
@@ -68,6 +69,17 @@ class Evaluation:
             "confusion": [list(row) for row in self.confusion],
             "unlabelled": list(self.unlabelled) or [0] * len(self.names),
         }
+
+
+def require_counted(result: Evaluation) -> None:
+    """UserError where no pixel of an evaluation counts, of which there is no figure."""
+    if any(map(any, result.confusion)) or any(result.unlabelled):
+        return
+    note = f" ({result.note})" if result.note else ""
+    raise UserError(
+        f"no pixel of split '{result.split}' of {result.data}{note} has a class: its label maps "
+        "are ignored throughout; see what ids they hold with `hierseg check`."
+    )
 
 
 def _nullable(values: dict[str, float]) -> dict[str, float | None]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hierseg.errors import make_printable
-from hierseg.evaluation.formatting import format_percent
+from hierseg.evaluation.formatting import count_of, format_percent, join_lines
 from hierseg.evaluation.result import Evaluation
 
 
@@ -11,8 +10,9 @@ def format_table(evaluation: Evaluation) -> str:
     """IoU, precision and recall of each class in per cent, then the means and their counts."""
     scores = evaluation.scores
     width = max(map(len, ("class", *evaluation.names)))
+    images = count_of(evaluation.images, "image")
     lines = [
-        f"{evaluation.data} {evaluation.split}: {evaluation.images} images {_how(evaluation)}",
+        f"{evaluation.data} {evaluation.split}: {images} {_how(evaluation)}",
         *([f"not the standard split: {evaluation.note}"] if evaluation.note else []),
         "",
         f"{'class':{width}}  {'IoU':>6}  {'precision':>9}  {'recall':>6}",
@@ -33,7 +33,7 @@ def format_table(evaluation: Evaluation) -> str:
     ]
     if open_pixels := sum(evaluation.unlabelled):
         lines.append(f"{open_pixels:,} counted pixels are left open by the label maps: wrong")
-    return "\n".join(map(make_printable, lines))
+    return join_lines(lines)
 
 
 def _how(evaluation: Evaluation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import TracebackType
 from typing import Protocol, Self
@@ -11,6 +12,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from hierseg.errors import make_printable
+from hierseg.evaluation.formatting import count_of
 from hierseg.training.pace import StepReport
 
 
@@ -29,6 +32,11 @@ def format_step(report: StepReport) -> str:
         f"{losses}  lr {report.lr:.2e}  {report.images_per_second:.1f} images/s  "
         f"{format_duration(report.seconds_left)} left{skipped}"
     )
+
+
+def say_aside(line: str) -> None:
+    """A line on standard error, where there is no display yet."""
+    print(make_printable(line), file=sys.stderr)
 
 
 class Display(Protocol):
@@ -79,7 +87,7 @@ class PlainDisplay:
     def say(self, line: str) -> None:
         """A line that stays."""
         # Not the console's own print: that would wrap at 80 columns.
-        print(line, file=self._console.file, flush=True)
+        print(make_printable(line), file=self._console.file, flush=True)
 
     def is_due(self) -> bool:
         """Never: a line for each step that the journal records is enough."""
@@ -95,7 +103,7 @@ class PlainDisplay:
     def show_validation(self, done: int, images: int) -> None:
         """A line when it is over."""
         if done == images:
-            self.say(f"validated {images} images")
+            self.say(f"validated {count_of(images, 'image')}")
 
 
 class LiveDisplay:
@@ -129,7 +137,7 @@ class LiveDisplay:
 
     def say(self, line: str) -> None:
         """A line that stays, above the display."""
-        self._live.console.print(line, markup=False, highlight=False)
+        self._live.console.print(make_printable(line), markup=False, highlight=False)
 
     def is_due(self) -> bool:
         """Twice a second: losses are read from the device no oftener than an eye can follow."""

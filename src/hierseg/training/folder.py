@@ -8,7 +8,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -21,17 +22,25 @@ from hierseg.build import Datasets
 from hierseg.checkpoint.save import replacing
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
-from hierseg.processes import count_processes
+from hierseg.files import LOCK, FolderLock, read_text_file
+from hierseg.processes import child_environment, count_processes, find_program
 from hierseg.recipes import RECIPES, get_recipe
 from hierseg.settings import list_differences, list_settings, name_flag
+from hierseg.training.inventory import (
+    describe_entries,
+    list_entries,
+    name_sources,
+    require_same_entries,
+    write_entries,
+)
 
 # May differ between a run and its continuation: where things lie, how fast they are read, how often
 # they are written, and how memory is saved.
 FREE_SETTINGS = frozenset(
     {
         "runtime.out", "runtime.resume", "runtime.device", "runtime.log_every", "data.root",
-        "data.auto_root", "data.workers", "runtime.save_steps", "runtime.save_minutes",
-        "runtime.keep", "model.grad_checkpoint",
+        "data.auto_root", "data.workers", "data.verify", "runtime.save_steps",
+        "runtime.save_minutes", "runtime.keep", "model.grad_checkpoint",
     }
 )  # fmt: skip
 # Defaults as older runs wrote them down, which now are None and mean the same.
@@ -59,6 +68,33 @@ class RunFolder:
         self.epochs = path / "epochs.csv"
         self.steps = path / "steps.csv"
         self.tensorboard = path / "tensorboard"
+        self.files = path / "data.csv"
+
+    @classmethod
+    @contextmanager
+    def hold(cls, experiment: Experiment, is_writer: bool = True) -> Iterator[RunFolder]:
+        """``open``, and hold the folder: no other run writes to it meanwhile.
+
+        Args:
+            experiment: Names the folder.
+            is_writer: Of several processes the first holds it for all.
+
+        Raises:
+            UserError: As ``open``; another run holds it.
+        """
+        folder = cls._locate(experiment)
+        # Nothing is made where there can be nothing to resume.
+        is_there = folder.path.is_dir()
+        is_held = is_writer and (is_there or not experiment.runtime.resume)
+        with FolderLock(folder.path, "--runtime.out") if is_held else nullcontext():
+            try:
+                opened = cls.open(experiment)
+                if is_held:
+                    opened._tidy()
+                yield opened
+            finally:
+                if is_held and not is_there:
+                    folder._leave_no_trace()
 
     @classmethod
     def open(cls, experiment: Experiment) -> RunFolder:
@@ -68,26 +104,44 @@ class RunFolder:
             UserError: The folder is in use and not to be resumed, or holds another run than the
                 one that is asked for, or nothing that could be resumed.
         """
-        runtime = experiment.runtime
-        if runtime.out is None:
-            raise UsageError("no folder for the run; name one with --runtime.out DIR.")
-        folder = cls(runtime.out)
-        if runtime.out.exists() and not runtime.out.is_dir():
-            raise UserError(f"{runtime.out} is a file; give a folder with --runtime.out DIR.")
-        place = next(p for p in (runtime.out, *runtime.out.absolute().parents) if p.exists())
-        if place.is_dir() and not os.access(place, os.W_OK):
-            raise UserError(
-                f"the run folder {runtime.out} cannot be written: you may not write into {place}; "
-                "name another with --runtime.out DIR."
-            )
-        if runtime.resume:
+        folder = cls._locate(experiment)
+        if experiment.runtime.resume:
             folder._check_same_run(experiment)
-        elif runtime.out.exists() and any(runtime.out.iterdir()):
+        elif folder.path.exists() and not all(map(_is_trace, folder.path.iterdir())):
             raise UserError(
-                f"the run folder {runtime.out} is not empty; continue its run with "
+                f"the run folder {folder.path} is not empty; continue its run with "
                 "--runtime.resume or name another with --runtime.out DIR."
             )
         return folder
+
+    @classmethod
+    def _locate(cls, experiment: Experiment) -> RunFolder:
+        """The folder, if it can be written to at all."""
+        out = experiment.runtime.out
+        if out is None:
+            raise UsageError("no folder for the run; name one with --runtime.out DIR.")
+        if out.exists() and not out.is_dir():
+            raise UserError(f"{out} is a file; give a folder with --runtime.out DIR.")
+        place = next(p for p in (out, *out.absolute().parents) if p.exists())
+        if place.is_dir() and not os.access(place, os.W_OK):
+            raise UserError(
+                f"the run folder {out} cannot be written: you may not write into {place}; "
+                "name another with --runtime.out DIR."
+            )
+        return cls(out)
+
+    def _leave_no_trace(self) -> None:
+        """Remove the folder of a run that has written nothing to it."""
+        if all(path.name == LOCK for path in self.path.iterdir()):
+            (self.path / LOCK).unlink()
+            self.path.rmdir()
+
+    def _tidy(self) -> None:
+        """Remove what a run that was killed within a write left; whoever holds the folder may."""
+        for folder in (self.path, self.states):
+            for path in folder.glob("*.part"):
+                with suppress(OSError):
+                    path.unlink()
 
     def require_same_data(self, data: Datasets) -> None:
         """UserError where a run that is resumed would go on with other images or classes, which
@@ -95,16 +149,31 @@ class RunFolder:
         """
         record = self._read_record() if self.record.exists() else {}
         began, now = record.get("data"), describe_data(data)
-        if isinstance(began, dict) and began != now:
-            differing = ", ".join(key for key, value in now.items() if began.get(key) != value)
+        if not isinstance(began, dict):
+            return
+        differing = ", ".join(key for key, value in now.items() if began.get(key) != value)
+        if differing or len(began.keys() - {"files"}) != len(now):
             raise UserError(
-                f"the run in {self.path} began with other data ({differing} differ); give it those "
-                "again, or another --runtime.out."
+                f"the run in {self.path} began with other data ({differing or 'sources'} differ); "
+                "give it those again, or another --runtime.out."
             )
+
+    def require_same_files(
+        self, data: Datasets, verify: bool, say: Callable[[str], object]
+    ) -> None:
+        """UserError where a file has changed under its name since the run began, as far as its
+        record tells.
+        """
+        began = self._read_record().get("data") if self.record.exists() else None
+        files = began.get("files") if isinstance(began, dict) else None
+        if isinstance(files, dict):
+            require_same_entries(files, self.files, list_entries(data), verify, say)
 
     def begin(self, experiment: Experiment, data: Datasets) -> None:
         """Write ``run.json``, or add to it that the run is resumed."""
-        description = {**_describe(experiment), "data": describe_data(data)}
+        described = describe_data(data)
+        description = {**_describe(experiment), "data": described}
+        record: dict[str, Any] = {}
         if experiment.runtime.resume:
             record = self._read_record()
             kept = ("command", "arguments", "versions", "commit", "started")
@@ -112,19 +181,33 @@ class RunFolder:
         else:
             self.path.mkdir(parents=True, exist_ok=True)
             record = {**description, "resumed": []}
+        began = record.setdefault("data", described)
+        if "files" not in began:  # by an older version, it is noted from here on
+            entries = list_entries(data, experiment.data.verify)
+            write_entries(self.files, entries)
+            began["files"] = describe_entries(entries)
         write_json(self.record, record)
 
     def _read_record(self) -> dict[str, Any]:
-        try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        if not self.record.exists():
             raise UserError(
-                f"there is no run to resume in {self.path} (no run.json that can be read); "
-                "leave --runtime.resume out to start one."
-            ) from error
+                f"there is no run to resume in {self.path} (no run.json); leave --runtime.resume "
+                "out to start one."
+            )
+        try:
+            record = json.loads(read_text_file(self.record, "record of the run"))
+            json.dumps(record, indent=2)  # as it will be written again
+        except (ValueError, RecursionError) as error:
+            raise self._damage() from error
         if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
-            raise UserError(f"{self.record} is damaged; start anew with another --runtime.out.")
+            raise self._damage()
+        kinds = (("resumed", list), ("data", dict), ("processes", int))
+        if not all(isinstance(record.get(key, kind()), kind) for key, kind in kinds):
+            raise self._damage()
         return record
+
+    def _damage(self) -> UserError:
+        return UserError(f"{self.record} is damaged; start anew with another --runtime.out.")
 
     def _check_same_run(self, experiment: Experiment) -> None:
         before, now = self._read_record().get("processes", 1), count_processes()
@@ -141,7 +224,10 @@ class RunFolder:
         differences = list_differences(began, asked)
         bound = {key: pair for key, pair in differences.items() if key not in FREE_SETTINGS}
         if bound:
-            shown = ", ".join(f"{name_flag(k)} was {a}, is now {b}" for k, (a, b) in bound.items())
+            shown = ", ".join(
+                f"{name_flag(key)} was {_shorten(old)}, is now {_shorten(new)}"
+                for key, (old, new) in bound.items()
+            )
             raise UserError(
                 f"the run in {self.path} began with other settings ({shown}); "
                 "give the same ones or another --runtime.out."
@@ -151,13 +237,21 @@ class RunFolder:
 def describe_data(data: Datasets) -> dict[str, Any]:
     """Classes, and how many images each source has and which."""
     described: dict[str, Any] = {"classes": list(data.train.label_space.names)}
-    sources = {"train": data.train, "val": data.val}
-    sources |= {f"extra {place}": source for place, source in enumerate(data.extra)}
-    for name, source in sources.items():
+    for name, source in name_sources(data).items():
         names = "\n".join(sample.name for sample in source.samples)
         digest = hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()
         described[name] = f"{len(source.samples)} images {digest[:16]}"
     return described
+
+
+def _is_trace(path: Path) -> bool:
+    """Whether a file is nothing of a run: a lock, or what a killed run began to write."""
+    return path.name == LOCK or path.suffix == ".part"
+
+
+def _shorten(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -170,11 +264,16 @@ def find_commit() -> str | None:
     """The commit of the source tree, with ``+`` where files differ from it; None outside of git."""
     home = Path(__file__).resolve().parent
 
+    program, environment = find_program("git"), child_environment()
+
     def ask(*arguments: str) -> str | None:
+        if program is None:
+            return None
         try:
             done = subprocess.run(
-                ["git", *arguments], cwd=home, capture_output=True, text=True, timeout=10
-            )
+                [program, *arguments],
+                cwd=home, capture_output=True, text=True, timeout=10, env=environment,
+            )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None

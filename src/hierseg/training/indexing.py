@@ -13,6 +13,7 @@ from hierseg.data.tiles import Int32Array
 from hierseg.data.view import ResizedDataset
 from hierseg.errors import UserError
 from hierseg.size import SMALLEST_SIDE
+from hierseg.training.counting import require_labelled
 from hierseg.training.feeding import naming_failures
 
 
@@ -64,7 +65,7 @@ def index_sources(
         centroids += [index(source, "--data.extra") for source in data.extra]
         # Resized or cropped, labels are no longer of the file's size.
         val = data.val.dataset if isinstance(data.val, ResizedDataset) else data.val
-        index(val, "--data.val-split")
+        require_labelled([val], [index(val, "--data.val-split")])
         _require_large(data.val)
     return centroids
 

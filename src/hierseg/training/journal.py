@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from hierseg.checkpoint.save import replacing, synchronise
-from hierseg.errors import MissingExtraError, UserError
+from hierseg.checkpoint.save import synchronise
+from hierseg.errors import MissingExtraError
 from hierseg.inference.rendering import Picture
 from hierseg.training.folder import RunFolder
 from hierseg.training.state import Progress
+from hierseg.training.table import CsvTable
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -28,54 +28,6 @@ EPOCH_FIELDS = (
 )  # fmt: skip
 
 
-class CsvTable:
-    """A csv file that grows row by row; cells without a value stay empty.
-
-    Args:
-        path: The file; its directory exists.
-        fields: Columns.
-        until: Rows of an earlier part of the run are kept up to this value of the first column:
-            what came after the saved state is done again.
-    """
-
-    def __init__(self, path: Path, fields: Sequence[str], until: int = 0) -> None:
-        self.path = path
-        self.fields = fields
-        kept: list[dict[str, str]] = []
-        if path.is_file() and until > 0:
-            with path.open(newline="", encoding="utf-8") as file:
-                # A killed run may have left half a row.
-                lines = [line for line in file if line.endswith("\n")]
-            kept = [row for row in csv.DictReader(lines) if int(row[fields[0]]) <= until]
-        with (
-            replacing(path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, fields, restval="", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(kept)
-
-    def append(self, row: Mapping[str, float | int]) -> None:
-        """Add a row and close the file again, so that a killed run loses none.
-
-        Raises:
-            UserError: The file cannot be written.
-        """
-        written = {
-            name: f"{value:.6g}" if isinstance(value, float) else value
-            for name, value in row.items()
-        }
-        try:
-            with self.path.open("a", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, self.fields, restval="", extrasaction="ignore")
-                writer.writerow(written)
-        except OSError as error:
-            raise UserError(
-                f"{self.path} cannot be written ({error.strerror}); see to it and continue with "
-                "--runtime.resume."
-            ) from error
-
-
 class Journal:
     """Writes ``steps.csv``, ``epochs.csv`` and TensorBoard's event files of a run.
 
@@ -83,11 +35,18 @@ class Journal:
         folder: The run folder.
         progress: Where the run begins; what a resumed run did after that is forgotten.
         is_validating: The steps of its epoch are done.
+        say: Takes a line about a table that is damaged.
     """
 
-    def __init__(self, folder: RunFolder, progress: Progress, is_validating: bool = False) -> None:
-        self.steps = CsvTable(folder.steps, STEP_FIELDS, progress.step)
-        self.epochs = CsvTable(folder.epochs, EPOCH_FIELDS, progress.epoch)
+    def __init__(
+        self,
+        folder: RunFolder,
+        progress: Progress,
+        is_validating: bool = False,
+        say: Callable[[str], object] = print,
+    ) -> None:
+        self.steps = CsvTable(folder.steps, STEP_FIELDS, progress.step, say)
+        self.epochs = CsvTable(folder.epochs, EPOCH_FIELDS, progress.epoch, say)
         # TensorBoard forgets from this step on. At the end of an epoch that is not validated yet,
         # that is the step itself, at which its validation may have been noted already.
         purged = progress.step if is_validating else progress.step + 1

@@ -12,7 +12,7 @@ from hierseg.build import Datasets
 from hierseg.config import Experiment
 from hierseg.data import ClassUniformSampler, Draw, EpochSampler, TrainingSamples
 from hierseg.data.joint import JointSampler
-from hierseg.data.parallel import prepare_worker
+from hierseg.data.parallel import end_workers, prepare_worker
 from hierseg.data.tiles import Int32Array
 from hierseg.processes import count_processes, own_rank
 
@@ -97,10 +97,8 @@ def build_loader(
     )
 
 
-def close_loader(loader: DataLoader[Any]) -> None:
-    """End the loader's processes. They answer no signal, and one that is left is waited for when
-    the run's own process ends.
-    """
+def close_loader(loader: DataLoader[Any], is_stuck: bool = False) -> None:
+    """End the loader's processes; at once where they are known not to answer."""
     iterator: Any = loader._iterator
     if iterator is not None and loader.num_workers > 0:
-        iterator._shutdown_workers()
+        end_workers(iterator, is_stuck)

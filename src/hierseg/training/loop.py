@@ -11,18 +11,21 @@ from torch import Tensor
 from hierseg import build
 from hierseg.config import Experiment
 from hierseg.errors import UserError
-from hierseg.evaluation import Evaluation, evaluate
+from hierseg.evaluation import Evaluation, evaluate, require_counted
+from hierseg.evaluation.formatting import count_of
 from hierseg.processes import Launch
+from hierseg.training.counting import count_pixels
 from hierseg.training.display import Display, format_duration, make_display
 from hierseg.training.ending import agree, end_if_lost
 from hierseg.training.engine import Engine, launch_engine
-from hierseg.training.feeding import group_batches, naming_failures
+from hierseg.training.feeding import naming_failures
 from hierseg.training.folder import RunFolder
 from hierseg.training.freezing import hold_frozen
 from hierseg.training.journal import Journal, NoJournal
 from hierseg.training.keeping import Keeper, save_weights
 from hierseg.training.loading import close_loader
 from hierseg.training.optimiser import set_rate
+from hierseg.training.outcome import describe_outcome, end_if_blind
 from hierseg.training.pace import Pace, StepReport
 from hierseg.training.picturing import SamplePictures
 from hierseg.training.repeating import repeatable
@@ -30,6 +33,7 @@ from hierseg.training.run import Run, prepare_run
 from hierseg.training.signals import RunEnded, StopRequest
 from hierseg.training.starting import check_start
 from hierseg.training.together import leave_together, one_failure, share_buffers
+from hierseg.training.waiting import Wait
 
 __all__ = ["Run", "prepare_run", "train"]
 
@@ -48,7 +52,13 @@ def train(experiment: Experiment) -> Path:
         RunEnded: A checkpoint cannot be written, or losses are no longer finite.
     """
     launch = Launch.find()
-    with one_failure(launch), StopRequest() as stop, repeatable(experiment.runtime.deterministic):
+    deterministic = experiment.runtime.deterministic
+    with (
+        one_failure(launch),
+        naming_failures(),
+        StopRequest() as stop,
+        repeatable(deterministic),
+    ):
         build.check_experiment(experiment)
         path = train_with(experiment, launch_engine(experiment, launch), stop)
         leave_together()
@@ -60,35 +70,56 @@ def train_with(experiment: Experiment, engine: Engine, stop: StopRequest | None 
     stop = StopRequest() if stop is None else stop
     if not experiment.runtime.resume:
         check_start(experiment.model)
-    folder = RunFolder.open(experiment)
-    with naming_failures():
-        run = prepare_run(experiment, build.build_datasets(experiment), folder, engine)
-    progress, is_first = run.state.progress, run.fabric.is_global_zero
-    if is_first:
-        folder.begin(experiment, run.data)
-    is_validating = progress.position == run.steps_per_epoch
-    begin_journal = Journal(folder, progress, is_validating) if is_first else NoJournal()
-    with make_display(quiet=not is_first) as display, begin_journal as journal:
-        display.say(_describe_run(run))
-        keeper = Keeper(run, journal)
-        stop.wait = True
+    with RunFolder.hold(experiment, engine[0].is_global_zero) as folder:
+        with naming_failures():
+            run = prepare_run(experiment, build.build_datasets(experiment), folder, engine)
         try:
-            with naming_failures():
-                while progress.epoch < experiment.optim.epochs:
-                    train_epoch(run, display, journal, keeper, stop)
-                    finish_epoch(run, display, journal, keeper, stop)
-        except RunEnded:
-            raise
-        except UserError:
-            display.say(keeper.rescue())
-            raise
+            _train(run, stop)
         finally:
             close_loader(run.loader)
     return folder.path
 
 
+def _train(run: Run, stop: StopRequest) -> None:
+    """What is left of a run's epochs."""
+    progress, is_first = run.state.progress, run.fabric.is_global_zero
+    if is_first:
+        run.folder.begin(run.experiment, run.data)
+    with make_display(quiet=not is_first) as display:
+        is_validating = progress.position == run.steps_per_epoch
+        journal = (
+            Journal(run.folder, progress, is_validating, display.say) if is_first else NoJournal()
+        )
+        with journal:
+            display.say(_describe_run(run))
+            keeper = Keeper(run, journal)
+            wait = Wait(run, display, keeper, stop)
+            evaluation: Evaluation | None = None
+            stop.wait = True
+            try:
+                with naming_failures():
+                    while progress.epoch < run.experiment.optim.epochs:
+                        train_epoch(run, display, journal, keeper, stop, wait)
+                        evaluation = finish_epoch(run, display, journal, keeper, stop)
+            except RunEnded:
+                raise
+            except UserError:
+                display.say(keeper.rescue())
+                raise
+            finally:
+                if wait.is_stuck:
+                    close_loader(run.loader, is_stuck=True)
+            if said := describe_outcome(run, journal, evaluation):
+                display.say(said)
+
+
 def train_epoch(
-    run: Run, display: Display, journal: Journal, keeper: Keeper, stop: StopRequest
+    run: Run,
+    display: Display,
+    journal: Journal,
+    keeper: Keeper,
+    stop: StopRequest,
+    wait: Wait,
 ) -> None:
     """Train what is left of an epoch."""
     progress, optim, pace = run.state.progress, run.experiment.optim, Pace()
@@ -96,12 +127,12 @@ def train_epoch(
     hold_frozen(run.network, run.experiment.model)
     run.criterion.set_epoch(progress.epoch)
     run.batches.start(progress.epoch, progress.position * optim.accumulate)
-    for group in group_batches(run.loader, optim.accumulate):
+    for group in wait.take_groups():
         fallbacks = run.criterion.fallbacks
         rate = set_rate(run.state.optimiser, run.schedule.factor(progress.step))
         with run.state.changing():
             outcome = run.stepper.step(group)
-            progress.advance(outcome.loss)
+            progress.advance(outcome.loss, count_pixels(group, run.criterion.main.ignore))
             progress.fallbacks += run.criterion.fallbacks - fallbacks
             progress.seconds += pace.step()
         if outcome.loss is None:
@@ -113,6 +144,8 @@ def train_epoch(
             display.show_step(report)
             if is_logged:
                 journal.write_step(report)
+        if progress.position == run.steps_per_epoch:
+            end_if_blind(run)
         ends, is_due = agree([stop.received is not None, keeper.is_due()], run.fabric.device)
         if ends or is_due:
             keeper.save()
@@ -122,8 +155,10 @@ def train_epoch(
 
 def finish_epoch(
     run: Run, display: Display, journal: Journal, keeper: Keeper, stop: StopRequest
-) -> None:
-    """Validate, write the weights and the epoch's row, and count the epoch."""
+) -> Evaluation | None:
+    """Validate, write the weights and the epoch's row, and count the epoch; returns what validation
+    found, where there was one.
+    """
     progress, started = run.state.progress, time.perf_counter()
     epochs = run.experiment.optim.epochs
     images = _count_validated(run)
@@ -140,6 +175,7 @@ def finish_epoch(
     (ends,) = agree([stop.received is not None], run.fabric.device)
     if ends and progress.epoch < epochs:
         stop.end(f"after epoch {progress.epoch}, to be resumed from its last checkpoint")
+    return evaluation
 
 
 def validate(
@@ -158,7 +194,7 @@ def validate(
             stop.end(f"in validation after step {run.state.progress.step}, which is saved")
 
     share_buffers(run.network, run.evaluated)
-    return evaluate(
+    found = evaluate(
         run.evaluated,
         run.data.val,
         scales=settings.scales,
@@ -168,6 +204,8 @@ def validate(
         on_progress=note,
         watchers=[pictures],
     )
+    require_counted(found)
+    return found
 
 
 def _count_validated(run: Run) -> int:
@@ -178,11 +216,12 @@ def _count_validated(run: Run) -> int:
 def _describe_run(run: Run) -> str:
     settings = run.experiment
     line = (
-        f"{settings.recipe}: {settings.model.name}, {len(run.data.train)} images, "
-        f"{settings.optim.epochs} epochs of {run.steps_per_epoch} steps, on {run.fabric.device}"
+        f"{settings.recipe}: {settings.model.name}, {count_of(len(run.data.train), 'image')}, "
+        f"{count_of(settings.optim.epochs, 'epoch')} of {count_of(run.steps_per_epoch, 'step')}, "
+        f"on {run.fabric.device}"
     )
     if settings.runtime.limit_batches is not None:
-        line += f"; a dry run, validated on {_count_validated(run)} images"
+        line += f"; a dry run, validated on {count_of(_count_validated(run), 'image')}"
     progress = run.state.progress
     return f"{line}; resumed after step {progress.step}" if progress.step else line
 
@@ -220,4 +259,5 @@ def _describe_epoch(run: Run, evaluation: Evaluation | None) -> str:
     if evaluation is None:
         return line
     scores = evaluation.scores
-    return f"{line}, mIoU {scores.miou:.4f} over {scores.num_classes_averaged} classes"
+    classes = count_of(scores.num_classes_averaged, "class", "classes")
+    return f"{line}, mIoU {scores.miou:.4f} over {classes}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +20,12 @@ from hierseg.inference.memory import keep_freed_memory
 from hierseg.layers import synchronise_norms
 from hierseg.losses import CombinedLoss
 from hierseg.models import SegmentationNetwork
-from hierseg.processes import Launch, sum_over_processes
+from hierseg.processes import Launch, guard_children, sum_over_processes
 from hierseg.training.averaging import WeightAverage
 from hierseg.training.checkpoints import Checkpoints
+from hierseg.training.counting import require_labelled, require_warm
 from hierseg.training.depthwise import run_depthwise_in_float
+from hierseg.training.display import say_aside
 from hierseg.training.engine import Engine, launch_engine
 from hierseg.training.folder import RunFolder
 from hierseg.training.freezing import freeze
@@ -78,11 +78,13 @@ def prepare_run(
     if runtime.resume:
         folder.require_same_data(data)
     fabric, precision = engine or launch_engine(experiment, Launch())
-    with first_on_machine(fabric):  # what it writes into the cache the others find there
-        centroids = index_sources(settings, data)
+    say = say_aside if fabric.is_global_zero else lambda _line: None
+    if runtime.resume and fabric.is_global_zero:  # each machine may have a copy of its own
+        folder.require_same_files(data, settings.verify, say)
+    batches = _build_batches(experiment, data, fabric)
     keep_freed_memory()
+    guard_children()
     torch.manual_seed(runtime.seed)
-    say = partial(print, file=sys.stderr) if fabric.is_global_zero else lambda _line: None
     checkpoints = Checkpoints(folder.states, runtime.keep, folder.state, say)
     with first_of_all(fabric):  # it sets aside what is damaged
         saved = checkpoints.read() if runtime.resume else None
@@ -105,9 +107,6 @@ def prepare_run(
     model, optimiser = fabric.setup(module, bare)
     if fabric.world_size > 1:  # the same weights everywhere, but dropout of each process's own
         torch.manual_seed(runtime.seed + fabric.global_rank)
-    batches = EpochBatches(build_sampler(experiment, data, centroids), settings.batch)
-    if runtime.limit_batches is not None:
-        batches.limit = runtime.limit_batches * optim.accumulate
     transform = build.build_transform(experiment, space)
     samples = TrainingSamples(data.train, transform, runtime.seed, data.extra)
     state = TrainingState(network, bare, precision, average)
@@ -129,6 +128,20 @@ def prepare_run(
         state=state,
         checkpoints=checkpoints,
     )
+
+
+def _build_batches(experiment: Experiment, data: build.Datasets, fabric: Fabric) -> EpochBatches:
+    """What the epochs take; refuses labels and a warm-up that leave nothing to learn."""
+    runtime, optim = experiment.runtime, experiment.optim
+    with first_on_machine(fabric):  # what it writes into the cache the others find there
+        centroids = index_sources(experiment.data, data)
+        require_labelled([data.train, *data.extra], centroids)
+    batches = EpochBatches(build_sampler(experiment, data, centroids), experiment.data.batch)
+    if runtime.limit_batches is not None:
+        batches.limit = runtime.limit_batches * optim.accumulate
+    elif not runtime.resume:  # a run that began goes on
+        require_warm(optim, math.ceil(len(batches) / optim.accumulate))
+    return batches
 
 
 def _check_all_found_it(

@@ -10,11 +10,11 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from hierseg.errors import UserError
-from hierseg.processes import own_rank
+from hierseg.processes import SIGNALS, child_environment, find_program, own_rank
 
 REQUEUE = 75
 """Exit status of a run that a scheduler should start again: EX_TEMPFAIL of sysexits.h."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_SIGNALS = (*SIGNALS, signal.SIGUSR1)
 
 
 class RunEnded(UserError):
@@ -28,21 +28,27 @@ class RunStopped(RunEnded):
 
 
 class StopRequest:
-    """Catches SIGINT, SIGTERM and SIGUSR1 while it is entered.
+    """Catches SIGINT, SIGTERM, SIGHUP and SIGUSR1 while it is entered.
 
     Until ``wait`` is set they end the run at once, since nothing is to be saved yet; then they are
-    noted, and whoever asks finds them in ``received``. A second SIGINT ends at once in any case.
+    noted, and whoever asks finds the first in ``received``. A second SIGINT ends at once in any
+    case. SIGHUP stays ignored where it is, as under ``nohup``.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self.wait = False
+        self._interrupts = 0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
         # Python lets the main thread alone set handlers; in others a run is ended otherwise.
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            self._before = {
+                number: signal.signal(number, self._note)
+                for number in _SIGNALS
+                if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN
+            }
         return self
 
     def __exit__(
@@ -55,10 +61,10 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        is_second = self.received is not None and number == signal.SIGINT
+        self._interrupts += number == signal.SIGINT
         if self.received is None:
             self.received = signal.Signals(number)
-        if is_second:
+        if self._interrupts > 1:
             raise KeyboardInterrupt(
                 "interrupted twice; what came after the last checkpoint is lost."
             )
@@ -82,10 +88,14 @@ class StopRequest:
 
 def ask_for_requeue(job: str) -> str:
     """Have SLURM put a job back into its queue; returns a sentence about what came of it."""
+    program = find_program("scontrol")
+    if program is None:
+        return f"SLURM could not be asked to queue job {job} again (there is no scontrol)."
     try:
         done = subprocess.run(
-            ["scontrol", "requeue", job], capture_output=True, text=True, timeout=30
-        )
+            [program, "requeue", job],
+            capture_output=True, text=True, timeout=30, env=child_environment(),
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"SLURM could not be asked to queue job {job} again ({error})."
     if done.returncode:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,9 +27,10 @@ from hierseg.checkpoint.foreign import (
 )
 from hierseg.config import Experiment, ModelConfig
 from hierseg.data import Statistics
-from hierseg.errors import UsageError, UserError, make_printable
+from hierseg.errors import UsageError, UserError
 from hierseg.labels import LabelSpace
 from hierseg.models import STATISTICS, SegmentationNetwork
+from hierseg.training.display import say_aside
 
 TRUNK = "trunk."
 ATTENTION = ("attention.", "fusion.")
@@ -68,10 +68,9 @@ def find_conventions(model: ModelConfig, statistics: Statistics | None) -> dict[
         return found
     before = find_statistics(source)
     if before is not None and not np.allclose(before, statistics, rtol=0, atol=1e-6):
-        print(
+        say_aside(
             f"{source} was trained on images normalised by others than the data's own mean and "
-            "std, by which this run normalises",
-            file=sys.stderr,
+            "std, by which this run normalises"
         )
     return {name: value for name, value in found.items() if name not in STATISTICS}
 
@@ -101,11 +100,10 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
     found = {name: tensor for name, tensor in found.items() if name not in anew}
     _check_fit(str(source), model, wanted, found)
     if model.replace_head and not anew:
-        said = f"{source} has the classes of {space.name}: nothing starts anew"
-        print(make_printable(said), file=sys.stderr)
+        say_aside(f"{source} has the classes of {space.name}: nothing starts anew")
     if anew:
         tensors = "1 tensor starts" if len(anew) == 1 else f"{len(anew)} tensors start"
-        print(make_printable(f"{tensors} anew: {list_some(sorted(anew))}"), file=sys.stderr)
+        say_aside(f"{tensors} anew: {list_some(sorted(anew))}")
     for name, tensor in wanted.items():
         if name in found:
             tensor.copy_(found[name])

@@ -35,6 +35,7 @@ class Progress:
         skipped: Steps of the run that were skipped, as loss or gradient was not finite.
         skipped_in_epoch: Those of the epoch.
         skipped_in_row: The last so many steps were skipped.
+        pixels: Pixels with a class that this process's steps have seen.
     """
 
     epoch: int = 0
@@ -47,6 +48,7 @@ class Progress:
     skipped: int = 0
     skipped_in_epoch: int = 0
     skipped_in_row: int = 0
+    pixels: int = 0
 
     @property
     def mean_loss(self) -> float:
@@ -54,8 +56,9 @@ class Progress:
         counted = self.position - self.skipped_in_epoch
         return self.loss_sum / counted if counted else math.nan
 
-    def advance(self, loss: float | None = None) -> None:
-        """Count a step with its loss, or one that was skipped."""
+    def advance(self, loss: float | None = None, pixels: int = 0) -> None:
+        """Count a step with its loss, or one that was skipped, and the pixels that it has seen."""
+        self.pixels += pixels
         self.position += 1
         self.step += 1
         if loss is None:

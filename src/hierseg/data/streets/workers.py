@@ -20,6 +20,7 @@ import cv2
 
 from hierseg.data.streets.writing import Settings, write_scenes
 from hierseg.errors import UserError
+from hierseg.processes import child_command, child_environment
 
 _COMMAND = "from hierseg.data.streets.workers import work; work()"
 
@@ -62,13 +63,12 @@ def write_in_parallel(
 
 
 def _start() -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return subprocess.Popen(
-        [sys.executable, "-c", _COMMAND],
+        child_command("-c", _COMMAND),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=child_environment(),
     )
 
 

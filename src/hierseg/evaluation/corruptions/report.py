@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hierseg.errors import MALFORMED, UsageError, UserError, shorten
 from hierseg.evaluation.corruptions.catalog import CORRUPTIONS, SEVERITIES
-from hierseg.evaluation.formatting import format_percent, none_if_nan
+from hierseg.evaluation.formatting import format_percent, join_lines, none_if_nan
 from hierseg.files import read_text_file
 from hierseg.inference.writers import write_json
 
@@ -124,7 +124,7 @@ class CorruptionReport:
                 cells += f"  {words:>14}"
             lines.append(f"{name:{width}}{cells}  {format_percent(self.mean_kept(name), 1):>7} %")
         lines += ["", f"mean share kept {format_percent(self.mean_kept(), 1)} %"]
-        return "\n".join(lines)
+        return join_lines(lines)
 
     def draw(self) -> npt.NDArray[np.uint8]:
         """(H, W, 3) RGB: three bars a corruption, the share kept at each severity."""

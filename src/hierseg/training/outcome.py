@@ -1,0 +1,82 @@
+"""Whether a run has learnt: it ends where no pixel counted, and says where it ends as it began."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+import torch
+
+from hierseg.evaluation import Evaluation
+from hierseg.processes import sum_over_processes
+from hierseg.training.journal import Journal
+from hierseg.training.run import Run
+from hierseg.training.signals import RunEnded
+from hierseg.training.stepping import LONGEST_ROW
+
+FEWEST_ROWS = 8
+"""Rows of the step journal from which on the losses of a single epoch are compared."""
+
+
+def end_if_blind(run: Run) -> None:
+    """End a run none of whose crops had a pixel that counts, once it has had some steps.
+
+    Raises:
+        RunEnded: On all processes, or on none.
+    """
+    progress = run.state.progress
+    is_last = progress.epoch + 1 >= run.experiment.optim.epochs
+    if progress.step < LONGEST_ROW and not is_last:
+        return
+    pixels = torch.tensor(progress.pixels, device=run.fabric.device)
+    if int(sum_over_processes(pixels)) == 0:
+        raise RunEnded(
+            f"no crop of {progress.step} steps had a pixel with a class, so that there is nothing "
+            "to learn from; give a larger --data.crop, or see what the label maps hold with "
+            "`hierseg check`."
+        )
+
+
+def describe_outcome(run: Run, journal: Journal, evaluation: Evaluation | None) -> str:
+    """A sentence where a run ends as it began, by its journal and its last validation; empty where
+    it does not, of a dry run, and of all processes but the first.
+    """
+    if run.experiment.runtime.limit_batches is not None or not run.fabric.is_global_zero:
+        return ""
+    found = [*_compare_classes(evaluation), *_compare_mious(journal), *_compare_losses(journal)]
+    if not found:
+        return ""
+    return (
+        f"the run ends where it began: {'; '.join(found)}. Train longer (--optim.epochs), begin "
+        "from weights that know something alike (--init), or try another --optim.lr."
+    )
+
+
+def _compare_classes(evaluation: Evaluation | None) -> list[str]:
+    if evaluation is None:
+        return []
+    columns = [sum(column) for column in zip(*evaluation.confusion, strict=True)]
+    predicted = [name for name, count in zip(evaluation.names, columns, strict=True) if count]
+    if len(predicted) != 1 or sum(any(row) for row in evaluation.confusion) < 2:
+        return []
+    return [f"every pixel of validation is taken for '{predicted[0]}'"]
+
+
+def _compare_mious(journal: Journal) -> list[str]:
+    mious = [float(row["miou"]) for row in journal.epochs.read() if row.get("miou")]
+    if len(mious) < 2 or max(mious[1:]) > mious[0]:
+        return []
+    return [f"mean IoU was {mious[0]:.4f} at the first validation, and never higher"]
+
+
+def _compare_losses(journal: Journal) -> list[str]:
+    losses = [float(row["loss"]) for row in journal.epochs.read() if row.get("loss")]
+    what = "epoch"
+    if len(losses) == 1:
+        rows = [float(row["loss"]) for row in journal.steps.read() if row.get("loss")]
+        if len(rows) < FEWEST_ROWS:
+            return []
+        part = len(rows) // 4
+        losses, what = [fmean(rows[:part]), fmean(rows[-part:])], "quarter of its steps"
+    if len(losses) < 2 or losses[-1] < losses[0]:
+        return []
+    return [f"the loss was {losses[0]:.4f} in the first {what}, {losses[-1]:.4f} in the last"]
