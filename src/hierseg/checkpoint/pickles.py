@@ -12,7 +12,9 @@ from __future__ import annotations
 import pickle
 import pickletools
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
+from typing import Any
+
+from hierseg.checkpoint.raw import BoundedStream
 
 MOST_INSTRUCTIONS = 1 << 22
 """A network with the state of its optimiser has some hundred thousand."""
@@ -20,8 +22,6 @@ DEEPEST = 64
 """Containers within one another."""
 LARGEST_KEY = 1 << 60
 """Keys of dicts that are numbers; larger ones may share a hash."""
-LONGEST_LINE = 1 << 12
-"""Bytes of the names of modules and functions."""
 
 
 class RefusedError(pickle.UnpicklingError):
@@ -51,37 +51,6 @@ class Admitted(StandIn):
 
     def __setstate__(self, state: object) -> None:
         raise RefusedError("a state for a function")
-
-
-class BoundedStream:
-    """A part of a file from where it stands: what is not there is not made room for.
-
-    Args:
-        file: Open to be read.
-        size: Bytes of the part.
-    """
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file = file
-        self.size = self.left = size
-
-    def read(self, count: int) -> bytes:
-        """Exactly so many bytes; ValueError where there are fewer."""
-        if count > self.left:
-            raise ValueError("the pickle ends too early")
-        content = self._file.read(count)
-        self.left -= len(content)
-        if len(content) < count:
-            raise ValueError("the pickle ends too early")
-        return content
-
-    def readline(self) -> bytes:
-        """A line with its end; ValueError for one that is too long for a name."""
-        line = self._file.readline(min(LONGEST_LINE, self.left))
-        self.left -= len(line)
-        if not line.endswith(b"\n"):
-            raise ValueError("a name without an end")
-        return line
 
 
 class _Value:

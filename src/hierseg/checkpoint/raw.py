@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +28,10 @@ _STRAYS = (
 )
 """What files that are no checkpoint begin with, in small letters."""
 _LONGEST_BEGINNING = 512
+
+
+LONGEST_LINE = 1 << 12
+"""Bytes of the names of modules and functions in a pickle."""
 
 
 class OpenFile(NamedTuple):
@@ -89,6 +93,37 @@ def fill(file: BufferedReader, content: Tensor) -> None:
         if not count:
             raise ValueError("the file ends too early")
         rest = rest[count:]
+
+
+class BoundedStream:
+    """A part of a file from where it stands: what is not there is not made room for.
+
+    Args:
+        file: Open to be read.
+        size: Bytes of the part.
+    """
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self.size = self.left = size
+
+    def read(self, count: int) -> bytes:
+        """Exactly so many bytes; ValueError where there are fewer."""
+        if count > self.left:
+            raise ValueError("the pickle ends too early")
+        content = self._file.read(count)
+        self.left -= len(content)
+        if len(content) < count:
+            raise ValueError("the pickle ends too early")
+        return content
+
+    def readline(self) -> bytes:
+        """A line with its end; ValueError for one that is too long for a name."""
+        line = self._file.readline(min(LONGEST_LINE, self.left))
+        self.left -= len(line)
+        if not line.endswith(b"\n"):
+            raise ValueError("a name without an end")
+        return line
 
 
 def describe_stray(path: Path) -> str | None:

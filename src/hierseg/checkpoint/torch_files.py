@@ -7,61 +7,34 @@ the file, and a tensor never has more numbers than are stored of it.
 from __future__ import annotations
 
 import io
-import math
 import struct
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
 from torch import Tensor
 
-from hierseg.checkpoint.pickles import Admitted, BoundedStream, PickleReader, RefusedError
-from hierseg.checkpoint.raw import OpenFile, allocate, fill, open_checkpoint, read_storage
-from hierseg.checkpoint.stand_ins import ARRAY_NAMES, CONTAINER_NAMES, NUMBER_NAMES
+from hierseg.checkpoint.pickles import PickleReader, RefusedError
+from hierseg.checkpoint.raw import (
+    BoundedStream,
+    OpenFile,
+    allocate,
+    fill,
+    open_checkpoint,
+    read_storage,
+)
+from hierseg.checkpoint.stand_ins import CONTAINER_NAMES
+from hierseg.checkpoint.torch_names import TORCH_NAMES, Kind, Storage
 
 ZIP = b"PK\x03\x04"
 """What torch's zip form begins with."""
 LEGACY = b"l\xfc\x9cF\xf9 j\xa8P\x19"
 """The number, little-endian, that torch's older form begins with."""
-MOST_REPEATED = 1 << 16
-"""Numbers of a tensor that repeats what is stored of it."""
-_MOST_AXES = 32
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _PROTOCOL = 1001
-_PLAIN = (
-    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool",
-)  # fmt: skip
-_STORAGES = {
-    "Double": torch.float64,
-    "Float": torch.float32,
-    "Half": torch.float16,
-    "BFloat16": torch.bfloat16,
-    "Long": torch.int64,
-    "Int": torch.int32,
-    "Short": torch.int16,
-    "Char": torch.int8,
-    "Byte": torch.uint8,
-    "Bool": torch.bool,
-    "Untyped": torch.uint8,
-}
-
-
-class _Kind(NamedTuple):
-    """Stands for a class of storages."""
-
-    dtype: torch.dtype
-    is_untyped: bool
-
-
-class _Storage(NamedTuple):
-    """Numbers of a file: (n,) of a type, or (n,) uint8 of which a tensor tells the type."""
-
-    values: Tensor
-    is_untyped: bool
 
 
 def read_torch_file(path: Path) -> Any:
@@ -101,7 +74,7 @@ def _read_zip(opened: OpenFile) -> Any:
     # Storages are read from the file meanwhile, so that the pickle is taken out of it before.
     size = reader.enter(pickles[0])
     stream = BoundedStream(io.BytesIO(opened.file.read(size)), size)
-    return PickleReader(stream, _NAMES, reader.find_storage).load()
+    return PickleReader(stream, TORCH_NAMES, reader.find_storage).load()
 
 
 class _ZipReader:
@@ -138,7 +111,7 @@ class _ZipReader:
         self._file.seek(name_size + extra_size, 1)
         return member.file_size
 
-    def find_storage(self, identity: Any) -> _Storage:
+    def find_storage(self, identity: Any) -> Storage:
         """What a persistent id of torch stands for."""
         kind, key, count = _check_identity(identity, 5)
         size = count * kind.dtype.itemsize
@@ -150,7 +123,7 @@ class _ZipReader:
             if self._is_swapped and kind.dtype.itemsize > 1:
                 stored.untyped_storage().byteswap(kind.dtype)  # type: ignore[no-untyped-call]
             self._found[key] = stored
-        return _Storage(self._found[key][:size].view(kind.dtype), kind.is_untyped)
+        return Storage(self._found[key][:size].view(kind.dtype), kind.is_untyped)
 
 
 def _read_legacy(opened: OpenFile) -> Any:
@@ -161,7 +134,7 @@ def _read_legacy(opened: OpenFile) -> Any:
     if plain.load() != int.from_bytes(LEGACY, "little") or plain.load() != _PROTOCOL:
         raise ValueError("a beginning that is none")
     plain.load()  # what kind of machine wrote it
-    content = PickleReader(stream, _NAMES, storages.find_storage).load()
+    content = PickleReader(stream, TORCH_NAMES, storages.find_storage).load()
     keys = plain.load()
     if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(storages.found):
         raise ValueError("numbers that belong to no tensor")
@@ -184,7 +157,7 @@ class _LegacyStorages:
         self.found: dict[str, tuple[Tensor, int]] = {}
         self._left = size
 
-    def find_storage(self, identity: Any) -> _Storage:
+    def find_storage(self, identity: Any) -> Storage:
         """What a persistent id of torch stands for."""
         kind, key, count = _check_identity(identity, 6)
         view = identity[5]
@@ -200,110 +173,16 @@ class _LegacyStorages:
             if not 0 <= start <= start + length <= len(values):
                 raise ValueError("a part of numbers that is not there")
             values = values[start : start + length]
-        return _Storage(values, kind.is_untyped)
+        return Storage(values, kind.is_untyped)
 
 
-def _check_identity(identity: Any, length: int) -> tuple[_Kind, str, int]:
+def _check_identity(identity: Any, length: int) -> tuple[Kind, str, int]:
     """Kind, key and number of values of a persistent id."""
     if type(identity) is not tuple or len(identity) != length or identity[0] != "storage":
         raise RefusedError("a reference to something that is no storage")
     _, kind, key, place, count = identity[:5]
-    if not isinstance(kind, _Kind) or type(key) is not str or type(count) is not int or count < 0:
+    if not isinstance(kind, Kind) or type(key) is not str or type(count) is not int or count < 0:
         raise RefusedError("a reference to something that is no storage")
     if place == "meta":
         raise RefusedError("a tensor without values")
     return kind, key, count
-
-
-def _make_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
-    """Stands for torch's ``_rebuild_tensor`` and ``_rebuild_tensor_v2``."""
-    if not isinstance(storage, _Storage) or storage.is_untyped:
-        raise RefusedError("a tensor without numbers")
-    return _view(storage.values, offset, size, stride)
-
-
-def _make_typed_tensor(
-    storage: Any,
-    offset: Any,
-    size: Any,
-    stride: Any,
-    gradient: Any,
-    hooks: Any,
-    dtype: Any,
-    *_: Any,
-) -> Tensor:
-    """Stands for torch's ``_rebuild_tensor_v3``."""
-    if not isinstance(storage, _Storage) or not isinstance(dtype, torch.dtype):
-        raise RefusedError("a tensor without numbers")
-    return _view(storage.values.view(torch.uint8).view(dtype), offset, size, stride)
-
-
-def _view(values: Tensor, offset: Any, size: Any, stride: Any) -> Tensor:
-    """A tensor of numbers that are there; RefusedError for one that would need more."""
-    if not isinstance(size, tuple) or not isinstance(stride, tuple) or len(size) != len(stride):
-        raise RefusedError("a tensor whose shape is none")
-    if len(size) > _MOST_AXES or any(
-        type(n) is not int or not 0 <= n < 1 << 60 for n in (offset, *size, *stride)
-    ):
-        raise RefusedError("a tensor whose shape is none")
-    if math.prod(max(n, 1) for n in size) >= 1 << 60:
-        raise RefusedError("a tensor whose shape is none")
-    count = math.prod(size)
-    last = sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    if count and offset + last >= len(values):
-        raise RefusedError("a tensor that is larger than what is stored of it")
-    if count > max(len(values), MOST_REPEATED):
-        raise RefusedError("a tensor that repeats what is stored of it beyond all bounds")
-    return values.as_strided(size, stride, offset if count else 0)
-
-
-def _make_parameter(data: Any, *_: Any) -> Tensor:
-    """Stands for torch's ``_rebuild_parameter``: the tensor itself."""
-    if not isinstance(data, Tensor):
-        raise RefusedError("a parameter that is no tensor")
-    return data
-
-
-def _make_from_type(function: Any, _kind: Any, arguments: Any, *_: Any) -> Any:
-    """Stands for torch's ``_rebuild_from_type_v2``: a tensor with attributes, which are left."""
-    if type(function) is not Admitted or type(arguments) is not tuple:
-        raise RefusedError("a tensor that is none")
-    return function(*arguments)
-
-
-def _refuse(what: str) -> Admitted:
-    def refuse(*_: Any) -> Any:
-        raise RefusedError(what)
-
-    return Admitted(refuse)
-
-
-def _list_names() -> dict[str, Any]:
-    made: dict[str, Callable[..., Any]] = {
-        "_rebuild_tensor": _make_tensor,
-        "_rebuild_tensor_v2": _make_tensor,
-        "_rebuild_tensor_v3": _make_typed_tensor,
-        "_rebuild_parameter": _make_parameter,
-        "_rebuild_parameter_with_state": _make_parameter,
-    }
-    names: dict[str, Any] = {**CONTAINER_NAMES, **NUMBER_NAMES, **ARRAY_NAMES}
-    names |= {f"torch._utils.{name}": Admitted(function) for name, function in made.items()}
-    names["torch._tensor._rebuild_from_type_v2"] = Admitted(_make_from_type)
-    for name in ("sparse_tensor", "sparse_csr_tensor", "qtensor", "nested_tensor"):
-        what = "a tensor that is no plain array of numbers"
-        names[f"torch._utils._rebuild_{name}"] = _refuse(what)
-    names["torch._utils._rebuild_meta_tensor_no_storage"] = _refuse("a tensor without values")
-    names["torch.serialization._get_layout"] = Admitted(lambda *_: None)
-    names |= dict.fromkeys(("torch.Tensor", "torch.nn.parameter.Parameter"))
-    names |= {f"torch.{name}": getattr(torch, name) for name in _PLAIN}
-    for name, dtype in _STORAGES.items():
-        kind = _Kind(dtype, name == "Untyped")
-        names[f"torch.{name}Storage"] = names[f"torch.cuda.{name}Storage"] = kind
-    names["torch.storage.UntypedStorage"] = names["torch.UntypedStorage"]
-    complex_ = ("ComplexFloat", "ComplexDouble", "QInt8", "QUInt8", "QInt32")
-    names |= dict.fromkeys((f"torch.{name}Storage" for name in complex_), _NO_NUMBERS)
-    return names
-
-
-_NO_NUMBERS = object()
-_NAMES: Mapping[str, Any] = _list_names()

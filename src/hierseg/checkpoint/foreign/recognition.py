@@ -81,21 +81,19 @@ class Recognised(NamedTuple):
 
     @property
     def model(self) -> str:
-        """The registry name of the network; of other widths than any there, builder and widths."""
-        same = [
-            name
-            for name, description in MODELS.items()
-            if description.builder == self.builder
-            and _defaults(self.builder)
-            | description.arguments
-            | PUBLICATIONS[self.publication].arguments
-            == _defaults(self.builder) | self.arguments
-        ]
+        """The registry name of the network; builder and widths where that name would state another
+        width, as those of HRNets do.
+        """
         published = PUBLICATIONS[self.publication].model
-        if same:
-            return published if published in same else same[0]
-        stock = _defaults(self.builder) | _stock_arguments(self.publication)
+        defaults = _defaults(self.builder)
+        stock = defaults | _stock_arguments(self.publication)
         own = {name: value for name, value in self.arguments.items() if stock[name] != value}
+        if not own.keys() & {"width", "small"} or not self.builder.startswith("hrnet"):
+            return published
+        aligned = PUBLICATIONS[self.publication].arguments
+        for name, (builder, arguments, _) in MODELS.items():
+            if builder == self.builder and stock | own == defaults | arguments | aligned:
+                return name
         return ", ".join([self.builder, *(f"{name} {value}" for name, value in own.items())])
 
     def expected(self, num_classes: int) -> dict[str, Shape]:
