@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,3 +120,20 @@ def test_the_last_word_about_an_image_counts(folder: Path) -> None:
     found = read_auto_records(path)
     assert (list(found.records), found.skipped) == (["test/a.png"], {"c": "why"})
     assert found.records["test/a.png"] == record("a")
+
+
+def test_numbers_that_are_none_are_no_traceback(folder: Path) -> None:
+    path = folder / "test.1of2.jsonl"
+    text = path.read_text()
+    for wrong in ("Infinity", "9" * 5000, "[" * 5000):
+        path.write_text(text.replace('"modified": 2', f'"modified": {wrong}'))
+        with pytest.raises(UserError, match=r"1of2\.jsonl' is not readable"):
+            read_auto_records(path)
+
+
+def test_records_that_are_no_file_are_refused_and_not_waited_for(
+    folder: Path, main: SegmentationDataset
+) -> None:
+    os.mkfifo(folder / "test.3of3.jsonl")
+    with pytest.raises(UserError, match=r"3of3\.jsonl' is not readable"):
+        open_auto_labels(folder, main, RULES)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,3 +93,18 @@ def test_the_real_frames(camvid_dir: Path) -> None:
         assert record.image[record.labels == 0].mean() > record.image[record.labels == 3].mean()
         sky, road = (np.nonzero(record.labels == train)[0].mean() for train in (0, 3))
         assert sky < road
+
+
+def test_a_linked_split_is_found_and_one_that_cannot_be_listed_is_said(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "train").rename(root / "frames")
+    (root / "train").symlink_to(root / "frames")
+    assert len(open_dataset("camvid", root, "train")) == 2
+
+    def refuse(path: Path) -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)  # root may read all
+    with pytest.raises(UserError, match=r"/train' cannot be read.*permission denied"):
+        open_dataset("camvid", root, "train")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +257,25 @@ def test_each_damage_is_named(damage: str, tmp_path: Path) -> None:
         assert opened == (["train"] if damage == "an empty split" else [])
     else:
         assert opened == ["train"]
+
+
+def test_a_file_that_is_no_csv_is_not_shown(folder: Path) -> None:
+    path = folder / "pairs.csv"
+    for content in ("HOME=/root\0TOKEN=hunter2\0", "hunter2\n", "image,label\nTOKEN=hunter2,x\n"):
+        path.write_text(content)
+        with pytest.raises(UserError, match=r"pairs\.csv' line [12]") as raised:
+            _open(folder, images=None, labels=None, pairs="pairs.csv")
+        assert "hunter2" not in str(raised.value)
+        assert "TOKEN" not in str(raised.value)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=r"pairs\.csv' cannot be read.*no regular file"):
+        _open(folder, images=None, labels=None, pairs="pairs.csv")
+
+
+def test_paths_that_no_file_can_have_are_not_there(folder: Path) -> None:
+    for wrong in ("x" * 5000, "x/" * 3000, "a\0b"):
+        with pytest.raises(UserError, match="is no folder"):
+            _open(folder, root=wrong)
+        with pytest.raises(UserError, match="no images"):
+            _open(folder, images=wrong, labels=None)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import numpy as np
 import pytest
 
 from hierseg.data import DataError, available_datasets, open_dataset
+from hierseg.data.checking import check_data
+from hierseg.data.checking_report import CheckReport
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import CITYSCAPES, LabelSpace
 
@@ -144,3 +148,63 @@ def test_the_catalogue_knows_its_names() -> None:
         open_dataset("coco", Path(), "train")
     with pytest.raises(UsageError, match="did you mean 'cityscapes'"):
         open_dataset("citiscapes", Path(), "train")
+
+
+def test_linked_folders_are_followed_and_hidden_ones_left_out(
+    root: Path, write_image: Writer, write_labels: Writer
+) -> None:
+    write_image("elsewhere/c.jpg", (4, 3))
+    write_labels("labels/train/night/c.png", IDS)
+    write_image("images/train/.trash/d.png", (4, 3))
+    (root / "images/train/night").symlink_to(root / "elsewhere")
+    (root / "elsewhere" / "loop").symlink_to(root / "images")
+    (root / "elsewhere" / "up").symlink_to(root / "images/train")
+    dataset = open_dataset("folder", root, "train")
+    assert [s.name for s in dataset.samples] == ["b", "night/c", "x/a"]
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(
+    root: Path, write_image: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_image("images/test/locked/e.png")
+    scan = os.scandir
+
+    def refuse(path: Path) -> object:
+        if path.name in ("x", "locked"):  # root may read all
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match=r"images/train/x' cannot be read.*permission denied"):
+        open_dataset("folder", root, "train")
+    report = CheckReport("folder")
+    check_data(report, root)
+    assert "test/locked' cannot be read" in " ".join(report.problems)  # training can do without it
+    assert report.would_go_wrong
+
+
+def test_a_labels_json_that_hangs_or_fills_the_memory_is_refused(root: Path) -> None:
+    path = root / "labels.json"
+    for content, said in (
+        (b"\xef\xbb\xbf" + json.dumps({"names": ["a", "b"]}).encode(), ""),
+        (b'{"names": ["a"], "names": ["b", "c"]}', "line 1|a key twice"),
+        (b'{"names": ["a"], "colors": [[' + b"9" * 5000 + b", 0, 0]]}", "too many digits"),
+        (b'{"names": ["a", "b"], "secret=1": 2}', r"a key \(not shown\)"),
+        (b" " * (16 << 20) + b"1", "more than 16 MB"),
+    ):
+        path.write_bytes(content)
+        if said:
+            with pytest.raises(UserError, match=said):
+                open_dataset("folder", root, "train")
+        else:
+            assert open_dataset("folder", root, "train").label_space.names == ("a", "b")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="no regular file"):
+        open_dataset("folder", root, "train")
+
+
+def test_names_of_classes_are_printable(root: Path) -> None:
+    (root / "labels.json").write_text(json.dumps({"names": ["a\x1b[2J", "b\nc"]}))
+    space = open_dataset("folder", root, "train").label_space
+    assert space.names == (r"a\x1b[2J", r"b\x0ac")

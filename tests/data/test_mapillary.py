@@ -83,3 +83,24 @@ def test_the_published_classes() -> None:
     assert MAPILLARY.decode(np.array([255, 64])).tolist() == [65, 64]
     assert MAPILLARY.names[13] == "Road"
     assert not MAPILLARY.raw_ids_differ
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("[1, 2, 3]", "[Infinity, 2, 3]"), ("[1, 2, 3]", f"[{'9' * 5000}, 2, 3]")]
+)
+def test_numbers_that_are_no_colour_are_no_traceback(
+    root: tuple[str, Path], old: str, new: str
+) -> None:
+    config = root[1] / "config.json"
+    config.write_text(config.read_text().replace(old, new))
+    with pytest.raises(UserError, match=r"config\.json' is not Mapillary's"):
+        open_dataset(*root, "val")
+    config.write_text(config.read_text().replace(new, "[1, 2, 300]"))
+    with pytest.raises(UserError, match=r"config\.json' cannot be used: .*colours outside"):
+        open_dataset(*root, "val")
+
+
+def test_a_config_with_a_byte_order_mark_is_read(root: tuple[str, Path]) -> None:
+    config = root[1] / "config.json"
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
+    assert open_dataset(*root, "val").label_space.num_classes == 3

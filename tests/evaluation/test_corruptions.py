@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -236,3 +237,17 @@ def test_the_sheet_shows_each_severity_beside_the_image(street: npt.NDArray[np.u
     assert sheet.shape == (2 * (210 + 26 + 6), 4 * (420 + 6) + 6, 3)
     spread = [sheet[26:236, 6 + 426 * c : 6 + 426 * c + 420].std() for c in range(4)]
     assert spread[0] > spread[1] > spread[2] > spread[3]
+
+
+def test_figures_that_are_no_small_file_are_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "corruptions.json"
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="no regular file"):
+        CorruptionReport.open(tmp_path, {}, 0.5)
+    path.unlink()
+    path.write_bytes(b"\xef\xbb\xbf" + b'{"settings": {"a": 1}, "corruptions": {}}')
+    assert CorruptionReport.open(tmp_path, {"a": 1}, 0.5).miou == {}
+    path.write_text('{"settings": {"' + "x" * 5000 + '": 1}, "corruptions": {}}')
+    with pytest.raises(UsageError, match="other settings") as raised:
+        CorruptionReport.open(tmp_path, {}, 0.5)
+    assert len(str(raised.value)) < 1000

@@ -140,3 +140,17 @@ def test_folders_without_maps_are_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(UsageError, match="--predictions"):
             LabelMaps(folder, Cards())
+
+
+def test_linked_folders_of_maps_are_followed(tmp_path: Path) -> None:
+    maps, other = tmp_path / "maps", tmp_path / "other"
+    _write(other / "a" / "one.png", TRUTH)
+    _write(other / "two.png", TRUTH)
+    maps.mkdir()
+    for name in ("run", "latest"):  # the same map by two names is no second one
+        (maps / name).symlink_to(other)
+    (other / "back").symlink_to(maps)
+    assert score_label_maps(LabelMaps(maps, Cards())).scores.miou == 1.0
+    (maps / "unmounted").symlink_to("/nowhere/at/all")
+    with pytest.raises(UserError, match=r"unmounted' cannot be read.*would be left out"):
+        LabelMaps(maps, Cards())

@@ -67,7 +67,7 @@ def _named_images(folder: Path) -> list[tuple[str, Path]]:
 
 def _find_space(root: Path, given: LabelSpace | None) -> LabelSpace:
     path = root / SPACE_FILE
-    if path.is_file():
+    if path.exists():
         return read_label_space(path)
     if given is None:
         raise UserError(f"'{path}' is not there; write the class names in it as names: [...].")

@@ -123,7 +123,7 @@ class LabelMaps:
         return self._only(sample, found) if found else None
 
     def _only(self, sample: Sample, found: Sequence[Path]) -> Path:
-        if len(found) > 1:
+        if len({path.resolve() for path in found}) > 1:  # links lead to one map by several names
             raise UserError(
                 f"'{sample.name}' has several label maps in {self.folder}, {found[0].name} and "
                 f"{found[1].name} among them; keep one for each image."
