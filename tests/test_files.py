@@ -16,11 +16,14 @@ import pytest
 from hierseg.errors import UserError, make_printable
 from hierseg.files import (
     LARGEST_TEXT,
+    LOCK,
     MOST_VISITS,
     FolderLock,
     UnreadableFolderError,
+    open_to_append,
     read_text_file,
     refuse_unreadable,
+    shorten_name,
     walk_files,
 )
 
@@ -185,3 +188,54 @@ def test_folders_that_cannot_be_listed_are_said(
     assert left == {"a": "Permission denied", "unmounted": "No such file or directory"}
     with pytest.raises(UnreadableFolderError, match=r"/a' cannot be read.*permission denied"):
         list(walk_files(tmp_path, refuse_unreadable))
+
+
+def test_a_lock_is_gone_when_it_is_let_go_and_leads_nowhere(tmp_path: Path) -> None:
+    with FolderLock(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+    assert list(tmp_path.iterdir()) == []
+    precious = tmp_path / "precious"
+    precious.write_text("dear")
+    (tmp_path / LOCK).symlink_to(precious)
+    with pytest.raises(OSError, match="symbolic"), FolderLock(tmp_path):
+        pass
+    assert precious.read_text() == "dear"
+
+
+def test_many_that_want_a_folder_have_it_one_at_a_time(tmp_path: Path) -> None:
+    """Each removes the file by which it holds the folder, while others open it."""
+    script = """
+import sys
+from pathlib import Path
+from hierseg.errors import UserError
+from hierseg.files import FolderLock
+out, got = Path(sys.argv[1]), 0
+while got < 40:
+    try:
+        with FolderLock(out):
+            mine = out / "mine"
+            mine.touch(exist_ok=False)
+            mine.unlink()
+            got += 1
+    except UserError:
+        pass
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "out")]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+
+
+def test_a_line_that_was_cut_off_is_ended(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for content in (b"", b"1\n", b"1\n2"):
+        path.write_bytes(content)
+        with open_to_append(path) as file:
+            file.write(b"3\n")
+        assert path.read_bytes() == {b"1\n2": b"1\n2\n3\n"}.get(content, content + b"3\n")
+
+
+def test_names_that_are_too_long_stay_apart() -> None:
+    assert shorten_name("a" * 244) == "a" * 244
+    names = [shorten_name(f"{number}{'ä' * 122}") for number in (1, 2)]
+    assert len(set(names)) == 2
+    assert all(len(os.fsencode(name)) <= 244 and name.endswith("ää") for name in names)

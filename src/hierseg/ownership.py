@@ -195,7 +195,9 @@ class FileRecord:
 
     def _read(self) -> None:
         """Take up what all parts say; a line that was cut off says nothing."""
-        for path in self.folder.glob(f".hierseg-{self.command}*.jsonl"):
+        start = f".hierseg-{self.command}"
+        parts = self.folder.glob(f"{start}.*.jsonl")
+        for path in (self.folder / f"{start}.jsonl", *parts):
             files = (line for line in read_lines(path) if isinstance(line, str))
             self._own.update(filter(is_inside, files))
 

@@ -312,3 +312,145 @@ def test_where_there_is_no_terminal_progress_is_lines(
     progress = RunProgress(11, Console(file=said))
     progress.done, progress._start = 1, 90.0
     assert progress._line().endswith("1 min 40 s left")  # ten images of ten seconds
+
+
+def test_an_image_saved_anew_while_it_was_segmented_is_done_again(
+    predictor: Predictor, images: list[Path], image: Pixels, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    out, forward = tmp_path / "out", predictor.network.forward
+
+    def save_anew(*arguments: Any, **named: Any) -> Any:
+        for path in images:
+            Image.fromarray(image[:35]).save(path)
+        return forward(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predictor.network, "forward", save_anew)
+        assert _run(predictor, images[:1], out).records[str(images[0])].height == 40
+    assert _run(predictor, images[:1], out).records[str(images[0])].height == 35
+
+
+def test_an_output_that_its_format_does_not_hold_is_left_out_with_why(
+    predictor: Predictor, images: list[Path], tmp_path: Path
+) -> None:
+    wide, high = tmp_path / "in" / "wide.png", tmp_path / "in" / "high.png"
+    Image.new("RGB", (65_501, 33), (250, 10, 10)).save(wide)
+    Image.new("RGB", (33, 65_501), (250, 10, 10)).save(high)
+    out, said = tmp_path / "out", io.StringIO()
+    settings = RunSettings(save=("labels", "overlay"))
+    console = Console(file=said, width=500)
+    summary = run_folder(predictor, [wide, *images, high], out, settings, console)
+    assert len(summary.records) == 5
+    assert not summary.skipped
+    for path in (wide, high):
+        record = summary.records[str(path)]
+        assert "a JPG has at most 65,500 on a side" in record.unwritten["overlay"]
+        assert f"{path.stem}_labels.png" in record.files
+        assert f"{path.stem}_overlay.jpg" not in record.files
+        assert f"{path} without overlay: " in said.getvalue()
+    before = _sizes_seen(predictor)
+    assert len(run_folder(predictor, [wide, *images], out, settings).records) == 5
+    assert _sizes_seen(predictor) == before  # it is done, as far as it can be
+    assert _run(predictor, [wide], tmp_path / "other", save=("overlay",)).records == {}
+    content = json.loads((tmp_path / "other" / "summary.json").read_text())
+    assert "33x65501 pixels" in content["skipped"][0]["reason"]
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENAMETOOLONG, errno.EACCES, errno.EISDIR])
+def test_a_place_that_takes_no_file_costs_one_picture(
+    predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    code: int,
+) -> None:  # fmt: skip
+    write = writers.write_bytes
+
+    def fail_once(path: Path, content: bytes) -> Path:
+        if path.name == "1_labels.png":
+            raise OSError(code, "no", str(path))
+        return write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writers, "write_bytes", fail_once)
+        summary = _run(predictor, images, tmp_path / "out")
+    assert [record.name for record in summary.records.values()] == ["0", "2"]
+    (reason,) = summary.skipped.values()
+    assert reason.startswith("cannot be written: 1_labels.png: ")
+    assert ";" not in reason
+    assert len(_run(predictor, images, tmp_path / "out").records) == 3  # tried again
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_what_is_true_of_all_files_ends_the_run_and_keeps_what_is_done(
+    predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    code: int,
+) -> None:  # fmt: skip
+    write = writers.write_bytes
+
+    def fail_late(path: Path, content: bytes) -> Path:
+        if path.name == "2_labels.png":
+            raise OSError(code, "no", str(path))
+        return write(path, content)
+
+    monkeypatch.setattr(writers, "write_bytes", fail_late)
+    with pytest.raises(OSError, match="no"):
+        _run(predictor, images, tmp_path / "out")
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["images_done"] == 2
+    before = _sizes_seen(predictor)
+    assert len(_run(predictor, images, tmp_path / "out").records) == 3
+    assert _sizes_seen(predictor) == before + 1
+
+
+def test_the_files_that_are_looked_for_are_all_that_are_written(
+    network: Any, space: LabelSpace, images: list[Path], tmp_path: Path
+) -> None:
+    predictor = Predictor(network, (0.5, 1.0, 2.0), label_space=space, keep_scales=True)
+    save = tuple(writers.WRITERS)
+    (record,) = _run(predictor, images[:1], tmp_path / "out", save=save).records.values()
+    expected = run_module._list_files(predictor, RunSettings(save=save), [record.name])
+    assert set(record.files) <= set(expected)
+    for key in save:
+        alone = _run(predictor, images[:1], tmp_path / key, save=(key,)).records
+        (one,) = alone.values()
+        assert set(one.files) <= set(
+            run_module._list_files(predictor, RunSettings(save=(key,)), [one.name])
+        )
+
+
+def test_a_folder_of_an_earlier_version_goes_on(
+    predictor: Predictor, images: list[Path], tmp_path: Path
+) -> None:
+    """It has no journal, and a killed run there had written more than its summary says."""
+    out = tmp_path / "out"
+    _run(predictor, images, out)
+    path = out / "summary.json"
+    content = json.loads(path.read_text())
+    del content["other_files"]
+    for image in content["images"]:
+        del image["unwritten"]
+    path.write_text(json.dumps(content))
+    before = _sizes_seen(predictor)
+    assert len(_run(predictor, images, out).records) == 3
+    assert _sizes_seen(predictor) == before
+    path.write_text(json.dumps(content | {"images": content["images"][:1], "complete": False}))
+    assert len(_run(predictor, images, out).records) == 3
+    assert _sizes_seen(predictor) == before + 2
+
+
+def test_time_between_summaries_grows_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module.time, "monotonic", lambda: 100.0)
+    assert run_module.is_due(94, 10)
+    assert not run_module.is_due(96, 10)
+    assert not run_module.is_due(60, 10_000)
+    assert run_module.is_due(49, 10_000)
+
+
+def test_names_with_control_characters_forge_no_line(
+    predictor: Predictor, images: list[Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "in" / "a\x1b[2K\nskipped b.png"
+    path.write_text("text")
+    said = io.StringIO()
+    run_folder(predictor, [path, *images], tmp_path / "out", LABELS, Console(file=said, width=500))
+    assert len(said.getvalue().splitlines()) == 1
+    assert r"a\x1b[2K\x0askipped b.png: not an image" in said.getvalue()
