@@ -162,7 +162,7 @@ def test_a_frame_that_needs_too_much_memory_ends_the_clip_with_a_sentence(
         return pixels, shape
 
     monkeypatch.setattr(
-        module, "_upright", lambda frame, shape: turn(np.zeros((40, 60, 3), np.uint8), shape)
+        module, "make_upright", lambda frame, shape: turn(np.zeros((40, 60, 3), np.uint8), shape)
     )
     video = Video(clip)
     assert len(list(video.frames(WHOLE))) == 5
