@@ -128,6 +128,7 @@ class Video:
             self._start = times[0] if times else started
             self.seconds = _duration(container, stream, self._start)
         self.damage: str | None = None
+        self._ends = "is damaged"
         self.last_index, self.shown_until = -1, 0.0
 
     def count(self, clip: Clip) -> int | None:
@@ -135,6 +136,8 @@ class Video:
         if self.seconds is None:
             return None
         end = self.seconds if clip.end is None else min(clip.end, self.seconds)
+        if clip.start >= end:  # by so much, maybe, that no number holds the difference
+            return 0
         return max(0, math.ceil((end - clip.start) * float(self.rate) / clip.every - 1e-6))
 
     def frames(self, clip: Clip) -> Iterator[Frame]:
@@ -177,10 +180,16 @@ class Video:
             check_size(frame.height, frame.width, self._max_pixels)
             return make_upright(frame, self._pixel_shape)
         except UserError as error:
-            self.damage = str(error)
+            self.damage, self._ends = str(error), "cannot be taken further"
         except (self._av.FFmpegError, MemoryError, ValueError) as error:
-            self.damage = describe_failure(error)
+            self._note(error)
         return None
+
+    def _note(self, error: Exception) -> None:
+        """Keep what ends the frames."""
+        lacks = isinstance(error, MemoryError)
+        self.damage = describe_failure(error)
+        self._ends = "cannot be taken further" if lacks else "is damaged"
 
     def _decode(self, start: float) -> Generator[_Decoded, None, None]:
         """Decoded frames from one that is not after a time on."""
@@ -201,8 +210,8 @@ class Video:
             stream = container.streams[self._index]
             stream.thread_type = "AUTO"
             if start > 0 and stream.time_base:
-                offset = int((start + self._start) / stream.time_base)
                 try:
+                    offset = int((start + self._start) / stream.time_base)
                     container.seek(offset, stream=stream)  # to the key frame before
                 except (self._av.FFmpegError, OverflowError):
                     return
@@ -221,7 +230,7 @@ class Video:
                 yield from packet.decode()
             return
         except (self._av.FFmpegError, MemoryError) as error:
-            self.damage = describe_failure(error)
+            self._note(error)
         try:
             yield from stream.codec_context.decode(None)  # what it has taken in before the damage
         except (self._av.FFmpegError, MemoryError):
@@ -230,7 +239,7 @@ class Video:
     def _check_end(self, last: float | None) -> None:
         """Say what is damaged; notice a file that says it is longer than what could be decoded."""
         if self.damage is not None:
-            self.damage = f"{self.path} is damaged {_after(last)} ({self.damage})"
+            self.damage = f"{self.path} {self._ends} {_after(last)} ({self.damage})"
         elif last is None:
             self.damage = f"{self.path} holds no frame that can be decoded"
         elif self.seconds is not None:
