@@ -19,7 +19,8 @@ from rich.console import Console
 from hierseg.errors import MissingExtraError, UsageError, UserError
 from hierseg.inference import Predictor, RunSettings, Summary
 from hierseg.inference.footprint import Footprint
-from hierseg.inference.video import WHOLE, Clip, Video, is_video, turn
+from hierseg.inference.video import WHOLE, Clip, Video, is_video
+from hierseg.inference.video_display import turn
 from hierseg.inference.video_run import run_video
 from hierseg.inference.video_writing import OverlayVideo
 from hierseg.labels import LabelSpace

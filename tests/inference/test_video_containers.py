@@ -42,6 +42,16 @@ def test_every_container_gives_the_frames_from_a_time_on(
             assert frame.pixels.mean() == pytest.approx(4 * frame.index, abs=1.5)
 
 
+@pytest.mark.parametrize("start", [3.0, 1e9, 1e19, 1e308])
+def test_there_is_nothing_from_a_time_behind_the_end_on(
+    image: Pixels, tmp_path: Path, start: float
+) -> None:
+    video = Video(write_clip(tmp_path / "a.mp4", slide(image, 5)))
+    assert list(video.frames(Clip(1, start))) == []
+    assert video.damage is None
+    assert video.count(Clip(1, start)) == 0
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.webm"])
 def test_a_container_without_the_stream_s_duration_is_seen_to_be_cut(
     tmp_path: Path, name: str

@@ -162,9 +162,9 @@ def test_a_frame_that_needs_too_much_memory_ends_the_clip_with_a_sentence(
         return pixels, shape
 
     monkeypatch.setattr(
-        module, "_upright", lambda frame, shape: turn(np.zeros((40, 60, 3), np.uint8), shape)
+        module, "make_upright", lambda frame, shape: turn(np.zeros((40, 60, 3), np.uint8), shape)
     )
     video = Video(clip)
     assert len(list(video.frames(WHOLE))) == 5
     assert video.damage is not None
-    assert "needs more memory than this machine has" in video.damage
+    assert "cannot be taken further after 0.5 s (it needs more memory" in video.damage

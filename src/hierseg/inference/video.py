@@ -19,6 +19,7 @@ from hierseg.errors import UsageError, UserError
 from hierseg.inference.names import assign_names
 from hierseg.inference.reading import check_size
 from hierseg.inference.sources import expand_user
+from hierseg.inference.video_display import make_upright, read_pixel_shape
 from hierseg.inference.video_opening import (
     choose_stream,
     describe_failure,
@@ -63,8 +64,6 @@ class Clip:
 
 
 WHOLE = Clip()
-SHAPES = (Fraction(1, 16), Fraction(16))
-"""Pixels flatter or higher than that are damage."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +123,12 @@ class Video:
             check_size(stream.height, stream.width, max_pixels, path)
             rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
             self.rate = choose_rate(rates, times)
-            self._pixel_shape = _pixel_shape(stream)
+            self._pixel_shape = read_pixel_shape(stream)
             started = float((stream.start_time or 0) * (stream.time_base or 0))
             self._start = times[0] if times else started
             self.seconds = _duration(container, stream, self._start)
         self.damage: str | None = None
+        self._ends = "is damaged"
         self.last_index, self.shown_until = -1, 0.0
 
     def count(self, clip: Clip) -> int | None:
@@ -136,6 +136,8 @@ class Video:
         if self.seconds is None:
             return None
         end = self.seconds if clip.end is None else min(clip.end, self.seconds)
+        if clip.start >= end:  # by so much, maybe, that no number holds the difference
+            return 0
         return max(0, math.ceil((end - clip.start) * float(self.rate) / clip.every - 1e-6))
 
     def frames(self, clip: Clip) -> Iterator[Frame]:
@@ -176,12 +178,18 @@ class Video:
         try:
             # The size that the file states says nothing of later frames.
             check_size(frame.height, frame.width, self._max_pixels)
-            return _upright(frame, self._pixel_shape)
+            return make_upright(frame, self._pixel_shape)
         except UserError as error:
-            self.damage = str(error)
+            self.damage, self._ends = str(error), "cannot be taken further"
         except (self._av.FFmpegError, MemoryError, ValueError) as error:
-            self.damage = describe_failure(error)
+            self._note(error)
         return None
+
+    def _note(self, error: Exception) -> None:
+        """Keep what ends the frames."""
+        lacks = isinstance(error, MemoryError)
+        self.damage = describe_failure(error)
+        self._ends = "cannot be taken further" if lacks else "is damaged"
 
     def _decode(self, start: float) -> Generator[_Decoded, None, None]:
         """Decoded frames from one that is not after a time on."""
@@ -202,8 +210,8 @@ class Video:
             stream = container.streams[self._index]
             stream.thread_type = "AUTO"
             if start > 0 and stream.time_base:
-                offset = int((start + self._start) / stream.time_base)
                 try:
+                    offset = int((start + self._start) / stream.time_base)
                     container.seek(offset, stream=stream)  # to the key frame before
                 except (self._av.FFmpegError, OverflowError):
                     return
@@ -222,7 +230,7 @@ class Video:
                 yield from packet.decode()
             return
         except (self._av.FFmpegError, MemoryError) as error:
-            self.damage = describe_failure(error)
+            self._note(error)
         try:
             yield from stream.codec_context.decode(None)  # what it has taken in before the damage
         except (self._av.FFmpegError, MemoryError):
@@ -231,7 +239,7 @@ class Video:
     def _check_end(self, last: float | None) -> None:
         """Say what is damaged; notice a file that says it is longer than what could be decoded."""
         if self.damage is not None:
-            self.damage = f"{self.path} is damaged {_after(last)} ({self.damage})"
+            self.damage = f"{self.path} {self._ends} {_after(last)} ({self.damage})"
         elif last is None:
             self.damage = f"{self.path} holds no frame that can be decoded"
         elif self.seconds is not None:
@@ -257,48 +265,6 @@ def _duration(container: Any, stream: Any, start: float) -> float | None:
     if container.duration is not None and len(container.streams) == 1:
         return max(0.0, float(container.duration) / 1e6 - max(0.0, start))
     return None
-
-
-def _pixel_shape(stream: Any) -> Fraction:
-    """The shape of a pixel as it is stored."""
-    shape = stream.sample_aspect_ratio
-    return Fraction(shape) if shape and SHAPES[0] <= shape <= SHAPES[1] else Fraction(1)
-
-
-def _upright(frame: Any, pixel_shape: Fraction) -> tuple[npt.NDArray[np.uint8], Fraction]:
-    """(H, W, 3) uint8 RGB as the file says that it is to be shown, and the shape of its pixels."""
-    pixels = frame.to_ndarray(format="rgb24")
-    stored = frame.side_data.get("DISPLAYMATRIX")
-    if stored is None:
-        return pixels, pixel_shape
-    matrix = np.frombuffer(stored, np.int32)
-    shape = 1 / pixel_shape if lies_on_its_side(matrix) else pixel_shape
-    return turn(pixels, matrix), shape
-
-
-def lies_on_its_side(matrix: npt.NDArray[np.int32]) -> bool:
-    """Whether a display matrix makes rows of pixels columns."""
-    along, across = np.abs(matrix[[0, 4]].astype(float)), np.abs(matrix[[1, 3]].astype(float))
-    return bool(along.sum() < across.sum())
-
-
-def turn(pixels: npt.NDArray[np.uint8], matrix: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
-    """Pixels as a display matrix shows them, to the nearest quarter turn, and mirrored: phones film
-    lying on their side, and what looks into a mirror is stored as it was seen.
-
-    Args:
-        pixels: (H, W, 3).
-        matrix: (9,) FFmpeg's: the pixel at (x, y) is shown at (ax + cy, bx + dy), y downwards; it
-            holds a, b, u, c, d, v, x, y, w.
-    """
-    a, b, c, d = matrix[[0, 1, 3, 4]]
-    if lies_on_its_side(matrix):
-        pixels, a, d = pixels.swapaxes(0, 1), c, b
-    if a < 0:
-        pixels = pixels[:, ::-1]
-    if d < 0:
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
 
 
 def _after(last: float | None) -> str:

@@ -72,6 +72,8 @@ def open_container(path: Path) -> Any:
             metadata_errors="replace",  # tags may be in any encoding
         )
     except (av.FFmpegError, MemoryError) as error:
+        if isinstance(error, MemoryError):
+            raise UserError(f"{path}: {describe_failure(error)}; make it smaller.") from error
         if isinstance(error, av.error.ArgumentError):
             raise UserError(
                 f"{path} is of no format that is read as a video; convert it to MP4 or Matroska."
