@@ -1,12 +1,24 @@
-"""A progress bar on standard error, for terminals alone."""
+"""What a command says while it works: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The command line knows how to end, and rich would end with a failure."""
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+def make_console(stderr: bool = False) -> Console:
+    """A console that prints text as it is: a file's name may look like markup or an emoji's."""
+    return _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 @contextmanager

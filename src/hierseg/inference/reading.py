@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from hierseg import data
 from hierseg.data.archive import get_status, open_file
 from hierseg.data.reading import DepthError, as_rgb
-from hierseg.errors import UserError
+from hierseg.errors import UserError, name_settings
 
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 32
@@ -28,7 +28,7 @@ class UnreadableImageError(UserError):
     """
 
     def __init__(self, path: Path | None, reason: str) -> None:
-        self.reason = reason
+        self.reason = name_settings(reason)
         super().__init__(f"{path or 'the image'}: {reason}.")
 
 
