@@ -61,8 +61,9 @@ def convert_image(image: Image.Image) -> npt.NDArray[np.uint8]:
     """A Pillow image as ``read_image`` would give it: (H, W, 3) uint8 RGB, upright."""
     try:
         return np.array(as_rgb(ImageOps.exif_transpose(image), image.format))
-    except (OSError, ValueError) as error:
-        raise UnreadableImageError(None, str(error).strip(" .")) from error
+    except Exception as error:  # as in a file: it may be decoded only now
+        reason = str(error).strip(" .") or type(error).__name__
+        raise UnreadableImageError(None, reason) from error
 
 
 def check_size(
