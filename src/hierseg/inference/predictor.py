@@ -88,10 +88,10 @@ class Predictor:
         if temperature is None:
             header = network.header
             temperature = header.temperature if isinstance(header, Header) else 1.0
-        if not (isinstance(temperature, numbers.Real) and 0 < temperature < math.inf):
+        given: Any = temperature
+        if not (isinstance(given, numbers.Real) and 0 < given < math.inf):
             raise UserError(
-                f"a temperature of {temperature!r:.40} is not above 0, or no number; give more, or "
-                "none."
+                f"a temperature of {given!r:.40} is not above 0, or no number; give more, or none."
             )
         self.temperature = float(temperature)
 

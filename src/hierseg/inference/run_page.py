@@ -7,6 +7,7 @@ from pathlib import Path
 from hierseg.inference.page import Page, write_page
 from hierseg.inference.summary import Summary
 from hierseg.labels import LabelSpace
+from hierseg.wording import count
 
 
 def write_run_page(
@@ -15,14 +16,12 @@ def write_run_page(
     """Write the page of all images that the summary of a run in ``out`` knows."""
     scales = " ".join(f"{scale:g}" for scale in summary.settings["scales"])
     facts = [
-        f"{len(summary.records)} image{'s' if len(summary.records) != 1 else ''}",
+        count(len(summary.records), "image"),
         f"weights {summary.about['weights']}",
         f"classes of {space.name}",
         *([f"{summary.about['data']} {summary.about['split']}"] if "data" in summary.about else []),
         *([summary.about["split_note"]] if summary.about.get("split_note") else []),
         f"scales {scales}" + (", with mirror image" if summary.settings["flip"] else ""),
     ]
-    if summary.skipped:
-        facts.append(f"{len(summary.skipped)} skipped")
     records = list(summary.records.values())
     return write_page(Page(title, facts, space, records, summary.skipped), out)

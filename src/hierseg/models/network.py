@@ -231,7 +231,7 @@ def _is_traced(image: Tensor) -> bool:
         image.is_meta
         or isinstance(image, FakeTensor)
         or torch.compiler.is_compiling()
-        or torch.jit.is_tracing()
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     )
 
 
