@@ -29,7 +29,7 @@ from hierseg.models.hierarchical import HierarchicalFusion
 from hierseg.models.ocr import OCRHead
 from hierseg.models.scale_attention import ScaleAttention
 from hierseg.planning import Estimate, Planner, estimate_evaluation, estimate_training
-from hierseg.planning.live import LiveBytes
+from hierseg.inference.live import LiveBytes
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
 from support.published_files import NARROW

@@ -25,7 +25,7 @@ from hierseg.labels import LabelSpace
 from hierseg.layers import resize_to
 from hierseg.models import SegmentationNetwork, SegmentationOutput
 from hierseg.models.aspp import ASPP
-from hierseg.planning.live import LiveBytes, bytes_of
+from hierseg.inference.live import LiveBytes, bytes_of
 from hierseg.size import Size
 from hierseg.training.depthwise import run_depthwise_in_float
 from hierseg.training.freezing import freeze, hold_frozen
