@@ -21,6 +21,7 @@ from hierseg.config import (
     OptimConfig,
     RuntimeConfig,
 )
+from hierseg.inference.live import LiveBytes
 from hierseg.inference.scales import predict_logits
 from hierseg.labels import CAMVID, CITYSCAPES, LabelSpace
 from hierseg.layers import ConvNormAct
@@ -29,7 +30,6 @@ from hierseg.models.hierarchical import HierarchicalFusion
 from hierseg.models.ocr import OCRHead
 from hierseg.models.scale_attention import ScaleAttention
 from hierseg.planning import Estimate, Planner, estimate_evaluation, estimate_training
-from hierseg.inference.live import LiveBytes
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
 from support.published_files import NARROW

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from hierseg.checkpoint.finding import find_weights
 from hierseg.checkpoint.foreign import (
     container_of,
     load_foreign,
@@ -25,54 +25,9 @@ from hierseg.errors import UsageError, UserError
 from hierseg.models import CONVENTIONS, SegmentationNetwork, build_network
 from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, check_scales
 
-DEFAULT_WEIGHTS = "streetlite"
-RUN_CHECKPOINTS = ("best.safetensors", "last.safetensors")
-WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
 _log = logging.getLogger(__name__)
 # How many tensors an error names before it only counts.
 SHOWN = 10
-
-
-def packaged_weights() -> dict[str, Path]:
-    """The checkpoints inside the package, by name."""
-    return {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob("*.safetensors"))}
-
-
-def find_weights(source: str | Path | None = None) -> Path:
-    """The checkpoint file that a user means.
-
-    Args:
-        source: A file, a run folder (its best checkpoint, else its last), the name of packaged
-            weights, or None for the default ones.
-
-    Raises:
-        UserError: There is no such thing.
-    """
-    packaged = packaged_weights()
-    if source is None:
-        if DEFAULT_WEIGHTS not in packaged:
-            raise UserError(
-                f"the packaged weights '{DEFAULT_WEIGHTS}' are not in this installation; name a "
-                "checkpoint file or a run folder (--weights)."
-            )
-        return packaged[DEFAULT_WEIGHTS]
-    if str(source) in packaged:
-        return packaged[str(source)]
-    if not isinstance(source, str | os.PathLike) or not str(source):
-        raise UserError(
-            f"{source!r} names no weights; give a checkpoint file, a run folder, or a name of "
-            "packaged weights."
-        )
-    path = Path(source)
-    if path.is_dir():
-        for name in RUN_CHECKPOINTS:
-            if (path / name).is_file():
-                return path / name
-        raise UserError(f"{path} is no run folder: it holds no {' and no '.join(RUN_CHECKPOINTS)}.")
-    if not path.is_file():
-        known = f" (packaged weights: {', '.join(packaged)})" if packaged else ""
-        raise UserError(f"there are no weights '{source}': no file, run folder or name{known}.")
-    return path
 
 
 def load_model(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierseg.commands.labelling import choose_run
+from hierseg.commands.places import check_inputs
 from hierseg.commands.running import PresetName
 from hierseg.errors import UsageError
 
@@ -57,40 +58,46 @@ def autolabel(
         shard: Part i/n of the images.
         threshold: Confidence from which on the summary counts a pixel as kept.
     """
-    from rich.console import Console
+    from hierseg.commands.progress import announce, make_console
 
-    from hierseg.autolabel import Shard, format_table
-    from hierseg.autolabel import autolabel as run
-    from hierseg.build import choose_device
-    from hierseg.checkpoint import load_model
-    from hierseg.commands.chosen import choose_space
-    from hierseg.inference import Predictor
-    from hierseg.inference.memory import keep_freed_memory
+    check_inputs(data, root, _choose_split(data, split), weights)
+    with announce("loading torch"):
+        from hierseg.autolabel import Shard, format_table
+        from hierseg.autolabel import autolabel as run
+        from hierseg.build import choose_device
+        from hierseg.checkpoint import load_model
+        from hierseg.commands.chosen import choose_space
+        from hierseg.inference import Predictor
+        from hierseg.inference.memory import keep_freed_memory
 
     part = Shard.parse(shard)
     if not 0 <= threshold <= 1:
         raise UsageError(f"--threshold {threshold:g} is no confidence; give one from 0 to 1.")
     how = choose_run(preset, scales, flip, long_edge)
-    network = load_model(weights, choose_device(device, "--device"))
-    dataset = _open(data, root, split, network)
+    with announce("loading the weights and the data set"):
+        network = load_model(weights, choose_device(device, "--device"))
+        dataset = _open(data, root, _choose_split(data, split), network)
     keep_freed_memory()
     space = choose_space(network, dataset)
     predictor = Predictor(network, how.scales, how.flip, label_space=space, long_edge=how.long_edge)
-    summary = run(predictor, dataset, out, part, threshold, root, Console(stderr=True))
+    summary = run(predictor, dataset, out, part, threshold, root, make_console(stderr=True))
     print(format_table(summary))
     return _report(summary, out)
 
 
+def _choose_split(data: str, split: str | None) -> str:
+    return split or ("train_extra" if data == "cityscapes" else "train")
+
+
 def _open(
-    data: str, root: Path | None, split: str | None, network: SegmentationNetwork
+    data: str, root: Path | None, split: str, network: SegmentationNetwork
 ) -> SegmentationDataset:
     """The images; of a folder without classes of its own, they are the network's."""
     from hierseg.checkpoint import header_of
     from hierseg.data import open_dataset
 
-    chosen = split or ("train_extra" if data == "cityscapes" else "train")
     own = header_of(network).label_space
-    dataset = open_dataset(data, root, chosen, label_space=own, keep_unpaired=True)
+    dataset = open_dataset(data, root, split, label_space=own, keep_unpaired=True)
     if data == "folder" and root is not None and not (root / "labels.json").is_file():
         dataset.label_space = own  # with its raw ids, which the folder says nothing of
     return dataset

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from hierseg.commands.places import check_place
+from hierseg.commands.places import check_inputs, check_place
 from hierseg.errors import UsageError
 
 MOST_WORKERS = 8
@@ -38,16 +38,19 @@ def check(
         workers: Processes that read; as many as there are cores, up to eight, if none is given.
         json: Write everything that was found to this file as well.
     """
-    from hierseg.commands.progress import show_progress
-    from hierseg.data import DataOptions
-    from hierseg.data.checking import check_data
-    from hierseg.data.checking_report import CheckReport
-    from hierseg.data.checking_table import format_report
+    from hierseg.commands.progress import announce, show_progress
 
     if workers is not None and workers < 0:
         raise UsageError(f"{workers} workers cannot be; give --workers 0 or more.")
     if json is not None:
         check_place("--json", json)
+    check_inputs(data, root, splits[0] if splits else "train")
+    with announce("loading torch"):
+        from hierseg.data import DataOptions
+        from hierseg.data.checking import check_data
+        from hierseg.data.checking_report import CheckReport
+        from hierseg.data.checking_table import format_report
+
     count = min(MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers
     if splits is None and labels != "fine":
         splits = ("train_extra",)

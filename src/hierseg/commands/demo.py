@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hierseg.commands.places import check_inputs
 from hierseg.errors import UsageError
 from hierseg.size import Size
 
@@ -26,21 +27,23 @@ def demo(
             Cityscapes' classes; streets-lite0, which drawn scenes trained, where none is given.
         device: auto, cpu, or cuda.
     """
-    from rich.console import Console
-
-    from hierseg.build import choose_device
-    from hierseg.checkpoint import DEFAULT_WEIGHTS, load_model
-    from hierseg.demo import WEIGHTS, run_demo
-    from hierseg.inference import Predictor
-    from hierseg.inference.memory import keep_freed_memory
+    from hierseg.commands.progress import announce, make_console
 
     if count < 1:
         raise UsageError(f"--count {count} draws nothing; give 1 or more.")
+    check_inputs(None, None, "", weights)
+    with announce("loading torch"):
+        from hierseg.build import choose_device
+        from hierseg.checkpoint import DEFAULT_WEIGHTS, load_model
+        from hierseg.demo import WEIGHTS, run_demo
+        from hierseg.inference import Predictor
+        from hierseg.inference.memory import keep_freed_memory
+
     keep_freed_memory()
     name = WEIGHTS if weights is None else weights
     network = load_model(name, choose_device(device, "--device"))
     predictor = Predictor(network, keep_scales=True)
-    result = run_demo(predictor, out, count, size, weights=name, console=Console(stderr=True))
+    result = run_demo(predictor, out, count, size, weights=name, console=make_console(stderr=True))
     scores = result.scores
     # As it was called: `make demo` installs it where no shell finds it by its name alone.
     called_as = sys.argv[0] if Path(sys.argv[0]).name == "hierseg" else "hierseg"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
-from hierseg.commands.places import check_place
+from hierseg.commands.places import check_inputs, check_place
 from hierseg.commands.running import WHOLE, PresetName, RunFlags, apply_preset, choose_windows
 from hierseg.errors import UsageError
 from hierseg.size import Size
@@ -71,6 +71,7 @@ def evaluate(
         measures: What is measured beside mIoU.
     """
     _check_numbers(limit, long_edge, val_crop, worst, json)
+    check_inputs(data, root, split, None if predictions else weights)
     windows = choose_windows(how)
     more = Measures(measures, out, predictions is None)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
@@ -175,11 +176,14 @@ def _by_network(
     windows: Windows | None,
 ) -> Measure:
     """What runs a network over a split."""
-    from hierseg.build import check_scales, choose_device
-    from hierseg.checkpoint import load_model
-    from hierseg.evaluation import RequireFinite
-    from hierseg.evaluation import evaluate as run
-    from hierseg.inference.memory import keep_freed_memory
+    from hierseg.commands.progress import announce
+
+    with announce("loading torch"):
+        from hierseg.build import check_scales, choose_device
+        from hierseg.checkpoint import load_model
+        from hierseg.evaluation import RequireFinite
+        from hierseg.evaluation import evaluate as run
+        from hierseg.inference.memory import keep_freed_memory
 
     if scales is not None:
         check_scales(scales, "--scales")

@@ -27,12 +27,14 @@ def streets(
         val_fraction: Share of the scenes that goes to the val split, 0 to 1; the rest is train.
         workers: Processes that draw; two where there is enough to do if none is given.
     """
-    from hierseg.commands.progress import show_progress
-    from hierseg.data.streets import write_streets
+    from hierseg.commands.progress import announce, show_progress
     from hierseg.errors import UsageError
 
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers} cannot draw; give 1 or more.")
+    with announce("starting"):
+        from hierseg.data.streets import write_streets
+
     with show_progress("drawing") as on_progress:
         write_streets(out, count, size, seed, val_fraction, workers, on_progress)
     print(f"{count} scenes of {size} are in {out}; use them as --data cityscapes --root {out}")

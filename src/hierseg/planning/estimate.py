@@ -20,12 +20,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hierseg import build
 from hierseg.config import Experiment, OptimConfig
+from hierseg.inference.live import LiveBytes, bytes_of
 from hierseg.inference.scales import predict_logits
 from hierseg.labels import LabelSpace
 from hierseg.layers import resize_to
 from hierseg.models import SegmentationNetwork, SegmentationOutput
 from hierseg.models.aspp import ASPP
-from hierseg.inference.live import LiveBytes, bytes_of
 from hierseg.size import Size
 from hierseg.training.depthwise import run_depthwise_in_float
 from hierseg.training.freezing import freeze, hold_frozen
