@@ -33,5 +33,5 @@ def test_train_looks_for_the_weights_before_the_data(
 ) -> None:
     words = ["train", "streets-lite0", "--data.root", str(tmp_path / "no-data")]
     words += ["--runtime.out", str(tmp_path / "run"), *form.format(flag).split()]
-    assert cli.main(words) == 1
+    assert cli.main(words) == 2
     assert "there are no weights 'none.pth'" in capsys.readouterr().err

@@ -25,7 +25,7 @@ def test_the_table_has_every_class_and_what_the_mean_is_over(network: ReadingNet
 
     result = evaluate(Wrong(), MemoryDataset([truth]))  # type: ignore[arg-type]
     lines = format_table(result).splitlines()
-    assert lines[0] == "memory val: 1 images at scales 0.5 1"
+    assert lines[0] == "memory val: 1 image at scales 0.5 1"
     cells = {line.split()[0]: line.split()[1:] for line in lines if line}
     assert cells["class"] == ["IoU", "precision", "recall"]
     assert cells["spades"] == ["93.75", "100.00", "93.75"]
@@ -35,7 +35,7 @@ def test_the_table_has_every_class_and_what_the_mean_is_over(network: ReadingNet
     assert "pixel accuracy 95.00, mean class accuracy 96.88" in lines[-1]
     assert len({len(line) for line in lines[2:7]}) == 1  # columns stand under each other
     flipped = dataclasses.replace(result, flip=True)
-    assert format_table(flipped).startswith("memory val: 1 images at scales 0.5 1 with flip\n")
+    assert format_table(flipped).startswith("memory val: 1 image at scales 0.5 1 with flip\n")
 
 
 def test_a_split_that_is_not_the_standard_one_is_said_so(tmp_path: Path) -> None:

@@ -78,14 +78,14 @@ def _attempt(words: list[str]) -> int:
 
 def _complain(sentence: str, status: int) -> int:
     if sentence:  # else another process of the run has said it
-        print(f"hierseg: {sentence}", file=sys.stderr)
+        print(f"hierseg: {make_printable(sentence)}", file=sys.stderr)
     return status
 
 
 def _sentence(error: OSError) -> str:
     """What the operating system refused, the file first."""
     reason = reason_of(error)
-    return make_printable(f"{error.filename}: {reason}." if error.filename else f"{reason}.")
+    return f"{error.filename}: {reason}." if error.filename else f"{reason}."
 
 
 def _run(words: list[str]) -> int:

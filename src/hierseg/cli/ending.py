@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from hierseg.errors import make_printable
+
 
 class Termination:
     """SIGTERM, which schedulers, ``timeout`` and containers send, ends a command as Ctrl-C does.
@@ -42,7 +44,7 @@ class Termination:
 def plain_warnings() -> Iterator[None]:
     """Warnings as one line, without the place in the code that they come from."""
     before = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f"hierseg: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"hierseg: {make_printable(str(message))}\n"
     try:
         yield
     finally:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hierseg.commands.fitting import FitFlags, describe_fit, load_for_fit, sample_logits
-from hierseg.errors import UserError
+from hierseg.errors import UserError, make_printable
+from hierseg.wording import count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +46,7 @@ def adjust(flags: AdjustFlags) -> None:
     changed = {name: bias.detach().float().cpu() + offsets.values}
     _store(flags, network, result, offsets, changed)
     _report(result, offsets, network)
-    print(f"use it as --weights {flags.out}")
+    print(make_printable(f"use it as --weights {flags.out}"))
 
 
 def _store(
@@ -85,9 +86,10 @@ def _find_bias(network: SegmentationNetwork, weights: str | None) -> tuple[str, 
 def _report(result: Evaluation, offsets: Offsets, network: SegmentationNetwork) -> None:
     from hierseg.checkpoint import header_of
 
-    names = header_of(network).label_space.names
+    names = [make_printable(name) for name in header_of(network).label_space.names]
+    data = make_printable(f"{result.data} {result.split}")
     print(
-        f"{result.data} {result.split}: {result.images} images; mIoU of the pixels fitted on "
+        f"{data}: {count(result.images, 'image')}; mIoU of the pixels fitted on "
         f"{100 * offsets.before:.2f} before, {100 * offsets.after:.2f} after, with the offsets"
     )
     width = max(map(len, names))

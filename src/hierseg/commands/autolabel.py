@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from hierseg.commands.labelling import choose_run
 from hierseg.commands.places import check_inputs
 from hierseg.commands.running import PresetName
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
+from hierseg.wording import count_were
 
 if TYPE_CHECKING:
     from hierseg.autolabel import AutoSummary
@@ -108,6 +109,6 @@ def _report(summary: AutoSummary, out: Path) -> int:
     if not summary.skipped:
         return 0
     for image, reason in list(summary.skipped.items())[:5]:
-        print(f"skipped {image}: {reason}", file=sys.stderr)
-    print(f"{len(summary.skipped)} images were skipped.", file=sys.stderr)
+        print(make_printable(f"skipped {image}: {reason}"), file=sys.stderr)
+    print(f"{count_were(len(summary.skipped), 'image')} skipped.", file=sys.stderr)
     return SOME_SKIPPED if summary.images else NOTHING_DONE

@@ -12,7 +12,8 @@ from hierseg.commands.fitting import (
     sample_logits,
 )
 from hierseg.commands.places import check_place
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
+from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.evaluation import Evaluation
@@ -40,7 +41,7 @@ def calibrate(flags: FitFlags, plot: Path | None = None) -> None:
     extra = {"temperature": fit.temperature, "calibration": _describe(result, fit, flags)}
     annotate_checkpoint(flags.weights, flags.out, network, extra)
     _report(result, fit, plot)
-    print(f"use it as --weights {flags.out}")
+    print(make_printable(f"use it as --weights {flags.out}"))
 
 
 def _describe(result: Evaluation, fit: Fit, flags: FitFlags) -> dict[str, Any]:
@@ -60,7 +61,8 @@ def _report(result: Evaluation, fit: Fit, plot: Path | None) -> None:
 
     both = [fit.before, fit.after]
     print(
-        f"{result.data} {result.split}: {result.images} images, temperature {fit.temperature:.4f}"
+        f"{make_printable(f'{result.data} {result.split}')}: {count(result.images, 'image')}, "
+        f"temperature {fit.temperature:.4f}"
     )
     print(format_calibration(both))
     if plot is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
@@ -72,11 +72,11 @@ def choose_space(
     own = header_of(network).label_space
     if own.names == dataset.label_space.names:
         return dataset.label_space
-    print(
+    said = (
         f"the weights know the classes of {own.name}, not those of {dataset.name}: labels, ids and "
-        f"colours are those of {own.name}.",
-        file=sys.stderr,
+        f"colours are those of {own.name}."
     )
+    print(make_printable(said), file=sys.stderr)
     return own
 
 

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from hierseg.commands.places import check_inputs
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
+from hierseg.wording import count
 
 OWN_SUFFIX = ".safetensors"
 
@@ -89,8 +90,8 @@ def _convert(
             )
         trunk = convert_trunk(weights)
         save_trunk(out, trunk)
-        print(trunk.remark)
-        print(f"train from it with --model.init-trunk {out}")
+        print(make_printable(trunk.remark))
+        print(make_printable(f"train from it with --model.init-trunk {out}"))
         return
     choose = None if labels is None else lambda count: find_label_space(labels, count)
     converted = convert_network(weights, model, choose, replace_head)
@@ -98,8 +99,8 @@ def _convert(
     save_checkpoint(
         out, converted.network, header.label_space, record=header.record, extra=header.extra
     )
-    print(converted.remark)
-    print(f"use it as --weights {out}")
+    print(make_printable(converted.remark))
+    print(make_printable(f"use it as --weights {out}"))
 
 
 def _publish(file: Path, out: Path) -> None:
@@ -115,16 +116,18 @@ def _publish(file: Path, out: Path) -> None:
     if is_trunk(file):
         trunk = read_trunk(file)
         publication, form = read_form(trunk.metadata["published"])
-        count = write_published(out, trunk.tensors, publication, form, str(file))
-        print(f"{out.name}: {publication}, {count} tensors of the trunk; no classifier.")
+        written = write_published(out, trunk.tensors, publication, form, str(file))
+        made = count(written, "tensor")
+        print(make_printable(f"{out.name}: {publication}, {made} of the trunk; no classifier."))
         return
     network = load_model(file)
     header = header_of(network)
     publication, form = choose_publication(
         header.builder, header.arguments, header.extra, out, str(file)
     )
-    count = write_published(out, network.state_dict(), publication, form, str(file))
-    print(f"{out.name}: {publication}, {count} tensors under their published names.")
+    written = write_published(out, network.state_dict(), publication, form, str(file))
+    made = f"{out.name}: {publication}, {count(written, 'tensor')} under their published names."
+    print(make_printable(made))
     own = {name: header.arguments[name] for name in STATISTICS if name in header.arguments}
     if own:
         shown = ", ".join(f"{name} {tuple(own[name])}" for name in sorted(own))

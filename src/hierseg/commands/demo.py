@@ -45,10 +45,11 @@ def demo(
     predictor = Predictor(network, keep_scales=True)
     result = run_demo(predictor, out, count, size, weights=name, console=make_console(stderr=True))
     scores = result.scores
+    scenes = "1 scene" if count == 1 else f"{count} scenes"
     # As it was called: `make demo` installs it where no shell finds it by its name alone.
     called_as = sys.argv[0] if Path(sys.argv[0]).name == "hierseg" else "hierseg"
     print(
-        f"{count} scenes segmented, mIoU {scores.miou:.3f} over {scores.num_classes_averaged} "
+        f"{scenes} segmented, mIoU {scores.miou:.3f} over {scores.num_classes_averaged} "
         f"classes; open the page in a browser:\n{result.page.resolve().as_uri()}\n"
         f"Your own pictures of streets, by {DEFAULT_WEIGHTS}, which real ones trained: "
         f"{called_as} predict PICTURES --out masks"

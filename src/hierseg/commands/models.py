@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,9 +87,9 @@ def _table_of_weights(weights: dict[str, Path]) -> Any:
         header = read_header(path)
         miou = header.record.get("miou")
         table.add_row(
-            name,
-            str(header.record.get("model", header.builder)),
-            f"{header.label_space.num_classes} of {header.label_space.name}",
+            make_printable(name),
+            make_printable(str(header.record.get("model", header.builder))),
+            make_printable(f"{header.label_space.num_classes} of {header.label_space.name}"),
             " ".join(f"{scale:g}" for scale in header.scales),
             f"{miou:.3f}" if isinstance(miou, float) else "",
             f"{path.stat().st_size / 1e6:.1f} MB",

@@ -10,6 +10,7 @@ from hierseg.commands.places import check_training
 from hierseg.config import Experiment
 from hierseg.errors import UsageError
 from hierseg.size import Size
+from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.labels import LabelSpace
@@ -64,7 +65,8 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
         result = planner.plan(planned, lambda done: move(done, max(2, done)))
     data, training, evaluation = planned.data, result.training, result.evaluation
     scales = " ".join(f"{scale:g}" for scale in planned.eval.scales or ()) or "its own scales"
-    print(f"{planned.model.name}, {space.num_classes} classes: {training.parameters / 1e6:.1f} M")
+    classes = count(space.num_classes, "class", "classes")
+    print(f"{planned.model.name}, {classes}: {training.parameters / 1e6:.1f} M")
     print(f"training: steps of {data.batch} x {data.crop}, {training.flops / 1e12:.3g} TFLOPs each")
     print(f"evaluation: images of {size} at {scales}, {evaluation.flops / 1e12:.3g} TFLOPs each")
     _print_parts(training, evaluation, limit)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.commands.chosen import NO_DATASET, DatasetFlags
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
+from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
@@ -179,10 +180,12 @@ def _check_attention(network: SegmentationNetwork, scales: tuple[float, ...]) ->
 def _report(summary: Summary, asked: int, out: Path) -> int:
     """Say what was done, and give the exit status."""
     done = asked - len(summary.skipped)
-    print(f"{done} of {asked} images segmented: {(out / 'index.html').resolve().as_uri()}")
+    print(f"{done} of {count(asked, 'image')} segmented: {(out / 'index.html').resolve().as_uri()}")
     if summary.skipped:
         where = out / "summary.json"
-        print(f"{len(summary.skipped)} were skipped; {where} says why.", file=sys.stderr)
+        were = "was" if len(summary.skipped) == 1 else "were"
+        said = f"{len(summary.skipped)} {were} skipped; {where} says why."
+        print(make_printable(said), file=sys.stderr)
     if not summary.skipped:
         return 0
     return SOME_SKIPPED if done else NOTHING_DONE

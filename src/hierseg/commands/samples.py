@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hierseg.commands.places import check_training
 from hierseg.config import Experiment
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
+from hierseg.wording import count
 
 
 @dataclass(frozen=True)
@@ -36,4 +37,5 @@ def samples(experiment: Experiment, flags: SampleFlags) -> None:
 
     with show_progress("drawing samples") as on_progress:
         paths = write_samples(experiment, flags.out, flags.count, flags.epoch - 1, on_progress)
-    print(f"{len(paths)} samples are in {flags.out}")
+    are = "is" if len(paths) == 1 else "are"
+    print(make_printable(f"{count(len(paths), 'sample')} {are} in {flags.out}"))

@@ -28,7 +28,7 @@ def streets(
         workers: Processes that draw; two where there is enough to do if none is given.
     """
     from hierseg.commands.progress import announce, show_progress
-    from hierseg.errors import UsageError
+    from hierseg.errors import UsageError, make_printable
 
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers} cannot draw; give 1 or more.")
@@ -37,4 +37,6 @@ def streets(
 
     with show_progress("drawing") as on_progress:
         write_streets(out, count, size, seed, val_fraction, workers, on_progress)
-    print(f"{count} scenes of {size} are in {out}; use them as --data cityscapes --root {out}")
+    scenes = f"1 scene of {size} is" if count == 1 else f"{count} scenes of {size} are"
+    said = f"{scenes} in {out}; use them as --data cityscapes --root {out}"
+    print(make_printable(said))

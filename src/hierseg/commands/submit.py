@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from hierseg.commands.labelling import choose_run
 from hierseg.commands.places import check_inputs, check_place
 from hierseg.commands.running import Preset, PresetName
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import UsageError, UserError, make_printable
+from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
@@ -75,7 +76,7 @@ def submit(
         size = write_submission(out, dataset, files, on_progress)
     if predictions is None:
         shutil.rmtree(work)
-    print(f"{len(files)} label maps, {size / 1e6:.1f} MB: {out}")
+    print(make_printable(f"{count(len(files), 'label map')}, {size / 1e6:.1f} MB: {out}"))
 
 
 def _refuse_with_predictions(
@@ -145,8 +146,8 @@ def _label(
     summary = autolabel(predictor, dataset, work, root=root, console=make_console(stderr=True))
     for image, reason in summary.skipped.items():
         raise UserError(
-            f"{len(summary.skipped)} images could not be labelled and a server wants all of them: "
-            f"'{image}': {reason}."
+            f"{count(len(summary.skipped), 'image')} could not be labelled and a server wants all "
+            f"of them: '{image}': {reason}."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hierseg.commands.places import check_training
 from hierseg.config import Experiment
+from hierseg.errors import make_printable
 
 
 def train(experiment: Experiment) -> None:
@@ -15,4 +16,4 @@ def train(experiment: Experiment) -> None:
         from hierseg.training import train as run
 
     folder = run(experiment)
-    print(f"the run is in {folder}; use it as --weights {folder}")
+    print(make_printable(f"the run is in {folder}; use it as --weights {folder}"))

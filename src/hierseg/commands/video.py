@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
+from hierseg.wording import count, count_were
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,13 +70,13 @@ def segment_video(
         made = out / f"{video.path.stem}_overlay.mp4"
     if frames:
         made = write_run_page(summary, predictor.label_space, out, "Segmented frames")
-    print(f"{len(summary.records)} frames segmented: {made.resolve().as_uri()}")
+    print(f"{count(len(summary.records), 'frame')} segmented: {made.resolve().as_uri()}")
     if video.damage is not None:
-        print(f"hierseg: {video.damage}; what comes before is segmented.", file=sys.stderr)
+        said = f"hierseg: {video.damage}; what comes before is segmented."
+        print(make_printable(said), file=sys.stderr)
         return 3
     for source, reason in list(summary.skipped.items())[:1]:
-        print(
-            f"hierseg: {len(summary.skipped)} frames were skipped, '{source}' first: {reason}.",
-            file=sys.stderr,
-        )
+        skipped = count_were(len(summary.skipped), "frame")
+        said = f"hierseg: {skipped} skipped, '{source}' first: {reason}."
+        print(make_printable(said), file=sys.stderr)
     return 3 if summary.skipped else 0

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hierseg.data.checking_report import CheckReport, SplitReport
+from hierseg.errors import make_printable
 
 LISTED = 20
 """Problems of a split that the table shows; the JSON has all."""
@@ -25,9 +26,9 @@ def format_report(report: CheckReport) -> str:
     if not report.is_complete:
         blocks.append("the check was interrupted: this is what it had found until then.")
     elif report.would_go_wrong:
-        blocks.append(f"training on {report.name} would go wrong.")
+        blocks.append(make_printable(f"training on {report.name} would go wrong."))
     else:
-        blocks.append(f"{report.name} can be trained on.")
+        blocks.append(make_printable(f"{report.name} can be trained on."))
     return "\n\n".join(blocks)
 
 
@@ -36,7 +37,7 @@ def _format_splits(splits: Sequence[SplitReport]) -> str:
     for split in splits:
         counts = [split.images, split.labelled, len(split.list_problems())]
         rows.append([split.split, *map(str, counts), _format_sizes(split.sizes)])
-    notes = [f"{split.split}: {split.note}" for split in splits if split.note]
+    notes = [make_printable(f"{split.split}: {split.note}") for split in splits if split.note]
     return "\n".join([_align(rows, left=(0, 4)), *notes])
 
 
@@ -69,13 +70,15 @@ def _format_sentences(title: str, groups: Sequence[tuple[str, Sequence[str]]]) -
     lines = []
     for split, sentences in groups:
         start = f"  {split}: " if split else "  "
-        lines += [start + sentence for sentence in sentences[:LISTED]]
+        lines += [make_printable(start + sentence) for sentence in sentences[:LISTED]]
         if len(sentences) > LISTED:
-            lines.append(f"{start}... and {len(sentences) - LISTED} more (--json FILE has all).")
+            more = f"{start}... and {len(sentences) - LISTED} more (--json FILE has all)."
+            lines.append(make_printable(more))
     return ["\n".join([f"{title}:", *lines])] if lines else []
 
 
 def _align(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    rows = [[make_printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+from hierseg.errors import make_printable
 from hierseg.evaluation.formatting import format_percent
 from hierseg.evaluation.result import Evaluation
+from hierseg.wording import count
 
 
 def format_table(evaluation: Evaluation) -> str:
     """IoU, precision and recall of each class in per cent, then the means and their counts."""
     scores = evaluation.scores
-    width = max(map(len, ("class", *evaluation.names)))
+    width = max(map(len, ("class", *map(make_printable, evaluation.names))))
+    title = f"{evaluation.data} {evaluation.split}: {count(evaluation.images, 'image')} "
+    note = f"not the standard split: {evaluation.note}"
     lines = [
-        f"{evaluation.data} {evaluation.split}: {evaluation.images} images {_how(evaluation)}",
-        *([f"not the standard split: {evaluation.note}"] if evaluation.note else []),
+        make_printable(title + _how(evaluation)),
+        *([make_printable(note)] if evaluation.note else []),
         "",
         f"{'class':{width}}  {'IoU':>6}  {'precision':>9}  {'recall':>6}",
     ]
     for name in evaluation.names:
+        shown = make_printable(name)
         iou, precision, recall = scores.iou[name], scores.precision[name], scores.recall[name]
         lines.append(
-            f"{name:{width}}  {format_percent(iou):>6}  {format_percent(precision):>9}  "
+            f"{shown:{width}}  {format_percent(iou):>6}  {format_percent(precision):>9}  "
             f"{format_percent(recall):>6}"
         )
     lines += [
         "",
-        f"mIoU {format_percent(scores.miou)} over {scores.num_classes_averaged} classes "
-        f"of {len(evaluation.names)}",
+        f"mIoU {format_percent(scores.miou)} over "
+        f"{count(scores.num_classes_averaged, 'class', 'classes')} of {len(evaluation.names)}",
         f"pixel accuracy {format_percent(scores.pixel_accuracy)}, "
         f"mean class accuracy {format_percent(scores.mean_class_accuracy)}, "
         f"frequency-weighted IoU {format_percent(scores.frequency_weighted_iou)}",
     ]
     if open_pixels := sum(evaluation.unlabelled):
-        lines.append(f"{open_pixels:,} counted pixels are left open by the label maps: wrong")
+        pixels = "counted pixel is" if open_pixels == 1 else "counted pixels are"
+        lines.append(f"{open_pixels:,} {pixels} left open by the label maps: wrong")
     return "\n".join(lines)
 
 

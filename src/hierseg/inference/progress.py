@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,6 +14,8 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+
+from hierseg.errors import make_printable
 
 SECONDS_BETWEEN_LINES = 15.0
 
@@ -91,4 +92,7 @@ class RunProgress:
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         if self.console is not None:
-            self.console.print(escape(line), highlight=False, soft_wrap=True)
+            # Names of files are in it, which may look like markup or an emoji's.
+            self.console.print(
+                make_printable(line), markup=False, emoji=False, highlight=False, soft_wrap=True
+            )
