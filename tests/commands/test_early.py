@@ -19,6 +19,8 @@ MISTYPED = {
     "evaluate window": [
         "evaluate", "--data", "camvid", "--root", "nowhere", "--mode", "slide",
     ],
+    "evaluate layout": ["evaluate", "--data", "camvid", "--root", "."],
+    "evaluate split": ["evaluate", "--data", "camvid", "--root", ".", "--split", "vall"],
     "check root": ["check", "camvid", "--root", "nowhere"],
     "check description": ["check", "nowhere.yaml"],
     "convert": ["convert", "nowhere.pth", "new.safetensors"],
@@ -94,6 +96,8 @@ def test_what_is_mistyped_is_said_before_torch_is_imported(
         ("evaluate description", "there is no file 'nowhere.yaml'"),
         ("evaluate data", "there is no data set 'camvd'; "),
         ("evaluate no root", "camvid needs its folder: give --root"),
+        ("evaluate layout", "split 'val' of camvid has no images under '.'"),
+        ("evaluate split", "camvid has no split 'vall'; it has train, val, test."),
         ("convert", "there is no file nowhere.pth; check the path."),
         ("convert back", "there are no weights 'nowhere.safetensors'"),
         ("train init", "there are no weights 'nowhere'"),

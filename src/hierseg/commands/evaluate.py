@@ -80,8 +80,8 @@ def evaluate(
         _require_apart(predictions, save_predictions)
     scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
     held = choose_ids(ids, measures.official)
-    measure = _choose_measure(predictions, held, weights, scales, flip, device, windows)
     dataset = _open(data, root, split, cv, long_edge, val_crop)
+    measure = _choose_measure(predictions, held, weights, scales, flip, device, windows)
     with Official(measures.official, dataset, predictions, limit, val_crop) as official:
         watchers = more.watch(dataset, weights, official)
         result = _measure(measure, dataset, limit, worst, out, save_predictions, watchers)
@@ -103,9 +103,14 @@ def _open(
     long_edge: int | None,
     val_crop: Size | None,
 ) -> SegmentationDataset:
-    from hierseg.data import DataOptions, open_dataset, resize_dataset
+    from hierseg.commands.progress import announce
+    from hierseg.data import DataOptions, open_dataset
 
-    dataset = open_dataset(data, root, split, options=DataOptions(cv=cv))
+    with announce("opening the data set"):
+        dataset = open_dataset(data, root, split, options=DataOptions(cv=cv))
+    with announce("loading torch"):
+        from hierseg.data import resize_dataset
+
     return resize_dataset(dataset, long_edge, val_crop)
 
 

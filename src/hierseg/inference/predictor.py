@@ -89,7 +89,7 @@ class Predictor:
             header = network.header
             temperature = header.temperature if isinstance(header, Header) else 1.0
         given: Any = temperature
-        if not (isinstance(given, numbers.Real) and 0 < given < math.inf):
+        if not (isinstance(given, numbers.Real) and 0 < float(given) < math.inf):
             raise UserError(
                 f"a temperature of {given!r:.40} is not above 0, or no number; give more, or none."
             )

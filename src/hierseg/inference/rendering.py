@@ -42,7 +42,7 @@ def render_overlay(
         UserError: For another weight.
     """
     weight: Any = alpha
-    if not (isinstance(weight, numbers.Real) and 0 <= weight <= 1):
+    if not (isinstance(weight, numbers.Real) and 0 <= float(weight) <= 1):
         raise UserError(f"alpha {alpha!r:.40} is no weight of the colours; give one from 0 to 1.")
     color = render_color(labels, space)
     blended = cv2.addWeighted(image, 1 - alpha, color, alpha, 0)
