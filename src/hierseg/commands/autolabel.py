@@ -65,8 +65,6 @@ def autolabel(
     with announce("loading torch"):
         from hierseg.autolabel import Shard, format_table
         from hierseg.autolabel import autolabel as run
-        from hierseg.build import choose_device
-        from hierseg.checkpoint import load_model
         from hierseg.commands.chosen import choose_space
         from hierseg.inference import Predictor
         from hierseg.inference.memory import keep_freed_memory
@@ -75,9 +73,7 @@ def autolabel(
     if not 0 <= threshold <= 1:
         raise UsageError(f"--threshold {threshold:g} is no confidence; give one from 0 to 1.")
     how = choose_run(preset, scales, flip, long_edge)
-    with announce("loading the weights and the data set"):
-        network = load_model(weights, choose_device(device, "--device"))
-        dataset = _open(data, root, _choose_split(data, split), network)
+    network, dataset = _load(data, root, _choose_split(data, split), weights, device)
     keep_freed_memory()
     space = choose_space(network, dataset)
     predictor = Predictor(network, how.scales, how.flip, label_space=space, long_edge=how.long_edge)
@@ -88,6 +84,18 @@ def autolabel(
 
 def _choose_split(data: str, split: str | None) -> str:
     return split or ("train_extra" if data == "cityscapes" else "train")
+
+
+def _load(
+    data: str, root: Path | None, split: str, weights: str | None, device: str
+) -> tuple[SegmentationNetwork, SegmentationDataset]:
+    from hierseg.build import choose_device
+    from hierseg.checkpoint import load_model
+    from hierseg.commands.progress import announce
+
+    with announce("loading the weights and the data set"):
+        network = load_model(weights, choose_device(device, "--device"))
+        return network, _open(data, root, split, network)
 
 
 def _open(

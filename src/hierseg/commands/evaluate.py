@@ -76,8 +76,7 @@ def evaluate(
     more = Measures(measures, out, predictions is None)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
     _check_predictions(predictions, ids, *given)
-    if predictions is not None and save_predictions is not None:
-        _require_apart(predictions, save_predictions)
+    _require_apart(predictions, save_predictions)
     scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
     held = choose_ids(ids, measures.official)
     dataset = _open(data, root, split, cv, long_edge, val_crop)
@@ -225,10 +224,12 @@ def _by_label_maps(predictions: Path, ids: Ids) -> Measure:
     return measure
 
 
-def _require_apart(predictions: Path, saved: Path) -> None:
+def _require_apart(predictions: Path | None, saved: Path | None) -> None:
     """UsageError where label maps would be written over those that are scored: ids that the data
     set does not count would be lost.
     """
+    if predictions is None or saved is None:
+        return
     if predictions.resolve() == saved.resolve():
         raise UsageError(
             f"--save-predictions {saved} is the folder of --predictions; name another one."
