@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from rich.markup import escape
 
 from hierseg.commands import progress
 from hierseg.commands.progress import announce, make_console, show_progress
@@ -71,5 +72,5 @@ def test_no_memory_for_a_thread_is_no_end(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_console_prints_text_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    make_console().print("[red]x[/red] [/] :smile: 12 'a'")
+    make_console().print(escape("[red]x[/red] [/] :smile: 12 'a'"))
     assert capsys.readouterr().out == "[red]x[/red] [/] :smile: 12 'a'\n"

@@ -136,7 +136,7 @@ def test_the_weight_of_an_overlay_is_a_share(
     prediction = Predictor(network, label_space=space)(image)
     with pytest.raises(UserError, match="no weight of the colours; give one from 0 to 1"):
         prediction.overlay(alpha)
-    for possible in (0, 1, 0.5, np.float32(0.25)):
+    for possible in (0, 1, 0.5, True, np.float32(0.25)):
         assert prediction.overlay(possible).shape == image.shape
 
 
@@ -294,6 +294,7 @@ def test_attention_is_kept_where_it_decides(
         ({"scales": (0, 1)}, "positive"),
         ({"scales": (1, 1)}, "twice"),
         ({"long_edge": 31}, "a long edge of 31 is too small; give 32 or more"),
+        ({"device": 3.5}, r"'3\.5' is not there"),
         ({"device": "abacus"}, "'abacus' is not there; use --device cpu"),
         ({"temperature": float("inf")}, "a temperature of inf is not above 0, or no number"),
         ({"temperature": float("nan")}, "a temperature of nan"),

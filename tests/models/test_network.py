@@ -181,6 +181,7 @@ def test_floats_near_0_to_1_are_taken_and_so_is_nothing(network: SegmentationNet
     image[0, 0, 0, 0], image[0, 0, 0, 1] = -0.5, 1.5  # as resizing may leave them
     network(image)
     network(torch.rand(0, 3, 32, 40), (1.0,))
+    network(torch.rand(1, 3, 32, 40).to(torch.float8_e4m3fn))
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int16, torch.bool])

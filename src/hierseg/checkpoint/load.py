@@ -182,5 +182,5 @@ def place_network(network: SegmentationNetwork, device: str | torch.device) -> S
     """The network on a device; UsageError where that is not there."""
     try:
         return network.to(torch.device(device))
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise UsageError(f"the device '{device}' is not there; use --device cpu.") from error

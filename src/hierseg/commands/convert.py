@@ -7,7 +7,6 @@ from pathlib import Path
 
 from hierseg.commands.places import check_inputs
 from hierseg.errors import UsageError, make_printable
-from hierseg.wording import count
 
 OWN_SUFFIX = ".safetensors"
 
@@ -91,7 +90,7 @@ def _convert(
         trunk = convert_trunk(weights)
         save_trunk(out, trunk)
         print(make_printable(trunk.remark))
-        print(make_printable(f"train from it with --model.init-trunk {out}"))
+        print(f"train from it with --model.init-trunk {make_printable(str(out))}")
         return
     choose = None if labels is None else lambda count: find_label_space(labels, count)
     converted = convert_network(weights, model, choose, replace_head)
@@ -100,7 +99,7 @@ def _convert(
         out, converted.network, header.label_space, record=header.record, extra=header.extra
     )
     print(make_printable(converted.remark))
-    print(make_printable(f"use it as --weights {out}"))
+    print(f"use it as --weights {make_printable(str(out))}")
 
 
 def _publish(file: Path, out: Path) -> None:
@@ -116,18 +115,16 @@ def _publish(file: Path, out: Path) -> None:
     if is_trunk(file):
         trunk = read_trunk(file)
         publication, form = read_form(trunk.metadata["published"])
-        written = write_published(out, trunk.tensors, publication, form, str(file))
-        made = count(written, "tensor")
-        print(make_printable(f"{out.name}: {publication}, {made} of the trunk; no classifier."))
+        count = write_published(out, trunk.tensors, publication, form, str(file))
+        print(f"{out.name}: {publication}, {count} tensors of the trunk; no classifier.")
         return
     network = load_model(file)
     header = header_of(network)
     publication, form = choose_publication(
         header.builder, header.arguments, header.extra, out, str(file)
     )
-    written = write_published(out, network.state_dict(), publication, form, str(file))
-    made = f"{out.name}: {publication}, {count(written, 'tensor')} under their published names."
-    print(make_printable(made))
+    count = write_published(out, network.state_dict(), publication, form, str(file))
+    print(f"{out.name}: {publication}, {count} tensors under their published names.")
     own = {name: header.arguments[name] for name in STATISTICS if name in header.arguments}
     if own:
         shown = ", ".join(f"{name} {tuple(own[name])}" for name in sorted(own))

@@ -46,6 +46,13 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatch(name, pattern)
 
 
+def _show(text: str) -> str:
+    """Text from a file as a cell of a table, in which nothing is taken for markup."""
+    from rich.markup import escape
+
+    return escape(make_printable(text))
+
+
 def _table(*headings: str) -> Any:
     from rich import box
     from rich.table import Table
@@ -87,9 +94,9 @@ def _table_of_weights(weights: dict[str, Path]) -> Any:
         header = read_header(path)
         miou = header.record.get("miou")
         table.add_row(
-            make_printable(name),
-            make_printable(str(header.record.get("model", header.builder))),
-            make_printable(f"{header.label_space.num_classes} of {header.label_space.name}"),
+            _show(name),
+            _show(str(header.record.get("model", header.builder))),
+            _show(f"{header.label_space.num_classes} of {header.label_space.name}"),
             " ".join(f"{scale:g}" for scale in header.scales),
             f"{miou:.3f}" if isinstance(miou, float) else "",
             f"{path.stat().st_size / 1e6:.1f} MB",

@@ -145,9 +145,8 @@ class _Asked(NamedTuple):
 
 
 def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags) -> int:
-    from rich.console import Console
-
     from hierseg.commands.chosen import choose_images, describe_dataset
+    from hierseg.commands.progress import make_console
     from hierseg.inference import run_folder
     from hierseg.inference.run_page import write_run_page
 
@@ -155,7 +154,7 @@ def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags
     about = {} if dataset is None else describe_dataset(dataset)
     settings = asked.settings(SAVED_OF_IMAGES, about)
     predictor = asked.load(settings, dataset)
-    summary = run_folder(predictor, images, asked.out, settings, Console(stderr=True))
+    summary = run_folder(predictor, images, asked.out, settings, make_console(stderr=True))
     write_run_page(summary, predictor.label_space, asked.out)
     return _report(summary, len(images), asked.out)
 

@@ -24,8 +24,8 @@ class _Console(Console):
 
 
 def make_console(stderr: bool = False) -> Console:
-    """A console that prints text as it is: a file's name may look like markup or an emoji's."""
-    return _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    """A console that takes no part of a name for a number or an emoji; markup is to be escaped."""
+    return _Console(stderr=stderr, emoji=False, highlight=False)
 
 
 @contextmanager

@@ -58,12 +58,11 @@ def segment_video(
     frames: bool,
 ) -> int:
     """Segment a video and say what was made; 0, or 3 where the video is damaged on its way."""
-    from rich.console import Console
-
+    from hierseg.commands.progress import make_console
     from hierseg.inference.run_page import write_run_page
     from hierseg.inference.video_run import run_video
 
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     summary = run_video(predictor, video, out, settings, clip, frames, console)
     made = out / f"{video.path.stem}_frames"
     if "overlay" in settings.save:

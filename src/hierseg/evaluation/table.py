@@ -11,20 +11,18 @@ from hierseg.wording import count
 def format_table(evaluation: Evaluation) -> str:
     """IoU, precision and recall of each class in per cent, then the means and their counts."""
     scores = evaluation.scores
-    width = max(map(len, ("class", *map(make_printable, evaluation.names))))
-    title = f"{evaluation.data} {evaluation.split}: {count(evaluation.images, 'image')} "
-    note = f"not the standard split: {evaluation.note}"
+    width = max(map(len, ("class", *evaluation.names)))
     lines = [
-        make_printable(title + _how(evaluation)),
-        *([make_printable(note)] if evaluation.note else []),
+        f"{evaluation.data} {evaluation.split}: {count(evaluation.images, 'image')} "
+        f"{_how(evaluation)}",
+        *([f"not the standard split: {evaluation.note}"] if evaluation.note else []),
         "",
         f"{'class':{width}}  {'IoU':>6}  {'precision':>9}  {'recall':>6}",
     ]
     for name in evaluation.names:
-        shown = make_printable(name)
         iou, precision, recall = scores.iou[name], scores.precision[name], scores.recall[name]
         lines.append(
-            f"{shown:{width}}  {format_percent(iou):>6}  {format_percent(precision):>9}  "
+            f"{name:{width}}  {format_percent(iou):>6}  {format_percent(precision):>9}  "
             f"{format_percent(recall):>6}"
         )
     lines += [
@@ -36,9 +34,8 @@ def format_table(evaluation: Evaluation) -> str:
         f"frequency-weighted IoU {format_percent(scores.frequency_weighted_iou)}",
     ]
     if open_pixels := sum(evaluation.unlabelled):
-        pixels = "counted pixel is" if open_pixels == 1 else "counted pixels are"
-        lines.append(f"{open_pixels:,} {pixels} left open by the label maps: wrong")
-    return "\n".join(lines)
+        lines.append(f"{open_pixels:,} counted pixels are left open by the label maps: wrong")
+    return "\n".join(map(make_printable, lines))
 
 
 def _how(evaluation: Evaluation) -> str:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -92,7 +93,5 @@ class RunProgress:
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         if self.console is not None:
-            # Names of files are in it, which may look like markup or an emoji's.
-            self.console.print(
-                make_printable(line), markup=False, emoji=False, highlight=False, soft_wrap=True
-            )
+            # Names of files are in it.
+            self.console.print(escape(make_printable(line)), highlight=False, soft_wrap=True)

@@ -44,6 +44,7 @@ def render_overlay(
     weight: Any = alpha
     if not (isinstance(weight, numbers.Real) and 0 <= float(weight) <= 1):
         raise UserError(f"alpha {alpha!r:.40} is no weight of the colours; give one from 0 to 1.")
+    alpha = float(alpha)
     color = render_color(labels, space)
     blended = cv2.addWeighted(image, 1 - alpha, color, alpha, 0)
     ignored = labels == space.ignore

@@ -215,7 +215,10 @@ def check_range(image: Tensor) -> None:
     """
     if not image.is_floating_point() or not image.numel() or _is_traced(image):
         return
-    low, high = (value.item() for value in image.detach().aminmax())
+    values = image.detach()
+    if values.element_size() < 2:  # floats of 8 bits, which torch can do little with
+        values = values.half()
+    low, high = (value.item() for value in values.aminmax())
     if low >= -RANGE_SLACK and high <= 1 + RANGE_SLACK:
         return
     if not (math.isfinite(low) and math.isfinite(high)):

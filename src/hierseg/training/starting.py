@@ -21,10 +21,9 @@ from hierseg.checkpoint import (
 from hierseg.checkpoint.foreign import CLASSIFIERS, PUBLISHED_SPACES, container_of, list_some
 from hierseg.config import ModelConfig
 from hierseg.data import Statistics
-from hierseg.errors import UsageError, UserError, make_printable
+from hierseg.errors import UsageError, UserError
 from hierseg.labels import LabelSpace
 from hierseg.models import STATISTICS, SegmentationNetwork
-from hierseg.wording import count, count_are
 
 TRUNK = "trunk."
 ATTENTION = ("attention.", "fusion.")
@@ -90,12 +89,9 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
     found = {name: tensor for name, tensor in found.items() if name not in anew}
     _check_fit(str(source), model, wanted, found)
     if model.replace_head and not anew:
-        said = f"{source} has the classes of {space.name}: nothing starts anew"
-        print(make_printable(said), file=sys.stderr)
+        print(f"{source} has the classes of {space.name}: nothing starts anew", file=sys.stderr)
     if anew:
-        start = "starts" if len(anew) == 1 else "start"
-        said = f"{count(len(anew), 'tensor')} {start} anew: {list_some(sorted(anew))}"
-        print(make_printable(said), file=sys.stderr)
+        print(f"{len(anew)} tensors start anew: {list_some(sorted(anew))}", file=sys.stderr)
     for name, tensor in wanted.items():
         if name in found:
             tensor.copy_(found[name])
@@ -137,7 +133,7 @@ def _check_fit(
     unknown = [name for name in found if name not in wanted]
     shapes = [n for n in wanted if n in found and found[n].shape != wanted[n].shape]
     problems = [
-        f"{count_are(len(names), 'tensor')} {what} ({list_some(names)})"
+        f"{len(names)} tensors are {what} ({list_some(names)})"
         for what, names in (
             ("missing", missing),
             ("unknown", unknown),

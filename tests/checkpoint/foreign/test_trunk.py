@@ -109,7 +109,7 @@ def test_start_from_a_published_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     network = create_model("deeplabv3plus-wrn38-hier", 19, **arguments)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     config = ModelConfig(name="deeplabv3plus-wrn38-hier", weights=str(file))
-    with pytest.raises(UserError, match=r"1 tensor is of another shape.*--model\.replace-head"):
+    with pytest.raises(UserError, match=r"1 tensors are of another shape.*--model\.replace-head"):
         start_network(network, config, CITYSCAPES)
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name]), name
