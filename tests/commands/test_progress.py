@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from rich.markup import escape
 
+from hierseg import cli
 from hierseg.commands import progress
 from hierseg.commands.progress import announce, make_console, show_progress
 
@@ -74,3 +76,24 @@ def test_no_memory_for_a_thread_is_no_end(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_console_prints_text_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     make_console().print(escape("[red]x[/red] [/] :smile: 12 'a'"))
     assert capsys.readouterr().out == "[red]x[/red] [/] :smile: 12 'a'\n"
+
+
+@pytest.mark.slow
+def test_a_command_says_what_it_waits_for(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """With no patience at all each step of a command is said, but for what takes no time here."""
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 30.0)
+    streets = tmp_path / "streets"
+    assert cli.main(["streets", "--out", str(streets), "--count", "2", "--size", "64x128"]) == 0
+    assert "drawing ..." in capsys.readouterr().err
+    data = ["--data", "cityscapes", "--root", str(streets), "--weights", str(checkpoint)]
+    assert cli.main(["evaluate", *data, "--scales", "1"]) == 0
+    assert "evaluating ..." in capsys.readouterr().err
+    new = ["--out", str(tmp_path / "new.safetensors"), "--scales", "1"]
+    assert cli.main(["calibrate", *data, *new]) == 0
+    said = capsys.readouterr().err
+    for step in ("loading the weights ...", "fitting ...", "fitting the temperature ..."):
+        assert step in said

@@ -42,9 +42,12 @@ def adjust(flags: AdjustFlags) -> None:
     network = load_for_fit(flags)
     name, bias = _find_bias(network, flags.weights)
     result, sample = sample_logits(flags, network)
-    offsets = sample.fit_offsets()
-    changed = {name: bias.detach().float().cpu() + offsets.values}
-    _store(flags, network, result, offsets, changed)
+    from hierseg.commands.progress import announce
+
+    with announce("searching for offsets"):
+        offsets = sample.fit_offsets()
+        changed = {name: bias.detach().float().cpu() + offsets.values}
+        _store(flags, network, result, offsets, changed)
     _report(result, offsets, network)
     print(make_printable(f"use it as --weights {flags.out}"))
 

@@ -36,10 +36,12 @@ def calibrate(flags: FitFlags, plot: Path | None = None) -> None:
     network = load_for_fit(flags)
     result, sample = sample_logits(flags, network)
     from hierseg.checkpoint import annotate_checkpoint
+    from hierseg.commands.progress import announce
 
-    fit = sample.fit()
-    extra = {"temperature": fit.temperature, "calibration": _describe(result, fit, flags)}
-    annotate_checkpoint(flags.weights, flags.out, network, extra)
+    with announce("fitting the temperature"):
+        fit = sample.fit()
+        extra = {"temperature": fit.temperature, "calibration": _describe(result, fit, flags)}
+        annotate_checkpoint(flags.weights, flags.out, network, extra)
     _report(result, fit, plot)
     print(make_printable(f"use it as --weights {flags.out}"))
 

@@ -43,7 +43,10 @@ def demo(
     name = WEIGHTS if weights is None else weights
     network = load_model(name, choose_device(device, "--device"))
     predictor = Predictor(network, keep_scales=True)
-    result = run_demo(predictor, out, count, size, weights=name, console=make_console(stderr=True))
+    with announce("drawing and segmenting scenes"):
+        result = run_demo(
+            predictor, out, count, size, weights=name, console=make_console(stderr=True)
+        )
     scores = result.scores
     scenes = "1 scene" if count == 1 else f"{count} scenes"
     # As it was called: `make demo` installs it where no shell finds it by its name alone.
