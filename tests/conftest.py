@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from hierseg.errors import flags_shown
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("HIERSEG_SHARED", ROOT.parent / "shared"))
@@ -20,6 +23,15 @@ torch.set_num_threads(1)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Indices of label maps are kept away from the user's own."""
     os.environ["HIERSEG_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def _flags_shown() -> Iterator[None]:
+    """Messages are read as the command line shows them, so that a test sees which flag one names;
+    what a caller in Python reads is made of that in one place (``tests/test_errors.py``).
+    """
+    with flags_shown():
+        yield
 
 
 def _shared(name: str) -> Path:

@@ -209,7 +209,7 @@ def test_the_splits_are_the_ones_that_are_asked_for(tmp_path: Path) -> None:
     data = build.build_datasets(experiment)
     assert (len(data.train), data.train.split) == (3, "train")
     assert (len(data.val), data.val.split) == (1, "val")
-    with pytest.raises(UserError, match=r"'val' .* 1 images, fewer than a batch.*--data\.batch 1"):
+    with pytest.raises(UserError, match=r"'val' .* 1 image, fewer than a batch.*--data\.batch 1"):
         build.build_datasets(_change("data", name="camvid", root=tmp_path, train_split="val"))
 
 

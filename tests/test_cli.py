@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -9,7 +10,7 @@ import types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -71,6 +72,22 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
         said = capsys.readouterr().out
         assert all(f"\n  {name} " in said for name in cli.COMMANDS)
         assert max(map(len, said.splitlines())) <= 80
+
+
+def test_help_on_a_command_is_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for words in (["help", "predict"], ["predict", "--help"]):
+        with pytest.raises(SystemExit) as left:
+            cli.main(words)
+        assert left.value.code == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert "usage: hierseg predict" in said[0]
+    with pytest.raises(SystemExit):
+        cli.main(["help", "train", "streetlite"])
+    assert "usage: hierseg train streetlite" in capsys.readouterr().out
+    assert cli.main(["help", "predit"]) == 2
+    assert "did you mean 'predict'" in capsys.readouterr().err
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,27 +205,50 @@ def test_defects_keep_their_traceback(install: Install, error: Exception) -> Non
         cli.main(["streets"])
 
 
-def test_a_closed_pipe_is_no_traceback() -> None:
-    code = """
+PRINTERS = {
+    "print": "print('x' * 1_000_000)",
+    "rich": "make_console().print('x' * 1_000_000)",
+    "stderr": "print('x' * 1_000_000, file=sys.stderr)",
+    "progress": "make_console(stderr=True).print('x' * 1_000_000)",
+    "leaves": "print('x' * 1_000); sys.exit(0)",
+}
+
+
+@pytest.mark.parametrize("way", PRINTERS)
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(way: str) -> None:
+    code = f"""
 import sys, types
 from hierseg import cli
+from hierseg.commands.progress import make_console
 from hierseg.commands.table import Command
 module = types.ModuleType("stand_in")
-module.run = lambda: print("x" * 1_000_000)
+def run():
+    {PRINTERS[way]}
+module.run = run
 module.run.__doc__ = "Print."
 sys.modules["stand_in"] = module
 cli.COMMANDS["streets"] = Command("stand_in:run", "")
 sys.exit(cli.main(["streets"]))
 """
+    closed, other = ("stderr", "stdout") if way in ("stderr", "progress") else ("stdout", "stderr")
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        said = process.stderr.read()
-    assert process.returncode == 1
-    assert said == "hierseg: whatever read the output has closed it.\n"
+        getattr(process, closed).close()
+        said = getattr(process, other).read()
+    assert process.returncode == 141
+    assert said == ""
+
+
+def test_another_pipe_that_breaks_is_a_failure(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    install("streets", fail)
+    assert cli.main(["streets"]) == 1
+    assert capsys.readouterr().err == "hierseg: broken pipe.\n"
 
 
 def test_arguments_are_parsed_by_their_types(install: Install) -> None:
@@ -265,6 +305,65 @@ def test_wrong_arguments_are_wrong_usage(
     assert message in capsys.readouterr().err
 
 
+Word = Literal["overlay", "color", "labels", "ids"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ["--save", "ids", "overlays"],
+            "'overlays' is none of overlay, color, labels, ids; did you mean 'overlay'?",
+        ),
+        (["--save", "None"], "'None' is none of overlay, color, labels, ids."),
+        (["--kind", "label"], "'label' is none of overlay, color, labels, ids; did you mean 'labe"),
+        (
+            ["--must", "colour"],
+            "'colour' is none of overlay, color, labels, ids; did you mean 'col",
+        ),
+    ],
+)
+def test_a_wrong_choice_gets_the_choices_in_their_order_and_the_nearest(
+    install: Install, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    def command(
+        save: tuple[Word, ...] | None = None, kind: Word | None = None, must: Word = "ids"
+    ) -> None:
+        """Do it."""
+        seen.append((save, kind, must))
+
+    seen: list[Any] = []
+    install("streets", command)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["streets", *words])
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert sentence in " ".join(said.replace("│", " ").split())
+    assert cli.main(["streets"]) == 0
+    assert cli.main(["streets", "--save", "ids", "color", "--kind", "ids", "--must", "color"]) == 0
+    assert seen == [(None, None, "ids"), (("ids", "color"), "ids", "color")]
+
+
+def test_what_the_parser_says_of_a_word_is_printable(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(source: str, /, save: Word = "ids") -> None:
+        """Do it."""
+        print("said at once", file=sys.stderr)
+        assert "said at once" in capsys.readouterr().err
+        assert source == "a\x1b[2J"
+
+    install("streets", command)
+    for words in (["a", "b\x1b[2Jc\rd"], ["a", "--save", "ids\x1b[2J"], ["a", "--\u202eevas"]):
+        with pytest.raises(SystemExit) as left:
+            cli.main(["streets", *words])
+        assert left.value.code == 2
+        said = capsys.readouterr().err
+        assert said
+        assert not any(mark in said for mark in "\x1b\r\u202e")
+    assert cli.main(["streets", "a\x1b[2J"]) == 0
+
+
 def test_help_shows_paragraphs_defaults_and_no_none(
     install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -318,6 +417,19 @@ def test_train_help_shows_the_recipes_values(capsys: pytest.CaptureFixture[str])
     assert "(default: 352x480)" in said
     assert "hierseg train camvid-lite0 --data.root" in said
     assert "--recipe" not in said
+
+
+@pytest.mark.parametrize("words", [["--help"], ["camvid-lite0", "--help"]])
+@pytest.mark.parametrize("command", cli.OF_RECIPES)
+def test_the_help_of_training_names_the_short_flags(
+    command: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.suppress(SystemExit):
+        cli.main([command, *words])
+    said = " ".join(capsys.readouterr().out.split())
+    for short, long in cli.SHORT_FLAGS.items():
+        assert f"{short} " in said
+        assert long in said
 
 
 def test_train_wants_a_recipe_it_knows(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,30 +9,31 @@ Names are loaded on first use, so that importing the package costs nothing.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from hierseg.checkpoint import load_model as load_model
-    from hierseg.inference import Prediction as Prediction
-    from hierseg.inference import Predictor as Predictor
-    from hierseg.models import create_model as create_model
-    from hierseg.models import list_models as list_models
-
-_HOMES = {
-    "load_model": "hierseg.checkpoint",
-    "create_model": "hierseg.models",
-    "list_models": "hierseg.models",
-    "Prediction": "hierseg.inference",
-    "Predictor": "hierseg.inference",
-}
-
 __all__ = ["Prediction", "Predictor", "__version__", "create_model", "list_models", "load_model"]
 
+if TYPE_CHECKING:
+    from hierseg.checkpoint import load_model
+    from hierseg.inference import Prediction, Predictor
+    from hierseg.models import create_model, list_models
+else:  # type checkers would take any name for one that this gives
+    _HOMES = {
+        "load_model": "hierseg.checkpoint",
+        "create_model": "hierseg.models",
+        "list_models": "hierseg.models",
+        "Prediction": "hierseg.inference",
+        "Predictor": "hierseg.inference",
+    }
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'hierseg' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> object:
+        import importlib
+
+        if name not in _HOMES:
+            raise AttributeError(f"module 'hierseg' has no attribute '{name}'")
+        return getattr(importlib.import_module(_HOMES[name]), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

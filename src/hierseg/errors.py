@@ -2,14 +2,24 @@
 
 The command line prints the sentence and leaves with the status that the error carries; anything
 that is not one of these is a defect of hierseg and keeps its traceback.
+
+Messages are written with flags, ``--max-pixels``; a caller in Python reads ``max_pixels``.
 """
 
 from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Of hierseg itself: not what ends in a suffix or goes on as a path, which is a file's name.
+_FLAG = re.compile(
+    r"(?<![\w./-])--((?:(?:data|model|optim|loss|eval|runtime)\.)?[a-z]+(?:-[a-z]+)*)"
+    r"(?![\w/-]|\.\w)"
+)
+_COMMAND = re.compile(r"(`[^`]*`)")
 
 _NAME = re.compile(r"[\w .,()/+-]+")
 MALFORMED = (
@@ -59,19 +69,51 @@ def shorten(text: object, longest: int = LONGEST_NAME) -> str:
     return shown if len(shown) <= longest else f"{shown[:longest]}..."
 
 
+_shows_flags = False
+
+
+@contextmanager
+def flags_shown() -> Iterator[None]:
+    """Within it errors name settings as the command line has them. Of the whole process: threads
+    that read images make errors too.
+    """
+    global _shows_flags
+    before, _shows_flags = _shows_flags, True
+    try:
+        yield
+    finally:
+        _shows_flags = before
+
+
+def name_settings(text: str) -> str:
+    """A message as its reader writes settings: ``--max-pixels`` on the command line, where it stays
+    as it is, and ``max_pixels`` in Python. Commands between backticks remain commands.
+    """
+    if _shows_flags:
+        return text
+    parts = _COMMAND.split(text)
+    parts[::2] = [_FLAG.sub(lambda flag: flag[1].replace("-", "_"), part) for part in parts[::2]]
+    return "".join(parts)
+
+
 def reason_of(error: OSError) -> str:
     """What the operating system refused, and the cure, without the file's name or a full stop."""
     return _CURES.get(error.errno or 0, (error.strerror or "failed").lower())
 
 
 class UserError(Exception):
-    """A failure with a cure; ``str(error)`` is one sentence for the user. Exit status 1."""
+    """A failure with a cure; ``str(error)`` is one sentence for the user, whose settings it names
+    as ``name_settings`` says. Exit status 1.
+    """
 
     exit_status = 1
 
     def __init__(self, message: str = "") -> None:
         # Names of files, of tensors and of classes come from outside.
         super().__init__(make_printable(message))
+
+    def __str__(self) -> str:
+        return name_settings(super().__str__())
 
 
 class UsageError(UserError):

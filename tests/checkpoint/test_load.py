@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-import hierseg.checkpoint.load as load_module
+import hierseg.checkpoint.finding as finding
 from hierseg.checkpoint import find_weights, load_model, packaged_weights
 from hierseg.errors import UserError
 from hierseg.models import SegmentationNetwork
@@ -53,7 +53,7 @@ def test_packaged_weights(
 ) -> None:
     folder = tmp_path / "weights"
     folder.mkdir()
-    monkeypatch.setattr(load_module, "WEIGHTS_FOLDER", folder)
+    monkeypatch.setattr(finding, "WEIGHTS_FOLDER", folder)
     assert packaged_weights() == {}
     with pytest.raises(UserError, match="'streetlite' are not in this installation"):
         load_model()

@@ -126,6 +126,7 @@ def test_a_network_without_a_last_bias_is_refused_before_it_is_run(
     weights, out = tmp_path / "plus.safetensors", tmp_path / "out.safetensors"
     network = create_model("deeplabv3plus-resnet50", 19, width=4, shallow=True)
     save_checkpoint(weights, network, CITYSCAPES)
+    (tmp_path / "no-data").mkdir()
     flags = ("--root", tmp_path / "no-data", "--weights", weights, "--out", out)
     assert _adjust(*flags) == 1
     assert "no bias in its last convolution" in capsys.readouterr().err
@@ -140,7 +141,7 @@ def test_what_cannot_be_is_refused(
         (("--out", tmp_path / "out.pth"), 2, "not named *.safetensors"),
         (("--out", good, "--pixels", 0), 2, "--pixels 0"),
         (("--out", tmp_path / "no" / "out.safetensors"), 1, "no folder"),
-        (("--out", good, "--weights", "nowhere"), 1, "no weights 'nowhere'"),
+        (("--out", good, "--weights", "nowhere"), 2, "no weights 'nowhere'"),
     ):
         assert _adjust("--root", streets, "--weights", own, *flags) == status, flags
         assert message in capsys.readouterr().err

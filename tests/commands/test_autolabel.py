@@ -52,7 +52,7 @@ def test_a_folder_of_images_alone_gets_the_ids_of_the_network(
         ids = np.unique(np.array(picture)).tolist()
     assert set(ids) <= set(CITYSCAPES.raw_ids)
     assert max(ids) > 18
-    assert "folder train: 1 images labelled" in capsys.readouterr().out
+    assert "folder train: 1 image labelled" in capsys.readouterr().out
     assert json.loads((tmp_path / "o" / "train_summary.json").read_text())["images"] == 1
     (tmp_path / "dash" / "2.jpg").touch()
     assert _run(*words) == 3

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
 import subprocess
 from html import unescape
 from html.parser import HTMLParser
@@ -12,13 +11,12 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pytest
 
-from hierseg.inference import ImageRecord, Page, Panel, Prediction, write_page
+from hierseg.inference import ImageRecord, Page, Panel, Prediction, read_image, write_page
 from hierseg.inference.page import render_page
 from hierseg.inference.panels import LONGEST, write_panels
 from hierseg.inference.writers import write_picture
 from hierseg.labels import LabelSpace
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+from support.browser import CHROMIUM, Browser
 
 
 class _Reader(HTMLParser):
@@ -81,7 +79,7 @@ def test_the_page_asks_for_nothing_but_its_pictures(page: Page) -> None:
     reader = _Reader()
     reader.feed(text)
     assert all(not urlsplit(address).scheme for address in reader.addresses)
-    files = {unquote(address) for address in reader.addresses}
+    files = {unquote(address) for address in reader.addresses if address != "#skipped"}
     assert files == {panel.file for record in page.records for panel in record.panels}
     assert not re.search(r"https?://|@import|url\(", text)
     assert all(reader.alternatives)
@@ -100,13 +98,30 @@ def test_a_page_without_images_is_a_page(space: LabelSpace) -> None:
     text = render_page(Page("t", [], space, []))
     assert "0 images" in text
     assert "<h2>Skipped" not in text
+    assert 'href="#skipped"' not in text
+
+
+def test_the_number_of_skipped_images_leads_to_their_table(page: Page) -> None:
+    text = render_page(page)
+    assert '<li><a href="#skipped">1 skipped</a></li></ul>' in text
+    assert '<section class="skipped" id="skipped"><h2>Skipped (1)</h2>' in text
+
+
+def test_one_image_is_one(space: LabelSpace) -> None:
+    text = render_page(Page("t", [], space, [_record("a", {"red": 1.0})]))
+    assert 'aria-live="polite">1 image</output>' in text
+    assert "of all pixels, in 1 of 1 image" in text
+    assert "1 images" not in text
 
 
 def _predict(space: LabelSpace, height: int, width: int) -> Prediction:
     labels = np.zeros((height, width), np.uint8)
     labels[:, width // 2 :] = 1
     heat = np.linspace(0, 1, width, dtype=np.float32) * np.ones((height, 1), np.float32)
-    return Prediction(space.color_table()[labels], labels, heat, space, {0.5: heat})
+    picture = space.color_table()[labels]
+    return Prediction(
+        picture, labels, heat, space, {0.5: heat}, {0.5: labels[:, ::-1], 1.0: labels}
+    )
 
 
 def test_small_outputs_are_shown_themselves_and_large_ones_shrunk(
@@ -123,6 +138,14 @@ def test_small_outputs_are_shown_themselves_and_large_ones_shrunk(
         "page/l_image.jpg", "page/l_overlay.jpg", "page/l_attention_0.5.jpg",
     ]  # fmt: skip
     assert all((tmp_path / panel.file).is_file() for panel in large)
+    scales = write_panels(_predict(space, 40, 60), tmp_path, "n", ["scales"])
+    assert [(panel.kind, panel.caption, panel.file) for panel in scales[2:]] == [
+        ("scale", "prediction at 0.5 alone", "page/n_scale_0.5.jpg"),
+        ("scale", "prediction at 1 alone", "page/n_scale_1.jpg"),
+    ]
+    half, whole = (read_image(tmp_path / panel.file) for panel in scales[2:])
+    assert half.shape == whole.shape == (40, 60, 3)
+    assert np.abs(half.astype(int) - whole).mean() > 20  # each shows its own labels
     unasked = write_panels(_predict(space, 40, 60), tmp_path, "u", ["labels", "confidence"])
     assert [panel.file for panel in unasked] == [
         "page/u_image.jpg", "page/u_overlay.jpg", "page/u_confidence.jpg",
@@ -197,6 +220,70 @@ def test_filter_order_and_viewer_work_in_a_browser(page: Page, tmp_path: Path) -
         "attention at 0.5",
         "open false",
     ]
+
+
+@in_a_browser
+def test_the_viewer_obeys_keys_wherever_the_focus_is(page: Page, tmp_path: Path) -> None:
+    path = _write_with_pictures(page, tmp_path)
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(path)
+
+        def see() -> str:
+            return browser.evaluate(
+                "document.getElementById('viewer-name').textContent + '|' +"
+                "document.querySelector('#viewer-tabs [aria-pressed=true]').textContent + '|' +"
+                "(document.activeElement.textContent || document.activeElement.tagName)"
+            )
+
+        browser.click(".card figure a")
+        assert see() == "one & <two>|image|image"
+        seen = []
+        for key in ["ArrowRight"] * 4 + ["ArrowLeft"] * 2 + ["2", "ArrowRight", "1", "ArrowLeft"]:
+            browser.press(key)
+            seen.append(see())
+        assert seen == [
+            "100%#?ü|image|image",
+            "plain|image|image",
+            "one & <two>|image|image",
+            "100%#?ü|image|image",
+            "one & <two>|image|image",
+            "plain|image|image",
+            "plain|attention at 0.5|attention at 0.5",
+            "one & <two>|attention at 0.5|attention at 0.5",
+            "one & <two>|image|image",
+            "plain|image|image",
+        ]
+        # The buttons keep the focus, and the keys work from there, and from nowhere too.
+        browser.click("#next")
+        browser.press("Enter")
+        assert see() == "100%#?ü|image|→"
+        browser.press("ArrowRight")
+        assert see() == "plain|image|→"
+        browser.evaluate("document.activeElement.blur()")
+        browser.press("ArrowRight")
+        assert see().startswith("one & <two>|image|")
+        browser.press("Escape")
+        assert browser.evaluate("document.getElementById('viewer').open") is False
+        assert browser.evaluate("document.activeElement.closest('.card').dataset.name") == (
+            "one & <two>"
+        )
+        browser.press("ArrowRight")  # of the page now, which it scrolls
+        assert browser.evaluate("document.getElementById('viewer').open") is False
+
+
+@in_a_browser
+def test_the_slider_keeps_its_arrow_keys(page: Page, tmp_path: Path) -> None:
+    path = _write_with_pictures(page, tmp_path)
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(path)
+        browser.click(".card figure.attention a")
+        browser.evaluate("document.getElementById('wipe').focus()")
+        for _ in range(3):
+            browser.press("ArrowRight")
+        assert browser.evaluate("document.getElementById('wipe').value") == "3"
+        assert browser.evaluate("document.getElementById('viewer-name').textContent") == (
+            "one & <two>"
+        )
 
 
 _LISTS = """<script>

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,97 @@ def test_a_grey_array_stands_for_a_grey_image(
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((40, 60, 3), np.float32), "float32"),
-        (np.zeros((40, 60, 4), np.uint8), r"\(40, 60, 4\)"),
-        (np.zeros((3, 40, 60), np.uint8), r"\(3, 40, 60\)"),
+        (np.zeros((40, 60, 3), np.float32), r"float32, not of uint8.*\(array \* 255\)\.round\(\)"),
+        (np.zeros((40, 60, 3), np.int64), r"int64, not of uint8.*array\.astype\(np\.uint8\)"),
+        (np.zeros((40, 60, 3), bool), r"an array of bool, not of uint8, RGB, \(H, W, 3\)\.$"),
+        (np.zeros((40, 60, 4), np.uint8), r"\(40, 60, 4\).*array\[\.\.\., :3\]"),
+        (np.zeros((40, 60, 1), np.uint8), r"\(40, 60, 1\).*array\[\.\.\., 0\] is a grey image"),
+        (np.zeros((40, 60, 2), np.uint8), r"\(40, 60, 2\); give \(H, W, 3\), RGB\.$"),
+        (np.zeros((3, 40, 60), np.uint8), r"\(3, 40, 60\).*array\.transpose\(1, 2, 0\)"),
+        (np.zeros((2, 40, 60, 3), np.uint8), "or several images to predict_batch"),
         (np.zeros((40, 31, 3), np.uint8), "40x31 is smaller than 32x32"),
+        (np.zeros((0, 40, 3), np.uint8), "0x40 is smaller than 32x32"),
+        (["a.jpg", "b.jpg"], "a list is no image; give one image, or all to predict_batch"),
+        ((np.zeros((40, 60, 3), np.uint8),), "a tuple is no image"),
+        (b"\xff\xd8\xff", "bytes is no image; give a path"),
+        (None, "NoneType is no image"),
+        (7, "int is no image"),
+        ({"image": 1}, "dict is no image"),
+        (torch.zeros(40, 60, 3, requires_grad=True), "of type Tensor, is no array"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused(
-    network: Any, space: LabelSpace, array: npt.NDArray[Any], message: str
+    network: Any, space: LabelSpace, array: Any, message: str
 ) -> None:
+    predictor = Predictor(network, label_space=space)
     with pytest.raises(UserError, match=message):
-        Predictor(network, label_space=space)(array)
+        predictor(array)
+    if not isinstance(array, list | tuple):  # else it is what a batch is made of
+        with pytest.raises(UserError):
+            predictor.predict_batch([array])
+
+
+def test_a_batch_takes_whatever_an_image_may_be_of_any_size_in_order(
+    tmp_path: Path, network: Any, space: LabelSpace, image: Pixels, labels: Pixels
+) -> None:
+    path = tmp_path / "x.png"
+    Image.fromarray(image).save(path)
+    read_only, wide = image.copy(), np.concatenate([image, image], axis=1)
+    read_only.setflags(write=False)
+    given = [image, wide, path, str(path), Image.fromarray(image), read_only, wide, image[::-1]]
+    predictor = Predictor(network, (1.0,), label_space=space)
+    double = np.concatenate([labels, labels], axis=1)
+    expected = [labels, double, labels, labels, labels, labels, double, labels[::-1]]
+    for batch in (given, tuple(given), iter(given)):
+        network.calls.clear()
+        found = predictor.predict_batch(batch)
+        assert all(np.array_equal(a.labels, b) for a, b in zip(found, expected, strict=True))
+        assert [call[0] for call in network.calls] == [(6, 3, 40, 60), (2, 3, 40, 120)]
+    stacked = predictor.predict_batch(np.stack([image, image]))
+    assert [one.labels.tolist() for one in stacked] == [labels.tolist()] * 2
+
+
+def test_no_images_give_no_predictions(network: Any, space: LabelSpace) -> None:
+    assert Predictor(network, label_space=space).predict_batch([]) == []
+    assert network.calls == []
+
+
+@pytest.mark.parametrize("given", ["a.jpg", Path("a.jpg"), b"x", None, 3, "image", "pillow"])
+def test_one_image_is_no_batch(network: Any, space: LabelSpace, image: Pixels, given: Any) -> None:
+    given = {"image": image, "pillow": Image.fromarray(image)}.get(given, given)
+    with pytest.raises(UserError, match=r"this is one \w+; give a list of them"):
+        Predictor(network, label_space=space).predict_batch(given)
+
+
+def test_an_image_of_a_batch_that_cannot_be_read_is_named(
+    network: Any, space: LabelSpace, image: Pixels, tmp_path: Path
+) -> None:
+    with pytest.raises(UnreadableImageError, match=r"nowhere\.png: there is no such file"):
+        Predictor(network, label_space=space).predict_batch([image, tmp_path / "nowhere.png"])
+
+
+@pytest.mark.parametrize("damage", ["closed", "cut short"])
+def test_a_pillow_image_that_cannot_be_decoded_is_refused(
+    network: Any, space: LabelSpace, image: Pixels, damage: str
+) -> None:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    picture = Image.open(io.BytesIO(file.getvalue()[: 90 if damage == "cut short" else None]))
+    if damage == "closed":
+        picture.close()
+    with pytest.raises(UserError, match="the image: "):
+        Predictor(network, label_space=space)(picture)
+
+
+@pytest.mark.parametrize("alpha", [2.0, -1, 1.001, float("nan"), float("inf"), None, "0.5"])
+def test_the_weight_of_an_overlay_is_a_share(
+    network: Any, space: LabelSpace, image: Pixels, alpha: Any
+) -> None:
+    prediction = Predictor(network, label_space=space)(image)
+    with pytest.raises(UserError, match="no weight of the colours; give one from 0 to 1"):
+        prediction.overlay(alpha)
+    for possible in (0, 1, 0.5, True, np.float32(0.25)):
+        assert prediction.overlay(possible).shape == image.shape
 
 
 def test_confidence_is_the_softmax_of_the_class_chosen() -> None:
@@ -214,17 +295,24 @@ def test_attention_is_kept_where_it_decides(
         ({"scales": (0, 1)}, "positive"),
         ({"scales": (1, 1)}, "twice"),
         ({"long_edge": 31}, "a long edge of 31 is too small; give 32 or more"),
+        ({"device": 3.5}, r"'3\.5' is not there"),
         ({"device": "abacus"}, "'abacus' is not there; use --device cpu"),
+        ({"temperature": float("inf")}, "a temperature of inf is not above 0, or no number"),
+        ({"temperature": float("nan")}, "a temperature of nan"),
+        ({"temperature": "1"}, "a temperature of '1'"),
+        ({"label_space": "cityscapes"}, "'cityscapes' is no label space"),
     ],
 )
 def test_what_cannot_be_is_refused_before_an_image(
     network: Any, space: LabelSpace, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        Predictor(network, label_space=space, **arguments)
+        Predictor(network, **{"label_space": space, **arguments})
 
 
-@pytest.mark.parametrize("given", ["streetlite", Path("a.safetensors"), None])
+@pytest.mark.parametrize(
+    "given", ["streetlite", Path("a.safetensors"), None, 3, torch.nn.Linear(1, 1)]
+)
 def test_a_name_is_no_network(given: Any) -> None:
     with pytest.raises(UserError, match=r"is no network; give hierseg\.load_model\("):
         Predictor(given)

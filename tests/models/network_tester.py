@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hierseg.checkpoint import load_model, save_checkpoint
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, UserError
 from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork, SegmentationOutput, create_model
 from parity.rule import fill, image_of, relative_error
@@ -161,8 +161,10 @@ class NetworkTester:
     def test_bytes_and_fractions_agree(self, evaluated: SegmentationNetwork) -> None:
         image = torch.randint(0, 256, (1, 3, 48, 64), dtype=torch.uint8)
         torch.testing.assert_close(evaluated(image).logits, evaluated(image / 255).logits)
-        shifted = evaluated(image / 255 + 2).logits
-        assert not torch.allclose(shifted, evaluated((image / 255 + 2).clamp(0, 1)).logits)
+        shifted = evaluated(image / 255 + 0.4).logits
+        assert not torch.allclose(shifted, evaluated((image / 255 + 0.4).clamp(0, 1)).logits)
+        with pytest.raises(UserError, match=r"from 2 to 3 and .* \[0, 1\]; divide it by 255"):
+            evaluated((image / 255).clamp(0, 1) + 2)
 
     @torch.inference_mode()
     def test_up_is_down(self, evaluated: SegmentationNetwork) -> None:

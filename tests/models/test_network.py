@@ -159,3 +159,76 @@ def test_refuses_to_train_on_a_single_value(network: SegmentationNetwork) -> Non
         network.train()(torch.rand(1, 3, 32, 32))
     assert network(torch.rand(2, 3, 32, 32)).logits.shape == (2, 3, 32, 32)
     assert network.eval()(torch.rand(1, 3, 32, 32)).logits.shape == (1, 3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "message"),
+    [
+        (0, 255, r"values from 0 to 255 .* \[0, 1\]; divide it by 255"),
+        (0, 1.6, "divide it by 255"),
+        (-2.1, 2.6, r"from -2\.1 to 2\.6 .*; give it as it is, for the network normalises it"),
+        (-0.6, 1, "the network normalises it"),
+        (0, float("nan"), "no numbers"),
+        (0, float("inf"), "no numbers"),
+        (float("-inf"), 1, "no numbers"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_floats_well_outside_0_to_1_are_refused_in_evaluation(
+    network: SegmentationNetwork, low: float, high: float, message: str, dtype: torch.dtype
+) -> None:
+    image = torch.full((1, 3, 32, 40), 0.5, dtype=dtype)
+    image[0, 0, 3, 4], image[0, 2, 9, 7] = low, high
+    network.eval()
+    with pytest.raises(UserError, match=message if dtype == torch.float32 else "image"):
+        network(image)
+    if low >= 0:
+        network.train()
+        network(image)  # a step does not wait for the device
+
+
+def test_floats_near_0_to_1_are_taken_and_so_is_nothing(network: SegmentationNetwork) -> None:
+    network.eval()
+    image = torch.rand(1, 3, 32, 40)
+    image[0, 0, 0, 0], image[0, 0, 0, 1] = -0.5, 1.5  # as resizing may leave them
+    network(image)
+    network(torch.rand(0, 3, 32, 40), (1.0,))
+    network(torch.rand(1, 3, 32, 40).to(torch.float8_e4m3fn))
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int16, torch.bool])
+def test_integers_are_refused_unless_uint8(
+    network: SegmentationNetwork, dtype: torch.dtype
+) -> None:
+    with pytest.raises(UserError, match=r"neither uint8 nor float.*to\(torch\.uint8\)"):
+        network.eval()(torch.ones(1, 3, 32, 40, dtype=dtype))
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (torch.zeros(1, 32, 40, 3), r"is 1x32x40x3; its channels are last: give image\.permute\(0"),
+        (torch.zeros(3, 32, 40), r"is 3x32x40; one image is a batch too: give image\[None\]"),
+        (torch.zeros(32, 40, 3), r"give image\.permute\(2, 0, 1\)\[None\]"),
+        (torch.zeros(32, 40), r"is 32x40\.$"),
+        (torch.zeros(()), r"this tensor is \."),
+        (torch.zeros(1, 3, 32, 40).numpy(), "takes a tensor and this is ndarray"),
+        ("street.jpg", r"this is str; hierseg\.Predictor takes arrays, Pillow images and paths"),
+        (None, "this is NoneType"),
+    ],
+)
+def test_what_is_no_batch_of_images_is_refused_with_the_way_to_make_one(
+    network: SegmentationNetwork, image: Any, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        network.eval()(image)
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attribute")
+def test_a_network_is_still_traced_and_exported(network: SegmentationNetwork) -> None:
+    network.eval()
+    image = torch.rand(1, 3, 32, 40)
+    exported = torch.export.export(network, (image, (1.0,)))
+    torch.testing.assert_close(
+        exported.module()(image, (1.0,)).logits, network(image, (1.0,)).logits
+    )

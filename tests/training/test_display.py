@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from hierseg.evaluation.formatting import count_of
 from hierseg.training.display import format_duration, make_display
 from hierseg.training.pace import StepReport
+from hierseg.wording import count
 
 REPORT = StepReport(
     epoch=2,
@@ -49,8 +49,8 @@ def test_text_of_a_file_cannot_move_the_cursor() -> None:
 
 
 def test_one_is_no_plural() -> None:
-    assert [count_of(n, "epoch") for n in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
-    assert count_of(2, "class", "classes") == "2 classes"
+    assert [count(n, "epoch") for n in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
+    assert count(2, "class", "classes") == "2 classes"
 
 
 def test_a_terminal_shows_all_of_it_live() -> None:

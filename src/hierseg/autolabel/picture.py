@@ -7,6 +7,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from hierseg.autolabel.summary import AutoSummary
+from hierseg.wording import count
 
 WIDTH = 900
 NAME_WIDTH = 190
@@ -27,7 +28,7 @@ def draw_summary(summary: AutoSummary) -> npt.NDArray[np.uint8]:
     header = summary.header
     _text(draw, (16, 12), f"Auto-labels of {header.data} {header.split}", 20)
     line = (
-        f"{summary.images} images; confidence from {header.threshold:g}: "
+        f"{count(summary.images, 'image')}; confidence from {header.threshold:g}: "
         f"{100 * summary.kept:.1f} % of the pixels"
     )
     _text(draw, (16, 40), line, 14)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hierseg.data.auto_records import BINS, AutoHeader, AutoRecords
+from hierseg.errors import make_printable
+from hierseg.wording import count
 
 
 @dataclass(frozen=True)
@@ -112,15 +114,16 @@ def format_table(summary: AutoSummary) -> str:
     """Shares before and after the threshold, what it keeps, and mean confidence, in per cent."""
     threshold = f"{summary.header.threshold:g}"
     after = f"share from {threshold}"
-    width = max(map(len, ("class", *summary.header.label_space.names)))
+    width = max(map(len, ("class", *map(make_printable, summary.header.label_space.names))))
+    title = f"{summary.header.data} {summary.header.split}"
     skipped = f", {len(summary.skipped)} skipped" if summary.skipped else ""
     lines = [
-        f"{summary.header.data} {summary.header.split}: {summary.images} images labelled{skipped}",
+        f"{make_printable(title)}: {count(summary.images, 'image')} labelled{skipped}",
         "",
         f"{'class':{width}}  {'share':>6}  {after:>15}  {'kept':>6}  confidence",
     ]
     lines += [
-        f"{c.name:{width}}  {_percent(c.share)}  {_percent(c.kept_share):>15}  "
+        f"{make_printable(c.name):{width}}  {_percent(c.share)}  {_percent(c.kept_share):>15}  "
         f"{_percent(c.kept)}  {_percent(c.confidence):>10}"
         for c in summary.classes
     ]

@@ -30,6 +30,7 @@ from hierseg.losses import (
 from hierseg.models import SegmentationNetwork, create_model
 from hierseg.processes import count_processes
 from hierseg.size import SMALLEST_SIDE
+from hierseg.wording import count
 
 COARSEST_STRIDE = 32
 FEWEST_VALUES = 4
@@ -129,10 +130,11 @@ def build_datasets(experiment: Experiment) -> Datasets:
     held_out = DataOptions(cv=data.cv, palette=data.palette)
     val = open_dataset(data.name, data.root, data.val_split, options=held_out)
     processes = count_processes()
+    each = f" of each of {processes} processes" if processes > 1 else ""
     refuse_if(
         len(train) < data.batch * processes,
-        f"split '{data.train_split}' of {data.root or data.name} has {len(train)} images, fewer "
-        f"than a batch{f' of each of {processes} processes' if processes > 1 else ''}; give "
+        f"split '{data.train_split}' of {data.root or data.name} has "
+        f"{count(len(train), 'image')}, fewer than a batch{each}; give "
         f"--data.batch {max(1, len(train) // processes)} or less.",
     )
     val = resize_dataset(val, data.long_edge, data.val_crop, data.enlarge)

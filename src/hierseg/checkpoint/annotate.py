@@ -10,9 +10,10 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
+from hierseg.checkpoint.finding import find_weights
 from hierseg.checkpoint.foreign import container_of
 from hierseg.checkpoint.format import METADATA_KEY, Header, header_of, read_header
-from hierseg.checkpoint.load import find_weights, read_tensors
+from hierseg.checkpoint.load import read_tensors
 from hierseg.checkpoint.save import replacing, save_checkpoint
 from hierseg.models import SegmentationNetwork
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hierseg.checkpoint.finding import find_weights
 from hierseg.checkpoint.foreign import (
     container_of,
     count_tensors,
@@ -38,58 +37,7 @@ from hierseg.errors import UsageError, UserError, make_printable
 from hierseg.models import CONVENTIONS, SegmentationNetwork, build_network, build_outline
 from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD
 
-DEFAULT_WEIGHTS = "streetlite"
-RUN_CHECKPOINTS = ("best.safetensors", "last.safetensors")
-WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
 _log = logging.getLogger(__name__)
-
-
-def packaged_weights() -> dict[str, Path]:
-    """The checkpoints inside the package, by name."""
-    return {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob("*.safetensors"))}
-
-
-def find_weights(source: str | Path | None = None) -> Path:
-    """The checkpoint file that a user means.
-
-    Args:
-        source: A file, a run folder (its best checkpoint, else its last), the name of packaged
-            weights, or None for the default ones.
-
-    Raises:
-        UsageError: There is no such thing.
-    """
-    packaged = packaged_weights()
-    if source is None:
-        if DEFAULT_WEIGHTS not in packaged:
-            raise UserError(
-                f"the packaged weights '{DEFAULT_WEIGHTS}' are not in this installation; name a "
-                "checkpoint file or a run folder (--weights)."
-            )
-        return packaged[DEFAULT_WEIGHTS]
-    if str(source) in packaged:
-        return packaged[str(source)]
-    if not isinstance(source, str | os.PathLike) or not str(source):
-        raise UsageError(
-            f"{source!r} names no weights; give a checkpoint file, a run folder, or a name of "
-            "packaged weights."
-        )
-    path = Path(source)
-    if path.is_dir():
-        for name in RUN_CHECKPOINTS:
-            if (path / name).is_file():
-                return path / name
-        raise UsageError(
-            f"{path} is no run folder: it holds no {' and no '.join(RUN_CHECKPOINTS)}."
-        )
-    if not path.is_file():
-        known = f" (packaged weights: {', '.join(packaged)})" if packaged else ""
-        near = difflib.get_close_matches(str(source), packaged, n=1)
-        hint = f"; did you mean '{near[0]}'" if near else ""
-        raise UsageError(
-            f"there are no weights '{source}': no file, run folder or name{known}{hint}."
-        )
-    return path
 
 
 def load_model(
@@ -264,5 +212,5 @@ def place_network(network: SegmentationNetwork, device: str | torch.device) -> S
     """The network on a device; UsageError where that is not there."""
     try:
         return network.to(torch.device(device))
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise UsageError(f"the device '{device}' is not there; use --device cpu.") from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
-import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -18,8 +17,17 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import hierseg
 from hierseg.cli.ending import Termination, plain_warnings
 from hierseg.cli.flags import parse
+from hierseg.cli.pipes import CLOSED, forget_output, is_closed
 from hierseg.commands.table import COMMANDS, OF_RECIPES
-from hierseg.errors import NO_MEMORY, UsageError, UserError, lacks_memory, reason_of
+from hierseg.errors import (
+    NO_MEMORY,
+    UsageError,
+    UserError,
+    flags_shown,
+    lacks_memory,
+    make_printable,
+    reason_of,
+)
 from hierseg.processes import only_first_speaks
 
 if TYPE_CHECKING:
@@ -28,6 +36,10 @@ if TYPE_CHECKING:
 # Flags of training that are worth a short name beside the one of their group.
 SHORT_FLAGS = {f"--{flag}": f"--model.{flag}" for flag in ("init-trunk", "weights", "replace-head")}
 SHORT_FLAGS["--init"] = SHORT_FLAGS["--weights"]
+_SHORT = (
+    "Short forms: --init or --weights FILE for --model.weights, --init-trunk FILE for "
+    "--model.init-trunk, --replace-head for --model.replace-head."
+)
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM
 
@@ -38,22 +50,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a file name that no encoding knows is still printed
             stream.reconfigure(errors="backslashreplace")
+    try:
+        with flags_shown():
+            try:
+                status = _attempt(words)
+            finally:  # also where the parser leaves by itself, as after its help
+                sys.stdout.flush()
+        return status
+    except BrokenPipeError as error:
+        if not (is_closed(sys.stdout) or is_closed(sys.stderr)):  # then it is another pipe
+            return _complain(_sentence(error), 1)
+        forget_output()
+        return CLOSED
+
+
+def _attempt(words: list[str]) -> int:
+    """Run the words; what fails ends in a sentence and its status."""
     # The processes of a training are one run; of another command each has a task of its own.
     is_training = words[:1] == ["train"]
     ending = Termination(not is_training)
     try:
         with ending, plain_warnings(), only_first_speaks() if is_training else nullcontext():
-            status = _run(words)
-        sys.stdout.flush()
-        return status
+            return _run(words)
     except UserError as error:
         return _complain(str(error), error.exit_status)
     except KeyboardInterrupt as error:
         return _complain(str(error) or "interrupted.", TERMINATED if ending.came else INTERRUPTED)
     except BrokenPipeError:
-        # The interpreter flushes standard output once more when it ends, and must not fail there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return _complain("whatever read the output has closed it.", 1)
+        raise
     except (MemoryError, RuntimeError, ImportError) as error:
         if not lacks_memory(error):
             raise
@@ -66,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _complain(sentence: str, status: int) -> int:
     if sentence:  # else another process of the run has said it
-        print(f"hierseg: {sentence}", file=sys.stderr)
+        print(f"hierseg: {make_printable(sentence)}", file=sys.stderr)
     return status
 
 
@@ -77,6 +101,8 @@ def _sentence(error: OSError) -> str:
 
 
 def _run(words: list[str]) -> int:
+    if words[:1] == ["help"] and len(words) > 1:  # `hierseg help predict` is `predict --help`
+        words = [*words[1:], *([] if {"-h", "--help"} & set(words) else ["--help"])]
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0
@@ -108,7 +134,7 @@ def _overview() -> str:
             "commands:",
             *lines,
             "",
-            "`hierseg COMMAND --help` shows its arguments, `hierseg --version` the version.",
+            "`hierseg help COMMAND` shows its arguments, `hierseg --version` the version.",
         ]
     )
 
@@ -121,7 +147,7 @@ def _run_recipe(command: str, words: list[str]) -> Any:
         usage = f"hierseg {command} RECIPE [FLAGS], where RECIPE is one of {', '.join(RECIPES)}"
         if "-h" in words or "--help" in words:
             shows = f"`hierseg {command} RECIPE --help` shows its flags and values."
-            print(f"usage: {usage}\n\n{shows}")
+            print(f"usage: {usage}\n\n{shows}\n{_SHORT}")
             return 0
         raise UsageError(f"name the recipe first: {usage}.")
     name = words[0]
@@ -133,7 +159,7 @@ def _run_recipe(command: str, words: list[str]) -> Any:
     function = COMMANDS[command].load()
     own, flags = _list_flags(function, experiment)
     about = inspect.getdoc(RECIPES[name] if command == "train" else function) or ""
-    chosen = parse(flags, f"{command} {name}", rest, about=about)
+    chosen = parse(flags, f"{command} {name}", rest, about=f"{about}\n\n{_SHORT}")
     parts = [field.name for field in dataclasses.fields(flags) if field.name not in own]
     changes = {part: getattr(chosen, part) for part in parts}
     given = {part: getattr(chosen, part) for part in own}

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from hierseg.errors import make_printable
 from hierseg.processes import SIGNALS
 
 
@@ -53,7 +54,7 @@ class Termination:
 def plain_warnings() -> Iterator[None]:
     """Warnings as one line, without the place in the code that they come from."""
     before = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f"hierseg: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"hierseg: {make_printable(str(message))}\n"
     try:
         yield
     finally:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import inspect
+import io
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from tyro.constructors import PrimitiveConstructorSpec
@@ -26,24 +41,44 @@ def parse(function: Callable[..., Any], name: str, words: list[str], about: str 
     if not dataclasses.is_dataclass(function):
         function = _present(function)
         markers += [conf.FlagCreatePairsOff, conf.PositionalMetavarFromFieldName]
-    return tyro.cli(
-        function,
-        prog=f"hierseg {name}",
-        description=about or None,
-        args=words,
-        config=markers,
-        registry=_registry(),
-    )
+    with _printable_complaints(words):
+        parsed = tyro.cli(
+            function,
+            prog=f"hierseg {name}",
+            description=about or None,
+            args=words,
+            config=markers,
+            registry=_registry(),
+        )
+    return parsed() if isinstance(parsed, partial) else parsed
+
+
+@contextmanager
+def _printable_complaints(words: list[str]) -> Iterator[None]:
+    """What the parser says of words is printable: a pattern of the shell makes them of file names.
+
+    It colours its own text, so it is looked at only where the words have control characters.
+    """
+    if all(make_printable(word) == word for word in words):
+        yield
+        return
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            yield
+    finally:
+        for line in said.getvalue().splitlines():
+            print(make_printable(line), file=sys.stderr)
 
 
 def _present(function: Callable[..., Any]) -> Callable[..., Any]:
     """A command's function as its help is to show it: paragraphs whole, and no default where None
-    stands for what the text says.
+    stands for what the text says. It is called once the parser is done.
     """
     import tyro
 
     def call(*arguments: Any, **named: Any) -> Any:
-        return function(*arguments, **named)
+        return partial(function, *arguments, **named)
 
     hints = get_type_hints(function)
     parameters = []
@@ -53,9 +88,7 @@ def _present(function: Callable[..., Any]) -> Callable[..., Any]:
         if dataclasses.is_dataclass(hint):  # flags that several belong to, not a group of theirs
             hint = Annotated[hint, tyro.conf.arg(name="")]
         elif parameter.default is None:
-            words = _literal_words(hint)
-            metavar = f"{{{','.join(words)}}} ..." if words else None
-            marker = tyro.conf.arg(name=flag, metavar=metavar, help_behavior_hint="")
+            marker = tyro.conf.arg(name=flag, help_behavior_hint="")
             hint = Annotated[hint, marker]
         elif parameter.kind is parameter.POSITIONAL_ONLY and get_origin(hint) is tuple:
             metavar = f"{parameter.name.removesuffix('s').upper()} ..."
@@ -68,16 +101,6 @@ def _present(function: Callable[..., Any]) -> Callable[..., Any]:
     # A line that is indented further than the name of an argument goes on with its text.
     call.__doc__ = re.sub(r"(?<=\S)\n {8,}", " ", inspect.getdoc(function) or "")
     return call
-
-
-def _literal_words(hint: Any) -> tuple[str, ...]:
-    """The words of ``tuple[Literal[...], ...] | None``, of which tyro would print three brackets;
-    none for other hints.
-    """
-    for part in get_args(hint):
-        if get_origin(part) is tuple and get_origin(get_args(part)[0]) is Literal:
-            return get_args(get_args(part)[0])
-    return ()
 
 
 def _registry() -> Any:
@@ -119,6 +142,11 @@ def _registry() -> Any:
         )
 
     @registry.primitive_rule
+    def choice_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+        choices = _list_choices(info.type)
+        return _describe_choice(choices, info.type) if choices else None
+
+    @registry.primitive_rule
     def series_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         for series, convert, show in (
             (tuple[float, ...], float, "{:g}"),
@@ -136,6 +164,49 @@ def _require_text(word: str) -> str:
     if not word:
         raise ValueError("it is empty, as an unset variable is; name something, or leave it out")
     return word
+
+
+def _list_choices(hint: Any) -> tuple[str, ...]:
+    """The words of ``Literal[...]``, in their order, also where several of them, or None, may be
+    meant; none for other hints.
+    """
+    parts = [part for part in get_args(hint) if part not in (type(None), Ellipsis)]
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    is_known = get_origin(hint) in (tuple, Union, UnionType) and len(parts) == 1
+    return _list_choices(parts[0]) if is_known else ()
+
+
+def _describe_choice(choices: tuple[str, ...], hint: Any) -> PrimitiveConstructorSpec[Any]:
+    """One word of several, or any number of them: tyro by itself would offer None among them, in
+    any order, and not the nearest.
+    """
+    from tyro.constructors import PrimitiveConstructorSpec
+
+    def choose(word: str) -> str:
+        if word in choices:
+            return word
+        near = difflib.get_close_matches(word, choices, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else "."
+        raise ValueError(f"'{make_printable(word)}' is none of {', '.join(choices)}{hint}")
+
+    is_series = tuple in (get_origin(hint), *map(get_origin, get_args(hint)))
+
+    def read(words: list[str]) -> Any:
+        return tuple(map(choose, words)) if is_series else choose(words[0])
+
+    def show(value: Any) -> list[str]:
+        if value is None:
+            return ["none"]
+        return list(value) if is_series else [value]
+
+    return PrimitiveConstructorSpec(
+        nargs="*" if is_series else 1,
+        metavar=f"{{{','.join(choices)}}}" + (" ..." if is_series else ""),
+        instance_from_str=read,
+        is_instance=lambda value: value is None or isinstance(value, tuple if is_series else str),
+        str_from_instance=show,
+    )
 
 
 def _describe_series(

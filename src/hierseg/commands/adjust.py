@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hierseg.commands.fitting import FitFlags, describe_fit, load_for_fit, sample_logits
 from hierseg.errors import UserError, make_printable
+from hierseg.wording import count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,11 +42,14 @@ def adjust(flags: AdjustFlags) -> None:
     network = load_for_fit(flags)
     name, bias = _find_bias(network, flags.weights)
     result, sample = sample_logits(flags, network)
-    offsets = sample.fit_offsets()
-    changed = {name: bias.detach().float().cpu() + offsets.values}
-    _store(flags, network, result, offsets, changed)
+    from hierseg.commands.progress import announce
+
+    with announce("searching for offsets"):
+        offsets = sample.fit_offsets()
+        changed = {name: bias.detach().float().cpu() + offsets.values}
+        _store(flags, network, result, offsets, changed)
     _report(result, offsets, network)
-    print(f"use it as --weights {flags.out}")
+    print(make_printable(f"use it as --weights {flags.out}"))
 
 
 def _store(
@@ -84,13 +88,12 @@ def _find_bias(network: SegmentationNetwork, weights: str | None) -> tuple[str, 
 
 def _report(result: Evaluation, offsets: Offsets, network: SegmentationNetwork) -> None:
     from hierseg.checkpoint import header_of
-    from hierseg.evaluation.formatting import count_of
 
-    names = header_of(network).label_space.names
+    names = [make_printable(name) for name in header_of(network).label_space.names]
+    data = make_printable(f"{result.data} {result.split}")
     print(
-        f"{result.data} {result.split}: {count_of(result.images, 'image')}; "
-        f"mIoU of the pixels fitted on {100 * offsets.before:.2f} before, "
-        f"{100 * offsets.after:.2f} after, with the offsets"
+        f"{data}: {count(result.images, 'image')}; mIoU of the pixels fitted on "
+        f"{100 * offsets.before:.2f} before, {100 * offsets.after:.2f} after, with the offsets"
     )
     width = max(map(len, names))
     for name, value in zip(names, offsets.values.tolist(), strict=True):

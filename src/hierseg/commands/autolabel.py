@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierseg.commands.labelling import choose_run
+from hierseg.commands.places import check_inputs
 from hierseg.commands.running import PresetName
 from hierseg.errors import UsageError, make_printable
+from hierseg.wording import count_were
 
 if TYPE_CHECKING:
     from hierseg.autolabel import AutoSummary
@@ -59,41 +61,56 @@ def autolabel(
         threshold: Confidence from which on the summary counts a pixel as kept.
         overwrite: Replace files that no earlier run has written.
     """
-    from rich.console import Console
+    from hierseg.commands.progress import announce, make_console
 
-    from hierseg.autolabel import Shard, format_table
-    from hierseg.autolabel import autolabel as run
-    from hierseg.build import choose_device
-    from hierseg.checkpoint import load_model
-    from hierseg.commands.chosen import choose_space
-    from hierseg.inference import Predictor
-    from hierseg.inference.memory import keep_freed_memory
+    check_inputs(data, root, _choose_split(data, split), weights)
+    with announce("loading torch"):
+        from hierseg.autolabel import Shard, format_table
+        from hierseg.autolabel import autolabel as run
+        from hierseg.commands.chosen import choose_space
+        from hierseg.inference import Predictor
+        from hierseg.inference.memory import keep_freed_memory
 
     part = Shard.parse(shard)
     if not 0 <= threshold <= 1:
         raise UsageError(f"--threshold {threshold:g} is no confidence; give one from 0 to 1.")
     how = choose_run(preset, scales, flip, long_edge)
-    network = load_model(weights, choose_device(device, "--device"))
-    dataset = _open(data, root, split, network)
+    network, dataset = _load(data, root, _choose_split(data, split), weights, device)
     keep_freed_memory()
     space = choose_space(network, dataset)
     predictor = Predictor(network, how.scales, how.flip, label_space=space, long_edge=how.long_edge)
-    console = Console(stderr=True)
-    summary = run(predictor, dataset, out, part, threshold, root, console, overwrite)
+    summary = run(
+        predictor, dataset, out, part, threshold, root, make_console(stderr=True), overwrite
+    )
     print(format_table(summary))
     return _report(summary, out)
 
 
+def _choose_split(data: str, split: str | None) -> str:
+    return split or ("train_extra" if data == "cityscapes" else "train")
+
+
+def _load(
+    data: str, root: Path | None, split: str, weights: str | None, device: str
+) -> tuple[SegmentationNetwork, SegmentationDataset]:
+    from hierseg.build import choose_device
+    from hierseg.checkpoint import load_model
+    from hierseg.commands.progress import announce
+
+    with announce("loading the weights and the data set"):
+        network = load_model(weights, choose_device(device, "--device"))
+        return network, _open(data, root, split, network)
+
+
 def _open(
-    data: str, root: Path | None, split: str | None, network: SegmentationNetwork
+    data: str, root: Path | None, split: str, network: SegmentationNetwork
 ) -> SegmentationDataset:
     """The images; of a folder without classes of its own, they are the network's."""
     from hierseg.checkpoint import header_of
     from hierseg.data import open_dataset
 
-    chosen = split or ("train_extra" if data == "cityscapes" else "train")
     own = header_of(network).label_space
-    dataset = open_dataset(data, root, chosen, label_space=own, keep_unpaired=True)
+    dataset = open_dataset(data, root, split, label_space=own, keep_unpaired=True)
     if data == "folder" and root is not None and not (root / "labels.json").is_file():
         dataset.label_space = own  # with its raw ids, which the folder says nothing of
     return dataset
@@ -105,5 +122,5 @@ def _report(summary: AutoSummary, out: Path) -> int:
         return 0
     for image, reason in list(summary.skipped.items())[:5]:
         print(make_printable(f"skipped {image}: {reason}"), file=sys.stderr)
-    print(f"{len(summary.skipped)} images were skipped.", file=sys.stderr)
+    print(f"{count_were(len(summary.skipped), 'image')} skipped.", file=sys.stderr)
     return SOME_SKIPPED if summary.images else NOTHING_DONE

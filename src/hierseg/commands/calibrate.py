@@ -12,8 +12,9 @@ from hierseg.commands.fitting import (
     sample_logits,
 )
 from hierseg.commands.places import check_place
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
 from hierseg.ownership import require_own_png
+from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.evaluation import Evaluation
@@ -37,12 +38,14 @@ def calibrate(flags: FitFlags, plot: Path | None = None) -> None:
     network = load_for_fit(flags)
     result, sample = sample_logits(flags, network)
     from hierseg.checkpoint import annotate_checkpoint
+    from hierseg.commands.progress import announce
 
-    fit = sample.fit()
-    extra = {"temperature": fit.temperature, "calibration": _describe(result, fit, flags)}
-    annotate_checkpoint(flags.weights, flags.out, network, extra)
+    with announce("fitting the temperature"):
+        fit = sample.fit()
+        extra = {"temperature": fit.temperature, "calibration": _describe(result, fit, flags)}
+        annotate_checkpoint(flags.weights, flags.out, network, extra)
     _report(result, fit, plot)
-    print(f"use it as --weights {flags.out}")
+    print(make_printable(f"use it as --weights {flags.out}"))
 
 
 def _describe(result: Evaluation, fit: Fit, flags: FitFlags) -> dict[str, Any]:
@@ -57,13 +60,12 @@ def _describe(result: Evaluation, fit: Fit, flags: FitFlags) -> dict[str, Any]:
 
 def _report(result: Evaluation, fit: Fit, plot: Path | None) -> None:
     from hierseg.evaluation.calibration import format_calibration
-    from hierseg.evaluation.formatting import count_of
     from hierseg.evaluation.reliability import draw_reliability
     from hierseg.inference.writers import write_figure
 
     both = [fit.before, fit.after]
     print(
-        f"{result.data} {result.split}: {count_of(result.images, 'image')}, "
+        f"{make_printable(f'{result.data} {result.split}')}: {count(result.images, 'image')}, "
         f"temperature {fit.temperature:.4f}"
     )
     print(format_calibration(both))

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from hierseg.commands.places import check_result, write_result
+from hierseg.commands.places import check_inputs, check_result, write_result
 from hierseg.errors import UsageError
 
 MOST_WORKERS = 8
@@ -42,16 +42,19 @@ def check(
         json: Write everything that was found to this file as well.
         overwrite: Replace a file there that is no earlier result of this command.
     """
-    from hierseg.commands.progress import show_progress
-    from hierseg.data import DataOptions
-    from hierseg.data.checking import check_data
-    from hierseg.data.checking_report import CheckReport
-    from hierseg.data.checking_table import format_report
+    from hierseg.commands.progress import announce, show_progress
 
     if workers is not None and workers < 0:
         raise UsageError(f"{workers} workers cannot be; give --workers 0 or more.")
     if json is not None:
         check_result("--json", json, "check", overwrite)
+    check_inputs(data, root, splits[0] if splits else "train")
+    with announce("loading torch"):
+        from hierseg.data import DataOptions
+        from hierseg.data.checking import check_data
+        from hierseg.data.checking_report import CheckReport
+        from hierseg.data.checking_table import format_report
+
     count = min(MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers
     if splits is None and labels != "fine":
         splits = ("train_extra",)

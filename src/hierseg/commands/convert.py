@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hierseg.commands.places import check_inputs
 from hierseg.errors import UsageError, make_printable
 from hierseg.ownership import require_new
 
@@ -45,19 +46,33 @@ def convert(
             holds beside them.
         overwrite: Replace a file that is no checkpoint of hierseg's, or one of a training.
     """
+    from hierseg.commands.progress import announce
+
     if replace_head and labels is None:
         raise UsageError("--replace-head needs the new classes; name them with --labels.")
+    if (out.suffix == OWN_SUFFIX) == to_published:
+        raise UsageError(
+            f"{out} is named as hierseg's checkpoints are; name it *.pth."
+            if to_published
+            else f"{out} is not named *{OWN_SUFFIX}, which hierseg's checkpoints are."
+        )
+    if to_published:
+        check_inputs(None, None, "", file)
+    elif not file.is_file():
+        raise UsageError(f"there is no file {file}; check the path.")
     if to_published:
         if model is not None or labels is not None:
             raise UsageError("--to-published writes what is there; leave --model and --labels out.")
         if ema:
             raise UsageError("--to-published writes what is there; leave --ema out.")
         require_new("the file to write", out, overwrite)
-        _publish(file, out)
+        with announce(f"writing {out}"):
+            _publish(file, out)
     else:
         if not overwrite:
             _require_converted(out)
-        _convert(file, out, model, labels, replace_head, ema)
+        with announce(f"converting {file}"):
+            _convert(file, out, model, labels, replace_head, ema)
 
 
 def _require_converted(out: Path) -> None:
@@ -89,10 +104,6 @@ def _convert(
     )
     from hierseg.models import describe_model
 
-    if out.suffix != OWN_SUFFIX:
-        raise UsageError(f"{out} is not named *{OWN_SUFFIX}, which hierseg's checkpoints are.")
-    if not file.is_file():
-        raise UsageError(f"there is no file {file}; check the path.")
     if model is not None:
         describe_model(model)  # refuses an unknown name before a large file is read
     weights = read_foreign(file, ema)
@@ -127,8 +138,6 @@ def _publish(file: Path, out: Path) -> None:
     )
     from hierseg.models import STATISTICS
 
-    if out.suffix == OWN_SUFFIX:
-        raise UsageError(f"{out} is named as hierseg's checkpoints are; name it *.pth.")
     written = make_printable(out.name)
     if is_trunk(file):
         trunk = read_trunk(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hierseg.commands.places import check_inputs
 from hierseg.errors import UsageError
 from hierseg.size import Size
 
@@ -28,29 +29,38 @@ def demo(
         device: auto, cpu, or cuda.
         overwrite: Replace what no earlier demonstration has written.
     """
-    from rich.console import Console
-
-    from hierseg.build import choose_device
-    from hierseg.checkpoint import DEFAULT_WEIGHTS, load_model
-    from hierseg.demo import WEIGHTS, run_demo
-    from hierseg.inference import Predictor
-    from hierseg.inference.memory import keep_freed_memory
+    from hierseg.commands.progress import announce, make_console
 
     if count < 1:
         raise UsageError(f"--count {count} draws nothing; give 1 or more.")
+    check_inputs(None, None, "", weights)
+    with announce("loading torch"):
+        from hierseg.build import choose_device
+        from hierseg.checkpoint import DEFAULT_WEIGHTS, load_model
+        from hierseg.demo import WEIGHTS, run_demo
+        from hierseg.inference import Predictor
+        from hierseg.inference.memory import keep_freed_memory
+
     keep_freed_memory()
     name = WEIGHTS if weights is None else weights
     network = load_model(name, choose_device(device, "--device"))
     predictor = Predictor(network, keep_scales=True)
-    console = Console(stderr=True)
-    result = run_demo(
-        predictor, out, count, size, weights=name, console=console, overwrite=overwrite
-    )
+    with announce("drawing and segmenting scenes"):
+        result = run_demo(
+            predictor,
+            out,
+            count,
+            size,
+            weights=name,
+            console=make_console(stderr=True),
+            overwrite=overwrite,
+        )
     scores = result.scores
+    scenes = "1 scene" if count == 1 else f"{count} scenes"
     # As it was called: `make demo` installs it where no shell finds it by its name alone.
     called_as = sys.argv[0] if Path(sys.argv[0]).name == "hierseg" else "hierseg"
     print(
-        f"{count} scenes segmented, mIoU {scores.miou:.3f} over {scores.num_classes_averaged} "
+        f"{scenes} segmented, mIoU {scores.miou:.3f} over {scores.num_classes_averaged} "
         f"classes; open the page in a browser:\n{result.page.resolve().as_uri()}\n"
         f"Your own pictures of streets, by {DEFAULT_WEIGHTS}, which real ones trained: "
         f"{called_as} predict PICTURES --out masks"

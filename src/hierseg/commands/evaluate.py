@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
-from hierseg.commands.places import check_result, hold_folders
+from hierseg.commands.places import check_inputs, check_result, hold_folders
 from hierseg.commands.running import WHOLE, PresetName, RunFlags, apply_preset, choose_windows
 from hierseg.errors import UsageError
 from hierseg.size import Size
@@ -78,6 +78,7 @@ def evaluate(
     _check_numbers(limit, long_edge, val_crop, worst)
     if json is not None:
         check_result("--json", json, "evaluate", overwrite)
+    check_inputs(data, root, split, None if predictions else weights)
     windows = choose_windows(how)
     more = Measures(measures, out, predictions is None, overwrite)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
@@ -85,8 +86,8 @@ def evaluate(
     _require_apart(predictions, save_predictions)
     scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
     held = choose_ids(ids, measures.official)
-    measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
     dataset = _open(data, root, split, cv, palette, long_edge, val_crop)
+    measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
     from hierseg.evaluation import PredictionFiles, WorstImages
     from hierseg.evaluation.saving import require_apart
 
@@ -128,9 +129,14 @@ def _open(
     long_edge: int | None,
     val_crop: Size | None,
 ) -> SegmentationDataset:
-    from hierseg.data import DataOptions, open_dataset, resize_dataset
+    from hierseg.commands.progress import announce
+    from hierseg.data import DataOptions, open_dataset
 
-    dataset = open_dataset(data, root, split, options=DataOptions(cv=cv, palette=palette))
+    with announce("opening the data set"):
+        dataset = open_dataset(data, root, split, options=DataOptions(cv=cv, palette=palette))
+    with announce("loading torch"):
+        from hierseg.data import resize_dataset
+
     return resize_dataset(dataset, long_edge, val_crop)
 
 
@@ -193,11 +199,14 @@ def _by_network(
     windows: Windows | None,
 ) -> Measure:
     """What runs a network over a split."""
-    from hierseg.build import check_scales, choose_device
-    from hierseg.checkpoint import load_model
-    from hierseg.evaluation import RequireFinite
-    from hierseg.evaluation import evaluate as run
-    from hierseg.inference.memory import keep_freed_memory
+    from hierseg.commands.progress import announce
+
+    with announce("loading torch"):
+        from hierseg.build import check_scales, choose_device
+        from hierseg.checkpoint import load_model
+        from hierseg.evaluation import RequireFinite
+        from hierseg.evaluation import evaluate as run
+        from hierseg.inference.memory import keep_freed_memory
 
     if scales is not None:
         check_scales(scales, "--scales")

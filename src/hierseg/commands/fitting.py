@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hierseg.commands.places import check_place
+from hierseg.commands.places import check_inputs, check_place
 from hierseg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,8 +61,11 @@ class FitFlags:
 def load_for_fit(flags: FitFlags) -> SegmentationNetwork:
     """The network, once the flags are found to be possible."""
     _check(flags)
-    from hierseg.build import check_scales, choose_device
-    from hierseg.checkpoint import find_weights, load_model
+    from hierseg.commands.progress import announce
+
+    with announce("loading torch"):
+        from hierseg.build import check_scales, choose_device
+        from hierseg.checkpoint import find_weights, load_model
 
     if flags.scales is not None:
         check_scales(flags.scales, "--scales")
@@ -71,7 +74,8 @@ def load_for_fit(flags: FitFlags) -> SegmentationNetwork:
     if out.exists() and not flags.overwrite:
         itself = " is the weights themselves" if out.resolve() == source.resolve() else " is there"
         raise UsageError(f"--out {out}{itself}; choose another file, or add --overwrite.")
-    return load_model(flags.weights)
+    with announce("loading the weights"):
+        return load_model(flags.weights)
 
 
 def sample_logits(flags: FitFlags, network: SegmentationNetwork) -> tuple[Evaluation, LogitSample]:
@@ -126,3 +130,4 @@ def _check(flags: FitFlags) -> None:
     if flags.seed < 0:
         raise UsageError(f"--seed {flags.seed} is negative; give 0 or more.")
     check_place("--out", flags.out)
+    check_inputs(flags.data, flags.root, flags.split, flags.weights)

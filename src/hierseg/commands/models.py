@@ -18,10 +18,11 @@ def models(pattern: str = "*", /) -> None:
         pattern: Names to list, as a shell pattern; "timm:*" lists timm's backbones, any of which
             is a network by that name.
     """
-    from rich.console import Console
+    from hierseg.commands.progress import announce, make_console
 
-    from hierseg.checkpoint import packaged_weights
-    from hierseg.models import list_models
+    with announce("loading torch"):
+        from hierseg.checkpoint import packaged_weights
+        from hierseg.models import list_models
 
     names = list_models(pattern)
     weights = {name: path for name, path in packaged_weights().items() if _matches(name, pattern)}
@@ -31,11 +32,13 @@ def models(pattern: str = "*", /) -> None:
         raise UsageError(
             f"nothing matches '{pattern}'; {hint}`hierseg models` lists networks and weights."
         )
-    console = Console(highlight=False)
+    console = make_console()
     if not console.is_terminal:
         console.width = 200  # whoever reads a pipe wants a line for each, whole
     if names:
-        console.print(_table_of_networks(names))
+        with announce("counting parameters"):
+            networks = _table_of_networks(names)
+        console.print(networks)
     if weights:
         console.print(_table_of_weights(weights))
 
@@ -94,7 +97,7 @@ def _table_of_weights(weights: dict[str, Path]) -> Any:
         header = read_header(path)
         miou = header.record.get("miou")
         table.add_row(
-            name,
+            _show(name),
             _show(str(header.record.get("model", header.builder))),
             _show(f"{header.label_space.num_classes} of {header.label_space.name}"),
             " ".join(f"{scale:g}" for scale in header.scales),

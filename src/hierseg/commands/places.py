@@ -1,4 +1,6 @@
-"""Places that a command writes to, looked at before the work is done."""
+"""What a command reads and where it writes, looked at before the work is done, and before torch is
+imported: a path that is mistyped is said at once.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,52 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hierseg.errors import UserError
 from hierseg.files import FolderLock
 from hierseg.ownership import require_own_json, with_header
 from hierseg.processes import Launch
+
+if TYPE_CHECKING:
+    from hierseg.config import Experiment
+
+
+def check_inputs(
+    data: str | None, root: Path | None, split: str, *weights: str | Path | None
+) -> None:
+    """Refuse a data set or weights that are not there, as opening them would.
+
+    Args:
+        data: The data set, or a file that describes one; None where none is read.
+        root: Its folder.
+        split: The split that is read.
+        weights: What weights are named, as ``find_weights`` takes them.
+
+    Raises:
+        UsageError: There are no such weights, or no data set of that name.
+        UserError: The data set is not where it is said to be.
+    """
+    from hierseg.checkpoint.finding import find_weights
+    from hierseg.data.archive import is_folder
+    from hierseg.data.catalog import available_datasets, open_dataset
+    from hierseg.data.custom import is_description
+
+    for source in weights:
+        if source is not None:
+            find_weights(source)
+    if data is None:
+        return
+    known = Path(data).is_file() if is_description(data) else data in available_datasets()
+    placed = is_description(data) if root is None else is_folder(root)
+    if not (known and placed):
+        open_dataset(data, root, split, keep_unpaired=True)  # which says what is missing
+
+
+def check_training(experiment: Experiment) -> None:
+    """``check_inputs`` of what a recipe with its changed fields reads."""
+    data, model = experiment.data, experiment.model
+    check_inputs(data.name, data.root, data.train_split, model.weights, model.init_trunk)
 
 
 def check_place(flag: str, path: Path) -> None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hierseg.commands.places import check_training
 from hierseg.config import Experiment
 from hierseg.errors import UsageError
 from hierseg.size import Size
+from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.labels import LabelSpace
@@ -39,9 +41,13 @@ class PlanFlags:
 
 def plan(experiment: Experiment, flags: PlanFlags) -> None:
     """Estimate parameters, work and memory of a training step and of an evaluation."""
-    from hierseg import build
-    from hierseg.commands.progress import show_progress
-    from hierseg.planning import Planner, parse_memory
+    from hierseg.commands.progress import announce, show_progress
+
+    if experiment.data.root is not None:
+        check_training(experiment)
+    with announce("loading torch"):
+        from hierseg import build
+        from hierseg.planning import Planner, parse_memory
 
     limit = None if flags.gpu_memory is None else parse_memory(flags.gpu_memory)
     if flags.processes < 1:
@@ -59,7 +65,8 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
         result = planner.plan(planned, lambda done: move(done, max(2, done)))
     data, training, evaluation = planned.data, result.training, result.evaluation
     scales = " ".join(f"{scale:g}" for scale in planned.eval.scales or ()) or "its own scales"
-    print(f"{planned.model.name}, {space.num_classes} classes: {training.parameters / 1e6:.1f} M")
+    classes = count(space.num_classes, "class", "classes")
+    print(f"{planned.model.name}, {classes}: {training.parameters / 1e6:.1f} M")
     print(f"training: steps of {data.batch} x {data.crop}, {training.flops / 1e12:.3g} TFLOPs each")
     print(f"evaluation: images of {size} at {scales}, {evaluation.flops / 1e12:.3g} TFLOPs each")
     _print_parts(training, evaluation, limit)
@@ -112,8 +119,9 @@ def _gib(count: int) -> str:
 
 def _print_parts(training: Estimate, evaluation: Estimate, limit: int | None) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+
+    from hierseg.commands.progress import make_console
 
     table = Table("GiB", "training", "evaluation", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns[1:]:
@@ -127,7 +135,7 @@ def _print_parts(training: Estimate, evaluation: Estimate, limit: int | None) ->
         fits = ("fits" if estimate.total <= limit else "does not fit" for estimate in both)
         table.add_row(f"into {_gib(limit)}", *fits)
     table.add_row("batches that wait, beside it", _gib(training.loader), "")
-    console = Console(highlight=False)
+    console = make_console()
     if not console.is_terminal:
         console.width = 120
     console.print(table)

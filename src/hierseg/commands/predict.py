@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.commands.chosen import NO_DATASET, DatasetFlags
 from hierseg.errors import UsageError, make_printable
+from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
@@ -146,15 +147,12 @@ class _Asked(NamedTuple):
 
 
 def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags) -> int:
-    from rich.console import Console
-
     from hierseg.commands.chosen import choose_images, describe_dataset
-    from hierseg.inference.progress import announced
+    from hierseg.commands.progress import announce, make_console
 
-    console = Console(stderr=True)
-    with announced(console, "looking for images"):
+    with announce("looking for images"):
         found, dataset = choose_images(sources, asked.out, flags)
-    with announced(console, "loading the weights"):
+    with announce("loading the weights"):
         from hierseg.inference import run_folder
         from hierseg.inference.run_page import write_run_page
 
@@ -164,9 +162,10 @@ def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags
     print(found.describe(), file=sys.stderr)
 
     def finish(summary: Summary) -> None:
-        with announced(console, "writing the page"):
+        with announce("writing the page"):
             write_run_page(summary, predictor.label_space, asked.out)
 
+    console = make_console(stderr=True)
     summary = run_folder(
         predictor, found.images, asked.out, settings, console, finish, found.left_out
     )
@@ -179,11 +178,12 @@ def _say_reduced(summary: Summary, predictor: Predictor) -> None:
     longest = predictor.longest
     if longest is None:
         return
-    count = sum(max(image.height, image.width) > longest for image in summary.records.values())
-    if count:
+    larger = sum(max(image.height, image.width) > longest for image in summary.records.values())
+    if larger:
         print(
-            f"images larger than {longest} pixels ({count} of {len(summary.records)}) were run at "
-            "that, as the weights say; --long-edge own runs them as they are.",
+            f"{larger} of {count(len(summary.records), 'image')} had a side above {longest} pixels "
+            "and ran at that long edge, as the weights say; --long-edge own runs images as they "
+            "are.",
             file=sys.stderr,
         )
 
@@ -213,15 +213,18 @@ def _check_attention(network: SegmentationNetwork, scales: tuple[float, ...]) ->
 def _report(summary: Summary, asked: int, out: Path) -> int:
     """Say what was done, and give the exit status."""
     done = asked - len(summary.skipped)
-    print(f"{done} of {asked} images segmented: {(out / 'index.html').resolve().as_uri()}")
+    print(f"{done} of {count(asked, 'image')} segmented: {(out / 'index.html').resolve().as_uri()}")
     if summary.skipped:
         where = out / "summary.json"
-        print(f"{len(summary.skipped)} were skipped; {where} says why.", file=sys.stderr)
+        were = "was" if len(summary.skipped) == 1 else "were"
+        said = f"{len(summary.skipped)} {were} skipped; {where} says why."
+        print(make_printable(said), file=sys.stderr)
     partly = [record for record in summary.records.values() if record.unwritten]
     for record in partly[:1]:
         output, reason = next(iter(record.unwritten.items()))
+        lack = "1 lacks" if len(partly) == 1 else f"{len(partly)} lack"
         print(
-            f"{len(partly)} lack an output that their size does not allow, "
+            f"{lack} an output that its size does not allow, "
             f"{make_printable(record.source)} first: {output}: {reason}.",
             file=sys.stderr,
         )

@@ -1,26 +1,105 @@
-"""A progress bar on standard error, for terminals alone."""
+"""What a command says while it works: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
+import errno
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+PATIENCE = 3.0
+"""Seconds after which it is said what is being waited for."""
+SECONDS_BETWEEN_LINES = 15.0
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The command line knows how to end, and rich would end with a failure."""
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+def make_console(stderr: bool = False) -> Console:
+    """A console that takes no part of a name for a number or an emoji; markup is to be escaped."""
+    return _Console(stderr=stderr, emoji=False, highlight=False)
+
+
+@contextmanager
+def announce(what: str) -> Iterator[None]:
+    """Say on standard error what is being done, such as "loading the weights", if it takes more
+    than a moment.
+    """
+    with _telling(lambda: f"{what} ...", again=False):
+        yield
+
 
 @contextmanager
 def show_progress(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Gives a function of (done, total) that moves the bar; the bar vanishes at the end."""
-    console = Console(stderr=True)
+    """Gives a function of (done, total) that moves the bar; the bar vanishes at the end. Where
+    standard error is no terminal, there is a line soon, and then now and again.
+    """
+    console = make_console(stderr=True)
+    if not console.is_terminal:
+        lines = _Lines(description)
+        with _telling(lines.describe, again=True):
+            yield lines.move
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
+    with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task(description, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+class _Lines:
+    """How far something is, as text."""
+
+    def __init__(self, description: str) -> None:
+        self._description = description
+        self._start = time.monotonic()
+        self._done, self._total = 0, 0
+
+    def move(self, done: int, total: int) -> None:
+        self._done, self._total = done, total
+
+    def describe(self) -> str:
+        done, total = self._done, self._total
+        if not done:
+            return f"{self._description} ..."
+        left = (time.monotonic() - self._start) / done * max(0, total - done)
+        minutes, seconds = divmod(round(left), 60)
+        return f"{self._description}: {done} of {total}, {minutes} min {seconds} s left"
+
+
+@contextmanager
+def _telling(describe: Callable[[], str], again: bool) -> Iterator[None]:
+    """Print a line after a while, also while nothing moves, and others if ``again``."""
+    ended = threading.Event()
+
+    def tell() -> None:
+        pause = PATIENCE
+        while not ended.wait(pause):
+            print(describe(), file=sys.stderr, flush=True)
+            if not again:
+                return
+            pause = SECONDS_BETWEEN_LINES
+
+    teller = threading.Thread(target=tell, name="progress", daemon=True)
+    try:
+        teller.start()
+    except RuntimeError:  # no memory for a thread; what is told is not worth an end
+        yield
+        return
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()

@@ -69,12 +69,12 @@ def apply_preset(
 
 def choose_windows(flags: RunFlags) -> Windows | None:
     """The windows of ``--mode slide``, None for whole images; UsageError for what cannot be."""
-    from hierseg.inference.tiling import Windows
-
     window, overlap = flags.window, flags.overlap
     if flags.mode == "slide":
         if window is not None and min(window) < 32:
             raise UsageError(f"--window {window} has a side under 32 pixels; give more.")
+        from hierseg.inference.tiling import Windows
+
         return Windows(window) if overlap is None else Windows(window, overlap)
     for flag, value in (("--window", window), ("--overlap", overlap)):
         if value is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hierseg.commands.places import check_training
 from hierseg.config import Experiment
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, make_printable
+from hierseg.wording import count
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,19 @@ class SampleFlags:
 
 def samples(experiment: Experiment, flags: SampleFlags) -> None:
     """Write the first samples of an epoch as training would load them, with its augmentation."""
-    from hierseg.commands.progress import show_progress
-    from hierseg.training.samples import write_samples
+    from hierseg.commands.progress import announce, show_progress
 
     if flags.count < 1:
         raise UsageError(f"--count {flags.count} leaves no samples; give 1 or more.")
     if flags.epoch < 1:
         raise UsageError(f"there is no epoch {flags.epoch}; give --epoch 1 or more.")
+    check_training(experiment)
+    with announce("loading torch"):
+        from hierseg.training.samples import write_samples
+
     with show_progress("drawing samples") as on_progress:
         paths = write_samples(
             experiment, flags.out, flags.count, flags.epoch - 1, on_progress, flags.overwrite
         )
-    print(f"{len(paths)} samples are in {flags.out}")
+    are = "is" if len(paths) == 1 else "are"
+    print(make_printable(f"{count(len(paths), 'sample')} {are} in {flags.out}"))

@@ -29,12 +29,16 @@ def streets(
         workers: Processes that draw; two where there is enough to do if none is given.
         overwrite: Draw into a folder that holds something else, and replace its files.
     """
-    from hierseg.commands.progress import show_progress
-    from hierseg.data.streets import write_streets
-    from hierseg.errors import UsageError
+    from hierseg.commands.progress import announce, show_progress
+    from hierseg.errors import UsageError, make_printable
 
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers} cannot draw; give 1 or more.")
+    with announce("starting"):
+        from hierseg.data.streets import write_streets
+
     with show_progress("drawing") as on_progress:
         write_streets(out, count, size, seed, val_fraction, workers, on_progress, overwrite)
-    print(f"{count} scenes of {size} are in {out}; use them as --data cityscapes --root {out}")
+    scenes = f"1 scene of {size} is" if count == 1 else f"{count} scenes of {size} are"
+    said = f"{scenes} in {out}; use them as --data cityscapes --root {out}"
+    print(make_printable(said))

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.labelling import choose_run
-from hierseg.commands.places import check_place, hold_folders
+from hierseg.commands.places import check_inputs, check_place, hold_folders
 from hierseg.commands.running import Preset, PresetName
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import UsageError, UserError, make_printable
 from hierseg.files import LOCK
 from hierseg.ownership import FileRecord
+from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
@@ -56,15 +57,18 @@ def submit(
         palette: What --predictions with a palette of greys hold: places in it, or the greys.
         overwrite: Replace a zip that is there.
     """
-    from hierseg.commands.progress import show_progress
+    from hierseg.commands.progress import announce, show_progress
     from hierseg.data import open_dataset
-    from hierseg.evaluation.submission import check_names, find_form, write_submission
 
-    find_form(data)
     _check_out(out, overwrite)
     if predictions is not None:
         _refuse_with_predictions(weights, scales, flip, long_edge, preset)
     _require_predictions(palette, predictions)
+    check_inputs(data, root, split, weights)
+    with announce("loading torch"):
+        from hierseg.evaluation.submission import check_names, find_form, write_submission
+
+    find_form(data)
     how = choose_run(preset, scales, flip, long_edge)
     dataset = open_dataset(data, root, split, keep_unpaired=True)
     check_names(dataset)
@@ -83,7 +87,7 @@ def submit(
             _remove_own(work)
         with suppress(OSError):  # another run may have come for it
             work.rmdir()
-    print(f"{len(files)} label maps, {size / 1e6:.1f} MB: {out}")
+    print(make_printable(f"{count(len(files), 'label map')}, {size / 1e6:.1f} MB: {out}"))
 
 
 def _refuse_with_predictions(
@@ -167,25 +171,25 @@ def _label(
     device: str,
 ) -> None:
     """Label every image, into a folder that an interrupted run goes on in."""
-    from rich.console import Console
-
     from hierseg.autolabel import autolabel
     from hierseg.build import choose_device
     from hierseg.checkpoint import load_model
+    from hierseg.commands.progress import announce, make_console
     from hierseg.evaluation.evaluate import check_classes
     from hierseg.inference import Predictor
     from hierseg.inference.memory import keep_freed_memory
 
-    network = load_model(weights, choose_device(device, "--device"))
+    with announce("loading the weights"):
+        network = load_model(weights, choose_device(device, "--device"))
     check_classes(network, dataset)
     keep_freed_memory()
     space = dataset.label_space
     predictor = Predictor(network, how.scales, how.flip, label_space=space, long_edge=how.long_edge)
-    summary = autolabel(predictor, dataset, work, root=root, console=Console(stderr=True))
+    summary = autolabel(predictor, dataset, work, root=root, console=make_console(stderr=True))
     for image, reason in summary.skipped.items():
         raise UserError(
-            f"{len(summary.skipped)} images could not be labelled and a server wants all of them: "
-            f"'{image}': {reason}."
+            f"{count(len(summary.skipped), 'image')} could not be labelled and a server wants all "
+            f"of them: '{image}': {reason}."
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hierseg.errors import UsageError, make_printable
+from hierseg.wording import count, count_were
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,12 +59,11 @@ def segment_video(
     frames: bool,
 ) -> int:
     """Segment a video and say what was made; 0, or 3 where something is missing of it."""
-    from rich.console import Console
-
+    from hierseg.commands.progress import make_console
     from hierseg.inference.run_page import write_run_page
     from hierseg.inference.video_run import OVERLAY_MISSING, run_video
 
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     summary = run_video(predictor, video, out, settings, clip, frames, console)
     missing = summary.about.get(OVERLAY_MISSING)
     made = out / f"{video.name}_overlay.mp4"
@@ -71,14 +71,15 @@ def segment_video(
         made = out / f"{video.name}_frames"
     if frames:
         made = write_run_page(summary, predictor.label_space, out, "Segmented frames")
-    print(f"{len(summary.records)} frames segmented: {made.resolve().as_uri()}")
+    print(f"{count(len(summary.records), 'frame')} segmented: {made.resolve().as_uri()}")
     if missing is not None:
         _say(f"{missing}; the other outputs of the frames are there.")
     if video.damage is not None:
         _say(f"{video.damage}; what comes before is segmented.")
     elif summary.skipped:
         source, reason = next(iter(summary.skipped.items()))
-        _say(f"{len(summary.skipped)} frames were skipped, '{source}' first: {reason}.")
+        skipped = count_were(len(summary.skipped), "frame")
+        _say(f"{skipped} skipped, '{source}' first: {reason}.")
     return 3 if missing is not None or video.damage is not None or summary.skipped else 0
 
 

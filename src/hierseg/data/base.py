@@ -20,6 +20,7 @@ from hierseg.data.reading import (
 )
 from hierseg.errors import UsageError, UserError, shorten
 from hierseg.labels import LabelSpace, UnknownLabelError
+from hierseg.wording import count
 
 MOST_SHOWN = 20
 """Names that a sentence lists."""
@@ -209,8 +210,8 @@ def require_labels(samples: Sequence[Sample]) -> None:
     """UserError counting the images whose label map is missing, and naming the first."""
     missing = list_missing(samples)
     if missing:
-        first = missing[0]
+        first, verb = missing[0], "has" if len(missing) == 1 else "have"
         raise UserError(
-            f"{len(missing)} of {len(samples)} images have no label map: "
+            f"{len(missing)} of {count(len(samples), 'image')} {verb} no label map: "
             f"'{first.image}' needs '{first.label}'."
         )

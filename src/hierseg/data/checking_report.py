@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.data.split_names import NEEDED
+from hierseg.wording import count, count_are
 
 if TYPE_CHECKING:
     from hierseg.data.checking import PairReport
@@ -72,8 +73,8 @@ class SplitReport:
             self.files += counts > 0
             self.ignored += int(pair.pixels[ignore])
         self.ignored_ids.update(pair.ignored)
-        for raw, count in pair.unknown.items():
-            self.unknown[raw] += count
+        for raw, pixels in pair.unknown.items():
+            self.unknown[raw] += pixels
             self.unknown_files[raw].append(pair.label)
         self.problems += pair.problems
 
@@ -100,13 +101,14 @@ class SplitReport:
                 warnings.append(f"classes without pixels: {', '.join(absent)}.")
         if self.turned:
             warnings.append(
-                f"EXIF turns {len(self.turned)} images, the first {self.turned[0]}; see that their "
-                "label maps were drawn on the turned images."
+                f"EXIF turns {count(len(self.turned), 'image')}, the first {self.turned[0]}; see "
+                "that label maps were drawn on the turned image."
             )
         repeated = [names for names in self.digests.values() if len(names) > 1]
         if repeated:
             warnings.append(
-                f"{len(repeated)} images are there more than once, as {' = '.join(repeated[0])}."
+                f"{count_are(len(repeated), 'image')} there more than once, as "
+                f"{' = '.join(repeated[0])}."
             )
         return warnings
 
@@ -177,12 +179,13 @@ class CheckReport:
         shared = self.list_shared()
         if shared:
             warnings.append(
-                f"{len(shared)} images are in two splits, as {' = '.join(shared[0])}: what is "
-                "measured on one was trained on in the other."
+                f"{count_are(len(shared), 'image')} in two splits, as {' = '.join(shared[0])}: "
+                "what is measured on one was trained on in the other."
             )
         if self.unclaimed:
             warnings.append(
-                f"{len(self.unclaimed)} label maps have no image, the first '{self.unclaimed[0]}'."
+                f"{count(len(self.unclaimed), 'label map')} without an image, the first "
+                f"'{self.unclaimed[0]}'."
             )
         return warnings
 

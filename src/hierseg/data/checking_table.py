@@ -29,9 +29,9 @@ def format_report(report: CheckReport) -> str:
     if not report.is_complete:
         blocks.append("the check was interrupted: this is what it had found until then.")
     elif report.would_go_wrong:
-        blocks.append(f"training on {make_printable(report.name)} would go wrong.")
+        blocks.append(make_printable(f"training on {report.name} would go wrong."))
     else:
-        blocks.append(f"{make_printable(report.name)} can be trained on.")
+        blocks.append(make_printable(f"{report.name} can be trained on."))
     return "\n\n".join(blocks)
 
 
@@ -75,8 +75,8 @@ def _format_sentences(title: str, groups: Sequence[tuple[str, Sequence[str]]]) -
         start = f"  {split}: " if split else "  "
         lines += [make_printable(start + sentence) for sentence in sentences[:LISTED]]
         if len(sentences) > LISTED:
-            more = len(sentences) - LISTED
-            lines.append(f"{make_printable(start)}... and {more} more (--json FILE has all).")
+            more = f"{start}... and {len(sentences) - LISTED} more (--json FILE has all)."
+            lines.append(make_printable(more))
     return ["\n".join([f"{title}:", *lines])] if lines else []
 
 

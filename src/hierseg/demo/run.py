@@ -37,6 +37,7 @@ from hierseg.labels import CITYSCAPES
 from hierseg.metrics import ConfusionMatrix, SegmentationScores
 from hierseg.ownership import FileRecord
 from hierseg.size import Size
+from hierseg.wording import count
 
 SAVE = ("overlay", "color", "labels", "ids", "attention")
 
@@ -158,11 +159,12 @@ def _compare(
 
 def _facts(predictor: Predictor, summary: Summary, scores: SegmentationScores) -> Sequence[str]:
     scales = " ".join(f"{scale:g}" for scale in summary.settings["scales"])
+    classes = count(scores.num_classes_averaged, "class", "classes")
     return [
-        f"{len(summary.records)} scenes",
+        count(len(summary.records), "scene"),
         f"weights {summary.about['weights']}",
         f"scales {scales}" + (", with mirror image" if predictor.flip else ""),
-        f"mIoU {scores.miou:.3f} over {scores.num_classes_averaged} classes",
+        f"mIoU {scores.miou:.3f} over {classes}",
         f"{scores.pixel_accuracy * 100:.1f} % of pixels right",
     ]
 

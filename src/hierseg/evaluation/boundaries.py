@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from hierseg.data import Record, SegmentationDataset
+from hierseg.errors import make_printable
 from hierseg.evaluation.formatting import format_percent, join_lines, none_if_nan
 from hierseg.evaluation.score import Labels
 from hierseg.metrics import BoundaryCounts, BoundaryScores
+from hierseg.wording import count
 
 
 class BoundaryWatcher:
@@ -34,7 +36,7 @@ class BoundaryWatcher:
 def format_boundaries(scores: BoundaryScores) -> str:
     """Boundary IoU and F-scores of each class in per cent, then their means."""
     tolerances = list(scores.f_score)
-    width = max(map(len, ("class", *scores.iou)))
+    width = max(map(len, ("class", *map(make_printable, scores.iou))))
     heads = "".join(f"  {f'F {tolerance} px':>7}" for tolerance in tolerances)
     bands = " or ".join(map(str, scores.widths))
     lines = [
@@ -45,13 +47,13 @@ def format_boundaries(scores: BoundaryScores) -> str:
     ]
     for name, iou in scores.iou.items():
         cells = "".join(f"  {format_percent(scores.f_score[t][name]):>7}" for t in tolerances)
-        lines.append(f"{name:{width}}  {format_percent(iou):>12}{cells}")
+        lines.append(f"{make_printable(name):{width}}  {format_percent(iou):>12}{cells}")
     means = ", ".join(f"{format_percent(scores.mean_f_score[t])} within {t}" for t in tolerances)
     davis = ", ".join(format_percent(scores.mean_f_score_davis[t]) for t in tolerances)
     lines += [
         "",
-        f"mean Boundary IoU {format_percent(scores.mean_iou)} over {scores.num_classes_averaged} "
-        "classes",
+        f"mean Boundary IoU {format_percent(scores.mean_iou)} over "
+        f"{count(scores.num_classes_averaged, 'class', 'classes')}",
         f"mean F-score {means}",
         f"as DAVIS counts it, an image without a border of the class as 1: {davis}",
     ]

@@ -13,11 +13,6 @@ def format_percent(value: float, digits: int = 2) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.{digits}f}"
 
 
-def count_of(number: int, one: str, many: str = "") -> str:
-    """``"1 epoch"``, ``"2 epochs"``; ``many`` where the plural has no s."""
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
-
-
 def none_if_nan(value: float) -> float | None:
     """A fraction as JSON takes it, null where there is none."""
     return None if math.isnan(value) else value

@@ -19,6 +19,7 @@ from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.score import Labels, Watcher, score
 from hierseg.files import shorten_name
 from hierseg.labels import UnknownLabelError
+from hierseg.wording import count as count_of
 
 Ids = Literal["train", "raw"]
 
@@ -72,9 +73,10 @@ class LabelMaps:
         found = [self.find(sample) for sample in samples]
         missing = [sample for sample, path in zip(samples, found, strict=True) if path is None]
         if missing:
-            name = missing[0].name
+            name, verb = missing[0].name, "has" if len(missing) == 1 else "have"
             raise UserError(
-                f"{len(missing)} of {count} images have no label map in {self.folder}; "
+                f"{len(missing)} of {count_of(count, 'image')} {verb} no label map in "
+                f"{self.folder}; "
                 f"'{name}' needs {self.folder / name}{_OWN[self.ids]}.png or {name}.png."
             )
         owners: dict[Path | None, Sample] = {}

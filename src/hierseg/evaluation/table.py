@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from hierseg.evaluation.formatting import count_of, format_percent, join_lines
+from hierseg.evaluation.formatting import format_percent, join_lines
 from hierseg.evaluation.result import Evaluation
+from hierseg.wording import count
 
 
 def format_table(evaluation: Evaluation) -> str:
     """IoU, precision and recall of each class in per cent, then the means and their counts."""
     scores = evaluation.scores
     width = max(map(len, ("class", *evaluation.names)))
-    images = count_of(evaluation.images, "image")
     lines = [
-        f"{evaluation.data} {evaluation.split}: {images} {_how(evaluation)}",
+        f"{evaluation.data} {evaluation.split}: {count(evaluation.images, 'image')} "
+        f"{_how(evaluation)}",
         *([f"not the standard split: {evaluation.note}"] if evaluation.note else []),
         "",
         f"{'class':{width}}  {'IoU':>6}  {'precision':>9}  {'recall':>6}",
@@ -25,8 +26,8 @@ def format_table(evaluation: Evaluation) -> str:
         )
     lines += [
         "",
-        f"mIoU {format_percent(scores.miou)} over {scores.num_classes_averaged} classes "
-        f"of {len(evaluation.names)}",
+        f"mIoU {format_percent(scores.miou)} over "
+        f"{count(scores.num_classes_averaged, 'class', 'classes')} of {len(evaluation.names)}",
         f"pixel accuracy {format_percent(scores.pixel_accuracy)}, "
         f"mean class accuracy {format_percent(scores.mean_class_accuracy)}, "
         f"frequency-weighted IoU {format_percent(scores.frequency_weighted_iou)}",

@@ -22,6 +22,7 @@ from hierseg.inference.panels import FOLDER, LONGEST, write_overlay_panel
 from hierseg.inference.rendering import render_errors, shrink
 from hierseg.inference.writers import write_picture
 from hierseg.metrics import ConfusionMatrix
+from hierseg.wording import count
 
 LOWEST = "lowest IoU"
 KEPT = "labels"
@@ -110,8 +111,9 @@ class WorstImages:
         page = Page(
             title=f"Worst of {evaluation.data} {evaluation.split}",
             facts=[
-                f"{len(images)} of {evaluation.images} images",
-                f"mIoU {scores.miou:.3f} over {scores.num_classes_averaged} classes",
+                f"{len(images)} of {count(evaluation.images, 'image')}",
+                f"mIoU {scores.miou:.3f} over "
+                f"{count(scores.num_classes_averaged, 'class', 'classes')}",
                 evaluation.mode,
             ],
             notes=[

@@ -19,12 +19,15 @@ from hierseg.inference.rendering import hex_of
 from hierseg.inference.summary import ImageRecord, Panel
 from hierseg.inference.writers import write_text
 from hierseg.labels import LabelSpace
+from hierseg.wording import count
 
 FILE = "index.html"
 SHOWN_SHARE = 0.001
 """Classes with a smaller share of an image are neither shown nor found by the filter."""
 
 _HEAT = ("attention", "confidence")
+_SMALL = ("scale", *_HEAT)
+_SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Page:
 
     Attributes:
         title: Heading.
-        facts: Short statements beside it: network, scales, counts.
+        facts: Short statements beside it: network, scales, counts; that some were skipped, and the
+            way to which, is added.
         notes: Sentences below it.
         lists: Title -> names of records in the order of the list, to choose one of.
         label_space: Names and colours of the classes.
@@ -61,7 +65,7 @@ def render_page(page: Page) -> str:
     skeleton = Template((assets / "page.html").read_text(encoding="utf-8"))
     return skeleton.substitute(
         title=escape(page.title),
-        facts="".join(f"<li>{escape(fact)}</li>" for fact in page.facts),
+        facts="".join(f"<li>{escape(fact)}</li>" for fact in page.facts) + _link_skipped(page),
         notes="".join(f"<p>{escape(note)}</p>" for note in page.notes),
         style=(assets / "page.css").read_text(encoding="utf-8"),
         script=(assets / "page.js").read_text(encoding="utf-8"),
@@ -69,7 +73,7 @@ def render_page(page: Page) -> str:
         lists=_lists(page.lists),
         cards="\n".join(_card(record, page) for record in page.records),
         skipped=_skipped(page.skipped),
-        count=len(page.records),
+        count=count(len(page.records), "image"),
     )
 
 
@@ -86,14 +90,15 @@ def _classes(page: Page) -> str:
         for name in shares
         if any(record.shares.get(name, 0.0) >= SHOWN_SHARE for record in page.records)
     ]
-    buttons = []
+    buttons, all_ = [], count(len(page.records), "image")
     for name in sorted(shown, key=lambda name: -shares[name]):
-        count = sum(record.shares.get(name, 0.0) >= SHOWN_SHARE for record in page.records)
+        hue = _color(name, space)
+        having = sum(record.shares.get(name, 0.0) >= SHOWN_SHARE for record in page.records)
         buttons.append(
             f'<button type="button" class="class" aria-pressed="false" data-class="{escape(name)}"'
-            f' title="{_percent(shares[name])} of all pixels, in {count} of {len(page.records)}'
-            f' images"><i style="background:{_color(name, space)}"></i>{escape(name)}'
-            f"<small>{_percent(shares[name])}</small></button>"
+            f' title="{_percent(shares[name])} of all pixels, in {having} of {all_}">'
+            f'<i style="background:{hue}"></i>'
+            f"{escape(name)}<small>{_percent(shares[name])}</small></button>"
         )
     return "".join(buttons)
 
@@ -130,8 +135,8 @@ def _card(record: ImageRecord, page: Page) -> str:
         f'<header><h2 title="{escape(record.source)}">{escape(record.name)}</h2><ul class="facts">'
         + "".join(f"<li>{escape(fact)}</li>" for fact in [*facts, *record.facts])
         + '</ul></header><div class="body"><div>'
-        + _panels([panel for panel in record.panels if panel.kind not in _HEAT], record)
-        + _panels([panel for panel in record.panels if panel.kind in _HEAT], record)
+        + _panels([panel for panel in record.panels if panel.kind not in _SMALL], record)
+        + _panels([panel for panel in record.panels if panel.kind in _SMALL], record)
         + f'</div><ol class="shares" aria-label="class shares">{_bars(shares, space)}</ol>'
         + "</div></article>"
     )
@@ -166,6 +171,11 @@ def _bars(shares: dict[str, float], space: LabelSpace) -> str:
     )
 
 
+def _link_skipped(page: Page) -> str:
+    """The number of those that were skipped, as a link to their table."""
+    return f'<li><a href="#{_SKIPPED}">{len(page.skipped)} skipped</a></li>' if page.skipped else ""
+
+
 def _skipped(skipped: dict[str, str]) -> str:
     if not skipped:
         return ""
@@ -174,7 +184,8 @@ def _skipped(skipped: dict[str, str]) -> str:
         for source, reason in skipped.items()
     )
     return (
-        f'<section class="skipped"><h2>Skipped ({len(skipped)})</h2><div class="table"><table>'
+        f'<section class="skipped" id="{_SKIPPED}"><h2>Skipped ({len(skipped)})</h2>'
+        '<div class="table"><table>'
         f"<thead><tr><th>file</th><th>reason</th></tr></thead><tbody>{rows}</tbody></table></div>"
         "</section>"
     )

@@ -52,6 +52,12 @@ def write_panels(prediction: Prediction, out: Path, name: str, save: list[str]) 
             lambda: write_overlay_panel(image, labels, space, out, f"{name}_overlay"),
         ),
     ]
+    if "scales" in save:
+        for scale, alone in (prediction.per_scale or {}).items():
+            stem = f"{name}_scale_{scale:g}"
+            picture = write_overlay_panel(image, alone, space, out, stem)
+            file = picture.relative_to(out).as_posix()
+            panels.append(Panel("scale", f"prediction at {scale:g} alone", file))
     if "confidence" in save:
         heat = render_heat(prediction.confidence)
         panels.append(

@@ -6,8 +6,9 @@ Shapes: K classes, H and W the image's size, h and w its size at a scale.
 from __future__ import annotations
 
 import math
+import numbers
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from hierseg.checkpoint import Header, header_of, place_network
 from hierseg.data.view import bring_to, resize_image
@@ -63,16 +64,21 @@ class Predictor:
         temperature: float | None = None,
         long_edge: int | Literal["auto"] | None = "auto",
     ) -> None:
-        if network is None or isinstance(network, str | os.PathLike):
+        if not (isinstance(network, nn.Module) and hasattr(network, "num_classes")):
+            name = str(network) if isinstance(network, str | os.PathLike) else ""
             raise UserError(
-                f"{network!r} is no network; give hierseg.load_model({network or ''!r})."
+                f"{network!r:.200} is no network; give hierseg.load_model({name and repr(name)})."
             )
         fixed = None if isinstance(long_edge, str) else long_edge
         if isinstance(long_edge, str) and long_edge != "auto":
             raise UserError(f'{long_edge!r:.40} is no long edge; give pixels, "auto", or None.')
         if fixed is not None and fixed < MIN_SIDE:
             raise UserError(f"a long edge of {fixed} is too small; give {MIN_SIDE} or more.")
-        space = label_space or header_of(network).label_space
+        space = header_of(network).label_space if label_space is None else label_space
+        if not isinstance(space, LabelSpace):
+            raise UserError(
+                f"{space!r:.100} is no label space; give hierseg.labels.CITYSCAPES, say."
+            )
         if space.num_classes != network.num_classes:
             raise UserError(
                 f"label space '{space.name}' has {space.num_classes} classes and the network "
@@ -91,8 +97,11 @@ class Predictor:
         self.keep_scales = keep_scales
         if temperature is None:
             temperature = header.temperature if isinstance(header, Header) else 1.0
-        if not temperature > 0:
-            raise UserError(f"a temperature of {temperature:g} is not above 0; give more, or none.")
+        given: Any = temperature
+        if not (isinstance(given, numbers.Real) and 0 < float(given) < math.inf):
+            raise UserError(
+                f"a temperature of {given!r:.40} is not above 0, or no number; give more, or none."
+            )
         self.temperature = float(temperature)
 
     def __call__(self, image: ImageLike) -> Prediction:
@@ -104,7 +113,11 @@ class Predictor:
         Raises:
             UserError: It cannot be read, is no such array, or is under 32 pixels high or wide.
         """
-        return self.predict_batch([as_pixels(image)])[0]
+        if isinstance(image, list | tuple):
+            raise UserError(
+                f"a {type(image).__name__} is no image; give one image, or all to predict_batch."
+            )
+        return self._predict_together([as_pixels(image)])[0]
 
     def find_edge(self, height: int, width: int) -> int:
         """Pixels of the longer side that an image of a size is run at."""
@@ -116,17 +129,30 @@ class Predictor:
         return min(longer, max(self.longest, math.ceil(MIN_SIDE * longer / shorter)))
 
     def predict_batch(
-        self, images: Sequence[npt.NDArray[np.uint8]], long_edge: int | None = None
+        self, images: Iterable[ImageLike], long_edge: int | None = None
     ) -> list[Prediction]:
-        """Segment images of one size together; up to rounding as one by one.
+        """Segment several images, those of one size together; up to rounding as one by one.
 
         Args:
-            images: (H, W, 3) uint8 RGB each, contiguous and writeable, as ``read_image`` gives.
+            images: Each as for a single one; none give no predictions.
             long_edge: Of these images, instead of the predictor's.
 
         Raises:
-            UserError: They are under 32 pixels high or wide, or the network gives no numbers.
+            UserError: One cannot be read, is no image, or is under 32 pixels high or wide, or the
+                network gives no numbers.
         """
+        pixels = [as_pixels(image) for image in _list_images(images)]
+        predictions: dict[int, Prediction] = {}
+        for shape in dict.fromkeys(image.shape for image in pixels):
+            places = [place for place, image in enumerate(pixels) if image.shape == shape]
+            found = self._predict_together([pixels[place] for place in places], long_edge)
+            predictions.update(zip(places, found, strict=True))
+        return [predictions[place] for place in range(len(pixels))]
+
+    def _predict_together(
+        self, images: Sequence[npt.NDArray[np.uint8]], long_edge: int | None = None
+    ) -> list[Prediction]:
+        """Segment images of one size, (H, W, 3) uint8 RGB each, as ``as_pixels`` gives."""
         device = next(self.network.parameters()).device
         size = images[0].shape[:2]
         run = self._resize(images, self.find_edge(*size) if long_edge is None else long_edge)
@@ -234,16 +260,61 @@ def as_pixels(image: ImageLike) -> npt.NDArray[np.uint8]:
     """Any image that a user has as (H, W, 3) uint8 RGB; UserError where it is none."""
     if isinstance(image, str | os.PathLike):
         return read_image(Path(image))
-    pixels = convert_image(image) if isinstance(image, Image.Image) else np.asarray(image)
+    pixels = convert_image(image) if isinstance(image, Image.Image) else _as_array(image)
     if pixels.dtype != np.uint8:
+        cure = "; give array.astype(np.uint8) where it holds 0 to 255"
+        if pixels.dtype.kind == "f":
+            cure = "; give uint8 in 0..255, as (array * 255).round() of fractions"
         raise UserError(
-            f"the image is an array of {pixels.dtype}; give uint8 in 0..255, RGB, (H, W, 3)."
+            f"the image is an array of {pixels.dtype}, not of uint8, RGB, (H, W, 3)"
+            f"{cure if pixels.dtype.kind in 'iuf' else ''}."
         )
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], 3, axis=2)
     if pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise UserError(f"the image is an array of shape {pixels.shape}; give (H, W, 3), RGB.")
+        raise UserError(
+            f"the image is an array of shape {pixels.shape}; give (H, W, 3), RGB"
+            f"{_cure_shape(pixels.shape)}."
+        )
     check_size(pixels.shape[0], pixels.shape[1])
     if not (pixels.flags.writeable and pixels.flags.c_contiguous):
         pixels = pixels.copy(order="C")  # torch shares memory with arrays of this kind alone
     return pixels
+
+
+def _as_array(image: Any) -> npt.NDArray[Any]:
+    try:
+        pixels = np.asarray(image)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor on a GPU, or rows that differ
+        raise UserError(
+            f"the image, of type {type(image).__name__}, is no array ({error!s:.100}); give a "
+            "path, a Pillow image, or an array of uint8, RGB, (H, W, 3)."
+        ) from error
+    if pixels.ndim == 0 or pixels.dtype.kind not in "biufc":
+        raise UserError(
+            f"{type(image).__name__} is no image; give a path, a Pillow image, or an array of "
+            "uint8, RGB, (H, W, 3)."
+        )
+    return pixels
+
+
+def _cure_shape(shape: tuple[int, ...]) -> str:
+    """How an array of another shape becomes one of (H, W, 3), where that can be told."""
+    if len(shape) == 3 and shape[0] == 3:
+        return ": array.transpose(1, 2, 0) puts the channels last"
+    if len(shape) == 3 and shape[2] == 4:
+        return ": array[..., :3] leaves out the fourth channel"
+    if len(shape) == 3 and shape[2] == 1:
+        return ": array[..., 0] is a grey image, (H, W)"
+    return ", or several images to predict_batch" if len(shape) == 4 else ""
+
+
+def _list_images(images: Any) -> list[ImageLike]:
+    """Several images; UserError for one alone, whose letters or rows would be taken for images."""
+    single = isinstance(images, str | bytes | os.PathLike | Image.Image)
+    if single or not isinstance(images, Iterable) or getattr(images, "ndim", 4) != 4:
+        raise UserError(
+            f"predict_batch takes several images, and this is one {type(images).__name__}; give a "
+            "list of them, or the one image to the predictor itself."
+        )
+    return list(images)

@@ -14,7 +14,7 @@ from hierseg import data
 from hierseg.data.archive import get_status, open_file
 from hierseg.data.opening import UnsupportedError, open_header
 from hierseg.data.reading import DepthError, as_rgb
-from hierseg.errors import UserError
+from hierseg.errors import UserError, name_settings
 
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 32
@@ -29,7 +29,7 @@ class UnreadableImageError(UserError):
     """
 
     def __init__(self, path: Path | None, reason: str) -> None:
-        self.reason = reason
+        self.reason = name_settings(reason)
         super().__init__(f"{path or 'the image'}: {reason}.")
 
 
@@ -62,8 +62,9 @@ def convert_image(image: Image.Image) -> npt.NDArray[np.uint8]:
     """A Pillow image as ``read_image`` would give it: (H, W, 3) uint8 RGB, upright."""
     try:
         return np.array(as_rgb(ImageOps.exif_transpose(image), image.format))
-    except Exception as error:  # as above
-        raise UnreadableImageError(None, str(error).strip(" .")) from error
+    except Exception as error:  # as in a file: it may be decoded only now
+        reason = str(error).strip(" .") or type(error).__name__
+        raise UnreadableImageError(None, reason) from error
 
 
 def check_size(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
 
 Picture = npt.NDArray[np.uint8]
@@ -35,7 +37,14 @@ def render_overlay(
 
     Returns:
         (H, W, 3) RGB.
+
+    Raises:
+        UserError: For another weight.
     """
+    weight: Any = alpha
+    if not (isinstance(weight, numbers.Real) and 0 <= float(weight) <= 1):
+        raise UserError(f"alpha {alpha!r:.40} is no weight of the colours; give one from 0 to 1.")
+    alpha = float(alpha)
     color = render_color(labels, space)
     blended = cv2.addWeighted(image, 1 - alpha, color, alpha, 0)
     ignored = labels == space.ignore

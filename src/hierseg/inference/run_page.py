@@ -7,6 +7,7 @@ from pathlib import Path
 from hierseg.inference.page import Page, write_page
 from hierseg.inference.summary import Summary
 from hierseg.labels import LabelSpace
+from hierseg.wording import count
 
 
 def write_run_page(
@@ -15,7 +16,7 @@ def write_run_page(
     """Write the page of all images that the summary of a run in ``out`` knows."""
     scales = " ".join(f"{scale:g}" for scale in summary.settings["scales"])
     facts = [
-        f"{len(summary.records)} image{'s' if len(summary.records) != 1 else ''}",
+        count(len(summary.records), "image"),
         f"weights {summary.about['weights']}",
         f"classes of {space.name}",
         *([f"{summary.about['data']} {summary.about['split']}"] if "data" in summary.about else []),
@@ -25,7 +26,5 @@ def write_run_page(
     for key, what in (("long_edge", "images"), ("longest", "larger images")):
         if key in summary.settings:
             facts.append(f"{what} run at a long edge of {summary.settings[key]}")
-    if summary.skipped:
-        facts.append(f"{len(summary.skipped)} skipped")
     records = list(summary.records.values())
     return write_page(Page(title, facts, space, records, summary.skipped), out)

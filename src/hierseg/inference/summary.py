@@ -34,7 +34,7 @@ class Panel:
     """A picture on the page.
 
     Attributes:
-        kind: image, overlay, truth, attention, confidence or errors.
+        kind: image, overlay, truth, scale, attention, confidence or errors.
         caption: What stands above it.
         file: Its path, relative to the page's folder.
     """

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from hierseg.errors import UsageError, UserError
 from hierseg.layers import resize_to, scaled_size
@@ -22,6 +23,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 MOST_SCALES = 16
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
 """Beyond them is a slip of the pen: the memory grows by the square of the largest."""
+RANGE_SLACK = 0.5
+"""How far floats may lie outside [0, 1]: resizing, or a change of colours, takes them less far."""
 
 
 class SegmentationNetwork(nn.Module):
@@ -94,7 +97,10 @@ class SegmentationNetwork(nn.Module):
         if image.dtype == torch.uint8:
             image = image.to(self.mean.dtype) / 255
         elif not image.is_floating_point():
-            raise UserError(f"an image of {image.dtype} is neither uint8 nor float in [0, 1].")
+            raise UserError(
+                f"an image of {image.dtype} is neither uint8 nor float in [0, 1]; give "
+                "image.to(torch.uint8) where it holds 0 to 255."
+            )
         return (image.to(self.mean.dtype) - self.mean) / self.std
 
     def forward_scale(
@@ -141,15 +147,21 @@ class SegmentationNetwork(nn.Module):
         """Segment a batch of images.
 
         Args:
-            image: (B, 3, H, W) RGB, uint8 or float in [0, 1] (not clamped), H and W at least 32.
+            image: (B, 3, H, W) RGB, uint8 or float in [0, 1] (not clamped; in training not looked
+                at either), H and W at least 32.
             scales: Scales to run; None for ``train_scales`` in training, else ``scales``.
             keep_scales: Return each scale's logits and attention; always so in training.
             auxiliary: Return auxiliary logits; None for in training alone.
 
         Raises:
-            UserError: An image that is too small or no RGB image, or scales that cannot be.
+            UserError: An image that is too small or no RGB image, or of floats well outside [0, 1],
+                or scales that cannot be.
         """
         check_image(image)
+        if (
+            not self.training
+        ):  # a step need not wait for the GPU, and what it yields shows in losses
+            check_range(image)
         if scales is None:
             scales = self.train_scales if self.training else self.scales
         scales = check_scales(scales)
@@ -172,16 +184,62 @@ class SegmentationNetwork(nn.Module):
 
 
 def check_image(image: Tensor) -> None:
-    """Raise UserError unless ``image`` is (B, 3, H, W) with H and W at least 32."""
+    """Raise UserError unless ``image`` is a tensor, (B, 3, H, W) with H and W at least 32."""
+    if not isinstance(image, Tensor):
+        raise UserError(
+            f"a network takes a tensor and this is {type(image).__name__}; hierseg.Predictor takes "
+            "arrays, Pillow images and paths."
+        )
     if image.ndim != 4 or image.shape[1] != 3:
-        shape = "x".join(map(str, image.shape))
-        raise UserError(f"a network takes RGB images as (B, 3, H, W); this tensor is {shape}.")
+        shape = tuple(image.shape)
+        shown = "x".join(map(str, shape))
+        cure = {
+            (4, 3): "; its channels are last: give image.permute(0, 3, 1, 2)",
+            (3, 3): "; one image is a batch too: give image.permute(2, 0, 1)[None]",
+        }.get((image.ndim, shape[-1] if shape else 0), "")
+        if image.ndim == 3 and shape[0] == 3:
+            cure = "; one image is a batch too: give image[None]"
+        raise UserError(
+            f"a network takes RGB images as (B, 3, H, W); this tensor is {shown}{cure}."
+        )
     size = Size(image.shape[-2], image.shape[-1])
     if min(size) < SMALLEST_SIDE:
         raise UserError(
             f"an image of {size} is too small; a network takes {SMALLEST_SIDE} pixels a side or "
             "more."
         )
+
+
+def check_range(image: Tensor) -> None:
+    """Raise UserError for floats that are no RGB in [0, 1], as of 0 to 255 or normalised already:
+    a network would answer, and wrongly.
+
+    On a GPU this waits for the image. Where there are no numbers to look at, as in an export, it
+    does nothing.
+    """
+    if not image.is_floating_point() or not image.numel() or _is_traced(image):
+        return
+    values = image.detach()
+    if values.element_size() < 2:  # floats of 8 bits, which torch can do little with
+        values = values.half()
+    low, high = (value.item() for value in values.aminmax())
+    if low >= -RANGE_SLACK and high <= 1 + RANGE_SLACK:
+        return
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise UserError("the image holds values that are no numbers (NaN or infinite).")
+    cure = "divide it by 255" if low >= 0 else "give it as it is, for the network normalises it"
+    raise UserError(
+        f"the image has values from {low:g} to {high:g} and a network takes RGB in [0, 1]; {cure}."
+    )
+
+
+def _is_traced(image: Tensor) -> bool:
+    return (
+        image.is_meta
+        or isinstance(image, FakeTensor)
+        or torch.compiler.is_compiling()
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    )
 
 
 def check_scales(scales: Iterable[float]) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from hierseg.config import OptimConfig
 from hierseg.data import SegmentationDataset
 from hierseg.data.tiles import Int32Array
 from hierseg.errors import UsageError, UserError
-from hierseg.evaluation.formatting import count_of
+from hierseg.wording import count
 
 
 def require_labelled(
@@ -35,9 +35,9 @@ def require_warm(optim: OptimConfig, steps_per_epoch: int) -> None:
     warmup, steps = optim.warmup_steps, optim.epochs * steps_per_epoch
     if warmup == 0 or warmup < steps:
         return
-    run = f"{count_of(optim.epochs, 'epoch')} of {count_of(steps_per_epoch, 'step')}"
+    run = f"{count(optim.epochs, 'epoch')} of {count(steps_per_epoch, 'step')}"
     raise UsageError(
-        f"a warm-up of {count_of(warmup, 'step')} does not end within the run, which has "
-        f"{count_of(steps, 'step')} ({run}): it would hardly learn; give --optim.epochs "
+        f"a warm-up of {count(warmup, 'step')} does not end within the run, which has "
+        f"{count(steps, 'step')} ({run}): it would hardly learn; give --optim.epochs "
         f"{warmup // steps_per_epoch + 1} or more, or --optim.warmup-steps {steps // 4} or fewer."
     )

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from hierseg.errors import make_printable
-from hierseg.evaluation.formatting import count_of
 from hierseg.training.pace import StepReport
+from hierseg.wording import count
 
 
 def format_duration(seconds: float) -> str:
@@ -103,7 +103,7 @@ class PlainDisplay:
     def show_validation(self, done: int, images: int) -> None:
         """A line when it is over."""
         if done == images:
-            self.say(f"validated {count_of(images, 'image')}")
+            self.say(f"validated {count(images, 'image')}")
 
 
 class LiveDisplay:

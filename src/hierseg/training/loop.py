@@ -12,7 +12,6 @@ from hierseg import build
 from hierseg.config import Experiment
 from hierseg.errors import UserError
 from hierseg.evaluation import Evaluation, evaluate, require_counted
-from hierseg.evaluation.formatting import count_of
 from hierseg.processes import Launch
 from hierseg.training.counting import count_pixels
 from hierseg.training.display import Display, format_duration, make_display
@@ -34,6 +33,7 @@ from hierseg.training.signals import RunEnded, StopRequest
 from hierseg.training.starting import check_start
 from hierseg.training.together import leave_together, one_failure, share_buffers
 from hierseg.training.waiting import Wait
+from hierseg.wording import count
 
 __all__ = ["Run", "prepare_run", "train"]
 
@@ -216,12 +216,12 @@ def _count_validated(run: Run) -> int:
 def _describe_run(run: Run) -> str:
     settings = run.experiment
     line = (
-        f"{settings.recipe}: {settings.model.name}, {count_of(len(run.data.train), 'image')}, "
-        f"{count_of(settings.optim.epochs, 'epoch')} of {count_of(run.steps_per_epoch, 'step')}, "
+        f"{settings.recipe}: {settings.model.name}, {count(len(run.data.train), 'image')}, "
+        f"{count(settings.optim.epochs, 'epoch')} of {count(run.steps_per_epoch, 'step')}, "
         f"on {run.fabric.device}"
     )
     if settings.runtime.limit_batches is not None:
-        line += f"; a dry run, validated on {count_of(_count_validated(run), 'image')}"
+        line += f"; a dry run, validated on {count(_count_validated(run), 'image')}"
     progress = run.state.progress
     return f"{line}; resumed after step {progress.step}" if progress.step else line
 
@@ -259,5 +259,5 @@ def _describe_epoch(run: Run, evaluation: Evaluation | None) -> str:
     if evaluation is None:
         return line
     scores = evaluation.scores
-    classes = count_of(scores.num_classes_averaged, "class", "classes")
+    classes = count(scores.num_classes_averaged, "class", "classes")
     return f"{line}, mIoU {scores.miou:.4f} over {classes}"

@@ -24,7 +24,8 @@
       }
     }
     const narrowed = names.length > 0 || text !== "" || named !== "";
-    find("shown").textContent = narrowed ? `${shown} of ${cards.length} images` : `${cards.length} images`;
+    const all = cards.length === 1 ? "1 image" : `${cards.length} images`;
+    find("shown").textContent = narrowed ? `${shown} of ${all}` : all;
     find("none").hidden = shown > 0 || cards.length === 0;
     find("clear").hidden = !narrowed;
     const share = (card) => names.reduce((sum, name) => sum + (shares.get(card)[name] ?? 0), 0);
@@ -84,7 +85,9 @@
     find("over").alt = all[kind].getAttribute("aria-label").replace(/^enlarge /, "");
     find("wipe-name").textContent = all[kind].dataset.caption;
     find("viewer").querySelector(".wipe").style.visibility = all[kind] === base ? "hidden" : "";
-    find("viewer-tabs").replaceChildren(
+    const tabs = find("viewer-tabs");
+    const focused = tabs.contains(document.activeElement);
+    tabs.replaceChildren(
       ...all.map((link, index) => {
         const tab = document.createElement("button");
         tab.type = "button";
@@ -94,6 +97,7 @@
         return tab;
       }),
     );
+    if (focused) tabs.children[kind].focus(); // a button that is taken away takes it along
   };
   const choose = (index) => {
     kind = index;
@@ -121,7 +125,9 @@
   find("close").addEventListener("click", () => viewer.close());
   viewer.addEventListener("close", () => links()[kind]?.focus());
   find("wipe").addEventListener("input", (event) => wipe(event.target.value));
-  viewer.addEventListener("keydown", (event) => {
+  // Of the whole document: keys reach it wherever the focus is, also where nothing has it.
+  document.addEventListener("keydown", (event) => {
+    if (!viewer.open || event.ctrlKey || event.metaKey || event.altKey) return;
     const slides = event.target === find("wipe");
     if (event.key === "ArrowRight" && !slides) step(1);
     else if (event.key === "ArrowLeft" && !slides) step(-1);

@@ -1,0 +1,61 @@
+"""Which file weights are meant by a path, a run folder or a name. No torch."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from hierseg.errors import UsageError, UserError
+
+DEFAULT_WEIGHTS = "streetlite"
+RUN_CHECKPOINTS = ("best.safetensors", "last.safetensors")
+WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
+
+
+def packaged_weights() -> dict[str, Path]:
+    """The checkpoints inside the package, by name."""
+    return {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob("*.safetensors"))}
+
+
+def find_weights(source: str | Path | None = None) -> Path:
+    """The checkpoint file that a user means.
+
+    Args:
+        source: A file, a run folder (its best checkpoint, else its last), the name of packaged
+            weights, or None for the default ones.
+
+    Raises:
+        UsageError: There is no such thing.
+    """
+    packaged = packaged_weights()
+    if source is None:
+        if DEFAULT_WEIGHTS not in packaged:
+            raise UserError(
+                f"the packaged weights '{DEFAULT_WEIGHTS}' are not in this installation; name a "
+                "checkpoint file or a run folder (--weights)."
+            )
+        return packaged[DEFAULT_WEIGHTS]
+    if str(source) in packaged:
+        return packaged[str(source)]
+    if not isinstance(source, str | os.PathLike) or not str(source):
+        raise UsageError(
+            f"{source!r} names no weights; give a checkpoint file, a run folder, or a name of "
+            "packaged weights."
+        )
+    path = Path(source)
+    if path.is_dir():
+        for name in RUN_CHECKPOINTS:
+            if (path / name).is_file():
+                return path / name
+        raise UsageError(
+            f"{path} is no run folder: it holds no {' and no '.join(RUN_CHECKPOINTS)}."
+        )
+    if not path.is_file():
+        known = f" (packaged weights: {', '.join(packaged)})" if packaged else ""
+        near = difflib.get_close_matches(str(source), packaged, n=1)
+        hint = f"; did you mean '{near[0]}'" if near else ""
+        raise UsageError(
+            f"there are no weights '{source}': no file, run folder or name{known}{hint}."
+        )
+    return path
