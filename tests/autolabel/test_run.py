@@ -220,3 +220,84 @@ def test_a_part_that_is_none(text: str) -> None:
 def test_parts_are_disjoint_and_all() -> None:
     parts = [Shard.parse(f"{i}/3").choose(range(8)) for i in (1, 2, 3)]
     assert parts == [[0, 3, 6], [1, 4, 7], [2, 5]]
+
+
+def test_a_file_of_others_in_a_folder_that_was_begun_stays(
+    predictor: Predictor, dataset: SegmentationDataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "auto"
+    autolabel(predictor, dataset, out, Shard(1, 2))
+    for name in ("1.png", "1_prob.png"):
+        (out / "dash" / name).write_bytes(b"made by hand")
+        for part in (Shard(2, 2), Shard()):
+            with pytest.raises(UsageError, match=f"{name}' is there, and no records say"):
+                autolabel(predictor, dataset, out, part)
+        assert (out / "dash" / name).read_bytes() == b"made by hand"
+        (out / "dash" / name).unlink()
+    (out / "dash_summary.json").write_text("mine")
+    with pytest.raises(UsageError, match=r"dash_summary\.json' is there"):
+        autolabel(predictor, dataset, out)
+    assert autolabel(predictor, dataset, out, overwrite=True).images == 6
+    assert autolabel(predictor, dataset, out).images == 6
+
+
+def test_labels_that_a_killed_run_had_not_recorded_are_its_own(
+    predictor: Predictor, network: Any, dataset: SegmentationDataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "auto"
+    network.stop_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        autolabel(predictor, dataset, out)
+    network.calls, network.stop_after = 0, None
+    records = out / "dash.jsonl"
+    lines = records.read_bytes().splitlines(keepends=True)
+    records.write_bytes(lines[0])  # as if the lines had not been written yet
+    assert autolabel(predictor, dataset, out).images == 6
+    assert network.calls == 6
+
+
+def test_an_image_saved_anew_while_it_was_labelled_is_done_again(
+    predictor: Predictor, network: Any, dataset: SegmentationDataset, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    forward = network.forward
+
+    def save_anew(*arguments: Any, **named: Any) -> Any:
+        Image.fromarray(np.full((40, 56, 3), 200, np.uint8)).save(dataset.samples[0].image)
+        return forward(*arguments, **named)
+
+    dataset.samples = dataset.samples[:1]
+    with monkeypatch.context() as patch:
+        patch.setattr(network, "forward", save_anew)
+        autolabel(predictor, dataset, tmp_path / "auto")
+    before = network.calls
+    autolabel(predictor, dataset, tmp_path / "auto")
+    assert network.calls == before + 1
+
+
+def test_names_as_long_as_a_file_system_takes(
+    predictor: Predictor, dataset: SegmentationDataset, tmp_path: Path
+) -> None:
+    samples = []
+    for start in ("a", "b"):
+        path = tmp_path / "images" / f"{start}{'n' * 249}.png"
+        path.write_bytes(dataset.samples[0].image.read_bytes())
+        samples.append(Sample(path.stem, path))
+    dataset.samples = samples
+    out = tmp_path / "auto"
+    assert autolabel(predictor, dataset, out).images == 2
+    labels = [r.label for r in read_auto_records(out / "dash.jsonl").records.values()]
+    assert len(set(labels)) == 2
+    assert all((out / label).is_file() for label in labels)
+
+
+def test_a_place_that_takes_no_file_costs_one_image(
+    predictor: Predictor, dataset: SegmentationDataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "auto"
+    (out / "dash" / "1.png").mkdir(parents=True)
+    found = autolabel(predictor, dataset, out)
+    assert found.images == 5
+    assert found.skipped["1.png"].startswith("cannot be written: ")
+    (out / "dash" / "1.png").rmdir()
+    assert autolabel(predictor, dataset, out).images == 6

@@ -16,7 +16,9 @@ from hierseg.data import (
     index_centroids,
     open_dataset,
 )
+from hierseg.data.centroids import CACHE_VARIABLE, find_cache
 from hierseg.data.tiles import find_centroids
+from hierseg.errors import UserError
 from hierseg.labels import CAMVID
 
 Writer = Callable[..., Path]
@@ -224,3 +226,18 @@ def test_camvid_has_all_classes_within_whole_tiles(camvid_dir: Path, tmp_path: P
     assert one[:, 2].max() < 256
     assert one[:, 3].max() < 384
     assert np.array_equal(one, index_centroids(dataset, 128, 0, cache=tmp_path / "0"))
+
+
+def test_a_user_without_a_home_is_told_of_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(_: type[Path]) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in (CACHE_VARIABLE, "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", classmethod(fail))
+    with pytest.raises(UserError, match=r"no home folder .* HIERSEG_CACHE"):
+        find_cache()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    assert find_cache() == tmp_path

@@ -103,3 +103,16 @@ def test_settings_that_cannot_be_are_refused(tiny: Experiment, tmp_path: Path) -
     with pytest.raises(UsageError, match=r"--data\.flip"):
         write_samples(change(tiny, "data", flip=2.0), tmp_path / "out", 5)
     assert not (tmp_path / "out").exists()
+
+
+def test_samples_replace_their_like_alone(tiny: Experiment, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = write_samples(tiny, out, 1)
+    assert write_samples(tiny, out, 2)[0] == first[0]
+    (out / ".hierseg-samples.jsonl").unlink()
+    before = first[0].read_bytes()
+    with pytest.raises(UsageError, match="is there, and no records say that `hierseg samples`"):
+        write_samples(tiny, out, 1)
+    assert first[0].read_bytes() == before
+    write_samples(tiny, out, 2, overwrite=True)
+    write_samples(tiny, out, 2)

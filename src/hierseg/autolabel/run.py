@@ -121,7 +121,8 @@ def autolabel(
                 "same command goes on from there."
             ) from None
         summary = run.finish()
-        written.remove()
+        if run.is_recorded:
+            written.remove()
         if shard.is_whole:
             for part in earlier:
                 _remove_part(part, places)
@@ -234,6 +235,7 @@ class _Run:
     ) -> None:
         self.header, self.places, self.journal, self.tasks = header, places, journal, tasks
         self.written = written
+        self.is_recorded = True  # unless files of an image are there that no record names
         self._images: dict[str, FileStatus] = {}
         self.skipped: dict[str, str] = {}
         self.records: dict[str, AutoRecord] = {}
@@ -318,6 +320,7 @@ class _Run:
 
     def _finish(self, record: AutoRecord | _Unwritten) -> None:
         if isinstance(record, _Unwritten):
+            self.is_recorded = False
             self._skip(record.task, f"cannot be written: {record.reason}")
             return
         self.records[record.label] = record
