@@ -35,6 +35,7 @@ def launch(
         "WORLD_SIZE": str(processes),
         "LOCAL_WORLD_SIZE": str(processes),
     }
+    paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     started = [
         subprocess.Popen(
             command,
@@ -43,7 +44,7 @@ def launch(
             text=True,
             env={
                 **os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank),
-                "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS), **environment,
+                "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths), **environment,
             },
         )
         for rank in range(processes)
