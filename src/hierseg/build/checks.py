@@ -101,6 +101,11 @@ def _check_data(data: DataConfig) -> None:
     )
     if data.rand_augment is not None:
         RandAugment.parse(data.rand_augment)
+    _check_sampling(data)
+    _check_labels(data)
+
+
+def _check_sampling(data: DataConfig) -> None:
     refuse_if(
         not 0 <= data.class_uniform <= 1,
         f"a share of {data.class_uniform:g} cannot be; give --data.class-uniform from 0 to 1.",
@@ -116,7 +121,6 @@ def _check_data(data: DataConfig) -> None:
     )
     refuse_if(data.batch < 1, f"a batch of {data.batch} is empty; give --data.batch 1 or more.")
     refuse_if(data.workers < 0, f"{data.workers} workers cannot be; give --data.workers 0 or more.")
-    _check_labels(data)
 
 
 def _check_labels(data: DataConfig) -> None:

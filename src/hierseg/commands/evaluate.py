@@ -17,7 +17,7 @@ from hierseg.size import Size
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
     from hierseg.data.label_numbers import Palette
-    from hierseg.evaluation import Evaluation, WorstImages
+    from hierseg.evaluation import Evaluation, PredictionFiles, WorstImages
     from hierseg.evaluation.score import Watcher
     from hierseg.inference.tiling import Windows
 
@@ -88,11 +88,10 @@ def evaluate(
     held = choose_ids(ids, measures.official)
     dataset = _open(data, root, split, cv, palette, long_edge, val_crop)
     measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
-    from hierseg.evaluation import PredictionFiles, WorstImages
-    from hierseg.evaluation.saving import require_apart
-
     folders = [("--out", out)] if worst or more.writes else []
     if save_predictions is not None:
+        from hierseg.evaluation.saving import require_apart
+
         require_apart(save_predictions, dataset)
         folders.append(("--save-predictions", save_predictions))
     with (
@@ -100,17 +99,29 @@ def evaluate(
         hold_folders(*folders),
     ):
         watchers = more.watch(dataset, weights, official)
-        ranking, saved = None, None
-        if worst:
-            ranking = WorstImages(worst, dataset, out, overwrite)
-            watchers.append(ranking)
-        if save_predictions is not None:
-            saved = PredictionFiles.open(save_predictions, dataset, limit, overwrite)
-            watchers.append(saved)
+        ranking, saved = _watch_images(dataset, worst, out, save_predictions, limit, overwrite)
+        watchers += [watcher for watcher in (ranking, saved) if watcher is not None]
         result = _measure(measure, dataset, limit, ranking, watchers)
         more.finish(_again(measure, limit), dataset, result, weights, json)
         if saved is not None:
             saved.require_all()
+
+
+def _watch_images(
+    dataset: SegmentationDataset,
+    worst: int,
+    out: Path,
+    save_predictions: Path | None,
+    limit: int | None,
+    overwrite: bool,
+) -> tuple[WorstImages | None, PredictionFiles | None]:
+    """Who shows the worst images, and who writes label maps, where that is asked for."""
+    from hierseg.evaluation import PredictionFiles, WorstImages
+
+    ranking = WorstImages(worst, dataset, out, overwrite) if worst else None
+    if save_predictions is None:
+        return ranking, None
+    return ranking, PredictionFiles.open(save_predictions, dataset, limit, overwrite)
 
 
 def _again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,17 +89,8 @@ def prepare_run(
     checkpoints = Checkpoints(folder.states, runtime.keep, folder.state, say)
     with first_of_all(fabric):  # it sets aside what is damaged
         saved = checkpoints.read() if runtime.resume else None
-    # Also refuses what is no state, before anything is taken from it.
-    before = None if saved is None else read_conventions_of(saved[1], saved[0])
-    _check_all_found_it(fabric, saved, folder)
+    network = _start(experiment, data, saved, lambda: _check_all_found_it(fabric, saved, folder))
     space = data.train.label_space
-    statistics = data.train.statistics
-    conventions = find_conventions(experiment.model, statistics) if saved is None else before
-    # What a checkpoint holds is not looked for elsewhere.
-    drawn = experiment if saved is None else start_at_random(experiment)
-    network = build.build_network(drawn, space, statistics, conventions)
-    if saved is None:
-        start_network(network, experiment.model, space)
     criterion = build.build_criterion(experiment, space, network.align_corners)
     _adapt(network, experiment, fabric)
     average = WeightAverage(network, optim.ema_decay) if optim.ema_decay > 0 else None
@@ -128,6 +120,29 @@ def prepare_run(
         state=state,
         checkpoints=checkpoints,
     )
+
+
+def _start(
+    experiment: Experiment,
+    data: build.Datasets,
+    saved: tuple[Path, dict[str, Any]] | None,
+    check: Callable[[], None],
+) -> SegmentationNetwork:
+    """The network of a new run with what it starts from, or that of a checkpoint, whose weights are
+    not in it yet.
+    """
+    space, statistics = data.train.label_space, data.train.statistics
+    if saved is None:
+        check()
+        conventions = find_conventions(experiment.model, statistics)
+        network = build.build_network(experiment, space, statistics, conventions)
+        start_network(network, experiment.model, space)
+        return network
+    # Also refuses what is no state, before anything is taken from it.
+    conventions = read_conventions_of(saved[1], saved[0])
+    check()
+    # What a checkpoint holds is not looked for elsewhere.
+    return build.build_network(start_at_random(experiment), space, statistics, conventions)
 
 
 def _build_batches(experiment: Experiment, data: build.Datasets, fabric: Fabric) -> EpochBatches:
