@@ -46,8 +46,7 @@ def check(
 
     if workers is not None and workers < 0:
         raise UsageError(f"{workers} workers cannot be; give --workers 0 or more.")
-    if json is not None:
-        check_result("--json", json, "check", overwrite)
+    check_result("--json", json, "check", overwrite)
     check_inputs(data, root, splits[0] if splits else "train")
     with announce("loading torch"):
         from hierseg.data import DataOptions

@@ -76,8 +76,7 @@ def evaluate(
         overwrite: Replace what no earlier run of this command has written.
     """
     _check_numbers(limit, long_edge, val_crop, worst)
-    if json is not None:
-        check_result("--json", json, "evaluate", overwrite)
+    check_result("--json", json, "evaluate", overwrite)
     check_inputs(data, root, split, None if predictions else weights)
     windows = choose_windows(how)
     more = Measures(measures, out, predictions is None, overwrite)

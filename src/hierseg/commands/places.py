@@ -70,10 +70,13 @@ def check_place(flag: str, path: Path) -> None:
         )
 
 
-def check_result(flag: str, path: Path, command: str, overwrite: bool) -> None:
-    """UserError unless a command's result can be written there, as JSON, and replaces no other."""
-    check_place(flag, path)
-    require_own_json(flag, path, command, overwrite)
+def check_result(flag: str, path: Path | None, command: str, overwrite: bool) -> None:
+    """UserError unless a command's result can be written there, as JSON, and replaces no other;
+    None where it is written nowhere.
+    """
+    if path is not None:
+        check_place(flag, path)
+        require_own_json(flag, path, command, overwrite)
 
 
 def write_result(path: Path, content: Mapping[str, Any], command: str) -> None:

@@ -139,10 +139,10 @@ def _start(
         start_network(network, experiment.model, space)
         return network
     # Also refuses what is no state, before anything is taken from it.
-    conventions = read_conventions_of(saved[1], saved[0])
+    before = read_conventions_of(saved[1], saved[0])
     check()
     # What a checkpoint holds is not looked for elsewhere.
-    return build.build_network(start_at_random(experiment), space, statistics, conventions)
+    return build.build_network(start_at_random(experiment), space, statistics, before)
 
 
 def _build_batches(experiment: Experiment, data: build.Datasets, fabric: Fabric) -> EpochBatches:
