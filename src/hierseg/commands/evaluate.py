@@ -87,12 +87,7 @@ def evaluate(
     held = choose_ids(ids, measures.official)
     dataset = _open(data, root, split, cv, palette, long_edge, val_crop)
     measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
-    folders = [("--out", out)] if worst or more.writes else []
-    if save_predictions is not None:
-        from hierseg.evaluation.saving import require_apart
-
-        require_apart(save_predictions, dataset)
-        folders.append(("--save-predictions", save_predictions))
+    folders = _choose_folders(dataset, out if worst or more.writes else None, save_predictions)
     with (
         Official(measures.official, dataset, predictions, limit, val_crop, palette) as official,
         hold_folders(*folders),
@@ -104,6 +99,19 @@ def evaluate(
         more.finish(_again(measure, limit), dataset, result, weights, json)
         if saved is not None:
             saved.require_all()
+
+
+def _choose_folders(
+    dataset: SegmentationDataset, out: Path | None, save_predictions: Path | None
+) -> list[tuple[str, Path]]:
+    """The folders that are written to, by their flags; refuses one that holds the split itself."""
+    folders = [] if out is None else [("--out", out)]
+    if save_predictions is not None:
+        from hierseg.evaluation.saving import require_apart
+
+        require_apart(save_predictions, dataset)
+        folders.append(("--save-predictions", save_predictions))
+    return folders
 
 
 def _watch_images(
