@@ -117,7 +117,7 @@ def test_what_cannot_be_is_refused(
         (("--out", tmp_path / "out.pth"), 2, "not named *.safetensors"),
         (("--out", good, "--pixels", 0), 2, "--pixels 0"),
         (("--out", tmp_path / "no" / "out.safetensors"), 1, "no folder"),
-        (("--out", good, "--weights", "nowhere"), 1, "no weights 'nowhere'"),
+        (("--out", good, "--weights", "nowhere"), 2, "no weights 'nowhere'"),
     ):
         assert _adjust("--root", streets, "--weights", own, *flags) == status, flags
         assert message in capsys.readouterr().err

@@ -161,11 +161,11 @@ def test_a_folder_in_the_way_is_named(
     assert "one_labels.png: this is a folder where a file is needed" in capsys.readouterr().err
 
 
-def test_weights_that_are_none_are_status_1(
+def test_weights_that_are_none_are_status_2(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["predict", pictures, "--out", tmp_path / "out", "--weights", "stretes"]
-    assert main([str(word) for word in words]) == 1
+    assert main([str(word) for word in words]) == 2
     assert "stretes" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
