@@ -27,7 +27,10 @@ def models(pattern: str = "*", /) -> None:
     names = list_models(pattern)
     weights = {name: path for name, path in packaged_weights().items() if _matches(name, pattern)}
     if not names and not weights:
-        near = difflib.get_close_matches(pattern, [*list_models(), *packaged_weights()], n=1)
+        known = [*list_models(), *packaged_weights()]
+        if pattern.startswith("timm:"):
+            known = list_models("timm:*")
+        near = difflib.get_close_matches(pattern, known, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         raise UsageError(
             f"nothing matches '{pattern}'; {hint}`hierseg models` lists networks and weights."

@@ -176,6 +176,8 @@ def test_mistyped_networks_and_weights_suggest_the_nearest(
         (["convert", __file__, "o.safetensors", "--model", "hrnet48-ocr-heir"], "hrnet48-ocr-hier"),
         (["predict", __file__, "--out", str(tmp_path), "--weights", "streetlit"], "streetlite"),
         (["models", "hrnet48-ocr-heir"], "hrnet48-ocr-hier"),
+        (["models", "timm:resnet5"], "timm:resnet50"),
+        (["train", "streets-lit0"], "streets-lite0"),
     ):
         assert cli.main(words) == 2
         assert f"'{said}'" in capsys.readouterr().err
