@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from hierseg.data.archive import find_files, is_file, read_text
 from hierseg.data.globs import compile_glob
+from hierseg.data.unpacking import LONGEST_NAME
 from hierseg.errors import UserError, quote_name, shorten
 
 STARS = re.compile(r"\*\*/|\*")
@@ -132,8 +133,9 @@ def _read_csv(path: Path, root: Path) -> Iterator[Pair]:
 
 
 def _read_table(path: Path) -> str:
-    if "\0" in str(path):
-        raise UserError(f"pairs '{path}' is no name of a file; check pairs.")
+    if "\0" in str(path) or len(str(path)) > LONGEST_NAME:
+        shown = shorten(path, LONGEST_PATH)
+        raise UserError(f"pairs '{shown}' is no name of a file; check pairs.")
     return read_text(path, "csv", LARGEST_TABLE)
 
 
