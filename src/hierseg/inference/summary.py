@@ -18,7 +18,7 @@ from hierseg.data.archive import get_status
 from hierseg.errors import UsageError, UserError
 from hierseg.files import read_text_file
 from hierseg.inference.journal import Journal, read_journal
-from hierseg.inference.writers import write_json
+from hierseg.inference.writers import write_text
 from hierseg.ownership import LARGEST_RECORD, is_inside
 
 FORMAT = 1
@@ -78,7 +78,7 @@ class ImageRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ImageRecord:
-        """The inverse of ``dataclasses.asdict``; LookupError, TypeError or ValueError for what is
+        """The inverse of ``to_dict``; LookupError, TypeError or ValueError for what is
         none.
         """
         record = cls(**{**data, "panels": [Panel(**panel) for panel in data["panels"]]})
@@ -105,6 +105,10 @@ class ImageRecord:
             raise ValueError("a place outside of the outputs")
         os.fsencode(record.source)  # ValueError for what is no path
         return record
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as JSON holds it."""
+        return {**vars(self), "panels": [vars(panel) for panel in self.panels]}
 
     def is_current(self, out: Path) -> bool:
         """Whether the image is as it was, and its outputs are all there."""
@@ -211,7 +215,7 @@ class Summary:
         """An image is done."""
         self._add(record)
         if self._journal is not None:
-            self._journal.append({"image": dataclasses.asdict(record)})
+            self._journal.append({"image": record.to_dict()})
 
     def _claim(self, files: Iterable[str], source: str) -> None:
         new = [file for file in files if file not in self.others]
@@ -246,25 +250,24 @@ class Summary:
             self._journal = None
 
     def write(self, out: Path) -> Path:
-        """Write ``summary.json``."""
-        images = [dataclasses.asdict(record) for record in self.records.values()]
-        skipped = [{"source": source, "reason": why} for source, why in self.skipped.items()]
+        """Write ``summary.json``, an image a line."""
         named = {file for record in self.records.values() for file in record.files}
-        return write_json(
-            out / FILE,
-            {
-                "format": FORMAT,
-                "hierseg": __version__,
-                "complete": self.complete,
-                "about": self.about,
-                "settings": self.settings,
-                "images_done": len(images),
-                "images_skipped": len(skipped),
-                "skipped": skipped,
-                "images": images,
-                "other_files": sorted(self.others - named),
-            },
-        )
+        content = {
+            "format": FORMAT,
+            "hierseg": __version__,
+            "complete": self.complete,
+            "about": self.about,
+            "settings": self.settings,
+            "images_done": len(self.records),
+            "images_skipped": len(self.skipped),
+            "skipped": [{"source": source, "reason": why} for source, why in self.skipped.items()],
+            "other_files": sorted(self.others - named),
+        }
+        head = json.dumps(content, indent=1, allow_nan=False).removesuffix("\n}")
+        # One by one: indented, or copied in depth, thousands of them take seconds.
+        lines = (json.dumps(record.to_dict(), allow_nan=False) for record in self.records.values())
+        images = ",\n  ".join(lines)
+        return write_text(out / FILE, f'{head},\n "images": [\n  {images}\n ]\n}}\n')
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Summary]:
