@@ -29,7 +29,7 @@ class Oracle:
         self.network = self.Network(1, 1)
         self.scales = None
         self.flip = False
-        self.temperature, self.long_edge = 1.0, None
+        self.temperature, self.long_edge, self.longest = 1.0, None, None
         self.label_space = CITYSCAPES
         self.wrong = wrong
         self.known: dict[bytes, Any] = {}
@@ -37,7 +37,10 @@ class Oracle:
             pixels, raw = draw_street(scene_seed(7, index), SIZE)
             self.known[pixels.tobytes()] = CITYSCAPES.encode(raw)
 
-    def predict_batch(self, images: list[Any]) -> list[Prediction]:
+    def find_edge(self, height: int, width: int) -> int:
+        return max(height, width)
+
+    def predict_batch(self, images: list[Any], long_edge: int | None = None) -> list[Prediction]:
         return [self(pixels) for pixels in images]
 
     def __call__(self, pixels: Any) -> Prediction:

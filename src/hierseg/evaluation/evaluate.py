@@ -59,13 +59,7 @@ def evaluate(
     chosen = network.scales if scales is None else check_scales(scales)
     was_training = network.training
     network.to(device).eval()
-
-    footprint = None
-    if not was_training and torch.device(device).type == "cpu" and 1.0 in chosen:
-        # In training the memory is what the optimiser has left, and a GPU says when it is full.
-        footprint = Footprint(
-            Predictor(network, chosen, flip, label_space=dataset.label_space, long_edge=None)
-        )
+    footprint = None if was_training else _make_footprint(network, chosen, flip, dataset)
     readers = [watcher for watcher in watchers if isinstance(watcher, LogitWatcher)]
 
     def label(index: int, record: Record) -> Tensor:
@@ -89,6 +83,23 @@ def evaluate(
         images=found.images,
         note=found.note,
         mode="whole" if windows is None else windows.describe(),
+    )
+
+
+def _make_footprint(
+    network: SegmentationNetwork,
+    scales: tuple[float, ...],
+    flip: bool,
+    dataset: SegmentationDataset,
+) -> Footprint | None:
+    """What images will need; None on a GPU, which says when it is full. Not for validation, which
+    has what the optimiser has left.
+    """
+    parameter = next(network.parameters(), None)
+    if 1.0 not in scales or (parameter is not None and parameter.device.type != "cpu"):
+        return None
+    return Footprint(
+        Predictor(network, scales, flip, label_space=dataset.label_space, long_edge=None)
     )
 
 

@@ -4,19 +4,15 @@ and whatever ends the run before its end, the next one goes on from there.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
-import torch
 from rich.console import Console
-from torch import nn
 
 from hierseg.data.archive import FileStatus, get_status
 from hierseg.errors import UsageError, UserError
@@ -29,7 +25,11 @@ from hierseg.inference.pipeline import AHEAD, Pipeline, Reading, read_ahead
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.predictor import Predictor
 from hierseg.inference.progress import RunProgress
-from hierseg.inference.reading import MAX_PIXELS, pixels_counted_here, read_image
+from hierseg.inference.reading import pixels_counted_here, read_image
+from hierseg.inference.run_settings import RunSettings as RunSettings
+from hierseg.inference.run_settings import describe_outputs as describe_outputs
+from hierseg.inference.run_settings import describe_run as describe_run
+from hierseg.inference.run_settings import fingerprint as fingerprint
 from hierseg.inference.summary import ImageRecord, Summary
 from hierseg.inference.under_way import FATAL, UnderWay
 from hierseg.inference.writers import (
@@ -40,34 +40,12 @@ from hierseg.inference.writers import (
     remove_leftovers,
     write_legend,
 )
-from hierseg.models import CONVENTIONS
 from hierseg.ownership import find_foreign, refuse_foreign
 
 SECONDS_BETWEEN_SUMMARIES = 5.0
-"""At first; later more and more, as a summary of many images takes longer to write."""
+"""At first; later more, as a summary of many images takes longer to write."""
 MANY = 1000
 """Images from which on the time between summaries grows."""
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What a folder run writes, and what it takes.
-
-    Attributes:
-        save: Outputs by their names in ``WRITERS``.
-        max_pixels: Images with more pixels are skipped.
-        overwrite: Do over what an earlier run in the same folder has done.
-        weights: The weights' name, for the reader of summary and page.
-        batch: Images of one size that the network is given together, at most.
-        about: What else the reader of the summary is told, such as the data set.
-    """
-
-    save: tuple[str, ...] = ("labels", "ids", "color", "overlay")
-    max_pixels: int = MAX_PIXELS
-    overwrite: bool = False
-    weights: str = ""
-    batch: int = 1
-    about: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_folder(
@@ -77,7 +55,7 @@ def run_folder(
     settings: RunSettings,
     console: Console | None = None,
     finish: Callable[[Summary], object] | None = None,
-    left_out: Mapping[Path, str] | None = None,
+    left_out: Mapping[Path, str] = MappingProxyType({}),
 ) -> Summary:
     """Segment images into a folder; what an earlier run there has done is not done again.
 
@@ -100,8 +78,7 @@ def run_folder(
     with FolderLock(out):
         remove_leftovers(out)
         summary = Summary.open(out, describe_outputs(predictor, settings), settings.overwrite)
-        named = {"weights": settings.weights, "label_space": predictor.label_space.name}
-        summary.about = {**named, **settings.about}
+        summary.about = settings.describe(predictor.label_space)
         # Absolute, so that a run from another folder knows them again; links keep their own names.
         paths = [Path(os.path.abspath(image)) for image in images]  # noqa: PTH100
         taken = {Path(record.source): record.name for record in summary.records.values()}
@@ -114,30 +91,30 @@ def run_folder(
         summary.begin(out)
         summary.claim(claimed)
         write_legend(predictor.label_space, out)
-        others = {Path(os.path.abspath(path)): why for path, why in (left_out or {}).items()}  # noqa: PTH100
-        count = len(waiting) + len(others)
         try:
             with (
                 pixels_counted_here(),
-                RunProgress(count, console) as progress,
+                RunProgress(len(waiting) + len(left_out), console) as progress,
                 UnderWay(out, settings.overwrite) as under_way,
             ):
                 run = _Run(out, settings, names, summary, progress, under_way)
-                for path, reason in others.items():
-                    run.skip(path, reason)
-                run.segment(predictor, waiting)
+                run.segment(predictor, waiting, left_out)
             summary.complete = True
         except KeyboardInterrupt:
             raise interrupted_after(len(summary.records), "images", settings.overwrite) from None
         finally:
-            order = {str(path): position for position, path in enumerate(paths)}
-            summary.records = dict(
-                sorted(summary.records.items(), key=lambda item: order.get(item[0], len(order)))
-            )
+            _sort_records(summary, paths)
             summary.finish(out)
         if finish is not None:
             finish(summary)
     return summary
+
+
+def _sort_records(summary: Summary, paths: Sequence[Path]) -> None:
+    """Records in the order of the images; those of an earlier run alone behind them."""
+    order = {str(path): position for position, path in enumerate(paths)}
+    records = sorted(summary.records.items(), key=lambda item: order.get(item[0], len(order)))
+    summary.records = dict(records)
 
 
 def _list_files(predictor: Predictor, settings: RunSettings, names: Sequence[str]) -> list[str]:
@@ -202,43 +179,6 @@ def interrupted_after(done: int, what: str, overwrite: bool) -> KeyboardInterrup
     )
 
 
-def describe_outputs(predictor: Predictor, settings: RunSettings) -> dict[str, object]:
-    """What files depend on, but for the images: raw ids and colours beside what labels do."""
-    space = predictor.label_space
-    digest = hashlib.sha256(json.dumps(space.to_dict()).encode()).hexdigest()
-    return {**describe_run(predictor, settings), "label_space": f"{space.name} {digest[:8]}"}
-
-
-def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, object]:
-    """What labels depend on, but for the images."""
-    scales = predictor.network.scales if predictor.scales is None else predictor.scales
-    return {
-        "weights": fingerprint(predictor.network),
-        "scales": [float(scale) for scale in scales],
-        "flip": predictor.flip,
-        "save": sorted(settings.save),
-        # Named where there is one, so that runs from before there were any still go on.
-        **({} if predictor.temperature == 1 else {"temperature": predictor.temperature}),
-        **({} if predictor.long_edge is None else {"long_edge": predictor.long_edge}),
-        **({} if predictor.longest is None else {"longest": predictor.longest}),
-    }
-
-
-def fingerprint(network: nn.Module) -> str:
-    """Sixteen hexadecimal digits that tell a network's weights from others, and how it normalises
-    and resizes where that is not its builder's own way.
-    """
-    digest = hashlib.sha256()
-    arguments = getattr(network, "builder_arguments", {})
-    for name in CONVENTIONS:
-        if arguments.get(name):  # not align_corners=False, which is everyone's
-            digest.update(f"{name} {arguments[name]}".encode())
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()[:16]
-
-
 def _is_done(path: Path, summary: Summary, out: Path) -> bool:
     record = summary.records.get(str(path))
     return record is not None and record.is_current(out)
@@ -270,8 +210,12 @@ class _Run:
         self._written = time.monotonic()
         self._status: dict[Path, FileStatus] = {}
 
-    def segment(self, predictor: Predictor, images: Sequence[Path]) -> None:
+    def segment(
+        self, predictor: Predictor, images: Sequence[Path], left_out: Mapping[Path, str]
+    ) -> None:
         """Segment the images; what is finished is in the summary at any time."""
+        for path, reason in left_out.items():
+            self.skip(Path(os.path.abspath(path)), reason)  # noqa: PTH100
         batch = self.settings.batch
         pipeline = Pipeline(predictor, batch, self._write, self._finish, self.skip, self._shrink)
         together, alone, fatal = self.under_way.divide(images)
