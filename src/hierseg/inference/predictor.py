@@ -64,8 +64,12 @@ class Predictor:
             raise UserError(
                 f"{network!r:.200} is no network; give hierseg.load_model({name and repr(name)})."
             )
-        if long_edge is not None and long_edge < MIN_SIDE:
-            raise UserError(f"a long edge of {long_edge} is too small; give {MIN_SIDE} or more.")
+        fixed: Any = long_edge
+        if fixed is not None and not (isinstance(fixed, int | np.integer) and fixed >= MIN_SIDE):
+            raise UserError(
+                f"a long edge of {fixed!r:.40} is too small, or no whole number; give {MIN_SIDE} "
+                "or more."
+            )
         space = header_of(network).label_space if label_space is None else label_space
         if not isinstance(space, LabelSpace):
             raise UserError(
@@ -79,7 +83,7 @@ class Predictor:
         self.network = network.eval() if device is None else place_network(network.eval(), device)
         self.scales = None if scales is None else _check_scales(scales)
         self.flip = flip
-        self.long_edge = long_edge
+        self.long_edge = None if fixed is None else int(fixed)
         self.label_space = space
         self.keep_scales = keep_scales
         if temperature is None:
