@@ -9,27 +9,24 @@ import math
 import numbers
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from hierseg.checkpoint import Header, header_of, place_network
 from hierseg.data.view import bring_to, resize_image
 from hierseg.errors import UsageError, UserError
+from hierseg.inference.pixels import ImageLike, as_pixels, list_images
 from hierseg.inference.prediction import Prediction
-from hierseg.inference.reading import MIN_SIDE, check_size, convert_image, read_image
+from hierseg.inference.reading import MIN_SIDE
 from hierseg.inference.scales import predict_logits
 from hierseg.labels import LabelSpace
 from hierseg.layers import resize_to
 from hierseg.models import SegmentationNetwork
 from hierseg.models.network import check_scales
-
-ImageLike = npt.NDArray[Any] | Image.Image | str | os.PathLike[str]
 
 
 class Predictor:
@@ -69,11 +66,14 @@ class Predictor:
             raise UserError(
                 f"{network!r:.200} is no network; give hierseg.load_model({name and repr(name)})."
             )
-        fixed = None if isinstance(long_edge, str) else long_edge
+        fixed: Any = None if isinstance(long_edge, str) else long_edge
         if isinstance(long_edge, str) and long_edge != "auto":
             raise UserError(f'{long_edge!r:.40} is no long edge; give pixels, "auto", or None.')
-        if fixed is not None and fixed < MIN_SIDE:
-            raise UserError(f"a long edge of {fixed} is too small; give {MIN_SIDE} or more.")
+        if fixed is not None and not (isinstance(fixed, int | np.integer) and fixed >= MIN_SIDE):
+            raise UserError(
+                f"a long edge of {fixed!r:.40} is too small, or no whole number; give {MIN_SIDE} "
+                "or more."
+            )
         space = header_of(network).label_space if label_space is None else label_space
         if not isinstance(space, LabelSpace):
             raise UserError(
@@ -87,7 +87,7 @@ class Predictor:
         self.network = network.eval() if device is None else place_network(network.eval(), device)
         self.scales = None if scales is None else _check_scales(scales)
         self.flip = flip
-        self.long_edge = fixed
+        self.long_edge = None if fixed is None else int(fixed)
         header = network.header
         # For larger images alone; never together with a length that is given.
         self.longest = (
@@ -141,7 +141,7 @@ class Predictor:
             UserError: One cannot be read, is no image, or is under 32 pixels high or wide, or the
                 network gives no numbers.
         """
-        pixels = [as_pixels(image) for image in _list_images(images)]
+        pixels = [as_pixels(image) for image in list_images(images)]
         predictions: dict[int, Prediction] = {}
         for shape in dict.fromkeys(image.shape for image in pixels):
             places = [place for place, image in enumerate(pixels) if image.shape == shape]
@@ -254,67 +254,3 @@ def decide_at(
     for index in range(logits.shape[1]):
         total += resized(index).sub_(top).div_(temperature).exp_()
     return labels, total.reciprocal_().clamp_(max=1)
-
-
-def as_pixels(image: ImageLike) -> npt.NDArray[np.uint8]:
-    """Any image that a user has as (H, W, 3) uint8 RGB; UserError where it is none."""
-    if isinstance(image, str | os.PathLike):
-        return read_image(Path(image))
-    pixels = convert_image(image) if isinstance(image, Image.Image) else _as_array(image)
-    if pixels.dtype != np.uint8:
-        cure = "; give array.astype(np.uint8) where it holds 0 to 255"
-        if pixels.dtype.kind == "f":
-            cure = "; give uint8 in 0..255, as (array * 255).round() of fractions"
-        raise UserError(
-            f"the image is an array of {pixels.dtype}, not of uint8, RGB, (H, W, 3)"
-            f"{cure if pixels.dtype.kind in 'iuf' else ''}."
-        )
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    if pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise UserError(
-            f"the image is an array of shape {pixels.shape}; give (H, W, 3), RGB"
-            f"{_cure_shape(pixels.shape)}."
-        )
-    check_size(pixels.shape[0], pixels.shape[1])
-    if not (pixels.flags.writeable and pixels.flags.c_contiguous):
-        pixels = pixels.copy(order="C")  # torch shares memory with arrays of this kind alone
-    return pixels
-
-
-def _as_array(image: Any) -> npt.NDArray[Any]:
-    try:
-        pixels = np.asarray(image)
-    except (TypeError, ValueError, RuntimeError) as error:  # a tensor on a GPU, or rows that differ
-        raise UserError(
-            f"the image, of type {type(image).__name__}, is no array ({error!s:.100}); give a "
-            "path, a Pillow image, or an array of uint8, RGB, (H, W, 3)."
-        ) from error
-    if pixels.ndim == 0 or pixels.dtype.kind not in "biufc":
-        raise UserError(
-            f"{type(image).__name__} is no image; give a path, a Pillow image, or an array of "
-            "uint8, RGB, (H, W, 3)."
-        )
-    return pixels
-
-
-def _cure_shape(shape: tuple[int, ...]) -> str:
-    """How an array of another shape becomes one of (H, W, 3), where that can be told."""
-    if len(shape) == 3 and shape[0] == 3:
-        return ": array.transpose(1, 2, 0) puts the channels last"
-    if len(shape) == 3 and shape[2] == 4:
-        return ": array[..., :3] leaves out the fourth channel"
-    if len(shape) == 3 and shape[2] == 1:
-        return ": array[..., 0] is a grey image, (H, W)"
-    return ", or several images to predict_batch" if len(shape) == 4 else ""
-
-
-def _list_images(images: Any) -> list[ImageLike]:
-    """Several images; UserError for one alone, whose letters or rows would be taken for images."""
-    single = isinstance(images, str | bytes | os.PathLike | Image.Image)
-    if single or not isinstance(images, Iterable) or getattr(images, "ndim", 4) != 4:
-        raise UserError(
-            f"predict_batch takes several images, and this is one {type(images).__name__}; give a "
-            "list of them, or the one image to the predictor itself."
-        )
-    return list(images)
