@@ -31,20 +31,18 @@ VIDEO_ENDINGS = frozenset(
 AMBIGUOUS_ENDINGS = frozenset({".ts", ".mts", ".dv", ".rm"})
 """Endings of clips that other files have too, as TypeScript: in a folder their bytes decide."""
 
-_RAW = "a raw photograph, which is not developed here; save it as JPEG, TIFF or PNG"
+RAW = "a raw photograph, which is not developed here; save it as JPEG, TIFF or PNG"
 _DRAWING = "a drawing, not pixels; save it as PNG"
 _LAYERS = "an image editor's own file; save it as PNG"
 _BRIGHTNESS = "of brightness without bounds; save it as PNG or JPEG"
 _OTHER = "of a format that is not read; save it as PNG or JPEG"
+RAW_ENDINGS = frozenset(
+    {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".gpr", ".iiq", ".kdc"}
+    | {".mef", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf"}
+    | {".srw", ".x3f"}
+)
 KNOWN_UNREADABLE: dict[str, str] = {
-    **dict.fromkeys(
-        (
-            ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".gpr", ".iiq", ".kdc",
-            ".mef", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf",
-            ".srw", ".x3f",
-        ),
-        _RAW,
-    ),
+    **dict.fromkeys(RAW_ENDINGS, RAW),
     **dict.fromkeys((".eps", ".svg", ".svgz", ".wmf", ".emf"), _DRAWING),
     **dict.fromkeys((".psd", ".psb", ".xcf"), _LAYERS),
     **dict.fromkeys((".exr", ".hdr", ".pfm"), _BRIGHTNESS),
@@ -52,7 +50,7 @@ KNOWN_UNREADABLE: dict[str, str] = {
         (".dds", ".fits", ".ico", ".jxl", ".jxr", ".pcx", ".qoi", ".ras", ".sgi", ".tga", ".wdp"),
         _OTHER,
     ),
-}  # fmt: skip
+}
 """Endings of pictures that are not read -> why, and the cure: ``NAME: {reason}.``"""
 
 HEAD = 1024
@@ -124,6 +122,33 @@ def tell_by_bytes(head: bytes) -> Looks | None:
     return Looks("image", _DRAWING) if _SVG.match(head) and b"<svg" in head else None
 
 
+def explain_unreadable(path: Path | None, head: bytes) -> str:
+    """Why a file cannot be read as a picture, by its name and first bytes, with the cure.
+
+    Empty where it can be tried. What is called by an ending of another kind, and is a picture by
+    its bytes, can; but raw photographs are TIFF by theirs, of which the picture is a thumbnail.
+    """
+    ending = "" if path is None else path.suffix.lower()
+    looks = tell_by_bytes(head)
+    if looks is not None:
+        is_tiff = head.startswith((b"II*\0", b"MM\0*"))
+        reason = RAW if is_tiff and ending in RAW_ENDINGS else looks.reason
+        return "a video, which `hierseg video` takes" if looks.kind == "video" else reason
+    for begins, reason in _NO_PICTURES:
+        if head[:64].lstrip().lower().startswith(begins):
+            return reason
+    return KNOWN_UNREADABLE.get(ending, "")
+
+
+_NO_PICTURES = (
+    (b"version https://git-lfs", "a pointer of Git LFS; fetch the file itself by `git lfs pull`"),
+    (b"<!doctype html", "a web page, not the picture; download that again"),
+    (b"<html", "a web page, not the picture; download that again"),
+    (b"%pdf-", "a document; save its page as PNG"),
+    (b"%!", _DRAWING),
+)
+
+
 def is_heif(head: bytes) -> bool:
     """Whether a file begins as one of HEIF does, HEIC above all, which ``heif`` reads."""
     brands = _list_brands(head)
@@ -151,7 +176,7 @@ def _tell_by_brand(head: bytes) -> Looks | None:
     if _AVIF & set(brands) or is_heif(head):
         return Looks("image")
     if brands[0] == b"crx ":
-        return Looks("image", _RAW)
+        return Looks("image", RAW)
     return None if brands[0] in _SOUND else Looks("video")
 
 
@@ -170,11 +195,11 @@ _BEGINNINGS: tuple[tuple[bytes, Looks], ...] = (
     (b"GIF89a", Looks("image")),
     (b"\0\0\0\x0cjP  \r\n\x87\n", Looks("image")),
     (b"\xff\x4f\xff\x51", Looks("image")),
-    (b"FUJIFILMCCD-RAW", Looks("image", _RAW)),
-    (b"IIU\0", Looks("image", _RAW)),
-    (b"IIRO", Looks("image", _RAW)),
-    (b"IIRS", Looks("image", _RAW)),
-    (b"II*\0\x10\0\0\0CR", Looks("image", _RAW)),
+    (b"FUJIFILMCCD-RAW", Looks("image", RAW)),
+    (b"IIU\0", Looks("image", RAW)),
+    (b"IIRO", Looks("image", RAW)),
+    (b"IIRS", Looks("image", RAW)),
+    (b"II*\0\x10\0\0\0CR", Looks("image", RAW)),
     (b"II*\0", Looks("image")),
     (b"MM\0*", Looks("image")),
     (b"II+\0", Looks("image")),
@@ -183,7 +208,7 @@ _BEGINNINGS: tuple[tuple[bytes, Looks], ...] = (
     (b"gimp xcf ", Looks("image", _LAYERS)),
     (b"v/1\x01", Looks("image", _BRIGHTNESS)),
     (b"#?RADIANCE", Looks("image", _BRIGHTNESS)),
-    (b"%!PS-Adobe", Looks("image", _DRAWING)),
+    (b"%!PS", Looks("image", _DRAWING)),
     (b"\xc5\xd0\xd3\xc6", Looks("image", _DRAWING)),
     (b"\0\0\0\x0cJXL \r\n\x87\n", Looks("image", _OTHER)),
     (b"II\xbc\x01", Looks("image", _OTHER)),
