@@ -19,7 +19,11 @@ LONGEST = 1280
 """Pixels of the longer side of a picture on the page."""
 
 
-_ENDINGS = {"confidence": ("_confidence.jpg",), "attention": ("_attention_{:g}.jpg",)}
+_ENDINGS = {
+    "scales": ("_scale_{:g}.jpg",),
+    "confidence": ("_confidence.jpg",),
+    "attention": ("_attention_{:g}.jpg",),
+}
 
 
 def list_panels(name: str, save: Sequence[str], scales: Sequence[float]) -> list[str]:
