@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from hierseg.inference import progress as progress_module
-from hierseg.inference.progress import RunProgress, announced
+from hierseg.inference.progress import RunProgress
 
 
 @pytest.fixture
@@ -18,20 +18,6 @@ def said() -> io.StringIO:
 @pytest.fixture
 def console(said: io.StringIO) -> Console:
     return Console(file=said, width=200)
-
-
-def test_a_wait_is_said_where_it_is_long(
-    said: io.StringIO, console: Console, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with announced(console, "loading the weights"):
-        pass
-    monkeypatch.setattr(progress_module, "PATIENCE", 0.05)
-    with announced(None, "nothing"):
-        time.sleep(0.1)
-    assert said.getvalue() == ""
-    with announced(console, "loading the weights"):
-        time.sleep(0.3)
-    assert said.getvalue() == "loading the weights ...\n"
 
 
 def test_an_image_that_takes_long_is_said_too_and_no_rate_is_zero(

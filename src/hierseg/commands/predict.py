@@ -189,13 +189,11 @@ def _say_reduced(summary: Summary, predictor: Predictor) -> None:
 
 
 def _predict_video(asked: _Asked, sources: tuple[str, ...], clip: Clip, frames: bool) -> int:
-    from rich.console import Console
-
+    from hierseg.commands.progress import announce
     from hierseg.commands.video import open_video, segment_video
-    from hierseg.inference.progress import announced
 
     video = open_video(sources, asked.max_pixels)
-    with announced(Console(stderr=True), "loading the weights"):
+    with announce("loading the weights"):
         settings = asked.settings(SAVED_OF_VIDEO, {})
         predictor = asked.load(settings)
     return segment_video(predictor, video, asked.out, settings, clip, frames)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -24,25 +22,6 @@ from hierseg.errors import make_printable
 SECONDS_BETWEEN_LINES = 15.0
 PATIENCE = 3.0
 """Seconds after which it is said what is being waited for."""
-
-
-@contextmanager
-def announced(console: Console | None, what: str) -> Iterator[None]:
-    """Say what is being done where it takes more than a moment."""
-    if console is None:
-        yield
-        return
-    timer = threading.Timer(PATIENCE, _print, (console, f"{what} ..."))
-    timer.daemon = True
-    try:
-        timer.start()
-    except RuntimeError:  # no memory for a thread: the wait is not announced
-        yield
-        return
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _print(console: Console, line: str) -> None:
