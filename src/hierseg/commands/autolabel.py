@@ -61,7 +61,7 @@ def autolabel(
     """
     from rich.console import Console
 
-    from hierseg.autolabel import Shard, format_table
+    from hierseg.autolabel import Shard
     from hierseg.autolabel import autolabel as run
     from hierseg.build import choose_device
     from hierseg.checkpoint import load_model
@@ -70,18 +70,20 @@ def autolabel(
     from hierseg.inference.memory import keep_freed_memory
 
     part = Shard.parse(shard)
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"--threshold {threshold:g} is no confidence; give one from 0 to 1.")
+    _check_threshold(threshold)
     how = choose_run(preset, scales, flip, long_edge)
     network = load_model(weights, choose_device(device, "--device"))
     dataset = _open(data, root, split, network)
     keep_freed_memory()
     space = choose_space(network, dataset)
     predictor = Predictor(network, how.scales, how.flip, label_space=space, long_edge=how.long_edge)
-    console = Console(stderr=True)
-    summary = run(predictor, dataset, out, part, threshold, root, console, overwrite)
-    print(format_table(summary))
-    return _report(summary, out)
+    say = Console(stderr=True)
+    return _report(run(predictor, dataset, out, part, threshold, root, say, overwrite))
+
+
+def _check_threshold(threshold: float) -> None:
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"--threshold {threshold:g} is no confidence; give one from 0 to 1.")
 
 
 def _open(
@@ -99,8 +101,11 @@ def _open(
     return dataset
 
 
-def _report(summary: AutoSummary, out: Path) -> int:
-    """Say what was skipped, and give the exit status."""
+def _report(summary: AutoSummary) -> int:
+    """Say what was found and skipped, and give the exit status."""
+    from hierseg.autolabel import format_table
+
+    print(format_table(summary))
     if not summary.skipped:
         return 0
     for image, reason in list(summary.skipped.items())[:5]:

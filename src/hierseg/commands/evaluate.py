@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
-from hierseg.commands.places import check_result, hold_folders
 from hierseg.commands.running import WHOLE, PresetName, RunFlags, apply_preset, choose_windows
+from hierseg.commands.saving import Saving
 from hierseg.errors import UsageError
 from hierseg.size import Size
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
-    from hierseg.evaluation import Evaluation, WorstImages
+    from hierseg.evaluation import Evaluation
     from hierseg.evaluation.score import Watcher
     from hierseg.inference.tiling import Windows
 
@@ -67,48 +67,24 @@ def evaluate(
         ids: What they hold: train ids, or the data set's own, as by default with --official.
         worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
         out: Folder of that page, and of what --calibration and --corruptions write.
-        save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids); never
-            one that holds the split's own images or labels.
+        save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
         how: How the network is run.
         measures: What is measured beside mIoU.
         overwrite: Replace what no earlier run of this command has written.
     """
     _check_numbers(limit, long_edge, val_crop, worst)
-    if json is not None:
-        check_result("--json", json, "evaluate", overwrite)
+    saving = Saving(json, worst, out, save_predictions, overwrite)
+    saving.check(predictions)
     windows = choose_windows(how)
     more = Measures(measures, out, predictions is None, overwrite)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
     _check_predictions(predictions, ids, *given)
-    if predictions is not None and save_predictions is not None:
-        _require_apart(predictions, save_predictions)
     scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
     held = choose_ids(ids, measures.official)
     measure = _choose_measure(predictions, held, weights, scales, flip, device, windows)
     dataset = _open(data, root, split, cv, long_edge, val_crop)
-    from hierseg.evaluation import PredictionFiles, WorstImages
-    from hierseg.evaluation.saving import require_apart
-
-    folders = [("--out", out)] if worst or more.writes else []
-    if save_predictions is not None:
-        require_apart(save_predictions, dataset)
-        folders.append(("--save-predictions", save_predictions))
-    with (
-        Official(measures.official, dataset, predictions, limit, val_crop) as official,
-        hold_folders(*folders),
-    ):
-        watchers = more.watch(dataset, weights, official)
-        ranking, saved = None, None
-        if worst:
-            ranking = WorstImages(worst, dataset, out, overwrite)
-            watchers.append(ranking)
-        if save_predictions is not None:
-            saved = PredictionFiles.open(save_predictions, dataset, limit, overwrite)
-            watchers.append(saved)
-        result = _measure(measure, dataset, limit, ranking, watchers)
-        more.finish(_again(measure, limit), dataset, result, weights, json)
-        if saved is not None:
-            saved.require_all()
+    with Official(measures.official, dataset, predictions, limit, val_crop) as official:
+        _measure(measure, dataset, limit, weights, more, official, saving)
 
 
 def _again(
@@ -136,19 +112,27 @@ def _measure(
     measure: Measure,
     dataset: SegmentationDataset,
     limit: int | None,
-    ranking: WorstImages | None,
-    watchers: list[Watcher],
-) -> Evaluation:
-    """Measure, print the table, and show the worst images where that is asked for."""
+    weights: str | None,
+    more: Measures,
+    official: Official,
+    saving: Saving,
+) -> None:
+    """Measure, print the table, and write what is asked for, where no other run writes."""
     from hierseg.commands.progress import show_progress
     from hierseg.evaluation import format_table
 
-    with show_progress("evaluating") as on_progress:
-        result = measure(dataset, limit, on_progress, watchers)
-    print(format_table(result))
-    if ranking is not None:
-        print(f"worst images: {ranking.write(result).resolve().as_uri()}")
-    return result
+    with saving.hold(dataset, more.writes):
+        watchers = more.watch(dataset, weights, official)
+        ranking, files = saving.open(dataset, limit)
+        watchers += [watcher for watcher in (ranking, files) if watcher is not None]
+        with show_progress("evaluating") as on_progress:
+            result = measure(dataset, limit, on_progress, watchers)
+        print(format_table(result))
+        if ranking is not None:
+            print(f"worst images: {ranking.write(result).resolve().as_uri()}")
+        more.finish(_again(measure, limit), dataset, result, weights, saving.json)
+        if files is not None:
+            files.require_all()
 
 
 def _check_numbers(
@@ -228,16 +212,6 @@ def _by_label_maps(predictions: Path, ids: Ids) -> Measure:
         return score_label_maps(maps, limit, on_progress, watchers)
 
     return measure
-
-
-def _require_apart(predictions: Path, saved: Path) -> None:
-    """UsageError where label maps would be written over those that are scored: ids that the data
-    set does not count would be lost.
-    """
-    if predictions.resolve() == saved.resolve():
-        raise UsageError(
-            f"--save-predictions {saved} is the folder of --predictions; name another one."
-        )
 
 
 def _check_predictions(

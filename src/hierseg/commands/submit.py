@@ -54,9 +54,8 @@ def submit(
             `hierseg predict`, `hierseg autolabel` or anyone, instead of a network's.
         overwrite: Replace a zip that is there.
     """
-    from hierseg.commands.progress import show_progress
     from hierseg.data import open_dataset
-    from hierseg.evaluation.submission import check_names, find_form, write_submission
+    from hierseg.evaluation.submission import check_names, find_form
 
     find_form(data)
     _check_out(out, overwrite)
@@ -67,20 +66,27 @@ def submit(
     check_names(dataset)
     work = out.with_name(f"{out.name}.work")
     if predictions is not None:
-        files = _find_maps(dataset, predictions)
-        with show_progress("checking and packing") as on_progress:
-            size = write_submission(out, dataset, files, on_progress)
+        count = _pack(out, dataset, predictions)
     else:
         with hold_folders(("--out", work)):
             _require_own(work)
             _label(dataset, root, work, weights, how, device)
-            files = _find_maps(dataset, work)
-            with show_progress("checking and packing") as on_progress:
-                size = write_submission(out, dataset, files, on_progress)
+            count = _pack(out, dataset, work)
             _remove_own(work)
         with suppress(OSError):  # another run may have come for it
             work.rmdir()
-    print(f"{len(files)} label maps, {size / 1e6:.1f} MB: {out}")
+    print(f"{count} label maps, {out.stat().st_size / 1e6:.1f} MB: {out}")
+
+
+def _pack(out: Path, dataset: SegmentationDataset, folder: Path) -> int:
+    """Check the label maps of a folder and write the zip; how many they are."""
+    from hierseg.commands.progress import show_progress
+    from hierseg.evaluation.submission import write_submission
+
+    files = _find_maps(dataset, folder)
+    with show_progress("checking and packing") as on_progress:
+        write_submission(out, dataset, files, on_progress)
+    return len(files)
 
 
 def _refuse_with_predictions(
