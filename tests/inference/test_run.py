@@ -19,6 +19,7 @@ from hierseg.errors import UsageError, UserError
 from hierseg.inference import Predictor, RunSettings, Summary, run_folder, writers
 from hierseg.inference import pipeline as pipeline_module
 from hierseg.inference import run as run_module
+from hierseg.inference.claims import list_files
 from hierseg.inference.progress import RunProgress
 from hierseg.inference.run import fingerprint
 from hierseg.labels import LabelSpace
@@ -407,14 +408,12 @@ def test_the_files_that_are_looked_for_are_all_that_are_written(
     predictor = Predictor(network, (0.5, 1.0, 2.0), label_space=space, keep_scales=True)
     save = tuple(writers.WRITERS)
     (record,) = _run(predictor, images[:1], tmp_path / "out", save=save).records.values()
-    expected = run_module._list_files(predictor, RunSettings(save=save), [record.name])
+    expected = list_files(predictor, save, [record.name])
     assert set(record.files) <= set(expected)
     for key in save:
         alone = _run(predictor, images[:1], tmp_path / key, save=(key,)).records
         (one,) = alone.values()
-        assert set(one.files) <= set(
-            run_module._list_files(predictor, RunSettings(save=(key,)), [one.name])
-        )
+        assert set(one.files) <= set(list_files(predictor, (key,), [one.name]))
 
 
 def test_a_folder_of_an_earlier_version_goes_on(

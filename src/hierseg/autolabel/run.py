@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import os
-import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,22 +11,27 @@ from typing import NamedTuple
 from rich.console import Console
 
 from hierseg.autolabel.counting import count_labels, quantise, recount
-from hierseg.autolabel.journal import COMMAND, Journal, Places, Shard
+from hierseg.autolabel.journal import Journal, Places, Shard
 from hierseg.autolabel.picture import draw_summary
 from hierseg.autolabel.summary import AutoSummary, summarise
-from hierseg.data import Sample, SegmentationDataset
+from hierseg.autolabel.tasks import (
+    Task,
+    find_earlier,
+    list_samples,
+    list_tasks,
+    remove_part,
+    require_free,
+)
+from hierseg.data import SegmentationDataset
 from hierseg.data.archive import FileStatus, get_status
-from hierseg.data.auto_labels import find_auto_records
 from hierseg.data.auto_records import (
-    ENDING,
     AutoHeader,
     AutoRecord,
     AutoRecords,
     format_record,
     format_skipped,
-    place_auto_labels,
 )
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import UserError
 from hierseg.inference import Prediction, Predictor, RunSettings, read_image
 from hierseg.inference.pipeline import AHEAD, Pipeline, Reading, read_ahead
 from hierseg.inference.progress import RunProgress
@@ -44,19 +46,10 @@ from hierseg.inference.writers import (
 from hierseg.ownership import FileRecord
 
 
-class _Task(NamedTuple):
-    """A sample, where its image is below the header's root, and where its labels go."""
-
-    sample: Sample
-    image: str
-    label: str
-    confidence: str
-
-
 class _Unwritten(NamedTuple):
     """An image whose labels could not be written."""
 
-    task: _Task
+    task: Task
     reason: str
 
 
@@ -95,7 +88,7 @@ def autolabel(
         OSError: Labels cannot be written.
         KeyboardInterrupt: As it came, what is done being recorded.
     """
-    tasks, base = _list_tasks(_list_samples(dataset, out), dataset, root)
+    tasks, base = list_tasks(list_samples(dataset, out), dataset, root)
     header = AutoHeader(
         data=dataset.name,
         split=dataset.split,
@@ -108,117 +101,38 @@ def autolabel(
     places = Places(out, dataset.split, shard)
     with Journal(places) as journal, pixels_counted_here():
         places.require_apart()
-        chosen, earlier = shard.choose(tasks), _find_earlier(header, places)
         written = places.open_record()
         if not overwrite:
-            _require_free(tasks, places, header, written)
-        run = _Run(header, places, journal, chosen, earlier, written)
-        try:
-            run.label(predictor, console)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"interrupted; {len(run.records)} of {len(run.tasks)} images are done, and the "
-                "same command goes on from there."
-            ) from None
-        summary = run.finish()
-        if run.is_recorded:
-            written.remove()
-        if shard.is_whole:
-            for part in earlier:
-                _remove_part(part, places)
+            require_free(tasks, places, header, written)
+        return _label(predictor, header, places, journal, shard.choose(tasks), written, console)
+
+
+def _label(
+    predictor: Predictor,
+    header: AutoHeader,
+    places: Places,
+    journal: Journal,
+    tasks: list[Task],
+    written: FileRecord,
+    console: Console | None,
+) -> AutoSummary:
+    """Label a part that no other process works on, and sum it up."""
+    earlier = find_earlier(header, places)
+    run = _Run(header, places, journal, tasks, earlier, written)
+    try:
+        run.label(predictor, console)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; {len(run.records)} of {len(run.tasks)} images are done, and the "
+            "same command goes on from there."
+        ) from None
+    summary = run.finish()
+    if run.is_recorded:
+        written.remove()
+    if places.shard.is_whole:
+        for part in earlier:
+            remove_part(part, places)
     return summary
-
-
-def _list_samples(dataset: SegmentationDataset, out: Path) -> list[Sample]:
-    """The samples but for those that are labels of an earlier run, where ``out`` lies in a folder
-    that is searched to the bottom; UserError where ``out`` holds images of the data set.
-    """
-    folder = out.resolve()
-    folders = {sample.image.parent for sample in dataset.samples}
-    own = {place for place in folders if place.resolve().is_relative_to(folder)}
-    others = [sample for sample in dataset.samples if sample.image.parent not in own]
-    if own and not (others and any(out.glob(f"[!.]*{ENDING}"))):
-        raise UserError(
-            f"'{out}' holds images of {dataset.name}, among which labels must not go; choose "
-            "another --out."
-        )
-    return others
-
-
-def _require_free(
-    tasks: list[_Task], places: Places, header: AutoHeader, written: FileRecord
-) -> None:
-    """UsageError for a file where labels would go, or what is said of them, that no run wrote."""
-
-    @functools.cache  # asked for where there is doubt: other parts may have ended meanwhile
-    def find_own() -> set[str]:
-        earlier = _find_earlier(header, places)
-        own = {place for part in earlier for r in part.records.values() for place in _places_of(r)}
-        if any(part.path == places.records for part in earlier):
-            own |= {places.summary.name, places.picture.name}
-        return own
-
-    files = [place for task in tasks for place in (task.label, task.confidence)]
-    files += [places.summary.name, places.picture.name]
-    written.require(files, "--out", is_own=lambda file: file in find_own())
-
-
-def _places_of(record: AutoRecord) -> tuple[str, str]:
-    return record.label, record.confidence
-
-
-def _list_tasks(
-    samples: list[Sample], dataset: SegmentationDataset, root: Path | None
-) -> tuple[list[_Task], Path]:
-    """What there is to do, and the folder that the images' paths are relative to."""
-    # Absolute by the text alone: links keep their names.
-    images = [Path(os.path.abspath(sample.image)) for sample in samples]  # noqa: PTH100
-    base = Path(os.path.abspath(root)) if root is not None else None  # noqa: PTH100
-    if base is None or not all(image.is_relative_to(base) for image in images):
-        base = Path(os.path.commonpath([image.parent for image in images]))
-    tasks, owners = [], dict[str, Path]()
-    for sample, image in zip(samples, images, strict=True):
-        label, confidence = place_auto_labels(dataset.name, dataset.split, sample)
-        for place in (label, confidence):
-            other = owners.setdefault(place.casefold(), image)
-            if other != image:
-                raise UserError(
-                    f"the labels of '{other}' and '{image}' would both be {place}; rename one of "
-                    "the two images."
-                )
-        tasks.append(_Task(sample, image.relative_to(base).as_posix(), label, confidence))
-    return tasks, base
-
-
-def _find_earlier(header: AutoHeader, places: Places) -> list[AutoRecords]:
-    """What all parts have recorded of this split; UsageError where they had other settings."""
-    found = [part for part in find_auto_records(places.out) if part.header.split == header.split]
-    for part in found:
-        was, now = dict(part.header.settings), dict(header.settings)
-        was |= {"data": part.header.data, "classes": part.header.label_space.names}
-        now |= {"data": header.data, "classes": header.label_space.names}
-        was["ids"], now["ids"] = part.header.label_space.raw_ids, header.label_space.raw_ids
-        differing = [key for key in {**was, **now} if was.get(key) != now.get(key)]
-        if differing:
-            raise UsageError(
-                f"'{part.path}' is of labels that were made with other {', '.join(differing)}; "
-                f"choose another --out, or remove what is there of {header.split}."
-            )
-    return found
-
-
-def _remove_part(part: AutoRecords, places: Places) -> None:
-    """Remove what a shard has said: the whole says it now, the same as if it had done it all."""
-    if part.path == places.records:
-        return
-    number = part.path.stem.removeprefix(places.records.stem)
-    for path in (
-        part.path,
-        *(p.with_name(f"{p.stem}{number}{p.suffix}") for p in (places.summary, places.picture)),
-    ):
-        path.unlink(missing_ok=True)
-    FileRecord(places.out, COMMAND, part.path.stem).remove()
-    shutil.rmtree(places.out / f".{part.path.stem}.work", ignore_errors=True)  # of a killed one
 
 
 class _Run:
@@ -229,7 +143,7 @@ class _Run:
         header: AutoHeader,
         places: Places,
         journal: Journal,
-        tasks: list[_Task],
+        tasks: list[Task],
         earlier: list[AutoRecords],
         written: FileRecord,
     ) -> None:
@@ -272,7 +186,7 @@ class _Run:
         picture.replace(self.places.picture)
         return summary
 
-    def _read(self, task: _Task) -> Reading[_Task]:
+    def _read(self, task: Task) -> Reading[Task]:
         # Before its pixels: an image that is saved anew meanwhile is not the one that is done.
         self._images[task.image] = self._status(task.image)
         try:
@@ -281,7 +195,7 @@ class _Run:
             return Reading(task, error)
 
     def _write(
-        self, task: _Task, prediction: Prediction | None, seconds: float
+        self, task: Task, prediction: Prediction | None, seconds: float
     ) -> AutoRecord | _Unwritten:
         assert prediction is not None
         confidence = quantise(prediction.confidence)
@@ -327,7 +241,7 @@ class _Run:
         self.journal.append(format_record(record))
         self.progress.advance()
 
-    def _skip(self, task: _Task, reason: str) -> None:
+    def _skip(self, task: Task, reason: str) -> None:
         self.skipped[task.image] = reason
         self.journal.append(format_skipped(task.image, reason))
         self.progress.say(f"skipped {task.sample.image}: {reason}")

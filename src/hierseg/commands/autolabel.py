@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hierseg.commands.labelling import choose_run
 from hierseg.commands.places import check_inputs
 from hierseg.commands.running import PresetName
-from hierseg.errors import UsageError, make_printable
+from hierseg.errors import make_printable
 from hierseg.wording import count_were
 
 if TYPE_CHECKING:
@@ -65,15 +65,14 @@ def autolabel(
 
     check_inputs(data, root, _choose_split(data, split), weights)
     with announce("loading torch"):
-        from hierseg.autolabel import Shard, format_table
+        from hierseg.autolabel import Shard
         from hierseg.autolabel import autolabel as run
         from hierseg.commands.chosen import choose_space
         from hierseg.inference import Predictor
         from hierseg.inference.memory import keep_freed_memory
 
     part = Shard.parse(shard)
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"--threshold {threshold:g} is no confidence; give one from 0 to 1.")
+    _check_threshold(threshold)
     how = choose_run(preset, scales, flip, long_edge)
     network, dataset = _load(data, root, _choose_split(data, split), weights, device)
     keep_freed_memory()
@@ -82,8 +81,12 @@ def autolabel(
     summary = run(
         predictor, dataset, out, part, threshold, root, make_console(stderr=True), overwrite
     )
-    print(format_table(summary))
-    return _report(summary, out)
+    return _report(summary)
+
+
+def _check_threshold(threshold: float) -> None:
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"--threshold {threshold:g} is no confidence; give one from 0 to 1.")
 
 
 def _choose_split(data: str, split: str | None) -> str:
@@ -116,8 +119,11 @@ def _open(
     return dataset
 
 
-def _report(summary: AutoSummary, out: Path) -> int:
-    """Say what was skipped, and give the exit status."""
+def _report(summary: AutoSummary) -> int:
+    """Say what was found and skipped, and give the exit status."""
+    from hierseg.autolabel import format_table
+
+    print(format_table(summary))
     if not summary.skipped:
         return 0
     for image, reason in list(summary.skipped.items())[:5]:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
-from hierseg.commands.places import check_inputs, check_result, hold_folders
+from hierseg.commands.places import check_inputs
 from hierseg.commands.running import WHOLE, PresetName, RunFlags, apply_preset, choose_windows
+from hierseg.commands.saving import Saving
 from hierseg.errors import UsageError
 from hierseg.size import Size
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
     from hierseg.data.label_numbers import Palette
-    from hierseg.evaluation import Evaluation, PredictionFiles, WorstImages
+    from hierseg.evaluation import Evaluation
     from hierseg.evaluation.score import Watcher
     from hierseg.inference.tiling import Windows
 
@@ -69,66 +70,25 @@ def evaluate(
         palette: What label maps with a palette of greys hold: places in it, or the greys.
         worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
         out: Folder of that page, and of what --calibration and --corruptions write.
-        save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids); never
-            one that holds the split's own images or labels.
+        save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
         how: How the network is run.
         measures: What is measured beside mIoU.
         overwrite: Replace what no earlier run of this command has written.
     """
     _check_numbers(limit, long_edge, val_crop, worst)
-    check_result("--json", json, "evaluate", overwrite)
+    saving = Saving(json, worst, out, save_predictions, overwrite)
+    saving.check(predictions)
     check_inputs(data, root, split, None if predictions else weights)
     windows = choose_windows(how)
     more = Measures(measures, out, predictions is None, overwrite)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
     _check_predictions(predictions, ids, *given)
-    _require_apart(predictions, save_predictions)
     scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
     held = choose_ids(ids, measures.official)
     dataset = _open(data, root, split, cv, palette, long_edge, val_crop)
     measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
-    folders = _choose_folders(dataset, out if worst or more.writes else None, save_predictions)
-    with (
-        Official(measures.official, dataset, predictions, limit, val_crop, palette) as official,
-        hold_folders(*folders),
-    ):
-        watchers = more.watch(dataset, weights, official)
-        ranking, saved = _watch_images(dataset, worst, out, save_predictions, limit, overwrite)
-        watchers += [watcher for watcher in (ranking, saved) if watcher is not None]
-        result = _measure(measure, dataset, limit, ranking, watchers)
-        more.finish(_again(measure, limit), dataset, result, weights, json)
-        if saved is not None:
-            saved.require_all()
-
-
-def _choose_folders(
-    dataset: SegmentationDataset, out: Path | None, save_predictions: Path | None
-) -> list[tuple[str, Path]]:
-    """The folders that are written to, by their flags; refuses one that holds the split itself."""
-    folders = [] if out is None else [("--out", out)]
-    if save_predictions is not None:
-        from hierseg.evaluation.saving import require_apart
-
-        require_apart(save_predictions, dataset)
-        folders.append(("--save-predictions", save_predictions))
-    return folders
-
-
-def _watch_images(
-    dataset: SegmentationDataset,
-    worst: int,
-    out: Path,
-    save_predictions: Path | None,
-    limit: int | None,
-    overwrite: bool,
-) -> tuple[WorstImages | None, PredictionFiles | None]:
-    """Who shows the worst images, and who writes label maps, where that is asked for."""
-    from hierseg.evaluation import PredictionFiles, WorstImages
-
-    ranking = WorstImages(worst, dataset, out, overwrite) if worst else None
-    if save_predictions is None:
-        return ranking, None
-    return ranking, PredictionFiles.open(save_predictions, dataset, limit, overwrite)
+    with Official(measures.official, dataset, predictions, limit, val_crop, palette) as official:
+        _measure(measure, dataset, limit, weights, more, official, saving)
 
 
 def _again(
@@ -162,20 +122,28 @@ def _measure(
     measure: Measure,
     dataset: SegmentationDataset,
     limit: int | None,
-    ranking: WorstImages | None,
-    watchers: list[Watcher],
-) -> Evaluation:
-    """Measure, print the table, and show the worst images where that is asked for."""
+    weights: str | None,
+    more: Measures,
+    official: Official,
+    saving: Saving,
+) -> None:
+    """Measure, print the table, and write what is asked for, where no other run writes."""
     from hierseg.commands.progress import show_progress
     from hierseg.evaluation import format_table, require_counted
 
-    with show_progress("evaluating") as on_progress:
-        result = measure(dataset, limit, on_progress, watchers)
-    require_counted(result)
-    print(format_table(result))
-    if ranking is not None:
-        print(f"worst images: {ranking.write(result).resolve().as_uri()}")
-    return result
+    with saving.hold(dataset, more.writes):
+        watchers = more.watch(dataset, weights, official)
+        ranking, files = saving.open(dataset, limit)
+        watchers += [watcher for watcher in (ranking, files) if watcher is not None]
+        with show_progress("evaluating") as on_progress:
+            result = measure(dataset, limit, on_progress, watchers)
+        require_counted(result)
+        print(format_table(result))
+        if ranking is not None:
+            print(f"worst images: {ranking.write(result).resolve().as_uri()}")
+        more.finish(_again(measure, limit), dataset, result, weights, saving.json)
+        if files is not None:
+            files.require_all()
 
 
 def _check_numbers(
@@ -259,18 +227,6 @@ def _by_label_maps(predictions: Path, ids: Ids, palette: Palette | None) -> Meas
         return score_label_maps(maps, limit, on_progress, watchers)
 
     return measure
-
-
-def _require_apart(predictions: Path | None, saved: Path | None) -> None:
-    """UsageError where label maps would be written over those that are scored: ids that the data
-    set does not count would be lost.
-    """
-    if predictions is None or saved is None:
-        return
-    if predictions.resolve() == saved.resolve():
-        raise UsageError(
-            f"--save-predictions {saved} is the folder of --predictions; name another one."
-        )
 
 
 def _check_predictions(

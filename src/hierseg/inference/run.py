@@ -15,8 +15,9 @@ from typing import NamedTuple
 from rich.console import Console
 
 from hierseg.data.archive import FileStatus, get_status
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import UserError
 from hierseg.files import FolderLock
+from hierseg.inference.claims import claim_files, list_files
 from hierseg.inference.names import assign_names
 from hierseg.inference.outputs import write_outputs
 from hierseg.inference.page import FILE as PAGE
@@ -40,7 +41,6 @@ from hierseg.inference.writers import (
     remove_leftovers,
     write_legend,
 )
-from hierseg.ownership import find_foreign, refuse_foreign
 
 SECONDS_BETWEEN_SUMMARIES = 5.0
 """At first; later more, as a summary of many images takes longer to write."""
@@ -85,7 +85,7 @@ def run_folder(
         names = assign_names(paths, taken)
         waiting = [path for path in paths if not _is_done(path, summary, out)]
         files = [LEGEND, *([PAGE] if finish else [])]
-        files += _list_files(predictor, settings, [names[path] for path in waiting])
+        files += list_files(predictor, settings.save, [names[path] for path in waiting])
         claimed = claim_files(out, files, summary, settings.overwrite, paths)
         out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
         summary.begin(out)
@@ -103,59 +103,14 @@ def run_folder(
         except KeyboardInterrupt:
             raise interrupted_after(len(summary.records), "images", settings.overwrite) from None
         finally:
-            _sort_records(summary, paths)
+            order = {str(path): position for position, path in enumerate(paths)}
+            summary.records = dict(
+                sorted(summary.records.items(), key=lambda item: order.get(item[0], len(order)))
+            )
             summary.finish(out)
         if finish is not None:
             finish(summary)
     return summary
-
-
-def _sort_records(summary: Summary, paths: Sequence[Path]) -> None:
-    """Records in the order of the images; those of an earlier run alone behind them."""
-    order = {str(path): position for position, path in enumerate(paths)}
-    records = sorted(summary.records.items(), key=lambda item: order.get(item[0], len(order)))
-    summary.records = dict(records)
-
-
-def _list_files(predictor: Predictor, settings: RunSettings, names: Sequence[str]) -> list[str]:
-    """All that may be written of images of these names."""
-    scales = predictor.network.scales if predictor.scales is None else predictor.scales
-    has_ids = predictor.label_space.raw_ids_differ
-    save = [key for key in settings.save if key != "ids" or has_ids]
-    return [
-        file
-        for name in names
-        for file in (*list_outputs(name, save, scales), *list_panels(name, save, scales))
-    ]
-
-
-def claim_files(
-    out: Path,
-    files: Sequence[str],
-    summary: Summary,
-    overwrite: bool,
-    images: Sequence[Path] = (),
-) -> list[str]:
-    """The files, relative to the outputs' folder, that are there, are not the run's own, and may be
-    replaced none the less.
-
-    Raises:
-        UsageError: One may not: it is no earlier run's, or an image that is to be segmented.
-    """
-    own = summary.files
-    if summary.taken_up:  # whose page, legend and summary are written anew each time
-        own |= {LEGEND, PAGE}
-    foreign = find_foreign(out, files, own.__contains__)
-    sources = {os.path.realpath(image) for image in images} if foreign else set()
-    for file in foreign:
-        if os.path.realpath(out / file) in sources:
-            raise UsageError(
-                f"'{out / file}' is an image that is to be segmented, and would be replaced by an "
-                "output; choose another --out."
-            )
-    if not (overwrite or summary.is_partial):
-        refuse_foreign(out, foreign, "predict")
-    return foreign
 
 
 def is_due(since: float, done: int) -> bool:

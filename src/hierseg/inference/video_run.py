@@ -17,6 +17,7 @@ from rich.console import Console
 from hierseg.data.reading import read_label_ids
 from hierseg.errors import UserError
 from hierseg.files import FolderLock
+from hierseg.inference.claims import claim_files
 from hierseg.inference.outputs import write_outputs
 from hierseg.inference.page import FILE as PAGE
 from hierseg.inference.panels import FOLDER, list_panels
@@ -27,7 +28,6 @@ from hierseg.inference.progress import RunProgress
 from hierseg.inference.rendering import render_overlay
 from hierseg.inference.run import (
     RunSettings,
-    claim_files,
     describe_outputs,
     interrupted_after,
     is_due,
