@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hierseg.commands.labelling import choose_run
 from hierseg.commands.places import check_inputs
 from hierseg.commands.running import PresetName
-from hierseg.errors import make_printable
+from hierseg.errors import UsageError, make_printable
 from hierseg.wording import count_were
 
 if TYPE_CHECKING:
