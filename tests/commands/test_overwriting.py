@@ -143,10 +143,10 @@ def test_a_folder_below_that_leads_to_the_labels_is_refused(
     (below,) = folders
     shutil.rmtree(out)
     (out / below).parent.mkdir(parents=True)
-    if below != Path():
-        (out / below).symlink_to(labels)
-        assert _run(*words, "--save-predictions", out, "--overwrite") == 2
-        assert "holds images or labels" in capsys.readouterr().err
+    assert below != Path()
+    (out / below).symlink_to(labels)
+    assert _run(*words, "--save-predictions", out, "--overwrite") == 2
+    assert "holds images or labels" in capsys.readouterr().err
     assert _list(root) == before
     assert images.is_dir()
 
