@@ -59,9 +59,9 @@ def test_scenes_are_drawn_in_a_folder_with_traps(trap: Path, tmp_path: Path) -> 
 @pytest.mark.slow
 def test_a_run_in_a_folder_with_traps(trap: Path, tmp_path: Path) -> None:
     out = tmp_path / "streets"
-    flags = ["--count", "6", "--size", "64x128", "--workers", "1", "--val-fraction", "0.4"]
+    flags = ["--count", "6", "--size", "96x128", "--workers", "1", "--val-fraction", "0.4"]
     _run_command(trap, "streets", "--out", str(out), *flags)
-    words = ["train", "streets-lite0", "--data.root", str(out), "--data.crop", "64x64"]
+    words = ["train", "streets-lite0", "--data.root", str(out), "--data.crop", "96x96"]
     words += ["--data.batch", "2", "--data.workers", "1", "--runtime.limit-batches", "1"]
     words += ["--runtime.device", "cpu", "--runtime.precision", "fp32", "--model.no-pretrained"]
     _run_command(trap, *words, "--runtime.out", str(tmp_path / "run"))
