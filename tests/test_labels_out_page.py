@@ -52,4 +52,4 @@ def test_the_flags_are_those_that_there_are() -> None:
     named = set(re.findall(r"--[a-z][a-z.-]*", PAGE))
     others = {flag for flag in named - flags if not flag.startswith(("--data.", "--optim.",
               "--runtime."))}  # fmt: skip
-    assert others <= {"--count", "--size", "--val-fraction", "--official"}
+    assert others <= {"--count", "--size", "--val-fraction", "--official", "--init"}

@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from hierseg.checkpoint import load_model, read_header
 from hierseg.checkpoint.foreign import read_foreign
 from hierseg.errors import UserError
-from hierseg.models.network import check_scales
+from hierseg.options import check_scales
 from hierseg.training.checkpoints import Checkpoints
 from support.hostile_pickles import (
     BODIES,

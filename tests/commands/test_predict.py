@@ -267,7 +267,7 @@ def test_the_long_edge_of_the_weights_is_taken_and_said(
     words = ["predict", str(pictures), "--weights", str(weights), "--save", "labels"]
     assert main([*words, "--out", str(tmp_path / "auto")]) == 0
     said = capsys.readouterr().err
-    assert "images larger than 100 pixels (1 of 2) were run at that" in said
+    assert "1 of 2 images had a side above 100 pixels and ran at that long edge" in said
     assert (
         json.loads((tmp_path / "auto" / "summary.json").read_text())["settings"]["longest"] == 100
     )

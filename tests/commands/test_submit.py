@@ -111,7 +111,7 @@ def test_maps_of_anyone_the_same_bytes_each_time(
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [("missing", "have no label map"), ("train", "hold train ids"), ("size", "is 63x96")],
+    [("missing", "has no label map"), ("train", "hold train ids"), ("size", "is 63x96")],
 )
 def test_what_a_server_would_not_take_is_not_written(
     roots: dict[str, Path], maps: Path, tmp_path: Path, kind: str, reason: str,

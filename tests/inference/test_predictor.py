@@ -13,7 +13,7 @@ from PIL import Image
 from hierseg.checkpoint import Header
 from hierseg.errors import UserError
 from hierseg.inference import Predictor, RunSettings, UnreadableImageError
-from hierseg.inference.predictor import decide, decide_at
+from hierseg.inference.deciding import decide, decide_at
 from hierseg.inference.run import describe_run
 from hierseg.labels import CITYSCAPES, LabelSpace
 from hierseg.layers import resize_to

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import torch
 
+from hierseg import options
 from hierseg.config import DataConfig, Experiment, LossConfig, OptimConfig
 from hierseg.data import RandAugment, is_description
 from hierseg.errors import UsageError
-from hierseg.models import network as networks
 from hierseg.size import SMALLEST_SIDE
 
 MOST_SEEDS = 2**63
@@ -202,7 +202,7 @@ def check_scales(scales: Sequence[float], flag: str) -> None:
     2).
     """
     try:
-        checked = networks.check_scales(scales)
+        checked = options.check_scales(scales)
     except UsageError as error:
         raise UsageError(f"{flag}: {error}") from error
     shown = " ".join(f"{scale:g}" for scale in checked)

@@ -20,7 +20,7 @@ from hierseg.checkpoint.raw import describe_stray
 from hierseg.checkpoint.tensor_files import TensorFile, open_tensors
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
-from hierseg.models.network import check_scales
+from hierseg.options import check_scales
 from hierseg.size import SMALLEST_SIDE
 
 FORMAT_VERSION = 1

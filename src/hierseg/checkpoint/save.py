@@ -18,7 +18,7 @@ from hierseg.checkpoint.format import FORMAT_VERSION, METADATA_KEY, Header
 from hierseg.errors import UserError, reason_of
 from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork
-from hierseg.models.network import check_scales
+from hierseg.options import check_scales
 
 
 def save_checkpoint(

@@ -56,15 +56,15 @@ def convert(
             if to_published
             else f"{out} is not named *{OWN_SUFFIX}, which hierseg's checkpoints are."
         )
+    if to_published and (model is not None or labels is not None):
+        raise UsageError("--to-published writes what is there; leave --model and --labels out.")
+    if to_published and ema:
+        raise UsageError("--to-published writes what is there; leave --ema out.")
     if to_published:
         check_inputs(None, None, "", file)
     elif not file.is_file():
         raise UsageError(f"there is no file {file}; check the path.")
     if to_published:
-        if model is not None or labels is not None:
-            raise UsageError("--to-published writes what is there; leave --model and --labels out.")
-        if ema:
-            raise UsageError("--to-published writes what is there; leave --ema out.")
         require_new("the file to write", out, overwrite)
         with announce(f"writing {out}"):
             _publish(file, out)

@@ -85,8 +85,8 @@ def evaluate(
     _check_predictions(predictions, ids, *given)
     scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
     held = choose_ids(ids, measures.official)
-    dataset = _open(data, root, split, cv, palette, long_edge, val_crop)
     measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
+    dataset = _open(data, root, split, cv, palette, long_edge, val_crop)
     with Official(measures.official, dataset, predictions, limit, val_crop, palette) as official:
         _measure(measure, dataset, limit, weights, more, official, saving)
 

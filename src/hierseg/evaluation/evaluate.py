@@ -21,7 +21,7 @@ from hierseg.inference.scales import predict_logits
 from hierseg.inference.tiling import Windows, blend
 from hierseg.layers import resize_to
 from hierseg.models import SegmentationNetwork
-from hierseg.models.network import check_scales
+from hierseg.options import check_scales
 from hierseg.size import SMALLEST_SIDE, Size
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from hierseg.checkpoint import Header, header_of, place_network
 from hierseg.data.view import bring_to, resize_image
 from hierseg.errors import UsageError, UserError
+from hierseg.inference.deciding import decide, decide_at
 from hierseg.inference.pixels import ImageLike, as_pixels, list_images
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.reading import MIN_SIDE
@@ -26,7 +27,7 @@ from hierseg.inference.scales import predict_logits
 from hierseg.labels import LabelSpace
 from hierseg.layers import resize_to
 from hierseg.models import SegmentationNetwork
-from hierseg.models.network import check_scales
+from hierseg.options import check_scales
 
 
 class Predictor:
@@ -66,14 +67,7 @@ class Predictor:
             raise UserError(
                 f"{network!r:.200} is no network; give hierseg.load_model({name and repr(name)})."
             )
-        fixed: Any = None if isinstance(long_edge, str) else long_edge
-        if isinstance(long_edge, str) and long_edge != "auto":
-            raise UserError(f'{long_edge!r:.40} is no long edge; give pixels, "auto", or None.')
-        if fixed is not None and not (isinstance(fixed, int | np.integer) and fixed >= MIN_SIDE):
-            raise UserError(
-                f"a long edge of {fixed!r:.40} is too small, or no whole number; give {MIN_SIDE} "
-                "or more."
-            )
+        fixed = _check_long_edge(long_edge)
         space = header_of(network).label_space if label_space is None else label_space
         if not isinstance(space, LabelSpace):
             raise UserError(
@@ -87,7 +81,7 @@ class Predictor:
         self.network = network.eval() if device is None else place_network(network.eval(), device)
         self.scales = None if scales is None else _check_scales(scales)
         self.flip = flip
-        self.long_edge = None if fixed is None else int(fixed)
+        self.long_edge = fixed
         header = network.header
         # For larger images alone; never together with a length that is given.
         self.longest = (
@@ -211,46 +205,22 @@ class Predictor:
         return resize_to(values.float(), size, self.network.align_corners)
 
 
+def _check_long_edge(long_edge: Any) -> int | None:
+    """The length that is given; None for ``"auto"`` and none."""
+    if isinstance(long_edge, str) and long_edge != "auto":
+        raise UserError(f'{long_edge!r:.40} is no long edge; give pixels, "auto", or None.')
+    if long_edge is None or isinstance(long_edge, str):
+        return None
+    if not (isinstance(long_edge, int | np.integer) and long_edge >= MIN_SIDE):
+        raise UserError(
+            f"a long edge of {long_edge!r:.40} is too small, or no whole number; give {MIN_SIDE} "
+            "or more."
+        )
+    return int(long_edge)
+
+
 def _check_scales(scales: Any) -> tuple[float, ...]:
     checked = check_scales(scales)
     if 1.0 not in checked:
         raise UsageError(f"the scales {checked} must include 1; give (0.5, 1.0), say.")
     return checked
-
-
-@torch.inference_mode()
-def decide(logits: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """(B, K, H, W) logits to (B, H, W) uint8 train ids and their float32 softmax at a temperature.
-
-    The labels are those of the logits as they are: dividing could round two of them to a tie.
-    """
-    logits = logits.float()
-    top, labels = logits.max(dim=1)
-    if temperature != 1:
-        top, logits = top / temperature, logits / temperature
-    confidence = (top - logits.logsumexp(dim=1)).exp_().clamp_(max=1)
-    return labels.to(torch.uint8), confidence
-
-
-@torch.inference_mode()
-def decide_at(
-    logits: Tensor, size: tuple[int, int], temperature: float, align_corners: bool
-) -> tuple[Tensor, Tensor]:
-    """What ``decide`` gives of logits that are resized to a size.
-
-    Class by class: of a photograph, the resized logits of all would fill gigabytes.
-    """
-
-    def resized(index: int) -> Tensor:
-        return resize_to(logits[:, index : index + 1].float(), size, align_corners)[:, 0]
-
-    top = resized(0)
-    labels = torch.zeros_like(top, dtype=torch.uint8)
-    for index in range(1, logits.shape[1]):
-        values = resized(index)
-        labels.masked_fill_(values > top, index)
-        top = torch.maximum(top, values)  # which keeps what is no number
-    total = torch.zeros_like(top)
-    for index in range(logits.shape[1]):
-        total += resized(index).sub_(top).div_(temperature).exp_()
-    return labels, total.reciprocal_().clamp_(max=1)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -16,13 +15,11 @@ from hierseg.layers import resize_to, scaled_size
 from hierseg.models.fusion import Fusion
 from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
 from hierseg.models.trunk import Trunk
+from hierseg.options import check_scales
 from hierseg.size import SMALLEST_SIDE, Size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-MOST_SCALES = 16
-SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
-"""Beyond them is a slip of the pen: the memory grows by the square of the largest."""
 RANGE_SLACK = 0.5
 """How far floats may lie outside [0, 1]: resizing, or a change of colours, takes them less far."""
 
@@ -103,6 +100,10 @@ class SegmentationNetwork(nn.Module):
             )
         return (image.to(self.mean.dtype) - self.mean) / self.std
 
+    def _takes_any_range(self) -> bool:
+        """Whether images come normalised: a mean of 0 and a deviation of 1 leave them so."""
+        return bool((self.mean == 0).all() and (self.std == 1).all())
+
     def forward_scale(
         self, image: Tensor, regions: Tensor | None = None, *, attention: bool = True
     ) -> ScaleOutput:
@@ -158,9 +159,8 @@ class SegmentationNetwork(nn.Module):
                 or scales that cannot be.
         """
         check_image(image)
-        if (
-            not self.training
-        ):  # a step need not wait for the GPU, and what it yields shows in losses
+        # A step need not wait for the GPU, and what it yields shows in losses.
+        if not self.training and not _is_traced(image) and not self._takes_any_range():
             check_range(image)
         if scales is None:
             scales = self.train_scales if self.training else self.scales
@@ -240,38 +240,3 @@ def _is_traced(image: Tensor) -> bool:
         or torch.compiler.is_compiling()
         or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     )
-
-
-def check_scales(scales: Iterable[float]) -> tuple[float, ...]:
-    """The scales as floats, whoever gives them: a user, a recipe, or a checkpoint.
-
-    Raises:
-        UsageError: There are none or more than ``MOST_SCALES``, they are no distinct numbers, or
-            outside of ``SMALLEST_SCALE`` to ``LARGEST_SCALE``.
-    """
-    if isinstance(scales, str | bytes) or not isinstance(scales, Iterable):
-        raise UsageError(f"scales are several numbers, not {scales!r:.40}; give (0.5, 1.0), say.")
-    given = list(islice(scales, MOST_SCALES + 1))  # it may go on for ever
-    if not given:
-        raise UsageError("no scale is given; give at least scale 1.")
-    if len(given) > MOST_SCALES:
-        raise UsageError(f"more than {MOST_SCALES} scales are given; give fewer.")
-    checked = tuple(_check_scale(scale) for scale in given)
-    if len(set(checked)) < len(checked):
-        raise UsageError(f"a scale is given twice in {list(checked)}.")
-    return checked
-
-
-def _check_scale(scale: Any) -> float:
-    # numpy's numbers are numbers, and a tensor of one value can be; True and "1" are none.
-    try:
-        is_number = not isinstance(scale, bool | str | bytes) and hasattr(scale, "__float__")
-        number = float(scale) if is_number else math.nan
-    except (TypeError, ValueError, ArithmeticError, RuntimeError):
-        number = math.nan
-    if not SMALLEST_SCALE <= number <= LARGEST_SCALE:
-        raise UsageError(
-            f"scales must be positive numbers, from {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}, not "
-            f"{scale!r:.40}."
-        )
-    return number

@@ -21,8 +21,9 @@ from hierseg.models.builders import (
     build_timm_ocr,
 )
 from hierseg.models.catalog import MODELS, ModelDescription
-from hierseg.models.network import MOST_SCALES, SegmentationNetwork, check_scales
+from hierseg.models.network import SegmentationNetwork
 from hierseg.models.published_names import PUBLISHED_NAMES, describe_published
+from hierseg.options import MOST_SCALES, check_scales
 
 BUILDERS: Mapping[str, Callable[..., SegmentationNetwork]] = {
     "deeplab": build_deeplab,

@@ -190,6 +190,6 @@ def test_statistics_that_a_form_does_not_hold_are_said(
     for statistics, says in (({}, ""), ({"mean": (0.2, 0.3, 0.4)}, "by a mean (0.2, 0.3, 0.4), ")):
         network = create_model("vplr-wrn38", 19, **narrow_arguments("vplr-wrn38"), **statistics)
         save_checkpoint(own, network, CITYSCAPES)
-        assert cli.main(["convert", str(own), str(back), "--to-published"]) == 0
+        assert cli.main(["convert", str(own), str(back), "--to-published", "--overwrite"]) == 0
         said = capsys.readouterr().err
         assert says in said if says else not said

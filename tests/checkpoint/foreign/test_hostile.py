@@ -202,7 +202,7 @@ def test_a_file_that_was_there_stays_when_conversion_fails(
     out = tmp_path / "out.safetensors"
     out.write_text("old")
     file = write_torch(tmp_path / "a.pth", {**tensors, "extra": torch.zeros(1)})
-    assert cli.main(["convert", str(file), str(out)]) == 1
+    assert cli.main(["convert", str(file), str(out), "--overwrite"]) == 1
     assert out.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 2
 

@@ -1,0 +1,144 @@
+"""How a network is run, stated once: whatever segments takes these options, and a command embeds
+them, so that a flag is the same in each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+from hierseg.errors import UsageError
+from hierseg.size import SMALLEST_SIDE, Size
+
+PresetName = Literal["cityscapes", "mapillary"]
+MOST_SCALES = 16
+SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
+"""Beyond them is a slip of the pen: the memory grows by the square of the largest."""
+LARGEST_EDGE = 1 << 16
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a network is run; the same flags in every command that runs one."""
+
+    preset: PresetName | None = None
+    """The published scales, mirror image and long edge of this data set; scales and long edge that
+    are given go before them."""
+    scales: tuple[float, ...] | None = None
+    """Scales of the image; the weights' own where none are given. 1 must be among them unless the
+    network averages its scales."""
+    flip: bool = False
+    """Average with the mirrored image, at twice the time."""
+    long_edge: int | None = None
+    """Pixels that the longer side of an image is run at; results are of its own size."""
+    mode: Literal["whole", "slide"] = "whole"
+    """whole, or slide: windows that overlap, their logits blended."""
+    window: Size | None = None
+    """Size of the windows; by default a square of the image's shorter side."""
+    overlap: float | None = None
+    """Share of a window that its neighbour sees too, at least; 0.25 by default."""
+    batch: int = 1
+    """Images of one size that the network is given together, at most."""
+
+    def resolve(self) -> RunOptions:
+        """The options once checked, with those of the preset filled in and no preset left.
+
+        Raises:
+            UsageError: An option, or two together, that cannot be.
+        """
+        preset = PRESETS[self.preset] if self.preset is not None else WHOLE
+        given = self.scales if self.scales is not None else preset.scales
+        resolved = dataclasses.replace(
+            self,
+            preset=None,
+            scales=None if given is None else check_scales(given),
+            flip=self.flip or preset.flip,
+            long_edge=preset.long_edge if self.long_edge is None else self.long_edge,
+        )
+        resolved._check()
+        return resolved
+
+    def _check(self) -> None:
+        if self.long_edge is not None and not SMALLEST_SIDE <= self.long_edge <= LARGEST_EDGE:
+            raise UsageError(
+                f"a long_edge of {self.long_edge} cannot be; give {SMALLEST_SIDE} to "
+                f"{LARGEST_EDGE} pixels."
+            )
+        if self.batch < 1:
+            raise UsageError(f"a batch of {self.batch} holds no image; give 1 or more.")
+        if self.mode == "whole":
+            for setting, value in (("window", self.window), ("overlap", self.overlap)):
+                if value is not None:
+                    raise UsageError(f"{setting} is for the mode slide; add that, or leave it out.")
+        if self.window is not None and min(self.window) < SMALLEST_SIDE:
+            raise UsageError(
+                f"a window of {self.window} has a side under {SMALLEST_SIDE} pixels; give more."
+            )
+        if self.overlap is not None and not 0 <= self.overlap < 1:
+            raise UsageError(
+                f"an overlap of {self.overlap:g} is no share of a window; give 0 or more, under 1."
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """What results depend on, for records: the options that are not as they are by default."""
+        plain = dataclasses.asdict(WHOLE)
+        mine = dataclasses.asdict(self)
+        return {
+            name: str(value) if isinstance(value, Size) else value
+            for name, value in mine.items()
+            if value != plain[name] and name != "batch"
+        }
+
+
+WHOLE = RunOptions()
+"""Whole images at the weights' own scales."""
+
+PRESETS: Mapping[PresetName, RunOptions] = {
+    "cityscapes": RunOptions(scales=(0.5, 1.0, 2.0)),
+    "mapillary": RunOptions(scales=(0.25, 0.5, 1.0, 2.0), flip=True, long_edge=2177),
+}
+"""Of HMSA (arXiv 2005.10821): 86.92 mIoU on Cityscapes val, 61.05 on Mapillary's."""
+
+
+def check_scales(scales: Iterable[float]) -> tuple[float, ...]:
+    """The scales as floats, whoever gives them: a user, a recipe, or a checkpoint.
+
+    Raises:
+        UsageError: There are none or more than ``MOST_SCALES``, they are no distinct numbers, or
+            outside of ``SMALLEST_SCALE`` to ``LARGEST_SCALE``.
+    """
+    if isinstance(scales, str | bytes) or not isinstance(scales, Iterable):
+        raise UsageError(f"scales are several numbers, not {scales!r:.40}; give (0.5, 1.0), say.")
+    given = list(islice(scales, MOST_SCALES + 1))  # it may go on for ever
+    if not given:
+        raise UsageError("no scale is given; give at least scale 1.")
+    if len(given) > MOST_SCALES:
+        raise UsageError(f"more than {MOST_SCALES} scales are given; give fewer.")
+    checked = tuple(_check_scale(scale) for scale in given)
+    if len(set(checked)) < len(checked):
+        raise UsageError(f"a scale is given twice in {list(checked)}.")
+    return checked
+
+
+def _check_scale(scale: Any) -> float:
+    # numpy's numbers are numbers, and a tensor of one value can be; True and "1" are none.
+    try:
+        is_number = not isinstance(scale, bool | str | bytes) and hasattr(scale, "__float__")
+        number = float(scale) if is_number else math.nan
+    except (TypeError, ValueError, ArithmeticError, RuntimeError):
+        number = math.nan
+    if not SMALLEST_SCALE <= number <= LARGEST_SCALE:
+        raise UsageError(
+            f"scales must be positive numbers, from {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}, not "
+            f"{scale!r:.40}."
+        )
+    return number
+
+
+def show_scales(scales: Iterable[float]) -> str:
+    """Scales as the command line takes them: ``0.5 1 2``."""
+    return " ".join(f"{scale:g}" for scale in scales)
