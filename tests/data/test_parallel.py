@@ -30,6 +30,7 @@ def test_its_processes_leave_signals_to_the_one_that_waits_for_them() -> None:
 
 def _stop_at_two(number: int) -> int:
     if number == 2:
+        time.sleep(0.5)  # what was read before is on its way
         os.kill(os.getpid(), signal.SIGSTOP)
     return number
 
