@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Literal
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
 from hierseg.commands.places import check_inputs
-from hierseg.commands.running import WHOLE, PresetName, RunFlags, apply_preset, choose_windows
+from hierseg.commands.running import (
+    WHOLE,
+    PresetName,
+    RunFlags,
+    apply_preset,
+    check_flag,
+    choose_windows,
+)
 from hierseg.commands.saving import Saving
 from hierseg.errors import UsageError
 from hierseg.size import Size
@@ -83,10 +90,10 @@ def evaluate(
     more = Measures(measures, out, predictions is None, overwrite)
     given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
     _check_predictions(predictions, ids, *given)
-    scales, flip, long_edge = apply_preset(how.preset, scales, flip, long_edge)
+    scales, flip, long_edge = apply_preset(how.preset, check_flag(scales), flip, long_edge)
     held = choose_ids(ids, measures.official)
-    measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
     dataset = _open(data, root, split, cv, palette, long_edge, val_crop)
+    measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
     with Official(measures.official, dataset, predictions, limit, val_crop, palette) as official:
         _measure(measure, dataset, limit, weights, more, official, saving)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.errors import UsageError
+from hierseg.options import check_scales
 from hierseg.size import Size
 
 if TYPE_CHECKING:
@@ -51,6 +52,14 @@ PRESETS: dict[PresetName, Preset] = {
     "mapillary": Preset((0.25, 0.5, 1.0, 2.0), True, 2177),
 }
 """Of HMSA (arXiv 2005.10821): 86.92 mIoU on Cityscapes val, 61.05 on Mapillary's."""
+
+
+def check_flag(scales: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """What ``--scales`` gives; UsageError for what no network can run."""
+    try:
+        return None if scales is None else check_scales(scales)
+    except UsageError as error:
+        raise UsageError(f"--scales: {error}") from error
 
 
 def apply_preset(
