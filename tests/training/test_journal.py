@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -69,13 +70,16 @@ def test_the_journal_has_steps_and_epochs(tmp_path: Path) -> None:
     assert epoch["rmi_fallbacks"] == "3"
 
 
-def test_tensorboard_reads_the_losses(tmp_path: Path) -> None:
+def test_tensorboard_reads_the_losses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     folder = RunFolder(tmp_path)
     with Journal(folder, Progress()) as journal:
         journal.write_step(_report(1))
         journal.write_step(_report(2))
+    # TensorBoard reads files by their names, which hold seconds and then a number without zeros.
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 5)
     with Journal(folder, Progress(step=1)) as journal:  # resumed from step 1: step 2 is done again
         journal.write_step(_report(2))
     events = EventAccumulator(str(folder.tensorboard)).Reload()
