@@ -12,9 +12,10 @@ import cv2
 import torch
 from torch import Tensor
 
-from hierseg.data import RandAugment, TrainingTransform
-from hierseg.data.streets import draw_street
+from hierseg.data.augmentation.rand_augment import RandAugment
+from hierseg.data.augmentation.transforms import TrainingTransform
 from hierseg.size import Size
+from hierseg.streets.rendering import draw_street
 
 CROPS = {Size(512, 512): 40, Size(1024, 2048): 12}
 

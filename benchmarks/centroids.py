@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import center_of_mass
 
-from hierseg.data.streets import draw_street
-from hierseg.data.tiles import find_centroids
+from hierseg.data.sampling.tiles import find_centroids
 from hierseg.labels import CITYSCAPES, IGNORE
 from hierseg.size import Size
+from hierseg.streets.rendering import draw_street
 
 TILE = 1024
 TARGET = 10.0

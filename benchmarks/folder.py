@@ -24,15 +24,19 @@ import cv2
 import numpy as np
 import torch
 
-from hierseg.checkpoint import find_weights, load_model, save_checkpoint
-from hierseg.data.streets import draw_street
+from hierseg.checkpoint.finding import find_weights
+from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.save import save_checkpoint
+from hierseg.engines.memory import keep_freed_memory
 from hierseg.errors import UserError
-from hierseg.inference import Predictor, RunSettings, run_folder
-from hierseg.inference.memory import keep_freed_memory
-from hierseg.inference.run_page import write_run_page
+from hierseg.inference.predictor import Predictor
+from hierseg.jobs.images import RunSettings, run_folder
+from hierseg.jobs.run_page import write_run_page
 from hierseg.labels import CITYSCAPES
-from hierseg.models import SegmentationNetwork, create_model
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.registry import create_model
 from hierseg.size import Size
+from hierseg.streets.rendering import draw_street
 
 DISTINCT = 8  # scenes that are drawn; each file is another cut of one
 

@@ -20,9 +20,11 @@ from pathlib import Path
 import torch
 
 from benchmarks.folder import Spent, spent_since, write_frames
-from hierseg.checkpoint import load_model
-from hierseg.inference import WRITERS, Predictor, read_image
-from hierseg.inference.memory import keep_freed_memory
+from hierseg.checkpoint.load import load_model
+from hierseg.engines.memory import keep_freed_memory
+from hierseg.inference.predictor import Predictor
+from hierseg.jobs.writers import WRITERS
+from hierseg.media.pictures import read_image
 from hierseg.size import Size
 
 WARM = 2  # files before the clock starts

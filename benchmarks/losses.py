@@ -23,7 +23,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.memory import peak_gigabytes
-from hierseg.losses import BoundaryRelaxedLoss, RegionMutualInformation
+from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
+from hierseg.losses.region_mutual_information import RegionMutualInformation
 
 CLASSES, SIDE, IGNORE = 19, 1024, 255
 ROUNDS = 3

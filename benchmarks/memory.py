@@ -27,7 +27,7 @@ def segment_once(model: str, size: str, scales: list[float], keep_scales: bool) 
     """Segment one random image in this process, and print the peak."""
     import torch
 
-    from hierseg.models import create_model
+    from hierseg.models.registry import create_model
     from hierseg.size import Size
 
     network = create_model(model).eval()

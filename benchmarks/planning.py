@@ -42,11 +42,11 @@ def run(name: str, what: str) -> None:
     import torch
 
     from benchmarks.memory import peak_gigabytes
-    from hierseg import build
-    from hierseg.inference.memory import keep_freed_memory
+    from hierseg import assembly as build
+    from hierseg.engines.memory import keep_freed_memory
     from hierseg.inference.scales import predict_logits
-    from hierseg.planning import read_resident
-    from hierseg.training.optimiser import build_optimiser
+    from hierseg.planning.overheads import read_resident
+    from hierseg.training.optimizer import build_optimiser
 
     torch.manual_seed(0)
     experiment = describe(name)
@@ -82,7 +82,8 @@ def measure(name: str, what: str) -> tuple[int, int]:
 
 def compare(name: str, what: str) -> float:
     """Print one row; returns estimate over measurement, less 1."""
-    from hierseg.planning import add_overheads, estimate_evaluation, estimate_training
+    from hierseg.planning.estimate import estimate_evaluation, estimate_training
+    from hierseg.planning.overheads import add_overheads
 
     experiment = describe(name)
     if what == "training":

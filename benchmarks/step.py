@@ -18,9 +18,11 @@ from typing import Any
 
 import torch
 
-from hierseg.inference.memory import keep_freed_memory
-from hierseg.losses import CombinedLoss, CrossEntropy
-from hierseg.models import SegmentationNetwork, create_model
+from hierseg.engines.memory import keep_freed_memory
+from hierseg.losses.combined import CombinedLoss
+from hierseg.losses.cross_entropy import CrossEntropy
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.registry import create_model
 from hierseg.size import Size
 from hierseg.training.depthwise import run_depthwise_in_float
 

@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hierseg import Predictor, load_model
-from hierseg.inference.reading import read_image
-from hierseg.inference.rendering import render_heat
+from hierseg.checkpoint.load import load_model
+from hierseg.inference.predictor import Predictor
+from hierseg.media.pictures import read_image
+from hierseg.media.rendering import render_heat
 
 Picture = npt.NDArray[np.uint8]
 GAP = 6

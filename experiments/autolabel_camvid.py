@@ -27,16 +27,18 @@ import cv2
 import torch
 from rich.console import Console
 
-from hierseg.autolabel import AutoSummary, autolabel
-from hierseg.build import build_datasets
-from hierseg.checkpoint import load_model
+from hierseg.assembly.parts import build_datasets
+from hierseg.autolabel.run import autolabel
+from hierseg.autolabel.summary import AutoSummary
+from hierseg.checkpoint.load import load_model
 from hierseg.config import Experiment
-from hierseg.data import open_dataset
-from hierseg.evaluation import Evaluation, evaluate
-from hierseg.inference import Predictor
+from hierseg.data.catalog import open_dataset
+from hierseg.evaluation.evaluator import evaluate
+from hierseg.evaluation.result import Evaluation
+from hierseg.inference.predictor import Predictor
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
-from hierseg.training import train
+from hierseg.training.loop import train
 from run_rows import add_row, read_rows, show_spread
 
 RUNS = ("third", "both", "all")

@@ -15,13 +15,14 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
-from hierseg.build import build_datasets
-from hierseg.checkpoint import load_model
+from hierseg.assembly.parts import build_datasets
+from hierseg.checkpoint.load import load_model
 from hierseg.config import Experiment
-from hierseg.evaluation import Evaluation, evaluate
+from hierseg.evaluation.evaluator import evaluate
+from hierseg.evaluation.result import Evaluation
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
-from hierseg.training import train
+from hierseg.training.loop import train
 
 SHARES = {"off": 0.0, "on": 0.5}
 TILE = 128

@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hierseg.data import read_image
-from hierseg.data.streets import draw_street, scene_seed
-from hierseg.evaluation.corruptions import draw_sheet
-from hierseg.inference.writers import write_picture
+from hierseg.data.reading import read_image
+from hierseg.evaluation.corruptions.sheet import draw_sheet
+from hierseg.media.picture_writing import write_picture
 from hierseg.size import Size
+from hierseg.streets import scene_seed
+from hierseg.streets.rendering import draw_street
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ import sys
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from hierseg.models import SegmentationNetwork, create_model, describe_model, list_models
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.registry import create_model, describe_model, list_models
 
 SIZE = (1024, 2048)
 SCALES = (0.5, 1.0, 2.0)

@@ -15,7 +15,9 @@ import json
 from pathlib import Path
 
 import hierseg
-from hierseg.checkpoint import header_of, load_model, save_checkpoint
+from hierseg.checkpoint.format import header_of
+from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.save import save_checkpoint
 
 
 def main() -> None:

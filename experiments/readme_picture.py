@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hierseg import Predictor, load_model
-from hierseg.data.streets import draw_street, scene_seed
-from hierseg.demo import DEMO_SEED
-from hierseg.inference.rendering import render_heat
+from hierseg.checkpoint.load import load_model
+from hierseg.demo.scenes import DEMO_SEED
+from hierseg.inference.predictor import Predictor
+from hierseg.media.rendering import render_heat
 from hierseg.size import Size
+from hierseg.streets import scene_seed
+from hierseg.streets.rendering import draw_street
 
 
 def main() -> None:

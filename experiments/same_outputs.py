@@ -305,7 +305,7 @@ def train(places: Places) -> Digests:
 def convert(places: Places) -> Digests:
     """What convert makes of every publication's kind of file, and of that again."""
     sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
-    from hierseg.checkpoint.published import PUBLICATIONS
+    from hierseg.checkpoint.published.catalog import PUBLICATIONS
     from support.published_files import narrow_network, write_published
 
     found: Digests = {}

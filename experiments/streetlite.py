@@ -28,13 +28,14 @@ from pathlib import Path
 
 import torch
 
-from hierseg.checkpoint import load_model
+from hierseg.checkpoint.load import load_model
 from hierseg.commands.adjust import AdjustFlags, adjust
 from hierseg.config import Experiment
-from hierseg.data import Sample, open_dataset
-from hierseg.evaluation import evaluate
+from hierseg.data.base import Sample
+from hierseg.data.catalog import open_dataset
+from hierseg.evaluation.evaluator import evaluate
 from hierseg.recipes import get_recipe
-from hierseg.training import train
+from hierseg.training.loop import train
 from run_rows import add_row, read_rows, show_spread
 
 CSV = "streetlite.csv"

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hierseg.data import open_dataset
+from hierseg.data.catalog import open_dataset
 
 Mask = npt.NDArray[np.bool_]
 WIDEST = 4

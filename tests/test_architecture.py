@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
 import textwrap
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 
+import grimp
 import pytest
 from importlinter.cli import lint_imports
 
@@ -58,6 +62,47 @@ def test_files_and_functions_are_short(path: Path) -> None:
                 textwrap.dedent("\n".join(lines[node.lineno - 1 : node.end_lineno]))
             )
             assert length <= 50, f"{node.name}: {length} lines"
+
+
+PACKAGES = {path.parent.name for path in (ROOT / "src" / "hierseg").glob("*/__init__.py")}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_other_rooms_are_imported_by_their_faces_alone(path: Path) -> None:
+    room = path.relative_to(ROOT / "src" / "hierseg").parts[0]
+    past = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            parts = name.split(".")
+            inside = parts[0] == "hierseg" and len(parts) > 2 and parts[1] in PACKAGES
+            if inside and parts[1] not in (room, "commands"):
+                past.append(name)
+    assert past == []
+
+
+def test_no_two_modules_import_each_other_not_even_for_type_checkers() -> None:
+    graph = grimp.build_graph("hierseg", exclude_type_checking_imports=False)
+    order = TopologicalSorter(
+        {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    )
+    order.prepare()  # CycleError names a circle
+
+
+@pytest.mark.parametrize("room", sorted(PACKAGES - {"cli", "commands", "recipes"}))
+def test_a_face_gives_what_it_lists_and_type_checkers_see_the_same(room: str) -> None:
+    face = importlib.import_module(f"hierseg.{room}")
+    tree = ast.parse(Path(str(face.__file__)).read_text(encoding="utf-8"))
+    seen = {
+        alias.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for alias in n.names
+    }
+    assert set(face.__all__) == seen - {"annotations", "TYPE_CHECKING", "open_face"}
+    assert set(face.__all__) <= set(dir(face))
+    for name in face.__all__:
+        assert not isinstance(getattr(face, name), ModuleType), name
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        face.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize(

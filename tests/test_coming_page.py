@@ -13,7 +13,7 @@ import pytest
 from hierseg.cli import SHORT_FLAGS
 from hierseg.commands.table import COMMANDS, OF_RECIPES
 from hierseg.config import Experiment
-from hierseg.models import describe_model
+from hierseg.models.registry import describe_model
 from hierseg.settings import list_settings, name_flag
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "coming-from-the-original.md").read_text(

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from hierseg.cli import COMMANDS
+from hierseg.commands.table import COMMANDS
 from hierseg.config import Experiment
-from hierseg.data import available_datasets
-from hierseg.data.description import KEYS
-from hierseg.data.streets.layouts import draw_scenes, save
+from hierseg.data.catalog import available_datasets
+from hierseg.data.described.description import KEYS
 from hierseg.settings import list_settings, name_flag
 from hierseg.size import Size
+from hierseg.streets.layouts import draw_scenes, save
 from support.documents import run_blocks, write_files
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "datasets.md").read_text(encoding="utf-8")

@@ -99,7 +99,7 @@ def test_what_the_face_raises_names_no_flag() -> None:
 def test_the_reason_of_a_skipped_image_names_no_flag_either(tmp_path: Path) -> None:
     from PIL import Image
 
-    from hierseg.inference.reading import UnreadableImageError, read_image
+    from hierseg.media.pictures import UnreadableImageError, read_image
 
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
     for shown, name in ((False, " max_pixels 9"), (True, " --max-pixels 9")):

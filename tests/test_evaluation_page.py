@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from hierseg.checkpoint import read_header
+from hierseg.checkpoint.format import read_header
 from hierseg.commands.adjust import AdjustFlags
 from hierseg.commands.calibrate import calibrate
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.measures import MeasureFlags
-from hierseg.evaluation.corruptions import CORRUPTIONS
+from hierseg.evaluation.corruptions.catalog import CORRUPTIONS
 from support.documents import run_blocks
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "evaluation.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hierseg.checkpoint import read_header
+from hierseg.checkpoint.format import read_header
 from hierseg.cli import SHORT_FLAGS
 from hierseg.config import Experiment
 from hierseg.settings import list_settings, name_flag

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hierseg.build import check_experiment
+from hierseg.assembly.checks import check_experiment
 from hierseg.config import DataConfig, Experiment, RuntimeConfig
 from hierseg.errors import UsageError
 

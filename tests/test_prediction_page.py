@@ -15,8 +15,8 @@ from PIL import Image
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.predict import predict
 from hierseg.commands.running import RunFlags
-from hierseg.data.streets import draw_street
 from hierseg.size import Size
+from hierseg.streets.rendering import draw_street
 from support.documents import run_blocks
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "prediction.md").read_text(encoding="utf-8")

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 import hierseg
-from hierseg.data.streets import draw_street
 from hierseg.size import Size
+from hierseg.streets.rendering import draw_street
 from support.documents import run_blocks
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "python.md").read_text(encoding="utf-8")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hierseg.data.streets import draw_street
 from hierseg.size import Size
+from hierseg.streets.rendering import draw_street
 from support.documents import run_blocks
 
 ROOT = Path(__file__).resolve().parents[1]

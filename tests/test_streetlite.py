@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hierseg import Predictor, load_model
-from hierseg.checkpoint import find_weights, read_header
-from hierseg.data import SegmentationDataset, open_dataset
-from hierseg.data.streets import draw_street
-from hierseg.evaluation import evaluate
+from hierseg.checkpoint.finding import find_weights
+from hierseg.checkpoint.format import read_header
+from hierseg.checkpoint.load import load_model
+from hierseg.data.base import SegmentationDataset
+from hierseg.data.catalog import open_dataset
+from hierseg.evaluation.evaluator import evaluate
+from hierseg.inference.predictor import Predictor
 from hierseg.labels import CAMVID, CITYSCAPES
 from hierseg.size import Size
+from hierseg.streets.rendering import draw_street
 
 CARD = (Path(__file__).resolve().parents[1] / "docs" / "streetlite.md").read_text(encoding="utf-8")
 # What drawn things are in CamVid's classes, for those that both have.

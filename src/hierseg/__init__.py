@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from hierseg.version import __version__ as __version__
 
 __all__ = ["Prediction", "Predictor", "__version__", "create_model", "list_models", "load_model"]
 

@@ -1,5 +1,5 @@
-"""Small files that a user brings, all files below a folder, and folders that one process alone may
-write to.
+"""Small files that a user brings, all files below a folder, files that are written whole or not at
+all, and folders that one process alone may write to.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import stat
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -315,3 +315,51 @@ def _describe_holder(path: Path) -> str:
         return f" (process {holder['process']:d} on {holder['host']}, since {holder['since']})"
     except (UserError, ValueError, KeyError, TypeError):
         return ""
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> Path:
+    """Write JSON that any reader takes: ASCII, no NaN."""
+    return write_bytes(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write text in UTF-8."""
+    return write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file so that it is either complete or as it was before, also if two write it."""
+    part = path.with_name(f".hierseg-{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # which knows the passing file alone
+            error.filename, error.filename2 = str(path), None
+        raise
+    return path
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes of this machine were writing when they were killed."""
+    for part in folder.rglob(".hierseg-*-*.part"):
+        remove_dead(part, part.name.split("-")[1])
+
+
+def remove_dead(part: Path, process: str) -> None:
+    """Remove a file that a process was writing, if that lives no more."""
+    if os.name != "posix":  # Elsewhere the question whether a process lives can end it.
+        return
+    if process.isdecimal() and not _lives(int(process)):
+        part.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True

@@ -97,7 +97,7 @@ def _signature(command: str) -> bytes:
 
 def with_header(content: Mapping[str, Any], command: str) -> dict[str, Any]:
     """The content of a JSON file, after what says whose it is."""
-    from hierseg import __version__
+    from hierseg.version import __version__
 
     return {HEADER: __version__, "command": command, **content}
 

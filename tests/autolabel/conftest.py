@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from hierseg.data import Sample, SegmentationDataset
-from hierseg.inference import Predictor
+from hierseg.data.base import Sample, SegmentationDataset
+from hierseg.inference.predictor import Predictor
 from hierseg.labels import LabelSpace
-from hierseg.models import SegmentationOutput
+from hierseg.models.outputs import SegmentationOutput
 
 SPACE = LabelSpace(
     name="flags",

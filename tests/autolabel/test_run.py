@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hierseg.autolabel import Shard, autolabel
-from hierseg.autolabel.journal import Journal, Places
-from hierseg.data import Sample, SegmentationDataset
-from hierseg.data.auto_records import place_auto_labels, read_auto_records
+from hierseg.autolabel.journal import Journal, Places, Shard
+from hierseg.autolabel.run import autolabel
+from hierseg.data.base import Sample, SegmentationDataset
+from hierseg.data.pseudo_labels.records import place_auto_labels, read_auto_records
 from hierseg.errors import UsageError, UserError
-from hierseg.inference import Predictor
+from hierseg.inference.predictor import Predictor
 
 
 def _list_contents(folder: Path) -> dict[str, bytes]:

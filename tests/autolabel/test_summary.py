@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hierseg.autolabel import format_table, summarise
 from hierseg.autolabel.counting import count_labels, quantise
 from hierseg.autolabel.picture import BAR, HEAD, NAME_WIDTH, ROW, draw_summary
-from hierseg.autolabel.summary import AutoSummary
-from hierseg.data.auto_records import AutoHeader, AutoRecord, AutoRecords
+from hierseg.autolabel.summary import AutoSummary, format_table, summarise
+from hierseg.data.pseudo_labels.records import AutoHeader, AutoRecord, AutoRecords
 from hierseg.labels import LabelSpace
 
 SPACE = LabelSpace(

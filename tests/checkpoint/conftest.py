@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from hierseg.checkpoint import save_checkpoint
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.labels import LabelSpace
-from hierseg.models import SegmentationNetwork, create_model
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.registry import create_model
 
 ARGUMENTS = {"width": 2, "mid_channels": 4, "key_channels": 4, "attention_channels": 4}
 

@@ -11,17 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hierseg.checkpoint import (
-    annotate_checkpoint,
-    load_model,
-    read_header,
-    save_checkpoint,
-    stored_temperature,
-)
-from hierseg.checkpoint.format import Header, header_from_json
+from hierseg.checkpoint.annotate import annotate_checkpoint, stored_temperature
+from hierseg.checkpoint.format import Header, header_from_json, read_header
+from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
-from hierseg.models import SegmentationNetwork
+from hierseg.models.network import SegmentationNetwork
 
 
 def test_tensors_and_the_rest_of_the_header_stay(

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from hierseg.checkpoint import Header, header_of, load_model, read_header
-from hierseg.checkpoint.format import header_from_json
+from hierseg.checkpoint.format import Header, header_from_json, header_of, read_header
+from hierseg.checkpoint.load import load_model
 from hierseg.errors import UserError
 from hierseg.labels import CITYSCAPES
-from hierseg.models import SegmentationNetwork, create_model
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.registry import create_model
 
 HEADER = Header(
     format_version=1,

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from hierseg.checkpoint import load_model, read_header
-from hierseg.checkpoint.foreign import read_foreign
+from hierseg.checkpoint.foreign.reading import read_foreign
+from hierseg.checkpoint.format import read_header
+from hierseg.checkpoint.load import load_model
 from hierseg.errors import UserError
 from hierseg.options import check_scales
 from hierseg.training.checkpoints import Checkpoints

@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import hierseg.checkpoint.finding as finding
-from hierseg.checkpoint import find_weights, load_model, packaged_weights
+from hierseg.checkpoint.finding import find_weights, packaged_weights
+from hierseg.checkpoint.load import load_model
 from hierseg.errors import UserError
-from hierseg.models import SegmentationNetwork
+from hierseg.models.network import SegmentationNetwork
 
 
 def _retensor(path: Path, tensors: dict[str, Tensor]) -> None:

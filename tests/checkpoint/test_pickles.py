@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from hierseg import cli
-from hierseg.checkpoint import load_model
-from hierseg.checkpoint.foreign import read_foreign
+from hierseg.checkpoint.foreign.reading import read_foreign
+from hierseg.checkpoint.load import load_model
 from hierseg.checkpoint.pickles import PickleReader
 from hierseg.checkpoint.raw import BoundedStream
 from hierseg.checkpoint.stand_ins import CONTAINER_NAMES

@@ -7,14 +7,11 @@ from functools import cache
 import pytest
 import torch
 
-from hierseg.checkpoint.published import (
-    HRNET_IMAGENET,
-    PUBLICATIONS,
-    WIDE_RESNET_IMAGENET,
-    XCEPTION_IMAGENET,
-    KeyTable,
-)
-from hierseg.models import create_model
+from hierseg.checkpoint.published.catalog import PUBLICATIONS
+from hierseg.checkpoint.published.deeplab import WIDE_RESNET_IMAGENET, XCEPTION_IMAGENET
+from hierseg.checkpoint.published.key_table import KeyTable
+from hierseg.checkpoint.published.official_hrnet import HRNET_IMAGENET
+from hierseg.models.registry import create_model
 
 
 @cache

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hierseg.checkpoint.published import HRNET_OCR, KeyTable
-from hierseg.models import create_model
+from hierseg.checkpoint.published.hrnet_ocr import HRNET_OCR
+from hierseg.checkpoint.published.key_table import KeyTable
+from hierseg.models.registry import create_model
 
 WIDTHS = {"width": 2, "mid_channels": 4, "key_channels": 4, "attention_channels": 4}
 

@@ -13,10 +13,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from hierseg.checkpoint import load_model, read_header, save_checkpoint
+from hierseg.checkpoint.format import read_header
+from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.errors import UserError
 from hierseg.labels import CITYSCAPES, LabelSpace
-from hierseg.models import SegmentationNetwork
+from hierseg.models.network import SegmentationNetwork
 
 
 def test_everything_a_network_needs_is_in_the_file(

@@ -15,8 +15,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from hierseg.checkpoint import load_model, read_header, read_weights
 from hierseg.checkpoint import raw as raw_module
+from hierseg.checkpoint.format import read_header
+from hierseg.checkpoint.load import load_model, read_weights
 from hierseg.checkpoint.tensor_files import open_tensors
 from hierseg.errors import UserError
 

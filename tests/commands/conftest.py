@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from hierseg.checkpoint import save_checkpoint
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.labels import CITYSCAPES
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 
 
 @pytest.fixture(scope="session")

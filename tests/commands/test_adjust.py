@@ -10,14 +10,17 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from hierseg.checkpoint import annotate_checkpoint, load_model, read_header, save_checkpoint
+from hierseg.checkpoint.annotate import annotate_checkpoint
+from hierseg.checkpoint.format import read_header
+from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.cli import main
-from hierseg.data import open_dataset
-from hierseg.data.streets import write_streets
-from hierseg.evaluation import evaluate
+from hierseg.data.catalog import open_dataset
+from hierseg.evaluation.evaluator import evaluate
 from hierseg.labels import CITYSCAPES
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 from hierseg.size import Size
+from hierseg.streets import write_streets
 
 BIAS = "head.classify.bias"
 

@@ -17,13 +17,13 @@ import pytest
 from PIL import Image
 
 from hierseg import cli
-from hierseg.build import build_datasets
+from hierseg.assembly.parts import build_datasets
 from hierseg.config import DataConfig, Experiment
-from hierseg.data.streets import draw_street
-from hierseg.data.streets.writing import write_streets
 from hierseg.errors import UsageError
 from hierseg.labels import CITYSCAPES
 from hierseg.size import Size
+from hierseg.streets import write_streets
+from hierseg.streets.rendering import draw_street
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 

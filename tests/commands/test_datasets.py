@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from hierseg import cli
-from hierseg.data import open_dataset
-from hierseg.data.streets.layouts import LAYOUTS, Scene, draw_scenes
-from hierseg.data.streets.own import FORMS
+from hierseg.data.catalog import open_dataset
 from hierseg.size import Size
+from hierseg.streets.layouts import LAYOUTS, Scene, draw_scenes
+from hierseg.streets.own import FORMS
 
 QUICK = {"cityscapes-zips", "colors"}
 """What is tested every time: an archive, and a description with all that one can say."""

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from hierseg.checkpoint import load_model, save_checkpoint
+from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.running import RunFlags
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import CAMVID, CITYSCAPES
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 from hierseg.size import Size
 
 
@@ -88,7 +89,7 @@ def test_weights_that_give_no_numbers_and_too_little_memory_are_said(
     def fail(*_arguments: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    module = importlib.import_module("hierseg.evaluation.evaluate")
+    module = importlib.import_module("hierseg.evaluation.evaluator")
     monkeypatch.setattr(module, "predict_logits", fail)
     with pytest.raises(UserError, match=r"not enough memory to run '0'; .*--long-edge"):
         evaluate("camvid", camvid, weights=str(camvid / "camvid.safetensors"), device="cpu")

@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from hierseg import checkpoint as checkpoint_room
 from hierseg import cli
-from hierseg.checkpoint import save_checkpoint
-from hierseg.data import open_dataset
-from hierseg.models import create_model
+from hierseg.checkpoint.save import save_checkpoint
+from hierseg.data.catalog import open_dataset
+from hierseg.models.registry import create_model
 
 FORGED = "\nhierseg: all is well\n"
 EVIL = f"\x1b[2J\x1b]0;t\x07\x9b1m\r\u202e\u2066\u2028\x7f{FORGED}"

@@ -11,18 +11,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hierseg import Predictor, load_model
-from hierseg.checkpoint import read_header, save_checkpoint
+from hierseg.checkpoint.format import read_header
+from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.commands.calibrate import calibrate
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.fitting import FitFlags
 from hierseg.commands.measures import MeasureFlags
-from hierseg.data import open_dataset
-from hierseg.data.streets import write_streets
+from hierseg.data.catalog import open_dataset
 from hierseg.errors import UsageError, UserError
+from hierseg.inference.predictor import Predictor
 from hierseg.labels import CITYSCAPES
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 from hierseg.size import Size
+from hierseg.streets import write_streets
 
 
 @pytest.fixture(scope="module")

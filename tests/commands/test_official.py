@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from hierseg import cli
-from hierseg.data import open_dataset
-from hierseg.data.streets.writing import write_streets
+from hierseg.data.catalog import open_dataset
 from hierseg.evaluation import official as official_module
 from hierseg.labels import CITYSCAPES
 from hierseg.size import Size
+from hierseg.streets import write_streets
 
 pytest.importorskip("cityscapesscripts", reason="the extra cityscapes is not installed")
 

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hierseg.checkpoint import load_model, save_checkpoint
+from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.cli import main
 from hierseg.commands.convert import _require_converted
-from hierseg.data.streets import write_streets
 from hierseg.errors import UsageError
 from hierseg.labels import CITYSCAPES
 from hierseg.size import Size
+from hierseg.streets import write_streets
 from support.clips import slide, write_clip
 
 
@@ -183,7 +184,7 @@ def test_what_was_overwritten_is_gone_on_with(
     photos: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run with --overwrite that is interrupted, and then the same command without."""
-    from hierseg.inference import run as run_module
+    from hierseg.jobs import images as run_module
 
     out = tmp_path / "out"
     words = ("predict", photos, "--weights", checkpoint, "--out", out, "--save", "labels")

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from hierseg import cli
-from hierseg.data import open_dataset
-from hierseg.data.streets.layouts import draw_scenes, write_camvid, write_cityscapes
-from hierseg.data.streets.writing import write_streets
+from hierseg.data.catalog import open_dataset
 from hierseg.size import Size
+from hierseg.streets import write_streets
+from hierseg.streets.layouts import draw_scenes, write_camvid, write_cityscapes
 from support.optimised import store_as_palette
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from hierseg.cli import main
 from hierseg.config import Experiment
-from hierseg.planning import Estimate, planner
+from hierseg.planning import planner
+from hierseg.planning.estimate import Estimate
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hierseg.checkpoint import annotate_checkpoint, load_model
+from hierseg.checkpoint.annotate import annotate_checkpoint
+from hierseg.checkpoint.load import load_model
 from hierseg.cli import main
 from hierseg.commands.predict import Output
-from hierseg.inference import WRITERS, Predictor
 from hierseg.inference.footprint import Footprint
+from hierseg.inference.predictor import Predictor
+from hierseg.jobs.writers import WRITERS
 from support.clips import read_clip, slide, write_clip
 
 Run = Callable[..., int]

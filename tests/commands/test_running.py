@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hierseg.checkpoint import save_checkpoint
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.cli import main
 from hierseg.commands.running import PRESETS, apply_preset
-from hierseg.data.streets.layouts import draw_scenes, write_cityscapes
 from hierseg.labels import CITYSCAPES
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 from hierseg.size import Size
+from hierseg.streets.layouts import draw_scenes, write_cityscapes
 
 
 def test_the_presets_are_what_was_published() -> None:

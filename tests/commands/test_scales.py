@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from hierseg import cli
-from hierseg.build import check_scales
-from hierseg.checkpoint import load_model
+from hierseg.assembly.checks import check_scales
+from hierseg.checkpoint.load import load_model
 from hierseg.config import EvalConfig, Experiment, ModelConfig
 from hierseg.errors import UsageError
-from hierseg.inference import Predictor
+from hierseg.inference.predictor import Predictor
 
 MANY = [f"{1 + i / 1e5:g}" for i in range(2000)]
 
@@ -55,7 +55,7 @@ def test_python_refuses_them(tmp_path: Path) -> None:
 
 
 def test_recipes_go_by_the_same_rule() -> None:
-    from hierseg.build import check_experiment
+    from hierseg.assembly.checks import check_experiment
     from hierseg.config import DataConfig, RuntimeConfig
 
     for part in (

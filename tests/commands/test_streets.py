@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from hierseg.cli import main
-from hierseg.data import open_dataset
+from hierseg.data.catalog import open_dataset
 
 
 def _draw(out: Path, *words: str) -> int:

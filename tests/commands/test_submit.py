@@ -13,20 +13,16 @@ import torch
 from PIL import Image
 
 from hierseg import cli
-from hierseg.checkpoint import load_model, save_checkpoint
-from hierseg.data import open_dataset
-from hierseg.data.streets.layouts import (
-    draw_scenes,
-    write_cityscapes,
-    write_kitti,
-    write_mapillary,
-)
+from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.save import save_checkpoint
+from hierseg.data.catalog import open_dataset
 from hierseg.errors import UserError
 from hierseg.evaluation.label_files import LabelFile
 from hierseg.evaluation.submission import write_submission
-from hierseg.inference import Predictor
-from hierseg.models import create_model
+from hierseg.inference.predictor import Predictor
+from hierseg.models.registry import create_model
 from hierseg.size import Size
+from hierseg.streets.layouts import draw_scenes, write_cityscapes, write_kitti, write_mapillary
 
 WRITERS = {"cityscapes": write_cityscapes, "kitti": write_kitti, "mapillary": write_mapillary}
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hierseg.data import DataError, archive, open_dataset, read_image, unpacking
+from hierseg.data import archive, unpacking
+from hierseg.data.catalog import open_dataset
+from hierseg.data.reading import DataError, read_image
 from hierseg.errors import UserError
 from hierseg.files import UnreadableFolderError
 

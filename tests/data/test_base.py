@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hierseg.data import DataError, Sample, SegmentationDataset
+from hierseg.data.base import Sample, SegmentationDataset
+from hierseg.data.reading import DataError
 from hierseg.labels import CITYSCAPES
 
 Writer = Callable[..., Path]

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image, features
 
 from hierseg.data.base import Sample, SegmentationDataset
+from hierseg.data.checking.headers import read_header
 from hierseg.data.endings import tell_by_bytes
-from hierseg.data.headers import read_header
 from hierseg.data.reading import (
     DataError,
     is_turned_by_exif,
@@ -24,9 +24,9 @@ from hierseg.data.reading import (
     read_label_colors,
     read_label_ids,
 )
-from hierseg.inference.reading import UnreadableImageError
-from hierseg.inference.reading import read_image as read_user_image
 from hierseg.labels import LabelSpace
+from hierseg.media.pictures import UnreadableImageError
+from hierseg.media.pictures import read_image as read_user_image
 
 FILES = 40
 """Damaged files of each kind and damage."""

@@ -19,8 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hierseg.data import archive, open_dataset
-from hierseg.data.auto_records import (
+from hierseg.data import archive
+from hierseg.data.catalog import open_dataset
+from hierseg.data.datasets.mapillary_config import read_config
+from hierseg.data.described.label_space_file import read_label_space
+from hierseg.data.pairs import Source, find_pairs
+from hierseg.data.pseudo_labels.records import (
     BINS,
     AutoHeader,
     AutoRecord,
@@ -28,14 +32,12 @@ from hierseg.data.auto_records import (
     format_skipped,
     read_auto_records,
 )
-from hierseg.data.label_space_file import read_label_space
-from hierseg.data.mapillary_config import read_config
-from hierseg.data.pairs import Source, find_pairs
-from hierseg.data.streets import writing
 from hierseg.errors import UserError
-from hierseg.evaluation.corruptions import CorruptionReport
-from hierseg.inference import Summary
+from hierseg.evaluation.corruptions.report import CorruptionReport
+from hierseg.jobs.summary import Summary
 from hierseg.labels import CAMVID
+from hierseg.streets import sets
+from hierseg.streets.writing import Settings
 from support.hostile import PIECES, encode, texts
 
 pytestmark = pytest.mark.slow
@@ -166,14 +168,14 @@ def test_summaries(folder: Path, text: str) -> None:
     end_well(lambda: Summary.open(folder, SUMMARY["settings"]), math.inf)  # type: ignore[arg-type]
 
 
-STREETS = writing.Settings(1, "64x128", 2, 0.5)
+STREETS = Settings(1, "64x128", 2, 0.5)
 
 
 @budget
 @given(text=texts(dataclasses.asdict(STREETS)))
 def test_records_of_streets(folder: Path, text: str) -> None:
     (folder / "streets.json").write_bytes(encode(text))
-    end_well(lambda: writing._claim(folder, STREETS))
+    end_well(lambda: sets._claim(folder, STREETS, False))
 
 
 @st.composite

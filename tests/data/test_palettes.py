@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from hierseg.config import DataConfig, Experiment
-from hierseg.data import DataOptions, open_dataset
-from hierseg.data.centroids import index_centroids, make_key
-from hierseg.data.checking import check_data
-from hierseg.data.checking_report import CheckReport
+from hierseg.data.catalog import open_dataset
+from hierseg.data.checking.check import check_data
+from hierseg.data.checking.report import CheckReport
+from hierseg.data.options import DataOptions
 from hierseg.data.reading import DataError
-from hierseg.data.streets.layouts import draw_scenes, write_camvid, write_cityscapes
+from hierseg.data.sampling.centroids import index_centroids, make_key
 from hierseg.data.view import resize_dataset
 from hierseg.errors import UserError
 from hierseg.size import Size
+from hierseg.streets.layouts import draw_scenes, write_camvid, write_cityscapes
 from support.damage import write_sound
 from support.optimised import store_as_palette
 
@@ -58,7 +59,7 @@ def test_an_index_of_labels_is_of_one_reading(camvid: Path, tmp_path: Path) -> N
 
 
 def test_training_takes_the_setting(camvid: Path) -> None:
-    from hierseg.build import build_datasets
+    from hierseg.assembly.parts import build_datasets
 
     data = DataConfig(name="camvid", root=camvid, batch=1, palette="values")
     built = build_datasets(Experiment(data=data))

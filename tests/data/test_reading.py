@@ -11,8 +11,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from hierseg.data.reading import DataError, read_image, read_label_ids
-from hierseg.inference.reading import UnreadableImageError
-from hierseg.inference.reading import read_image as read_user_image
+from hierseg.media.pictures import UnreadableImageError
+from hierseg.media.pictures import read_image as read_user_image
 
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 256, (24, 17, 3), np.uint8)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hierseg.data import Sample, SegmentationDataset, resize_dataset
+from hierseg.data.base import Sample, SegmentationDataset
+from hierseg.data.view import resize_dataset
 from hierseg.labels import CAMVID
 from hierseg.size import Size
 

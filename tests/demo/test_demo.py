@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from hierseg.data.streets import draw_street, write_streets
-from hierseg.data.streets.writing import scene_seed
-from hierseg.demo import draw_scenes, run_demo
+from hierseg.demo.run import run_demo
+from hierseg.demo.scenes import draw_scenes
 from hierseg.errors import UserError
-from hierseg.inference import Prediction
+from hierseg.inference.prediction import Prediction
 from hierseg.labels import CAMVID, CITYSCAPES
 from hierseg.size import Size
+from hierseg.streets import scene_seed, write_streets
+from hierseg.streets.rendering import draw_street
 
 SIZE = Size(48, 96)
 

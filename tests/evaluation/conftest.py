@@ -11,9 +11,9 @@ import pytest
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hierseg.data import Record, Sample, SegmentationDataset
+from hierseg.data.base import Record, Sample, SegmentationDataset
 from hierseg.labels import LabelSpace
-from hierseg.models import SegmentationOutput
+from hierseg.models.outputs import SegmentationOutput
 
 SPACE = LabelSpace(
     name="cards",

@@ -14,23 +14,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from hierseg.data import SegmentationDataset
-from hierseg.data.streets import draw_street
+from hierseg.data.base import SegmentationDataset
 from hierseg.errors import UsageError, UserError
-from hierseg.evaluation import Evaluation, evaluate
-from hierseg.evaluation.corruptions import (
+from hierseg.evaluation.corruptions.catalog import (
     CORRUPTIONS,
     SEVERITIES,
     CorruptedDataset,
-    CorruptionReport,
-    check_folder,
     choose_corruptions,
     corrupt,
-    draw_sheet,
-    run_corruptions,
 )
-from hierseg.models import SegmentationOutput
+from hierseg.evaluation.corruptions.report import CorruptionReport
+from hierseg.evaluation.corruptions.run import check_folder, run_corruptions
+from hierseg.evaluation.corruptions.sheet import draw_sheet
+from hierseg.evaluation.evaluator import evaluate
+from hierseg.evaluation.result import Evaluation
+from hierseg.models.outputs import SegmentationOutput
 from hierseg.size import Size
+from hierseg.streets.rendering import draw_street
 
 from .conftest import SPACE, STEP, MemoryDataset, ReadingNetwork
 

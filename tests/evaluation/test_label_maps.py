@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hierseg.data import Record, Sample, SegmentationDataset
+from hierseg.data.base import Record, Sample, SegmentationDataset
 from hierseg.errors import UsageError, UserError
-from hierseg.evaluation import LabelMaps, PredictionFiles, score_label_maps
+from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
+from hierseg.evaluation.saving import PredictionFiles
 from hierseg.labels import LabelSpace
 
 SPACE = LabelSpace(

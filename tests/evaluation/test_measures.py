@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from hierseg.data import Record
+from hierseg.data.base import Record
 from hierseg.errors import UserError
-from hierseg.evaluation import evaluate
 from hierseg.evaluation.boundaries import BoundaryWatcher, boundaries_to_json, format_boundaries
 from hierseg.evaluation.calibration import (
     CalibrationWatcher,
@@ -20,8 +19,10 @@ from hierseg.evaluation.calibration import (
     calibration_to_json,
     format_calibration,
 )
+from hierseg.evaluation.evaluator import evaluate
 from hierseg.evaluation.reliability import draw_reliability
-from hierseg.metrics import BoundaryCounts, CalibrationCounts
+from hierseg.metrics.boundary import BoundaryCounts
+from hierseg.metrics.calibration import CalibrationCounts
 
 from .conftest import SPACE, MemoryDataset
 

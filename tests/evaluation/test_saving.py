@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from hierseg.data import Sample, SegmentationDataset
+from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.errors import UsageError, UserError
-from hierseg.evaluation import LabelMaps, PredictionFiles, score_label_maps
-from hierseg.evaluation.saving import require_apart
-from hierseg.inference import writers
+from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
+from hierseg.evaluation.saving import PredictionFiles, require_apart
+from hierseg.jobs import writers
 
 from .conftest import SPACE
 

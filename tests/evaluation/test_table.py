@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hierseg.data import Sample, SegmentationDataset, resize_dataset
-from hierseg.evaluation import evaluate, format_table
+from hierseg.data.base import Sample, SegmentationDataset
+from hierseg.data.view import resize_dataset
+from hierseg.evaluation.evaluator import evaluate
+from hierseg.evaluation.table import format_table
 from hierseg.labels import CAMVID
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 
 from .conftest import MemoryDataset, ReadingNetwork, grid
 

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hierseg.data import Record, Sample, SegmentationDataset
-from hierseg.evaluation import Evaluation, WorstImages
-from hierseg.evaluation.score import score
+from hierseg.data.base import Record, Sample, SegmentationDataset
+from hierseg.evaluation.result import Evaluation
+from hierseg.evaluation.scoring import score
+from hierseg.evaluation.worst import WorstImages
 
 from .conftest import SPACE
 

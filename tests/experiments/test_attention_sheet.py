@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hierseg.checkpoint import save_checkpoint
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.labels import CITYSCAPES
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 from support.scripts import load_script
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hierseg.evaluation.corruptions import CORRUPTIONS
+from hierseg.evaluation.corruptions.catalog import CORRUPTIONS
 from support.scripts import EXPERIMENTS
 
 

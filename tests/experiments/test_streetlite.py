@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hierseg.data import open_dataset
+from hierseg.data.catalog import open_dataset
 from support.scripts import load_script
 
 FRAMES = {

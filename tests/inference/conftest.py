@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hierseg.labels import LabelSpace
-from hierseg.models import SegmentationOutput
+from hierseg.models.outputs import SegmentationOutput
 
 SPACE = LabelSpace(
     name="flags",

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from hierseg.checkpoint import load_model
+from hierseg.checkpoint.load import load_model
 from hierseg.errors import UserError
-from hierseg.inference import Prediction, Predictor
 from hierseg.inference import footprint as footprint_module
 from hierseg.inference.footprint import CONSTANT, KEPT, KERNELS, OWN, Footprint
-from hierseg.inference.pipeline import Pipeline, Reading
+from hierseg.inference.prediction import Prediction
+from hierseg.inference.predictor import Predictor
+from hierseg.jobs.pipeline import Pipeline, Reading
 from hierseg.labels import LabelSpace
 
 Pixels = npt.NDArray[np.uint8]
@@ -202,7 +203,7 @@ from pathlib import Path
 from hierseg.checkpoint import load_model
 from hierseg.inference import Predictor
 from hierseg.inference.footprint import Footprint
-from hierseg.inference.memory import keep_freed_memory
+from hierseg.engines.memory import keep_freed_memory
 
 def read(key):
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -17,10 +17,10 @@ import pytest
 import torch
 from PIL import Image
 
-from hierseg.checkpoint import save_checkpoint
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.cli import main
 from hierseg.labels import CITYSCAPES
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 
 SIZE = (48, 64)
 DONE = {
@@ -124,7 +124,7 @@ def test_a_killed_run_is_taken_up(folder: Path, weights: Path, tmp_path: Path) -
     count = 12 + len(DONE)
     out = tmp_path / "out"
     script = (
-        "import sys, hierseg.inference.run as run, hierseg.cli as cli;"
+        "import sys, hierseg.jobs.images as run, hierseg.cli as cli;"
         "run.SECONDS_BETWEEN_SUMMARIES = 0.0; sys.exit(cli.main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", script, *_words(many, weights, out)]

@@ -10,14 +10,15 @@ import pytest
 import torch
 from PIL import Image
 
-from hierseg.checkpoint import Header
+from hierseg.checkpoint.format import Header
 from hierseg.errors import UserError
-from hierseg.inference import Predictor, RunSettings, UnreadableImageError
 from hierseg.inference.deciding import decide, decide_at
-from hierseg.inference.run import describe_run
+from hierseg.inference.predictor import Predictor
+from hierseg.jobs.images import RunSettings, describe_run
 from hierseg.labels import CITYSCAPES, LabelSpace
-from hierseg.layers import resize_to
-from hierseg.models import create_model
+from hierseg.layers.resize import resize_to
+from hierseg.media.pictures import UnreadableImageError
+from hierseg.models.registry import create_model
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from hierseg.errors import UserError
-from hierseg.inference import Predictor, RunSettings, run_folder
-from hierseg.inference.reading import read_image
+from hierseg.inference.predictor import Predictor
+from hierseg.jobs.images import RunSettings, run_folder
 from hierseg.labels import LabelSpace
+from hierseg.media.pictures import read_image
 from support.clips import Pixels, slide
 
 KINDS: dict[str, dict[str, Any]] = {

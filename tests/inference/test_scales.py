@@ -3,7 +3,8 @@ from __future__ import annotations
 import torch
 
 from hierseg.inference.scales import predict_logits
-from hierseg.models import SegmentationNetwork, create_model
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.registry import create_model
 
 from .conftest import ColorNetwork
 

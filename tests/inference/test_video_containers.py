@@ -13,10 +13,11 @@ pytest.importorskip("av", reason="the extra video is not installed")
 
 from hierseg.commands.video import open_video, segment_video
 from hierseg.errors import UserError
-from hierseg.inference import Predictor, RunSettings
-from hierseg.inference.video import Clip, Video, is_video
-from hierseg.inference.video_run import run_video
+from hierseg.inference.predictor import Predictor
+from hierseg.jobs.clips import run_video
+from hierseg.jobs.images import RunSettings
 from hierseg.labels import LabelSpace
+from hierseg.media.video import Clip, Video, is_video
 from support.clips import Pixels, slide, write_clip
 
 
@@ -114,7 +115,7 @@ def test_frames_that_are_skipped_are_said_with_why(
 
 
 def test_sound_beside_the_picture_does_not_say_how_long_that_is() -> None:
-    from hierseg.inference.video import _duration
+    from hierseg.media.video import _duration
 
     stream = SimpleNamespace(duration=None, time_base=None)
     for streams, seconds in ((1, 6.0), (2, None)):

@@ -14,10 +14,11 @@ import pytest
 pytest.importorskip("av", reason="the extra video is not installed")
 
 from hierseg.errors import UserError
-from hierseg.inference import Predictor, RunSettings
-from hierseg.inference.video import Clip, Video
-from hierseg.inference.video_run import run_video
+from hierseg.inference.predictor import Predictor
+from hierseg.jobs.clips import run_video
+from hierseg.jobs.images import RunSettings
 from hierseg.labels import LabelSpace
+from hierseg.media.video import Clip, Video
 from support.clips import Pixels, slide, write_clip
 
 CONTAINERS: dict[str, tuple[str | None, str, str]] = {

@@ -13,10 +13,12 @@ import pytest
 
 pytest.importorskip("av", reason="the extra video is not installed")
 
-from hierseg.inference import Predictor, RunSettings, Summary
-from hierseg.inference.video import WHOLE, Clip, Video
-from hierseg.inference.video_run import run_video
+from hierseg.inference.predictor import Predictor
+from hierseg.jobs.clips import run_video
+from hierseg.jobs.images import RunSettings
+from hierseg.jobs.summary import Summary
 from hierseg.labels import LabelSpace
+from hierseg.media.video import WHOLE, Clip, Video
 from support.clips import Pixels, read_clip, read_shown, slide, write_clip, write_with_cover
 
 BURST = [10 * n for n in range(30)] + [300 + 100 * n for n in range(60)]
@@ -224,7 +226,7 @@ def test_an_overlay_that_no_encoder_takes_is_said_and_the_labels_are_there(
 
 
 def test_what_the_encoder_refuses_shows_at_the_first_frame(tmp_path: Path) -> None:
-    from hierseg.inference.video_writing import OverlayVideo
+    from hierseg.media.video_writing import OverlayVideo
 
     with OverlayVideo(tmp_path / "a.mp4", Fraction(5)) as overlay:
         overlay.add(np.zeros((32, 17_000, 3), np.uint8), 0)
@@ -237,7 +239,7 @@ def test_what_the_encoder_refuses_shows_at_the_first_frame(tmp_path: Path) -> No
 def test_a_disk_that_fails_is_no_fault_of_the_encoder(
     image: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hierseg.inference.video_writing import OverlayVideo
+    from hierseg.media.video_writing import OverlayVideo
 
     def fail(*_: Any) -> None:
         raise OSError(28, "No space left on device")

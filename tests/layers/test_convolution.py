@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hierseg.layers import ConvNormAct
+from hierseg.layers.convolution import ConvNormAct
 
 
 @pytest.mark.parametrize(("stride", "size"), [(1, (7, 12)), (2, (4, 6))])

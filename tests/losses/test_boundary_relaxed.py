@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hierseg.losses import BoundaryRelaxedLoss
+from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
 
 from .drawing import draw, draw_published, published_cases
 

@@ -7,14 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hierseg.losses import (
-    BoundaryRelaxedLoss,
-    CombinedLoss,
-    Criterion,
-    CrossEntropy,
-    ImageWeightedCrossEntropy,
-    RegionMutualInformation,
-)
+from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
+from hierseg.losses.combined import CombinedLoss, Criterion
+from hierseg.losses.cross_entropy import CrossEntropy
+from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
+from hierseg.losses.region_mutual_information import RegionMutualInformation
 
 SIZE = (24, 40)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hierseg.losses import CrossEntropy
+from hierseg.losses.cross_entropy import CrossEntropy
 
 
 def test_is_the_mean_over_counted_pixels() -> None:

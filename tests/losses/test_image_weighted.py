@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hierseg.losses import CrossEntropy, ImageWeightedCrossEntropy
+from hierseg.losses.cross_entropy import CrossEntropy
+from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
 
 from .drawing import draw, draw_published, published_cases
 

@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from hierseg.losses import CombinedLoss, CrossEntropy, ImageWeightedCrossEntropy, LovaszSoftmax
-from hierseg.losses.combined import Criterion
+from hierseg.losses.combined import CombinedLoss, Criterion
+from hierseg.losses.cross_entropy import CrossEntropy
+from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
+from hierseg.losses.lovasz import LovaszSoftmax
 
 from .drawing import draw
 from .test_combined import Output

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hierseg.losses import RegionMutualInformation
-from hierseg.losses.region_mutual_information import factorise
+from hierseg.losses.region_mutual_information import RegionMutualInformation, factorise
 
 
 def transcribe(logits: Tensor, labels: Tensor) -> tuple[float, float]:

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hierseg.losses import BoundaryRelaxedLoss, ImageWeightedCrossEntropy
+from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
+from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
 from hierseg.losses.set_likelihood import Mixed, SetCrossEntropySum
 
 from .drawing import draw

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierseg.errors import UserError
-from hierseg.metrics import BoundaryCounts, contours
+from hierseg.metrics import contours
 from hierseg.metrics.bands import band_width
+from hierseg.metrics.boundary import BoundaryCounts
 
 IGNORE = 255
 Map = npt.NDArray[np.uint8]

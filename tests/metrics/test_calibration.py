@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from hierseg.metrics import CalibrationCounts, fit_temperature
 from hierseg.metrics import calibration as module
+from hierseg.metrics.calibration import CalibrationCounts, fit_temperature
 
 
 @settings(deadline=None, max_examples=25)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierseg.errors import UserError
-from hierseg.metrics import ConfusionMatrix
+from hierseg.metrics.confusion import ConfusionMatrix
 
 NAMES = ("road", "sky", "car")
 

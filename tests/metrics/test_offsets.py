@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hierseg.metrics import fit_offsets
-from hierseg.metrics.offsets import LARGEST, STEP
+from hierseg.metrics.offsets import LARGEST, STEP, fit_offsets
 
 
 def measure(logits: Tensor, labels: Tensor) -> float:

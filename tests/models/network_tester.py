@@ -10,10 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from hierseg.checkpoint import load_model, save_checkpoint
+from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import LabelSpace
-from hierseg.models import SegmentationNetwork, SegmentationOutput, create_model
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.outputs import SegmentationOutput
+from hierseg.models.registry import create_model
 from parity.rule import fill, image_of, relative_error
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,16 +8,12 @@ import pytest
 import torch
 
 from hierseg.errors import UsageError
-from hierseg.models import (
-    AverageFusion,
-    ExplicitFusion,
-    HierarchicalFusion,
-    PairedFusion,
-    build_network,
-    create_model,
-    list_models,
-)
+from hierseg.models.explicit import ExplicitFusion
+from hierseg.models.fusion import AverageFusion
+from hierseg.models.hierarchical import HierarchicalFusion
+from hierseg.models.paired import PairedFusion
 from hierseg.models.pretrained import PretrainedWeightsWarning
+from hierseg.models.registry import build_network, create_model, list_models
 
 NARROW = {"trunk": "resnet50", "width": 4, "shallow": True, "mid_channels": 4}
 TRUNKS = ("wrn38", "xception71", "resnet50", "resnet101", "seresnext50", "seresnext101")

@@ -7,14 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hierseg.models import (
-    ASPP,
-    DeepLabV3Head,
-    DeepLabV3PlusHead,
-    DensePredictionCell,
-    OCRHead,
-    PlainHead,
-)
+from hierseg.models.aspp import ASPP, DensePredictionCell
+from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
+from hierseg.models.ocr import OCRHead
 from parity.rule import fill
 
 

@@ -7,7 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hierseg.models import DilatedResNet, Trunk, WideResNet38, Xception71
+from hierseg.models.resnet import DilatedResNet
+from hierseg.models.trunk import Trunk
+from hierseg.models.wide_resnet import WideResNet38
+from hierseg.models.xception import Xception71
 from parity.rule import fill
 
 State = dict[str, Tensor]

@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hierseg.errors import UsageError
-from hierseg.models import AverageFusion, HierarchicalFusion, ScaleOutput
+from hierseg.models.fusion import AverageFusion
+from hierseg.models.hierarchical import HierarchicalFusion
+from hierseg.models.outputs import ScaleOutput
 from hierseg.size import Size
 
 SIZE = Size(37, 51)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from hierseg.checkpoint.published import (
-    HRNET_OCR,
-    OFFICIAL_HRNET,
+from hierseg.checkpoint.published.deeplab import (
     RESNET_DEEPLAB,
     WIDE_RESNET_DEEPLAB,
     XCEPTION_DEEPLAB,
 )
-from hierseg.models import list_models
+from hierseg.checkpoint.published.hrnet_ocr import HRNET_OCR
+from hierseg.checkpoint.published.official_hrnet import OFFICIAL_HRNET
+from hierseg.models.registry import list_models
 from models.network_tester import NetworkTester
 
 NARROW = {"width": 4, "mid_channels": 16, "key_channels": 8, "attention_channels": 8}

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hierseg.models import OCRHead
-from hierseg.models.ocr import FeatureJoin
+from hierseg.models.ocr import FeatureJoin, OCRHead
 
 CHANNELS = (3, 5)
 

@@ -10,7 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hierseg.errors import UsageError
-from hierseg.models import ExplicitFusion, PairedFusion, ScaleAttention, ScaleOutput
+from hierseg.models.explicit import ExplicitFusion
+from hierseg.models.outputs import ScaleOutput
+from hierseg.models.paired import PairedFusion
+from hierseg.models.scale_attention import ScaleAttention
 from hierseg.size import Size
 
 SIZE = Size(37, 51)

@@ -13,9 +13,9 @@ import timm
 import torch
 from torch import nn
 
-from hierseg.models import HRNet, create_model
-from hierseg.models.hrnet import SMALL_V2
+from hierseg.models.hrnet import SMALL_V2, HRNet
 from hierseg.models.pretrained import PretrainedWeightsWarning, copy_by_order
+from hierseg.models.registry import create_model
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from hierseg.errors import UsageError, UserError
-from hierseg.models import build_network, create_model, describe_model, list_models
 from hierseg.models.builders import build_hrnet_ocr
+from hierseg.models.registry import build_network, create_model, describe_model, list_models
 
 PARAMETERS = {  # Millions. 72.1 is the published network's: its manifest has as many values.
     "hrnet48-ocr-hier": 72.1, "hrnet48-ocr": 70.4, "hrnet18s-ocr-hier": 8.2, "lite0-ocr-hier": 3.3,

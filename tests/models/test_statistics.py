@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from hierseg.checkpoint import load_model, save_checkpoint
+from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.errors import UsageError
 from hierseg.labels import CAMVID
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 
 MEAN, STD = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
 

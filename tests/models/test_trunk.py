@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from hierseg.models import HRNet, TimmTrunk, Trunk
-from hierseg.models.hrnet import SMALL_V2
+from hierseg.models.hrnet import SMALL_V2, HRNet
+from hierseg.models.trunk import TimmTrunk, Trunk
 
 NAMES = ["tf_efficientnet_lite0", "resnet18", "convnext_atto", "dla46_c"]
 SLOW = ["swin_tiny_patch4_window7_224", "vit_tiny_patch16_224", "pvt_v2_b0"]

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from hierseg.checkpoint.published import HRNET_OCR
-from hierseg.losses import CombinedLoss, CrossEntropy, RegionMutualInformation
-from hierseg.models import SegmentationNetwork, create_model
+from hierseg.checkpoint.published.hrnet_ocr import HRNET_OCR
+from hierseg.losses.combined import CombinedLoss
+from hierseg.losses.cross_entropy import CrossEntropy
+from hierseg.losses.region_mutual_information import RegionMutualInformation
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.registry import create_model
 from parity.rule import fill, image_of, labels_of, read_manifest, relative_error
 
 pytestmark = pytest.mark.slow

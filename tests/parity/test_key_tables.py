@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from hierseg.checkpoint.published import PUBLICATIONS
-from hierseg.models import create_model
+from hierseg.checkpoint.published.catalog import PUBLICATIONS
+from hierseg.models.registry import create_model
 from parity.rule import read_manifest
 
 MANIFESTS = {

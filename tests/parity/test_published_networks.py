@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from hierseg.checkpoint.published import PUBLICATIONS
-from hierseg.models import SegmentationNetwork, create_model
+from hierseg.checkpoint.published.catalog import PUBLICATIONS
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.registry import create_model
 from parity.rule import fill, image_of, relative_error
 
 pytestmark = pytest.mark.slow

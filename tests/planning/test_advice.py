@@ -6,8 +6,9 @@ import pytest
 
 from hierseg.config import DataConfig, EvalConfig, Experiment, RuntimeConfig
 from hierseg.errors import UsageError
-from hierseg.planning import Estimate, add_overheads, parse_memory
 from hierseg.planning.advice import advise_evaluation, advise_training
+from hierseg.planning.estimate import Estimate
+from hierseg.planning.overheads import add_overheads, parse_memory
 from hierseg.size import Size
 
 BASE = Experiment(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hierseg import build
+from hierseg import assembly as build
 from hierseg.config import (
     DataConfig,
     EvalConfig,
@@ -21,15 +21,17 @@ from hierseg.config import (
     OptimConfig,
     RuntimeConfig,
 )
-from hierseg.inference.live import LiveBytes
+from hierseg.engines.live import LiveBytes
 from hierseg.inference.scales import predict_logits
 from hierseg.labels import CAMVID, CITYSCAPES, LabelSpace
-from hierseg.layers import ConvNormAct
-from hierseg.models import SegmentationNetwork, catalog
+from hierseg.layers.convolution import ConvNormAct
+from hierseg.models import catalog
 from hierseg.models.hierarchical import HierarchicalFusion
+from hierseg.models.network import SegmentationNetwork
 from hierseg.models.ocr import OCRHead
 from hierseg.models.scale_attention import ScaleAttention
-from hierseg.planning import Estimate, Planner, estimate_evaluation, estimate_training
+from hierseg.planning.estimate import Estimate, estimate_evaluation, estimate_training
+from hierseg.planning.planner import Planner
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
 from support.published_files import NARROW

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from hierseg.checkpoint import read_header
+from hierseg.checkpoint.format import read_header
 from hierseg.config import Experiment
-from hierseg.data.streets.layouts import LAYOUTS, Scene, draw_scenes
 from hierseg.models import catalog
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
-from hierseg.training import train
+from hierseg.streets.layouts import LAYOUTS, Scene, draw_scenes
+from hierseg.training.loop import train
 from support.published_files import NARROW
 
 PUBLISHED = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hierseg import build
+from hierseg import assembly as build
 from hierseg.config import Experiment
 from hierseg.errors import UsageError
 from hierseg.recipes import RECIPES, get_recipe, list_recipes

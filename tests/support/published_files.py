@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hierseg.checkpoint.published import HRNET_OCR, PUBLICATIONS
-from hierseg.models import SegmentationNetwork, create_model
+from hierseg.checkpoint.published.catalog import PUBLICATIONS
+from hierseg.checkpoint.published.hrnet_ocr import HRNET_OCR
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.registry import create_model
 from parity.rule import read_manifest, value_of
 
 NARROW: dict[str, dict[str, Any]] = {

@@ -16,24 +16,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from hierseg.data import Record, Sample, SegmentationDataset
-from hierseg.evaluation import evaluate
+from hierseg.data.base import Record, Sample, SegmentationDataset
+from hierseg.evaluation.evaluator import evaluate
 from hierseg.labels import LabelSpace
-from hierseg.layers import ConvNormAct, synchronise_norms
-from hierseg.losses import (
-    BoundaryRelaxedLoss,
-    CombinedLoss,
-    Criterion,
-    CrossEntropy,
-    ImageWeightedCrossEntropy,
-    RegionMutualInformation,
-)
-from hierseg.models import SegmentationNetwork, SegmentationOutput
+from hierseg.layers.convolution import ConvNormAct
+from hierseg.layers.synchronised import synchronise_norms
+from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
+from hierseg.losses.combined import CombinedLoss, Criterion
+from hierseg.losses.cross_entropy import CrossEntropy
+from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
+from hierseg.losses.region_mutual_information import RegionMutualInformation
 from hierseg.models.hierarchical import HierarchicalFusion
+from hierseg.models.network import SegmentationNetwork
 from hierseg.models.ocr import OCRHead
+from hierseg.models.outputs import SegmentationOutput
 from hierseg.models.scale_attention import ScaleAttention
 from hierseg.processes import count_processes, own_rank, sum_over_processes
-from hierseg.training.together import mean_over_processes
+from hierseg.training.distributed import mean_over_processes
 
 CLASSES, IGNORE, STEPS = 5, 255, 20
 LAST_MEAN = "attention.conv1.norm.running_mean"

@@ -11,8 +11,9 @@ import pytest
 
 from hierseg.config import Experiment, OptimConfig
 from hierseg.errors import UsageError, UserError
-from hierseg.training import loop, train
+from hierseg.training import loop
 from hierseg.training.counting import require_warm
+from hierseg.training.loop import train
 from hierseg.training.signals import RunEnded
 
 from .conftest import change

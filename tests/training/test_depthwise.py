@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 from hierseg.training.depthwise import run_depthwise_in_float
 
 

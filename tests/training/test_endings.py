@@ -17,16 +17,16 @@ from typing import Any
 import pytest
 import torch
 
-from hierseg.checkpoint import read_header
+from hierseg.checkpoint.format import read_header
 from hierseg.config import Experiment
 from hierseg.data.parallel import Patience
 from hierseg.errors import UserError
-from hierseg.losses import CombinedLoss
-from hierseg.training import train
+from hierseg.losses.combined import CombinedLoss
 from hierseg.training.checkpoints import Checkpoints
-from hierseg.training.display import PlainDisplay
+from hierseg.training.loop import train
+from hierseg.training.reporting.display import PlainDisplay
 from hierseg.training.signals import RunEnded, RunStopped
-from hierseg.training.stepping import Outcome, Stepper
+from hierseg.training.step import Outcome, Stepper
 
 from .conftest import change, make_tiny
 

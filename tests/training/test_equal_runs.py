@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hierseg.checkpoint import read_header
+from hierseg.checkpoint.format import read_header
 from support.together import launch
 
 from .conftest import COLORS
@@ -21,7 +21,7 @@ import json, os, sys
 from pathlib import Path
 import torch
 from hierseg.cli import main
-from hierseg.training.stepping import Stepper
+from hierseg.training.step import Stepper
 
 torch.set_default_dtype(torch.float64)
 torch.nn.Dropout2d.forward = lambda self, x: x

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 import hierseg
-from hierseg.build import build_datasets
+from hierseg.assembly.parts import build_datasets
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
 from hierseg.files import FolderLock
 from hierseg.recipes import get_recipe
-from hierseg.training import train
 from hierseg.training.folder import RunFolder, find_commit
+from hierseg.training.loop import train
 
 from .conftest import change
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hierseg.config import ModelConfig
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 from hierseg.training.freezing import freeze, hold_frozen
 
 

@@ -9,15 +9,17 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from hierseg.build import Datasets, build_datasets
+from hierseg.assembly.parts import Datasets, build_datasets
 from hierseg.config import Experiment
-from hierseg.data import ClassUniformSampler, EpochSampler, Sample, SegmentationDataset
+from hierseg.data.base import Sample, SegmentationDataset
+from hierseg.data.sampling.class_uniform import ClassUniformSampler
+from hierseg.data.sampling.epochs import EpochSampler
 from hierseg.data.view import resize_dataset
 from hierseg.errors import UserError
 from hierseg.size import Size
-from hierseg.training import train
 from hierseg.training.indexing import index_sources
 from hierseg.training.loading import build_sampler
+from hierseg.training.loop import train
 from support.damage import add_an_unknown_id, write_sound
 
 from .conftest import change

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hierseg.build import build_datasets
+from hierseg.assembly.parts import build_datasets
 from hierseg.config import Experiment
-from hierseg.data import Sample, SegmentationDataset
+from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.errors import UserError
 from hierseg.training.folder import RunFolder
 from hierseg.training.inventory import describe_entries, list_entries

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hierseg.build import build_datasets, build_transform
+from hierseg.assembly.parts import build_datasets, build_transform
 from hierseg.config import Experiment
-from hierseg.data import EpochSampler, TrainingSamples
+from hierseg.data.sampling.epochs import EpochSampler, TrainingSamples
 from hierseg.training.loading import EpochBatches, build_loader
 
 

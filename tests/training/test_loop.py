@@ -10,15 +10,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hierseg.build import build_datasets
-from hierseg.checkpoint import load_model, read_header
+from hierseg.assembly.parts import build_datasets
+from hierseg.checkpoint.format import read_header
+from hierseg.checkpoint.load import load_model
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
-from hierseg.evaluation import evaluate
-from hierseg.losses import BoundaryRelaxedLoss, region_mutual_information
-from hierseg.training import loop, train
+from hierseg.evaluation.evaluator import evaluate
+from hierseg.losses import region_mutual_information
+from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
+from hierseg.training import loop
 from hierseg.training.checkpoints import Checkpoints
-from hierseg.training.stepping import Outcome, Stepper
+from hierseg.training.loop import train
+from hierseg.training.step import Outcome, Stepper
 
 from .conftest import change, make_tiny
 

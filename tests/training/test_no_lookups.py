@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from hierseg import build, cli
-from hierseg.checkpoint import load_model, read_weights, save_checkpoint
+from hierseg import assembly as build
+from hierseg import cli
+from hierseg.checkpoint.load import load_model, read_weights
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.config import Experiment
-from hierseg.models import create_model, list_models, pretrained
+from hierseg.models import pretrained
+from hierseg.models.registry import create_model, list_models
 from hierseg.training.folder import RunFolder
 from hierseg.training.loop import prepare_run
 from support.published_files import narrow_network, published_tensors, write_torch

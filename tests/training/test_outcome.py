@@ -6,10 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from hierseg.evaluation import Evaluation
-from hierseg.metrics import ConfusionMatrix
-from hierseg.training.journal import EPOCH_FIELDS, STEP_FIELDS
+from hierseg.evaluation.result import Evaluation
+from hierseg.metrics.confusion import ConfusionMatrix
 from hierseg.training.outcome import describe_outcome
+from hierseg.training.reporting.journal import EPOCH_FIELDS, STEP_FIELDS
 from hierseg.training.table import CsvTable
 
 NAMES = ("red", "green", "blue")

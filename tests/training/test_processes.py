@@ -42,7 +42,7 @@ def _run_patched(patch: str, *flags: str) -> list[subprocess.CompletedProcess[st
 import os, signal, sys
 from hierseg.cli import main
 from hierseg.errors import UserError
-from hierseg.training.stepping import Stepper
+from hierseg.training.step import Stepper
 
 own = Stepper.step
 

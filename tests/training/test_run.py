@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from hierseg.config import Experiment
-from hierseg.training import train
+from hierseg.training.loop import train
 
 from .conftest import change
 

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from hierseg import build, cli
+from hierseg import assembly as build
+from hierseg import cli
 from hierseg.config import Experiment
-from hierseg.data import TrainingSamples
+from hierseg.data.sampling.epochs import TrainingSamples
 from hierseg.errors import UsageError
 from hierseg.labels import CITYSCAPES
 from hierseg.training.loading import EpochBatches, build_loader, build_sampler

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hierseg.config import OptimConfig
-from hierseg.training import Schedule
+from hierseg.training.schedule import Schedule
 
 
 def test_poly_falls_once_an_epoch_as_published() -> None:

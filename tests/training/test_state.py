@@ -11,9 +11,10 @@ import torch
 from lightning_fabric.plugins import Precision
 
 from hierseg.errors import UserError
-from hierseg.models import SegmentationNetwork, create_model
-from hierseg.training import WeightAverage
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.registry import create_model
 from hierseg.training.checkpoints import Checkpoints
+from hierseg.training.ema import WeightAverage
 from hierseg.training.state import Progress, TrainingState, read_conventions_of
 from support.hostile_pickles import BODIES, write_hostile
 

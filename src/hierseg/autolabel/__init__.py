@@ -1,7 +1,33 @@
 """Labels for images that have none, by a trained network (METHOD section 7; HMSA section 3.4)."""
 
-from hierseg.autolabel.journal import Shard
-from hierseg.autolabel.run import autolabel
-from hierseg.autolabel.summary import AutoSummary, format_table, summarise
+from __future__ import annotations
 
-__all__ = ["AutoSummary", "Shard", "autolabel", "format_table", "summarise"]
+from typing import TYPE_CHECKING
+
+from hierseg.faces import open_face
+
+if TYPE_CHECKING:
+    from hierseg.autolabel.journal import Shard
+    from hierseg.autolabel.run import autolabel
+    from hierseg.autolabel.summary import AutoSummary, format_table, summarise
+else:
+    __getattr__, __dir__ = open_face(
+        __name__,
+        {
+            "journal": ("Shard",),
+            "run": ("autolabel",),
+            "summary": (
+                "AutoSummary",
+                "format_table",
+                "summarise",
+            ),
+        },
+    )
+
+__all__ = [
+    "AutoSummary",
+    "Shard",
+    "autolabel",
+    "format_table",
+    "summarise",
+]

@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hierseg.data import read_label_ids
-from hierseg.data.auto_records import BINS, AutoHeader, AutoRecord
-from hierseg.data.reading import read_confidence
+from hierseg.data import BINS, AutoHeader, AutoRecord, read_confidence, read_label_ids
 
 Counts = dict[str, tuple[int, int, int]]
 

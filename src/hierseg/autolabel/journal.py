@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple, Self, TypeVar
 
-from hierseg.data.auto_records import (
+from hierseg.data import (
     ENDING,
     AutoHeader,
     AutoRecord,
@@ -23,8 +23,7 @@ from hierseg.data.auto_records import (
     format_skipped,
 )
 from hierseg.errors import UsageError, UserError
-from hierseg.files import LOCK, FolderLock
-from hierseg.inference.writers import write_text
+from hierseg.files import LOCK, FolderLock, write_text
 from hierseg.ownership import FileRecord
 
 COMMAND = "autolabel"

@@ -22,25 +22,33 @@ from hierseg.autolabel.tasks import (
     remove_part,
     require_free,
 )
-from hierseg.data import SegmentationDataset
-from hierseg.data.archive import FileStatus, get_status
-from hierseg.data.auto_records import (
+from hierseg.data import (
     AutoHeader,
     AutoRecord,
     AutoRecords,
+    FileStatus,
+    SegmentationDataset,
     format_record,
     format_skipped,
+    get_status,
 )
 from hierseg.errors import UserError
-from hierseg.inference import Prediction, Predictor, RunSettings, read_image
-from hierseg.inference.pipeline import AHEAD, Pipeline, Reading, read_ahead
-from hierseg.inference.progress import RunProgress
-from hierseg.inference.reading import pixels_counted_here
-from hierseg.inference.run import describe_run
-from hierseg.inference.writers import (
+from hierseg.files import write_json
+from hierseg.inference import Prediction, Predictor
+from hierseg.jobs import (
+    AHEAD,
+    Pipeline,
+    Reading,
+    RunProgress,
+    RunSettings,
+    describe_run,
+    read_ahead,
+)
+from hierseg.media import (
     UnwritableError,
     as_unwritable,
-    write_json,
+    pixels_counted_here,
+    read_image,
     write_picture,
 )
 from hierseg.ownership import FileRecord

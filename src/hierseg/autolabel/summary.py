@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hierseg.data.auto_records import BINS, AutoHeader, AutoRecords
+from hierseg.data import BINS, AutoHeader, AutoRecords
 from hierseg.errors import make_printable
 from hierseg.wording import count
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hierseg.autolabel.journal import COMMAND, Places
-from hierseg.data import Sample, SegmentationDataset
-from hierseg.data.auto_labels import find_auto_records
-from hierseg.data.auto_records import (
+from hierseg.data import (
     ENDING,
     AutoHeader,
     AutoRecord,
     AutoRecords,
+    Sample,
+    SegmentationDataset,
+    find_auto_records,
     place_auto_labels,
 )
 from hierseg.errors import UsageError, UserError

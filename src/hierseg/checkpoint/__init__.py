@@ -7,29 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = [
-    "DEFAULT_WEIGHTS",
-    "FORMAT_VERSION",
-    "Header",
-    "annotate_checkpoint",
-    "find_statistics",
-    "find_weights",
-    "header_of",
-    "is_trunk",
-    "load_model",
-    "packaged_weights",
-    "place_network",
-    "read_conventions",
-    "read_header",
-    "read_weights",
-    "save_checkpoint",
-    "stored_temperature",
-]
+from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.checkpoint.annotate import annotate_checkpoint, stored_temperature
     from hierseg.checkpoint.finding import DEFAULT_WEIGHTS, find_weights, packaged_weights
-    from hierseg.checkpoint.format import FORMAT_VERSION, Header, header_of, read_header
+    from hierseg.checkpoint.foreign.converting import (
+        convert_network,
+        convert_trunk,
+        read_form,
+        read_trunk,
+        save_trunk,
+    )
+    from hierseg.checkpoint.foreign.fitting import count_tensors, list_some
+    from hierseg.checkpoint.foreign.label_spaces import PUBLISHED_SPACES, find_label_space
+    from hierseg.checkpoint.foreign.publishing import choose_publication, write_published
+    from hierseg.checkpoint.foreign.reading import container_of, read_foreign
+    from hierseg.checkpoint.foreign.recognition import CLASSIFIERS, recognise_trunk
+    from hierseg.checkpoint.format import Header, header_of, read_header
     from hierseg.checkpoint.load import (
         find_statistics,
         is_trunk,
@@ -38,30 +33,109 @@ if TYPE_CHECKING:
         read_conventions,
         read_weights,
     )
-    from hierseg.checkpoint.save import save_checkpoint
-else:  # type checkers would take any name for one that this gives
-    _HOMES = {
-        "annotate_checkpoint": "annotate",
-        "stored_temperature": "annotate",
-        "DEFAULT_WEIGHTS": "finding",
-        "find_weights": "finding",
-        "packaged_weights": "finding",
-        "FORMAT_VERSION": "format",
-        "Header": "format",
-        "header_of": "format",
-        "read_header": "format",
-        "find_statistics": "load",
-        "is_trunk": "load",
-        "load_model": "load",
-        "place_network": "load",
-        "read_conventions": "load",
-        "read_weights": "load",
-        "save_checkpoint": "save",
-    }
+    from hierseg.checkpoint.raw import no_memory, open_checkpoint
+    from hierseg.checkpoint.save import replacing, save_checkpoint, synchronise
+    from hierseg.checkpoint.torch_files import read_torch_file
+else:
+    __getattr__, __dir__ = open_face(
+        __name__,
+        {
+            "annotate": (
+                "annotate_checkpoint",
+                "stored_temperature",
+            ),
+            "finding": (
+                "DEFAULT_WEIGHTS",
+                "find_weights",
+                "packaged_weights",
+            ),
+            "foreign.converting": (
+                "convert_network",
+                "convert_trunk",
+                "read_form",
+                "read_trunk",
+                "save_trunk",
+            ),
+            "foreign.fitting": (
+                "count_tensors",
+                "list_some",
+            ),
+            "foreign.label_spaces": (
+                "PUBLISHED_SPACES",
+                "find_label_space",
+            ),
+            "foreign.publishing": (
+                "choose_publication",
+                "write_published",
+            ),
+            "foreign.reading": (
+                "container_of",
+                "read_foreign",
+            ),
+            "foreign.recognition": (
+                "CLASSIFIERS",
+                "recognise_trunk",
+            ),
+            "format": (
+                "Header",
+                "header_of",
+                "read_header",
+            ),
+            "load": (
+                "find_statistics",
+                "is_trunk",
+                "load_model",
+                "place_network",
+                "read_conventions",
+                "read_weights",
+            ),
+            "raw": (
+                "no_memory",
+                "open_checkpoint",
+            ),
+            "save": (
+                "replacing",
+                "save_checkpoint",
+                "synchronise",
+            ),
+            "torch_files": ("read_torch_file",),
+        },
+    )
 
-    def __getattr__(name: str) -> object:
-        import importlib
-
-        if name not in _HOMES:
-            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__all__ = [
+    "CLASSIFIERS",
+    "DEFAULT_WEIGHTS",
+    "PUBLISHED_SPACES",
+    "Header",
+    "annotate_checkpoint",
+    "choose_publication",
+    "container_of",
+    "convert_network",
+    "convert_trunk",
+    "count_tensors",
+    "find_label_space",
+    "find_statistics",
+    "find_weights",
+    "header_of",
+    "is_trunk",
+    "list_some",
+    "load_model",
+    "no_memory",
+    "open_checkpoint",
+    "packaged_weights",
+    "place_network",
+    "read_conventions",
+    "read_foreign",
+    "read_form",
+    "read_header",
+    "read_torch_file",
+    "read_trunk",
+    "read_weights",
+    "recognise_trunk",
+    "replacing",
+    "save_checkpoint",
+    "save_trunk",
+    "stored_temperature",
+    "synchronise",
+    "write_published",
+]

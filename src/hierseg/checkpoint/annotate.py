@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hierseg.checkpoint.finding import find_weights
-from hierseg.checkpoint.foreign import container_of
+from hierseg.checkpoint.foreign.reading import container_of
 from hierseg.checkpoint.format import METADATA_KEY, Header, header_of, read_header
 from hierseg.checkpoint.load import read_tensors
 from hierseg.checkpoint.save import replacing, save_checkpoint

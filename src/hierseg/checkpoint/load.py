@@ -11,18 +11,10 @@ import torch
 from torch import Tensor
 
 from hierseg.checkpoint.finding import find_weights
-from hierseg.checkpoint.foreign import (
-    container_of,
-    count_tensors,
-    describe_type,
-    is_alike,
-    list_some,
-    load_foreign,
-    read_foreign,
-    read_foreign_tensors,
-    recognise,
-    recognise_trunk,
-)
+from hierseg.checkpoint.foreign.converting import load_foreign, read_foreign_tensors
+from hierseg.checkpoint.foreign.fitting import count_tensors, describe_type, is_alike, list_some
+from hierseg.checkpoint.foreign.reading import container_of, read_foreign
+from hierseg.checkpoint.foreign.recognition import recognise, recognise_trunk
 from hierseg.checkpoint.format import (
     TRUNK_KEY,
     Header,
@@ -34,8 +26,14 @@ from hierseg.checkpoint.format import (
 from hierseg.checkpoint.raw import no_memory
 from hierseg.checkpoint.tensor_files import Entry, TensorFile
 from hierseg.errors import UsageError, UserError, make_printable
-from hierseg.models import CONVENTIONS, SegmentationNetwork, build_network, build_outline
-from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD
+from hierseg.models import (
+    CONVENTIONS,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    SegmentationNetwork,
+    build_network,
+    build_outline,
+)
 
 _log = logging.getLogger(__name__)
 

@@ -68,8 +68,8 @@ def autolabel(
         from hierseg.autolabel import Shard
         from hierseg.autolabel import autolabel as run
         from hierseg.commands.chosen import choose_space
+        from hierseg.engines import keep_freed_memory
         from hierseg.inference import Predictor
-        from hierseg.inference.memory import keep_freed_memory
 
     part = Shard.parse(shard)
     _check_threshold(threshold)
@@ -96,7 +96,7 @@ def _choose_split(data: str, split: str | None) -> str:
 def _load(
     data: str, root: Path | None, split: str, weights: str | None, device: str
 ) -> tuple[SegmentationNetwork, SegmentationDataset]:
-    from hierseg.build import choose_device
+    from hierseg.assembly import choose_device
     from hierseg.checkpoint import load_model
     from hierseg.commands.progress import announce
 

@@ -5,20 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hierseg.commands.fitting import (
-    FitFlags,
-    describe_fit,
-    load_for_fit,
-    sample_logits,
-)
+from hierseg.commands.fitting import FitFlags, describe_fit, load_for_fit, sample_logits
 from hierseg.commands.places import check_place
 from hierseg.errors import UsageError, make_printable
 from hierseg.ownership import require_own_png
 from hierseg.wording import count
 
 if TYPE_CHECKING:
-    from hierseg.evaluation import Evaluation
-    from hierseg.evaluation.calibration import Fit
+    from hierseg.evaluation import Evaluation, Fit
 
 
 def calibrate(flags: FitFlags, plot: Path | None = None) -> None:
@@ -59,9 +53,8 @@ def _describe(result: Evaluation, fit: Fit, flags: FitFlags) -> dict[str, Any]:
 
 
 def _report(result: Evaluation, fit: Fit, plot: Path | None) -> None:
-    from hierseg.evaluation.calibration import format_calibration
-    from hierseg.evaluation.reliability import draw_reliability
-    from hierseg.inference.writers import write_figure
+    from hierseg.evaluation import draw_reliability, format_calibration
+    from hierseg.media import write_figure
 
     both = [fit.before, fit.after]
     print(

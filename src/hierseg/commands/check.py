@@ -49,10 +49,7 @@ def check(
     check_result("--json", json, "check", overwrite)
     check_inputs(data, root, splits[0] if splits else "train")
     with announce("loading torch"):
-        from hierseg.data import DataOptions
-        from hierseg.data.checking import check_data
-        from hierseg.data.checking_report import CheckReport
-        from hierseg.data.checking_table import format_report
+        from hierseg.data import CheckReport, DataOptions, check_data, format_report
 
     count = min(MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers
     if splits is None and labels != "fine":

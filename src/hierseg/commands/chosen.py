@@ -11,8 +11,8 @@ from hierseg.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
-    from hierseg.inference.sources import Sources
     from hierseg.labels import LabelSpace
+    from hierseg.media import Sources
     from hierseg.models import SegmentationNetwork
 
 
@@ -43,7 +43,7 @@ def choose_images(
         UsageError: Both or neither are named, or there is no such data set.
         UserError: The data set is not there.
     """
-    from hierseg.inference.sources import Sources, find_sources
+    from hierseg.media import Sources, find_sources
 
     if flags.data is None:
         if flags.root is not None:

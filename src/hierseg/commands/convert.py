@@ -93,13 +93,14 @@ def _require_converted(out: Path) -> None:
 def _convert(
     file: Path, out: Path, model: str | None, labels: str | None, replace_head: bool, ema: bool
 ) -> None:
-    from hierseg.checkpoint import header_of, save_checkpoint
-    from hierseg.checkpoint.foreign import (
+    from hierseg.checkpoint import (
         convert_network,
         convert_trunk,
         find_label_space,
+        header_of,
         read_foreign,
         recognise_trunk,
+        save_checkpoint,
         save_trunk,
     )
     from hierseg.models import describe_model
@@ -129,9 +130,11 @@ def _convert(
 
 
 def _publish(file: Path, out: Path) -> None:
-    from hierseg.checkpoint import header_of, is_trunk, load_model
-    from hierseg.checkpoint.foreign import (
+    from hierseg.checkpoint import (
         choose_publication,
+        header_of,
+        is_trunk,
+        load_model,
         read_form,
         read_trunk,
         write_published,

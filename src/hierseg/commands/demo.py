@@ -35,11 +35,11 @@ def demo(
         raise UsageError(f"--count {count} draws nothing; give 1 or more.")
     check_inputs(None, None, "", weights)
     with announce("loading torch"):
-        from hierseg.build import choose_device
+        from hierseg.assembly import choose_device
         from hierseg.checkpoint import DEFAULT_WEIGHTS, load_model
         from hierseg.demo import WEIGHTS, run_demo
+        from hierseg.engines import keep_freed_memory
         from hierseg.inference import Predictor
-        from hierseg.inference.memory import keep_freed_memory
 
     keep_freed_memory()
     name = WEIGHTS if weights is None else weights

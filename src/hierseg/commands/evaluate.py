@@ -23,11 +23,9 @@ from hierseg.errors import UsageError
 from hierseg.size import Size
 
 if TYPE_CHECKING:
-    from hierseg.data import SegmentationDataset
-    from hierseg.data.label_numbers import Palette
-    from hierseg.evaluation import Evaluation
-    from hierseg.evaluation.score import Watcher
-    from hierseg.inference.tiling import Windows
+    from hierseg.data import Palette, SegmentationDataset
+    from hierseg.evaluation import Evaluation, Watcher
+    from hierseg.inference import Windows
 
     Measure = Callable[
         [SegmentationDataset, int | None, Callable[[int, int], None], Sequence[Watcher]], Evaluation
@@ -195,11 +193,11 @@ def _by_network(
     from hierseg.commands.progress import announce
 
     with announce("loading torch"):
-        from hierseg.build import check_scales, choose_device
+        from hierseg.assembly import check_scales, choose_device
         from hierseg.checkpoint import load_model
+        from hierseg.engines import keep_freed_memory
         from hierseg.evaluation import RequireFinite
         from hierseg.evaluation import evaluate as run
-        from hierseg.inference.memory import keep_freed_memory
 
     if scales is not None:
         check_scales(scales, "--scales")

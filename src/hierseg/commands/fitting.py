@@ -11,8 +11,7 @@ from hierseg.commands.places import check_inputs, check_place
 from hierseg.errors import UsageError
 
 if TYPE_CHECKING:
-    from hierseg.evaluation import Evaluation
-    from hierseg.evaluation.calibration import LogitSample
+    from hierseg.evaluation import Evaluation, LogitSample
     from hierseg.models import SegmentationNetwork
 
 OWN_SUFFIX = ".safetensors"
@@ -64,7 +63,7 @@ def load_for_fit(flags: FitFlags) -> SegmentationNetwork:
     from hierseg.commands.progress import announce
 
     with announce("loading torch"):
-        from hierseg.build import check_scales, choose_device
+        from hierseg.assembly import check_scales, choose_device
         from hierseg.checkpoint import find_weights, load_model
 
     if flags.scales is not None:
@@ -80,12 +79,11 @@ def load_for_fit(flags: FitFlags) -> SegmentationNetwork:
 
 def sample_logits(flags: FitFlags, network: SegmentationNetwork) -> tuple[Evaluation, LogitSample]:
     """Run the network over the split, keeping a sample of its logits."""
-    from hierseg.build import choose_device
+    from hierseg.assembly import choose_device
     from hierseg.commands.progress import show_progress
     from hierseg.data import DataOptions, open_dataset, resize_dataset
-    from hierseg.evaluation import evaluate, require_counted
-    from hierseg.evaluation.calibration import LogitSample
-    from hierseg.inference.memory import keep_freed_memory
+    from hierseg.engines import keep_freed_memory
+    from hierseg.evaluation import LogitSample, evaluate, require_counted
 
     options = DataOptions(cv=flags.cv, palette=flags.palette)
     dataset = open_dataset(flags.data, flags.root, flags.split, options=options)

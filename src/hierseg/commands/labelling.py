@@ -10,7 +10,7 @@ def choose_run(
     preset: PresetName | None, scales: tuple[float, ...] | None, flip: bool, long_edge: int | None
 ) -> Preset:
     """Scales, mirror image and long edge; UsageError for what cannot be."""
-    from hierseg.build import check_scales
+    from hierseg.assembly import check_scales
 
     if scales is not None:
         check_scales(scales, "--scales")

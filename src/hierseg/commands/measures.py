@@ -17,10 +17,7 @@ from hierseg.ownership import require_own_png
 if TYPE_CHECKING:
     from hierseg.commands.official import Official
     from hierseg.data import SegmentationDataset
-    from hierseg.evaluation import Evaluation
-    from hierseg.evaluation.boundaries import BoundaryWatcher
-    from hierseg.evaluation.calibration import CalibrationWatcher
-    from hierseg.evaluation.score import Watcher
+    from hierseg.evaluation import BoundaryWatcher, CalibrationWatcher, Evaluation, Watcher
 
     Measure = Callable[[SegmentationDataset, Callable[[int, int], None]], Evaluation]
 
@@ -73,7 +70,7 @@ class Measures:
                     f"{flag} is for a network, and --predictions has none; leave it out."
                 )
         if flags.corruptions is not None:
-            from hierseg.evaluation.corruptions import choose_corruptions
+            from hierseg.evaluation import choose_corruptions
 
             self.corruptions = choose_corruptions(flags.corruptions)
         self.writes = flags.calibration or bool(self.corruptions)
@@ -98,17 +95,17 @@ class Measures:
         if self.flags.calibration:
             require_own_png("--out", self.out / RELIABILITY, "evaluate", self.overwrite)
         if self.corruptions:
-            from hierseg.evaluation.corruptions import check_folder
+            from hierseg.evaluation import check_folder
 
             check_folder(self.out, dataset, _digest(weights), overwrite=self.overwrite)
         if self.flags.boundary:
-            from hierseg.evaluation.boundaries import BoundaryWatcher
+            from hierseg.evaluation import BoundaryWatcher
 
             self._borders = BoundaryWatcher(dataset)
             watchers.append(self._borders)
         if self.flags.calibration:
             from hierseg.checkpoint import stored_temperature
-            from hierseg.evaluation.calibration import CalibrationWatcher
+            from hierseg.evaluation import CalibrationWatcher
 
             self._confidence = CalibrationWatcher(dataset, stored_temperature(weights))
             watchers.append(self._confidence)
@@ -144,7 +141,7 @@ class Measures:
         if self._official is not None:
             self.content |= self._official.report(result)
         if self._borders is not None:
-            from hierseg.evaluation.boundaries import boundaries_to_json, format_boundaries
+            from hierseg.evaluation import boundaries_to_json, format_boundaries
 
             scores = self._borders.scores()
             self.content["boundary"] = boundaries_to_json(scores)
@@ -153,9 +150,8 @@ class Measures:
             self._report_calibration(self._confidence, f"{result.data} {result.split}")
 
     def _report_calibration(self, watcher: CalibrationWatcher, title: str) -> None:
-        from hierseg.evaluation.calibration import calibration_to_json, format_calibration
-        from hierseg.evaluation.reliability import draw_reliability
-        from hierseg.inference.writers import write_figure
+        from hierseg.evaluation import calibration_to_json, draw_reliability, format_calibration
+        from hierseg.media import write_figure
 
         found = watcher.scores()
         self.content["calibration"] = [calibration_to_json(one) for one in found]
@@ -176,8 +172,7 @@ class Measures:
     ) -> None:
         """Measure under corruptions, print the table, and write it as file and picture."""
         from hierseg.commands.progress import show_progress
-        from hierseg.evaluation.corruptions import run_corruptions
-        from hierseg.evaluation.corruptions.run import PICTURE
+        from hierseg.evaluation import PICTURE, run_corruptions
 
         with show_progress("under corruptions") as on_progress:
             report = run_corruptions(

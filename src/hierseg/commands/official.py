@@ -12,12 +12,8 @@ from hierseg.processes import Launch
 from hierseg.size import Size
 
 if TYPE_CHECKING:
-    from hierseg.data import SegmentationDataset
-    from hierseg.data.label_numbers import Palette
-    from hierseg.evaluation import Evaluation
-    from hierseg.evaluation.label_files import LabelFile
-    from hierseg.evaluation.official import OfficialScores
-    from hierseg.evaluation.score import Watcher
+    from hierseg.data import Palette, SegmentationDataset
+    from hierseg.evaluation import Evaluation, LabelFile, OfficialScores, Watcher
 
 Ids = Literal["train", "raw"]
 
@@ -67,8 +63,7 @@ class Official:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         if not asked:
             return
-        from hierseg.evaluation import PredictionFiles
-        from hierseg.evaluation.official import require_official
+        from hierseg.evaluation import PredictionFiles, require_official
 
         require_official(dataset)
         if Launch.find().processes > 1:
@@ -99,7 +94,7 @@ class Official:
         if not self.asked:
             return {}
         from hierseg.commands.progress import show_progress
-        from hierseg.evaluation.official import format_official, run_official
+        from hierseg.evaluation import format_official, run_official
 
         if self._folder is not None:
             self._maps = self._find_maps(Path(self._folder.name))
@@ -114,7 +109,7 @@ class Official:
         """UserError where the official figures are others than ours."""
         if self._scores is None:
             return
-        from hierseg.evaluation.official import TOLERANCE
+        from hierseg.evaluation import TOLERANCE
 
         difference = self._scores.difference(result)
         if difference > TOLERANCE:
@@ -124,9 +119,8 @@ class Official:
             )
 
     def _find_maps(self, folder: Path) -> list[LabelFile]:
-        from hierseg.data.headers import read_header
-        from hierseg.evaluation import LabelMaps
-        from hierseg.evaluation.label_files import LabelFile
+        from hierseg.data import read_header
+        from hierseg.evaluation import LabelFile, LabelMaps
 
         maps = LabelMaps(folder, self.dataset, "raw", self.palette)
         maps.require(self.count)
@@ -140,7 +134,7 @@ class Official:
 
     def _check(self) -> None:
         from hierseg.commands.progress import show_progress
-        from hierseg.evaluation.label_files import check_label_files
+        from hierseg.evaluation import check_label_files
 
         with show_progress("checking label maps") as on_progress:
             check_label_files(self._maps, self.dataset.label_space, on_progress, self.palette)

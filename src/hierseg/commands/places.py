@@ -35,10 +35,8 @@ def check_inputs(
         UsageError: There are no such weights, or no data set of that name.
         UserError: The data set is not where it is said to be.
     """
-    from hierseg.checkpoint.finding import find_weights
-    from hierseg.data.archive import is_folder
-    from hierseg.data.catalog import available_datasets, open_dataset
-    from hierseg.data.custom import is_description
+    from hierseg.checkpoint import find_weights
+    from hierseg.data import available_datasets, is_description, is_folder, open_dataset
 
     for source in weights:
         if source is not None:
@@ -81,7 +79,7 @@ def check_result(flag: str, path: Path | None, command: str, overwrite: bool) ->
 
 def write_result(path: Path, content: Mapping[str, Any], command: str) -> None:
     """Write a command's result as JSON; a file appears whole, or stays as it was."""
-    from hierseg.inference.writers import write_bytes
+    from hierseg.files import write_bytes
 
     text = json.dumps(with_header(content, command), indent=2) + "\n"
     if path.exists() and not path.is_file():  # a device, such as /dev/stdout

@@ -14,8 +14,7 @@ from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.labels import LabelSpace
-    from hierseg.planning import Estimate
-    from hierseg.planning.advice import Advice
+    from hierseg.planning import Advice, Estimate
 
 
 MOST_CLASSES = 255
@@ -46,7 +45,7 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
     if experiment.data.root is not None:
         check_training(experiment)
     with announce("loading torch"):
-        from hierseg import build
+        from hierseg import assembly as build
         from hierseg.planning import Planner, parse_memory
 
     limit = None if flags.gpu_memory is None else parse_memory(flags.gpu_memory)
@@ -76,7 +75,7 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
 
 def _describe_data(experiment: Experiment, flags: PlanFlags) -> tuple[LabelSpace, Size]:
     """The classes, and the size of an image at validation."""
-    from hierseg import build
+    from hierseg import assembly as build
     from hierseg.labels import CAMVID, CITYSCAPES, MAPILLARY, LabelSpace
 
     data = experiment.data

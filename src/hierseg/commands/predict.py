@@ -12,8 +12,9 @@ from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
-    from hierseg.inference import Predictor, RunSettings, Summary
-    from hierseg.inference.video import Clip
+    from hierseg.inference import Predictor
+    from hierseg.jobs import RunSettings, Summary
+    from hierseg.media import Clip
     from hierseg.models import SegmentationNetwork
 
 Output = Literal["overlay", "color", "labels", "ids", "confidence", "attention", "scales"]
@@ -76,7 +77,7 @@ def predict(
         dataset: A data set to segment instead of sources.
     """
     from hierseg.commands.video import choose_clip, refuse_clip
-    from hierseg.inference.video import is_video
+    from hierseg.media import is_video
 
     asked = _Asked(
         out, weights, scales, flip, device, save, batch, max_pixels, overwrite, long_edge
@@ -103,9 +104,9 @@ class _Asked(NamedTuple):
 
     def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
         """What is written; UsageError for what cannot be."""
-        from hierseg.build import check_scales
+        from hierseg.assembly import check_scales
         from hierseg.checkpoint import find_weights
-        from hierseg.inference import RunSettings
+        from hierseg.jobs import RunSettings
 
         save = default if self.save is None else tuple(dict.fromkeys(self.save))
         if self.scales is not None:
@@ -123,12 +124,12 @@ class _Asked(NamedTuple):
 
     def load(self, settings: RunSettings, dataset: SegmentationDataset | None = None) -> Predictor:
         """The predictor, on its device."""
-        from hierseg.build import choose_device
+        from hierseg.assembly import choose_device
         from hierseg.checkpoint import load_model
         from hierseg.commands.chosen import choose_space
+        from hierseg.engines import keep_freed_memory
         from hierseg.inference import Predictor
-        from hierseg.inference.memory import keep_freed_memory
-        from hierseg.inference.writers import NEEDS_SCALES
+        from hierseg.jobs import NEEDS_SCALES
 
         keep_freed_memory()
         network = load_model(self.weights, choose_device(self.device, "--device"))
@@ -153,8 +154,7 @@ def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags
     with announce("looking for images"):
         found, dataset = choose_images(sources, asked.out, flags)
     with announce("loading the weights"):
-        from hierseg.inference import run_folder
-        from hierseg.inference.run_page import write_run_page
+        from hierseg.jobs import run_folder, write_run_page
 
         about = {} if dataset is None else describe_dataset(dataset)
         settings = asked.settings(SAVED_OF_IMAGES, about)

@@ -10,7 +10,7 @@ from hierseg.options import check_scales
 from hierseg.size import Size
 
 if TYPE_CHECKING:
-    from hierseg.inference.tiling import Windows
+    from hierseg.inference import Windows
 
 PresetName = Literal["cityscapes", "mapillary"]
 
@@ -82,7 +82,7 @@ def choose_windows(flags: RunFlags) -> Windows | None:
     if flags.mode == "slide":
         if window is not None and min(window) < 32:
             raise UsageError(f"--window {window} has a side under 32 pixels; give more.")
-        from hierseg.inference.tiling import Windows
+        from hierseg.inference import Windows
 
         return Windows(window) if overlap is None else Windows(window, overlap)
     for flag, value in (("--window", window), ("--overlap", overlap)):

@@ -35,7 +35,7 @@ def samples(experiment: Experiment, flags: SampleFlags) -> None:
         raise UsageError(f"there is no epoch {flags.epoch}; give --epoch 1 or more.")
     check_training(experiment)
     with announce("loading torch"):
-        from hierseg.training.samples import write_samples
+        from hierseg.training import write_samples
 
     with show_progress("drawing samples") as on_progress:
         paths = write_samples(

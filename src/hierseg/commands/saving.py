@@ -41,7 +41,7 @@ class Saving(NamedTuple):
         self, dataset: SegmentationDataset, writes_more: bool = False
     ) -> AbstractContextManager[None]:
         """Hold the folders; UsageError for one that holds images or labels of the split."""
-        from hierseg.evaluation.saving import FLAG, require_apart
+        from hierseg.evaluation import FLAG, require_apart
 
         folders = [("--out", self.out)] if self.worst or writes_more else []
         if self.predictions is not None:

@@ -35,7 +35,7 @@ def streets(
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers} cannot draw; give 1 or more.")
     with announce("starting"):
-        from hierseg.data.streets import write_streets
+        from hierseg.streets import write_streets
 
     with show_progress("drawing") as on_progress:
         write_streets(out, count, size, seed, val_fraction, workers, on_progress, overwrite)

@@ -16,7 +16,7 @@ from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
-    from hierseg.evaluation.label_files import LabelFile
+    from hierseg.evaluation import LabelFile
 
 
 def submit(
@@ -66,7 +66,7 @@ def submit(
     _require_predictions(palette, predictions)
     check_inputs(data, root, split, weights)
     with announce("loading torch"):
-        from hierseg.evaluation.submission import check_names, find_form, write_submission
+        from hierseg.evaluation import check_names, find_form, write_submission
 
     find_form(data)
     how = choose_run(preset, scales, flip, long_edge)
@@ -127,7 +127,7 @@ def _list_work(work: Path) -> set[Path]:
     """What an earlier run of this command has left in its folder, as far as it is known to be its
     own: label maps and confidences by their records, the records, and hidden files.
     """
-    from hierseg.data.auto_labels import find_auto_records
+    from hierseg.data import find_auto_records
 
     own = {path for path in work.rglob("*") if path.name.startswith(".") or _is_hidden(path, work)}
     for part in find_auto_records(work):
@@ -171,13 +171,13 @@ def _label(
     device: str,
 ) -> None:
     """Label every image, into a folder that an interrupted run goes on in."""
+    from hierseg.assembly import choose_device
     from hierseg.autolabel import autolabel
-    from hierseg.build import choose_device
     from hierseg.checkpoint import load_model
     from hierseg.commands.progress import announce, make_console
-    from hierseg.evaluation.evaluate import check_classes
+    from hierseg.engines import keep_freed_memory
+    from hierseg.evaluation import check_classes
     from hierseg.inference import Predictor
-    from hierseg.inference.memory import keep_freed_memory
 
     with announce("loading the weights"):
         network = load_model(weights, choose_device(device, "--device"))
@@ -195,9 +195,8 @@ def _label(
 
 def _find_maps(dataset: SegmentationDataset, folder: Path) -> list[LabelFile]:
     """The label map of each image, and the size that it must be of; UserError without one."""
-    from hierseg.data.headers import read_header
-    from hierseg.evaluation import LabelMaps
-    from hierseg.evaluation.label_files import LabelFile
+    from hierseg.data import read_header
+    from hierseg.evaluation import LabelFile, LabelMaps
 
     maps = LabelMaps(folder, dataset, "raw")
     maps.require(len(dataset))

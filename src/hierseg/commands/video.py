@@ -13,13 +13,14 @@ from hierseg.wording import count, count_were
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hierseg.inference import Predictor, RunSettings
-    from hierseg.inference.video import Clip, Video
+    from hierseg.inference import Predictor
+    from hierseg.jobs import RunSettings
+    from hierseg.media import Clip, Video
 
 
 def choose_clip(every: int | None, start: float | None, end: float | None) -> Clip:
     """The frames that the flags name; UsageError where there can be none."""
-    from hierseg.inference.video import Clip
+    from hierseg.media import Clip
 
     return Clip(1 if every is None else every, 0.0 if start is None else start, end)
 
@@ -39,8 +40,7 @@ def open_video(sources: Sequence[str], max_pixels: int) -> Video:
         UsageError: Something else is named beside it, or it does not exist.
         UserError: It is no video that can be read.
     """
-    from hierseg.inference.sources import expand_user
-    from hierseg.inference.video import Video
+    from hierseg.media import Video, expand_user
 
     if len(sources) > 1:
         raise UsageError("a video is segmented by itself; name it alone, one run for each.")
@@ -60,8 +60,7 @@ def segment_video(
 ) -> int:
     """Segment a video and say what was made; 0, or 3 where something is missing of it."""
     from hierseg.commands.progress import make_console
-    from hierseg.inference.run_page import write_run_page
-    from hierseg.inference.video_run import OVERLAY_MISSING, run_video
+    from hierseg.jobs import OVERLAY_MISSING, run_video, write_run_page
 
     console = make_console(stderr=True)
     summary = run_video(predictor, video, out, settings, clip, frames, console)

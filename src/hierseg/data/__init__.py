@@ -5,82 +5,227 @@ Names are loaded on first use, so that looking at files costs no torch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hierseg.faces import open_face
 
 if TYPE_CHECKING:
-    from hierseg.data.base import Record as Record
-    from hierseg.data.base import Sample as Sample
-    from hierseg.data.base import SegmentationDataset as SegmentationDataset
-    from hierseg.data.base import Statistics as Statistics
-    from hierseg.data.catalog import available_datasets as available_datasets
-    from hierseg.data.catalog import open_dataset as open_dataset
-    from hierseg.data.catalog import open_extra as open_extra
-    from hierseg.data.centroids import index_centroids as index_centroids
-    from hierseg.data.class_uniform import ClassUniformSampler as ClassUniformSampler
-    from hierseg.data.custom import is_description as is_description
-    from hierseg.data.options import DataOptions as DataOptions
-    from hierseg.data.options import ExtraRules as ExtraRules
-    from hierseg.data.rand_augment import RandAugment as RandAugment
-    from hierseg.data.reading import DataError as DataError
-    from hierseg.data.reading import read_image as read_image
-    from hierseg.data.reading import read_label_ids as read_label_ids
-    from hierseg.data.sampling import Draw as Draw
-    from hierseg.data.sampling import EpochSampler as EpochSampler
-    from hierseg.data.sampling import TrainingSamples as TrainingSamples
-    from hierseg.data.transforms import TrainingTransform as TrainingTransform
-    from hierseg.data.view import resize_dataset as resize_dataset
-
-_HOMES = {
-    "Record": "hierseg.data.base",
-    "Sample": "hierseg.data.base",
-    "SegmentationDataset": "hierseg.data.base",
-    "Statistics": "hierseg.data.base",
-    "available_datasets": "hierseg.data.catalog",
-    "open_dataset": "hierseg.data.catalog",
-    "open_extra": "hierseg.data.catalog",
-    "index_centroids": "hierseg.data.centroids",
-    "ClassUniformSampler": "hierseg.data.class_uniform",
-    "is_description": "hierseg.data.custom",
-    "DataOptions": "hierseg.data.options",
-    "ExtraRules": "hierseg.data.options",
-    "RandAugment": "hierseg.data.rand_augment",
-    "DataError": "hierseg.data.reading",
-    "read_image": "hierseg.data.reading",
-    "read_label_ids": "hierseg.data.reading",
-    "Draw": "hierseg.data.sampling",
-    "EpochSampler": "hierseg.data.sampling",
-    "TrainingSamples": "hierseg.data.sampling",
-    "TrainingTransform": "hierseg.data.transforms",
-    "resize_dataset": "hierseg.data.view",
-}
+    from hierseg.data.archive import (
+        FileStatus,
+        find_files,
+        get_crc,
+        get_status,
+        is_file,
+        is_folder,
+        open_file,
+        read_bytes,
+    )
+    from hierseg.data.augmentation.rand_augment import RandAugment
+    from hierseg.data.augmentation.transforms import TrainingTransform
+    from hierseg.data.base import Record, Sample, SegmentationDataset, Statistics
+    from hierseg.data.catalog import available_datasets, open_dataset, open_extra
+    from hierseg.data.checking.check import check_data
+    from hierseg.data.checking.headers import describe_small, read_header
+    from hierseg.data.checking.report import CheckReport
+    from hierseg.data.checking.table import format_report
+    from hierseg.data.described.dataset import is_description
+    from hierseg.data.described.label_space_file import read_label_space
+    from hierseg.data.endings import tell, tell_by_name
+    from hierseg.data.label_numbers import Palette
+    from hierseg.data.opening import UnsupportedError, open_header
+    from hierseg.data.options import DataOptions, ExtraRules
+    from hierseg.data.parallel import PATIENCE, Patience, end_workers, prepare_worker, watching
+    from hierseg.data.pseudo_labels.auto_labels import FOLDER, find_auto_records, open_auto_labels
+    from hierseg.data.pseudo_labels.records import (
+        BINS,
+        ENDING,
+        AutoHeader,
+        AutoRecord,
+        AutoRecords,
+        format_header,
+        format_record,
+        format_skipped,
+        place_auto_labels,
+    )
+    from hierseg.data.reading import (
+        DataError,
+        DepthError,
+        as_rgb,
+        is_plain_label_map,
+        read_confidence,
+        read_image,
+        read_label_ids,
+    )
+    from hierseg.data.sampling.centroids import index_centroids
+    from hierseg.data.sampling.class_uniform import ClassUniformSampler
+    from hierseg.data.sampling.epochs import Draw, EpochSampler, TrainingSamples
+    from hierseg.data.sampling.joint import JointSampler
+    from hierseg.data.sampling.tiles import Int32Array
+    from hierseg.data.view import ResizedDataset, bring_to, resize_dataset, resize_image
+else:
+    __getattr__, __dir__ = open_face(
+        __name__,
+        {
+            "archive": (
+                "FileStatus",
+                "find_files",
+                "get_crc",
+                "get_status",
+                "is_file",
+                "is_folder",
+                "open_file",
+                "read_bytes",
+            ),
+            "augmentation.rand_augment": ("RandAugment",),
+            "augmentation.transforms": ("TrainingTransform",),
+            "base": (
+                "Record",
+                "Sample",
+                "SegmentationDataset",
+                "Statistics",
+            ),
+            "catalog": (
+                "available_datasets",
+                "open_dataset",
+                "open_extra",
+            ),
+            "checking.check": ("check_data",),
+            "checking.headers": (
+                "describe_small",
+                "read_header",
+            ),
+            "checking.report": ("CheckReport",),
+            "checking.table": ("format_report",),
+            "described.dataset": ("is_description",),
+            "described.label_space_file": ("read_label_space",),
+            "endings": (
+                "tell",
+                "tell_by_name",
+            ),
+            "label_numbers": ("Palette",),
+            "opening": (
+                "UnsupportedError",
+                "open_header",
+            ),
+            "options": (
+                "DataOptions",
+                "ExtraRules",
+            ),
+            "parallel": (
+                "PATIENCE",
+                "Patience",
+                "end_workers",
+                "prepare_worker",
+                "watching",
+            ),
+            "pseudo_labels.auto_labels": (
+                "FOLDER",
+                "find_auto_records",
+                "open_auto_labels",
+            ),
+            "pseudo_labels.records": (
+                "AutoHeader",
+                "AutoRecord",
+                "AutoRecords",
+                "BINS",
+                "ENDING",
+                "format_header",
+                "format_record",
+                "format_skipped",
+                "place_auto_labels",
+            ),
+            "reading": (
+                "DataError",
+                "DepthError",
+                "as_rgb",
+                "is_plain_label_map",
+                "read_confidence",
+                "read_image",
+                "read_label_ids",
+            ),
+            "sampling.centroids": ("index_centroids",),
+            "sampling.class_uniform": ("ClassUniformSampler",),
+            "sampling.epochs": (
+                "Draw",
+                "EpochSampler",
+                "TrainingSamples",
+            ),
+            "sampling.joint": ("JointSampler",),
+            "sampling.tiles": ("Int32Array",),
+            "view": (
+                "ResizedDataset",
+                "bring_to",
+                "resize_dataset",
+                "resize_image",
+            ),
+        },
+    )
 
 __all__ = [
+    "BINS",
+    "ENDING",
+    "FOLDER",
+    "PATIENCE",
+    "AutoHeader",
+    "AutoRecord",
+    "AutoRecords",
+    "CheckReport",
     "ClassUniformSampler",
     "DataError",
     "DataOptions",
+    "DepthError",
     "Draw",
     "EpochSampler",
     "ExtraRules",
+    "FileStatus",
+    "Int32Array",
+    "JointSampler",
+    "Palette",
+    "Patience",
     "RandAugment",
     "Record",
+    "ResizedDataset",
     "Sample",
     "SegmentationDataset",
     "Statistics",
     "TrainingSamples",
     "TrainingTransform",
+    "UnsupportedError",
+    "as_rgb",
     "available_datasets",
+    "bring_to",
+    "check_data",
+    "describe_small",
+    "end_workers",
+    "find_auto_records",
+    "find_files",
+    "format_header",
+    "format_record",
+    "format_report",
+    "format_skipped",
+    "get_crc",
+    "get_status",
     "index_centroids",
     "is_description",
+    "is_file",
+    "is_folder",
+    "is_plain_label_map",
+    "open_auto_labels",
     "open_dataset",
     "open_extra",
+    "open_file",
+    "open_header",
+    "place_auto_labels",
+    "prepare_worker",
+    "read_bytes",
+    "read_confidence",
+    "read_header",
     "read_image",
     "read_label_ids",
+    "read_label_space",
     "resize_dataset",
+    "resize_image",
+    "tell",
+    "tell_by_name",
+    "watching",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name]), name)

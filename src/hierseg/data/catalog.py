@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from hierseg.data.base import SegmentationDataset, require_labels
-from hierseg.data.camvid import open_camvid
-from hierseg.data.cityscapes import open_cityscapes
-from hierseg.data.custom import is_description, open_custom
-from hierseg.data.folder import open_folder
-from hierseg.data.kitti import open_kitti
-from hierseg.data.mapillary import open_mapillary
+from hierseg.data.datasets.camvid import open_camvid
+from hierseg.data.datasets.cityscapes import open_cityscapes
+from hierseg.data.datasets.folder import open_folder
+from hierseg.data.datasets.kitti import open_kitti
+from hierseg.data.datasets.mapillary import open_mapillary
+from hierseg.data.described.dataset import is_description, open_custom
 from hierseg.data.options import STANDARD, DataOptions, Labels
 from hierseg.errors import UsageError
 from hierseg.labels import LabelSpace

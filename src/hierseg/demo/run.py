@@ -17,25 +17,23 @@ from hierseg.demo.scenes import DEMO_SEED, DemoScene, draw_scenes, name_scene
 from hierseg.demo.scenes import FOLDER as SCENES
 from hierseg.errors import UserError
 from hierseg.files import FolderLock
-from hierseg.inference import (
+from hierseg.inference import Predictor
+from hierseg.jobs import FILE as SUMMARY
+from hierseg.jobs import LEGEND, RunSettings, Summary, list_outputs, run_folder
+from hierseg.labels import CITYSCAPES
+from hierseg.media import read_image, render_errors, write_picture
+from hierseg.metrics import ConfusionMatrix, SegmentationScores
+from hierseg.ownership import FileRecord
+from hierseg.pages import FILE as PAGE
+from hierseg.pages import (
+    FOLDER,
     ImageRecord,
     Page,
     Panel,
-    Predictor,
-    RunSettings,
-    Summary,
-    read_image,
-    run_folder,
+    list_panels,
+    write_overlay_panel,
     write_page,
 )
-from hierseg.inference.page import FILE as PAGE
-from hierseg.inference.panels import FOLDER, list_panels, write_overlay_panel
-from hierseg.inference.rendering import render_errors
-from hierseg.inference.summary import FILE as SUMMARY
-from hierseg.inference.writers import LEGEND, list_outputs, write_picture
-from hierseg.labels import CITYSCAPES
-from hierseg.metrics import ConfusionMatrix, SegmentationScores
-from hierseg.ownership import FileRecord
 from hierseg.size import Size
 from hierseg.wording import count
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hierseg.data.streets import draw_street
-from hierseg.data.streets.writing import scene_seed
-from hierseg.inference.writers import write_picture
 from hierseg.labels import CITYSCAPES
+from hierseg.media import write_picture
 from hierseg.size import Size
+from hierseg.streets import draw_street, scene_seed
 
 DEMO_SEED = int.from_bytes(b"demo", "big")
 """The set that is kept for the demonstration: the packaged weights are trained on other seeds."""

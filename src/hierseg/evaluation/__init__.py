@@ -1,20 +1,141 @@
 """Evaluation: one function for training and for the command (METHOD section 9)."""
 
-from hierseg.evaluation.evaluate import RequireFinite, evaluate
-from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
-from hierseg.evaluation.result import Evaluation, require_counted
-from hierseg.evaluation.saving import PredictionFiles
-from hierseg.evaluation.table import format_table
-from hierseg.evaluation.worst import WorstImages
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hierseg.faces import open_face
+
+if TYPE_CHECKING:
+    from hierseg.evaluation.boundaries import BoundaryWatcher, boundaries_to_json, format_boundaries
+    from hierseg.evaluation.calibration import (
+        CalibrationWatcher,
+        Fit,
+        LogitSample,
+        calibration_to_json,
+        format_calibration,
+    )
+    from hierseg.evaluation.corruptions.catalog import choose_corruptions
+    from hierseg.evaluation.corruptions.run import PICTURE, check_folder, run_corruptions
+    from hierseg.evaluation.evaluator import RequireFinite, check_classes, evaluate
+    from hierseg.evaluation.label_files import LabelFile, check_label_files
+    from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
+    from hierseg.evaluation.official import (
+        TOLERANCE,
+        OfficialScores,
+        format_official,
+        require_official,
+        run_official,
+    )
+    from hierseg.evaluation.reliability import draw_reliability
+    from hierseg.evaluation.result import Evaluation, require_counted
+    from hierseg.evaluation.saving import FLAG, PredictionFiles, require_apart
+    from hierseg.evaluation.scoring import Labels, Watcher
+    from hierseg.evaluation.submission import check_names, find_form, write_submission
+    from hierseg.evaluation.table import format_table
+    from hierseg.evaluation.worst import WorstImages
+else:
+    __getattr__, __dir__ = open_face(
+        __name__,
+        {
+            "boundaries": (
+                "BoundaryWatcher",
+                "boundaries_to_json",
+                "format_boundaries",
+            ),
+            "calibration": (
+                "CalibrationWatcher",
+                "Fit",
+                "LogitSample",
+                "calibration_to_json",
+                "format_calibration",
+            ),
+            "corruptions.catalog": ("choose_corruptions",),
+            "corruptions.run": (
+                "PICTURE",
+                "check_folder",
+                "run_corruptions",
+            ),
+            "evaluator": (
+                "RequireFinite",
+                "check_classes",
+                "evaluate",
+            ),
+            "label_files": (
+                "LabelFile",
+                "check_label_files",
+            ),
+            "label_maps": (
+                "LabelMaps",
+                "score_label_maps",
+            ),
+            "official": (
+                "OfficialScores",
+                "TOLERANCE",
+                "format_official",
+                "require_official",
+                "run_official",
+            ),
+            "reliability": ("draw_reliability",),
+            "result": (
+                "Evaluation",
+                "require_counted",
+            ),
+            "saving": (
+                "FLAG",
+                "PredictionFiles",
+                "require_apart",
+            ),
+            "scoring": (
+                "Labels",
+                "Watcher",
+            ),
+            "submission": (
+                "check_names",
+                "find_form",
+                "write_submission",
+            ),
+            "table": ("format_table",),
+            "worst": ("WorstImages",),
+        },
+    )
 
 __all__ = [
+    "FLAG",
+    "PICTURE",
+    "TOLERANCE",
+    "BoundaryWatcher",
+    "CalibrationWatcher",
     "Evaluation",
+    "Fit",
+    "LabelFile",
     "LabelMaps",
+    "Labels",
+    "LogitSample",
+    "OfficialScores",
     "PredictionFiles",
     "RequireFinite",
+    "Watcher",
     "WorstImages",
+    "boundaries_to_json",
+    "calibration_to_json",
+    "check_classes",
+    "check_folder",
+    "check_label_files",
+    "check_names",
+    "choose_corruptions",
+    "draw_reliability",
     "evaluate",
+    "find_form",
+    "format_boundaries",
+    "format_calibration",
+    "format_official",
     "format_table",
+    "require_apart",
     "require_counted",
+    "require_official",
+    "run_corruptions",
+    "run_official",
     "score_label_maps",
+    "write_submission",
 ]

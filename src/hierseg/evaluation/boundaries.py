@@ -7,7 +7,7 @@ from typing import Any
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import make_printable
 from hierseg.evaluation.formatting import format_percent, join_lines, none_if_nan
-from hierseg.evaluation.score import Labels
+from hierseg.evaluation.scoring import Labels
 from hierseg.metrics import BoundaryCounts, BoundaryScores
 from hierseg.wording import count
 

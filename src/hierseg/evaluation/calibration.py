@@ -14,7 +14,7 @@ from torch import Tensor
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
 from hierseg.evaluation.formatting import join_lines, none_if_nan
-from hierseg.evaluation.score import Labels
+from hierseg.evaluation.scoring import Labels
 from hierseg.metrics import (
     CalibrationCounts,
     CalibrationScores,

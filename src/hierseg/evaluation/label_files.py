@@ -12,9 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hierseg.data.archive import read_bytes
-from hierseg.data.label_numbers import Palette
-from hierseg.data.reading import is_plain_label_map, read_label_ids
+from hierseg.data import Palette, is_plain_label_map, read_bytes, read_label_ids
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
 from hierseg.size import Size

@@ -10,13 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from hierseg.data import Record, Sample, SegmentationDataset
-from hierseg.data.archive import find_files
-from hierseg.data.label_numbers import Palette
+from hierseg.data import Palette, Record, Sample, SegmentationDataset, find_files
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.label_files import looks_like_train_ids, read_prediction
 from hierseg.evaluation.result import Evaluation
-from hierseg.evaluation.score import Labels, Watcher, score
+from hierseg.evaluation.scoring import Labels, Watcher, score
 from hierseg.files import shorten_name
 from hierseg.labels import UnknownLabelError
 from hierseg.wording import count as count_of

@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hierseg.data import SegmentationDataset
-from hierseg.data.archive import is_file, read_bytes
-from hierseg.data.label_numbers import Palette
-from hierseg.data.reading import is_plain_label_map
+from hierseg.data import Palette, SegmentationDataset, is_file, is_plain_label_map, read_bytes
 from hierseg.errors import MissingExtraError, UsageError, UserError
 from hierseg.evaluation.formatting import format_percent, join_lines
 from hierseg.evaluation.label_files import write_plain

@@ -7,17 +7,11 @@ from pathlib import Path, PurePosixPath
 
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UsageError, UserError
-from hierseg.evaluation.score import Labels
-from hierseg.files import shorten_name
-from hierseg.inference.writers import (
-    LEGEND,
-    UnwritableError,
-    as_unwritable,
-    remove_leftovers,
-    write_legend,
-    write_picture,
-)
+from hierseg.evaluation.scoring import Labels
+from hierseg.files import remove_leftovers, shorten_name
+from hierseg.jobs import LEGEND, write_legend
 from hierseg.labels import LabelSpace
+from hierseg.media import UnwritableError, as_unwritable, write_picture
 from hierseg.ownership import FileRecord
 from hierseg.processes import Launch
 

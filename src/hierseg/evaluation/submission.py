@@ -12,11 +12,10 @@ from pathlib import Path
 
 import cv2
 
-from hierseg.data import SegmentationDataset
-from hierseg.data.label_numbers import Palette
+from hierseg.data import Palette, SegmentationDataset
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.label_files import LabelFile, check_label_files, read_prediction
-from hierseg.inference.writers import remove_dead
+from hierseg.files import remove_dead
 
 Progress = Callable[[int, int], None]
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: the same maps, the same bytes

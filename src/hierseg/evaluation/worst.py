@@ -15,13 +15,12 @@ import numpy.typing as npt
 from hierseg.data import Record, SegmentationDataset
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.saving import open_record
-from hierseg.evaluation.score import Labels
-from hierseg.inference import ImageRecord, Page, Panel, class_shares, write_page
-from hierseg.inference.page import FILE as PAGE
-from hierseg.inference.panels import FOLDER, LONGEST, write_overlay_panel
-from hierseg.inference.rendering import render_errors, shrink
-from hierseg.inference.writers import write_picture
+from hierseg.evaluation.scoring import Labels
+from hierseg.inference import class_shares
+from hierseg.media import render_errors, shrink, write_picture
 from hierseg.metrics import ConfusionMatrix
+from hierseg.pages import FILE as PAGE
+from hierseg.pages import FOLDER, LONGEST, ImageRecord, Page, Panel, write_overlay_panel, write_page
 from hierseg.wording import count
 
 LOWEST = "lowest IoU"

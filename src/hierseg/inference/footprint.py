@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hierseg.data.view import bring_to
+from hierseg.data import bring_to
+from hierseg.engines import LiveBytes, bytes_of, read_free_memory, trim_memory
 from hierseg.errors import UserError, lacks_memory
-from hierseg.inference.live import LiveBytes, bytes_of
-from hierseg.inference.memory import read_free_memory, trim_memory
 from hierseg.inference.predictor import Predictor
 
 SIDE = 128

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from hierseg.errors import UserError
-from hierseg.inference.reading import check_size, convert_image, read_image
+from hierseg.media import check_size, convert_image, read_image
 
 ImageLike = npt.NDArray[Any] | Image.Image | str | os.PathLike[str]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hierseg.inference.rendering import ALPHA, render_color, render_overlay
 from hierseg.labels import LabelSpace
+from hierseg.media import ALPHA, render_color, render_overlay
 
 
 @dataclass(frozen=True, eq=False)

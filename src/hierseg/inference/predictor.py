@@ -17,15 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.checkpoint import Header, header_of, place_network
-from hierseg.data.view import bring_to, resize_image
+from hierseg.data import bring_to, resize_image
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.deciding import decide, decide_at
 from hierseg.inference.pixels import ImageLike, as_pixels, list_images
 from hierseg.inference.prediction import Prediction
-from hierseg.inference.reading import MIN_SIDE
 from hierseg.inference.scales import predict_logits
 from hierseg.labels import LabelSpace
 from hierseg.layers import resize_to
+from hierseg.media import MIN_SIDE
 from hierseg.models import SegmentationNetwork
 from hierseg.options import check_scales
 

@@ -1,15 +1,44 @@
 """Measures of a segmentation: label maps or logits in, frozen results out."""
 
-from hierseg.metrics.boundary import BoundaryCounts, BoundaryScores
-from hierseg.metrics.calibration import (
-    CalibrationCounts,
-    CalibrationScores,
-    ReliabilityBin,
-    fit_temperature,
-)
-from hierseg.metrics.confusion import ConfusionMatrix
-from hierseg.metrics.offsets import Offsets, fit_offsets
-from hierseg.metrics.scores import SegmentationScores
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hierseg.faces import open_face
+
+if TYPE_CHECKING:
+    from hierseg.metrics.boundary import BoundaryCounts, BoundaryScores
+    from hierseg.metrics.calibration import (
+        CalibrationCounts,
+        CalibrationScores,
+        ReliabilityBin,
+        fit_temperature,
+    )
+    from hierseg.metrics.confusion import ConfusionMatrix
+    from hierseg.metrics.offsets import Offsets, fit_offsets
+    from hierseg.metrics.scores import SegmentationScores
+else:
+    __getattr__, __dir__ = open_face(
+        __name__,
+        {
+            "boundary": (
+                "BoundaryCounts",
+                "BoundaryScores",
+            ),
+            "calibration": (
+                "CalibrationCounts",
+                "CalibrationScores",
+                "ReliabilityBin",
+                "fit_temperature",
+            ),
+            "confusion": ("ConfusionMatrix",),
+            "offsets": (
+                "Offsets",
+                "fit_offsets",
+            ),
+            "scores": ("SegmentationScores",),
+        },
+    )
 
 __all__ = [
     "BoundaryCounts",

@@ -1,33 +1,99 @@
 """Networks: trunks, heads, attention over scales, and how they are put together by name."""
 
-from hierseg.models.aspp import ASPP, DensePredictionCell
-from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
-from hierseg.models.explicit import ExplicitFusion
-from hierseg.models.fusion import AverageFusion, Fusion
-from hierseg.models.hierarchical import HierarchicalFusion
-from hierseg.models.hrnet import HRNet
-from hierseg.models.network import SegmentationNetwork
-from hierseg.models.ocr import OCRHead
-from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
-from hierseg.models.paired import PairedFusion
-from hierseg.models.registry import (
-    CONVENTIONS,
-    STATISTICS,
-    build_network,
-    build_outline,
-    create_model,
-    describe_model,
-    list_models,
-)
-from hierseg.models.resnet import DilatedResNet
-from hierseg.models.scale_attention import ScaleAttention
-from hierseg.models.trunk import TimmTrunk, Trunk
-from hierseg.models.wide_resnet import WideResNet38
-from hierseg.models.xception import Xception71
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hierseg.faces import open_face
+
+if TYPE_CHECKING:
+    from hierseg.models.aspp import ASPP, DensePredictionCell
+    from hierseg.models.catalog import MODELS
+    from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
+    from hierseg.models.explicit import ExplicitFusion
+    from hierseg.models.fusion import AverageFusion, Fusion
+    from hierseg.models.hierarchical import HierarchicalFusion
+    from hierseg.models.hrnet import HRNet
+    from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, SegmentationNetwork
+    from hierseg.models.ocr import OCRHead
+    from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
+    from hierseg.models.paired import PairedFusion
+    from hierseg.models.registry import (
+        BUILDERS,
+        CONVENTIONS,
+        STATISTICS,
+        build_network,
+        build_outline,
+        create_model,
+        describe_model,
+        list_models,
+    )
+    from hierseg.models.resnet import DilatedResNet
+    from hierseg.models.scale_attention import ScaleAttention
+    from hierseg.models.trunk import TimmTrunk, Trunk
+    from hierseg.models.wide_resnet import WideResNet38
+    from hierseg.models.xception import Xception71
+else:
+    __getattr__, __dir__ = open_face(
+        __name__,
+        {
+            "aspp": (
+                "ASPP",
+                "DensePredictionCell",
+            ),
+            "catalog": ("MODELS",),
+            "deeplab": (
+                "DeepLabV3Head",
+                "DeepLabV3PlusHead",
+                "PlainHead",
+            ),
+            "explicit": ("ExplicitFusion",),
+            "fusion": (
+                "AverageFusion",
+                "Fusion",
+            ),
+            "hierarchical": ("HierarchicalFusion",),
+            "hrnet": ("HRNet",),
+            "network": (
+                "IMAGENET_MEAN",
+                "IMAGENET_STD",
+                "SegmentationNetwork",
+            ),
+            "ocr": ("OCRHead",),
+            "outputs": (
+                "HeadOutput",
+                "ScaleOutput",
+                "SegmentationOutput",
+            ),
+            "paired": ("PairedFusion",),
+            "registry": (
+                "BUILDERS",
+                "CONVENTIONS",
+                "STATISTICS",
+                "build_network",
+                "build_outline",
+                "create_model",
+                "describe_model",
+                "list_models",
+            ),
+            "resnet": ("DilatedResNet",),
+            "scale_attention": ("ScaleAttention",),
+            "trunk": (
+                "TimmTrunk",
+                "Trunk",
+            ),
+            "wide_resnet": ("WideResNet38",),
+            "xception": ("Xception71",),
+        },
+    )
 
 __all__ = [
     "ASPP",
+    "BUILDERS",
     "CONVENTIONS",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "MODELS",
     "STATISTICS",
     "AverageFusion",
     "DeepLabV3Head",

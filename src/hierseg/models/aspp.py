@@ -8,8 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hierseg.layers import ConvNormAct
-from hierseg.layers.synchronised import Synchronised
+from hierseg.layers import ConvNormAct, Synchronised
 
 DILATIONS = (12, 24, 36)
 """Those of output stride 8."""

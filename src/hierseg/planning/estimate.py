@@ -18,18 +18,15 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from hierseg import build
+from hierseg import assembly as build
 from hierseg.config import Experiment, OptimConfig
-from hierseg.inference.live import LiveBytes, bytes_of
-from hierseg.inference.scales import predict_logits
+from hierseg.engines import LiveBytes, bytes_of
+from hierseg.inference import predict_logits
 from hierseg.labels import LabelSpace
 from hierseg.layers import resize_to
-from hierseg.models import SegmentationNetwork, SegmentationOutput
-from hierseg.models.aspp import ASPP
+from hierseg.models import ASPP, SegmentationNetwork, SegmentationOutput
 from hierseg.size import Size
-from hierseg.training.depthwise import run_depthwise_in_float
-from hierseg.training.freezing import freeze, hold_frozen
-from hierseg.training.recomputing import recompute_trunk
+from hierseg.training import freeze, hold_frozen, recompute_trunk, run_depthwise_in_float
 
 SMALL = Size(64, 128)
 """Size of the labels that the losses are run on."""

@@ -1,19 +1,44 @@
 """Training: the loop, optimiser and schedule, state, journal. The one room that knows an engine."""
 
-from hierseg.errors import MissingExtraError, UserError
+from __future__ import annotations
 
-try:
-    import lightning_fabric  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingExtraError("training", "train") from error
-except (ImportError, OSError, MemoryError, RuntimeError) as error:  # a library is not mapped
-    raise UserError(
-        f"the libraries that train cannot be loaded ({str(error) or 'memory error'}); is there too "
-        "little memory, or a limit on it (ulimit -v)?"
-    ) from error
+from typing import TYPE_CHECKING
 
-from hierseg.training.averaging import WeightAverage
-from hierseg.training.loop import train
-from hierseg.training.schedule import Schedule
+from hierseg.faces import open_face
 
-__all__ = ["Schedule", "WeightAverage", "train"]
+if TYPE_CHECKING:
+    from hierseg.training.depthwise import run_depthwise_in_float
+    from hierseg.training.ema import WeightAverage
+    from hierseg.training.freezing import freeze, hold_frozen
+    from hierseg.training.gradient_checkpointing import recompute_trunk
+    from hierseg.training.loop import train
+    from hierseg.training.samples import write_samples
+    from hierseg.training.schedule import Schedule
+else:
+    __getattr__, __dir__ = open_face(
+        __name__,
+        {
+            "depthwise": ("run_depthwise_in_float",),
+            "ema": ("WeightAverage",),
+            "freezing": (
+                "freeze",
+                "hold_frozen",
+            ),
+            "gradient_checkpointing": ("recompute_trunk",),
+            "loop": ("train",),
+            "samples": ("write_samples",),
+            "schedule": ("Schedule",),
+        },
+        needs=("lightning_fabric", "training", "train"),
+    )
+
+__all__ = [
+    "Schedule",
+    "WeightAverage",
+    "freeze",
+    "hold_frozen",
+    "recompute_trunk",
+    "run_depthwise_in_float",
+    "train",
+    "write_samples",
+]

@@ -11,9 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import torch
 
-from hierseg.checkpoint.raw import no_memory, open_checkpoint
-from hierseg.checkpoint.save import synchronise
-from hierseg.checkpoint.torch_files import read_torch_file
+from hierseg.checkpoint import no_memory, open_checkpoint, read_torch_file, synchronise
 from hierseg.errors import UserError
 from hierseg.training.signals import RunEnded
 

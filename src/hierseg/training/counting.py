@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hierseg.config import OptimConfig
-from hierseg.data import SegmentationDataset
-from hierseg.data.tiles import Int32Array
+from hierseg.data import Int32Array, SegmentationDataset
 from hierseg.errors import UsageError, UserError
 from hierseg.wording import count
 

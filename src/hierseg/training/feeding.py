@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
-from hierseg.data.parallel import watching
+from hierseg.data import watching
+from hierseg.engines import lacks_memory
 from hierseg.errors import UserError
-from hierseg.inference.memory import lacks_memory
 
 Batch = TypeVar("Batch")
 

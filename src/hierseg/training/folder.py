@@ -17,9 +17,8 @@ from typing import Any
 
 import torch
 
-from hierseg import __version__
-from hierseg.build import Datasets
-from hierseg.checkpoint.save import replacing
+from hierseg.assembly import Datasets
+from hierseg.checkpoint import replacing
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
 from hierseg.files import LOCK, FolderLock, read_text_file
@@ -33,6 +32,7 @@ from hierseg.training.inventory import (
     require_same_entries,
     write_entries,
 )
+from hierseg.version import __version__
 
 # May differ between a run and its continuation: where things lie, how fast they are read, how often
 # they are written, and how memory is saved.

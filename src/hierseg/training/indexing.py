@@ -5,12 +5,16 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hierseg.build import Datasets
+from hierseg.assembly import Datasets
 from hierseg.config import DataConfig
-from hierseg.data import SegmentationDataset, index_centroids
-from hierseg.data.headers import describe_small, read_header
-from hierseg.data.tiles import Int32Array
-from hierseg.data.view import ResizedDataset
+from hierseg.data import (
+    Int32Array,
+    ResizedDataset,
+    SegmentationDataset,
+    describe_small,
+    index_centroids,
+    read_header,
+)
 from hierseg.errors import UserError
 from hierseg.size import SMALLEST_SIDE
 from hierseg.training.counting import require_labelled

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hierseg.build import Datasets
-from hierseg.checkpoint.save import replacing
-from hierseg.data import SegmentationDataset
-from hierseg.data.archive import get_crc, get_status, open_file
+from hierseg.assembly import Datasets
+from hierseg.checkpoint import replacing
+from hierseg.data import SegmentationDataset, get_crc, get_status, open_file
 from hierseg.errors import UserError, reason_of
 
 COLUMNS = ("source", "sample", "place", "size", "modified", "checksum")

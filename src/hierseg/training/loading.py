@@ -8,12 +8,18 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from hierseg.build import Datasets
+from hierseg.assembly import Datasets
 from hierseg.config import Experiment
-from hierseg.data import ClassUniformSampler, Draw, EpochSampler, TrainingSamples
-from hierseg.data.joint import JointSampler
-from hierseg.data.parallel import end_workers, prepare_worker
-from hierseg.data.tiles import Int32Array
+from hierseg.data import (
+    ClassUniformSampler,
+    Draw,
+    EpochSampler,
+    Int32Array,
+    JointSampler,
+    TrainingSamples,
+    end_workers,
+    prepare_worker,
+)
 from hierseg.processes import count_processes, own_rank
 
 

@@ -8,30 +8,30 @@ from pathlib import Path
 
 from torch import Tensor
 
-from hierseg import build
+from hierseg import assembly as build
 from hierseg.config import Experiment
 from hierseg.errors import UserError
 from hierseg.evaluation import Evaluation, evaluate, require_counted
 from hierseg.processes import Launch
+from hierseg.training.checkpointing import Keeper, save_weights
 from hierseg.training.counting import count_pixels
-from hierseg.training.display import Display, format_duration, make_display
+from hierseg.training.determinism import repeatable
+from hierseg.training.distributed import leave_together, one_failure, share_buffers
 from hierseg.training.ending import agree, end_if_lost
-from hierseg.training.engine import Engine, launch_engine
 from hierseg.training.feeding import naming_failures
 from hierseg.training.folder import RunFolder
 from hierseg.training.freezing import hold_frozen
-from hierseg.training.journal import Journal, NoJournal
-from hierseg.training.keeping import Keeper, save_weights
+from hierseg.training.initialization import check_start
+from hierseg.training.launching import Engine, launch_engine
 from hierseg.training.loading import close_loader
-from hierseg.training.optimiser import set_rate
+from hierseg.training.optimizer import set_rate
 from hierseg.training.outcome import describe_outcome, end_if_blind
-from hierseg.training.pace import Pace, StepReport
-from hierseg.training.picturing import SamplePictures
-from hierseg.training.repeating import repeatable
+from hierseg.training.reporting.display import Display, format_duration, make_display
+from hierseg.training.reporting.journal import Journal, NoJournal
+from hierseg.training.reporting.pace import Pace, StepReport
+from hierseg.training.reporting.pictures import SamplePictures
 from hierseg.training.run import Run, prepare_run
 from hierseg.training.signals import RunEnded, StopRequest
-from hierseg.training.starting import check_start
-from hierseg.training.together import leave_together, one_failure, share_buffers
 from hierseg.training.waiting import Wait
 from hierseg.wording import count
 

@@ -8,10 +8,10 @@ import torch
 
 from hierseg.evaluation import Evaluation
 from hierseg.processes import sum_over_processes
-from hierseg.training.journal import Journal
+from hierseg.training.reporting.journal import Journal
 from hierseg.training.run import Run
 from hierseg.training.signals import RunEnded
-from hierseg.training.stepping import LONGEST_ROW
+from hierseg.training.step import LONGEST_ROW
 
 FEWEST_ROWS = 8
 """Rows of the step journal from which on the losses of a single epoch are compared."""

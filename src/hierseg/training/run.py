@@ -13,32 +13,32 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.utils.data import DataLoader
 
-from hierseg import build
+from hierseg import assembly as build
 from hierseg.config import Experiment
 from hierseg.data import TrainingSamples
+from hierseg.engines import keep_freed_memory
 from hierseg.errors import UserError
-from hierseg.inference.memory import keep_freed_memory
 from hierseg.layers import synchronise_norms
 from hierseg.losses import CombinedLoss
 from hierseg.models import SegmentationNetwork
 from hierseg.processes import Launch, guard_children, sum_over_processes
-from hierseg.training.averaging import WeightAverage
 from hierseg.training.checkpoints import Checkpoints
 from hierseg.training.counting import require_labelled, require_warm
 from hierseg.training.depthwise import run_depthwise_in_float
-from hierseg.training.display import say_aside
-from hierseg.training.engine import Engine, launch_engine
+from hierseg.training.distributed import first_of_all, first_on_machine
+from hierseg.training.ema import WeightAverage
 from hierseg.training.folder import RunFolder
 from hierseg.training.freezing import freeze
+from hierseg.training.gradient_checkpointing import recompute_trunk
 from hierseg.training.indexing import index_sources
+from hierseg.training.initialization import find_conventions, start_at_random, start_network
+from hierseg.training.launching import Engine, launch_engine
 from hierseg.training.loading import EpochBatches, build_loader, build_sampler
-from hierseg.training.optimiser import build_optimiser
-from hierseg.training.recomputing import recompute_trunk
+from hierseg.training.optimizer import build_optimiser
+from hierseg.training.reporting.display import say_aside
 from hierseg.training.schedule import Schedule
-from hierseg.training.starting import find_conventions, start_at_random, start_network
 from hierseg.training.state import TrainingState, read_conventions_of
-from hierseg.training.stepping import Stepper
-from hierseg.training.together import first_of_all, first_on_machine
+from hierseg.training.step import Stepper
 
 
 @dataclass(frozen=True)

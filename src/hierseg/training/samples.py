@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hierseg import build
+from hierseg import assembly as build
 from hierseg.config import Experiment
 from hierseg.data import Draw, TrainingSamples
-from hierseg.files import FolderLock, shorten_name
-from hierseg.inference.rendering import Picture, render_color
-from hierseg.inference.writers import LEGEND, remove_leftovers, write_legend, write_picture
+from hierseg.files import FolderLock, remove_leftovers, shorten_name
+from hierseg.jobs import LEGEND, write_legend
 from hierseg.labels import LabelSpace
+from hierseg.media import Picture, render_color, write_picture
 from hierseg.ownership import FileRecord
 from hierseg.training.indexing import index_sources
 from hierseg.training.loading import EpochBatches, build_sampler

@@ -17,7 +17,7 @@ from lightning_fabric.plugins import Precision
 from hierseg.errors import UserError
 from hierseg.models import CONVENTIONS, SegmentationNetwork
 from hierseg.processes import count_processes, own_rank
-from hierseg.training.averaging import WeightAverage
+from hierseg.training.ema import WeightAverage
 
 
 @dataclass

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hierseg.checkpoint.save import replacing
+from hierseg.checkpoint import replacing
 from hierseg.errors import UserError
 
 LONGEST_LINE = 1 << 16

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from hierseg.data.parallel import PATIENCE, Patience
-from hierseg.training.display import Display
+from hierseg.data import PATIENCE, Patience
+from hierseg.training.checkpointing import Keeper
 from hierseg.training.feeding import group_batches
-from hierseg.training.keeping import Keeper
+from hierseg.training.reporting.display import Display
 from hierseg.training.run import Run
 from hierseg.training.signals import StopRequest
 

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from hierseg import cli
-from hierseg.checkpoint import load_model, read_conventions, read_header, save_checkpoint
+from hierseg.checkpoint.format import read_header
+from hierseg.checkpoint.load import load_model, read_conventions
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.labels import CITYSCAPES
-from hierseg.models import SegmentationNetwork, create_model
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.registry import create_model
 from support.published_files import (
     narrow_arguments,
     narrow_network,
@@ -143,7 +146,7 @@ def test_a_published_file_is_weights_directly(
     ],
 )
 def test_label_spaces_by_their_number(count: int, name: str, first: str) -> None:
-    from hierseg.checkpoint.foreign import choose_label_space
+    from hierseg.checkpoint.foreign.label_spaces import choose_label_space
 
     space = choose_label_space(count, "a.pth")
     assert (space.name, space.names[0], len(set(space.names))) == (name, first, count)

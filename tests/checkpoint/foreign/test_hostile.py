@@ -13,12 +13,15 @@ import torch
 from torch import Tensor
 
 from hierseg import cli
-from hierseg.checkpoint import load_model
-from hierseg.checkpoint.foreign import Form, read_form, recognise, write_published
+from hierseg.checkpoint.foreign.converting import read_form
 from hierseg.checkpoint.foreign.fitting import fit_tensors
+from hierseg.checkpoint.foreign.publishing import write_published
+from hierseg.checkpoint.foreign.reading import Form
+from hierseg.checkpoint.foreign.recognition import recognise
+from hierseg.checkpoint.load import load_model
 from hierseg.checkpoint.published.key_table import KeyTable
 from hierseg.errors import UserError
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 from support.published_files import (
     narrow_network,
     published_tensors,

@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 
 from hierseg import cli
-from hierseg.checkpoint import load_model, read_conventions, save_checkpoint
-from hierseg.checkpoint.published import HRNET_IMAGENET, WIDE_RESNET_IMAGENET, XCEPTION_IMAGENET
+from hierseg.checkpoint.load import load_model, read_conventions
+from hierseg.checkpoint.published.deeplab import WIDE_RESNET_IMAGENET, XCEPTION_IMAGENET
+from hierseg.checkpoint.published.official_hrnet import HRNET_IMAGENET
+from hierseg.checkpoint.save import save_checkpoint
 from hierseg.config import ModelConfig
 from hierseg.errors import UsageError, UserError
 from hierseg.labels import CITYSCAPES
-from hierseg.models import create_model
-from hierseg.training.starting import check_start, start_network
+from hierseg.models.registry import create_model
+from hierseg.training.initialization import check_start, start_network
 from support.published_files import (
     narrow_arguments,
     narrow_network,

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from hierseg import cli
-from hierseg.checkpoint import load_model, read_header
-from hierseg.checkpoint.foreign import read_foreign
+from hierseg.checkpoint.foreign.reading import read_foreign
 from hierseg.checkpoint.foreign.recognition import recognise
+from hierseg.checkpoint.format import read_header
+from hierseg.checkpoint.load import load_model
 from hierseg.errors import UserError
-from hierseg.models import create_model
+from hierseg.models.registry import create_model
 from support.published_files import (
     narrow_network,
     published_tensors,

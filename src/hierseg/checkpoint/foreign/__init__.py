@@ -11,24 +11,14 @@ from hierseg.checkpoint.foreign.converting import (
     read_trunk,
     save_trunk,
 )
-from hierseg.checkpoint.foreign.fitting import (
-    count_tensors,
-    describe_type,
-    is_alike,
-    list_some,
-)
+from hierseg.checkpoint.foreign.fitting import count_tensors, describe_type, is_alike, list_some
 from hierseg.checkpoint.foreign.label_spaces import (
     PUBLISHED_SPACES,
     choose_label_space,
     find_label_space,
 )
 from hierseg.checkpoint.foreign.publishing import choose_publication, write_published
-from hierseg.checkpoint.foreign.reading import (
-    ForeignWeights,
-    Form,
-    container_of,
-    read_foreign,
-)
+from hierseg.checkpoint.foreign.reading import ForeignWeights, Form, container_of, read_foreign
 from hierseg.checkpoint.foreign.recognition import CLASSIFIERS, recognise, recognise_trunk
 
 __all__ = [

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hierseg.checkpoint.foreign.recognition import CLASSIFIERS, COUNTER, Shape
-from hierseg.checkpoint.published import KeyTable
+from hierseg.checkpoint.published.key_table import KeyTable
 from hierseg.errors import UserError
 
 # How many tensors an error names before it only counts.

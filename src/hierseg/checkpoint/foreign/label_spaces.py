@@ -134,7 +134,7 @@ def choose_label_space(count: int, source: str, given: LabelSpace | None = None)
 
 def find_label_space(word: str, count: int, flag: str = "--labels") -> LabelSpace:
     """The label space that a user names: a known one, ``generic``, or a JSON file."""
-    from hierseg.data.label_space_file import read_label_space
+    from hierseg.data import read_label_space
 
     known = {**LABEL_SPACES, **{space.name: space for space in PUBLISHED_SPACES.values()}}
     if word == GENERIC:

@@ -13,7 +13,8 @@ from hierseg.checkpoint.foreign.converting import read_form
 from hierseg.checkpoint.foreign.paddle import write_paddle
 from hierseg.checkpoint.foreign.reading import Form
 from hierseg.checkpoint.foreign.recognition import COUNTER, TRUNK_PUBLICATIONS
-from hierseg.checkpoint.published import PUBLICATIONS, KeyTable
+from hierseg.checkpoint.published.catalog import PUBLICATIONS
+from hierseg.checkpoint.published.key_table import KeyTable
 from hierseg.checkpoint.save import replacing
 from hierseg.errors import UserError
 from hierseg.models import describe_model

@@ -8,17 +8,12 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from hierseg.checkpoint.published import (
-    HRNET_IMAGENET,
-    PUBLICATIONS,
-    WIDE_RESNET_IMAGENET,
-    XCEPTION_IMAGENET,
-    KeyTable,
-)
+from hierseg.checkpoint.published.catalog import PUBLICATIONS
+from hierseg.checkpoint.published.deeplab import WIDE_RESNET_IMAGENET, XCEPTION_IMAGENET
+from hierseg.checkpoint.published.key_table import KeyTable
+from hierseg.checkpoint.published.official_hrnet import HRNET_IMAGENET
 from hierseg.errors import UserError
-from hierseg.models import build_outline, describe_model
-from hierseg.models.catalog import MODELS
-from hierseg.models.registry import BUILDERS
+from hierseg.models import BUILDERS, MODELS, build_outline, describe_model
 
 Shape = tuple[int, ...]
 

@@ -16,8 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from hierseg.errors import MALFORMED, UsageError, UserError, shorten
 from hierseg.evaluation.corruptions.catalog import CORRUPTIONS, SEVERITIES
 from hierseg.evaluation.formatting import format_percent, join_lines, none_if_nan
-from hierseg.files import read_text_file
-from hierseg.inference.writers import write_json
+from hierseg.files import read_text_file, write_json
 
 FILE = "corruptions.json"
 

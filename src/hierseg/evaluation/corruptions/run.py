@@ -11,7 +11,7 @@ from hierseg.data import SegmentationDataset
 from hierseg.evaluation.corruptions.catalog import SEVERITIES, VERSION, CorruptedDataset
 from hierseg.evaluation.corruptions.report import FILE, CorruptionReport
 from hierseg.evaluation.result import Evaluation
-from hierseg.inference.writers import write_figure
+from hierseg.media import write_figure
 from hierseg.ownership import require_own_png
 
 PICTURE = "corruptions.png"

@@ -1,0 +1,53 @@
+"""From configuration to constructors: the one bridge between the two.
+
+``check_experiment`` refuses what cannot work, with the flag that cures it; the ``build_*``
+functions make the parts of a run from an experiment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hierseg.faces import open_face
+
+if TYPE_CHECKING:
+    from hierseg.assembly.checks import check_experiment, check_scales, choose_device
+    from hierseg.assembly.extra import build_options
+    from hierseg.assembly.parts import (
+        Datasets,
+        build_criterion,
+        build_datasets,
+        build_network,
+        build_transform,
+    )
+else:
+    __getattr__, __dir__ = open_face(
+        __name__,
+        {
+            "checks": (
+                "check_experiment",
+                "check_scales",
+                "choose_device",
+            ),
+            "extra": ("build_options",),
+            "parts": (
+                "Datasets",
+                "build_criterion",
+                "build_datasets",
+                "build_network",
+                "build_transform",
+            ),
+        },
+    )
+
+__all__ = [
+    "Datasets",
+    "build_criterion",
+    "build_datasets",
+    "build_network",
+    "build_options",
+    "build_transform",
+    "check_experiment",
+    "check_scales",
+    "choose_device",
+]

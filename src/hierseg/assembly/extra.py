@@ -1,0 +1,103 @@
+"""Labels beside the fine ones: which data a run takes them from, and by which rules."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from hierseg.assembly.checks import refuse_if
+from hierseg.config import DataConfig
+from hierseg.data import (
+    FOLDER,
+    DataOptions,
+    ExtraRules,
+    SegmentationDataset,
+    find_auto_records,
+    is_folder,
+    open_auto_labels,
+    open_extra,
+)
+from hierseg.labels import CITYSCAPES
+
+CITY_NAME = "cityscapes"
+
+
+def build_options(data: DataConfig) -> DataOptions:
+    """What the training split is asked for; of Cityscapes, the published rules unless others are
+    given.
+    """
+    refuse_if(
+        data.auto_root is not None and "auto" not in (data.extra, data.labels),
+        "--data.auto-root is for auto-labels; add --data.extra auto, or leave it out.",
+    )
+    if data.name != CITY_NAME:
+        return DataOptions(data.cv, data.labels, palette=data.palette)
+    rules = ExtraRules(data.auto_threshold, mask_outer=data.mask_outer)
+    if data.boost_classes is not None:
+        boosted = CITYSCAPES.find(data.boost_classes, "--data.boost-classes")
+        rules = dataclasses.replace(rules, boosted_classes=tuple(boosted))
+    if data.from_coarse is not None:
+        taken = CITYSCAPES.find(data.from_coarse, "--data.from-coarse")
+        rules = dataclasses.replace(rules, from_coarse=tuple(taken))
+    return DataOptions(data.cv, data.labels, rules, data.auto_root, data.palette)
+
+
+def build_extra(
+    data: DataConfig, train: SegmentationDataset, options: DataOptions
+) -> tuple[SegmentationDataset, ...]:
+    """The sources that join the training split: Cityscapes' ``train_extra`` as published, or what
+    `hierseg autolabel` has labelled of any data; none where none is asked for.
+    """
+    if data.extra == "none":
+        return ()
+    is_city = data.name == CITY_NAME
+    if data.extra == "coarse":
+        return (open_extra(data.name, data.root, "coarse", options),)
+    folder = _find_folder(data)
+    records = find_auto_records(folder)
+    published = not records or any(
+        (part.header.data, part.header.split) == (CITY_NAME, "train_extra") for part in records
+    )
+    others = sorted({p.header.split for p in records if p.header.split != "train_extra"})
+    refuse_if(
+        is_city and published and bool(others),
+        f"'{folder}' holds auto-labels of train_extra and of {', '.join(others)}, which are read "
+        "in different ways; keep them in folders of their own, and name one with --data.auto-root.",
+    )
+    if is_city and published:
+        return (open_extra(data.name, data.root, "auto", options),)
+    refuse_if(
+        bool(data.from_coarse),
+        "--data.from-coarse is for Cityscapes' train_extra, which has coarse labels; leave it out.",
+    )
+    refuse_if(
+        data.mask_outer,
+        "--data.mask-outer is for Cityscapes' train_extra, whose frames have such edges; leave it "
+        "out.",
+    )
+    space = train.label_space
+    boosted = tuple(range(space.num_classes))
+    if data.boost_classes is not None:
+        boosted = tuple(space.find(data.boost_classes, "--data.boost-classes"))
+    elif is_city:
+        boosted = options.rules.boosted_classes
+    rules = ExtraRules(data.auto_threshold, (), boosted_classes=boosted)
+    return (open_auto_labels(folder, train, rules, data.root),)
+
+
+def _find_folder(data: DataConfig) -> Path:
+    """The folder of auto-labels; UsageError where neither it nor the data's own is known."""
+    if data.auto_root is not None:
+        refuse_if(
+            not is_folder(data.auto_root),
+            f"--data.auto-root {data.auto_root} is no folder; name the one that `hierseg autolabel "
+            "--out` wrote.",
+        )
+        return data.auto_root
+    refuse_if(
+        data.root is None,
+        "no folder of auto-labels; name the one that `hierseg autolabel --out` wrote with "
+        "--data.auto-root.",
+    )
+    assert data.root is not None
+    return data.root / FOLDER

@@ -1,0 +1,158 @@
+"""From an experiment to the parts of a run: constructors called with what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hierseg.assembly.checks import refuse_if
+from hierseg.assembly.extra import build_extra, build_options
+from hierseg.config import Experiment, LossConfig
+from hierseg.data import (
+    DataOptions,
+    RandAugment,
+    SegmentationDataset,
+    Statistics,
+    TrainingTransform,
+    open_dataset,
+    resize_dataset,
+)
+from hierseg.labels import LabelSpace
+from hierseg.losses import (
+    BoundaryRelaxedLoss,
+    CombinedLoss,
+    Criterion,
+    CrossEntropy,
+    ImageWeightedCrossEntropy,
+    RegionMutualInformation,
+)
+from hierseg.models import SegmentationNetwork, create_model
+from hierseg.processes import count_processes
+from hierseg.size import SMALLEST_SIDE
+from hierseg.wording import count
+
+COARSEST_STRIDE = 32
+FEWEST_VALUES = 4
+"""Values of a channel over a batch, in the coarsest features, that batch norm needs to be sane."""
+
+
+class Datasets(NamedTuple):
+    """What a run reads.
+
+    Attributes:
+        train: The split that is trained on.
+        val: The split that is evaluated on.
+        extra: Sources that join the training split for some classes alone.
+    """
+
+    train: SegmentationDataset
+    val: SegmentationDataset
+    extra: tuple[SegmentationDataset, ...] = ()
+
+
+def build_network(
+    experiment: Experiment,
+    label_space: LabelSpace,
+    statistics: Statistics | None = None,
+    conventions: Mapping[str, Any] | None = None,
+) -> SegmentationNetwork:
+    """The experiment's network with one output for each class of the label space.
+
+    ``statistics`` are what it normalises by; None leaves it its trunk's own. ``conventions`` are
+    further arguments of its builder: those of the weights that it starts from.
+    """
+    model, crop = experiment.model, experiment.data.crop
+    chosen: dict[str, Any] = {"train_scales": model.train_scales, "scales": experiment.eval.scales}
+    given = {name: scales for name, scales in chosen.items() if scales is not None}
+    given |= conventions or {}
+    given |= {} if statistics is None else statistics._asdict()
+    network = create_model(model.name, label_space.num_classes, model.from_imagenet, **given)
+    smallest = min(network.train_scales)
+    height, width = (int(side * smallest) for side in crop)
+    refuse_if(
+        min(height, width) < SMALLEST_SIDE,
+        f"a crop of {crop} at scale {smallest:g} has a side under {SMALLEST_SIDE} pixels; "
+        "give a larger --data.crop.",
+    )
+    pixels = math.ceil(height / COARSEST_STRIDE) * math.ceil(width / COARSEST_STRIDE)
+    seen = experiment.data.batch * (count_processes() if experiment.runtime.sync_norm else 1)
+    refuse_if(
+        seen * pixels < FEWEST_VALUES,
+        f"a batch of {experiment.data.batch} crops of {crop} at scale {smallest:g} is too little "
+        "for batch norm; give a larger --data.batch or --data.crop.",
+    )
+    return network
+
+
+def build_criterion(
+    experiment: Experiment, label_space: LabelSpace, align_corners: bool = False
+) -> CombinedLoss:
+    """The training loss: main, auxiliary and per-scale terms.
+
+    ``align_corners`` is the network's own: the logits of a scale are resized as it resizes.
+    """
+    loss = experiment.loss
+    return CombinedLoss(
+        _build_main_criterion(loss, label_space),
+        auxiliary_weight=loss.auxiliary_weight,
+        per_scale_weight=loss.per_scale_weight,
+        lovasz_weight=loss.lovasz_weight,
+        auxiliary_by_main=loss.auxiliary_rmi,
+        align_corners=align_corners,
+    )
+
+
+def _build_main_criterion(loss: LossConfig, label_space: LabelSpace) -> Criterion:
+    ignore = label_space.ignore
+    if loss.main == "rmi":
+        return RegionMutualInformation(ignore)
+    if loss.main == "image_weighted":
+        return ImageWeightedCrossEntropy(
+            ignore, loss.weight_bound, loss.weighting, images=loss.sum_images
+        )
+    if loss.main == "boundary_relaxed":
+        return BoundaryRelaxedLoss(
+            ignore,
+            strict=label_space.find(loss.strict_border_classes, "--loss.strict-border-classes"),
+            bound=loss.weight_bound,
+            relax_until=loss.relax_until,
+            images=loss.sum_images,
+        )
+    return CrossEntropy(ignore)
+
+
+def build_datasets(experiment: Experiment) -> Datasets:
+    """The splits that are trained and evaluated on; UserError where there are too few images."""
+    data = experiment.data
+    options = build_options(data)
+    train = open_dataset(data.name, data.root, data.train_split, options=options)
+    held_out = DataOptions(cv=data.cv, palette=data.palette)
+    val = open_dataset(data.name, data.root, data.val_split, options=held_out)
+    processes = count_processes()
+    each = f" of each of {processes} processes" if processes > 1 else ""
+    refuse_if(
+        len(train) < data.batch * processes,
+        f"split '{data.train_split}' of {data.root or data.name} has "
+        f"{count(len(train), 'image')}, fewer than a batch{each}; give "
+        f"--data.batch {max(1, len(train) // processes)} or less.",
+    )
+    val = resize_dataset(val, data.long_edge, data.val_crop, data.enlarge)
+    return Datasets(train, val, build_extra(data, train, options))
+
+
+def build_transform(experiment: Experiment, label_space: LabelSpace) -> TrainingTransform:
+    """The augmentation of training samples."""
+    data = experiment.data
+    return TrainingTransform(
+        crop=data.crop,
+        scale_min=data.scale_min,
+        scale_max=data.scale_max,
+        flip=data.flip,
+        color_jitter=data.color_jitter,
+        long_edge=data.long_edge,
+        enlarge=data.enlarge,
+        ignore=label_space.ignore,
+        blur=data.blur,
+        rand_augment=None if data.rand_augment is None else RandAugment.parse(data.rand_augment),
+    )

@@ -1,0 +1,1 @@
+"""Public data sets, a file each."""

@@ -1,0 +1,1 @@
+"""Labels that a model made, and the rules by which they are trusted."""

@@ -1,0 +1,54 @@
+"""What executes a network, behind one protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hierseg.faces import open_face
+
+if TYPE_CHECKING:
+    from hierseg.engines.live import LiveBytes, bytes_of
+    from hierseg.engines.memory import (
+        keep_freed_memory,
+        lacks_memory,
+        read_free_memory,
+        returning_freed_memory,
+        trim_memory,
+    )
+    from hierseg.engines.protocol import Engine
+    from hierseg.engines.torch_engine import TorchEngine, fingerprint
+else:
+    __getattr__, __dir__ = open_face(
+        __name__,
+        {
+            "live": (
+                "LiveBytes",
+                "bytes_of",
+            ),
+            "memory": (
+                "keep_freed_memory",
+                "lacks_memory",
+                "read_free_memory",
+                "returning_freed_memory",
+                "trim_memory",
+            ),
+            "protocol": ("Engine",),
+            "torch_engine": (
+                "TorchEngine",
+                "fingerprint",
+            ),
+        },
+    )
+
+__all__ = [
+    "Engine",
+    "LiveBytes",
+    "TorchEngine",
+    "bytes_of",
+    "fingerprint",
+    "keep_freed_memory",
+    "lacks_memory",
+    "read_free_memory",
+    "returning_freed_memory",
+    "trim_memory",
+]

@@ -1,0 +1,91 @@
+"""The engine that runs a network's modules as they are."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor, nn
+
+from hierseg.checkpoint import Header, place_network
+from hierseg.models import CONVENTIONS, SegmentationNetwork, SegmentationOutput
+from hierseg.options import RunOptions
+
+
+class TorchEngine:
+    """Runs a network's modules one after the other.
+
+    Args:
+        network: Put into evaluation mode, and on ``device``.
+        device: Where to run; None leaves the network where it is.
+    """
+
+    def __init__(
+        self, network: SegmentationNetwork, device: str | torch.device | None = None
+    ) -> None:
+        self.network = network.eval() if device is None else place_network(network.eval(), device)
+
+    @property
+    def header(self) -> Header | None:
+        """See ``Engine``."""
+        header = self.network.header
+        return header if isinstance(header, Header) else None
+
+    @property
+    def num_classes(self) -> int:
+        """See ``Engine``."""
+        return self.network.num_classes
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """See ``Engine``."""
+        return self.network.scales
+
+    @property
+    def device(self) -> torch.device:
+        """See ``Engine``."""
+        return self.network.mean.device
+
+    @property
+    def attends(self) -> bool:
+        """See ``Engine``."""
+        return self.network.fusion.attends
+
+    @property
+    def weighs_largest(self) -> bool:
+        """See ``Engine``."""
+        return self.network.weighs_largest
+
+    @property
+    def align_corners(self) -> bool:
+        """See ``Engine``."""
+        return self.network.align_corners
+
+    def fingerprint(self) -> str:
+        """See ``Engine``."""
+        return fingerprint(self.network)
+
+    @torch.inference_mode()
+    def run(
+        self, images: Tensor, options: RunOptions, keep_scales: bool = False
+    ) -> SegmentationOutput:
+        """See ``Engine``."""
+        output: SegmentationOutput = self.network(
+            images, scales=options.scales, keep_scales=keep_scales
+        )
+        return output._replace(auxiliary=None)
+
+
+def fingerprint(network: nn.Module) -> str:
+    """Sixteen hexadecimal digits that tell a network's weights from others, and how it normalises
+    and resizes where that is not its builder's own way.
+    """
+    digest = hashlib.sha256()
+    arguments = getattr(network, "builder_arguments", {})
+    for name in CONVENTIONS:
+        if arguments.get(name):  # not align_corners=False, which is everyone's
+            digest.update(f"{name} {arguments[name]}".encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,69 @@
+"""Long work over many items: what is done, what is left, and what was skipped with why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hierseg.faces import open_face
+
+if TYPE_CHECKING:
+    from hierseg.jobs.clips import OVERLAY_MISSING, run_video
+    from hierseg.jobs.images import RunSettings, describe_run, run_folder
+    from hierseg.jobs.pipeline import AHEAD, Pipeline, Reading, read_ahead
+    from hierseg.jobs.progress import RunProgress
+    from hierseg.jobs.run_page import write_run_page
+    from hierseg.jobs.summary import FILE, Summary
+    from hierseg.jobs.writers import LEGEND, NEEDS_SCALES, list_outputs, write_legend
+else:
+    __getattr__, __dir__ = open_face(
+        __name__,
+        {
+            "clips": (
+                "OVERLAY_MISSING",
+                "run_video",
+            ),
+            "images": (
+                "RunSettings",
+                "describe_run",
+                "run_folder",
+            ),
+            "pipeline": (
+                "AHEAD",
+                "Pipeline",
+                "Reading",
+                "read_ahead",
+            ),
+            "progress": ("RunProgress",),
+            "run_page": ("write_run_page",),
+            "summary": (
+                "FILE",
+                "Summary",
+            ),
+            "writers": (
+                "LEGEND",
+                "NEEDS_SCALES",
+                "list_outputs",
+                "write_legend",
+            ),
+        },
+    )
+
+__all__ = [
+    "AHEAD",
+    "FILE",
+    "LEGEND",
+    "NEEDS_SCALES",
+    "OVERLAY_MISSING",
+    "Pipeline",
+    "Reading",
+    "RunProgress",
+    "RunSettings",
+    "Summary",
+    "describe_run",
+    "list_outputs",
+    "read_ahead",
+    "run_folder",
+    "run_video",
+    "write_legend",
+    "write_run_page",
+]

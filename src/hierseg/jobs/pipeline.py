@@ -1,0 +1,259 @@
+"""Reading, network and writing, which overlap; what is read and where it goes is the caller's."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hierseg.engines import returning_freed_memory
+from hierseg.errors import UserError, lacks_memory
+from hierseg.inference import STEP, USEFUL, Fit, Footprint, Prediction, Predictor
+
+AHEAD = 3  # images read before the network asks for them, and a batch
+BEHIND = 4  # predictions that may wait to be written, and a batch
+GROUPS = 4  # batches' worth of images that may wait for others of their size
+SECONDS_BETWEEN_LOOKS = 0.1
+
+Pixels = npt.NDArray[np.uint8]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Value = TypeVar("Value")
+
+
+class Reading(NamedTuple, Generic[Item]):
+    """What was to be read, and its (H, W, 3) uint8 RGB pixels or why there are none.
+
+    None is for what needs no network; it is written in its turn, without a prediction.
+    """
+
+    item: Item
+    pixels: Pixels | UserError | None
+
+
+class _Smaller(NamedTuple):
+    """At what long edge images of a size were run for want of memory, and what was wanting."""
+
+    long_edge: int
+    reason: str
+
+
+class Pipeline(Generic[Item, Result]):
+    """Takes images as they are read; predicts them in batches; has them written by threads.
+
+    The network runs on the calling thread, on which all but ``write`` are called too. What would
+    not fit into the memory is not begun: fewer images are run at once, then a single one smaller.
+
+    Args:
+        predictor: Segments.
+        batch: Images of one size that the network is given together, at most.
+        write: Writes an image's outputs, given the seconds it took the network; called in threads.
+        finish: Takes what ``write`` returned, in the order in which images were segmented.
+        skip: Takes an image that could not be segmented, with the reason.
+        shrink: Told of an image that is run at a shorter long edge than it was to be, for want of
+            memory, and why; None has such images skipped.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        batch: int,
+        write: Callable[[Item, Prediction | None, float], Result],
+        finish: Callable[[Result], None],
+        skip: Callable[[Item, str], None],
+        shrink: Callable[[Item, int, str], None] | None = None,
+    ) -> None:
+        self.predictor, self.batch = predictor, batch
+        self.write, self.finish, self.skip, self.shrink = write, finish, skip, shrink
+        self._footprint = Footprint(predictor)
+        # Of sizes that were run smaller: the frames of a clip are not to differ in that.
+        self._smaller: dict[tuple[int, ...], _Smaller] = {}
+        self._writing: deque[Future[Result]] = deque()
+
+    def run(self, readings: Iterable[Reading[Item]]) -> None:
+        """Segment all of them; whatever ends it early, what is segmented by then is written."""
+        writers = ThreadPoolExecutor(2, "write")
+        writing = self._writing
+        try:
+            for group in group_by_size(readings, self.batch):
+                start = time.monotonic()
+                predictions = self._predict(group)
+                seconds = (time.monotonic() - start) / len(group)
+                for reading, prediction in zip(group, predictions, strict=True):
+                    if isinstance(prediction, UserError):
+                        self.skip(reading.item, getattr(prediction, "reason", str(prediction)))
+                        continue
+                    writing.append(writers.submit(self.write, reading.item, prediction, seconds))
+                self._finish_but(BEHIND + self.batch - 1)
+            self._finish_but(0)
+        finally:
+            writers.shutdown()  # what is segmented already is written: a few images at most
+            for future in writing:
+                if future.exception() is None:
+                    self.finish(future.result())
+            writing.clear()
+
+    def _finish_but(self, count: int) -> None:
+        """Wait until no more than so many predictions are still to be written."""
+        while len(self._writing) > count:
+            self.finish(self._writing.popleft().result())
+
+    def _predict(self, group: list[Reading[Item]]) -> list[Prediction | UserError | None]:
+        """Predictions of images of one size; of those that cannot be had, why not."""
+        pixels = []
+        for reading in group:
+            if reading.pixels is None or isinstance(reading.pixels, UserError):
+                return [reading.pixels]  # such a reading is a group of its own
+            pixels.append(reading.pixels)
+        fit = self._fit(pixels)
+        if fit.together == 0 or pixels[0].shape in self._smaller:
+            return [one for reading in group for one in self._run_smaller(reading, fit)]
+        if fit.together < len(group):
+            parts = [group[i : i + fit.together] for i in range(0, len(group), fit.together)]
+            return [one for part in parts for one in self._predict(part)]
+        try:
+            with returning_freed_memory() if fit.tight else nullcontext():
+                return list(self.predictor.predict_batch(pixels))
+        except UserError as error:
+            if len(group) == 1:
+                return [error]
+        except (MemoryError, RuntimeError) as error:
+            if not lacks_memory(error):
+                raise
+            if len(group) == 1:
+                halved = self.predictor.find_edge(*pixels[0].shape[:2]) // 2 // STEP * STEP
+                return self._run_smaller(group[0], fit._replace(long_edge=halved))
+        # What is too much together may do one by one, and one image may be what fails the others.
+        return [one for reading in group for one in self._predict([reading])]
+
+    def _fit(self, pixels: list[Pixels]) -> Fit:
+        height, width = pixels[0].shape[:2]
+        smaller = self._smaller.get(pixels[0].shape)
+        edge = None if smaller is None else smaller.long_edge
+        fit = self._footprint.fit(height, width, len(pixels), edge)
+        if fit.tight and self._writing:  # what waits to be written takes memory too
+            self._finish_but(0)
+            fit = self._footprint.fit(height, width, len(pixels), edge)
+        return fit
+
+    def _run_smaller(self, reading: Reading[Item], fit: Fit) -> list[Prediction | UserError | None]:
+        """An image's prediction at a long edge that fits, or why there is none."""
+        assert isinstance(reading.pixels, np.ndarray)
+        height, width = reading.pixels.shape[:2]
+        earlier = self._smaller.get(reading.pixels.shape)
+        if earlier is not None and fit.together:
+            reason = earlier.reason
+        elif fit.need:
+            reason = fit.describe(height, width)
+        else:
+            reason = f"{height}x{width} pixels need more memory than this machine has"
+        edge = fit.long_edge
+        smallest = min(USEFUL, self.predictor.find_edge(height, width) // 2)
+        while self.shrink is not None and edge >= max(smallest, STEP):
+            try:
+                with returning_freed_memory():
+                    found = self.predictor.predict_batch([reading.pixels], edge)
+            except UserError as error:
+                return [error]
+            except (MemoryError, RuntimeError) as error:
+                if not lacks_memory(error):
+                    raise
+                edge = edge // 2 // STEP * STEP
+                continue
+            self._smaller[reading.pixels.shape] = _Smaller(edge, reason)
+            self.shrink(reading.item, edge, reason)
+            return list(found)
+        cure = (
+            f"give --long-edge {edge}" if edge >= STEP else "free some, or make the image smaller"
+        )
+        return [UserError(f"{reason}; {cure}")]
+
+
+def group_by_size(readings: Iterable[Reading[Item]], batch: int) -> Iterator[list[Reading[Item]]]:
+    """Groups of up to ``batch`` images of one size; each that could not be read by itself.
+
+    Images wait for others of their size while no more than a few batches wait in all, then the
+    group that has waited longest goes as it is.
+    """
+    groups: dict[tuple[int, ...], list[Reading[Item]]] = {}
+    for reading in readings:
+        if reading.pixels is None:
+            yield from groups.values()  # in its turn
+            groups.clear()
+        if reading.pixels is None or isinstance(reading.pixels, UserError):
+            yield [reading]
+            continue
+        size = reading.pixels.shape
+        group = groups.setdefault(size, [])
+        group.append(reading)
+        if len(group) == batch:
+            yield groups.pop(size)
+        elif sum(map(len, groups.values())) >= GROUPS * batch:
+            yield groups.pop(next(iter(groups)))
+    yield from groups.values()
+
+
+def read_ahead(
+    pool: ThreadPoolExecutor, items: Iterable[Item], read: Callable[[Item], Value], ahead: int
+) -> Iterator[Value]:
+    """What ``read`` gives for each item, in order; a few are always under way in the pool."""
+    under_way: deque[Future[Value]] = deque()
+    for item in items:
+        under_way.append(pool.submit(read, item))
+        if len(under_way) > ahead:
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()
+
+
+def run_ahead(values: Iterator[Value], ahead: int) -> Generator[Value, None, None]:
+    """The values of an iterator that runs in a thread of its own, a few values before its reader.
+
+    What it raises is raised here. The thread ends when the reader does.
+    """
+    queue: Queue[Value | BaseException | None] = Queue(ahead)
+    stopped = Event()
+
+    def put(value: Value | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                queue.put(value, timeout=SECONDS_BETWEEN_LOOKS)
+            except Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for value in values:
+                if not put(value):
+                    return
+        except BaseException as error:  # whatever it is belongs to the reader
+            put(error)
+        else:
+            put(None)
+
+    thread = Thread(target=work, name="read", daemon=True)
+    thread.start()
+    try:
+        while True:
+            try:
+                value = queue.get(timeout=SECONDS_BETWEEN_LOOKS)
+            except Empty:
+                continue
+            if value is None:
+                return
+            if isinstance(value, BaseException):
+                raise value
+            yield value
+    finally:
+        stopped.set()
+        thread.join()

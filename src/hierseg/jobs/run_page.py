@@ -1,0 +1,30 @@
+"""The page of a run: what its summary holds, as ``index.html``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hierseg.jobs.summary import Summary
+from hierseg.labels import LabelSpace
+from hierseg.pages import Page, write_page
+from hierseg.wording import count
+
+
+def write_run_page(
+    summary: Summary, space: LabelSpace, out: Path, title: str = "Segmented images"
+) -> Path:
+    """Write the page of all images that the summary of a run in ``out`` knows."""
+    scales = " ".join(f"{scale:g}" for scale in summary.settings["scales"])
+    facts = [
+        count(len(summary.records), "image"),
+        f"weights {summary.about['weights']}",
+        f"classes of {space.name}",
+        *([f"{summary.about['data']} {summary.about['split']}"] if "data" in summary.about else []),
+        *([summary.about["split_note"]] if summary.about.get("split_note") else []),
+        f"scales {scales}" + (", with mirror image" if summary.settings["flip"] else ""),
+    ]
+    for key, what in (("long_edge", "images"), ("longest", "larger images")):
+        if key in summary.settings:
+            facts.append(f"{what} run at a long edge of {summary.settings[key]}")
+    records = list(summary.records.values())
+    return write_page(Page(title, facts, space, records, summary.skipped), out)

@@ -1,0 +1,78 @@
+"""How images are run and what is written of them, by which a later run knows whether to go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from hierseg.inference import Predictor
+from hierseg.labels import LabelSpace
+from hierseg.media import MAX_PIXELS
+from hierseg.models import CONVENTIONS
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a folder run writes, and what it takes.
+
+    Attributes:
+        save: Outputs by their names in ``WRITERS``.
+        max_pixels: Images with more pixels are skipped.
+        overwrite: Do over what an earlier run in the same folder has done.
+        weights: The weights' name, for the reader of summary and page.
+        batch: Images of one size that the network is given together, at most.
+        about: What else the reader of the summary is told, such as the data set.
+    """
+
+    save: tuple[str, ...] = ("labels", "ids", "color", "overlay")
+    max_pixels: int = MAX_PIXELS
+    overwrite: bool = False
+    weights: str = ""
+    batch: int = 1
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def describe(self, space: LabelSpace) -> dict[str, str]:
+        """What the reader of the summary is told."""
+        return {"weights": self.weights, "label_space": space.name, **self.about}
+
+
+def describe_outputs(predictor: Predictor, settings: RunSettings) -> dict[str, object]:
+    """What files depend on, but for the images: raw ids and colours beside what labels do."""
+    space = predictor.label_space
+    digest = hashlib.sha256(json.dumps(space.to_dict()).encode()).hexdigest()
+    return {**describe_run(predictor, settings), "label_space": f"{space.name} {digest[:8]}"}
+
+
+def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, object]:
+    """What labels depend on, but for the images."""
+    scales = predictor.network.scales if predictor.scales is None else predictor.scales
+    return {
+        "weights": fingerprint(predictor.network),
+        "scales": [float(scale) for scale in scales],
+        "flip": predictor.flip,
+        "save": sorted(settings.save),
+        # Named where there is one, so that runs from before there were any still go on.
+        **({} if predictor.temperature == 1 else {"temperature": predictor.temperature}),
+        **({} if predictor.long_edge is None else {"long_edge": predictor.long_edge}),
+        **({} if predictor.longest is None else {"longest": predictor.longest}),
+    }
+
+
+def fingerprint(network: nn.Module) -> str:
+    """Sixteen hexadecimal digits that tell a network's weights from others, and how it normalises
+    and resizes where that is not its builder's own way.
+    """
+    digest = hashlib.sha256()
+    arguments = getattr(network, "builder_arguments", {})
+    for name in CONVENTIONS:
+        if arguments.get(name):  # not align_corners=False, which is everyone's
+            digest.update(f"{name} {arguments[name]}".encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,196 @@
+"""What a folder run has done so far, in ``summary.json``: a later run goes on from it.
+
+Until the run ends, what is newer than the summary is in its journal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hierseg.errors import UsageError, UserError
+from hierseg.files import read_text_file, write_text
+from hierseg.jobs.journal import Journal, read_journal
+from hierseg.ownership import LARGEST_RECORD, is_inside
+from hierseg.pages import ImageRecord
+from hierseg.version import __version__
+
+FORMAT = 1
+FILE = "summary.json"
+LATER = frozenset({"label_space"})
+"""Settings that older summaries do not name, which say nothing against going on."""
+
+
+@dataclass
+class Summary:
+    """The state of a folder run.
+
+    Attributes:
+        settings: What the outputs depend on but for the images: a run with others does not go on.
+        about: What else is worth knowing of the run.
+        records: Images done, by source.
+        skipped: Source -> why it could not be segmented.
+        complete: Whether the last run came to its end.
+        others: Files of the run that no record names, such as those of an image that was not
+            finished.
+        taken_up: Whether an earlier run's is gone on with.
+        is_partial: Whether that run was killed and was of a version that kept no journal, so that
+            it has written more than it says.
+    """
+
+    settings: dict[str, Any]
+    about: dict[str, Any] = field(default_factory=dict)
+    records: dict[str, ImageRecord] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
+    others: set[str] = field(default_factory=set)
+    taken_up: bool = False
+    is_partial: bool = False
+    _begun: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    _journal: Journal | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def open(cls, out: Path, settings: Mapping[str, Any], overwrite: bool = False) -> Summary:
+        """Take up an earlier run's summary in ``out``, and its journal where it was killed, or
+        begin one.
+
+        Raises:
+            UsageError: The outputs there were made with other settings.
+            UserError: The summary there is damaged.
+        """
+        wanted = json.loads(json.dumps(settings))
+        journal = None if overwrite else read_journal(out)
+        if overwrite or not ((out / FILE).exists() or journal):
+            return cls(wanted)
+        there, found = _read(out / FILE) if (out / FILE).exists() else ({}, cls(wanted))
+        if journal is not None:
+            newer, lines = journal
+            if newer != there:  # the journal of a run that began anew
+                there, found = newer, cls(wanted)
+            for line in lines:
+                found._take(line)
+        for key in LATER & wanted.keys():
+            there.setdefault(key, wanted[key])
+        if there != wanted:
+            differing = [
+                f"{key} ({_shown(there.get(key))} then, {_shown(wanted.get(key))} now)"
+                for key in sorted({*there, *wanted})
+                if there.get(key) != wanted.get(key)
+            ]
+            raise UsageError(
+                f"{out} holds predictions made with other settings: {'; '.join(differing)}; "
+                "add --overwrite, or choose another --out."
+            )
+        found.settings, found.taken_up = wanted, True
+        return found
+
+    @property
+    def files(self) -> set[str]:
+        """All files that are known to be the run's own."""
+        return self.others.union(*(record.files for record in self.records.values()))
+
+    def begin(self, out: Path) -> None:
+        """Open the journal; what an earlier run has left that is not taken up counts no more.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self._journal = Journal(out, self.settings, anew=not self.taken_up)
+        if not self.taken_up:
+            (out / FILE).unlink(missing_ok=True)
+
+    def claim(self, files: Sequence[str], source: str = "") -> None:
+        """Have files down as the run's own, before they are written; called by any thread.
+
+        Args:
+            files: Relative to the outputs' folder; some may not be written after all.
+            source: Of the image that they are of, whose record will say which.
+        """
+        if not files:
+            return
+        self._claim(files, source)
+        if self._journal is not None:
+            self._journal.append({"files": list(files), "source": source})
+
+    def add(self, record: ImageRecord) -> None:
+        """An image is done."""
+        self._add(record)
+        if self._journal is not None:
+            self._journal.append({"image": record.to_dict()})
+
+    def _claim(self, files: Iterable[str], source: str) -> None:
+        new = [file for file in files if file not in self.others]
+        self.others.update(new)
+        if source:
+            self._begun[source] = new
+
+    def _add(self, record: ImageRecord) -> None:
+        self.records[record.source] = record
+        self.skipped.pop(record.source, None)
+        claimed = self._begun.pop(record.source, [])
+        if not record.unwritten:  # then there are files of it that the record does not name
+            self.others.difference_update(claimed)
+
+    def _take(self, line: Mapping[str, Any]) -> None:
+        """Take up a line of the journal; one that says nothing that can be used is as if not
+        there.
+        """
+        try:
+            if "image" in line:
+                self._add(ImageRecord.from_dict(line["image"]))
+            else:
+                self._claim(filter(is_inside, line["files"]), str(line["source"]))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return
+
+    def finish(self, out: Path) -> None:
+        """Write ``summary.json``, by which the journal is done with."""
+        self.write(out)
+        if self._journal is not None:
+            self._journal.remove()
+            self._journal = None
+
+    def write(self, out: Path) -> Path:
+        """Write ``summary.json``, an image a line."""
+        named = {file for record in self.records.values() for file in record.files}
+        content = {
+            "format": FORMAT,
+            "hierseg": __version__,
+            "complete": self.complete,
+            "about": self.about,
+            "settings": self.settings,
+            "images_done": len(self.records),
+            "images_skipped": len(self.skipped),
+            "skipped": [{"source": source, "reason": why} for source, why in self.skipped.items()],
+            "other_files": sorted(self.others - named),
+        }
+        head = json.dumps(content, indent=1, allow_nan=False).removesuffix("\n}")
+        # One by one: indented, or copied in depth, thousands of them take seconds.
+        lines = (json.dumps(record.to_dict(), allow_nan=False) for record in self.records.values())
+        images = ",\n  ".join(lines)
+        return write_text(out / FILE, f'{head},\n "images": [\n  {images}\n ]\n}}\n')
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Summary]:
+    """The settings of a summary, and what it says of images; UserError where it is none."""
+    try:
+        content = json.loads(read_text_file(path, "summary", LARGEST_RECORD))
+        settings = dict(content["settings"])
+        records = [ImageRecord.from_dict(image) for image in content["images"]]
+        found = Summary(settings, records={record.source: record for record in records})
+        found.others = set(filter(is_inside, content.get("other_files", ())))
+        found.is_partial = "other_files" not in content and content.get("complete") is False
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, UserError) as error:
+        raise UserError(
+            f"{path} is not a summary that hierseg wrote; add --overwrite, or choose another --out."
+        ) from error
+    return settings, found
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(f"{item:g}" if isinstance(item, float) else str(item) for item in value)
+    return "none" if value is None else str(value)

@@ -1,0 +1,111 @@
+"""Predictions as files: one verb each; data lossless, everything of the image's own size.
+
+A file is complete or not there: it is written beside its place and then moved to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hierseg.files import write_json
+from hierseg.inference import Prediction
+from hierseg.labels import LabelSpace
+from hierseg.media import describe_legend, render_heat, write_picture
+from hierseg.pages import fill_scales
+
+LEGEND = "legend.json"
+
+
+def write_labels(prediction: Prediction, out: Path, name: str) -> list[Path]:
+    """``NAME_labels.png``: train ids, 8-bit grey."""
+    return [write_picture(out / f"{name}_labels.png", prediction.labels)]
+
+
+def write_ids(prediction: Prediction, out: Path, name: str) -> list[Path]:
+    """``NAME_ids.png``: the data set's own ids, 8 or 16 bits; none where they are the train ids."""
+    if not prediction.label_space.raw_ids_differ:
+        return []
+    return [write_picture(out / f"{name}_ids.png", prediction.raw_ids())]
+
+
+def write_color(prediction: Prediction, out: Path, name: str) -> list[Path]:
+    """``NAME_color.png``: the classes' colours."""
+    return [write_picture(out / f"{name}_color.png", prediction.color())]
+
+
+def write_overlay(prediction: Prediction, out: Path, name: str) -> list[Path]:
+    """``NAME_overlay.jpg``: the image under the classes' colours."""
+    return [write_picture(out / f"{name}_overlay.jpg", prediction.overlay())]
+
+
+def write_confidence(prediction: Prediction, out: Path, name: str) -> list[Path]:
+    """``NAME_confidence.png``: 16-bit grey, 65535 times the probability of the class chosen."""
+    scaled = np.rint(prediction.confidence.astype(np.float64) * 65535)
+    return [write_picture(out / f"{name}_confidence.png", scaled.astype(np.uint16))]
+
+
+def write_attention(prediction: Prediction, out: Path, name: str) -> list[Path]:
+    """``NAME_attention_SCALE.png``, 8-bit grey, 255 times the weight, and ``..._heat.jpg``."""
+    paths = []
+    for scale, weight in (prediction.attention or {}).items():
+        stem = f"{name}_attention_{scale:g}"
+        grey = np.rint(np.clip(weight, 0, 1) * 255).astype(np.uint8)
+        paths.append(write_picture(out / f"{stem}.png", grey))
+        paths.append(write_picture(out / f"{stem}_heat.jpg", render_heat(weight)))
+    return paths
+
+
+def write_scales(prediction: Prediction, out: Path, name: str) -> list[Path]:
+    """``NAME_labels_SCALE.png``: train ids by each scale alone, 8-bit grey."""
+    return [
+        write_picture(out / f"{name}_labels_{scale:g}.png", labels)
+        for scale, labels in (prediction.per_scale or {}).items()
+    ]
+
+
+WRITERS: Mapping[str, Callable[[Prediction, Path, str], list[Path]]] = {
+    "labels": write_labels,
+    "ids": write_ids,
+    "color": write_color,
+    "overlay": write_overlay,
+    "confidence": write_confidence,
+    "attention": write_attention,
+    "scales": write_scales,
+}
+"""What ``--save`` may name, and who writes it; each returns the files it wrote."""
+
+_ENDINGS: Mapping[str, Sequence[str]] = {
+    "labels": ("_labels.png",),
+    "ids": ("_ids.png",),
+    "color": ("_color.png",),
+    "overlay": ("_overlay.jpg",),
+    "confidence": ("_confidence.png",),
+    "attention": ("_attention_{:g}.png", "_attention_{:g}_heat.jpg"),
+    "scales": ("_labels_{:g}.png",),
+}
+
+
+def list_outputs(name: str, save: Sequence[str], scales: Sequence[float]) -> list[str]:
+    """The files that the writers may write of an image, relative to their folder."""
+    endings = [ending for key in save for ending in _ENDINGS[key]]
+    return [f"{name}{ending}" for ending in fill_scales(endings, scales)]
+
+
+NEEDS_SCALES = frozenset({"attention", "scales"})
+"""Those that need a predictor with ``keep_scales``."""
+
+
+def write_legend(space: LabelSpace, out: Path) -> Path:
+    """``legend.json``: what the values of the label files mean."""
+    return write_json(
+        out / LEGEND,
+        {
+            "label_space": space.name,
+            "ignore": space.ignore,
+            "raw_ids_differ": space.raw_ids_differ,
+            "classes": describe_legend(space),
+        },
+    )

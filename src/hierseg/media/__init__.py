@@ -1,0 +1,115 @@
+"""Pictures and clips: finding, reading, writing and rendering them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hierseg.faces import open_face
+
+if TYPE_CHECKING:
+    from hierseg.media.names import assign_names
+    from hierseg.media.picture_writing import (
+        UnwritableError,
+        as_unwritable,
+        write_figure,
+        write_picture,
+    )
+    from hierseg.media.pictures import (
+        MAX_PIXELS,
+        MIN_SIDE,
+        check_size,
+        convert_image,
+        pixels_counted_here,
+        read_image,
+    )
+    from hierseg.media.rendering import (
+        ALPHA,
+        Picture,
+        describe_legend,
+        hex_of,
+        render_color,
+        render_errors,
+        render_heat,
+        render_overlay,
+        shrink,
+    )
+    from hierseg.media.sources import Sources, expand_user, find_sources
+    from hierseg.media.video import WHOLE, Clip, Frame, Video, is_video
+    from hierseg.media.video_writing import OverlayVideo
+else:
+    __getattr__, __dir__ = open_face(
+        __name__,
+        {
+            "names": ("assign_names",),
+            "picture_writing": (
+                "UnwritableError",
+                "as_unwritable",
+                "write_figure",
+                "write_picture",
+            ),
+            "pictures": (
+                "MAX_PIXELS",
+                "MIN_SIDE",
+                "check_size",
+                "convert_image",
+                "pixels_counted_here",
+                "read_image",
+            ),
+            "rendering": (
+                "ALPHA",
+                "Picture",
+                "describe_legend",
+                "hex_of",
+                "render_color",
+                "render_errors",
+                "render_heat",
+                "render_overlay",
+                "shrink",
+            ),
+            "sources": (
+                "Sources",
+                "expand_user",
+                "find_sources",
+            ),
+            "video": (
+                "Clip",
+                "Frame",
+                "Video",
+                "WHOLE",
+                "is_video",
+            ),
+            "video_writing": ("OverlayVideo",),
+        },
+    )
+
+__all__ = [
+    "ALPHA",
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "WHOLE",
+    "Clip",
+    "Frame",
+    "OverlayVideo",
+    "Picture",
+    "Sources",
+    "UnwritableError",
+    "Video",
+    "as_unwritable",
+    "assign_names",
+    "check_size",
+    "convert_image",
+    "describe_legend",
+    "expand_user",
+    "find_sources",
+    "hex_of",
+    "is_video",
+    "pixels_counted_here",
+    "read_image",
+    "render_color",
+    "render_errors",
+    "render_heat",
+    "render_overlay",
+    "shrink",
+    "write_figure",
+    "write_picture",
+]

@@ -1,0 +1,123 @@
+"""Images that users bring: read as training reads them, or refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from hierseg.data import (
+    DataError,
+    DepthError,
+    UnsupportedError,
+    as_rgb,
+    get_status,
+    open_file,
+    open_header,
+)
+from hierseg.data import read_image as read_pixels
+from hierseg.errors import UserError, name_settings
+
+MAX_PIXELS = 100_000_000
+MIN_SIDE = 32
+"""The smallest height and width that a network takes."""
+
+
+class UnreadableImageError(UserError):
+    """An image that cannot be segmented.
+
+    Attributes:
+        reason: Why, without the file's name.
+    """
+
+    def __init__(self, path: Path | None, reason: str) -> None:
+        self.reason = name_settings(reason)
+        super().__init__(f"{path or 'the image'}: {reason}.")
+
+
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
+    """Read an image file as (H, W, 3) uint8 RGB, upright, its first frame if it has several.
+
+    Raises:
+        UnreadableImageError: Empty, truncated, no image, a broken link, more than ``max_pixels``,
+            under 32 pixels, 32-bit or floating-point, or not permitted.
+    """
+    path = Path(path)
+    try:
+        if get_status(path).size == 0:
+            raise UnreadableImageError(path, "the file is empty")
+        with (
+            open_file(path) as file,
+            open_header(file, path) as image,
+        ):  # the header alone: the size is known before the memory is
+            check_size(image.height, image.width, max_pixels, path)
+        return read_pixels(path)
+    except UnreadableImageError:
+        raise
+    except DataError as error:
+        raise UnreadableImageError(path, _reason(path, error.__cause__ or error)) from error
+    except Exception as error:  # Pillow's decoders raise whatever the damage leads them to
+        raise UnreadableImageError(path, _reason(path, error)) from error
+
+
+def convert_image(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """A Pillow image as ``read_image`` would give it: (H, W, 3) uint8 RGB, upright."""
+    try:
+        return np.array(as_rgb(ImageOps.exif_transpose(image), image.format))
+    except Exception as error:  # as in a file: it may be decoded only now
+        reason = str(error).strip(" .") or type(error).__name__
+        raise UnreadableImageError(None, reason) from error
+
+
+def check_size(
+    height: int, width: int, max_pixels: int | None = None, path: Path | None = None
+) -> None:
+    """Raise UnreadableImageError for an image that is too large or too small."""
+    if max_pixels is not None and width * height > max_pixels:
+        raise UnreadableImageError(
+            path, f"{width * height:,} pixels are more than --max-pixels {max_pixels:,}"
+        )
+    if min(width, height) < MIN_SIDE:
+        raise UnreadableImageError(
+            path, f"{height}x{width} is smaller than {MIN_SIDE}x{MIN_SIDE} pixels"
+        )
+
+
+def _reason(path: Path, error: BaseException) -> str:
+    if path.is_symlink() and not path.exists():
+        return "a link to a file that is not there"
+    kinds: list[tuple[type[BaseException], str]] = [
+        (FileNotFoundError, "there is no such file"),
+        (PermissionError, "permission to read it is denied"),
+        (IsADirectoryError, "a folder, not an image"),
+        (UnidentifiedImageError, "not an image of a known format"),
+        (Image.DecompressionBombError, f"more pixels than the {MAX_PIXELS:,} that are taken"),
+        (MemoryError, "too large for the memory of this machine"),
+        (EOFError, "the file is truncated"),
+    ]
+    if isinstance(error, DepthError | UnsupportedError):
+        return str(error)
+    for kind, reason in kinds:
+        if isinstance(error, kind):
+            return reason
+    if any(words in str(error).lower() for words in ("truncated", "has no end")):
+        return "the file is truncated"
+    return f"the file is damaged ({str(error).strip(' .') or type(error).__name__})"
+
+
+@contextmanager
+def pixels_counted_here() -> Iterator[None]:
+    """Lift Pillow's own limit on pixels, a global of its, while ``read_image`` counts them.
+
+    Not for threads to enter: whoever reads in threads holds it around them all.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit

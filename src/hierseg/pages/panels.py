@@ -1,0 +1,101 @@
+"""The pictures of the page: small enough for a browser to hold many, made where none are yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hierseg.inference import Prediction
+from hierseg.labels import LabelSpace
+from hierseg.media import render_heat, render_overlay, shrink, write_picture
+from hierseg.pages.records import Panel
+
+FOLDER = "page"
+LONGEST = 1280
+"""Pixels of the longer side of a picture on the page."""
+
+
+_ENDINGS = {
+    "scales": ("_scale_{:g}.jpg",),
+    "confidence": ("_confidence.jpg",),
+    "attention": ("_attention_{:g}.jpg",),
+}
+
+
+def list_panels(name: str, save: Sequence[str], scales: Sequence[float]) -> list[str]:
+    """The files that ``write_panels`` may write, relative to the page's folder."""
+    endings = ["_image.jpg", "_overlay.jpg", *(e for key in save for e in _ENDINGS.get(key, ()))]
+    return [f"{FOLDER}/{name}{ending}" for ending in fill_scales(endings, scales)]
+
+
+def write_panels(prediction: Prediction, out: Path, name: str, save: list[str]) -> list[Panel]:
+    """Write ``page/NAME_*.jpg`` and say what the page shows: image, overlay, and what was asked.
+
+    Outputs that are small enough are shown themselves.
+    """
+
+    def panel(kind: str, caption: str, output: str, make: Callable[[], Path]) -> Panel:
+        small = max(prediction.labels.shape) <= LONGEST
+        path = out / output if output and small else make()
+        return Panel(kind, caption, path.relative_to(out).as_posix())
+
+    def small_picture(kind: str, picture: npt.NDArray[np.uint8]) -> Path:
+        return write_picture(out / FOLDER / f"{name}_{kind}.jpg", shrink(picture, LONGEST))
+
+    image, labels, space = prediction.image, prediction.labels, prediction.label_space
+    panels = [
+        panel("image", "image", "", lambda: small_picture("image", image)),
+        panel(
+            "overlay",
+            "prediction",
+            f"{name}_overlay.jpg" if "overlay" in save else "",
+            lambda: write_overlay_panel(image, labels, space, out, f"{name}_overlay"),
+        ),
+    ]
+    if "scales" in save:
+        for scale, alone in (prediction.per_scale or {}).items():
+            stem = f"{name}_scale_{scale:g}"
+            picture = write_overlay_panel(image, alone, space, out, stem)
+            file = picture.relative_to(out).as_posix()
+            panels.append(Panel("scale", f"prediction at {scale:g} alone", file))
+    if "confidence" in save:
+        heat = render_heat(prediction.confidence)
+        panels.append(
+            panel("confidence", "confidence", "", lambda: small_picture("confidence", heat))
+        )
+    if "attention" in save:
+        for scale, weight in (prediction.attention or {}).items():
+            kind = f"attention_{scale:g}"
+            panels.append(
+                panel(
+                    "attention",
+                    f"attention at {scale:g}",
+                    f"{name}_{kind}_heat.jpg",
+                    lambda kind=kind, weight=weight: small_picture(kind, render_heat(weight)),  # type: ignore[misc]
+                )
+            )
+    return panels
+
+
+def write_overlay_panel(
+    image: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.uint8],
+    space: LabelSpace,
+    out: Path,
+    stem: str,
+) -> Path:
+    """Write ``page/STEM.jpg``, an overlay whose lines are as thin as the small picture allows."""
+    small = shrink(image, LONGEST)
+    rows = np.linspace(0, labels.shape[0] - 1, small.shape[0]).round().astype(int)
+    columns = np.linspace(0, labels.shape[1] - 1, small.shape[1]).round().astype(int)
+    fitting = labels[np.ix_(rows, columns)]
+    return write_picture(out / FOLDER / f"{stem}.jpg", render_overlay(small, fitting, space))
+
+
+def fill_scales(endings: Sequence[str], scales: Sequence[float]) -> list[str]:
+    """Each ending that speaks of a scale, for each scale."""
+    every = [e.format(s) for e in endings if "{" in e for s in scales]
+    return [*(e for e in endings if "{" not in e), *every]

@@ -1,0 +1,102 @@
+"""What everything that is painted needs, and the things that stand on the ground."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from hierseg.streets.camera import NEAR, Camera, Points
+from hierseg.streets.canvas import Canvas, to_fixed
+from hierseg.streets.light import Light
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A canvas, who looks at it, and in what light."""
+
+    canvas: Canvas
+    camera: Camera
+    light: Light
+
+    def fill_faces(
+        self, corners: Points, colors: Any, normals: Points, label: int, distance: float,
+        brightness: float = 1.0,
+    ) -> None:  # fmt: skip
+        """Fill flat faces of as many corners each, in their order, but for those turned away.
+
+        Args:
+            corners: (n, k, 3) world points.
+            colors: (n, 3) or (3,) before light and haze.
+            normals: (n, 3) or (3,) unit vectors out of the faces.
+            label: Label id.
+            distance: Metres, for the haze.
+            brightness: Less than 1 in a shadow.
+        """
+        if not len(corners):
+            return
+        shaded = self.light.tint(self.light.shade(colors, normals) * brightness, distance)
+        values = np.broadcast_to(shaded, (len(corners), 3)).tolist()
+        facing: Points = ((self.camera.position - corners[:, 0]) * normals).sum(axis=1)
+        local = self.camera.to_camera(corners)
+        whole = local[..., 2].min(axis=1) >= NEAR
+        fixed = to_fixed(self.camera.to_pixels(local))
+        for i in np.flatnonzero(facing > 0):
+            if whole[i]:
+                self.canvas.fill_fixed(fixed[i], values[i], label)
+            else:
+                self.canvas.fill(self.camera.project_polygon(corners[i]), values[i], label)
+
+    def distance(self, x: float, z: float) -> float:
+        """Metres from the camera to a point on the ground."""
+        return float(np.hypot(x - self.camera.position[0], z))
+
+    def share_of_height(self, metres: float, distance: float) -> float:
+        """How much of the picture's height a length takes at a distance; decides on detail."""
+        return metres * self.camera.pixels_per_metre(distance) / self.camera.height
+
+
+class Shadow(NamedTuple):
+    """What casts a shadow: an outline (k, 2) in X and Z that reaches between two heights."""
+
+    outline: Points
+    low: float
+    high: float
+
+
+class Item(Protocol):
+    """Something that stands on the ground and hides what is behind it."""
+
+    @property
+    def footprint(self) -> Points:
+        """(k, 2) corners in X and Z of a convex outline on the ground."""
+        ...
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Metres by which it stands out over its footprint, and its height above the road."""
+        ...
+
+    @property
+    def wall(self) -> float:
+        """Height in metres up to which it hides all that is behind it; 0 if it does not."""
+        ...
+
+    @property
+    def shadow(self) -> Shadow | None:
+        """What of it casts a shadow."""
+        ...
+
+    @property
+    def shades(self) -> bool:
+        """Whether its shadow falls on other things, not on the ground alone."""
+        ...
+
+    def shadowed(self, brightness: float) -> Item:
+        """The same in another light; 1 is full light."""
+        ...
+
+    def paint(self, stage: Stage) -> None:
+        """Paint it."""
+        ...

@@ -1,0 +1,159 @@
+"""What a run's network starts from: other weights, published ones too, or a trunk's alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from hierseg.checkpoint import (
+    CLASSIFIERS,
+    PUBLISHED_SPACES,
+    container_of,
+    count_tensors,
+    find_statistics,
+    find_weights,
+    is_trunk,
+    list_some,
+    read_conventions,
+    read_header,
+    read_weights,
+)
+from hierseg.config import Experiment, ModelConfig
+from hierseg.data import Statistics
+from hierseg.errors import UsageError, UserError
+from hierseg.labels import LabelSpace
+from hierseg.models import STATISTICS, SegmentationNetwork
+from hierseg.training.reporting.display import say_aside
+
+TRUNK = "trunk."
+ATTENTION = ("attention.", "fusion.")
+
+
+def check_start(model: ModelConfig) -> None:
+    """Refuse flags that exclude each other and files that are not there, before data are read."""
+    if model.init_trunk is not None and model.weights is not None:
+        raise UsageError(
+            "--model.weights starts the trunk as well; leave --model.init-trunk out, or it."
+        )
+    if model.replace_head and model.weights is None:
+        raise UsageError("--model.replace-head says nothing without --model.weights.")
+    for source in (model.init_trunk, model.weights):
+        if source is not None:
+            find_weights(source)
+
+
+def start_at_random(experiment: Experiment) -> Experiment:
+    """The experiment, without a look for ImageNet weights."""
+    return replace(experiment, model=replace(experiment.model, pretrained=False))
+
+
+def find_conventions(model: ModelConfig, statistics: Statistics | None) -> dict[str, Any]:
+    """How the network must normalise and resize to compute what the weights it starts from do.
+
+    Where the data have statistics of their own these are what images are normalised by, and a line
+    says that the weights knew others.
+    """
+    source = model.weights if model.weights is not None else model.init_trunk
+    if source is None:
+        return {}
+    found = read_conventions(source)
+    if statistics is None:
+        return found
+    before = find_statistics(source)
+    if before is not None and not np.allclose(before, statistics, rtol=0, atol=1e-6):
+        say_aside(
+            f"{source} was trained on images normalised by others than the data's own mean and "
+            "std, by which this run normalises"
+        )
+    return {name: value for name, value in found.items() if name not in STATISTICS}
+
+
+def start_network(network: SegmentationNetwork, model: ModelConfig, space: LabelSpace) -> None:
+    """Take over the tensors of ``--model.weights`` or ``--model.init-trunk``, where one is given.
+
+    With ``--model.replace-head``, what tells classes apart starts anew unless the weights are known
+    to be of the classes of ``space``: as many classes are not the same ones.
+
+    Raises:
+        UserError: The file cannot be read, or does not fit the network; the sentence lists ten
+            tensors, and a count.
+    """
+    source = model.weights if model.weights is not None else model.init_trunk
+    if source is None:
+        return
+    found = read_weights(source)
+    own = network.state_dict()
+    if model.weights is None:
+        found = {name: tensor for name, tensor in found.items() if name.startswith(TRUNK)}
+        own = {name: tensor for name, tensor in own.items() if name.startswith(TRUNK)}
+    anew: set[str] = set()
+    if model.replace_head:
+        anew = _find_replaced(own, found, is_same=_is_of(source, space))
+    wanted = {name: tensor for name, tensor in own.items() if name not in anew}
+    found = {name: tensor for name, tensor in found.items() if name not in anew}
+    _check_fit(str(source), model, wanted, found)
+    if model.replace_head and not anew:
+        say_aside(f"{source} has the classes of {space.name}: nothing starts anew")
+    if anew:
+        tensors = "1 tensor starts" if len(anew) == 1 else f"{len(anew)} tensors start"
+        say_aside(f"{tensors} anew: {list_some(sorted(anew))}")
+    for name, tensor in wanted.items():
+        if name in found:
+            tensor.copy_(found[name])
+
+
+def _is_of(source: str | Path, space: LabelSpace) -> bool:
+    """Whether weights are of these classes, if they have as many. Published files do not say, and
+    are of those of a public data set.
+    """
+    path = find_weights(source)
+    if container_of(path) is None and not is_trunk(path):
+        return read_header(path).label_space.names == space.names
+    public = PUBLISHED_SPACES.get(space.num_classes)
+    return public is not None and public.names == space.names
+
+
+def _find_replaced(
+    own: Mapping[str, Tensor], found: Mapping[str, Tensor], is_same: bool
+) -> set[str]:
+    """Names that start anew: classifiers of other classes, and attention that is not there."""
+    anew: set[str] = set()
+    classifiers = [name for name in own if name.startswith(CLASSIFIERS)]
+    if not is_same or any(
+        name not in found or found[name].shape != own[name].shape for name in classifiers
+    ):
+        anew |= {name for name in (*own, *found) if name.startswith(CLASSIFIERS)}
+    if not any(name.startswith(ATTENTION) for name in found):
+        anew |= {name for name in own if name.startswith(ATTENTION)}
+    return anew
+
+
+def _check_fit(
+    source: str, model: ModelConfig, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]
+) -> None:
+    # Batch norm's counters are not published by everybody, and count nothing that training needs.
+    missing = [
+        name for name in wanted if name not in found and not name.endswith("num_batches_tracked")
+    ]
+    unknown = [name for name in found if name not in wanted]
+    shapes = [n for n in wanted if n in found and found[n].shape != wanted[n].shape]
+    problems = [
+        f"{count_tensors(names)} {what} ({list_some(names)})"
+        for what, names in (
+            ("missing", missing),
+            ("unknown", unknown),
+            ("of another shape", shapes),
+        )
+        if names
+    ]
+    if not problems:
+        return
+    cure = "name another network with --model.name"
+    if model.weights is not None and not model.replace_head:
+        cure += ", or give --model.replace-head where only classes or attention differ"
+    raise UserError(f"{source} does not fit {model.name}: {' and '.join(problems)}; {cure}.")

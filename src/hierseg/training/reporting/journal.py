@@ -1,0 +1,148 @@
+"""The journal: csv tables of steps and epochs, and the same numbers for TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from hierseg.checkpoint import synchronise
+from hierseg.errors import MissingExtraError
+from hierseg.media import Picture
+from hierseg.training.folder import RunFolder
+from hierseg.training.state import Progress
+from hierseg.training.table import CsvTable
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+    from hierseg.evaluation import Evaluation
+    from hierseg.training.reporting.pace import StepReport
+
+LOSS_NAMES = ("loss", "main", "auxiliary", "per_scale", "lovasz")
+STEP_FIELDS = ("step", "epoch", "lr", *LOSS_NAMES, "images_per_second", "skipped")
+EPOCH_FIELDS = (
+    "epoch", "step", "loss", "seconds", "miou", "num_classes_averaged", "pixel_accuracy",
+    "mean_class_accuracy", "rmi_fallbacks", "skipped",
+)  # fmt: skip
+
+
+class Journal:
+    """Writes ``steps.csv``, ``epochs.csv`` and TensorBoard's event files of a run.
+
+    Args:
+        folder: The run folder.
+        progress: Where the run begins; what a resumed run did after that is forgotten.
+        is_validating: The steps of its epoch are done.
+        say: Takes a line about a table that is damaged.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        progress: Progress,
+        is_validating: bool = False,
+        say: Callable[[str], object] = print,
+    ) -> None:
+        self.steps = CsvTable(folder.steps, STEP_FIELDS, progress.step, say)
+        self.epochs = CsvTable(folder.epochs, EPOCH_FIELDS, progress.epoch, say)
+        # TensorBoard forgets from this step on. At the end of an epoch that is not validated yet,
+        # that is the step itself, at which its validation may have been noted already.
+        purged = progress.step if is_validating else progress.step + 1
+        self.board = _open_tensorboard(folder.tensorboard, purged)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.board.close()
+
+    def write_step(self, report: StepReport) -> None:
+        """Losses, rate and pace of a step."""
+        self.steps.append(
+            {
+                "step": report.step,
+                "epoch": report.epoch,
+                "lr": report.lr,
+                **report.losses,
+                "images_per_second": report.images_per_second,
+                "skipped": report.skipped,
+            }
+        )
+        for name, value in report.losses.items():
+            self.board.add_scalar(f"train/{name}", value, report.step)
+        self.board.add_scalar("train/lr", report.lr, report.step)
+        self.board.add_scalar("train/images_per_second", report.images_per_second, report.step)
+
+    def write_epoch(
+        self,
+        progress: Progress,
+        evaluation: Evaluation | None,
+        pictures: Mapping[str, Picture] | None = None,
+    ) -> None:
+        """An epoch whose steps are done: mean loss, time, the validation where there was one with
+        (h, w, 3) pictures of it, and how often region mutual information had to fall back to its
+        BCE, and steps were skipped.
+        """
+        row: dict[str, float | int] = {
+            "epoch": progress.epoch + 1,
+            "step": progress.step,
+            "loss": progress.mean_loss,
+            "seconds": progress.seconds,
+            "rmi_fallbacks": progress.fallbacks,
+            "skipped": progress.skipped_in_epoch,
+        }
+        for name, picture in (pictures or {}).items():
+            self.board.add_image(f"val_samples/{name}", picture, progress.step, dataformats="HWC")
+        if evaluation is not None:
+            scores = evaluation.scores
+            row |= {
+                "miou": scores.miou,
+                "num_classes_averaged": scores.num_classes_averaged,
+                "pixel_accuracy": scores.pixel_accuracy,
+                "mean_class_accuracy": scores.mean_class_accuracy,
+            }
+            for name in ("miou", "pixel_accuracy"):
+                self.board.add_scalar(f"val/{name}", row[name], progress.step)
+            for name, iou in scores.iou.items():
+                self.board.add_scalar(f"val_iou/{name}", iou, progress.step)
+        self.epochs.append(row)
+
+    def synchronise(self) -> None:
+        """Have all rows on the disk, before a state that says that they are there."""
+        self.board.flush()
+        for table in (self.steps, self.epochs):
+            synchronise(table.path)
+
+
+class NoJournal(Journal):
+    """Writes nothing: of several processes the first writes for all."""
+
+    def __init__(self) -> None:
+        """No file is opened."""
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def write_step(self, report: StepReport) -> None:
+        """Not written."""
+
+    def write_epoch(self, *_: object) -> None:
+        """Not written."""
+
+    def synchronise(self) -> None:
+        """Nothing was written."""
+
+
+def _open_tensorboard(path: Path, purged: int) -> SummaryWriter:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingExtraError("training", "train") from error
+    # A first run has nothing that could be forgotten.
+    return SummaryWriter(str(path), purge_step=purged if path.is_dir() else None)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from hierseg.labels import LabelSpace
+from hierseg.media.rendering import (
+    describe_legend,
+    render_color,
+    render_heat,
+    render_overlay,
+    shrink,
+)
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def test_colours_are_those_of_the_classes(labels: Pixels, space: LabelSpace) -> None:
+    labels[0, 0] = space.ignore
+    picture = render_color(labels, space)
+    assert picture[0, 0].tolist() == [0, 0, 0]
+    assert picture[1, 1].tolist() == list(space.colors[0])
+    assert picture[30, 10].tolist() == list(space.colors[1])
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_overlay_blends_inside_and_draws_thin_lines_between(
+    labels: Pixels, space: LabelSpace, alpha: float
+) -> None:
+    grey = np.full((*labels.shape, 3), 100, np.uint8)
+    picture = render_overlay(grey, labels, space, alpha)
+    blend = 100 * (1 - alpha) + alpha * space.color_table()[labels].astype(float)
+    differs = np.abs(picture - blend).max(axis=2) > 1
+    line = np.zeros(labels.shape, bool)
+    line[24, :] = True  # the last row of red above the others
+    line[25:, 19] = True  # the last column of green beside blue
+    assert np.array_equal(differs, line)
+
+
+def test_overlay_leaves_ignored_pixels_and_the_image_itself_alone(
+    image: Pixels, labels: Pixels, space: LabelSpace
+) -> None:
+    labels[5:9, 5:9] = space.ignore
+    before = image.copy()
+    picture = render_overlay(255 - image, labels, space)
+    assert np.array_equal(picture[6:8, 6:8], 255 - image[6:8, 6:8])
+    assert np.array_equal(image, before)
+
+
+def test_one_class_alone_has_no_lines(space: LabelSpace) -> None:
+    labels = np.zeros((40, 50), np.uint8)
+    picture = render_overlay(np.zeros((40, 50, 3), np.uint8), labels, space)
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 1
+
+
+def test_lines_grow_with_the_image(space: LabelSpace) -> None:
+    def line_width(side: int) -> int:
+        labels = np.zeros((side, side), np.uint8)
+        labels[:, side // 2 :] = 1
+        picture = render_overlay(np.zeros((side, side, 3), np.uint8), labels, space, alpha=0.0)
+        return int(picture[side // 4].any(axis=1).sum())
+
+    assert line_width(64) == 1
+    assert 2 <= line_width(1500) <= 3
+
+
+def test_heat_gets_brighter_and_clips() -> None:
+    picture = render_heat(np.array([[-1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 7.0]], np.float32))
+    brightness = picture[0].astype(int).sum(axis=1)
+    assert np.array_equal(picture[0, 0], picture[0, 1])
+    assert np.array_equal(picture[0, 5], picture[0, 6])
+    assert (np.diff(brightness[1:6]) > 0).all()
+    assert picture[0, 3, 0] > picture[0, 3, 2]  # red over blue: RGB, not BGR
+
+
+def test_shrinking_keeps_the_shape_and_never_enlarges(image: Pixels) -> None:
+    assert shrink(image, 30).shape == (20, 30, 3)
+    assert shrink(image, 60) is image
+    assert shrink(np.zeros((2, 4000, 3), np.uint8), 100).shape == (1, 100, 3)
+
+
+def test_the_legend_says_what_each_value_means(space: LabelSpace) -> None:
+    entry = describe_legend(space)[1]
+    assert entry == {
+        "train_id": 1,
+        "raw_id": 300,
+        "name": "green",
+        "color": [20, 240, 30],
+        "hex": "#14f01e",
+    }
