@@ -5,8 +5,7 @@ import torch
 from hierseg.inference.scales import predict_logits
 from hierseg.models.network import SegmentationNetwork
 from hierseg.models.registry import create_model
-
-from .conftest import ColorNetwork
+from support.color_network import ColorNetwork
 
 
 def _network() -> SegmentationNetwork:
