@@ -103,7 +103,7 @@ UNREAD = {
     "a.dng": (b"II*\0\x08\0\0\0\0\0", "a raw photograph"),
     "a.nef": (b"MM\0*\0\0\0\x08\0\0", "a raw photograph"),
     "a.cr3": (b"\0\0\0\x18ftypcrx \0\0\0\0", "a raw photograph"),
-    "a.jpg": (b"\0\0\0\x18ftypisom\0\0\0\0isom", "a video; give it the ending of one, such as .mp4"),
+    "a.jpg": (b"\0\0\0\x18ftypisom\0\0\0\0isom", "a video; give it the ending of one"),
     "b.jpg": (b"<!DOCTYPE html><html>", "a web page"),
     "c.jpg": (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
     "a.svg": (b'<?xml version="1.0"?><svg xmlns="x"/>', "a drawing"),
