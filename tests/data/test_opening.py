@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageFile, features
 
 import hierseg
-from hierseg.data.checking.headers import read_header
+from hierseg.data.headers import read_header
 from hierseg.data.reading import (
     DataError,
     is_turned_by_exif,
@@ -24,8 +24,8 @@ from hierseg.data.reading import (
     read_label_colors,
     read_label_ids,
 )
-from hierseg.media.pictures import UnreadableImageError
-from hierseg.media.pictures import read_image as read_user_image
+from hierseg.inference.reading import UnreadableImageError
+from hierseg.inference.reading import read_image as read_user_image
 from hierseg.size import Size
 
 RANDOM = np.random.default_rng(0)
@@ -103,10 +103,7 @@ UNREAD = {
     "a.dng": (b"II*\0\x08\0\0\0\0\0", "a raw photograph"),
     "a.nef": (b"MM\0*\0\0\0\x08\0\0", "a raw photograph"),
     "a.cr3": (b"\0\0\0\x18ftypcrx \0\0\0\0", "a raw photograph"),
-    "a.jpg": (
-        b"\0\0\0\x18ftypisom\0\0\0\0isom",
-        "a video; give it the ending of one, such as .mp4",
-    ),
+    "a.jpg": (b"\0\0\0\x18ftypisom\0\0\0\0isom", "a video; give it the ending of one"),
     "b.jpg": (b"<!DOCTYPE html><html>", "a web page"),
     "c.jpg": (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
     "a.svg": (b'<?xml version="1.0"?><svg xmlns="x"/>', "a drawing"),

@@ -133,7 +133,9 @@ def explain_unreadable(path: Path | None, head: bytes) -> str:
     if looks is not None:
         is_tiff = head.startswith((b"II*\0", b"MM\0*"))
         reason = RAW if is_tiff and ending in RAW_ENDINGS else looks.reason
-        return "a video; give it the ending of one, such as .mp4" if looks.kind == "video" else reason
+        return (
+            "a video; give it the ending of one, such as .mp4" if looks.kind == "video" else reason
+        )
     for begins, reason in _NO_PICTURES:
         if head[:64].lstrip().lower().startswith(begins):
             return reason
