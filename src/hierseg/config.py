@@ -17,26 +17,26 @@ class ModelConfig:
     name: str = "lite0-ocr-hier"
     """Network by its registry name (`hierseg models` lists them)."""
     pretrained: bool = True
-    """Start from ImageNet weights of the trunk where they can be had."""
+    """Start the trunk from ImageNet weights where they are available."""
     init_trunk: Path | None = None
-    """Start the trunk from this file: an ImageNet classifier of HRNetV2, WideResNet-38 or
-    Xception-71 as published, what `hierseg convert` made of one, or any checkpoint."""
+    """Start the trunk from this file: a published ImageNet classifier of HRNetV2, WideResNet-38 or
+    Xception-71, its form by `hierseg convert`, or any checkpoint."""
     weights: str | None = None
-    """Start the network from a checkpoint file (a published one, too), a run folder, or packaged
+    """Start the network from a checkpoint file (published ones too), a run folder, or packaged
     weights (published: snapshot)."""
     replace_head: bool = False
-    """Let what tells the classes apart start anew where the weights have others, and attention over
-    scales where they have none."""
+    """Start the classification layers from random weights where the weights have other classes, and
+    attention over scales where they have none."""
     train_scales: tuple[float, ...] | None = None
-    """Scales of a training step; the network's own where none are given (0.5 1 as in HMSA section
-    3.1 for hierarchical networks)."""
+    """Scales of a training step; by default the network's own (0.5 1 as in HMSA section 3.1 for
+    hierarchical networks)."""
     freeze_trunk: bool = False
-    """Leave the trunk as it starts: neither its weights nor its batch norms' statistics change."""
+    """Keep the trunk's weights and its batch norms' statistics as they start."""
     freeze_norms: bool = False
-    """Leave the statistics, scales and shifts of the trunk's batch norms as they start."""
+    """Keep the statistics, scales and shifts of the trunk's batch norms as they start."""
     grad_checkpoint: bool = False
-    """Compute the trunk's blocks again in the backward pass instead of keeping what is in them:
-    less memory, more time, the same gradients."""
+    """Recompute the trunk's blocks in the backward pass instead of storing their activations: less
+    memory, more time, the same gradients."""
     compile: bool = False
     """Compile the network for training with torch.compile."""
 
@@ -54,28 +54,28 @@ class DataConfig:
     """Data set: camvid, cityscapes, folder, kitti, mapillary, mapillary-v2.0, or a file (.yaml,
     .json) that describes your own."""
     root: Path | None = None
-    """Folder that holds the data set; a file that describes one says by itself."""
+    """Folder of the data set; not needed for a description file that names its own."""
     train_split: str = "train"
-    """Split that is trained on."""
+    """Split to train on."""
     val_split: str = "val"
-    """Split that is evaluated on."""
+    """Split to validate on."""
     cv: int = 0
-    """Cross-validation split: 0 is Cityscapes' standard one; 0 to 2 of Cityscapes and KITTI hold
-    out a part each, 3 holds out nothing."""
+    """Cross-validation split: 0 is Cityscapes' standard one; 0 to 2 of Cityscapes and KITTI each
+    hold out a part, 3 holds out nothing."""
     labels: Literal["fine", "coarse", "auto"] = "fine"
     """Labels of the training split (published: only_coarse is coarse with the split
     train_extra)."""
     extra: Literal["none", "coarse", "auto"] = "none"
-    """Labels with which further images join the training split: coarse ones of Cityscapes'
-    train_extra, or what `hierseg autolabel` made for any data."""
+    """Labels of further images that join the training split: coarse ones of Cityscapes'
+    train_extra, or those of `hierseg autolabel` for any data."""
     palette: Literal["indices", "values"] | None = None
-    """What label maps with a palette of greys hold, as lossless optimisers write: places in it, or
-    the greys; a file that describes data says by itself."""
+    """How to read label maps with a palette of greys, as lossless optimisers write them: ids are
+    the palette's indices or its grey values. A description file has its own key for this."""
     auto_root: Path | None = None
-    """Folder that `hierseg autolabel` wrote; by default autolabelled in that of the data set."""
+    """Folder that `hierseg autolabel` wrote; by default autolabelled in the data set's folder."""
     boost_classes: tuple[str, ...] | None = None
-    """Classes, by train id or name, whose crops are drawn from the extra images too (published:
-    coarse_boost_classes); by default 3 4 6 7 9 and 11 to 18 of Cityscapes, of others all."""
+    """Classes, by train id or name, whose crops also come from the extra images (published:
+    coarse_boost_classes); by default 3 4 6 7 9 and 11 to 18 of Cityscapes, all of other data."""
     auto_threshold: float = 0.5
     """Confidence below which pixels of auto-labels are ignored (published: custom_coarse_prob)."""
     from_coarse: tuple[str, ...] | None = None
@@ -84,23 +84,22 @@ class DataConfig:
     mask_outer: bool = False
     """Ignore coarse and auto-labels near the image's edges (published: mask_out_cityscapes)."""
     long_edge: int | None = None
-    """Pixels that the longer side of every image is brought to first, in training and validation
-    (published: pre_size)."""
+    """Resize every image to this length of the longer side, in training and validation (published:
+    pre_size)."""
     enlarge: float = 1.0
-    """Factor that every image is resized by first, in training and validation, where no long edge
-    is given (published: scf doubles KITTI's)."""
+    """Factor to resize every image by, in training and validation, if no long edge is given
+    (published: scf doubles KITTI's)."""
     val_crop: Size | None = None
     """Validate on the central crop of this size alone (published: map_crop_val)."""
     class_uniform: float = 0.5
-    """Share of an epoch that is crops around the classes, the same number of each; 0 takes every
-    image once (published: class_uniform_pct)."""
+    """Share of an epoch that is crops around classes, equally many for each; 0 takes every image
+    once (published: class_uniform_pct)."""
     class_uniform_tile: int = 1024
     """Side in pixels of the tiles in which the classes' centroids are found."""
     extra_until: int | None = None
-    """Epochs in which extra sources are drawn from (published: max_cu_epoch); all where none is
-    given."""
+    """Epochs that draw from the extra sources (published: max_cu_epoch); by default all."""
     crop: Size = Size(512, 1024)
-    """Training crop, HEIGHTxWIDTH."""
+    """Size of a training crop, HEIGHTxWIDTH."""
     scale_min: float = 0.5
     """Smallest factor of the random scale."""
     scale_max: float = 2.0
@@ -110,18 +109,17 @@ class DataConfig:
     color_jitter: float = 0.25
     """Strength of the jitter in brightness, contrast, saturation and hue; 0 turns it off."""
     blur: Literal["none", "gaussian", "bilateral"] = "none"
-    """Blur of the image by an amount drawn anew for each sample; bilateral spares edges (published:
-    gblur, bblur)."""
+    """Blur of the image by a random amount; bilateral keeps edges (published: gblur, bblur)."""
     rand_augment: str | None = None
-    """RandAugment on image and labels together, as N,M: 2,9 is two steps of strength 9, of 30
-    (published: rand_augment)."""
+    """RandAugment on image and labels, as N,M: 2,9 is two steps of strength 9, of 30 (published:
+    rand_augment)."""
     batch: int = 8
-    """Images a step and process."""
+    """Images a step in each process."""
     workers: int = 2
     """Worker processes that load images; 0 loads in the training process."""
     verify: bool = False
-    """Record a checksum of every file at the start, and compare all when the run is resumed; sizes
-    and times are compared always."""
+    """Record a checksum of every file at the start, and compare all when the run is resumed. Sizes
+    and times are always compared."""
 
 
 @dataclass(frozen=True)
@@ -129,32 +127,33 @@ class LossConfig:
     """The training loss: main + auxiliary + per-scale terms (METHOD section 2)."""
 
     main: Literal["cross_entropy", "rmi", "image_weighted", "boundary_relaxed"] = "cross_entropy"
-    """Main criterion on the fused logits."""
+    """Main criterion, on the fused logits."""
     auxiliary_weight: float = 0.4
-    """Weight of the auxiliary logits' loss."""
+    """Weight of the loss of the auxiliary logits."""
     per_scale_weight: float = 0.0
-    """Weight of the losses of each training scale's own logits (0.05 in the published recipes)."""
+    """Weight of the loss of each training scale's own logits (0.05 in the published recipes)."""
     lovasz_weight: float = 0.0
-    """Weight of a Lovász-softmax term on the fused logits, a surrogate of mean IoU, beside the main
-    criterion; to finish with, from weights that know the classes."""
+    """Weight of the Lovász-softmax loss, a surrogate of mean IoU, on the fused logits beside the
+    main criterion; for the end of training."""
     auxiliary_rmi: bool = False
-    """Hold the auxiliary logits to RMI too, instead of its BCE (published: ocr_aux_loss_rmi)."""
+    """Use RMI for the auxiliary logits too, instead of its BCE alone (published:
+    ocr_aux_loss_rmi)."""
     weight_bound: float = 1.0
-    """How far class weights of image_weighted and boundary_relaxed rise above 1 (published:
-    wt_bound)."""
+    """Largest amount by which class weights of image_weighted and boundary_relaxed exceed 1
+    (published: wt_bound)."""
     sum_images: int | None = None
-    """Scale the sum over a step's images, which image_weighted and boundary_relaxed are, to so many
-    images; 2 is as published, where the sums over 2 of each process are averaged over all. None for
-    as many as the step has."""
+    """Scale the sums over a step's images, which image_weighted and boundary_relaxed are, to this
+    number of images; by default that of the step. 2 as published, where each process sums over 2
+    and the processes are averaged."""
     weighting: Literal["share", "inverse"] = "share"
-    """Class weights of image_weighted, by the share of the class in the image: 1 + bound *
-    (1 - share), or 1 + bound / share."""
+    """Class weights of image_weighted, by the class's share of the image: share is 1 + bound * (1 -
+    share), inverse 1 + bound / share."""
     strict_border_classes: tuple[str, ...] = ()
-    """Classes, by train id or name, that boundary_relaxed holds to their own label (published:
+    """Classes, by train id or name, that boundary_relaxed does not relax (published:
     strict_bdr_cls)."""
     relax_until: int | None = None
-    """Epochs in which boundary_relaxed relaxes; after them borders count twice (published:
-    rlx_off_epoch). All epochs where none is given."""
+    """Epochs in which boundary_relaxed relaxes; afterwards boundary pixels count twice (published:
+    rlx_off_epoch). By default all epochs."""
 
 
 @dataclass(frozen=True)
@@ -164,40 +163,41 @@ class OptimConfig:
     optimizer: Literal["sgd", "adam", "adamw", "radam"] = "sgd"
     """Optimiser."""
     amsgrad: bool = False
-    """AMSGrad's form of adam and adamw."""
+    """Use the AMSGrad form of adam and adamw."""
     lr: float = 5e-3
     """Base learning rate."""
     trunk_lr_factor: float = 1.0
-    """The trunk learns at this factor times the base rate."""
+    """Factor that multiplies the learning rate of the trunk."""
     momentum: float = 0.9
     """Momentum of SGD."""
     weight_decay: float = 1e-4
     """Weight decay."""
     decay_norms: bool = True
-    """Let weight decay act on norms and biases too, as published."""
+    """Apply weight decay to norms and biases too, as published."""
     clip_norm: float = 0.0
-    """Largest norm of all gradients together; above it they are scaled down. 0 for no limit."""
+    """Largest norm of all gradients together; larger ones are scaled down to it. 0 for no limit."""
     accumulate: int = 1
-    """Batches whose gradients make one step, as one larger batch would."""
+    """Batches whose gradients are accumulated for one step, as one larger batch."""
     epochs: int = 175
-    """Epochs to train."""
+    """Number of epochs."""
     schedule: Literal["poly", "scl-poly", "poly2", "cosine"] = "poly"
-    """How the rate falls (published: lr_schedule): poly and cosine to zero; scl-poly begins anew at
-    turn, times rescale and by turn-exponent; poly2 doubles the exponent at turn."""
+    """Learning-rate schedule (published: lr_schedule): poly and cosine fall to zero; scl-poly
+    restarts at turn, scaled by rescale, with turn-exponent; poly2 doubles the exponent at turn."""
     poly_exponent: float = 2.0
     """Exponent e of lr * (1 - progress)^e."""
     turn: int = 110
-    """Epoch at which scl-poly and poly2 turn (published: poly_step)."""
+    """Epoch at which scl-poly and poly2 change (published: poly_step)."""
     turn_exponent: float = 1.5
     """Exponent of scl-poly from turn on (published: repoly)."""
     rescale: float = 1.0
     """Factor of scl-poly's rate from turn on."""
     schedule_unit: Literal["epoch", "step"] = "epoch"
-    """Whether the rate falls once an epoch (as published) or every step."""
+    """Whether the learning rate falls every epoch (as published) or every step."""
     warmup_steps: int = 0
-    """Steps over which the rate rises linearly from near zero."""
+    """Steps over which the learning rate rises linearly from near zero."""
     ema_decay: float = 0.0
-    """Decay a step of the moving average of weights that is evaluated and saved; 0 turns it off."""
+    """Decay a step of the moving average of the weights, which is evaluated and saved; 0 turns it
+    off."""
 
 
 @dataclass(frozen=True)
@@ -205,12 +205,12 @@ class EvalConfig:
     """Validation during training."""
 
     scales: tuple[float, ...] | None = None
-    """Scales at validation, with 1 among them; the network's own where none are given. The
-    checkpoint keeps them as its default."""
+    """Scales at validation, with 1 among them; by default the network's own. The checkpoint stores
+    them as its default."""
     flip: bool = False
-    """Average with the horizontal flip."""
+    """Average with the mirrored image."""
     every: int = 1
-    """Epochs from one validation to the next; the last epoch is always validated."""
+    """Epochs between validations; the last epoch is always validated."""
 
 
 @dataclass(frozen=True)
@@ -226,22 +226,21 @@ class RuntimeConfig:
     device: str = "auto"
     """auto, cpu, cuda, or cuda:N."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Arithmetic of the network: fp32, bf16 (mixed), or fp16 (mixed, GPU only)."""
+    """Precision of the network: fp32, bf16 (mixed), or fp16 (mixed, GPU only)."""
     log_every: int = 10
-    """Steps from one row of the step journal to the next."""
+    """Steps between rows of steps.csv."""
     save_steps: int = 0
-    """Steps from one checkpoint within an epoch to the next; 0 for none. Each epoch ends in one."""
+    """Steps between checkpoints within an epoch; 0 for none. Each epoch ends with one."""
     save_minutes: float = 10.0
-    """Minutes from one checkpoint within an epoch to the next; 0 for none."""
+    """Minutes between checkpoints within an epoch; 0 for none."""
     keep: int = 2
-    """Checkpoints to resume from that are kept, the last ones."""
+    """Number of latest checkpoints to keep for resuming."""
     limit_batches: int | None = None
-    """A dry run: so many steps an epoch, and so many images at validation."""
+    """Dry run: number of steps an epoch, and of images at validation."""
     sync_norm: bool = True
-    """Let batch norms see the batches of all processes, where there are several (published:
-    syncbn)."""
+    """Synchronise batch norms over all processes (published: syncbn)."""
     deterministic: bool = False
-    """Take algorithms that give the same result every time, slower ones on a GPU."""
+    """Use deterministic algorithms, which are slower on a GPU."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`hierseg adjust`: class offsets by which a network's mean IoU is highest, in its weights."""
+"""`hierseg adjust`: class offsets that maximise a network's mean IoU, stored in its weights."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ if TYPE_CHECKING:
     from hierseg.models import SegmentationNetwork
 
 OUTDATED = {"miou": None, "pixel_accuracy": None}
-"""Fields of the training record that are another network's from then on."""
+"""Fields of the training record that no longer hold for the changed network."""
 
 
 @dataclass(frozen=True)
 class AdjustFlags(FitFlags):
-    """What is fitted on: what the network was trained on, not what it is to be measured on."""
+    """Data to fit on: those that the network was trained on, not those for its evaluation."""
 
     split: str = "train"
-    """Split that is fitted on; not the one that the network is to be measured on."""
+    """Split to fit on; not the one that you will evaluate on."""
 
 
 def adjust(flags: AdjustFlags) -> None:
-    """Find the offset of each class's logit that makes mIoU on a labelled split highest, and write
-    the weights with them in their last bias. Labels change; a stored temperature is taken away.
+    """Shift each class's logit by an offset that maximises mIoU on the given split, and write the
+    weights with the offsets in their last bias.
 
-    A loss that weighs rare classes, or does not, finds them too often, or too seldom, for mIoU;
-    this is what mends it without training. Fit on what was trained on: a figure on the split that
-    offsets were fitted on is no figure.
+    Labels change; a stored temperature is removed. A loss that weights rare classes predicts them
+    too often for the best mIoU, a loss without weights too seldom; offsets correct this without
+    training. Fit on the training split, and evaluate on another: a figure on the split that the
+    offsets were fitted on proves nothing.
 
     Args:
-        flags: What is fitted on, and where the weights go.
+        flags: Data to fit on, and the file to write.
     """
     network = load_for_fit(flags)
     name, bias = _find_bias(network, flags.weights)

@@ -36,20 +36,20 @@ def autolabel(
     threshold: float = 0.5,
     overwrite: bool = False,
 ) -> int:
-    """Label the images of a data set, or of any folder, by a trained network: hard labels in the
-    data set's own ids and a confidence of 8 bits, round(255 * p), as training reads them.
+    """Label the images of a data set, or of any folder, with a trained network, for training.
 
-    A run that was stopped goes on when it is started again. Several processes or machines share
-    the work by --shard; when they are done, the same command without --shard writes the summary of
-    all. Exit status: 0 all images were labelled, 3 some were skipped, 1 none could be labelled.
+    Writes hard labels in the data set's raw ids, and confidence as 8 bits, round(255 * p). The same
+    command continues a run that was stopped. Several processes or machines share the work by
+    --shard; afterwards the same command without --shard writes the summary of all. Exit status:
+    0 all images were labelled, 3 some were skipped, 1 none could be labelled.
 
     Args:
-        data: Data set: camvid, cityscapes, folder (of images alone, too), kitti, mapillary,
+        data: Data set: camvid, cityscapes, folder (also without labels), kitti, mapillary,
             mapillary-v2.0, or a file (.yaml, .json) that describes your own.
-        out: Folder of the labels, SPLIT/NAME.png and SPLIT/NAME_prob.png, for training
-            ROOT/autolabelled (or any other, by --data.auto-root).
-        root: Folder that holds the data set; a file that describes one says by itself.
-        split: Split that is labelled; train_extra of cityscapes and train of the others by default.
+        out: Folder of the labels, SPLIT/NAME.png and SPLIT/NAME_prob.png. Training looks in
+            ROOT/autolabelled; for another folder it needs --data.auto-root.
+        root: Folder of the data set; not needed for a description file that names its own.
+        split: Split to label; by default train_extra of cityscapes, train of the others.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
         scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
         flip: Average with the mirrored image, at twice the time.
@@ -57,9 +57,9 @@ def autolabel(
         preset: The published scales, mirror image and long edge of this data set, but for those
             that are given.
         device: auto, cpu, or cuda.
-        shard: Part i/n of the images.
-        threshold: Confidence from which on the summary counts a pixel as kept.
-        overwrite: Replace files that no earlier run has written.
+        shard: Label part i of n of the images, given as i/n.
+        threshold: Confidence from which the summary counts a pixel as kept.
+        overwrite: Also replace files that no earlier run of this command wrote.
     """
     from hierseg.commands.progress import announce, make_console
 

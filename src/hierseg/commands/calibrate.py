@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 
 def calibrate(flags: FitFlags, plot: Path | None = None) -> None:
-    """Fit a temperature on a labelled split, by which confidence says how often the network is
-    right, and write the weights with it. Labels do not change; confidence and auto-labels do. Fit
+    """Fit the temperature that calibrates a network's confidence on a labelled split, and write the
+    weights with it.
+
+    Labels do not change; their confidence does, and with it what training takes of auto-labels. Fit
     on a split that the network was not trained on.
 
     Args:
-        flags: What is fitted on, and where the weights go.
-        plot: Write the reliability before and after as a picture (.png) here.
+        flags: Data to fit on, and the file to write.
+        plot: Write a reliability diagram, before and after, to this file (.png).
     """
     if plot is not None:
         if plot.suffix != ".png":

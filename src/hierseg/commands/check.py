@@ -24,23 +24,24 @@ def check(
     json: Path | None = None,
     overwrite: bool = False,
 ) -> int:
-    """Read every pair of a data set: counts, sizes, missing partners, unreadable files, label ids
-    that no class claims, classes without pixels, images that are in two splits.
+    """Read every image and label map of a data set, and report what is wrong with it.
 
-    The exit status is 1 if training on it would go wrong.
+    Reports counts, sizes, images or label maps without a partner, unreadable files, label ids that
+    belong to no class, classes without pixels, and images in two splits. Exit status: 1 if training
+    on the data set would go wrong.
 
     Args:
         data: Data set, or a file (.yaml, .json) that describes your own.
-        root: Folder that holds the data set.
-        splits: Splits to read; all that are there if none is given, and of coarse and auto-labels
-            train_extra.
-        labels: Labels to read: fine, coarse or auto; the latter two are Cityscapes'.
+        root: Folder of the data set.
+        splits: Splits to read; by default all that exist, and train_extra for coarse and
+            auto-labels.
+        labels: Labels to read: fine, coarse or auto; coarse and auto are for Cityscapes alone.
         cv: Cross-validation split; 0 is the standard one.
-        palette: What label maps with a palette of greys hold, as lossless optimisers write: places
-            in it, or the greys. A file that describes data says by itself.
-        workers: Processes that read; as many as there are cores, up to eight, if none is given.
-        json: Write everything that was found to this file as well.
-        overwrite: Replace a file there that is no earlier result of this command.
+        palette: How to read label maps with a palette of greys, as lossless optimisers write them:
+            ids are the palette's indices or its grey values. A description file has its own key.
+        workers: Number of processes that read; by default one a core, at most eight.
+        json: Also write the whole report to this file.
+        overwrite: Replace the file of --json although this command did not write it.
     """
     from hierseg.commands.progress import announce, show_progress
 

@@ -21,11 +21,11 @@ class DatasetFlags:
     """A data set to segment instead of sources."""
 
     data: str | None = None
-    """Segment a data set instead of sources, by its name, or a file that describes it."""
+    """Segment a data set instead of sources: its name, or a file that describes it."""
     root: Path | None = None
-    """Folder that holds the data set; a file that describes one says by itself."""
+    """Folder of the data set; not needed for a description file that names its own."""
     split: str = "val"
-    """Split of the data set."""
+    """Split to segment."""
     cv: int = 0
     """Cross-validation split of cityscapes (0 is the standard one) or kitti."""
 

@@ -24,27 +24,26 @@ def convert(
     ema: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Convert a published checkpoint to hierseg's form: of the original or VPLR, of the HRNet
-    authors, of PaddleSeg, or an ImageNet classifier, of which the trunk is taken.
+    """Convert a published checkpoint to hierseg's form, or back.
 
-    Which network it is, is found out from its tensors; every one of them must have its place.
-    Nothing in the file is executed, and a conversion that fails leaves no file.
+    Takes checkpoints of HMSA, VPLR, the HRNet authors and PaddleSeg, and the trunk of an ImageNet
+    classifier. The network is recognised by its tensors, and each tensor must fit it. Nothing in
+    the file is executed. A conversion that fails writes no file.
 
     Args:
-        file: The checkpoint (.pth, .pth.tar, .pdparams); with --to-published a hierseg one.
-        out: The file to write: .safetensors; with --to-published .pth, or .pdparams for
-            PaddleSeg's form.
-        model: Network that it must be, by the name that `hierseg models` lists; found out if
-            none is given.
-        to_published: Write a hierseg checkpoint back in the form and under the names of its
-            publication.
-        labels: Label space of the classes: its name, a JSON file with names, or generic; by the
-            number of classes if none is given.
-        replace_head: Let the layers that classify start anew, with the classes of --labels, for
-            further training; all else must fit.
-        ema: Take the moving average of the weights (state_dict_ema and the like) that the file
-            holds beside them.
-        overwrite: Replace a file that is no checkpoint of hierseg's, or one of a training.
+        file: Checkpoint to read (.pth, .pth.tar, .pdparams); with --to-published a hierseg one.
+        out: File to write: .safetensors; with --to-published .pth, or .pdparams for PaddleSeg's
+            form.
+        model: Network that the checkpoint must be of, by a name that `hierseg models` lists; by
+            default it is recognised.
+        to_published: Convert a hierseg checkpoint back to the form and names of its publication.
+        labels: Label space of the classes: its name, a JSON file with names, or generic; by
+            default it follows from the number of classes.
+        replace_head: Replace the classification layers by random ones for the classes of --labels,
+            for further training; all other tensors must fit.
+        ema: Convert the moving average of the weights (state_dict_ema and the like) that the file
+            also holds.
+        overwrite: Replace a file that is no hierseg checkpoint, or one that training wrote.
     """
     from hierseg.commands.progress import announce
 

@@ -1,4 +1,4 @@
-"""`hierseg demo`: see the model in the box at work, with nothing but the package."""
+"""`hierseg demo`: show the packaged model of drawn scenes at work, with no other data."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def demo(
     device: str = "auto",
     overwrite: bool = False,
 ) -> None:
-    """Draw street scenes that the model never saw, segment them, and show them beside the truth.
+    """Draw unseen street scenes, segment them, and write a page that compares them with the truth.
 
     Args:
-        out: Folder for the scenes, the predictions, and the page, index.html.
+        out: Folder for the scenes, the predictions and the page, index.html.
         count: Number of scenes.
         size: Size of a scene.
-        weights: Checkpoint file, run folder, or name of packaged weights, of a network with
-            Cityscapes' classes; streets-lite0, which drawn scenes trained, where none is given.
+        weights: Checkpoint file, run folder, or packaged weights, of a network with Cityscapes'
+            classes; by default streets-lite0, which was trained on drawn scenes.
         device: auto, cpu, or cuda.
-        overwrite: Replace what no earlier demonstration has written.
+        overwrite: Also replace files that no earlier run of this command wrote.
     """
     from hierseg.commands.progress import announce, make_console
 

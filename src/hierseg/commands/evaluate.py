@@ -55,30 +55,32 @@ def evaluate(
     measures: MeasureFlags = PLAIN,
     overwrite: bool = False,
 ) -> None:
-    """Measure a network on a labelled split: mIoU, and IoU, precision and recall of each class.
+    """Evaluate a network on a labelled split: mIoU, and IoU, precision and recall of each class.
 
     Args:
         data: Data set: camvid, cityscapes, ..., or a file (.yaml, .json) that describes your own.
-        root: Folder that holds the data set; a file that describes one says by itself.
-        split: Split that is evaluated on.
+        root: Folder of the data set; not needed for a description file that names its own.
+        split: Split to evaluate on.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
         scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
         flip: Average with the mirrored image.
         device: auto, cpu, or cuda.
-        limit: Only the first so many images of the split.
-        json: Write the result to this file as well, fractions in [0, 1].
+        limit: Evaluate at most this many images, the first ones of the split.
+        json: Also write the result to this file, with fractions in [0, 1].
         cv: Cross-validation split of cityscapes (0 is the standard one) or kitti.
         long_edge: Pixels that the longer side of an image is run at; labels stay as they are.
-        val_crop: Count the central crop of this size alone.
-        predictions: Score this folder's one-channel PNG, NAME.png or NAME_....png, not a network.
-        ids: What they hold: train ids, or the data set's own, as by default with --official.
-        palette: What label maps with a palette of greys hold: places in it, or the greys.
-        worst: Show this many images with the lowest IoU, and of most wrong pixels in each class.
-        out: Folder of that page, and of what --calibration and --corruptions write.
-        save_predictions: Folder for NAME_labels.png (train ids) and NAME_ids.png (raw ids).
+        val_crop: Evaluate only the central crop of this size.
+        predictions: Score the label maps of this folder instead of a network: one-channel PNG,
+            NAME.png or NAME_....png.
+        ids: Ids in --predictions: train ids, or the data set's raw ones (default with --official).
+        palette: How to read label maps with a palette of greys: ids are its indices or its greys.
+        worst: Write a page of this many images with the lowest mIoU, and, for each class, of as
+            many with the most wrong pixels.
+        out: Folder of that page, and of the files of --calibration and --corruptions.
+        save_predictions: Write NAME_labels.png (train ids) and NAME_ids.png (raw ids) here.
         how: How the network is run.
-        measures: What is measured beside mIoU.
-        overwrite: Replace what no earlier run of this command has written.
+        measures: Measures beside mIoU.
+        overwrite: Also replace files that no earlier run of this command wrote.
     """
     _check_numbers(limit, long_edge, val_crop, worst)
     saving = Saving(json, worst, out, save_predictions, overwrite)

@@ -19,17 +19,17 @@ OWN_SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class FitFlags:
-    """What is fitted on, and where the weights with it go."""
+    """Data to fit on, and the file to write."""
 
     data: str
     """Data set: camvid, cityscapes, folder, kitti, mapillary, mapillary-v2.0, or a file (.yaml,
     .json) that describes your own."""
     out: Path
-    """The checkpoint to write, *.safetensors."""
+    """Checkpoint to write, *.safetensors."""
     root: Path | None = None
-    """Folder that holds the data set; a file that describes one says by itself."""
+    """Folder of the data set; not needed for a description file that names its own."""
     split: str = "val"
-    """Split that is fitted on."""
+    """Split to fit on."""
     weights: str | None = None
     """Checkpoint file, run folder, or packaged weights; by default the model in the box."""
     scales: tuple[float, ...] | None = None
@@ -39,22 +39,22 @@ class FitFlags:
     device: str = "auto"
     """auto, cpu, or cuda."""
     every: int = 1
-    """One in so many images of the split, in order: frames of a video are much alike."""
+    """Use every n-th image of the split, in order: frames of a video are much alike."""
     limit: int | None = None
-    """Only the first so many images of those."""
+    """Use at most this many images, the first ones."""
     cv: int = 0
     """Cross-validation split of cityscapes (0 is the standard one) or kitti."""
     palette: Literal["indices", "values"] | None = None
-    """What label maps with a palette of greys hold, as lossless optimisers write: places in it, or
-    the greys. A file that describes data says by itself."""
+    """How to read label maps with a palette of greys, as lossless optimisers write them: ids are
+    the palette's indices or its grey values. A description file has its own key for this."""
     long_edge: int | None = None
     """Pixels that the longer side of an image is run at; labels stay as they are."""
     pixels: int = 1_000_000
-    """How many to fit on, spread over the images by lot."""
+    """Number of pixels to fit on, drawn at random from all images."""
     seed: int = 0
-    """Of that lot."""
+    """Seed of that draw."""
     overwrite: bool = False
-    """Write although a file is there, be it the weights' own."""
+    """Replace an existing file, even the weights themselves."""
 
 
 def load_for_fit(flags: FitFlags) -> SegmentationNetwork:

@@ -26,17 +26,18 @@ RELIABILITY = "reliability.png"
 
 @dataclass(frozen=True)
 class MeasureFlags:
-    """What `hierseg evaluate` measures beside mIoU."""
+    """Measures of `hierseg evaluate` beside mIoU."""
 
     official: bool = False
-    """Run Cityscapes' own evaluation on the same label maps, and show its figures beside ours."""
+    """Also run Cityscapes' own evaluation script on the same label maps, and compare."""
     boundary: bool = False
-    """Boundary IoU too, and the F-score of boundaries within 3, 5, 9, 12 pixels."""
+    """Also measure Boundary IoU, and the boundary F-score within 3, 5, 9 and 12 pixels."""
     calibration: bool = False
-    """Expected calibration error too, by the stored temperature as well."""
+    """Also measure the expected calibration error, without and with the stored temperature."""
     corruptions: tuple[str, ...] | None = None
-    """mIoU under corruptions too, at three severities: those named, of gaussian-noise, shot-noise,
-    defocus-blur, motion-blur, jpeg, brightness, contrast, fog, rain, night, occlusion, or all."""
+    """Also measure mIoU under corruptions, at three severities each: the named ones of
+    gaussian-noise, shot-noise, defocus-blur, motion-blur, jpeg, brightness, contrast, fog, rain,
+    night and occlusion; without names all of them."""
 
 
 PLAIN = MeasureFlags()

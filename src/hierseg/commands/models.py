@@ -1,4 +1,4 @@
-"""`hierseg models`: the networks that can be made, and the weights in the package."""
+"""`hierseg models`: list networks and packaged weights."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def models(pattern: str = "*", /) -> None:
-    """List networks (for training and `create_model`) and packaged weights (for --weights).
+    """List the networks (for --model.name and `create_model`) and packaged weights (for --weights).
 
     Args:
-        pattern: Names to list, as a shell pattern; "timm:*" lists timm's backbones, any of which
-            is a network by that name.
+        pattern: Shell pattern of the names to list; "timm:*" lists timm's backbones, each of which
+            names a network.
     """
     from hierseg.commands.progress import announce, make_console
 

@@ -1,4 +1,4 @@
-"""`hierseg plan RECIPE`: what a run would need, before it is run."""
+"""`hierseg plan RECIPE`: estimate what a run would need."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ MOST_CLASSES = 255
 
 @dataclass(frozen=True)
 class PlanFlags:
-    """What is planned for, beside the flags of training."""
+    """Flags of `hierseg plan` beside those of training."""
 
     gpu_memory: str | None = None
-    """Memory of a GPU, as 24G: says whether the run fits, and what would make it fit. Without it
-    the plan is for this machine's CPU."""
+    """Memory of a GPU, such as 24G: says whether the run fits, and if not, what would make it fit.
+    Without it the plan is for this machine's CPU."""
     processes: int = 1
-    """Processes of the run; several need memory for what they tell each other. A batch of one image
-    is planned as that of one of several."""
+    """Number of processes; several need memory for communication. A batch of one image is always
+    planned as part of a run in several."""
     image: Size | None = None
-    """Size of an image at validation; by default what the data set is known for, or the first image
-    where --data.root holds it."""
+    """Size of an image at validation; by default that of the data set, or of its first image where
+    --data.root is given."""
     classes: int | None = None
     """Number of classes; by default those of the data set."""
 
 
 def plan(experiment: Experiment, flags: PlanFlags) -> None:
-    """Estimate parameters, work and memory of a training step and of an evaluation."""
+    """Estimate parameters, operations and memory of a training step and of an evaluation."""
     from hierseg.commands.progress import announce, show_progress
 
     if experiment.data.root is not None:

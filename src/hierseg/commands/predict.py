@@ -46,32 +46,34 @@ def predict(
     long_edge: int | Literal["auto", "own"] = "auto",
     dataset: DatasetFlags = NO_DATASET,
 ) -> int:
-    """Segment images: label maps, overlays, and a page, index.html, that shows them. Or a video:
-    an overlay video, NAME_overlay.mp4, and label frames, NAME_frames/000123_labels.png.
+    """Segment images, or a video.
 
-    Label files are explained by legend.json, what was done and skipped by summary.json. A run that
-    was interrupted goes on where it stopped when it is started again. What no earlier run has
-    written is not replaced. Exit status: 0 all images were segmented, 3 some were skipped or lack
-    an output, 1 none could be segmented, 2 wrong usage.
+    Images give label maps, overlays, and a page that shows them, index.html. A video gives an
+    overlay video, NAME_overlay.mp4, and label frames, NAME_frames/000123_labels.png. legend.json
+    explains the label files; summary.json lists what was done and skipped.
+
+    The same command continues an interrupted run. Files that no earlier run wrote are not replaced.
+    Exit status: 0 all images were segmented, 3 some were skipped or lack an output, 1 none could be
+    segmented, 2 wrong usage.
 
     Args:
-        sources: Images, folders (with all that is below), or globs in quotes; or one video.
-        out: Folder for everything that is written.
+        sources: Images, folders (searched recursively), or globs in quotes; or one video.
+        out: Folder for all outputs.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
         scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
         flip: Average with the mirrored image, at twice the time.
         device: auto, cpu, or cuda.
-        save: What is written of each image, by default overlay color labels ids (of a video all but
+        save: Outputs of each image, by default overlay color labels ids (for a video without
             color): NAME_overlay.jpg; NAME_color.png; NAME_labels.png (train ids); NAME_ids.png (raw
             ids, where they differ); NAME_confidence.png (16 bits, 65535 * p); attention:
             NAME_attention_SCALE.png (8 bits) and a heat map; scales: NAME_labels_SCALE.png.
         batch: Images of one size that the network is given together, at most.
-        max_pixels: Images with more pixels are skipped.
-        overwrite: Do everything over, and replace whatever is in the folder under its names.
-        every: Of a video, every so many frames; the overlay video shows each until the next.
-        from_: Of a video, seconds from its beginning where to start.
-        to: Of a video, seconds from its beginning where to end.
-        frames: Of a video, write each frame and its overlay too, and the page of them all.
+        max_pixels: Skip images with more pixels.
+        overwrite: Segment everything again, and replace any files under the names of the outputs.
+        every: Video: segment every n-th frame; the overlay video repeats it until the next.
+        from_: Video: start at this many seconds.
+        to: Video: end before this many seconds.
+        frames: Video: also write each frame and its overlay, and a page of all frames.
         long_edge: Pixels that the longer side of an image is run at; own runs it as it is, and auto
             larger images at what the weights say, where they do. Outputs are of its own size.
         dataset: A data set to segment instead of sources.

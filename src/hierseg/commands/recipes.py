@@ -1,4 +1,4 @@
-"""`hierseg recipes`: what can be trained by name."""
+"""`hierseg recipes`: list training recipes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hierseg.recipes import RECIPES
 
 
 def recipes() -> None:
-    """List the recipes: what each trains, on what hardware, how long, and the mIoU to expect."""
+    """List the training recipes, with command, hardware, hours and expected mIoU of each."""
     for position, (name, recipe) in enumerate(RECIPES.items()):
         description = inspect.getdoc(recipe) or ""
         first, _, rest = description.partition("\n")

@@ -13,20 +13,20 @@ from hierseg.wording import count
 
 @dataclass(frozen=True)
 class SampleFlags:
-    """What is written, beside the flags of training."""
+    """Flags of `hierseg samples` beside those of training."""
 
     out: Path
-    """Folder for the pictures, image and labels side by side, and for legend.json."""
+    """Folder for legend.json and the pictures, which show image and labels side by side."""
     count: int = 16
-    """Samples that are written: the first so many of the epoch."""
+    """Number of samples to write, the first ones of the epoch."""
     epoch: int = 1
-    """Epoch whose samples these are; each draws anew."""
+    """Epoch to write samples of; each epoch draws its own."""
     overwrite: bool = False
-    """Replace files that no earlier run of this command has written."""
+    """Also replace files that no earlier run of this command wrote."""
 
 
 def samples(experiment: Experiment, flags: SampleFlags) -> None:
-    """Write the first samples of an epoch as training would load them, with its augmentation."""
+    """Write the first samples of an epoch as training would load them, after augmentation."""
     from hierseg.commands.progress import announce, show_progress
 
     if flags.count < 1:

@@ -18,16 +18,16 @@ def streets(
 ) -> None:
     """Draw street scenes with exact labels, in Cityscapes' classes and folder layout.
 
-    An interrupted run is completed by the same command.
+    The same command completes an interrupted run.
 
     Args:
-        out: Folder for the data set; it must be new, empty, or begun by the same command.
-        count: Number of scenes, over both splits.
+        out: Folder for the data set: new, empty, or of an earlier run of the same command.
+        count: Number of scenes in both splits together.
         size: Size of a scene.
-        seed: Sets of different seeds have no scene in common; the same seed gives the same set.
-        val_fraction: Share of the scenes that goes to the val split, 0 to 1; the rest is train.
-        workers: Processes that draw; two where there is enough to do if none is given.
-        overwrite: Draw into a folder that holds something else, and replace its files.
+        seed: The same seed gives the same scenes; different seeds have no scene in common.
+        val_fraction: Share of the scenes in the val split, 0 to 1; the others are train.
+        workers: Number of processes that draw; by default two, or one for small sets.
+        overwrite: Draw into a folder that holds other files, and replace them.
     """
     from hierseg.commands.progress import announce, show_progress
     from hierseg.errors import UsageError, make_printable

@@ -34,17 +34,17 @@ def submit(
     palette: Literal["indices", "values"] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Make what a benchmark's server takes: a zip of label maps in its own ids, of its names and
-    sizes, all of it checked before it is written.
+    """Make a submission for a benchmark's server: a zip of label maps with the server's ids, names
+    and sizes, which are checked before it is written.
 
-    From a network it goes on where an earlier run of the same command has stopped; what that has
-    labelled is kept in OUT.work meanwhile.
+    The same command continues an interrupted run; until the zip is written, its label maps are kept
+    in OUT.work.
 
     Args:
         data: Benchmark: cityscapes, kitti, mapillary, or mapillary-v2.0.
-        out: The zip file.
-        root: Folder that holds the data set.
-        split: Split that is submitted.
+        out: Zip file to write.
+        root: Folder of the data set.
+        split: Split to submit.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
         scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
         flip: Average with the mirrored image, at twice the time.
@@ -52,10 +52,11 @@ def submit(
         preset: The published scales, mirror image and long edge of this data set, but for those
             that are given.
         device: auto, cpu, or cuda.
-        predictions: Take this folder's label maps in raw ids, NAME.png or NAME_....png, of
-            `hierseg predict`, `hierseg autolabel` or anyone, instead of a network's.
-        palette: What --predictions with a palette of greys hold: places in it, or the greys.
-        overwrite: Replace a zip that is there.
+        predictions: Submit the label maps of this folder instead of a network's: raw ids, NAME.png
+            or NAME_....png, by `hierseg predict`, `hierseg autolabel` or any other tool.
+        palette: How to read --predictions with a palette of greys: ids are its indices or its
+            greys.
+        overwrite: Replace an existing zip.
     """
     from hierseg.commands.progress import announce, show_progress
     from hierseg.data import open_dataset

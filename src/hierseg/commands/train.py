@@ -1,4 +1,4 @@
-"""`hierseg train RECIPE`: train what a recipe describes, with the fields that were changed."""
+"""`hierseg train RECIPE`: train a recipe, with the values that flags change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hierseg.errors import make_printable
 
 
 def train(experiment: Experiment) -> None:
-    """Train an experiment and say where its checkpoint lies."""
+    """Train an experiment, and print the folder of its checkpoints."""
     from hierseg.commands.progress import announce
 
     check_training(experiment)
