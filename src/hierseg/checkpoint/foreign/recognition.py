@@ -18,8 +18,6 @@ from hierseg.models import BUILDERS, MODELS, build_outline, describe_model
 Shape = tuple[int, ...]
 
 COUNTER = "num_batches_tracked"
-CLASSIFIERS = ("head.classify.", "head.auxiliary.1.")
-"""What own names of the layers that give a value for each class begin with."""
 
 # Below this share of known names a file is of another network, not of a damaged one of these.
 FEWEST_KNOWN = 0.5
