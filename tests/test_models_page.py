@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hierseg.models.published_names import PUBLISHED_NAMES, REFUSED_NAMES
+from hierseg.models.catalog import PUBLISHED_NAMES, REFUSED_NAMES
 from hierseg.models.registry import create_model, list_models
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "models.md").read_text()

@@ -57,7 +57,9 @@ class LabelSpace:
     def __post_init__(self) -> None:
         # Names come from files, and reach terminals, pages and tables.
         object.__setattr__(self, "name", shorten(make_printable(self.name)))
-        object.__setattr__(self, "names", tuple(make_printable(name) for name in self.names))
+        joined = "".join(self.names)
+        names = self.names if make_printable(joined) == joined else map(make_printable, self.names)
+        object.__setattr__(self, "names", tuple(names))
         if not len(self.names) == len(self.colors) == len(self.raw_ids):
             raise UserError(
                 f"label space '{self.name}' has {len(self.names)} names, {len(self.colors)} "

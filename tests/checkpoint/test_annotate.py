@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hierseg.checkpoint.annotate import annotate_checkpoint, stored_temperature
+from hierseg.checkpoint.annotate import annotate_checkpoint
 from hierseg.checkpoint.format import Header, header_from_json, read_header
-from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.load import load_model, open_weights
 from hierseg.checkpoint.save import save_checkpoint
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
@@ -25,7 +25,7 @@ def test_tensors_and_the_rest_of_the_header_stay(
 ) -> None:
     source, out = tmp_path / "half.safetensors", tmp_path / "out.safetensors"
     save_checkpoint(source, network, space, {"epoch": 3}, half=True, extra={"published": "x"})
-    assert stored_temperature(source) is None
+    assert open_weights(source).temperature is None
     assert read_header(source).temperature == 1
     annotate_checkpoint(source, out, load_model(source), {"temperature": 1.25})
     before, after = load_file(source), load_file(out)
@@ -36,15 +36,15 @@ def test_tensors_and_the_rest_of_the_header_stay(
     assert any(tensor.dtype == torch.float16 for tensor in after.values())
     extra = {"published": "x", "temperature": 1.25}
     assert read_header(out) == dataclasses.replace(read_header(source), extra=extra)
-    assert stored_temperature(out) == 1.25
+    assert open_weights(out).temperature == 1.25
 
 
 def test_a_checkpoint_may_take_its_own_place(
     checkpoint: Path, network: SegmentationNetwork
 ) -> None:
-    assert stored_temperature(checkpoint) == 1.5
+    assert open_weights(checkpoint).temperature == 1.5
     annotate_checkpoint(checkpoint, checkpoint, network, {"temperature": 2})
-    assert stored_temperature(checkpoint) == 2
+    assert open_weights(checkpoint).temperature == 2
     assert load_model(checkpoint).header.temperature == 2  # type: ignore[union-attr]
 
 
@@ -53,7 +53,7 @@ def test_a_published_file_becomes_one_of_hierseg_s(
 ) -> None:
     source, out = tmp_path / "network.pth", tmp_path / "out.safetensors"
     torch.save({"state_dict": network.state_dict()}, source)
-    assert stored_temperature(source) is None
+    assert open_weights(source).temperature is None
     header = Header(1, "x", {}, space, (0.5, 1.0), False, {"epoch": 1}, {"published": "y"})
     network.header, kept = header, network.header
     name, other = "head.classify.bias", torch.full((space.num_classes,), 0.5)

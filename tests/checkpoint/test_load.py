@@ -14,9 +14,11 @@ from torch import Tensor
 
 import hierseg.checkpoint.finding as finding
 from hierseg.checkpoint.finding import find_weights, packaged_weights
-from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.load import load_model, open_weights
+from hierseg.checkpoint.tensor_files import TensorFile
 from hierseg.errors import UserError
-from hierseg.models.network import SegmentationNetwork
+from hierseg.labels import CITYSCAPES, LabelSpace
+from hierseg.models.network import IMAGENET_MEAN, SegmentationNetwork
 
 
 def _retensor(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -110,3 +112,46 @@ def test_devices(checkpoint: Path) -> None:
 def test_what_names_no_weights_is_refused(given: Any) -> None:
     with pytest.raises(UserError, match="names no weights; give a checkpoint file"):
         load_model(given)
+
+
+@pytest.mark.parametrize("name", ["a.onnx", "a.xml", "a.PT2"])
+def test_exported_graphs_are_recognised_and_left_to_engines(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"PK\x03\x04")
+    weights = open_weights(path)
+    assert weights.kind == "graph"
+    for ask in (
+        lambda: weights.container,
+        lambda: weights.header,
+        lambda: weights.tensors,
+        lambda: weights.conventions,
+        lambda: weights.statistics,
+        lambda: weights.temperature,
+        lambda: weights.remark,
+        lambda: weights.foreign,
+        lambda: weights.has_classes_of(CITYSCAPES),
+        weights.build,
+    ):
+        with pytest.raises(UserError, match=r"is an exported graph.*engines open such files"):
+            ask()
+
+
+def test_weights_are_read_once_and_when_they_are_asked_for(
+    checkpoint: Path, space: LabelSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = open_weights(checkpoint)
+    assert (weights.kind, weights.container, weights.remark) == ("checkpoint", None, None)
+    assert weights.temperature == 1.5
+    assert weights.has_classes_of(space)
+    assert not weights.has_classes_of(CITYSCAPES)
+    assert weights.conventions == {}
+    assert weights.statistics is not None
+    assert weights.statistics[0] == pytest.approx(IMAGENET_MEAN)
+    reads: list[Path] = []
+    read = TensorFile.read
+    monkeypatch.setattr(
+        TensorFile, "read", lambda opened: reads.append(opened.path) or read(opened)
+    )
+    assert weights.tensors is weights.tensors
+    assert weights.build().state_dict().keys() == weights.tensors.keys()
+    assert reads == [checkpoint]

@@ -15,8 +15,7 @@ import pytest
 from hierseg import cli
 from hierseg.checkpoint.foreign.reading import read_foreign
 from hierseg.checkpoint.load import load_model
-from hierseg.checkpoint.pickles import PickleReader
-from hierseg.checkpoint.raw import BoundedStream
+from hierseg.checkpoint.pickles import BoundedStream, PickleReader
 from hierseg.checkpoint.stand_ins import CONTAINER_NAMES
 from hierseg.errors import UserError
 from support.hostile_pickles import (

@@ -15,11 +15,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from hierseg.checkpoint import raw as raw_module
+from hierseg.checkpoint import tensor_files
 from hierseg.checkpoint.format import read_header
-from hierseg.checkpoint.load import load_model, read_weights
+from hierseg.checkpoint.load import load_model, open_weights
 from hierseg.checkpoint.tensor_files import open_tensors
 from hierseg.errors import UserError
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    return open_weights(path).tensors
 
 
 def write_file(path: Path, described: Any, content: bytes = b"") -> Path:
@@ -88,7 +92,7 @@ def _tensor(**changes: Any) -> dict[str, Any]:
 )
 def test_headers_that_cannot_be(tmp_path: Path, described: Any, content: bytes) -> None:
     path = write_file(tmp_path / "a.safetensors", described, content)
-    for read in (read_header, load_model, read_weights):
+    for read in (read_header, load_model, read_tensors):
         with pytest.raises(UserError, match=r"a\.safetensors is damaged or no hierseg checkpoint"):
             read(path)
 
@@ -175,14 +179,14 @@ def test_numbers_of_another_kind_are_no_weights(
 def test_a_file_that_is_cut_short_while_it_is_read(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill, calls = raw_module.fill, iter(range(1000))
+    fill, calls = tensor_files.fill, iter(range(1000))
 
     def cut(file: Any, content: torch.Tensor) -> None:
         if next(calls) == 3:
             os.truncate(checkpoint, 3000)
         fill(file, content)
 
-    monkeypatch.setattr(raw_module, "fill", cut)
+    monkeypatch.setattr(tensor_files, "fill", cut)
     with pytest.raises(UserError, match=r"network\.safetensors is damaged"):
         load_model(checkpoint)
 
@@ -192,7 +196,7 @@ def test_no_memory_is_said(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     opened = open_tensors(checkpoint)
-    monkeypatch.setattr(raw_module.torch, "empty", fail)
+    monkeypatch.setattr(tensor_files.torch, "empty", fail)
     with pytest.raises(MemoryError):
         opened.read()
 
@@ -219,7 +223,7 @@ def test_what_is_no_checkpoint_is_named(
 
     path = tmp_path / f"model{suffix}"
     path.write_bytes(content)
-    for read in (load_model, read_header, read_weights):
+    for read in (load_model, read_header, read_tensors):
         with pytest.raises(UserError, match=rf"model{suffix} is {what}"):
             read(path)
     assert cli.main(["convert", str(path), str(tmp_path / "out.safetensors")]) == 1

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageFile, features
 
 import hierseg
-from hierseg.data.headers import read_header
+from hierseg.data.checking.headers import read_header
 from hierseg.data.reading import (
     DataError,
     is_turned_by_exif,
@@ -24,8 +24,8 @@ from hierseg.data.reading import (
     read_label_colors,
     read_label_ids,
 )
-from hierseg.inference.reading import UnreadableImageError
-from hierseg.inference.reading import read_image as read_user_image
+from hierseg.media.pictures import UnreadableImageError
+from hierseg.media.pictures import read_image as read_user_image
 from hierseg.size import Size
 
 RANDOM = np.random.default_rng(0)

@@ -16,7 +16,7 @@ from hierseg.inference.deciding import decide, decide_at
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs.images import RunSettings, describe_run
 from hierseg.labels import CITYSCAPES, LabelSpace
-from hierseg.layers.resize import resize_to
+from hierseg.layers.convolution import resize_to
 from hierseg.media.pictures import UnreadableImageError
 from hierseg.models.registry import create_model
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from hierseg.layers.initial import initialise_convolutions
+from hierseg.layers.convolution import initialise_convolutions
 
 
 def test_variance_is_two_over_the_fan_out() -> None:

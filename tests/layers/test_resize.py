@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hierseg.layers.resize import resize_to, scaled_size
+from hierseg.layers.convolution import resize_to, scaled_size
 
 
 def test_same_size_is_the_same_tensor() -> None:

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from hierseg.errors import UsageError, UserError
 from hierseg.models.fusion import AverageFusion
-from hierseg.models.hierarchical import HierarchicalFusion
+from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
 from hierseg.models.network import SegmentationNetwork
 from hierseg.models.outputs import HeadOutput
-from hierseg.models.scale_attention import ScaleAttention
 
 
 class _Trunk(nn.Module):

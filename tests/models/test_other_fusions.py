@@ -11,9 +11,9 @@ from torch import Tensor
 
 from hierseg.errors import UsageError
 from hierseg.models.explicit import ExplicitFusion
+from hierseg.models.hierarchical import ScaleAttention
 from hierseg.models.outputs import ScaleOutput
 from hierseg.models.paired import PairedFusion
-from hierseg.models.scale_attention import ScaleAttention
 from hierseg.size import Size
 
 SIZE = Size(37, 51)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hierseg.errors import UserError
-from hierseg.models.published_names import PUBLISHED_NAMES, REFUSED_NAMES
+from hierseg.models.catalog import PUBLISHED_NAMES, REFUSED_NAMES
 from hierseg.models.registry import create_model, describe_model, list_models
 
 # As PUBLISHED.md lists them.

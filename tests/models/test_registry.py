@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hierseg.errors import UsageError, UserError
-from hierseg.models.builders import build_hrnet_ocr
+from hierseg.models.builders.hrnet import build_hrnet_ocr
 from hierseg.models.registry import build_network, create_model, describe_model, list_models
 
 PARAMETERS = {  # Millions. 72.1 is the published network's: its manifest has as many values.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from hierseg.models.scale_attention import ScaleAttention
+from hierseg.models.hierarchical import ScaleAttention
 
 
 def test_layers() -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from hierseg import cli
-from hierseg.checkpoint.foreign.reading import container_of
 from hierseg.checkpoint.load import load_model
+from hierseg.checkpoint.opening import container_of
 from parity.rule import image_of, relative_error
 from support.published_files import (
     manifest_tensors,

@@ -26,10 +26,9 @@ from hierseg.inference.scales import predict_logits
 from hierseg.labels import CAMVID, CITYSCAPES, LabelSpace
 from hierseg.layers.convolution import ConvNormAct
 from hierseg.models import catalog
-from hierseg.models.hierarchical import HierarchicalFusion
+from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
 from hierseg.models.network import SegmentationNetwork
 from hierseg.models.ocr import OCRHead
-from hierseg.models.scale_attention import ScaleAttention
 from hierseg.planning.estimate import Estimate, estimate_evaluation, estimate_training
 from hierseg.planning.planner import Planner
 from hierseg.recipes import get_recipe

@@ -26,11 +26,10 @@ from hierseg.losses.combined import CombinedLoss, Criterion
 from hierseg.losses.cross_entropy import CrossEntropy
 from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
 from hierseg.losses.region_mutual_information import RegionMutualInformation
-from hierseg.models.hierarchical import HierarchicalFusion
+from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
 from hierseg.models.network import SegmentationNetwork
 from hierseg.models.ocr import OCRHead
 from hierseg.models.outputs import SegmentationOutput
-from hierseg.models.scale_attention import ScaleAttention
 from hierseg.processes import count_processes, own_rank, sum_over_processes
 from hierseg.training.distributed import mean_over_processes
 

@@ -7,7 +7,7 @@ import torch
 
 from hierseg.config import ModelConfig
 from hierseg.models.registry import create_model
-from hierseg.training.freezing import freeze, hold_frozen
+from hierseg.training.optimizer import freeze, hold_frozen
 
 
 @pytest.mark.parametrize("part", ["trunk", "norms"])

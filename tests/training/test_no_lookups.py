@@ -11,7 +11,7 @@ import pytest
 
 from hierseg import assembly as build
 from hierseg import cli
-from hierseg.checkpoint.load import load_model, read_weights
+from hierseg.checkpoint.load import load_model, open_weights
 from hierseg.checkpoint.save import save_checkpoint
 from hierseg.config import Experiment
 from hierseg.models import pretrained
@@ -53,7 +53,7 @@ def test_the_guard_itself(lookups: list[Any], monkeypatch: pytest.MonkeyPatch) -
 
 def test_networks_checkpoints_and_conversions(lookups: list[Any], tmp_path: Path) -> None:
     load_model()
-    read_weights("streetlite")
+    assert open_weights("streetlite").tensors
     create_model("lite0-ocr-hier", 3)
     create_model("timm:mobilenetv3_small_050", 3)
     create_model("deeplabv3plus-resnet50", 3, width=4, shallow=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
-    from hierseg.assembly.checks import check_experiment, check_scales, choose_device
+    from hierseg.assembly.checks import check_experiment
+    from hierseg.assembly.devices import check_scales, choose_device
     from hierseg.assembly.extra import build_options
     from hierseg.assembly.parts import (
         Datasets,
@@ -24,8 +25,8 @@ else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
-            "checks": (
-                "check_experiment",
+            "checks": ("check_experiment",),
+            "devices": (
                 "check_scales",
                 "choose_device",
             ),

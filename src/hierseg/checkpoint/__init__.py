@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
-    from hierseg.checkpoint.annotate import annotate_checkpoint, stored_temperature
+    from hierseg.checkpoint.annotate import annotate_checkpoint
     from hierseg.checkpoint.finding import DEFAULT_WEIGHTS, find_weights, packaged_weights
     from hierseg.checkpoint.foreign.converting import (
         convert_network,
@@ -19,31 +19,19 @@ if TYPE_CHECKING:
         read_trunk,
         save_trunk,
     )
-    from hierseg.checkpoint.foreign.fitting import count_tensors, list_some
-    from hierseg.checkpoint.foreign.label_spaces import PUBLISHED_SPACES, find_label_space
+    from hierseg.checkpoint.foreign.label_spaces import find_label_space
     from hierseg.checkpoint.foreign.publishing import choose_publication, write_published
-    from hierseg.checkpoint.foreign.reading import container_of, read_foreign
-    from hierseg.checkpoint.foreign.recognition import CLASSIFIERS, recognise_trunk
-    from hierseg.checkpoint.format import Header, header_of, read_header
-    from hierseg.checkpoint.load import (
-        find_statistics,
-        is_trunk,
-        load_model,
-        place_network,
-        read_conventions,
-        read_weights,
-    )
-    from hierseg.checkpoint.raw import no_memory, open_checkpoint
+    from hierseg.checkpoint.format import CLASSIFIERS, Header, header_of, read_header
+    from hierseg.checkpoint.load import Weights, load_model, open_weights, place_network
+    from hierseg.checkpoint.opening import no_memory, open_checkpoint
     from hierseg.checkpoint.save import replacing, save_checkpoint, synchronise
+    from hierseg.checkpoint.tensor_files import count_tensors, list_some
     from hierseg.checkpoint.torch_files import read_torch_file
 else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
-            "annotate": (
-                "annotate_checkpoint",
-                "stored_temperature",
-            ),
+            "annotate": ("annotate_checkpoint",),
             "finding": (
                 "DEFAULT_WEIGHTS",
                 "find_weights",
@@ -56,40 +44,24 @@ else:
                 "read_trunk",
                 "save_trunk",
             ),
-            "foreign.fitting": (
-                "count_tensors",
-                "list_some",
-            ),
-            "foreign.label_spaces": (
-                "PUBLISHED_SPACES",
-                "find_label_space",
-            ),
+            "foreign.label_spaces": ("find_label_space",),
             "foreign.publishing": (
                 "choose_publication",
                 "write_published",
             ),
-            "foreign.reading": (
-                "container_of",
-                "read_foreign",
-            ),
-            "foreign.recognition": (
-                "CLASSIFIERS",
-                "recognise_trunk",
-            ),
             "format": (
+                "CLASSIFIERS",
                 "Header",
                 "header_of",
                 "read_header",
             ),
             "load": (
-                "find_statistics",
-                "is_trunk",
+                "Weights",
                 "load_model",
+                "open_weights",
                 "place_network",
-                "read_conventions",
-                "read_weights",
             ),
-            "raw": (
+            "opening": (
                 "no_memory",
                 "open_checkpoint",
             ),
@@ -98,6 +70,10 @@ else:
                 "save_checkpoint",
                 "synchronise",
             ),
+            "tensor_files": (
+                "count_tensors",
+                "list_some",
+            ),
             "torch_files": ("read_torch_file",),
         },
     )
@@ -105,37 +81,30 @@ else:
 __all__ = [
     "CLASSIFIERS",
     "DEFAULT_WEIGHTS",
-    "PUBLISHED_SPACES",
     "Header",
+    "Weights",
     "annotate_checkpoint",
     "choose_publication",
-    "container_of",
     "convert_network",
     "convert_trunk",
     "count_tensors",
     "find_label_space",
-    "find_statistics",
     "find_weights",
     "header_of",
-    "is_trunk",
     "list_some",
     "load_model",
     "no_memory",
     "open_checkpoint",
+    "open_weights",
     "packaged_weights",
     "place_network",
-    "read_conventions",
-    "read_foreign",
     "read_form",
     "read_header",
     "read_torch_file",
     "read_trunk",
-    "read_weights",
-    "recognise_trunk",
     "replacing",
     "save_checkpoint",
     "save_trunk",
-    "stored_temperature",
     "synchronise",
     "write_published",
 ]

@@ -10,10 +10,8 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hierseg.checkpoint.finding import find_weights
-from hierseg.checkpoint.foreign.reading import container_of
-from hierseg.checkpoint.format import METADATA_KEY, Header, header_of, read_header
-from hierseg.checkpoint.load import read_tensors
+from hierseg.checkpoint.format import METADATA_KEY, header_of
+from hierseg.checkpoint.load import open_weights
 from hierseg.checkpoint.save import replacing, save_checkpoint
 from hierseg.models import SegmentationNetwork
 
@@ -41,8 +39,8 @@ def annotate_checkpoint(
     Raises:
         UserError: The weights cannot be read, or the file cannot be written.
     """
-    path, out = find_weights(source), Path(out)
-    if container_of(path) is not None:
+    weights, out = open_weights(source), Path(out)
+    if weights.container is not None:
         header = header_of(network)
         tensors = {**network.state_dict(), **(changed or {})}
         save_checkpoint(
@@ -55,11 +53,11 @@ def annotate_checkpoint(
             extra=_merge(header.extra, extra),
         )
         return
-    header = read_header(path)
+    header = weights.header
     header = dataclasses.replace(
         header, extra=_merge(header.extra, extra), record=_merge(header.record, record or {})
     )
-    tensors = read_tensors(path)
+    tensors = weights.tensors
     for name, tensor in (changed or {}).items():
         tensors[name] = tensor.to(tensors[name].dtype).contiguous()
     with replacing(out) as temporary:
@@ -68,16 +66,3 @@ def annotate_checkpoint(
 
 def _merge(present: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**present, **extra}.items() if value is not None}
-
-
-def stored_temperature(source: str | Path | None) -> float | None:
-    """The temperature that `hierseg calibrate` has stored in weights; None where it has not.
-
-    Raises:
-        UserError: No such weights, or they cannot be read.
-    """
-    path = find_weights(source)
-    if container_of(path) is not None:
-        return None
-    header: Header = read_header(path)
-    return header.temperature if "temperature" in header.extra else None

@@ -1,4 +1,4 @@
-"""Which file weights are meant by a path, a run folder or a name. No torch."""
+"""Which file of weights is meant by a path, a run folder or a name. No torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 import os
 from pathlib import Path
 
+from hierseg.checkpoint.hub import fetch_weights, is_on_hub
 from hierseg.errors import UsageError, UserError
 
 DEFAULT_WEIGHTS = "streetlite"
@@ -23,10 +24,11 @@ def find_weights(source: str | Path | None = None) -> Path:
 
     Args:
         source: A file, a run folder (its best checkpoint, else its last), the name of packaged
-            weights, or None for the default ones.
+            weights, ``hf://owner/name`` on the Hub, or None for the default ones.
 
     Raises:
         UsageError: There is no such thing.
+        UserError: The default weights are not installed, or the Hub does not give its file.
     """
     packaged = packaged_weights()
     if source is None:
@@ -43,6 +45,8 @@ def find_weights(source: str | Path | None = None) -> Path:
             f"{source!r} names no weights; give a checkpoint file, a run folder, or a name of "
             "packaged weights."
         )
+    if is_on_hub(source):
+        return fetch_weights(str(source))
     path = Path(source)
     if path.is_dir():
         for name in RUN_CHECKPOINTS:

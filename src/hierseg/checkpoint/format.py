@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import nn
 
-from hierseg.checkpoint.raw import describe_stray
+from hierseg.checkpoint.opening import describe_stray
 from hierseg.checkpoint.tensor_files import TensorFile, open_tensors
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
@@ -27,6 +27,8 @@ FORMAT_VERSION = 1
 METADATA_KEY = "hierseg"
 LOWEST = 1e-6
 """The lowest temperature; the highest is its inverse. Logits keep their order within both."""
+CLASSIFIERS = ("head.classify.", "head.auxiliary.1.")
+"""What names of the layers that give a value for each class begin with."""
 TRUNK_KEY = "hierseg_trunk"
 """The metadata entry of a file that holds a trunk alone, to start training from."""
 

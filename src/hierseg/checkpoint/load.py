@@ -1,31 +1,36 @@
-"""Loading networks from checkpoints, run folders, and the weights in the package."""
+"""Weights of any origin, opened as one thing, and the networks of them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
 from hierseg.checkpoint.finding import find_weights
-from hierseg.checkpoint.foreign.converting import load_foreign, read_foreign_tensors
-from hierseg.checkpoint.foreign.fitting import count_tensors, describe_type, is_alike, list_some
-from hierseg.checkpoint.foreign.reading import container_of, read_foreign
-from hierseg.checkpoint.foreign.recognition import recognise, recognise_trunk
 from hierseg.checkpoint.format import (
     TRUNK_KEY,
     Header,
     header_in,
+    header_of,
     not_readable,
     open_file,
-    read_header,
 )
-from hierseg.checkpoint.raw import no_memory
-from hierseg.checkpoint.tensor_files import Entry, TensorFile
+from hierseg.checkpoint.opening import GRAPHS, Container, container_of, no_memory
+from hierseg.checkpoint.tensor_files import (
+    Entry,
+    TensorFile,
+    count_tensors,
+    describe_type,
+    is_alike,
+    list_some,
+)
 from hierseg.errors import UsageError, UserError, make_printable
+from hierseg.labels import LabelSpace
 from hierseg.models import (
     CONVENTIONS,
     IMAGENET_MEAN,
@@ -35,7 +40,12 @@ from hierseg.models import (
     build_outline,
 )
 
+if TYPE_CHECKING:
+    from hierseg.checkpoint.foreign.reading import ForeignWeights
+
 _log = logging.getLogger(__name__)
+
+Kind = Literal["checkpoint", "trunk", "published", "classifier", "graph"]
 
 
 def load_model(
@@ -44,93 +54,173 @@ def load_model(
     """A network with its weights, in evaluation mode and float32; ``header`` is the file's.
 
     Args:
-        source: A checkpoint file, a run folder, the name of packaged weights, or None for the
-            model in the box. A published checkpoint of torch or Paddle is converted in memory,
-            and the log says what was recognised.
+        source: A checkpoint file, a run folder, the name of packaged weights, ``hf://owner/name``
+            on the Hub, or None for the model in the box. A published checkpoint of torch or Paddle
+            is converted in memory, and the log says what was recognised.
         device: Where to put it.
 
     Raises:
         UserError: No such weights, or a damaged, unknown or newer file, or no such device.
     """
-    path = find_weights(source)
-    if container_of(path) is not None:
-        converted = load_foreign(path)
-        # A warning, so that it is seen without any setting: what a file is was found out here.
-        _log.warning(make_printable(converted.remark))
-        return place_network(converted.network, device)
-    opened = open_file(path)
-    header = header_in(opened)
-    network = _build(header, opened)
-    network.load_state_dict(_read(opened))
-    network.header = header
-    return place_network(network.float().eval(), device)
+    return place_network(open_weights(source).build(), device)
 
 
-def read_weights(source: str | Path) -> dict[str, Tensor]:
-    """The tensors of weights by name, without their network, to start another one from.
+def open_weights(source: str | Path | None = None) -> Weights:
+    """Weights of any origin. What they hold is read when it is first asked for.
 
     Args:
-        source: As ``load_model`` has it; also an ImageNet classifier, or a file of its trunk, of
-            which the trunk's tensors come (``trunk.`` first).
+        source: A checkpoint file, a run folder, the name of packaged weights, ``hf://owner/name``
+            on the Hub, or None for the model in the box; a published checkpoint of torch or Paddle,
+            an ImageNet classifier, or a file of its trunk.
 
     Raises:
-        UserError: No such weights, or a damaged or unknown file.
+        UserError: No such weights.
     """
-    path = find_weights(source)
-    if container_of(path) is None:
-        if not is_trunk(path):
-            read_header(path)  # which refuses what is no checkpoint
-        return read_tensors(path)
-    tensors, remark = read_foreign_tensors(path)
-    _log.warning(make_printable(remark))
-    return tensors
+    return Weights(find_weights(source))
 
 
-def read_conventions(source: str | Path) -> dict[str, Any]:
-    """How the network of weights normalises and resizes, which its tensors do not show.
+class Weights:
+    """A file of weights. Whatever it holds, an answer is what it says, or a UserError.
 
     Args:
-        source: As ``read_weights`` has it.
-
-    Returns:
-        Those arguments of its builder (``mean``, ``std``, ``align_corners``) that are not the
-        builder's own; none of an ImageNet classifier or its trunk.
-
-    Raises:
-        UserError: No such weights, or a damaged or unknown file.
+        path: The file.
+        averaged: Of a published checkpoint, take the moving average beside the weights.
     """
-    path = find_weights(source)
-    arguments: Mapping[str, Any] = {}
-    if container_of(path) is not None:
-        tensors = read_foreign(path).tensors
-        if recognise_trunk(tensors) is None:
-            arguments = recognise(tensors, str(path)).arguments
-    elif not is_trunk(path):
-        arguments = read_header(path).arguments
-    return {name: arguments[name] for name in CONVENTIONS if name in arguments}
 
+    def __init__(self, path: Path, averaged: bool = False) -> None:
+        self.path = path
+        self._averaged = averaged
 
-def find_statistics(source: str | Path) -> tuple[list[float], list[float]] | None:
-    """Mean and std that the network of weights normalises by, also where they are its builder's
-    own; None for an ImageNet classifier or its trunk. Errors as ``read_conventions``.
-    """
-    path = find_weights(source)
-    if container_of(path) is not None:
-        is_network = recognise_trunk(read_foreign(path).tensors) is None
-        return (list(IMAGENET_MEAN), list(IMAGENET_STD)) if is_network else None
-    if is_trunk(path):
+    @cached_property
+    def container(self) -> Container | None:
+        """The form of a file of another project, by its first bytes; None for one of ours."""
+        if self.path.suffix.lower() in GRAPHS:
+            raise UserError(
+                f"{self.path} is an exported graph, which holds no tensors by name: engines open "
+                "such files, and none of this hierseg does yet; name the checkpoint that it was "
+                "made of."
+            )
+        return container_of(self.path)
+
+    @cached_property
+    def kind(self) -> Kind:
+        """``checkpoint`` or ``trunk`` for files of ours, a network or what ``hierseg convert`` made
+        of an ImageNet classifier; ``published`` or ``classifier`` for such files of others; and
+        ``graph`` for an exported graph, which is told by its name.
+        """
+        if self.path.suffix.lower() in GRAPHS:
+            return "graph"
+        if self.container is not None:
+            return "published" if self.foreign.classifier is None else "classifier"
+        return "trunk" if TRUNK_KEY in self._opened.metadata else "checkpoint"
+
+    @cached_property
+    def header(self) -> Header:
+        """What a checkpoint says of its network; of a published one, what was found out."""
+        if self.container is not None:
+            return header_of(self._convert()[0])
+        return header_in(self._opened)
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by our names; of an ImageNet classifier those of its trunk (``trunk.``). The
+        log says what a file of another project was recognised as.
+        """
+        if self.container is not None:
+            return self._translated[0]
+        if self.kind == "checkpoint":
+            _ = self.header  # which refuses what is no checkpoint
+        return _read(self._opened)
+
+    @property
+    def remark(self) -> str | None:
+        """What a file of another project was recognised as, as a sentence; None for ours."""
+        return None if self.container is None else self._translated[1]
+
+    @property
+    def conventions(self) -> dict[str, Any]:
+        """How the network normalises and resizes, which its tensors do not show: those of its
+        builder's arguments ``mean``, ``std``, ``align_corners`` that are not the builder's own;
+        none of a classifier or a trunk.
+        """
+        arguments: Mapping[str, Any] = {}
+        if self.kind == "published":
+            arguments = self.foreign.recognised.arguments
+        elif self.kind == "checkpoint":
+            arguments = self.header.arguments
+        else:
+            _ = self.container  # which refuses a graph
+        return {name: arguments[name] for name in CONVENTIONS if name in arguments}
+
+    @property
+    def statistics(self) -> tuple[list[float], list[float]] | None:
+        """Mean and std that the network normalises by, also where they are its builder's own; None
+        for a classifier or a trunk.
+        """
+        if self.kind == "published":
+            return list(IMAGENET_MEAN), list(IMAGENET_STD)
+        if self.kind == "checkpoint":
+            network = _build(self.header, self._opened)
+            return network.mean.flatten().tolist(), network.std.flatten().tolist()
+        _ = self.container  # which refuses a graph
         return None
-    opened = open_file(path)
-    network = _build(header_in(opened), opened)
-    return network.mean.flatten().tolist(), network.std.flatten().tolist()
 
+    @property
+    def temperature(self) -> float | None:
+        """What `hierseg calibrate` has stored; None where it has not."""
+        if self.container is not None:
+            return None
+        return self.header.temperature if "temperature" in self.header.extra else None
 
-def is_trunk(path: Path) -> bool:
-    """Whether a file is a trunk that ``hierseg convert`` made of an ImageNet classifier."""
-    try:
-        return TRUNK_KEY in open_file(path).metadata
-    except UserError:
-        return False
+    def has_classes_of(self, space: LabelSpace) -> bool:
+        """Whether weights are of these classes, if they have as many. Published files do not say,
+        and are of those of a public data set.
+        """
+        if self.container is None and self.kind == "checkpoint":
+            return self.header.label_space.names == space.names
+        from hierseg.checkpoint.foreign.label_spaces import PUBLISHED_SPACES
+
+        public = PUBLISHED_SPACES.get(space.num_classes)
+        return public is not None and public.names == space.names
+
+    def build(self) -> SegmentationNetwork:
+        """The network, with its header, in evaluation mode and float32."""
+        if self.container is not None:
+            network, remark = self._convert()
+            # A warning, so that it is seen without any setting: what a file is was found out here.
+            _log.warning(make_printable(remark))
+            return network
+        header = self.header
+        network = _build(header, self._opened)
+        network.load_state_dict(self.tensors)
+        network.header = header
+        return network.float().eval()
+
+    @cached_property
+    def foreign(self) -> ForeignWeights:
+        """The tensors of a file of another project, as it names them; UserError for one of ours."""
+        _ = self.container  # which refuses a graph
+        from hierseg.checkpoint.foreign.reading import read_foreign
+
+        return read_foreign(self.path, self._averaged)
+
+    @cached_property
+    def _opened(self) -> TensorFile:
+        _ = self.container  # which refuses a graph
+        return open_file(self.path)
+
+    @cached_property
+    def _translated(self) -> tuple[dict[str, Tensor], str]:
+        from hierseg.checkpoint.foreign.converting import convert_tensors
+
+        tensors, remark = convert_tensors(self.foreign)
+        _log.warning(make_printable(remark))
+        return tensors, remark
+
+    def _convert(self) -> tuple[SegmentationNetwork, str]:
+        from hierseg.checkpoint.foreign.converting import convert_network
+
+        return convert_network(self.foreign)
 
 
 def _build(header: Header, opened: TensorFile) -> SegmentationNetwork:
@@ -156,11 +246,6 @@ def _build(header: Header, opened: TensorFile) -> SegmentationNetwork:
     network = build_network(header.builder, header.arguments)
     network.scales = header.scales
     return network
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; UserError where it cannot be read."""
-    return _read(open_file(path))
 
 
 def _read(opened: TensorFile) -> dict[str, Tensor]:

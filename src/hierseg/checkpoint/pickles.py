@@ -12,10 +12,10 @@ from __future__ import annotations
 import pickle
 import pickletools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
-from hierseg.checkpoint.raw import BoundedStream
-
+LONGEST_LINE = 1 << 12
+"""Bytes of the names of modules and functions in a pickle."""
 MOST_INSTRUCTIONS = 1 << 22
 """A network with the state of its optimiser has some hundred thousand."""
 DEEPEST = 64
@@ -83,6 +83,37 @@ class _Value:
             raise RefusedError(f"containers within one another, more than {DEEPEST} deep")
         if self.weight > MOST_INSTRUCTIONS:
             raise RefusedError("containers that repeat one another beyond all bounds")
+
+
+class BoundedStream:
+    """A part of a file from where it stands: what is not there is not made room for.
+
+    Args:
+        file: Open to be read.
+        size: Bytes of the part.
+    """
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self.size = self.left = size
+
+    def read(self, count: int) -> bytes:
+        """Exactly so many bytes; ValueError where there are fewer."""
+        if count > self.left:
+            raise ValueError("the pickle ends too early")
+        content = self._file.read(count)
+        self.left -= len(content)
+        if len(content) < count:
+            raise ValueError("the pickle ends too early")
+        return content
+
+    def readline(self) -> bytes:
+        """A line with its end; ValueError for one that is too long for a name."""
+        line = self._file.readline(min(LONGEST_LINE, self.left))
+        self.left -= len(line)
+        if not line.endswith(b"\n"):
+            raise ValueError("a name without an end")
+        return line
 
 
 class PickleReader:

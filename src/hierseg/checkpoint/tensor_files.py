@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from hierseg.checkpoint.raw import OpenFile, open_checkpoint, read_storage
+from hierseg.checkpoint.opening import OpenFile, open_checkpoint
 from hierseg.errors import UserError
 
 LARGEST_HEADER = 32 << 20
 """Bytes of the JSON: a network of a thousand tensors has a tenth of a megabyte."""
 MOST_TENSORS = 20_000
 """More than any network has."""
+SHOWN = 10
+"""Names of tensors that an error shows before it only counts them."""
 _METADATA = "__metadata__"
 _DTYPES = {
     "F64": torch.float64,
@@ -143,3 +146,59 @@ def _read_entry(value: Any) -> Entry:
     if math.prod(shape) * _DTYPES[dtype].itemsize != offsets[1] - offsets[0]:
         raise ValueError("a tensor that is not as large as its shape")
     return Entry(_DTYPES[dtype], tuple(shape), offsets[0])
+
+
+def read_storage(file: BufferedReader, size: int) -> Tensor:
+    """The next ``size`` bytes as (size,) uint8; ValueError where there are fewer, MemoryError where
+    there is no memory for them.
+    """
+    content = allocate(size)
+    fill(file, content)
+    return content
+
+
+def allocate(size: int) -> Tensor:
+    """(size,) uint8 with any values; MemoryError where there is no memory for them."""
+    try:
+        return torch.empty(size, dtype=torch.uint8)
+    except RuntimeError as error:  # torch's word for it
+        raise MemoryError from error
+
+
+def fill(file: BufferedReader, content: Tensor) -> None:
+    """Read as many bytes as ``content`` has into it; ValueError where there are fewer."""
+    if not content.numel():
+        return
+    rest = memoryview(content.numpy())  # type: ignore[arg-type]
+    while rest:
+        count = file.readinto(rest)
+        if not count:
+            raise ValueError("the file ends too early")
+        rest = rest[count:]
+
+
+def list_some(names: Collection[str]) -> str:
+    """The first ten, and a mark where there are more."""
+    shown = ", ".join(f"{name:.120}" for name in list(names)[:SHOWN])
+    return shown + (", ..." if len(names) > SHOWN else "")
+
+
+def count_tensors(names: Collection[str]) -> str:
+    """How many there are, with the verb."""
+    return "1 tensor is" if len(names) == 1 else f"{len(names)} tensors are"
+
+
+def is_alike(expected: torch.dtype, found: torch.dtype) -> bool:
+    """Whether numbers of one type can stand for those of another: fractions for fractions, and
+    whole numbers for whole numbers.
+    """
+    if expected.is_floating_point:
+        return found.is_floating_point
+    if expected == torch.bool or found == torch.bool:
+        return expected == found
+    return not found.is_floating_point and not found.is_complex
+
+
+def describe_type(dtype: torch.dtype) -> str:
+    """``float32``, say."""
+    return str(dtype).removeprefix("torch.")

@@ -17,22 +17,12 @@ from typing import Any
 
 from torch import Tensor
 
-from hierseg.checkpoint.pickles import PickleReader, RefusedError
-from hierseg.checkpoint.raw import (
-    BoundedStream,
-    OpenFile,
-    allocate,
-    fill,
-    open_checkpoint,
-    read_storage,
-)
+from hierseg.checkpoint.opening import LEGACY, ZIP, OpenFile, open_checkpoint
+from hierseg.checkpoint.pickles import BoundedStream, PickleReader, RefusedError
 from hierseg.checkpoint.stand_ins import CONTAINER_NAMES
+from hierseg.checkpoint.tensor_files import allocate, fill, read_storage
 from hierseg.checkpoint.torch_names import TORCH_NAMES, Kind, Storage
 
-ZIP = b"PK\x03\x04"
-"""What torch's zip form begins with."""
-LEGACY = b"l\xfc\x9cF\xf9 j\xa8P\x19"
-"""The number, little-endian, that torch's older form begins with."""
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _PROTOCOL = 1001
 

@@ -76,13 +76,16 @@ def convert(
 
 def _require_converted(out: Path) -> None:
     """UsageError where a file would be replaced that no conversion can have written."""
-    from hierseg.checkpoint import is_trunk, read_header
+    from hierseg.checkpoint import Weights
     from hierseg.errors import UserError
 
     if not out.is_file():
         return
     try:
-        is_own = is_trunk(out) or "epoch" not in read_header(out).record
+        weights = Weights(out)
+        is_own = weights.container is None and (
+            weights.kind == "trunk" or "epoch" not in weights.header.record
+        )
     except UserError:
         is_own = False
     if not is_own:
@@ -93,12 +96,11 @@ def _convert(
     file: Path, out: Path, model: str | None, labels: str | None, replace_head: bool, ema: bool
 ) -> None:
     from hierseg.checkpoint import (
+        Weights,
         convert_network,
         convert_trunk,
         find_label_space,
         header_of,
-        read_foreign,
-        recognise_trunk,
         save_checkpoint,
         save_trunk,
     )
@@ -106,8 +108,8 @@ def _convert(
 
     if model is not None:
         describe_model(model)  # refuses an unknown name before a large file is read
-    weights = read_foreign(file, ema)
-    if recognise_trunk(weights.tensors) is not None:
+    weights = Weights(file, averaged=ema).foreign
+    if weights.classifier is not None:
         if model is not None or labels is not None:
             raise UsageError(
                 f"{file} holds an ImageNet classifier, of which the trunk alone is converted; "
@@ -132,8 +134,7 @@ def _publish(file: Path, out: Path) -> None:
     from hierseg.checkpoint import (
         choose_publication,
         header_of,
-        is_trunk,
-        load_model,
+        open_weights,
         read_form,
         read_trunk,
         write_published,
@@ -141,13 +142,14 @@ def _publish(file: Path, out: Path) -> None:
     from hierseg.models import STATISTICS
 
     written = make_printable(out.name)
-    if is_trunk(file):
-        trunk = read_trunk(file)
+    weights = open_weights(file)
+    if weights.kind == "trunk":
+        trunk = read_trunk(weights.path)
         publication, form = read_form(trunk.metadata["published"])
         count = write_published(out, trunk.tensors, publication, form, str(file))
         print(f"{written}: {publication}, {count} tensors of the trunk; no classifier.")
         return
-    network = load_model(file)
+    network = weights.build()
     header = header_of(network)
     publication, form = choose_publication(
         header.builder, header.arguments, header.extra, out, str(file)

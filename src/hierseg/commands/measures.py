@@ -105,10 +105,10 @@ class Measures:
             self._borders = BoundaryWatcher(dataset)
             watchers.append(self._borders)
         if self.flags.calibration:
-            from hierseg.checkpoint import stored_temperature
+            from hierseg.checkpoint import open_weights
             from hierseg.evaluation import CalibrationWatcher
 
-            self._confidence = CalibrationWatcher(dataset, stored_temperature(weights))
+            self._confidence = CalibrationWatcher(dataset, open_weights(weights).temperature)
             watchers.append(self._confidence)
         return watchers
 

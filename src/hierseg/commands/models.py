@@ -93,11 +93,11 @@ def _parameters(name: str) -> str:
 
 
 def _table_of_weights(weights: dict[str, Path]) -> Any:
-    from hierseg.checkpoint import read_header
+    from hierseg.checkpoint import Weights
 
     table = _table("weights", "network", "classes", "scales", "mIoU", "size")
     for name, path in weights.items():
-        header = read_header(path)
+        header = Weights(path).header
         miou = header.record.get("miou")
         table.add_row(
             _show(name),

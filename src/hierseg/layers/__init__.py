@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
-    from hierseg.layers.convolution import ConvNormAct
-    from hierseg.layers.initial import initialise_convolutions
-    from hierseg.layers.resize import resize_to, scaled_size
+    from hierseg.layers.convolution import (
+        ConvNormAct,
+        initialise_convolutions,
+        resize_to,
+        scaled_size,
+    )
     from hierseg.layers.synchronised import Synchronised, synchronise_norms
 else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
-            "convolution": ("ConvNormAct",),
-            "initial": ("initialise_convolutions",),
-            "resize": (
-                "resize_to",
-                "scaled_size",
-            ),
+            "convolution": ("ConvNormAct", "initialise_convolutions", "resize_to", "scaled_size"),
             "synchronised": (
                 "Synchronised",
                 "synchronise_norms",

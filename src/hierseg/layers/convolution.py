@@ -1,8 +1,13 @@
-"""Convolution, batch norm and ReLU as one block."""
+"""Convolution blocks, their initial values, and bilinear resizing."""
 
 from __future__ import annotations
 
+import math
+
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from hierseg.size import Size
 
 
 class ConvNormAct(nn.Module):
@@ -49,3 +54,34 @@ class ConvNormAct(nn.Module):
         """(B, in_channels, h, w) to (B, out_channels, ceil(h / stride), ceil(w / stride))."""
         result: Tensor = self.act(self.norm(self.conv(x)))
         return result
+
+
+def initialise_convolutions(module: nn.Module) -> None:
+    """Draw every convolution's weights as He et al. (arXiv 1502.01852) do, by fan-out for ReLU.
+
+    On torch's meta device there is nothing to draw, and drawing nothing takes long there.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d) and not part.weight.is_meta:
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+
+
+def resize_to(x: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
+    """Resize bilinearly to ``size`` (height, width).
+
+    Args:
+        x: (B, C, h, w) float.
+        size: Height and width in pixels of the result.
+        align_corners: Whether the centres of the corner pixels stay in place.
+
+    Returns:
+        (B, C, *size); ``x`` itself where it has that size already.
+    """
+    if x.shape[-2:] == tuple(size):
+        return x
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
+
+
+def scaled_size(size: tuple[int, int], scale: float) -> Size:
+    """The size of an image of ``size`` resized by ``scale``: floor(H*s) by floor(W*s) pixels."""
+    return Size(math.floor(size[0] * scale), math.floor(size[1] * scale))

@@ -12,24 +12,23 @@ if TYPE_CHECKING:
     from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
     from hierseg.models.explicit import ExplicitFusion
     from hierseg.models.fusion import AverageFusion, Fusion
-    from hierseg.models.hierarchical import HierarchicalFusion
+    from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
     from hierseg.models.hrnet import HRNet
     from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, SegmentationNetwork
     from hierseg.models.ocr import OCRHead
     from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
     from hierseg.models.paired import PairedFusion
     from hierseg.models.registry import (
-        BUILDERS,
         CONVENTIONS,
         STATISTICS,
         build_network,
         build_outline,
         create_model,
         describe_model,
+        find_builder,
         list_models,
     )
     from hierseg.models.resnet import DilatedResNet
-    from hierseg.models.scale_attention import ScaleAttention
     from hierseg.models.trunk import TimmTrunk, Trunk
     from hierseg.models.wide_resnet import WideResNet38
     from hierseg.models.xception import Xception71
@@ -52,7 +51,10 @@ else:
                 "AverageFusion",
                 "Fusion",
             ),
-            "hierarchical": ("HierarchicalFusion",),
+            "hierarchical": (
+                "HierarchicalFusion",
+                "ScaleAttention",
+            ),
             "hrnet": ("HRNet",),
             "network": (
                 "IMAGENET_MEAN",
@@ -67,17 +69,16 @@ else:
             ),
             "paired": ("PairedFusion",),
             "registry": (
-                "BUILDERS",
                 "CONVENTIONS",
                 "STATISTICS",
                 "build_network",
                 "build_outline",
                 "create_model",
                 "describe_model",
+                "find_builder",
                 "list_models",
             ),
             "resnet": ("DilatedResNet",),
-            "scale_attention": ("ScaleAttention",),
             "trunk": (
                 "TimmTrunk",
                 "Trunk",
@@ -89,7 +90,6 @@ else:
 
 __all__ = [
     "ASPP",
-    "BUILDERS",
     "CONVENTIONS",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
@@ -120,5 +120,6 @@ __all__ = [
     "build_outline",
     "create_model",
     "describe_model",
+    "find_builder",
     "list_models",
 ]

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from hierseg.errors import UsageError
-from hierseg.models.explicit import ExplicitFusion
 from hierseg.models.fusion import AverageFusion, Fusion
-from hierseg.models.hierarchical import HierarchicalFusion
-from hierseg.models.paired import PairedFusion
-from hierseg.models.scale_attention import ScaleAttention
+from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
 
 WAYS = ("average", "hierarchical", "explicit", "paired")
+LARGEST_WIDTH = 128
+"""Of a trunk: twice the widest one published. Parameters grow with its square, and a checkpoint
+that asks for more is damaged."""
 EXPLICIT_SCALES = (0.5, 1.0, 2.0)
 """HMSA table 1 trains and evaluates explicit attention with these."""
 
@@ -83,11 +83,15 @@ def combine_scales(
                 "explicit attention is evaluated at the scales that it is trained with; give one "
                 "set for both."
             )
+        from hierseg.models.explicit import ExplicitFusion
+
         fusion = ExplicitFusion(features, pair, 2 * channels, norm=norm)
     else:
         joined = 2 * features if way == "paired" else features
         made = ScaleAttention(joined, channels, second=second, dropout=dropout)
         if way == "paired":
+            from hierseg.models.paired import PairedFusion
+
             fusion = PairedFusion(made)
         else:
             attention, fusion = made, HierarchicalFusion()

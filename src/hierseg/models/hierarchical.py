@@ -1,4 +1,5 @@
-"""Hierarchical fusion: each scale's attention decides against the larger ones (METHOD section 2).
+"""Hierarchical fusion: each scale's attention decides against the larger ones (METHOD section 2),
+and how far a scale decides, pixel by pixel (METHOD section 1; HMSA section 3.2).
 
 Shape letters: B batch, K classes, H and W the image's size at scale 1.0.
 """
@@ -9,10 +10,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hierseg.errors import UsageError
-from hierseg.layers import scaled_size
+from hierseg.layers import ConvNormAct, scaled_size
 from hierseg.models.fusion import Fusion, FusionRun
 from hierseg.size import Size
 
@@ -22,6 +23,31 @@ def check_includes_one(scales: Sequence[float]) -> None:
     if 1.0 not in scales:
         shown = " ".join(f"{scale:g}" for scale in scales)
         raise UsageError(f"scales {shown} must include 1 for a hierarchical network; add it.")
+
+
+class ScaleAttention(nn.Module):
+    """3x3 conv-BN-ReLU, 3x3 conv-BN-ReLU, 1x1 conv to one channel, sigmoid; without biases.
+
+    Args:
+        channels: Channels of the head's features.
+        mid_channels: Channels of the two 3x3 convolutions.
+        second: Whether there is the second 3x3 convolution.
+        dropout: Probability of dropping a value before the last convolution, in training.
+    """
+
+    def __init__(
+        self, channels: int, mid_channels: int = 256, *, second: bool = True, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.conv1 = ConvNormAct(channels, mid_channels, 3)
+        self.conv2 = ConvNormAct(mid_channels, mid_channels, 3) if second else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+        self.weigh = nn.Conv2d(mid_channels, 1, 1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, channels, h, w) to (B, 1, h, w) in (0, 1)."""
+        hidden = self.dropout(self.conv2(self.conv1(features)))
+        return torch.sigmoid(self.weigh(hidden))
 
 
 class HierarchicalFusion(Fusion):

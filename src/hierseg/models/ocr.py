@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hierseg.layers import ConvNormAct, resize_to
-from hierseg.models.aspp import ASPP
 from hierseg.models.outputs import HeadOutput
+
+if TYPE_CHECKING:
+    from hierseg.models.aspp import ASPP
 
 
 class FeatureJoin(nn.Module):

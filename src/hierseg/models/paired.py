@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from hierseg.models.fusion import Fusion, FusionRun
-from hierseg.models.hierarchical import DownwardRun, check_includes_one
+from hierseg.models.hierarchical import DownwardRun, ScaleAttention, check_includes_one
 from hierseg.models.outputs import ScaleOutput
-from hierseg.models.scale_attention import ScaleAttention
 from hierseg.size import Size
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import importlib
 import inspect
 import sys
 import typing
@@ -14,30 +15,23 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from hierseg.errors import UsageError, UserError
-from hierseg.models.builders import (
-    build_deeplab,
-    build_hrnet_ocr,
-    build_hrnet_plain,
-    build_timm_ocr,
+from hierseg.models.catalog import (
+    BUILDER_MODULES,
+    MODELS,
+    PUBLISHED_NAMES,
+    ModelDescription,
+    describe_published,
 )
-from hierseg.models.catalog import MODELS, ModelDescription
 from hierseg.models.network import SegmentationNetwork
-from hierseg.models.published_names import PUBLISHED_NAMES, describe_published
 from hierseg.options import MOST_SCALES, check_scales
 
-BUILDERS: Mapping[str, Callable[..., SegmentationNetwork]] = {
-    "deeplab": build_deeplab,
-    "hrnet_ocr": build_hrnet_ocr,
-    "hrnet_plain": build_hrnet_plain,
-    "timm_ocr": build_timm_ocr,
-}
 TIMM_PREFIX = "timm:"
 # Far above what any network has; a damaged or hostile checkpoint must not exhaust the memory.
 LARGEST_INTEGER = 2048
 STATISTICS = frozenset({"mean", "std"})
+"""Arguments of every builder: what RGB in [0, 1] is normalised by, instead of the trunk's own."""
 CONVENTIONS = ("mean", "std", "align_corners")
 """Arguments of builders that change what a network computes, and none of its tensors."""
-"""Arguments of every builder: what RGB in [0, 1] is normalised by, instead of the trunk's own."""
 SMALLEST_STD = 1e-6
 
 
@@ -53,7 +47,7 @@ def list_models(pattern: str = "*") -> list[str]:
 def describe_model(name: str) -> ModelDescription:
     """Builder, arguments and one line for a name; UsageError for a name that is none.
 
-    The original's ``--arch`` names are names too (``published_names``).
+    The original's ``--arch`` names are names too (``PUBLISHED_NAMES``).
     """
     if name in MODELS:
         return MODELS[name]
@@ -93,13 +87,22 @@ def create_model(
     return build_network(description.builder, arguments, pretrained=pretrained)
 
 
+def find_builder(name: str) -> Callable[..., SegmentationNetwork]:
+    """A builder, out of its module; UserError for a name that is none."""
+    if name not in BUILDER_MODULES:
+        raise UserError(f"there is no network builder named {name!r}; is hierseg too old for it?")
+    module = importlib.import_module(f"hierseg.models.builders.{BUILDER_MODULES[name]}")
+    build: Callable[..., SegmentationNetwork] = getattr(module, f"build_{name}")
+    return build
+
+
 def build_network(
     builder: str, arguments: Mapping[str, Any], pretrained: bool = False
 ) -> SegmentationNetwork:
     """Call a builder by name; the network remembers both, so that a checkpoint can build it again.
 
     Args:
-        builder: A name in ``BUILDERS``.
+        builder: A name in ``BUILDER_MODULES``.
         arguments: Its arguments, as JSON may hold them (lists for tuples); of every builder also
             ``mean`` and ``std``, three numbers each.
         pretrained: Start the trunk from ImageNet weights, where they can be had.
@@ -107,11 +110,7 @@ def build_network(
     Raises:
         UserError: An unknown builder, an unknown argument, or one of a wrong type or range.
     """
-    if builder not in BUILDERS:
-        raise UserError(
-            f"there is no network builder named {builder!r}; is hierseg too old for it?"
-        )
-    build = BUILDERS[builder]
+    build = find_builder(builder)
     types = typing.get_type_hints(build)
     known = [name for name in inspect.signature(build).parameters if name != "pretrained"]
     checked: dict[str, Any] = {}

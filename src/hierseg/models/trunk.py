@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hierseg.errors import UsageError, UserError, lacks_memory
-from hierseg.models.pretrained import load_trunk_weights
 
 # What frees a timm backbone from its training size, by the kind of backbone: most need none of it
 # and refuse what they do not know.
@@ -61,6 +60,8 @@ class TimmTrunk(nn.Module):
         super().__init__()
         model, options = _create_backbone(name, finest_stride)
         if pretrained:
+            from hierseg.models.pretrained import load_trunk_weights
+
             load_trunk_weights(model, name, options)
         self.backbone: nn.Module = model
         self.channels = tuple(int(count) for count in model.feature_info.channels())

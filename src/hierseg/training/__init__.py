@@ -9,9 +9,9 @@ from hierseg.faces import open_face
 if TYPE_CHECKING:
     from hierseg.training.depthwise import run_depthwise_in_float
     from hierseg.training.ema import WeightAverage
-    from hierseg.training.freezing import freeze, hold_frozen
     from hierseg.training.gradient_checkpointing import recompute_trunk
     from hierseg.training.loop import train
+    from hierseg.training.optimizer import freeze, hold_frozen
     from hierseg.training.samples import write_samples
     from hierseg.training.schedule import Schedule
 else:
@@ -20,12 +20,12 @@ else:
         {
             "depthwise": ("run_depthwise_in_float",),
             "ema": ("WeightAverage",),
-            "freezing": (
+            "gradient_checkpointing": ("recompute_trunk",),
+            "loop": ("train",),
+            "optimizer": (
                 "freeze",
                 "hold_frozen",
             ),
-            "gradient_checkpointing": ("recompute_trunk",),
-            "loop": ("train",),
             "samples": ("write_samples",),
             "schedule": ("Schedule",),
         },

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from hierseg.checkpoint import (
-    CLASSIFIERS,
-    PUBLISHED_SPACES,
-    container_of,
-    count_tensors,
-    find_statistics,
-    find_weights,
-    is_trunk,
-    list_some,
-    read_conventions,
-    read_header,
-    read_weights,
-)
+from hierseg.checkpoint import CLASSIFIERS, count_tensors, find_weights, list_some, open_weights
 from hierseg.config import Experiment, ModelConfig
 from hierseg.data import Statistics
 from hierseg.errors import UsageError, UserError
@@ -61,10 +48,11 @@ def find_conventions(model: ModelConfig, statistics: Statistics | None) -> dict[
     source = model.weights if model.weights is not None else model.init_trunk
     if source is None:
         return {}
-    found = read_conventions(source)
+    weights = open_weights(source)
+    found = weights.conventions
     if statistics is None:
         return found
-    before = find_statistics(source)
+    before = weights.statistics
     if before is not None and not np.allclose(before, statistics, rtol=0, atol=1e-6):
         say_aside(
             f"{source} was trained on images normalised by others than the data's own mean and "
@@ -86,14 +74,15 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
     source = model.weights if model.weights is not None else model.init_trunk
     if source is None:
         return
-    found = read_weights(source)
+    weights = open_weights(source)
+    found = weights.tensors
     own = network.state_dict()
     if model.weights is None:
         found = {name: tensor for name, tensor in found.items() if name.startswith(TRUNK)}
         own = {name: tensor for name, tensor in own.items() if name.startswith(TRUNK)}
     anew: set[str] = set()
     if model.replace_head:
-        anew = _find_replaced(own, found, is_same=_is_of(source, space))
+        anew = _find_replaced(own, found, is_same=weights.has_classes_of(space))
     wanted = {name: tensor for name, tensor in own.items() if name not in anew}
     found = {name: tensor for name, tensor in found.items() if name not in anew}
     _check_fit(str(source), model, wanted, found)
@@ -105,17 +94,6 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
     for name, tensor in wanted.items():
         if name in found:
             tensor.copy_(found[name])
-
-
-def _is_of(source: str | Path, space: LabelSpace) -> bool:
-    """Whether weights are of these classes, if they have as many. Published files do not say, and
-    are of those of a public data set.
-    """
-    path = find_weights(source)
-    if container_of(path) is None and not is_trunk(path):
-        return read_header(path).label_space.names == space.names
-    public = PUBLISHED_SPACES.get(space.num_classes)
-    return public is not None and public.names == space.names
 
 
 def _find_replaced(

@@ -15,17 +15,14 @@ from hierseg.evaluation import Evaluation, evaluate, require_counted
 from hierseg.processes import Launch
 from hierseg.training.checkpointing import Keeper, save_weights
 from hierseg.training.counting import count_pixels
-from hierseg.training.determinism import repeatable
 from hierseg.training.distributed import leave_together, one_failure, share_buffers
-from hierseg.training.ending import agree, end_if_lost
 from hierseg.training.feeding import naming_failures
 from hierseg.training.folder import RunFolder
-from hierseg.training.freezing import hold_frozen
 from hierseg.training.initialization import check_start
-from hierseg.training.launching import Engine, launch_engine
+from hierseg.training.launching import Engine, launch_engine, repeatable
 from hierseg.training.loading import close_loader
-from hierseg.training.optimizer import set_rate
-from hierseg.training.outcome import describe_outcome, end_if_blind
+from hierseg.training.optimizer import hold_frozen, set_rate
+from hierseg.training.outcome import agree, describe_outcome, end_if_blind, end_if_lost
 from hierseg.training.reporting.display import Display, format_duration, make_display
 from hierseg.training.reporting.journal import Journal, NoJournal
 from hierseg.training.reporting.pace import Pace, StepReport

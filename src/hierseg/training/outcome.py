@@ -1,4 +1,4 @@
-"""Whether a run has learnt: it ends where no pixel counted, and says where it ends as it began."""
+"""How a run ends other than by a failure of its data, and whether it has learnt."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import torch
 
 from hierseg.evaluation import Evaluation
 from hierseg.processes import sum_over_processes
+from hierseg.training.checkpoints import Checkpoints
 from hierseg.training.reporting.journal import Journal
 from hierseg.training.run import Run
 from hierseg.training.signals import RunEnded
+from hierseg.training.state import Progress
 from hierseg.training.step import LONGEST_ROW
 
 FEWEST_ROWS = 8
@@ -80,3 +82,24 @@ def _compare_losses(journal: Journal) -> list[str]:
     if len(losses) < 2 or losses[-1] < losses[0]:
         return []
     return [f"the loss was {losses[0]:.4f} in the first {what}, {losses[-1]:.4f} in the last"]
+
+
+def agree(flags: list[bool], device: torch.device) -> list[bool]:
+    """For each flag whether it is set on any process: all must do the same at the same step."""
+    return sum_over_processes(torch.tensor(flags, device=device).int()).bool().tolist()
+
+
+def end_if_lost(progress: Progress, checkpoints: Checkpoints, longest_row: int) -> None:
+    """End a run that has gone so many steps in a row without a finite loss and gradient.
+
+    Raises:
+        RunEnded: Naming the last good checkpoint: none is written within such a row.
+    """
+    if progress.skipped_in_row < longest_row:
+        return
+    found = checkpoints.list()
+    last = f"the last good checkpoint is {found[0].path}" if found else "there is no checkpoint yet"
+    raise RunEnded(
+        f"loss or gradient was not finite in {longest_row} steps in a row, up to step "
+        f"{progress.step}; {last}; give a lower --optim.lr, or --optim.clip-norm 1, to a new run."
+    )

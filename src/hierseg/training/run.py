@@ -28,13 +28,12 @@ from hierseg.training.depthwise import run_depthwise_in_float
 from hierseg.training.distributed import first_of_all, first_on_machine
 from hierseg.training.ema import WeightAverage
 from hierseg.training.folder import RunFolder
-from hierseg.training.freezing import freeze
 from hierseg.training.gradient_checkpointing import recompute_trunk
 from hierseg.training.indexing import index_sources
 from hierseg.training.initialization import find_conventions, start_at_random, start_network
 from hierseg.training.launching import Engine, launch_engine
 from hierseg.training.loading import EpochBatches, build_loader, build_sampler
-from hierseg.training.optimizer import build_optimiser
+from hierseg.training.optimizer import build_optimiser, freeze
 from hierseg.training.reporting.display import say_aside
 from hierseg.training.schedule import Schedule
 from hierseg.training.state import TrainingState, read_conventions_of

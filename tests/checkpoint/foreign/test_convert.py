@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hierseg import cli
 from hierseg.checkpoint.format import read_header
-from hierseg.checkpoint.load import load_model, read_conventions
+from hierseg.checkpoint.load import load_model, open_weights
 from hierseg.checkpoint.save import save_checkpoint
 from hierseg.labels import CITYSCAPES
 from hierseg.models.network import SegmentationNetwork
@@ -69,7 +69,9 @@ def test_there_and_back(
     assert loaded.header.label_space.name == "cityscapes"
     assert loaded.builder_arguments == network.builder_arguments
     for written in (file, own):
-        assert read_conventions(written).get("align_corners", False) == network.align_corners
+        assert (
+            open_weights(written).conventions.get("align_corners", False) == network.align_corners
+        )
     image = torch.rand(1, 3, 64, 96)
     logits = network(image).logits
     assert logits.isfinite().all()

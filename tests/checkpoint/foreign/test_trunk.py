@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hierseg import cli
-from hierseg.checkpoint.load import load_model, read_conventions
+from hierseg.checkpoint.load import load_model, open_weights
 from hierseg.checkpoint.published.deeplab import WIDE_RESNET_IMAGENET, XCEPTION_IMAGENET
 from hierseg.checkpoint.published.official_hrnet import HRNET_IMAGENET
 from hierseg.checkpoint.save import save_checkpoint
@@ -69,7 +69,7 @@ def test_trunk_of_a_classifier(
     assert f"{len(classifier)} of the classifier are left out" in said
     assert all(name in said for name in classifier)
     for start in (file, out):
-        assert not read_conventions(start)
+        assert not open_weights(start).conventions
         start_network(target, ModelConfig(name=model, init_trunk=start), CITYSCAPES)
         for name, tensor in target.trunk.state_dict().items():
             assert torch.equal(tensor, source.trunk.state_dict()[name] + 1), name

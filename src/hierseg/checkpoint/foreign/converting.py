@@ -11,19 +11,19 @@ from typing import Any, NamedTuple
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hierseg.checkpoint.foreign.fitting import Fitted, complete_tensors, fit_tensors, list_some
+from hierseg.checkpoint.foreign.fitting import Fitted, complete_tensors, fit_tensors
 from hierseg.checkpoint.foreign.label_spaces import choose_label_space
-from hierseg.checkpoint.foreign.reading import ForeignWeights, Form, read_foreign
+from hierseg.checkpoint.foreign.reading import ForeignWeights, Form
 from hierseg.checkpoint.foreign.recognition import (
     TRUNK_PUBLICATIONS,
     Recognised,
     infer_arguments,
     own_shapes,
     recognise,
-    recognise_trunk,
 )
 from hierseg.checkpoint.format import TRUNK_KEY, not_readable, open_file
 from hierseg.checkpoint.save import describe_network, replacing
+from hierseg.checkpoint.tensor_files import list_some
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork, build_network
@@ -76,12 +76,12 @@ def convert_network(
         UserError: The file is of no known network, does not fit it, or its classes are unknown.
     """
     source = str(weights.path)
-    if recognise_trunk(weights.tensors) is not None:
+    if weights.classifier is not None:
         raise UserError(
             f"{source} holds an ImageNet classifier, of which only the trunk can be used: train "
             "from it with --model.init-trunk."
         )
-    found = recognise(weights.tensors, source, model)
+    found = weights.recognised if model is None else recognise(weights.tensors, source, model)
     space = choose_space(found.num_classes) if choose_space else None
     classes = space.num_classes if space is not None and replace_head else found.num_classes
     fitted = fit_tensors(
@@ -99,22 +99,16 @@ def convert_network(
     return Conversion(network.float().eval(), _remark(weights, found, fitted, space))
 
 
-def load_foreign(path: Path) -> Conversion:
-    """``convert_network`` of a file, whatever it is; UserError where it is none."""
-    return convert_network(read_foreign(path))
-
-
-def read_foreign_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
+def convert_tensors(weights: ForeignWeights) -> tuple[dict[str, Tensor], str]:
     """A foreign file's tensors by own name, of an ImageNet classifier the trunk's; and a remark.
 
     Its classes may be any. UserError where the file does not fit its own network.
     """
-    weights = read_foreign(path)
-    if recognise_trunk(weights.tensors) is not None:
+    if weights.classifier is not None:
         trunk = convert_trunk(weights)
         return trunk.tensors, trunk.remark
-    found = recognise(weights.tensors, str(path))
-    fitted = fit_tensors(weights.tensors, found.table, found.shapes, str(path))
+    found = weights.recognised
+    fitted = fit_tensors(weights.tensors, found.table, found.shapes, str(weights.path))
     return fitted.tensors, _remark(weights, found, fitted, None)
 
 
@@ -125,7 +119,7 @@ def convert_trunk(weights: ForeignWeights) -> TrunkConversion:
         UserError: The file is no classifier of a known trunk, or does not fit it.
     """
     source = str(weights.path)
-    key = recognise_trunk(weights.tensors)
+    key = weights.classifier
     if key is None:
         raise UserError(f"{source} is no ImageNet classifier of a trunk that hierseg knows.")
     publication = TRUNK_PUBLICATIONS[key]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from hierseg.checkpoint.foreign.recognition import CLASSIFIERS, COUNTER, Shape
+from hierseg.checkpoint.foreign.recognition import COUNTER, Shape
+from hierseg.checkpoint.format import CLASSIFIERS
 from hierseg.checkpoint.published.key_table import KeyTable
+from hierseg.checkpoint.tensor_files import count_tensors, describe_type, is_alike, list_some
 from hierseg.errors import UserError
-
-# How many tensors an error names before it only counts.
-SHOWN = 10
 
 
 class Fitted(NamedTuple):
@@ -91,12 +90,6 @@ def fit_tensors(
     return Fitted(fitted, counters, replaced)
 
 
-def list_some(names: Collection[str]) -> str:
-    """The first ten, and a mark where there are more."""
-    shown = ", ".join(f"{name:.120}" for name in list(names)[:SHOWN])
-    return shown + (", ..." if len(names) > SHOWN else "")
-
-
 def complete_tensors(fitted: Fitted, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The network's whole state: what was fitted, in the network's types, and its own for what no
     file has (counters of batch norms, replaced layers).
@@ -105,27 +98,6 @@ def complete_tensors(fitted: Fitted, state: Mapping[str, Tensor]) -> dict[str, T
         name: fitted.tensors[name].to(tensor.dtype) if name in fitted.tensors else tensor
         for name, tensor in state.items()
     }
-
-
-def count_tensors(names: Collection[str]) -> str:
-    """How many there are, with the verb."""
-    return "1 tensor is" if len(names) == 1 else f"{len(names)} tensors are"
-
-
-def is_alike(expected: torch.dtype, found: torch.dtype) -> bool:
-    """Whether numbers of one type can stand for those of another: fractions for fractions, and
-    whole numbers for whole numbers.
-    """
-    if expected.is_floating_point:
-        return found.is_floating_point
-    if expected == torch.bool or found == torch.bool:
-        return expected == found
-    return not found.is_floating_point and not found.is_complex
-
-
-def describe_type(dtype: torch.dtype) -> str:
-    """``float32``, say."""
-    return str(dtype).removeprefix("torch.")
 
 
 def _type_of(own: str) -> torch.dtype:

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hierseg.checkpoint.pickles import PickleReader, RefusedError
-from hierseg.checkpoint.raw import BoundedStream
+from hierseg.checkpoint.pickles import BoundedStream, PickleReader, RefusedError
 from hierseg.checkpoint.stand_ins import ARRAY_NAMES, CONTAINER_NAMES, Array
 
 PARAMETER_NAMES = "StructuredToParameterName@@"

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
 from hierseg.checkpoint.foreign.paddle import read_paddle
+from hierseg.checkpoint.foreign.recognition import Recognised, recognise, recognise_trunk
+from hierseg.checkpoint.opening import (
+    Container,
+    container_of,
+    describe_stray,
+    no_memory,
+    open_checkpoint,
+)
 from hierseg.checkpoint.pickles import RefusedError
-from hierseg.checkpoint.raw import describe_stray, no_memory, open_checkpoint
 from hierseg.checkpoint.tensor_files import refuse_too_many
-from hierseg.checkpoint.torch_files import LEGACY, ZIP, read_torch_file
+from hierseg.checkpoint.torch_files import read_torch_file
 from hierseg.errors import UsageError, UserError
 
-Container = Literal["zip", "legacy", "paddle"]
-
-_PICKLE = b"\x80"
 _ENTRIES = ("state_dict", "model_state_dict", "model", "net", "network", "module")
 """Where files keep a network's tensors beside other things; the first that holds any counts."""
 _AVERAGED = ("state_dict_ema", "model_state_dict_ema", "model_ema", "ema_state_dict", "ema")
@@ -79,19 +84,15 @@ class ForeignWeights:
     beside: tuple[str, ...] = ()
     averaged: str | None = None
 
+    @cached_property
+    def classifier(self) -> str | None:
+        """The kind of ImageNet classifier that this is (``TRUNK_PUBLICATIONS``), or None."""
+        return recognise_trunk(self.tensors)
 
-def container_of(path: Path) -> Container | None:
-    """What kind of foreign file this is, by its first bytes; None for safetensors and others."""
-    with open_checkpoint(path) as (file, size):
-        head = file.read(64)
-    # A safetensors file begins with the length of its header, which may look like a pickle.
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") + 8 <= size:
-        return None
-    if head.startswith(ZIP):
-        return "zip"
-    if head.startswith(_PICKLE):
-        return "legacy" if LEGACY in head else "paddle"
-    return None
+    @cached_property
+    def recognised(self) -> Recognised:
+        """The published network that this is; UserError where it is none."""
+        return recognise(self.tensors, str(self.path))
 
 
 def read_foreign(path: Path, averaged: bool = False) -> ForeignWeights:

@@ -13,13 +13,11 @@ from hierseg.checkpoint.published.deeplab import WIDE_RESNET_IMAGENET, XCEPTION_
 from hierseg.checkpoint.published.key_table import KeyTable
 from hierseg.checkpoint.published.official_hrnet import HRNET_IMAGENET
 from hierseg.errors import UserError
-from hierseg.models import BUILDERS, MODELS, build_outline, describe_model
+from hierseg.models import MODELS, build_outline, describe_model, find_builder
 
 Shape = tuple[int, ...]
 
 COUNTER = "num_batches_tracked"
-CLASSIFIERS = ("head.classify.", "head.auxiliary.1.")
-"""What own names of the layers that give a value for each class begin with."""
 
 # Below this share of known names a file is of another network, not of a damaged one of these.
 FEWEST_KNOWN = 0.5
@@ -223,7 +221,7 @@ def _stock_arguments(key: str) -> dict[str, Any]:
 
 
 def _defaults(builder: str) -> dict[str, Any]:
-    parameters = inspect.signature(BUILDERS[builder]).parameters
+    parameters = inspect.signature(find_builder(builder)).parameters
     return {name: parameter.default for name, parameter in parameters.items()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 _PLACE = re.compile(r"\{(\w)(?:\+(\d+))?\}")
 
@@ -30,9 +31,15 @@ class KeyTable:
         self.rows = tuple(rows)
         self.tensors = dict(tensors or {})
         self.absent = frozenset(absent)
+
+    @cached_property
+    def _to_own(self) -> list[_Row]:
+        return [_Row(published, own, self.tensors) for published, own in self.rows]
+
+    @cached_property
+    def _to_published(self) -> list[_Row]:
         own_tensors = {own: published for published, own in self.tensors.items()}
-        self._to_own = [_Row(published, own, self.tensors) for published, own in rows]
-        self._to_published = [_Row(own, published, own_tensors) for published, own in rows]
+        return [_Row(own, published, own_tensors) for published, own in self.rows]
 
     def to_own(self, name: str) -> str | None:
         """The name here of a tensor's published name, or None if no row has it."""

@@ -1,0 +1,91 @@
+"""Weights on the Hugging Face Hub: checkpoints of hierseg's own, by the name of their repository.
+
+Nothing but a safetensors file is asked for, so nothing of a stranger's is executed. No torch.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from hierseg.checkpoint.opening import container_of
+from hierseg.errors import UsageError, UserError, make_printable
+
+PREFIXES = ("hf://", "hub:")
+FILE = "model.safetensors"
+"""What is downloaded of a repository where no file is named."""
+_NAME = re.compile(
+    r"(?P<repository>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[\w.-]+))?"
+    r"(?:/(?P<file>[\w./-]+\.safetensors))?",
+    re.ASCII,
+)
+
+
+def is_on_hub(source: object) -> bool:
+    """Whether weights are named as ones of the Hub are."""
+    return isinstance(source, str) and source.startswith(PREFIXES)
+
+
+def fetch_weights(source: str) -> Path:
+    """The file of weights on the Hub: downloaded, or out of the cache of earlier downloads.
+
+    Args:
+        source: ``hf://owner/name`` or ``hub:owner/name``; ``owner/name@revision`` for a branch, tag
+            or commit, ``owner/name/file.safetensors`` for another file than ``model.safetensors``.
+
+    Raises:
+        UsageError: It is no such name.
+        UserError: The file cannot be had, or is none of safetensors.
+    """
+    shown = make_printable(source)
+    found = _NAME.fullmatch(source.removeprefix(PREFIXES[0]).removeprefix(PREFIXES[1]))
+    if found is None:
+        raise UsageError(
+            f"'{shown}' names no weights on the Hub; give hf://owner/name, or "
+            "hf://owner/name/file.safetensors."
+        )
+    if importlib.util.find_spec("huggingface_hub") is None:
+        raise UserError(f"{shown} needs an optional package: pip install huggingface_hub.")
+    from huggingface_hub import hf_hub_download
+
+    try:
+        path = Path(
+            hf_hub_download(
+                found["repository"],
+                found["file"] or FILE,
+                revision=found["revision"],
+                local_files_only=not _is_reachable(),
+            )
+        )
+    except Exception as error:  # The hub's own errors, its client's, and those of the disk.
+        reason = str(error).strip().splitlines()
+        said = make_printable(reason[0]).rstrip(".") if reason else type(error).__name__
+        raise UserError(
+            f"{shown} cannot be had from the Hub ({said}); check the name and the connection, or "
+            "download the file and name it."
+        ) from error
+    if container_of(path) is not None:
+        raise UserError(
+            f"{shown} is no safetensors file; of the Hub's files only checkpoints of hierseg are "
+            "opened. Download it and name the file if you trust it."
+        )
+    return path
+
+
+def _is_reachable() -> bool:
+    """Whether the Hub can be asked; the client alone would try for most of a minute."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if getproxies():
+        return True
+    try:
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
+    except OSError:
+        return False
+    return True

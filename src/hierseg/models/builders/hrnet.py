@@ -1,0 +1,93 @@
+"""Networks on HRNetV2."""
+
+from __future__ import annotations
+
+from hierseg.errors import UsageError
+from hierseg.models.aspp import ASPP
+from hierseg.models.combining import LARGEST_WIDTH, AttentionOptions, combine_scales
+from hierseg.models.deeplab import PlainHead
+from hierseg.models.hrnet import PUBLISHED, SMALL_V2, HRNet
+from hierseg.models.network import SegmentationNetwork
+from hierseg.models.ocr import OCRHead
+from hierseg.models.pretrained import load_trunk_weights
+
+
+def build_hrnet_ocr(
+    *,
+    num_classes: int = 19,
+    width: int = 48,
+    small: bool = False,
+    hierarchical: bool = True,
+    mid_channels: int = 512,
+    key_channels: int = 256,
+    attention_channels: int = 256,
+    attention_second: bool = True,
+    attention_dropout: float = 0.0,
+    aspp: bool = False,
+    scales: tuple[float, ...] | None = None,
+    train_scales: tuple[float, ...] | None = None,
+    align_corners: bool = False,
+    pretrained: bool = False,
+) -> SegmentationNetwork:
+    """HRNetV2 with the OCR head, METHOD section 1, on one scale or hierarchical (section 2).
+
+    ``small`` is the published small v2 ("18s" with ``width`` 18); ``aspp`` makes it OCR-ASPP, with
+    half of ``mid_channels`` a branch.
+    """
+    trunk = _build_hrnet(width, small, align_corners, pretrained)
+    context = ASPP(mid_channels, mid_channels // 2) if aspp else None
+    head = OCRHead(
+        trunk.channels,
+        num_classes,
+        mid_channels,
+        key_channels,
+        context=context,
+        align_corners=align_corners,
+    )
+    options = AttentionOptions(attention_channels, attention_second, attention_dropout)
+    way = "hierarchical" if hierarchical else "average"
+    return SegmentationNetwork(
+        trunk,
+        head,
+        **combine_scales(way, head.out_channels, options, scales, train_scales),
+        num_classes=num_classes,
+        align_corners=align_corners,
+    )
+
+
+def build_hrnet_plain(
+    *,
+    num_classes: int = 19,
+    width: int = 48,
+    small: bool = False,
+    combine: str = "average",
+    attention_channels: int = 256,
+    attention_second: bool = True,
+    attention_dropout: float = 0.0,
+    scales: tuple[float, ...] | None = None,
+    train_scales: tuple[float, ...] | None = None,
+    align_corners: bool = False,
+    pretrained: bool = False,
+) -> SegmentationNetwork:
+    """HRNetV2 with its own plain head; ``combine`` is one of ``combining.WAYS``."""
+    trunk = _build_hrnet(width, small, align_corners, pretrained)
+    head = PlainHead(trunk.channels, num_classes, align_corners=align_corners)
+    options = AttentionOptions(attention_channels, attention_second, attention_dropout)
+    return SegmentationNetwork(
+        trunk,
+        head,
+        **combine_scales(combine, head.out_channels, options, scales, train_scales),
+        num_classes=num_classes,
+        align_corners=align_corners,
+    )
+
+
+def _build_hrnet(width: int, small: bool, align_corners: bool, pretrained: bool) -> HRNet:
+    if width > LARGEST_WIDTH:
+        raise UsageError(f"HRNet's width cannot be {width}; {LARGEST_WIDTH} is the most.")
+    trunk = HRNet(width, SMALL_V2 if small else PUBLISHED, align_corners)
+    if pretrained:
+        name = f"hrnet_w{width}" + ("_small_v2" if small else "")
+        # timm's features at this location are the branches themselves, with nothing behind them.
+        load_trunk_weights(trunk, name, {"features_only": True, "feature_location": ""})
+    return trunk
