@@ -13,7 +13,7 @@ from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
 from hierseg.evaluation.saving import PredictionFiles, require_apart
-from hierseg.jobs import writers
+from hierseg.media import picture_writing
 
 from .conftest import SPACE
 
@@ -88,9 +88,9 @@ def test_a_map_that_cannot_be_written_is_said_at_the_end(
         "a_labels.png", "b_labels.png", "c_labels.png",
     }  # fmt: skip
 
-    def fill(path: Path, content: bytes) -> Path:
+    def fill(path: Path, content: bytes, within: Path | None = None) -> Path:
         raise OSError(errno.ENOSPC, "No space left", str(path))
 
-    monkeypatch.setattr(writers, "write_bytes", fill)
+    monkeypatch.setattr(picture_writing, "write_bytes", fill)
     with pytest.raises(OSError, match="No space"):
         _write_all(files, dataset)

@@ -25,6 +25,7 @@ from hierseg.jobs.images import RunSettings, fingerprint, run_folder
 from hierseg.jobs.progress import RunProgress
 from hierseg.jobs.summary import Summary
 from hierseg.labels import LabelSpace
+from hierseg.media import picture_writing
 
 Pixels = npt.NDArray[np.uint8]
 LABELS = RunSettings(save=("labels",), weights="w")
@@ -365,15 +366,15 @@ def test_a_place_that_takes_no_file_costs_one_picture(
     predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     code: int,
 ) -> None:  # fmt: skip
-    write = writers.write_bytes
+    write = picture_writing.write_bytes
 
-    def fail_once(path: Path, content: bytes) -> Path:
+    def fail_once(path: Path, content: bytes, within: Path | None = None) -> Path:
         if path.name == "1_labels.png":
             raise OSError(code, "no", str(path))
-        return write(path, content)
+        return write(path, content, within)
 
     with monkeypatch.context() as patch:
-        patch.setattr(writers, "write_bytes", fail_once)
+        patch.setattr(picture_writing, "write_bytes", fail_once)
         summary = _run(predictor, images, tmp_path / "out")
     assert [record.name for record in summary.records.values()] == ["0", "2"]
     (reason,) = summary.skipped.values()
@@ -387,14 +388,14 @@ def test_what_is_true_of_all_files_ends_the_run_and_keeps_what_is_done(
     predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     code: int,
 ) -> None:  # fmt: skip
-    write = writers.write_bytes
+    write = picture_writing.write_bytes
 
-    def fail_late(path: Path, content: bytes) -> Path:
+    def fail_late(path: Path, content: bytes, within: Path | None = None) -> Path:
         if path.name == "2_labels.png":
             raise OSError(code, "no", str(path))
-        return write(path, content)
+        return write(path, content, within)
 
-    monkeypatch.setattr(writers, "write_bytes", fail_late)
+    monkeypatch.setattr(picture_writing, "write_bytes", fail_late)
     with pytest.raises(OSError, match="no"):
         _run(predictor, images, tmp_path / "out")
     monkeypatch.undo()

@@ -161,8 +161,7 @@ class Journal:
         """Write the whole file anew."""
         lines = [format_header(header), *map(format_record, records)]
         lines += [format_skipped(image, reason) for image, reason in skipped.items()]
-        part = write_text(self.places.work / "records", "".join(lines))
-        part.replace(self.places.records)
+        write_text(self.places.records, "".join(lines), self.places.work)
 
     def __enter__(self) -> Self:
         return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -189,9 +188,8 @@ class _Run:
         self.journal.write(header, done, skipped)
         summary = summarise(AutoRecords(self.places.records, header, self.records, skipped))
         work = self.places.work
-        write_json(work / "summary", summary.to_json()).replace(self.places.summary)
-        picture = write_picture(work / "summary.png", draw_summary(summary))
-        picture.replace(self.places.picture)
+        write_json(self.places.summary, summary.to_json(), work)
+        write_picture(self.places.picture, draw_summary(summary), work)
         return summary
 
     def _read(self, task: Task) -> Reading[Task]:
@@ -216,10 +214,7 @@ class _Run:
             ):
                 path = self.places.out / place
                 path.parent.mkdir(parents=True, exist_ok=True)
-                part = (
-                    self.places.work / f"{threading.get_ident()}.png"
-                )  # one at a time of a thread
-                write_picture(part, values).replace(path)
+                write_picture(path, values, self.places.work)
         except UnwritableError as error:
             return _Unwritten(task, error.reason)
         except OSError as error:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         read_weights,
     )
     from hierseg.checkpoint.raw import no_memory, open_checkpoint
-    from hierseg.checkpoint.save import replacing, save_checkpoint, synchronise
+    from hierseg.checkpoint.save import save_checkpoint
     from hierseg.checkpoint.torch_files import read_torch_file
 else:
     __getattr__, __dir__ = open_face(
@@ -93,11 +93,7 @@ else:
                 "no_memory",
                 "open_checkpoint",
             ),
-            "save": (
-                "replacing",
-                "save_checkpoint",
-                "synchronise",
-            ),
+            "save": ("save_checkpoint",),
             "torch_files": ("read_torch_file",),
         },
     )
@@ -132,10 +128,8 @@ __all__ = [
     "read_trunk",
     "read_weights",
     "recognise_trunk",
-    "replacing",
     "save_checkpoint",
     "save_trunk",
     "stored_temperature",
-    "synchronise",
     "write_published",
 ]

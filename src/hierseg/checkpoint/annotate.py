@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from hierseg.checkpoint.finding import find_weights
 from hierseg.checkpoint.foreign.reading import container_of
 from hierseg.checkpoint.format import METADATA_KEY, Header, header_of, read_header
 from hierseg.checkpoint.load import read_tensors
-from hierseg.checkpoint.save import replacing, save_checkpoint
+from hierseg.checkpoint.save import save_checkpoint, save_tensors
 from hierseg.models import SegmentationNetwork
 
 
@@ -62,8 +61,7 @@ def annotate_checkpoint(
     tensors = read_tensors(path)
     for name, tensor in (changed or {}).items():
         tensors[name] = tensor.to(tensors[name].dtype).contiguous()
-    with replacing(out) as temporary:
-        save_file(tensors, temporary, metadata={METADATA_KEY: header.to_json()})
+    save_tensors(out, tensors, {METADATA_KEY: header.to_json()})
 
 
 def _merge(present: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Self
 
 from hierseg.data import get_status
 from hierseg.errors import UserError
-from hierseg.files import read_text_file
+from hierseg.files import read_text_file, write_text
 
 FILE = ".hierseg-doing.json"
 FATAL = (
@@ -111,9 +111,7 @@ class UnderWay:
             "suspects": self._suspects,
             "fatal": self._fatal,
         }
-        part = self.path.with_name(f"{FILE}.part")
-        part.write_text(json.dumps(content), encoding="utf-8")
-        part.replace(self.path)
+        write_text(self.path, json.dumps(content))
 
 
 def _status(name: str) -> list[int]:
