@@ -121,6 +121,11 @@ class Summary:
         if self._journal is not None:
             self._journal.append({"image": record.to_dict()})
 
+    def skip(self, key: str, reason: str) -> None:
+        """An image could not be segmented; ``key`` is its source."""
+        self.records.pop(key, None)
+        self.skipped[key] = reason
+
     def _claim(self, files: Iterable[str], source: str) -> None:
         new = [file for file in files if file not in self.others]
         self.others.update(new)

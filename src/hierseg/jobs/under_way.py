@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -69,6 +69,12 @@ class UnderWay:
         alone = [source for source in sources if str(source) in self._suspects]
         rest = {*fatal, *alone}
         return [s for s in sources if s not in rest], [s for s in alone if s not in fatal], fatal
+
+    def forget(self, sources: Iterable[Path]) -> None:
+        """They are done, though a run was killed before it could say so."""
+        done = set(map(str, sources))
+        self._suspects = [name for name in self._suspects if name not in done]
+        self._write()
 
     def begin(self, source: Path) -> None:
         """It is about to be read; called by any thread."""
