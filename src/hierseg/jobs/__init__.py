@@ -9,7 +9,8 @@ from hierseg.faces import open_face
 if TYPE_CHECKING:
     from hierseg.jobs.clips import OVERLAY_MISSING, run_video
     from hierseg.jobs.images import RunSettings, describe_run, run_folder
-    from hierseg.jobs.pipeline import AHEAD, Pipeline, Reading, read_ahead
+    from hierseg.jobs.job import Job, Policy, Source, interrupted_after
+    from hierseg.jobs.pipeline import Pixels
     from hierseg.jobs.progress import RunProgress
     from hierseg.jobs.run_page import write_run_page
     from hierseg.jobs.summary import FILE, Summary
@@ -27,12 +28,13 @@ else:
                 "describe_run",
                 "run_folder",
             ),
-            "pipeline": (
-                "AHEAD",
-                "Pipeline",
-                "Reading",
-                "read_ahead",
+            "job": (
+                "Job",
+                "Policy",
+                "Source",
+                "interrupted_after",
             ),
+            "pipeline": ("Pixels",),
             "progress": ("RunProgress",),
             "run_page": ("write_run_page",),
             "summary": (
@@ -49,19 +51,20 @@ else:
     )
 
 __all__ = [
-    "AHEAD",
     "FILE",
     "LEGEND",
     "NEEDS_SCALES",
     "OVERLAY_MISSING",
-    "Pipeline",
-    "Reading",
+    "Job",
+    "Pixels",
+    "Policy",
     "RunProgress",
     "RunSettings",
+    "Source",
     "Summary",
     "describe_run",
+    "interrupted_after",
     "list_outputs",
-    "read_ahead",
     "run_folder",
     "run_video",
     "write_legend",
