@@ -19,11 +19,12 @@ from hierseg.errors import UsageError, UserError
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs import pipeline as pipeline_module
 from hierseg.jobs import writers
-from hierseg.jobs.claims import list_files
-from hierseg.jobs.images import RunSettings, describe_outputs, fingerprint, run_folder
+from hierseg.jobs.images import run_folder
 from hierseg.jobs.job import interrupted_after
 from hierseg.jobs.progress import RunProgress
+from hierseg.jobs.run_settings import RunSettings, describe_outputs, fingerprint
 from hierseg.jobs.summary import Summary
+from hierseg.jobs.writers import list_files
 from hierseg.labels import LabelSpace
 from hierseg.media import picture_writing
 

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hierseg.errors import UserError
-from hierseg.jobs.images import RunSettings, _ImagePolicy
+from hierseg.jobs.images import _ImagePolicy
 from hierseg.jobs.job import Job
-from hierseg.jobs.journal import FILE as JOURNAL
-from hierseg.jobs.summary import FILE, Summary
+from hierseg.jobs.run_settings import RunSettings
+from hierseg.jobs.summary import FILE, JOURNAL, Summary
 from hierseg.pages.records import ImageRecord, Panel
 
 WANTED = {"weights": "0" * 16, "scales": [1.0]}

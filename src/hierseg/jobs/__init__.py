@@ -8,11 +8,12 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.jobs.clips import OVERLAY_MISSING, run_video
-    from hierseg.jobs.images import RunSettings, describe_run, run_folder
+    from hierseg.jobs.images import run_folder
     from hierseg.jobs.job import Job, Policy, Source, interrupted_after
     from hierseg.jobs.pipeline import Pixels
     from hierseg.jobs.progress import RunProgress
     from hierseg.jobs.run_page import write_run_page
+    from hierseg.jobs.run_settings import RunSettings, describe_run
     from hierseg.jobs.summary import FILE, Summary
     from hierseg.jobs.writers import LEGEND, NEEDS_SCALES, list_outputs, write_legend
 else:
@@ -23,11 +24,7 @@ else:
                 "OVERLAY_MISSING",
                 "run_video",
             ),
-            "images": (
-                "RunSettings",
-                "describe_run",
-                "run_folder",
-            ),
+            "images": ("run_folder",),
             "job": (
                 "Job",
                 "Policy",
@@ -37,6 +34,10 @@ else:
             "pipeline": ("Pixels",),
             "progress": ("RunProgress",),
             "run_page": ("write_run_page",),
+            "run_settings": (
+                "RunSettings",
+                "describe_run",
+            ),
             "summary": (
                 "FILE",
                 "Summary",

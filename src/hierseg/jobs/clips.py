@@ -16,14 +16,12 @@ from hierseg.data import FileStatus, read_label_ids
 from hierseg.errors import UserError
 from hierseg.files import FolderLock, remove_leftovers
 from hierseg.inference import Prediction, Predictor
-from hierseg.jobs.claims import claim_files
 from hierseg.jobs.job import Job, Policy, interrupted_after
-from hierseg.jobs.outputs import write_outputs
 from hierseg.jobs.pipeline import AHEAD, Reading, run_ahead
 from hierseg.jobs.progress import RunProgress
 from hierseg.jobs.run_settings import RunSettings, describe_outputs
-from hierseg.jobs.summary import Summary
-from hierseg.jobs.writers import LEGEND, list_outputs, write_legend
+from hierseg.jobs.summary import Summary, claim_files
+from hierseg.jobs.writers import LEGEND, list_outputs, write_legend, write_outputs
 from hierseg.labels import LabelSpace
 from hierseg.media import WHOLE, Clip, Frame, OverlayVideo, Video, render_overlay, write_picture
 from hierseg.pages import FILE as PAGE

@@ -14,18 +14,13 @@ from rich.console import Console
 from hierseg.data import FileStatus
 from hierseg.files import FolderLock, remove_leftovers
 from hierseg.inference import Prediction, Predictor
-from hierseg.jobs.claims import claim_files, list_files
 from hierseg.jobs.job import Job, Policy, Source, interrupted_after
-from hierseg.jobs.outputs import write_outputs
 from hierseg.jobs.pipeline import Pixels
 from hierseg.jobs.progress import RunProgress
-from hierseg.jobs.run_settings import RunSettings as RunSettings
-from hierseg.jobs.run_settings import describe_outputs as describe_outputs
-from hierseg.jobs.run_settings import describe_run as describe_run
-from hierseg.jobs.run_settings import fingerprint as fingerprint
-from hierseg.jobs.summary import Summary
+from hierseg.jobs.run_settings import RunSettings, describe_outputs
+from hierseg.jobs.summary import Summary, claim_files
 from hierseg.jobs.under_way import FATAL, UnderWay
-from hierseg.jobs.writers import LEGEND, list_outputs, write_legend
+from hierseg.jobs.writers import LEGEND, list_files, list_outputs, write_legend, write_outputs
 from hierseg.media import assign_names, pixels_counted_here, read_image
 from hierseg.pages import FILE as PAGE
 from hierseg.pages import FOLDER, ImageRecord, list_panels
