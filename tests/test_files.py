@@ -23,8 +23,12 @@ from hierseg.files import (
     open_to_append,
     read_text_file,
     refuse_unreadable,
+    remove_leftovers,
+    replacing,
+    saving,
     shorten_name,
     walk_files,
+    write_bytes,
 )
 
 HOLD = """
@@ -239,3 +243,70 @@ def test_names_that_are_too_long_stay_apart() -> None:
     names = [shorten_name(f"{number}{'ä' * 122}") for number in (1, 2)]
     assert len(set(names)) == 2
     assert all(len(os.fsencode(name)) <= 244 and name.endswith("ää") for name in names)
+
+
+def _dead() -> int:
+    """The number of a process that has ended."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    return gone.pid
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_file_that_is_replaced_is_whole_or_as_it_was(tmp_path: Path, durable: bool) -> None:
+    path = tmp_path / "a.txt"
+    with replacing(path, durable=durable) as part:
+        part.write_text("one")
+        assert not path.exists()
+    with pytest.raises(KeyError), replacing(path, durable=durable) as part:
+        part.write_text({"half": "two"}["none"])
+    assert path.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_passing_files_may_lie_elsewhere_and_two_at_once(tmp_path: Path) -> None:
+    work, (a, b) = tmp_path / "work", (tmp_path / name for name in ("a", "b"))
+    work.mkdir()
+    with replacing(a, work) as one, replacing(b, work) as two:
+        assert one != two
+        assert one.parent == two.parent == work
+        one.write_text("a")
+        two.write_text("b")
+    assert (a.read_text(), b.read_text()) == ("a", "b")
+    assert not list(work.iterdir())
+
+
+def test_an_error_names_the_file_and_not_the_passing_one(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder") as caught:
+        write_bytes(tmp_path / "folder", b"x")
+    assert caught.value.filename == str(tmp_path / "folder")
+    with pytest.raises(FileNotFoundError) as other, replacing(tmp_path / "a"):
+        (tmp_path / "absent").read_bytes()
+    assert other.value.filename == str(tmp_path / "absent")
+    with (
+        pytest.raises(UserError, match=r"nowhere.a cannot be written"),
+        saving(tmp_path / "nowhere" / "a"),
+    ):
+        pass
+
+
+def test_what_killed_processes_were_writing_goes_by_folder_or_by_file(tmp_path: Path) -> None:
+    dead, names = _dead(), []
+
+    def begin(path: Path, process: int) -> Path:
+        with replacing(path) as part:
+            names.append(part.name)
+        left = path.with_name(names[-1].replace(f"-{os.getpid()}-", f"-{process}-"))
+        left.write_text("half")
+        path.unlink()
+        return left
+
+    of_a, of_b = begin(tmp_path / "a", dead), begin(tmp_path / "b", dead)
+    living = begin(tmp_path / "a", os.getpid())
+    remove_leftovers(tmp_path / "a")
+    assert not of_a.exists()
+    assert of_b.exists()
+    remove_leftovers(tmp_path)
+    assert not of_b.exists()
+    assert living.exists()

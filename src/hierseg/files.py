@@ -14,7 +14,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -317,42 +317,110 @@ def _describe_holder(path: Path) -> str:
         return ""
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> Path:
+def write_json(path: Path, content: Mapping[str, Any], within: Path | None = None) -> Path:
     """Write JSON that any reader takes: ASCII, no NaN."""
-    return write_bytes(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return write_bytes(path, text.encode(), within)
 
 
-def write_text(path: Path, text: str) -> Path:
+def write_text(path: Path, text: str, within: Path | None = None) -> Path:
     """Write text in UTF-8."""
-    return write_bytes(path, text.encode("utf-8", errors="replace"))
+    return write_bytes(path, text.encode("utf-8", errors="replace"), within)
 
 
-def write_bytes(path: Path, content: bytes) -> Path:
-    """Write a file so that it is either complete or as it was before, also if two write it."""
-    part = path.with_name(f".hierseg-{os.getpid()}-{threading.get_ident()}.part")
-    try:
+def write_bytes(path: Path, content: bytes, within: Path | None = None) -> Path:
+    """Write a file so that it is either complete or as it was before, also if two write it.
+
+    Args:
+        path: The file.
+        content: What it holds afterwards.
+        within: Folder of the passing file, on the same disk; ``path``'s own without it.
+    """
+    with replacing(path, within) as part:
         part.write_bytes(content)
-        part.replace(path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, OSError):  # which knows the passing file alone
-            error.filename, error.filename2 = str(path), None
-        raise
     return path
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what processes of this machine were writing when they were killed."""
-    for part in folder.rglob(".hierseg-*-*.part"):
-        remove_dead(part, part.name.split("-")[1])
+@contextmanager
+def replacing(path: Path, within: Path | None = None, durable: bool = False) -> Iterator[Path]:
+    """A passing file that takes the place of ``path`` when the block ends well, and else is gone.
+
+    Args:
+        path: The file; its folder must exist.
+        within: Folder of the passing file, on the same disk; ``path``'s own without it.
+        durable: Have it on the disk before it is in its place, and then the place itself.
+
+    Raises:
+        OSError: It cannot be written; the error names ``path``.
+    """
+    name = f".hierseg-{_digest(path)}-{os.getpid()}-{threading.get_ident()}.part"
+    part = (path.parent if within is None else within) / name
+    try:
+        part.touch()
+        yield part
+        move_into_place(part, path, durable)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink()
+        if isinstance(error, OSError) and error.filename in (None, part, str(part)):
+            error.filename, error.filename2 = str(path), None
+        raise
 
 
-def remove_dead(part: Path, process: str) -> None:
-    """Remove a file that a process was writing, if that lives no more."""
-    if os.name != "posix":  # Elsewhere the question whether a process lives can end it.
-        return
-    if process.isdecimal() and not _lives(int(process)):
-        part.unlink(missing_ok=True)
+@contextmanager
+def saving(path: Path) -> Iterator[Path]:
+    """``replacing``, on the disk whatever happens to the machine; UserError where it cannot be."""
+    try:
+        with replacing(path, durable=True) as part:
+            yield part
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {reason_of(error)}.") from error
+
+
+def move_into_place(part: Path, path: Path, durable: bool = False) -> None:
+    """Rename a file that is whole over another, or to where none is.
+
+    Args:
+        part: The file as it was written.
+        path: Its place, on the same disk.
+        durable: Have it on the disk before it is in its place, and then the place itself.
+    """
+    if durable:
+        synchronise(part)
+    part.replace(path)
+    if durable:
+        synchronise(path.parent)
+
+
+def synchronise(path: Path) -> None:
+    """Have a file's content, or a folder's entries, on the disk before what follows."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(place: Path) -> None:
+    """Remove what processes of this machine were writing when they were killed.
+
+    Args:
+        place: A folder, for all that is below it, or a file, for what was to become that file.
+    """
+    if place.is_dir():
+        parts = place.rglob(".hierseg-*-*.part")
+    else:
+        parts = place.parent.glob(f".hierseg-{_digest(place)}-*-*.part")
+    for part in parts:
+        process = part.name.split("-")[-2]
+        # Elsewhere the question whether a process lives can end it.
+        if os.name == "posix" and process.isdecimal() and not _lives(int(process)):
+            part.unlink(missing_ok=True)
+
+
+def _digest(path: Path) -> str:
+    """Tells the passing files of one folder apart, however long the names are."""
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
 
 
 def _lives(process: int) -> bool:

@@ -72,10 +72,10 @@ def _import_path() -> list[str]:
     """Where modules come from, without the current folder: ``python -m`` and ``python -c`` put that
     first. It stays where it is the one that this package lies in.
     """
-    return [entry for entry in sys.path if entry and not _is_current(entry)]
+    return [entry for entry in sys.path if entry and not _is_current_folder(entry)]
 
 
-def _is_current(entry: str) -> bool:
+def _is_current_folder(entry: str) -> bool:
     try:
         return Path(entry).samefile(Path.cwd()) and Path(entry).resolve() != _HOME
     except OSError:  # what is not there, such as Python's library as a zip file

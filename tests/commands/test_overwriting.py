@@ -191,14 +191,14 @@ def test_what_was_overwritten_is_gone_on_with(
     out.mkdir()
     for name in ("a_labels.png", "b_labels.png"):
         (out / name).write_bytes(b"another's")
-    segment = run_module._Run.segment
+    segment = run_module._segment
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module._Run, "segment", stop)
+    monkeypatch.setattr(run_module, "_segment", stop)
     assert _run(*words, "--overwrite") == 130
-    monkeypatch.setattr(run_module._Run, "segment", segment)
+    monkeypatch.setattr(run_module, "_segment", segment)
     assert _run(*words) == 0
 
 

@@ -88,7 +88,7 @@ def test_a_map_that_cannot_be_written_is_said_at_the_end(
         "a_labels.png", "b_labels.png", "c_labels.png",
     }  # fmt: skip
 
-    def fill(path: Path, content: bytes) -> Path:
+    def fill(path: Path, content: bytes, within: Path | None = None) -> Path:
         raise OSError(errno.ENOSPC, "No space left", str(path))
 
     monkeypatch.setattr(picture_writing, "write_bytes", fill)

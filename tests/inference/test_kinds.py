@@ -21,6 +21,7 @@ from hierseg.checkpoint.save import save_checkpoint
 from hierseg.cli import main
 from hierseg.labels import CITYSCAPES
 from hierseg.models.registry import create_model
+from hierseg.ownership import read_lines
 
 SIZE = (48, 64)
 DONE = {
@@ -123,25 +124,21 @@ def test_a_killed_run_is_taken_up(folder: Path, weights: Path, tmp_path: Path) -
         shutil.copy(folder / "good.jpg", many / f"{number:02d}.jpg")
     count = 12 + len(DONE)
     out = tmp_path / "out"
-    script = (
-        "import sys, hierseg.jobs.images as run, hierseg.cli as cli;"
-        "run.SECONDS_BETWEEN_SUMMARIES = 0.0; sys.exit(cli.main(sys.argv[1:]))"
-    )
-    command = [sys.executable, "-c", script, *_words(many, weights, out)]
+    command = [sys.executable, "-m", "hierseg", *_words(many, weights, out)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
-        summary = out / "summary.json"
-        if summary.exists() and json.loads(summary.read_text())["images"]:
+        journal = out / ".hierseg-journal.jsonl"
+        if journal.exists() and b'"image"' in journal.read_bytes():
             process.send_signal(signal.SIGKILL)
             break
         time.sleep(0.005)
     assert process.wait() == -signal.SIGKILL
-    before = json.loads((out / "summary.json").read_text())
-    assert before["complete"] is False
-    assert 0 < before["images_done"] < count
-    done = [out / entry["files"][0] for entry in before["images"]]
+    lines = [line for line in read_lines(journal) if isinstance(line, dict)]
+    before = [line["image"] for line in lines if "image" in line]
+    assert 0 < len(before) < count
+    done = [out / entry["files"][0] for entry in before]
     written = [path.stat().st_mtime_ns for path in done]
     assert main(_words(many, weights, out)) == 3
     after = json.loads((out / "summary.json").read_text())

@@ -14,7 +14,7 @@ from hierseg.checkpoint.format import Header
 from hierseg.errors import UserError
 from hierseg.inference.deciding import decide, decide_at
 from hierseg.inference.predictor import Predictor
-from hierseg.jobs.images import RunSettings, describe_run
+from hierseg.jobs.run_settings import RunSettings, describe_run
 from hierseg.labels import CITYSCAPES, LabelSpace
 from hierseg.layers.convolution import resize_to
 from hierseg.media.pictures import UnreadableImageError

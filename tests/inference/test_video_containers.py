@@ -15,7 +15,7 @@ from hierseg.commands.video import open_video, segment_video
 from hierseg.errors import UserError
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs.clips import run_video
-from hierseg.jobs.images import RunSettings
+from hierseg.jobs.run_settings import RunSettings
 from hierseg.labels import LabelSpace
 from hierseg.media.video import Clip, Video, is_video
 from support.clips import Pixels, slide, write_clip

@@ -15,7 +15,7 @@ pytest.importorskip("av", reason="the extra video is not installed")
 
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs.clips import run_video
-from hierseg.jobs.images import RunSettings
+from hierseg.jobs.run_settings import RunSettings
 from hierseg.jobs.summary import Summary
 from hierseg.labels import LabelSpace
 from hierseg.media.video import WHOLE, Clip, Video

@@ -17,13 +17,14 @@ from rich.console import Console
 
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.predictor import Predictor
-from hierseg.jobs import images as run_module
 from hierseg.jobs import pipeline as pipeline_module
 from hierseg.jobs import writers
-from hierseg.jobs.claims import list_files
-from hierseg.jobs.images import RunSettings, fingerprint, run_folder
+from hierseg.jobs.images import run_folder
+from hierseg.jobs.job import interrupted_after
 from hierseg.jobs.progress import RunProgress
+from hierseg.jobs.run_settings import RunSettings, describe_outputs, fingerprint
 from hierseg.jobs.summary import Summary
+from hierseg.jobs.writers import list_files
 from hierseg.labels import LabelSpace
 from hierseg.media import picture_writing
 
@@ -225,9 +226,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         patch.setattr(predictor.network, "forward", interrupt)
         with pytest.raises(KeyboardInterrupt, match="2 images are done, and the same command go"):
             _run(predictor, images, out)
-    assert "command without --overwrite goes" in str(
-        run_module.interrupted_after(2, "images", True)
-    )
+    assert "command without --overwrite goes" in str(interrupted_after("2 images", overwrite=True))
     content = json.loads((out / "summary.json").read_text())
     assert content["complete"] is False
     assert content["images_done"] == 2
@@ -238,19 +237,19 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
 def test_a_killed_run_loses_little(
     predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "SECONDS_BETWEEN_SUMMARIES", 0.0)
     monkeypatch.setattr(pipeline_module, "BEHIND", 0)
-    seen = []
+    seen, out = [], tmp_path / "out"
+    settings = describe_outputs(predictor, RunSettings(save=("labels",)))
     forward = predictor.network.forward
 
     def look(*arguments: Any, **named: Any) -> Any:
-        path = tmp_path / "out" / "summary.json"
-        seen.append(json.loads(path.read_text())["images_done"] if path.exists() else None)
+        assert not (out / "summary.json").exists()  # it is made of the journal, at the end
+        seen.append(len(Summary.open(out, settings).records))
         return forward(*arguments, **named)
 
     monkeypatch.setattr(predictor.network, "forward", look)
-    _run(predictor, images, tmp_path / "out")
-    assert seen == [None, 1, 2]
+    _run(predictor, images, out)
+    assert seen == [0, 1, 2]
 
 
 def test_a_full_disk_ends_the_run(
@@ -366,12 +365,12 @@ def test_a_place_that_takes_no_file_costs_one_picture(
     predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     code: int,
 ) -> None:  # fmt: skip
-    write = writers.write_bytes
+    write = picture_writing.write_bytes
 
-    def fail_once(path: Path, content: bytes) -> Path:
+    def fail_once(path: Path, content: bytes, within: Path | None = None) -> Path:
         if path.name == "1_labels.png":
             raise OSError(code, "no", str(path))
-        return write(path, content)
+        return write(path, content, within)
 
     with monkeypatch.context() as patch:
         patch.setattr(picture_writing, "write_bytes", fail_once)
@@ -388,12 +387,12 @@ def test_what_is_true_of_all_files_ends_the_run_and_keeps_what_is_done(
     predictor: Predictor, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     code: int,
 ) -> None:  # fmt: skip
-    write = writers.write_bytes
+    write = picture_writing.write_bytes
 
-    def fail_late(path: Path, content: bytes) -> Path:
+    def fail_late(path: Path, content: bytes, within: Path | None = None) -> Path:
         if path.name == "2_labels.png":
             raise OSError(code, "no", str(path))
-        return write(path, content)
+        return write(path, content, within)
 
     monkeypatch.setattr(picture_writing, "write_bytes", fail_late)
     with pytest.raises(OSError, match="no"):
@@ -437,14 +436,6 @@ def test_a_folder_of_an_earlier_version_goes_on(
     path.write_text(json.dumps(content | {"images": content["images"][:1], "complete": False}))
     assert len(_run(predictor, images, out).records) == 3
     assert _sizes_seen(predictor) == before + 2
-
-
-def test_time_between_summaries_grows_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module.time, "monotonic", lambda: 100.0)
-    assert run_module.is_due(94, 10)
-    assert not run_module.is_due(96, 10)
-    assert not run_module.is_due(60, 10_000)
-    assert run_module.is_due(49, 10_000)
 
 
 def test_names_with_control_characters_forge_no_line(

@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hierseg.errors import UserError
-from hierseg.jobs.journal import FILE as JOURNAL
-from hierseg.jobs.summary import FILE, Summary
+from hierseg.jobs.images import _ImagePolicy
+from hierseg.jobs.job import Job
+from hierseg.jobs.run_settings import RunSettings
+from hierseg.jobs.summary import FILE, JOURNAL, Summary
 from hierseg.pages.records import ImageRecord, Panel
 
 WANTED = {"weights": "0" * 16, "scales": [1.0]}
@@ -134,6 +136,7 @@ def test_whatever_lies_there_is_a_run_or_a_sentence(
                 found = Summary.open(out, WANTED)
             except UserError:
                 continue
+            job = Job(_ImagePolicy(out, RunSettings(), {}, found), found, out)
             for record in found.records.values():
-                record.is_current(out)
+                job.is_current(record)
             found.finish(out)

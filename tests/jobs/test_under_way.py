@@ -140,3 +140,11 @@ def test_a_killed_process_leaves_what_was_under_way(tmp_path: Path, images: list
     kill("alone")
     assert UnderWay(tmp_path).divide(images) == (others, [], [images[2]])
     assert UnderWay(tmp_path, anew=True).divide(images) == (images, [], [])
+
+
+def test_what_was_done_before_the_kill_is_no_suspect(tmp_path: Path, images: list[Path]) -> None:
+    words = [sys.executable, "-c", KILLED, str(tmp_path), "together", str(images[2])]
+    subprocess.run(words, env=os.environ, check=False)
+    with UnderWay(tmp_path) as under_way:
+        under_way.forget([images[2]])
+    assert not (tmp_path / FILE).exists()

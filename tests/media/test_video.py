@@ -20,11 +20,10 @@ from hierseg.errors import MissingExtraError, UsageError, UserError
 from hierseg.inference.footprint import Footprint
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs.clips import run_video
-from hierseg.jobs.images import RunSettings
+from hierseg.jobs.run_settings import RunSettings
 from hierseg.jobs.summary import Summary
 from hierseg.labels import LabelSpace
-from hierseg.media.video import WHOLE, Clip, Video, is_video
-from hierseg.media.video_display import turn
+from hierseg.media.video import WHOLE, Clip, Video, is_video, turn
 from hierseg.media.video_writing import OverlayVideo
 from support.clips import read_clip, slide, write_clip, write_sound
 

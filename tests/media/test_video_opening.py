@@ -16,7 +16,7 @@ pytest.importorskip("av", reason="the extra video is not installed")
 from hierseg.errors import UserError
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs.clips import run_video
-from hierseg.jobs.images import RunSettings
+from hierseg.jobs.run_settings import RunSettings
 from hierseg.labels import LabelSpace
 from hierseg.media.video import WHOLE, Video, is_video
 from support.clips import Pixels, slide, write_clip, write_sound

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from hierseg import files
 from hierseg.errors import UserError
 from hierseg.training import checkpoints as module
 from hierseg.training.checkpoints import Checkpoints
@@ -129,7 +130,7 @@ def test_sigkill_while_a_checkpoint_is_written(tmp_path: Path, call: str, number
 
 def _die_before(call: str, number: int) -> None:
     """Have this process killed before the n-th call of a function that a write goes through."""
-    owner: Any = {"write": module._HashedFile, "synchronise": module}.get(call, Path)
+    owner: Any = {"write": module._HashedFile, "synchronise": files}.get(call, Path)
     if call == "end":
         return
     original, calls = getattr(owner, call), iter(range(1, 10**6))

@@ -126,6 +126,10 @@ class Journal:
     Args:
         places: Of the part; its working folder is made, and emptied of what a killed run left.
 
+    Attributes:
+        records: What is done, by the image's path below the header's root.
+        skipped: Such a path -> why it could not be done.
+
     Raises:
         UserError: Another process works on the part.
     """
@@ -143,26 +147,35 @@ class Journal:
             if left.name != LOCK:
                 left.unlink()
         self._file: IO[str] | None = None
+        self.records: dict[str, AutoRecord] = {}
+        self.skipped: dict[str, str] = {}
 
-    def begin(self, header: AutoHeader, records: Sequence[AutoRecord]) -> None:
+    def begin(self, header: AutoHeader) -> None:
         """Write the header and what is done already; lines are appended from here on."""
-        self.write(header, records, {})
+        self.write(header)
         self._file = self.places.records.open("a", encoding="utf-8", newline="\n")
 
-    def append(self, line: str) -> None:
+    def add(self, record: AutoRecord) -> None:
+        """An image is labelled."""
+        self.records[record.image] = record
+        self._append(format_record(record))
+
+    def skip(self, key: str, reason: str) -> None:
+        """An image could not be labelled; ``key`` is its path."""
+        self.skipped[key] = reason
+        self._append(format_skipped(key, reason))
+
+    def _append(self, line: str) -> None:
         """Add a line, so that it is there whatever comes."""
         assert self._file is not None
         self._file.write(line)
         self._file.flush()
 
-    def write(
-        self, header: AutoHeader, records: Sequence[AutoRecord], skipped: dict[str, str]
-    ) -> None:
+    def write(self, header: AutoHeader) -> None:
         """Write the whole file anew."""
-        lines = [format_header(header), *map(format_record, records)]
-        lines += [format_skipped(image, reason) for image, reason in skipped.items()]
-        part = write_text(self.places.work / "records", "".join(lines))
-        part.replace(self.places.records)
+        lines = [format_header(header), *map(format_record, self.records.values())]
+        lines += [format_skipped(image, reason) for image, reason in self.skipped.items()]
+        write_text(self.places.records, "".join(lines), self.places.work)
 
     def __enter__(self) -> Self:
         return self

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from rich.console import Console
 
@@ -28,37 +26,21 @@ from hierseg.data import (
     AutoRecords,
     FileStatus,
     SegmentationDataset,
-    format_record,
-    format_skipped,
-    get_status,
 )
-from hierseg.errors import UserError
 from hierseg.files import write_json
 from hierseg.inference import Prediction, Predictor
 from hierseg.jobs import (
-    AHEAD,
-    Pipeline,
-    Reading,
+    Job,
+    Pixels,
+    Policy,
     RunProgress,
     RunSettings,
+    Source,
     describe_run,
-    read_ahead,
+    interrupted_after,
 )
-from hierseg.media import (
-    UnwritableError,
-    as_unwritable,
-    pixels_counted_here,
-    read_image,
-    write_picture,
-)
+from hierseg.media import pixels_counted_here, read_image, write_picture
 from hierseg.ownership import FileRecord
-
-
-class _Unwritten(NamedTuple):
-    """An image whose labels could not be written."""
-
-    task: Task
-    reason: str
 
 
 def autolabel(
@@ -126,16 +108,25 @@ def _label(
 ) -> AutoSummary:
     """Label a part that no other process works on, and sum it up."""
     earlier = find_earlier(header, places)
-    run = _Run(header, places, journal, tasks, earlier, written)
+    policy = _LabelPolicy(header, places, written)
+    job = Job(policy, journal, places.out)
+    for task in tasks:
+        for part in earlier:
+            record = part.records.get(task.label)
+            if record is not None and job.is_current(record):
+                if part.header.threshold != header.threshold:
+                    record = recount(record, places.out, header)
+                journal.records[task.image] = record
+    journal.begin(header)
+    waiting = [task for task in tasks if task.image not in journal.records]
     try:
-        run.label(predictor, console)
+        with RunProgress(len(waiting), console) as job.progress:
+            job.run(predictor, waiting)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"interrupted; {len(run.records)} of {len(run.tasks)} images are done, and the "
-            "same command goes on from there."
-        ) from None
-    summary = run.finish()
-    if run.is_recorded:
+        raise interrupted_after(f"{len(journal.records)} of {len(tasks)} images") from None
+    job.sort(task.image for task in tasks)
+    summary = _finish(dataclasses.replace(header, complete=True), places, journal, tasks)
+    if policy.is_recorded(journal.records.values()):
         written.remove()
     if places.shard.is_whole:
         for part in earlier:
@@ -143,95 +134,71 @@ def _label(
     return summary
 
 
-class _Run:
-    """What is done with an image as it is read, written, finished or skipped."""
+def _finish(header: AutoHeader, places: Places, journal: Journal, tasks: list[Task]) -> AutoSummary:
+    """Write the records in the order of the images, and their summary."""
+    skipped = journal.skipped
+    journal.skipped = {t.image: skipped[t.image] for t in tasks if t.image in skipped}
+    journal.write(header)
+    records = {record.label: record for record in journal.records.values()}
+    summary = summarise(AutoRecords(places.records, header, records, journal.skipped))
+    write_json(places.summary, summary.to_json(), places.work)
+    write_picture(places.picture, draw_summary(summary), places.work)
+    return summary
 
-    def __init__(
-        self,
-        header: AutoHeader,
-        places: Places,
-        journal: Journal,
-        tasks: list[Task],
-        earlier: list[AutoRecords],
-        written: FileRecord,
-    ) -> None:
-        self.header, self.places, self.journal, self.tasks = header, places, journal, tasks
-        self.written = written
-        self.is_recorded = True  # unless files of an image are there that no record names
-        self._images: dict[str, FileStatus] = {}
-        self.skipped: dict[str, str] = {}
-        self.records: dict[str, AutoRecord] = {}
-        for task in tasks:
-            for part in earlier:
-                record = part.records.get(task.label)
-                if record is not None and self._is_current(record):
-                    if part.header.threshold != header.threshold:
-                        record = recount(record, places.out, header)
-                    self.records[task.label] = record
 
-    def label(self, predictor: Predictor, console: Console | None) -> None:
-        """Label what is not done yet."""
-        self.journal.begin(self.header, list(self.records.values()))
-        waiting = [task for task in self.tasks if task.label not in self.records]
-        readers = ThreadPoolExecutor(2, "read")
-        with RunProgress(len(waiting), console) as self.progress:
-            pipeline = Pipeline(predictor, 1, self._write, self._finish, self._skip)
-            try:
-                pipeline.run(read_ahead(readers, waiting, self._read, AHEAD))
-            finally:
-                readers.shutdown(cancel_futures=True)
+class _LabelPolicy(Policy[Task, AutoRecord]):
+    """What is done with an image whose labels are wanted."""
 
-    def finish(self) -> AutoSummary:
-        """Write the records in the order of the images, and their summary."""
-        header = dataclasses.replace(self.header, complete=True)
-        done = [self.records[task.label] for task in self.tasks if task.label in self.records]
-        skipped = {t.image: self.skipped[t.image] for t in self.tasks if t.image in self.skipped}
-        self.journal.write(header, done, skipped)
-        summary = summarise(AutoRecords(self.places.records, header, self.records, skipped))
-        work = self.places.work
-        write_json(work / "summary", summary.to_json()).replace(self.places.summary)
-        picture = write_picture(work / "summary.png", draw_summary(summary))
-        picture.replace(self.places.picture)
-        return summary
+    can_shrink = False
 
-    def _read(self, task: Task) -> Reading[Task]:
-        # Before its pixels: an image that is saved anew meanwhile is not the one that is done.
-        self._images[task.image] = self._status(task.image)
-        try:
-            return Reading(task, read_image(task.sample.image))
-        except UserError as error:
-            return Reading(task, error)
+    def __init__(self, header: AutoHeader, places: Places, written: FileRecord) -> None:
+        self.header, self.places, self.written = header, places, written
+        self._claimed: set[str] = set()
 
-    def _write(
-        self, task: Task, prediction: Prediction | None, seconds: float
-    ) -> AutoRecord | _Unwritten:
-        assert prediction is not None
+    def key(self, item: Task) -> str:
+        return item.image
+
+    def list_files(self, record: AutoRecord) -> Sequence[str]:
+        return record.label, record.confidence
+
+    def find_source(self, record: AutoRecord) -> Source:
+        path = Path(self.header.root, record.image)
+        return Source(path, FileStatus(record.bytes, record.modified))
+
+    def locate(self, item: Task) -> Path:
+        return Path(self.header.root, item.image)
+
+    def read(self, item: Task) -> Pixels:
+        return read_image(item.sample.image)
+
+    def claim(self, item: Task, prediction: Prediction) -> None:
+        files = (item.confidence, item.label)
+        self._claimed.update(files)
+        self.written.add(*files)
+
+    def is_recorded(self, records: Iterable[AutoRecord]) -> bool:
+        """Whether records name all files that may be there."""
+        return self._claimed <= {file for record in records for file in self.list_files(record)}
+
+    def write(
+        self, item: Task, prediction: Prediction, seconds: float, status: FileStatus
+    ) -> AutoRecord:
         confidence = quantise(prediction.confidence)
-        self.written.add(task.confidence, task.label)
         # Confidence first: a label map without one is never there.
-        try:
-            for place, values in (
-                (task.confidence, confidence),
-                (task.label, prediction.raw_ids()),
-            ):
-                path = self.places.out / place
-                path.parent.mkdir(parents=True, exist_ok=True)
-                part = (
-                    self.places.work / f"{threading.get_ident()}.png"
-                )  # one at a time of a thread
-                write_picture(part, values).replace(path)
-        except UnwritableError as error:
-            return _Unwritten(task, error.reason)
-        except OSError as error:
-            return _Unwritten(task, as_unwritable(error, self.places.out).reason)
+        for place, values in (
+            (item.confidence, confidence),
+            (item.label, prediction.raw_ids()),
+        ):
+            path = self.places.out / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_picture(path, values, self.places.work)
         classes, histogram = count_labels(prediction.labels, confidence, self.header)
-        status = self._images.pop(task.image)
         height, width = prediction.labels.shape
         return AutoRecord(
-            name=task.sample.name,
-            image=task.image,
-            label=task.label,
-            confidence=task.confidence,
+            name=item.sample.name,
+            image=item.image,
+            label=item.label,
+            confidence=item.confidence,
             bytes=status.size,
             modified=status.modified,
             height=height,
@@ -240,29 +207,5 @@ class _Run:
             histogram=histogram,
         )
 
-    def _finish(self, record: AutoRecord | _Unwritten) -> None:
-        if isinstance(record, _Unwritten):
-            self.is_recorded = False
-            self._skip(record.task, f"cannot be written: {record.reason}")
-            return
-        self.records[record.label] = record
-        self.journal.append(format_record(record))
-        self.progress.advance()
-
-    def _skip(self, task: Task, reason: str) -> None:
-        self.skipped[task.image] = reason
-        self.journal.append(format_skipped(task.image, reason))
-        self.progress.say(f"skipped {task.sample.image}: {reason}")
-        self.progress.advance()
-
-    def _is_current(self, record: AutoRecord) -> bool:
-        """Whether the image is as it was, and its labels are there."""
-        out = self.places.out
-        there = (out / record.label).is_file() and (out / record.confidence).is_file()
-        return there and self._status(record.image) == (record.bytes, record.modified)
-
-    def _status(self, image: str) -> FileStatus:
-        try:
-            return get_status(Path(self.header.root, image))
-        except OSError:  # it may have been moved away meanwhile
-            return FileStatus(0, 0)
+    def describe(self, item: Task) -> str:
+        return str(item.sample.image)

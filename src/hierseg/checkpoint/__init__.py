@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hierseg.checkpoint.format import CLASSIFIERS, Header, header_of, read_header
     from hierseg.checkpoint.load import Weights, load_model, open_weights, place_network
     from hierseg.checkpoint.opening import no_memory, open_checkpoint
-    from hierseg.checkpoint.save import replacing, save_checkpoint, synchronise
+    from hierseg.checkpoint.save import save_checkpoint
     from hierseg.checkpoint.tensor_files import count_tensors, list_some
     from hierseg.checkpoint.torch_files import read_torch_file
 else:
@@ -65,11 +65,7 @@ else:
                 "no_memory",
                 "open_checkpoint",
             ),
-            "save": (
-                "replacing",
-                "save_checkpoint",
-                "synchronise",
-            ),
+            "save": ("save_checkpoint",),
             "tensor_files": (
                 "count_tensors",
                 "list_some",
@@ -102,9 +98,7 @@ __all__ = [
     "read_header",
     "read_torch_file",
     "read_trunk",
-    "replacing",
     "save_checkpoint",
     "save_trunk",
-    "synchronise",
     "write_published",
 ]

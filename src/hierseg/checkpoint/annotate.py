@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from hierseg.checkpoint.format import METADATA_KEY, header_of
 from hierseg.checkpoint.load import open_weights
-from hierseg.checkpoint.save import replacing, save_checkpoint
+from hierseg.checkpoint.save import save_checkpoint, save_tensors
 from hierseg.models import SegmentationNetwork
 
 
@@ -60,8 +59,7 @@ def annotate_checkpoint(
     tensors = weights.tensors
     for name, tensor in (changed or {}).items():
         tensors[name] = tensor.to(tensors[name].dtype).contiguous()
-    with replacing(out) as temporary:
-        save_file(tensors, temporary, metadata={METADATA_KEY: header.to_json()})
+    save_tensors(out, tensors, {METADATA_KEY: header.to_json()})
 
 
 def _merge(present: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hierseg.checkpoint.format import FORMAT_VERSION, METADATA_KEY, Header
-from hierseg.errors import UserError, reason_of
+from hierseg.errors import UserError
+from hierseg.files import saving
 from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork
 from hierseg.options import check_scales
@@ -60,8 +58,18 @@ def save_checkpoint(
         raise ValueError("state_dict does not have the network's tensors")
     header = describe_network(network, label_space, record, scales, extra)
     prepared = {name: _prepare(tensor, half) for name, tensor in tensors.items()}
-    with replacing(path) as temporary:
-        save_file(prepared, temporary, metadata={METADATA_KEY: header.to_json()})
+    save_tensors(path, prepared, {METADATA_KEY: header.to_json()})
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file, which appears whole or not at all; UserError where it cannot be."""
+    with saving(path) as part:
+        mode = part.stat().st_mode
+        try:
+            save_file(dict(tensors), part, metadata=metadata)
+        except SafetensorError as error:
+            raise UserError(f"{path} cannot be written ({error}).") from error
+        part.chmod(mode)  # safetensors makes files for the owner alone
 
 
 def describe_network(
@@ -93,38 +101,3 @@ def _prepare(tensor: Tensor, half: bool) -> Tensor:
     elif tensor.is_floating_point():
         tensor = tensor.to(torch.float32)
     return tensor.contiguous()
-
-
-def synchronise(path: Path) -> None:
-    """Have a file's content, or a folder's entries, on the disk before what follows."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside ``path`` that takes its place when the block ends well."""
-    temporary: Path | None = None
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        # mkstemp makes files for the owner alone; a checkpoint is a file like any other.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        synchronise(temporary)
-        temporary.replace(path)
-        temporary = None
-        synchronise(path.parent)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {reason_of(error)}.") from error
-    except SafetensorError as error:
-        raise UserError(f"{path} cannot be written ({error}).") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)

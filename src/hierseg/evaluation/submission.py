@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import re
 import zipfile
 from collections.abc import Callable, Sequence
@@ -15,7 +13,7 @@ import cv2
 from hierseg.data import Palette, SegmentationDataset
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.label_files import LabelFile, check_label_files, read_prediction
-from hierseg.files import remove_dead
+from hierseg.files import remove_leftovers, replacing
 
 Progress = Callable[[int, int], None]
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: the same maps, the same bytes
@@ -106,19 +104,13 @@ def write_submission(
             on_progress(done, total)
 
     check_label_files(files, dataset.label_space, tell, palette)
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    for left in out.parent.glob(f".{glob.escape(out.name)}.*.part"):
-        remove_dead(left, left.name.split(".")[-2])
-    try:
-        with zipfile.ZipFile(part, "w") as archive:
-            for done, file in enumerate(files, len(files) + 1):
-                ids = read_prediction(file.path, dataset.label_space, palette)
-                _, encoded = cv2.imencode(".png", ids)
-                archive.writestr(_describe(form.place(file.name)), encoded.tobytes())
-                tell(done, total)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+    remove_leftovers(out)
+    with replacing(out) as part, zipfile.ZipFile(part, "w") as archive:
+        for done, file in enumerate(files, len(files) + 1):
+            ids = read_prediction(file.path, dataset.label_space, palette)
+            _, encoded = cv2.imencode(".png", ids)
+            archive.writestr(_describe(form.place(file.name)), encoded.tobytes())
+            tell(done, total)
     return out.stat().st_size
 
 

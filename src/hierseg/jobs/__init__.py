@@ -8,10 +8,12 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.jobs.clips import OVERLAY_MISSING, run_video
-    from hierseg.jobs.images import RunSettings, describe_run, run_folder
-    from hierseg.jobs.pipeline import AHEAD, Pipeline, Reading, read_ahead
+    from hierseg.jobs.images import run_folder
+    from hierseg.jobs.job import Job, Policy, Source, interrupted_after
+    from hierseg.jobs.pipeline import Pixels
     from hierseg.jobs.progress import RunProgress
     from hierseg.jobs.run_page import write_run_page
+    from hierseg.jobs.run_settings import RunSettings, describe_run
     from hierseg.jobs.summary import FILE, Summary
     from hierseg.jobs.writers import LEGEND, NEEDS_SCALES, list_outputs, write_legend
 else:
@@ -22,19 +24,20 @@ else:
                 "OVERLAY_MISSING",
                 "run_video",
             ),
-            "images": (
-                "RunSettings",
-                "describe_run",
-                "run_folder",
+            "images": ("run_folder",),
+            "job": (
+                "Job",
+                "Policy",
+                "Source",
+                "interrupted_after",
             ),
-            "pipeline": (
-                "AHEAD",
-                "Pipeline",
-                "Reading",
-                "read_ahead",
-            ),
+            "pipeline": ("Pixels",),
             "progress": ("RunProgress",),
             "run_page": ("write_run_page",),
+            "run_settings": (
+                "RunSettings",
+                "describe_run",
+            ),
             "summary": (
                 "FILE",
                 "Summary",
@@ -49,19 +52,20 @@ else:
     )
 
 __all__ = [
-    "AHEAD",
     "FILE",
     "LEGEND",
     "NEEDS_SCALES",
     "OVERLAY_MISSING",
-    "Pipeline",
-    "Reading",
+    "Job",
+    "Pixels",
+    "Policy",
     "RunProgress",
     "RunSettings",
+    "Source",
     "Summary",
     "describe_run",
+    "interrupted_after",
     "list_outputs",
-    "read_ahead",
     "run_folder",
     "run_video",
     "write_legend",

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import math
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from hierseg.data import read_label_ids
+from hierseg.data import FileStatus, read_label_ids
 from hierseg.errors import UserError
 from hierseg.files import FolderLock, remove_leftovers
 from hierseg.inference import Prediction, Predictor
-from hierseg.jobs.claims import claim_files
-from hierseg.jobs.images import RunSettings, describe_outputs, interrupted_after, is_due
-from hierseg.jobs.outputs import write_outputs
-from hierseg.jobs.pipeline import AHEAD, Pipeline, Reading, run_ahead
+from hierseg.jobs.job import Job, Policy, interrupted_after
+from hierseg.jobs.pipeline import AHEAD, Reading, run_ahead
 from hierseg.jobs.progress import RunProgress
-from hierseg.jobs.summary import Summary
-from hierseg.jobs.writers import LEGEND, list_outputs, write_legend
+from hierseg.jobs.run_settings import RunSettings, describe_outputs
+from hierseg.jobs.summary import Summary, claim_files
+from hierseg.jobs.writers import LEGEND, list_outputs, write_legend, write_outputs
+from hierseg.labels import LabelSpace
 from hierseg.media import WHOLE, Clip, Frame, OverlayVideo, Video, render_overlay, write_picture
 from hierseg.pages import FILE as PAGE
 from hierseg.pages import FOLDER, ImageRecord, list_panels
@@ -73,17 +71,22 @@ def run_video(
                 path = out / f"{video.name}_overlay.mp4"
                 overlay = stack.enter_context(OverlayVideo(path, video.rate))
             progress = stack.enter_context(RunProgress(video.count(clip), console, "frames"))
-            run = _VideoRun(video, out, settings, frames, summary, overlay, progress)
+            space = predictor.label_space
+            policy = _FramePolicy(
+                video, out, settings, frames, summary, overlay, space, progress.say
+            )
+            job = Job(policy, summary, out, settings.batch)
+            job.progress = progress
             try:
-                run.segment(predictor, clip)
+                _segment(job, policy, predictor, clip)
                 if overlay is not None:
                     overlay.hold(round(video.shown_until * video.rate) - 1)
                 summary.complete = video.damage is None
             except KeyboardInterrupt:
-                done = len(summary.records)
-                raise interrupted_after(done, "frames", settings.overwrite) from None
+                done = f"{len(summary.records)} frames"
+                raise interrupted_after(done, settings.overwrite) from None
             finally:
-                summary.records = dict(sorted(summary.records.items()))
+                job.sort(sorted(summary.records))
                 summary.finish(out)
         if overlay is not None and overlay.failure is not None:  # known once it is closed
             summary.about[OVERLAY_MISSING] = overlay.failure
@@ -153,16 +156,8 @@ def describe_video_run(
     }
 
 
-class _Written(NamedTuple):
-    """A frame whose files are there, and its overlay where a video of them is made."""
-
-    frame: Frame
-    record: ImageRecord
-    picture: Picture | None
-
-
-class _VideoRun:
-    """What a video run does with a frame as it is read, written and finished."""
+class _FramePolicy(Policy[Frame, ImageRecord]):
+    """What a video run does with a frame."""
 
     def __init__(
         self,
@@ -172,81 +167,76 @@ class _VideoRun:
         frames: bool,
         summary: Summary,
         overlay: OverlayVideo | None,
-        progress: RunProgress,
+        space: LabelSpace,
+        say: Callable[[str], None],
     ) -> None:
         self.video, self.out, self.summary = video, out, summary
-        self.overlay, self.progress, self.frames = overlay, progress, frames
+        self.overlay, self.frames, self.space, self.say = overlay, frames, space, say
         each = settings.save if frames else [key for key in settings.save if key != "overlay"]
-        self.save, self.batch = list(each), settings.batch
-        self._written = time.monotonic()
+        self.save = list(each)
+        self._pictures: dict[int, Picture] = {}  # of frames that are on their way to the overlay
         self._shown = (-1, math.inf)  # tick of the last frame given to the overlay, and how far off
         self._facts: dict[int, str] = {}
         self._long_edge = 0
 
-    def segment(self, predictor: Predictor, clip: Clip) -> None:
-        """Segment the frames in order, but for those that are done."""
-        self._space = predictor.label_space
-        pipeline = Pipeline(
-            predictor, self.batch, self._write, self._finish, self._skip, self._shrink
-        )
-        decoded = run_ahead(self.video.frames(clip), AHEAD + self.batch - 1)
-        try:
-            pipeline.run(self._readings(decoded))
-        finally:
-            decoded.close()
+    def key(self, item: Frame) -> str:
+        return f"{self.video.path.name} frame {item.index:06d}"
 
-    def _name(self, frame: Frame) -> str:
-        return f"{self.video.name}_frames/{frame.index:06d}"
+    def list_files(self, record: ImageRecord) -> Sequence[str]:
+        return record.files
 
-    def _source(self, frame: Frame) -> str:
-        return f"{self.video.path.name} frame {frame.index:06d}"
-
-    def _write(self, frame: Frame, prediction: Prediction | None, seconds: float) -> _Written:
-        """Write a frame's files and draw its overlay; in a writer's thread."""
-        if prediction is None:  # an earlier run has written them
-            record = self.summary.records[self._source(frame)]
-            labels = None
-            if self.overlay is not None:
-                labels = read_label_ids(self.out / f"{self._name(frame)}_labels.png")
-        else:
-            record = self._write_files(frame, prediction, seconds)
-            labels = prediction.labels
-        picture = None
-        if self.overlay is not None and labels is not None:
-            picture = render_overlay(frame.pixels, labels, self._space)
-        return _Written(frame, record, picture)
-
-    def _write_files(self, frame: Frame, prediction: Prediction, seconds: float) -> ImageRecord:
-        name = self._name(frame)
+    def claim(self, item: Frame, prediction: Prediction) -> None:
+        name = self._name(item)
         scales = [*(prediction.per_scale or {}), *(prediction.attention or {})]
         files = [*list_outputs(name, self.save, scales), *list_panels(name, self.save, scales)]
-        self.summary.claim([*files, f"{name}_image.png"], self._source(frame))
+        self.summary.claim([*files, f"{name}_image.png"], self.key(item))
+
+    def write(
+        self, item: Frame, prediction: Prediction, seconds: float, status: FileStatus
+    ) -> ImageRecord:
+        """Write a frame's files and draw its overlay."""
+        name = self._name(item)
         record = write_outputs(
             prediction,
             self.out,
             name,
             self.save,
-            source=self._source(frame),
-            bytes=0,
-            modified=0,
+            source=self.key(item),
+            bytes=status.size,
+            modified=status.modified,
             seconds=seconds,
             pictures=self.frames,
         )
-        record.facts.append(f"{frame.time:.2f} s")
-        record.facts.extend(filter(None, [self._facts.pop(frame.index, "")]))
+        record.facts.append(f"{item.time:.2f} s")
+        record.facts.extend(filter(None, [self._facts.pop(item.index, "")]))
         if self.frames:
-            image = write_picture(self.out / f"{name}_image.png", frame.pixels)
+            image = write_picture(self.out / f"{name}_image.png", item.pixels)
             record.files.append(image.relative_to(self.out).as_posix())
+        self._draw(item, prediction.labels)
         return record
 
-    def _finish(self, written: _Written) -> None:
-        self.summary.add(written.record)
-        if self.overlay is not None and written.picture is not None:
-            self._show(self.overlay, written.frame, written.picture)
-        self.progress.advance()
-        if is_due(self._written, len(self.summary.records)):
-            self.summary.write(self.out)
-            self._written = time.monotonic()
+    def take_up(self, item: Frame, record: ImageRecord) -> None:
+        """Draw the overlay of a frame that an earlier run has segmented."""
+        if self.overlay is not None:
+            self._draw(item, read_label_ids(self.out / f"{self._name(item)}_labels.png"))
+
+    def shrink(self, item: Frame, long_edge: int, reason: str) -> None:
+        self._facts[item.index] = f"run at a long edge of {long_edge}: {reason}"
+        if long_edge != self._long_edge:  # all frames have one size: it is said once
+            self._long_edge = long_edge
+            self.say(f"{reason}; frames are run at --long-edge {long_edge}")
+
+    def end(self, item: Frame, record: ImageRecord | None) -> None:
+        picture = self._pictures.pop(item.index, None)
+        if self.overlay is not None and record is not None and picture is not None:
+            self._show(self.overlay, item, picture)
+
+    def _name(self, frame: Frame) -> str:
+        return f"{self.video.name}_frames/{frame.index:06d}"
+
+    def _draw(self, frame: Frame, labels: Picture) -> None:
+        if self.overlay is not None:
+            self._pictures[frame.index] = render_overlay(frame.pixels, labels, self.space)
 
     def _show(self, overlay: OverlayVideo, frame: Frame, picture: Picture) -> None:
         """Give a frame to the overlay video, unless one that is nearer to the tick is there."""
@@ -261,20 +251,20 @@ class _VideoRun:
         if overlay.failure is not None and not self.save:
             raise UserError(f"{overlay.failure}; leave overlay out of --save.")
 
-    def _shrink(self, frame: Frame, long_edge: int, reason: str) -> None:
-        self._facts[frame.index] = f"run at a long edge of {long_edge}: {reason}"
-        if long_edge != self._long_edge:  # all frames have one size: it is said once
-            self._long_edge = long_edge
-            self.progress.say(f"{reason}; frames are run at --long-edge {long_edge}")
 
-    def _skip(self, frame: Frame, reason: str) -> None:
-        self.summary.skipped[self._source(frame)] = reason
-        self.progress.advance()
-
-    def _readings(self, frames: Iterator[Frame]) -> Iterator[Reading[Frame]]:
-        """Frames for the network, and those that are done already for the overlay video alone."""
-        reusable = "labels" in self.save or self.overlay is None
-        for frame in frames:
-            record = self.summary.records.get(self._source(frame))
-            done = record is not None and all((self.out / file).is_file() for file in record.files)
-            yield Reading(frame, None if done and reusable else frame.pixels)
+def _segment(
+    job: Job[Frame, ImageRecord], policy: _FramePolicy, predictor: Predictor, clip: Clip
+) -> None:
+    """Segment the frames in order; those that are done come for the overlay video alone."""
+    reusable = "labels" in policy.save or policy.overlay is None
+    decoded = run_ahead(policy.video.frames(clip), AHEAD + job.batch - 1)
+    try:
+        job.run_readings(
+            predictor,
+            (
+                Reading(frame, None if reusable and job.is_done(frame) else frame.pixels)
+                for frame in decoded
+            ),
+        )
+    finally:
+        decoded.close()

@@ -6,22 +6,78 @@ Until the run ends, what is newer than the summary is in its journal.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hierseg.errors import UsageError, UserError
-from hierseg.files import read_text_file, write_text
-from hierseg.jobs.journal import Journal, read_journal
-from hierseg.ownership import LARGEST_RECORD, is_inside
+from hierseg.files import open_to_append, read_text_file, write_text
+from hierseg.jobs.writers import LEGEND
+from hierseg.ownership import (
+    LARGEST_RECORD,
+    find_foreign,
+    is_inside,
+    read_lines,
+    refuse_foreign,
+    with_header,
+)
+from hierseg.pages import FILE as PAGE
 from hierseg.pages import ImageRecord
 from hierseg.version import __version__
 
 FORMAT = 1
 FILE = "summary.json"
+JOURNAL = ".hierseg-journal.jsonl"
+"""A line an image as it is done, so that a killed run loses none."""
 LATER = frozenset({"label_space"})
 """Settings that older summaries do not name, which say nothing against going on."""
+
+
+class Journal:
+    """Lines that are there whatever comes after them; there while a run is not at its end.
+
+    To write all of ``summary.json`` for every image, or every few seconds, costs more the more
+    images there are. A line costs the same for each.
+
+    Args:
+        out: Folder of the outputs.
+        settings: What the outputs depend on.
+        anew: Begin it; else an earlier one is gone on with.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+
+    def __init__(self, out: Path, settings: Mapping[str, Any], anew: bool) -> None:
+        self.path = out / JOURNAL
+        self._guard = threading.Lock()
+        if anew:
+            self.path.unlink(missing_ok=True)
+        self._file: IO[bytes] | None = open_to_append(self.path)
+        if self._file.tell() == 0:
+            self.append(with_header({"settings": settings}, "predict"))
+
+    def append(self, content: Mapping[str, Any]) -> None:
+        """Add a line; called by any thread."""
+        line = json.dumps(content, allow_nan=False).encode() + b"\n"
+        with self._guard:
+            assert self._file is not None
+            self._file.write(line)
+            self._file.flush()
+
+    def remove(self) -> None:
+        """Remove it, once the summary says all that it says."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Leave it for the next run."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 @dataclass
@@ -62,7 +118,7 @@ class Summary:
             UserError: The summary there is damaged.
         """
         wanted = json.loads(json.dumps(settings))
-        journal = None if overwrite else read_journal(out)
+        journal = None if overwrite else _read_journal(out)
         if overwrite or not ((out / FILE).exists() or journal):
             return cls(wanted)
         there, found = _read(out / FILE) if (out / FILE).exists() else ({}, cls(wanted))
@@ -121,6 +177,11 @@ class Summary:
         if self._journal is not None:
             self._journal.append({"image": record.to_dict()})
 
+    def skip(self, key: str, reason: str) -> None:
+        """An image could not be segmented; ``key`` is its source."""
+        self.records.pop(key, None)
+        self.skipped[key] = reason
+
     def _claim(self, files: Iterable[str], source: str) -> None:
         new = [file for file in files if file not in self.others]
         self.others.update(new)
@@ -172,6 +233,44 @@ class Summary:
         lines = (json.dumps(record.to_dict(), allow_nan=False) for record in self.records.values())
         images = ",\n  ".join(lines)
         return write_text(out / FILE, f'{head},\n "images": [\n  {images}\n ]\n}}\n')
+
+
+def claim_files(
+    out: Path,
+    files: Sequence[str],
+    summary: Summary,
+    overwrite: bool,
+    images: Sequence[Path] = (),
+) -> list[str]:
+    """The files, relative to the outputs' folder, that are there, are not the run's own, and may be
+    replaced none the less.
+
+    Raises:
+        UsageError: One may not: it is no earlier run's, or an image that is to be segmented.
+    """
+    own = summary.files
+    if summary.taken_up:  # whose page, legend and summary are written anew each time
+        own |= {LEGEND, PAGE}
+    foreign = find_foreign(out, files, own.__contains__)
+    sources = {os.path.realpath(image) for image in images} if foreign else set()
+    for file in foreign:
+        if os.path.realpath(out / file) in sources:
+            raise UsageError(
+                f"'{out / file}' is an image that is to be segmented, and would be replaced by an "
+                "output; choose another --out."
+            )
+    if not (overwrite or summary.is_partial):
+        refuse_foreign(out, foreign, "predict")
+    return foreign
+
+
+def _read_journal(out: Path) -> tuple[dict[str, Any], Iterator[dict[str, Any]]] | None:
+    """The settings of a run that came to no end, and the lines that are whole; None where there is
+    no such journal.
+    """
+    lines = (line for line in read_lines(out / JOURNAL) if isinstance(line, dict))
+    settings = next(lines, {}).get("settings")
+    return (settings, lines) if isinstance(settings, dict) else None
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Summary]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from hierseg.data import get_status
 from hierseg.errors import UserError
-from hierseg.files import read_text_file
+from hierseg.files import read_text_file, write_text
 
 FILE = ".hierseg-doing.json"
 FATAL = (
@@ -70,6 +70,12 @@ class UnderWay:
         rest = {*fatal, *alone}
         return [s for s in sources if s not in rest], [s for s in alone if s not in fatal], fatal
 
+    def forget(self, sources: Iterable[Path]) -> None:
+        """They are done, though a run was killed before it could say so."""
+        done = set(map(str, sources))
+        self._suspects = [name for name in self._suspects if name not in done]
+        self._write()
+
     def begin(self, source: Path) -> None:
         """It is about to be read; called by any thread."""
         with self._guard:
@@ -111,9 +117,7 @@ class UnderWay:
             "suspects": self._suspects,
             "fatal": self._fatal,
         }
-        part = self.path.with_name(f"{FILE}.part")
-        part.write_text(json.dumps(content), encoding="utf-8")
-        part.replace(self.path)
+        write_text(self.path, json.dumps(content))
 
 
 def _status(name: str) -> list[int]:

@@ -1,4 +1,5 @@
-"""Predictions as files: one verb each; data lossless, everything of the image's own size.
+"""Predictions as files: one verb each; data lossless, everything of the image's own size. And the
+record of all that is written of an image.
 
 A file is complete or not there: it is written beside its place and then moved to it.
 """
@@ -11,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from hierseg.files import write_json
-from hierseg.inference import Prediction
+from hierseg.inference import Prediction, Predictor
 from hierseg.labels import LabelSpace
-from hierseg.media import describe_legend, render_heat, write_picture
-from hierseg.pages import fill_scales
+from hierseg.media import UnwritableError, describe_legend, render_heat, write_picture
+from hierseg.pages import ImageRecord, fill_scales, list_panels, write_panels
 
 LEGEND = "legend.json"
 
@@ -94,6 +95,18 @@ def list_outputs(name: str, save: Sequence[str], scales: Sequence[float]) -> lis
     return [f"{name}{ending}" for ending in fill_scales(endings, scales)]
 
 
+def list_files(predictor: Predictor, save: Sequence[str], names: Sequence[str]) -> list[str]:
+    """All that may be written of images of these names."""
+    scales = predictor.network.scales if predictor.scales is None else predictor.scales
+    has_ids = predictor.label_space.raw_ids_differ
+    save = [key for key in save if key != "ids" or has_ids]
+    return [
+        file
+        for name in names
+        for file in (*list_outputs(name, save, scales), *list_panels(name, save, scales))
+    ]
+
+
 NEEDS_SCALES = frozenset({"attention", "scales"})
 """Those that need a predictor with ``keep_scales``."""
 
@@ -108,4 +121,61 @@ def write_legend(space: LabelSpace, out: Path) -> Path:
             "raw_ids_differ": space.raw_ids_differ,
             "classes": describe_legend(space),
         },
+    )
+
+
+def write_outputs(
+    prediction: Prediction,
+    out: Path,
+    name: str,
+    save: Sequence[str],
+    *,
+    source: str,
+    bytes: int,
+    modified: int,
+    seconds: float,
+    pictures: bool = True,
+) -> ImageRecord:
+    """Write what ``save`` names, and the pictures of the page.
+
+    Args:
+        prediction: Of the image.
+        out: Folder of the outputs.
+        name: What the files' names begin with.
+        save: Outputs by their names in ``WRITERS``.
+        source: Absolute path of the image.
+        bytes: Its size, and
+        modified: its time of change in nanoseconds, by which a changed image is noticed.
+        seconds: Time in the network.
+        pictures: Whether the page's pictures are written.
+
+    Raises:
+        UnwritableError: No format that ``save`` names holds the image; of some, the record says so.
+        OSError: A file cannot be written.
+    """
+    written: list[Path] = []
+    unwritten: dict[str, str] = {}
+    for key in save:
+        try:
+            written += WRITERS[key](prediction, out, name)
+        except UnwritableError as error:
+            unwritten[key] = error.reason
+            if len(unwritten) == len(save):
+                raise
+    panels = write_panels(prediction, out, name, list(save)) if pictures else []
+    files = [file.relative_to(out).as_posix() for file in written]
+    height, width = prediction.labels.shape
+    return ImageRecord(
+        source=source,
+        bytes=bytes,
+        modified=modified,
+        name=name,
+        height=height,
+        width=width,
+        confidence=float(prediction.confidence.mean(dtype=np.float64)),
+        shares=prediction.class_shares(),
+        seconds=round(seconds, 4),
+        files=sorted({*files, *(panel.file for panel in panels)}),
+        panels=panels,
+        unwritten=unwritten,
     )

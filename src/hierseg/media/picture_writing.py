@@ -55,8 +55,13 @@ def as_unwritable(error: OSError, out: Path) -> UnwritableError:
     return UnwritableError(path, f"{path.name}: {reason_of(error).partition(';')[0]}")
 
 
-def write_picture(path: Path, picture: npt.NDArray[Any]) -> Path:
+def write_picture(path: Path, picture: npt.NDArray[Any], within: Path | None = None) -> Path:
     """Write grey (H, W) of 8 or 16 bits or (H, W, 3) RGB as the suffix says.
+
+    Args:
+        path: The file.
+        picture: Its pixels.
+        within: Folder of the passing file, as ``files.write_bytes`` takes it.
 
     Raises:
         UnwritableError: It is wider or higher than such a file may be, or else refused.
@@ -76,7 +81,7 @@ def write_picture(path: Path, picture: npt.NDArray[Any]) -> Path:
         raise UnwritableError(path, f"{height}x{width} pixels are no {kind}") from error
     if not done:
         raise UnwritableError(path, f"{height}x{width} pixels are no {kind}")
-    return write_bytes(path, encoded.tobytes())
+    return write_bytes(path, encoded.tobytes(), within)
 
 
 def write_figure(path: Path, picture: npt.NDArray[Any], command: str) -> Path:

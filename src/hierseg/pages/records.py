@@ -6,10 +6,8 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from hierseg.data import get_status
 from hierseg.ownership import is_inside
 
 LARGEST_NUMBER = 1 << 63
@@ -96,12 +94,3 @@ class ImageRecord:
     def to_dict(self) -> dict[str, Any]:
         """All of it, as JSON holds it."""
         return {**vars(self), "panels": [vars(panel) for panel in self.panels]}
-
-    def is_current(self, out: Path) -> bool:
-        """Whether the image is as it was, and its outputs are all there."""
-        try:
-            status = get_status(Path(self.source))
-        except (OSError, ValueError):
-            return False
-        unchanged = tuple(status) == (self.bytes, self.modified)
-        return unchanged and all((out / file).is_file() for file in self.files)

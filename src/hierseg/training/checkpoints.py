@@ -11,8 +11,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 import torch
 
-from hierseg.checkpoint import no_memory, open_checkpoint, read_torch_file, synchronise
+from hierseg.checkpoint import no_memory, open_checkpoint, read_torch_file
 from hierseg.errors import UserError
+from hierseg.files import move_into_place
 from hierseg.training.signals import RunEnded
 
 FORMAT_VERSION = 1
@@ -81,8 +82,7 @@ class Checkpoints:
             temporary = self.folder / "unfinished.part"
             digest = _save(content, temporary)
             path = self.folder / f"step-{step:08}-epoch-{epoch:04}-{digest}.pt"
-            temporary.replace(path)
-            synchronise(self.folder)
+            move_into_place(temporary, path, durable=True)
             self._prune(path, step, epoch)
         except OSError as error:
             last = self.list()
@@ -149,7 +149,7 @@ class _HashedFile:
 
 
 def _save(content: Mapping[str, Any], path: Path) -> str:
-    """Write and synchronise; returns the digits of the checksum."""
+    """Write; returns the digits of the checksum."""
     with path.open("wb", buffering=0) as file:
         hashed = _HashedFile(file)
         try:
@@ -158,7 +158,6 @@ def _save(content: Mapping[str, Any], path: Path) -> str:
             if hashed.error is None:
                 raise
             raise hashed.error from None
-    synchronise(path)
     return hashed.hash.hexdigest()[:DIGITS]
 
 

@@ -18,10 +18,9 @@ from typing import Any
 import torch
 
 from hierseg.assembly import Datasets
-from hierseg.checkpoint import replacing
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
-from hierseg.files import LOCK, FolderLock, read_text_file
+from hierseg.files import LOCK, FolderLock, read_text_file, saving
 from hierseg.processes import child_environment, count_processes, find_program
 from hierseg.recipes import RECIPES, get_recipe
 from hierseg.settings import list_differences, list_settings, name_flag
@@ -256,7 +255,7 @@ def _shorten(value: object) -> str:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON: the file appears whole or stays as it was."""
-    with replacing(path) as temporary:
+    with saving(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

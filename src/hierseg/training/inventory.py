@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hierseg.assembly import Datasets
-from hierseg.checkpoint import replacing
 from hierseg.data import SegmentationDataset, get_crc, get_status, open_file
 from hierseg.errors import UserError, reason_of
+from hierseg.files import saving
 
 COLUMNS = ("source", "sample", "place", "size", "modified", "checksum")
 _BLOCK = 1 << 20
@@ -84,7 +84,7 @@ def describe_entries(entries: Sequence[FileEntry]) -> dict[str, Any]:
 def write_entries(path: Path, entries: Sequence[FileEntry]) -> None:
     """Write them as a csv file, which appears whole."""
     with (
-        replacing(path) as temporary,
+        saving(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         writer = csv.writer(file)

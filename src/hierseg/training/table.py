@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hierseg.checkpoint import replacing
 from hierseg.errors import UserError
+from hierseg.files import saving
 
 LONGEST_LINE = 1 << 16
 """Bytes; a row has a few dozen numbers."""
@@ -50,7 +50,7 @@ class CsvTable:
                     f"{last}, and the run goes on from {fields[0]} {until}."
                 )
         with (
-            replacing(path) as temporary,
+            saving(path) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
         ):
             writer = csv.DictWriter(file, fields, restval="", extrasaction="ignore")

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from hierseg.checkpoint.foreign.fitting import Fitted, complete_tensors, fit_tensors
@@ -22,7 +21,7 @@ from hierseg.checkpoint.foreign.recognition import (
     recognise,
 )
 from hierseg.checkpoint.format import TRUNK_KEY, not_readable, open_file
-from hierseg.checkpoint.save import describe_network, replacing
+from hierseg.checkpoint.save import describe_network, save_tensors
 from hierseg.checkpoint.tensor_files import list_some
 from hierseg.errors import UserError
 from hierseg.labels import LabelSpace
@@ -170,8 +169,7 @@ def _expected_trunk(
 def save_trunk(path: Path, trunk: TrunkConversion) -> None:
     """Write a trunk as safetensors; the file appears whole or not at all."""
     tensors = {name: tensor.contiguous() for name, tensor in trunk.tensors.items()}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={TRUNK_KEY: json.dumps(trunk.metadata)})
+    save_tensors(path, tensors, {TRUNK_KEY: json.dumps(trunk.metadata)})
 
 
 def read_trunk(path: Path) -> TrunkConversion:

@@ -15,8 +15,8 @@ from hierseg.checkpoint.foreign.reading import Form
 from hierseg.checkpoint.foreign.recognition import COUNTER, TRUNK_PUBLICATIONS
 from hierseg.checkpoint.published.catalog import PUBLICATIONS
 from hierseg.checkpoint.published.key_table import KeyTable
-from hierseg.checkpoint.save import replacing
 from hierseg.errors import UserError
+from hierseg.files import saving
 from hierseg.models import describe_model
 
 PADDLE_SUFFIX = ".pdparams"
@@ -103,7 +103,7 @@ def write_published(
                 f"{source} has a tensor that {publication} has no name for ({own:.80})."
             )
         published[form.prefix + name] = _cast(tensor, form.dtype)
-    with replacing(path) as temporary:
+    with saving(path) as temporary:
         if form.container == "paddle":
             write_paddle(temporary, published, form.parameter_names)
         else:

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from hierseg.data.parallel import Progress, map_in_order
 from hierseg.data.reading import DataError
 from hierseg.data.sampling.tiles import Int32Array, find_centroids
 from hierseg.errors import UserError
+from hierseg.files import remove_leftovers, replacing
 from hierseg.size import Size
 
 FORMAT_VERSION = 2
@@ -161,9 +161,9 @@ class _Stored:
         """Atomically. A cache that cannot be written costs time at the next run, and no more."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
+            remove_leftovers(self.path)
+            with replacing(self.path) as part, part.open("wb") as file:
                 np.savez(file, done=done, entries=entries)
-            Path(file.name).replace(self.path)
         except OSError as error:
             warnings.warn(
                 f"the index of label maps is not kept, as {self.path.parent} cannot be written "

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from hierseg.checkpoint import synchronise
 from hierseg.errors import MissingExtraError
+from hierseg.files import synchronise
 from hierseg.media import Picture
 from hierseg.training.folder import RunFolder
 from hierseg.training.state import Progress
