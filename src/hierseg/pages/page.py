@@ -61,7 +61,7 @@ def write_page(page: Page, out: Path) -> Path:
 
 def render_page(page: Page) -> str:
     """The page as HTML; every name is escaped."""
-    assets = resources.files("hierseg.inference") / "assets"
+    assets = resources.files("hierseg.pages") / "assets"
     skeleton = Template((assets / "page.html").read_text(encoding="utf-8"))
     return skeleton.substitute(
         title=escape(page.title),
