@@ -15,13 +15,14 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from hierseg.engines.torch_engine import fingerprint
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs import images as run_module
 from hierseg.jobs import pipeline as pipeline_module
 from hierseg.jobs import writers
 from hierseg.jobs.claims import list_files
-from hierseg.jobs.images import RunSettings, fingerprint, run_folder
+from hierseg.jobs.images import RunSettings, run_folder
 from hierseg.jobs.progress import RunProgress
 from hierseg.jobs.summary import Summary
 from hierseg.labels import LabelSpace

@@ -73,8 +73,9 @@ def autolabel(
 ) -> AutoSummary:
     """Write hard labels in raw ids and 8-bit confidences of a split's images.
 
-    Images are run one at a time: together, they would come out alike up to rounding alone, and a
-    run that was killed is to give what one that was not gives, to the byte. What any part has done
+    Images are run one at a time unless the predictor's options name a batch: together, they come
+    out alike up to rounding alone, and a run that was killed gives what one that was not gives, to
+    the byte, one at a time alone. What any part has done
     in this folder is not done again. The whole, ``Shard(1, 1)``, takes over the records of the
     parts, none of which may be running still.
 
@@ -175,7 +176,8 @@ class _Run:
         waiting = [task for task in self.tasks if task.label not in self.records]
         readers = ThreadPoolExecutor(2, "read")
         with RunProgress(len(waiting), console) as self.progress:
-            pipeline = Pipeline(predictor, 1, self._write, self._finish, self._skip)
+            batch = predictor.segmenter.options.batch
+            pipeline = Pipeline(predictor, batch, self._write, self._finish, self._skip)
             try:
                 pipeline.run(read_ahead(readers, waiting, self._read, AHEAD))
             finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hierseg.commands.fitting import FitFlags, describe_fit, load_for_fit, sample_logits
 from hierseg.errors import UserError, make_printable
+from hierseg.options import WHOLE, RunOptions
 from hierseg.wording import count
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class AdjustFlags(FitFlags):
     """Split that is fitted on; not the one that the network is to be measured on."""
 
 
-def adjust(flags: AdjustFlags) -> None:
+def adjust(flags: AdjustFlags, how: RunOptions = WHOLE) -> None:
     """Find the offset of each class's logit that makes mIoU on a labelled split highest, and write
     the weights with them in their last bias. Labels change; a stored temperature is taken away.
 
@@ -38,10 +39,11 @@ def adjust(flags: AdjustFlags) -> None:
 
     Args:
         flags: What is fitted on, and where the weights go.
+        how: How the network is run.
     """
-    network = load_for_fit(flags)
+    network = load_for_fit(flags, how)
     name, bias = _find_bias(network, flags.weights)
-    result, sample = sample_logits(flags, network)
+    result, sample = sample_logits(flags, how, network)
     from hierseg.commands.progress import announce
 
     with announce("searching for offsets"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hierseg.commands.fitting import FitFlags, describe_fit, load_for_fit, sample_logits
 from hierseg.commands.places import check_place
 from hierseg.errors import UsageError, make_printable
+from hierseg.options import WHOLE, RunOptions
 from hierseg.ownership import require_own_png
 from hierseg.wording import count
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from hierseg.evaluation import Evaluation, Fit
 
 
-def calibrate(flags: FitFlags, plot: Path | None = None) -> None:
+def calibrate(flags: FitFlags, plot: Path | None = None, how: RunOptions = WHOLE) -> None:
     """Fit a temperature on a labelled split, by which confidence says how often the network is
     right, and write the weights with it. Labels do not change; confidence and auto-labels do. Fit
     on a split that the network was not trained on.
@@ -23,14 +24,15 @@ def calibrate(flags: FitFlags, plot: Path | None = None) -> None:
     Args:
         flags: What is fitted on, and where the weights go.
         plot: Write the reliability before and after as a picture (.png) here.
+        how: How the network is run.
     """
     if plot is not None:
         if plot.suffix != ".png":
             raise UsageError(f"--plot {plot} is not named *.png; name it so.")
         check_place("--plot", plot)
         require_own_png("--plot", plot, "calibrate", flags.overwrite)
-    network = load_for_fit(flags)
-    result, sample = sample_logits(flags, network)
+    network = load_for_fit(flags, how)
+    result, sample = sample_logits(flags, how, network)
     from hierseg.checkpoint import annotate_checkpoint
     from hierseg.commands.progress import announce
 

@@ -25,7 +25,6 @@ from hierseg.jobs.progress import RunProgress
 from hierseg.jobs.run_settings import RunSettings as RunSettings
 from hierseg.jobs.run_settings import describe_outputs as describe_outputs
 from hierseg.jobs.run_settings import describe_run as describe_run
-from hierseg.jobs.run_settings import fingerprint as fingerprint
 from hierseg.jobs.summary import Summary
 from hierseg.jobs.under_way import FATAL, UnderWay
 from hierseg.jobs.writers import LEGEND, list_outputs, write_legend
