@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 
 from hierseg.errors import UsageError
 from hierseg.options import WHOLE, RunOptions, require_one
@@ -22,11 +23,14 @@ def require_scales(weights: str | None, how: RunOptions) -> None:
     if how.scales is None or 1.0 in how.scales:
         return
     from hierseg.checkpoint import container_of, find_weights, read_header
+    from hierseg.models import BUILDERS
 
     path = find_weights(weights)
     if container_of(path) is None:
-        arguments = read_header(path).arguments
-        if arguments.get("hierarchical") or arguments.get("combine", "average") != "average":
+        header = read_header(path)
+        parameters = inspect.signature(BUILDERS[header.builder]).parameters.values()
+        given = {one.name: one.default for one in parameters} | header.arguments
+        if given.get("hierarchical") or given.get("combine", "average") != "average":
             require_one(how.scales)
 
 
