@@ -77,7 +77,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     keep_freed_memory()
     predictor = Predictor(load_model(options.weights), options.scales, long_edge=None)
-    scales = " ".join(f"{s:g}" for s in predictor.scales or predictor.network.scales)
+    scales = " ".join(f"{s:g}" for s in predictor.scales)
     print(f"seconds an image, median of {options.images}, {options.threads} threads, at {scales}\n")
     print("| size | file to file | network | ratio | file to file, CPU | network, CPU |")
     print("|---|---|---|---|---|---|")

@@ -43,8 +43,9 @@ def run(name: str, what: str) -> None:
 
     from benchmarks.memory import peak_gigabytes
     from hierseg import assembly as build
+    from hierseg.engines import TorchEngine
     from hierseg.engines.memory import keep_freed_memory
-    from hierseg.inference.scales import predict_logits
+    from hierseg.options import RunOptions
     from hierseg.planning.overheads import read_resident
     from hierseg.training.optimizer import build_optimiser
 
@@ -68,7 +69,9 @@ def run(name: str, what: str) -> None:
     else:
         network.eval()
         image = torch.randint(0, 256, (1, 3, *crop), dtype=torch.uint8)
-        predict_logits(network, image, experiment.eval.scales).logits[0].argmax(0)
+        TorchEngine(network).run(image, RunOptions(scales=experiment.eval.scales)).logits[0].argmax(
+            0
+        )
     print(before, round(peak_gigabytes() * 1e9))
 
 

@@ -66,7 +66,7 @@ def main(words: list[str] | None = None) -> None:
     arguments = parser.parse_args(words)
     predictor = Predictor(load_model(arguments.weights), arguments.scales, keep_scales=True)
     rows = [draw_row(predictor, read_image(path), arguments.height) for path in arguments.images]
-    scales = sorted(predictor.scales or predictor.network.scales)[:-1]
+    scales = sorted(predictor.scales)[:-1]
     titles = ["image", "prediction", *(f"attention of {scale:g}x" for scale in scales)]
     sheet = join(rows, titles)
     assert cv2.imwrite(str(arguments.out), sheet[..., ::-1])

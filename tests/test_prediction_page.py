@@ -14,7 +14,7 @@ from PIL import Image
 
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.predict import predict
-from hierseg.commands.running import RunFlags
+from hierseg.options import RunOptions
 from hierseg.size import Size
 from hierseg.streets.rendering import draw_street
 from support.documents import run_blocks
@@ -59,10 +59,10 @@ def test_the_flags_are_those_that_there_are() -> None:
         "--" + name.rstrip("_").replace("_", "-")
         for function in (predict, evaluate)
         for name in inspect.signature(function).parameters
-    } | {"--" + field.name for field in dataclasses.fields(RunFlags)}
+    } | {"--" + field.name.replace("_", "-") for field in dataclasses.fields(RunOptions)}
     named = set(re.findall(r"--[a-z][a-z-]*", PAGE)) - {"--help"}
     assert named - flags <= {"--count", "--size", "--val-fraction"}  # of `hierseg streets`
     for name in inspect.signature(predict).parameters:
-        assert name in ("sources", "weights", "device", "dataset") or (
+        assert name in ("sources", "weights", "device", "dataset", "how") or (
             "--" + name.rstrip("_").replace("_", "-") in named
         ), name

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hierseg.commands.running import PRESETS
 from hierseg.config import Experiment
 from hierseg.data.augmentation.rand_augment import ANGLE, SHEAR, SHIFT, STEPS, STRONGEST
+from hierseg.options import PRESETS
 from hierseg.recipes import RECIPES, get_recipe
 from hierseg.settings import list_settings, name_flag
 from support.documents import run_blocks

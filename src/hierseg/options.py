@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +19,6 @@ PresetName = Literal["cityscapes", "mapillary"]
 MOST_SCALES = 16
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
 """Beyond them is a slip of the pen: the memory grows by the square of the largest."""
-LARGEST_EDGE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ class RunOptions:
     network averages its scales."""
     flip: bool = False
     """Average with the mirrored image, at twice the time."""
-    long_edge: int | None = None
-    """Pixels that the longer side of an image is run at; results are of its own size."""
+    long_edge: int | Literal["auto", "own"] | None = None
+    """Pixels that the longer side of an image is run at; own runs it as it is, and auto larger
+    images at what the weights say, where they do: so predict does by itself, others take own.
+    Results are of the image's own size."""
     mode: Literal["whole", "slide"] = "whole"
     """whole, or slide: windows that overlap, their logits blended."""
     window: Size | None = None
@@ -50,12 +52,14 @@ class RunOptions:
         Raises:
             UsageError: An option, or two together, that cannot be.
         """
+        if self.preset is not None and self.preset not in PRESETS:
+            raise UsageError(f"--preset {self.preset} is none of {', '.join(PRESETS)}.")
         preset = PRESETS[self.preset] if self.preset is not None else WHOLE
         given = self.scales if self.scales is not None else preset.scales
         resolved = dataclasses.replace(
             self,
             preset=None,
-            scales=None if given is None else check_scales(given),
+            scales=None if given is None else _check_flag(given),
             flip=self.flip or preset.flip,
             long_edge=preset.long_edge if self.long_edge is None else self.long_edge,
         )
@@ -63,35 +67,38 @@ class RunOptions:
         return resolved
 
     def _check(self) -> None:
-        if self.long_edge is not None and not SMALLEST_SIDE <= self.long_edge <= LARGEST_EDGE:
+        edge: Any = self.long_edge
+        if isinstance(edge, str) and edge not in ("auto", "own"):
             raise UsageError(
-                f"a long_edge of {self.long_edge} cannot be; give {SMALLEST_SIDE} to "
-                f"{LARGEST_EDGE} pixels."
+                f'{edge!r:.40} is no long edge; give --long-edge pixels, "auto", or "own".'
+            )
+        if not (edge is None or isinstance(edge, str) or _is_edge(edge)):
+            raise UsageError(
+                f"--long-edge {edge!s:.40}: a long edge of {edge!r:.40} is too small, or no whole "
+                f"number; give {SMALLEST_SIDE} or more."
             )
         if self.batch < 1:
-            raise UsageError(f"a batch of {self.batch} holds no image; give 1 or more.")
+            raise UsageError(f"--batch {self.batch} holds no image; give 1 or more.")
         if self.mode == "whole":
-            for setting, value in (("window", self.window), ("overlap", self.overlap)):
+            for flag, value in (("--window", self.window), ("--overlap", self.overlap)):
                 if value is not None:
-                    raise UsageError(f"{setting} is for the mode slide; add that, or leave it out.")
+                    raise UsageError(f"{flag} is for --mode slide; add that, or leave it out.")
         if self.window is not None and min(self.window) < SMALLEST_SIDE:
             raise UsageError(
-                f"a window of {self.window} has a side under {SMALLEST_SIDE} pixels; give more."
+                f"--window {self.window} has a side under {SMALLEST_SIDE} pixels; give more."
             )
         if self.overlap is not None and not 0 <= self.overlap < 1:
             raise UsageError(
-                f"an overlap of {self.overlap:g} is no share of a window; give 0 or more, under 1."
+                f"--overlap {self.overlap:g} is no share of a window; give 0 or more, under 1."
             )
 
-    def describe(self) -> dict[str, Any]:
-        """What results depend on, for records: the options that are not as they are by default."""
-        plain = dataclasses.asdict(WHOLE)
-        mine = dataclasses.asdict(self)
-        return {
-            name: str(value) if isinstance(value, Size) else value
-            for name, value in mine.items()
-            if value != plain[name] and name != "batch"
-        }
+    def list_flags(self) -> list[str]:
+        """The flags that are not as they are by default, as a command takes them."""
+        return [
+            "--mode slide" if name == "mode" else "--" + name.replace("_", "-")
+            for name in (field.name for field in dataclasses.fields(self))
+            if getattr(self, name) != getattr(WHOLE, name)
+        ]
 
 
 WHOLE = RunOptions()
@@ -122,6 +129,28 @@ def check_scales(scales: Iterable[float]) -> tuple[float, ...]:
     if len(set(checked)) < len(checked):
         raise UsageError(f"a scale is given twice in {list(checked)}.")
     return checked
+
+
+def require_one(scales: Iterable[float], flag: str = "--scales") -> None:
+    """UsageError unless scale 1 is among them, as networks need that decide between scales."""
+    given = tuple(scales)
+    if 1.0 not in given:
+        raise UsageError(
+            f"the scales ({show_scales(given)}) must include 1; give for example {flag} 0.5 1."
+        )
+
+
+def _check_flag(scales: Iterable[float]) -> tuple[float, ...]:
+    try:
+        return check_scales(scales)
+    except UsageError as error:
+        raise UsageError(f"--scales: {error}") from error
+
+
+def _is_edge(value: Any) -> bool:
+    """Whether it is a whole number of pixels, numpy's too, that is enough for a network."""
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return is_whole and int(value) >= SMALLEST_SIDE
 
 
 def _check_scale(scale: Any) -> float:

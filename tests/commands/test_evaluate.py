@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 
@@ -12,10 +11,11 @@ import torch
 from hierseg.checkpoint.load import load_model
 from hierseg.checkpoint.save import save_checkpoint
 from hierseg.commands.evaluate import evaluate
-from hierseg.commands.running import RunFlags
 from hierseg.errors import UsageError, UserError
+from hierseg.inference.segmenter import Segmenter
 from hierseg.labels import CAMVID, CITYSCAPES
 from hierseg.models.registry import create_model
+from hierseg.options import RunOptions
 from hierseg.size import Size
 
 
@@ -55,7 +55,8 @@ def test_a_table_and_json(camvid: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_flags_reach_the_evaluation(camvid: Path, tmp_path: Path) -> None:
     out = tmp_path / "result.json"
     weights = str(camvid / "camvid.safetensors")
-    evaluate("camvid", camvid, "val", weights, (1.0, 2.0), True, "cpu", 1, out)
+    how = RunOptions(scales=(1.0, 2.0), flip=True)
+    evaluate("camvid", camvid, "val", weights, "cpu", 1, out, how=how)
     content = json.loads(out.read_text())
     assert (content["scales"], content["flip"], content["images"]) == ([1.0, 2.0], True, 1)
 
@@ -63,7 +64,7 @@ def test_flags_reach_the_evaluation(camvid: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused(camvid: Path, tmp_path: Path) -> None:
     weights = str(camvid / "camvid.safetensors")
     with pytest.raises(UsageError, match=r"--scales 0\.5 1"):
-        evaluate("camvid", camvid, weights=weights, scales=(0.5,))
+        evaluate("camvid", camvid, weights=weights, how=RunOptions(scales=(0.5,)))
     with pytest.raises(UsageError, match="--limit"):
         evaluate("camvid", camvid, weights=weights, limit=0)
     with pytest.raises(UsageError, match="--device"):
@@ -89,8 +90,7 @@ def test_weights_that_give_no_numbers_and_too_little_memory_are_said(
     def fail(*_arguments: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    module = importlib.import_module("hierseg.evaluation.evaluator")
-    monkeypatch.setattr(module, "predict_logits", fail)
+    monkeypatch.setattr(Segmenter, "logits", fail)
     with pytest.raises(UserError, match=r"not enough memory to run '0'; .*--long-edge"):
         evaluate("camvid", camvid, weights=str(camvid / "camvid.safetensors"), device="cpu")
 
@@ -109,7 +109,7 @@ def test_windows_saved_maps_and_the_worst_page(
     maps, page, out = tmp_path / "maps", tmp_path / "worst", tmp_path / "result.json"
     evaluate(
         "camvid", camvid, weights=weights, device="cpu", json=out, worst=1, out=page,
-        how=RunFlags(mode="slide", window=Size(32, 40), overlap=0.5), save_predictions=maps,
+        how=RunOptions(mode="slide", window=Size(32, 40), overlap=0.5), save_predictions=maps,
     )  # fmt: skip
     said = capsys.readouterr().out
     assert "2 images at scales 0.5 1, windows 32x40 overlapping by 0.5" in said
@@ -128,13 +128,16 @@ def test_windows_saved_maps_and_the_worst_page(
 
 def test_flags_that_do_not_go_together_are_refused(camvid: Path, tmp_path: Path) -> None:
     for flags, message in (
-        ({"how": RunFlags(window=Size(32, 32))}, "--window is for --mode slide"),
-        ({"how": RunFlags(overlap=0.1)}, "--overlap is for --mode slide"),
-        ({"how": RunFlags(mode="slide", overlap=1.0)}, "--overlap 1"),
-        ({"how": RunFlags(mode="slide", window=Size(8, 64))}, "--window 8x64"),
-        ({"predictions": tmp_path, "flip": True}, "--flip is for a network"),
-        ({"predictions": tmp_path, "how": RunFlags(mode="slide")}, "--mode slide is for a network"),
-        ({"predictions": tmp_path, "how": RunFlags("mapillary")}, "--preset is for a network"),
+        ({"how": RunOptions(window=Size(32, 32))}, "--window is for --mode slide"),
+        ({"how": RunOptions(overlap=0.1)}, "--overlap is for --mode slide"),
+        ({"how": RunOptions(mode="slide", overlap=1.0)}, "--overlap 1"),
+        ({"how": RunOptions(mode="slide", window=Size(8, 64))}, "--window 8x64"),
+        ({"predictions": tmp_path, "how": RunOptions(flip=True)}, "--flip is for a network"),
+        (
+            {"predictions": tmp_path, "how": RunOptions(mode="slide")},
+            "--mode slide is for a network",
+        ),
+        ({"predictions": tmp_path, "how": RunOptions("mapillary")}, "--preset is for a network"),
         ({"predictions": tmp_path, "weights": "x"}, "--weights is for a network"),
         ({"predictions": tmp_path}, r"holds no \.png"),
         ({"worst": -1}, "--worst"),

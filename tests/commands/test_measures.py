@@ -23,6 +23,7 @@ from hierseg.errors import UsageError, UserError
 from hierseg.inference.predictor import Predictor
 from hierseg.labels import CITYSCAPES
 from hierseg.models.registry import create_model
+from hierseg.options import RunOptions
 from hierseg.size import Size
 from hierseg.streets import write_streets
 
@@ -204,15 +205,15 @@ def test_what_cannot_be_calibrated_is_refused(streets: Path, own: Path, tmp_path
         ({"every": 0}, "--every 0"),
         ({"pixels": 0}, "--pixels 0"),
         ({"seed": -1}, "--seed -1"),
-        ({"long_edge": 8}, "--long-edge 8"),
+        ({"how": RunOptions(long_edge=8)}, "--long-edge 8"),
         ({"plot": tmp_path / "x.svg"}, r"--plot .* is not named \*\.png"),
         ({"out": tmp_path / "none" / "out.safetensors"}, "no folder .* for --out"),
         ({"plot": tmp_path / "none" / "x.png"}, "no folder .* for --plot"),
-        ({"scales": (0.5,)}, "--scales"),
+        ({"how": RunOptions(scales=(0.5,))}, "--scales"),
         ({"weights": "nowhere"}, "no weights 'nowhere'"),
     ):
         given: dict[str, Any] = {"out": out, "root": streets, "weights": str(own), **flags}
-        plot = given.pop("plot", None)
+        plot, how = given.pop("plot", None), given.pop("how", RunOptions())
         with pytest.raises(UserError, match=message):
-            calibrate(FitFlags("cityscapes", **given), plot)
+            calibrate(FitFlags("cityscapes", **given), plot, how)
     assert not out.exists()

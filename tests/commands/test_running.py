@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hierseg.checkpoint.save import save_checkpoint
 from hierseg.cli import main
-from hierseg.commands.running import PRESETS, apply_preset
 from hierseg.labels import CITYSCAPES
 from hierseg.models.registry import create_model
+from hierseg.options import PRESETS, RunOptions
 from hierseg.size import Size
 from hierseg.streets.layouts import draw_scenes, write_cityscapes
 
 
+def _resolve(
+    preset: Any, scales: Any = None, flip: bool = False, long_edge: Any = None
+) -> tuple[Any, ...]:
+    found = RunOptions(preset, scales, flip, long_edge).resolve()
+    assert found.preset is None
+    return found.scales, found.flip, found.long_edge
+
+
 def test_the_presets_are_what_was_published() -> None:
-    assert PRESETS["cityscapes"] == ((0.5, 1.0, 2.0), False, None)
-    assert PRESETS["mapillary"] == ((0.25, 0.5, 1.0, 2.0), True, 2177)
+    assert _resolve("cityscapes") == ((0.5, 1.0, 2.0), False, None)
+    assert _resolve("mapillary") == ((0.25, 0.5, 1.0, 2.0), True, 2177)
+    assert set(PRESETS) == {"cityscapes", "mapillary"}
 
 
 def test_what_is_given_goes_before_a_preset() -> None:
-    assert apply_preset(None, None, False, None) == (None, False, None)
-    assert apply_preset(None, (1.0,), True, 500) == ((1.0,), True, 500)
-    assert apply_preset("cityscapes", None, False, None) == PRESETS["cityscapes"]
-    assert apply_preset("cityscapes", None, True, None) == ((0.5, 1.0, 2.0), True, None)
-    assert apply_preset("mapillary", (1.0,), False, 900) == ((1.0,), True, 900)
+    assert _resolve(None, None, False, None) == (None, False, None)
+    assert _resolve(None, (1.0,), True, 500) == ((1.0,), True, 500)
+    assert _resolve("cityscapes", None, True, None) == ((0.5, 1.0, 2.0), True, None)
+    assert _resolve("mapillary", (1.0,), False, 900) == ((1.0,), True, 900)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,28 @@
 from __future__ import annotations
 
-import torch
+from typing import Any
 
-from hierseg.inference.scales import predict_logits
+import torch
+from torch import Tensor
+
+from hierseg.engines.torch_engine import TorchEngine
+from hierseg.inference.segmenter import Segmenter
 from hierseg.models.network import SegmentationNetwork
+from hierseg.models.outputs import SegmentationOutput
 from hierseg.models.registry import create_model
+from hierseg.options import RunOptions
 from support.color_network import ColorNetwork
+
+
+def predict_logits(
+    network: Any,
+    image: Tensor,
+    scales: Any = None,
+    flip: bool = False,
+    keep_scales: bool = False,
+) -> SegmentationOutput:
+    options = RunOptions(scales=scales, flip=flip)
+    return Segmenter(TorchEngine(network), options, keep_scales=keep_scales).run_tensor(image)
 
 
 def _network() -> SegmentationNetwork:
@@ -52,6 +69,6 @@ def test_a_mirrored_image_gives_the_mirrored_result() -> None:
 
 def test_no_graph_is_kept() -> None:
     network = ColorNetwork()
-    output = predict_logits(network, torch.rand(1, 3, 40, 40), flip=True)  # type: ignore[arg-type]
+    output = predict_logits(network, torch.rand(1, 3, 40, 40), flip=True)
     assert not output.logits.requires_grad
     assert len(network.calls) == 2

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from hierseg.engines.torch_engine import fingerprint
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs import pipeline as pipeline_module
@@ -22,7 +23,7 @@ from hierseg.jobs import writers
 from hierseg.jobs.images import run_folder
 from hierseg.jobs.job import interrupted_after
 from hierseg.jobs.progress import RunProgress
-from hierseg.jobs.run_settings import RunSettings, describe_outputs, fingerprint
+from hierseg.jobs.run_settings import RunSettings, describe_outputs
 from hierseg.jobs.summary import Summary
 from hierseg.jobs.writers import list_files
 from hierseg.labels import LabelSpace

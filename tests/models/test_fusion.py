@@ -162,3 +162,15 @@ def test_gradients_reach_every_scale_and_its_attention() -> None:
     assert outputs[0.5].attention.grad.abs().sum() > 0
     assert outputs[1.0].attention.grad.abs().sum() > 0
     assert outputs[2.0].attention.grad is None
+
+
+def test_a_run_asks_for_its_scales_one_by_one() -> None:
+    run = AverageFusion().begin(Size(32, 32), (1.0, 0.5))
+    asked = []
+    while (scale := run.next()) is not None:
+        assert run.next() == scale
+        asked.append(scale)
+        side = int(32 * scale)
+        run.add(scale, ScaleOutput(torch.full((1, 2, side, side), scale), None, None, None, None))
+    assert asked == [0.5, 1.0]
+    assert run.finish().logits.unique().tolist() == [0.75]

@@ -22,13 +22,14 @@ from hierseg.config import (
     RuntimeConfig,
 )
 from hierseg.engines.live import LiveBytes
-from hierseg.inference.scales import predict_logits
+from hierseg.engines.torch_engine import TorchEngine
 from hierseg.labels import CAMVID, CITYSCAPES, LabelSpace
 from hierseg.layers.convolution import ConvNormAct
 from hierseg.models import catalog
 from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
 from hierseg.models.network import SegmentationNetwork
 from hierseg.models.ocr import OCRHead
+from hierseg.options import RunOptions
 from hierseg.planning.estimate import Estimate, estimate_evaluation, estimate_training
 from hierseg.planning.planner import Planner
 from hierseg.recipes import get_recipe
@@ -122,7 +123,7 @@ def test_an_evaluation_takes_what_is_estimated() -> None:
     network = build.build_network(experiment, CAMVID).eval()
     with LiveBytes() as live:
         image = torch.zeros(1, 3, *CROP, dtype=torch.uint8)
-        predict_logits(network, image, (0.5, 1.0)).logits[0].argmax(0)
+        TorchEngine(network).run(image, RunOptions(scales=(0.5, 1.0))).logits[0].argmax(0)
     assert _without_weights(estimate) == pytest.approx(live.peak, rel=0.03)
     single = replace(experiment, eval=EvalConfig(scales=(1.0,)))
     alone = estimate_evaluation(single, CAMVID, CROP)

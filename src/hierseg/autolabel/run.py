@@ -55,8 +55,9 @@ def autolabel(
 ) -> AutoSummary:
     """Write hard labels in raw ids and 8-bit confidences of a split's images.
 
-    Images are run one at a time: together, they would come out alike up to rounding alone, and a
-    run that was killed is to give what one that was not gives, to the byte. What any part has done
+    Images are run one at a time unless the predictor's options name a batch: together, they come
+    out alike up to rounding alone, and a run that was killed gives what one that was not gives, to
+    the byte, one at a time alone. What any part has done
     in this folder is not done again. The whole, ``Shard(1, 1)``, takes over the records of the
     parts, none of which may be running still.
 
@@ -109,7 +110,7 @@ def _label(
     """Label a part that no other process works on, and sum it up."""
     earlier = find_earlier(header, places)
     policy = _LabelPolicy(header, places, written)
-    job = Job(policy, journal, places.out)
+    job = Job(policy, journal, places.out, predictor.segmenter.options.batch)
     for task in tasks:
         for part in earlier:
             record = part.records.get(task.label)

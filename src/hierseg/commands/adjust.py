@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hierseg.commands.fitting import FitFlags, describe_fit, load_for_fit, sample_logits
 from hierseg.errors import UserError, make_printable
+from hierseg.options import WHOLE, RunOptions
 from hierseg.wording import count
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class AdjustFlags(FitFlags):
     """Split to fit on; not the one that you will evaluate on."""
 
 
-def adjust(flags: AdjustFlags) -> None:
+def adjust(flags: AdjustFlags, how: RunOptions = WHOLE) -> None:
     """Shift each class's logit by an offset that maximises mIoU on the given split, and write the
     weights with the offsets in their last bias.
 
@@ -39,10 +40,11 @@ def adjust(flags: AdjustFlags) -> None:
 
     Args:
         flags: Data to fit on, and the file to write.
+        how: How the network is run.
     """
-    network = load_for_fit(flags)
+    network = load_for_fit(flags, how)
     name, bias = _find_bias(network, flags.weights)
-    result, sample = sample_logits(flags, network)
+    result, sample = sample_logits(flags, how, network)
     from hierseg.commands.progress import announce
 
     with announce("searching for offsets"):

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hierseg.commands.labelling import choose_run
 from hierseg.commands.places import check_inputs
-from hierseg.commands.running import PresetName
+from hierseg.commands.running import require_scales
 from hierseg.errors import UsageError, make_printable
+from hierseg.options import WHOLE, RunOptions
 from hierseg.wording import count_were
 
 if TYPE_CHECKING:
@@ -27,14 +27,11 @@ def autolabel(
     root: Path | None = None,
     split: str | None = None,
     weights: str | None = None,
-    scales: tuple[float, ...] | None = None,
-    flip: bool = False,
-    long_edge: int | None = None,
-    preset: PresetName | None = None,
     device: str = "auto",
     shard: str = "1/1",
     threshold: float = 0.5,
     overwrite: bool = False,
+    how: RunOptions = WHOLE,
 ) -> int:
     """Label the images of a data set, or of any folder, with a trained network, for training.
 
@@ -51,15 +48,11 @@ def autolabel(
         root: Folder of the data set; not needed for a description file that names its own.
         split: Split to label; by default train_extra of cityscapes, train of the others.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
-        scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
-        flip: Average with the mirrored image, at twice the time.
-        long_edge: Pixels that the longer side of an image is run at; labels are of its own size.
-        preset: The published scales, mirror image and long edge of this data set, but for those
-            that are given.
         device: auto, cpu, or cuda.
         shard: Label part i of n of the images, given as i/n.
         threshold: Confidence from which the summary counts a pixel as kept.
         overwrite: Also replace files that no earlier run of this command wrote.
+        how: How the network is run.
     """
     from hierseg.commands.progress import announce, make_console
 
@@ -73,11 +66,12 @@ def autolabel(
 
     part = Shard.parse(shard)
     _check_threshold(threshold)
-    how = choose_run(preset, scales, flip, long_edge)
+    how = how.resolve()
+    require_scales(weights, how)
     network, dataset = _load(data, root, _choose_split(data, split), weights, device)
     keep_freed_memory()
     space = choose_space(network, dataset)
-    predictor = Predictor(network, how.scales, how.flip, label_space=space, long_edge=how.long_edge)
+    predictor = Predictor(network, label_space=space, options=how)
     summary = run(
         predictor, dataset, out, part, threshold, root, make_console(stderr=True), overwrite
     )

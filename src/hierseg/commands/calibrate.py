@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hierseg.commands.fitting import FitFlags, describe_fit, load_for_fit, sample_logits
 from hierseg.commands.places import check_place
 from hierseg.errors import UsageError, make_printable
+from hierseg.options import WHOLE, RunOptions
 from hierseg.ownership import require_own_png
 from hierseg.wording import count
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from hierseg.evaluation import Evaluation, Fit
 
 
-def calibrate(flags: FitFlags, plot: Path | None = None) -> None:
+def calibrate(flags: FitFlags, plot: Path | None = None, how: RunOptions = WHOLE) -> None:
     """Fit the temperature that calibrates a network's confidence on a labelled split, and write the
     weights with it.
 
@@ -25,14 +26,15 @@ def calibrate(flags: FitFlags, plot: Path | None = None) -> None:
     Args:
         flags: Data to fit on, and the file to write.
         plot: Write a reliability diagram, before and after, to this file (.png).
+        how: How the network is run.
     """
     if plot is not None:
         if plot.suffix != ".png":
             raise UsageError(f"--plot {plot} is not named *.png; name it so.")
         check_place("--plot", plot)
         require_own_png("--plot", plot, "calibrate", flags.overwrite)
-    network = load_for_fit(flags)
-    result, sample = sample_logits(flags, network)
+    network = load_for_fit(flags, how)
+    result, sample = sample_logits(flags, how, network)
     from hierseg.checkpoint import annotate_checkpoint
     from hierseg.commands.progress import announce
 

@@ -11,21 +11,19 @@ from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
 from hierseg.commands.places import check_inputs
 from hierseg.commands.running import (
-    WHOLE,
-    PresetName,
-    RunFlags,
-    apply_preset,
-    check_flag,
-    choose_windows,
+    own_edge,
+    refuse_with_predictions,
+    require_scales,
+    without_edge,
 )
 from hierseg.commands.saving import Saving
 from hierseg.errors import UsageError
+from hierseg.options import WHOLE, RunOptions
 from hierseg.size import Size
 
 if TYPE_CHECKING:
     from hierseg.data import Palette, SegmentationDataset
     from hierseg.evaluation import Evaluation, Watcher
-    from hierseg.inference import Windows
 
     Measure = Callable[
         [SegmentationDataset, int | None, Callable[[int, int], None], Sequence[Watcher]], Evaluation
@@ -37,13 +35,10 @@ def evaluate(
     root: Path | None = None,
     split: str = "val",
     weights: str | None = None,
-    scales: tuple[float, ...] | None = None,
-    flip: bool = False,
     device: str = "auto",
     limit: int | None = None,
     json: Path | None = None,
     cv: int = 0,
-    long_edge: int | None = None,
     val_crop: Size | None = None,
     predictions: Path | None = None,
     ids: Ids | None = None,
@@ -51,7 +46,7 @@ def evaluate(
     worst: int = 0,
     out: Path = Path("evaluation"),
     save_predictions: Path | None = None,
-    how: RunFlags = WHOLE,
+    how: RunOptions = WHOLE,
     measures: MeasureFlags = PLAIN,
     overwrite: bool = False,
 ) -> None:
@@ -62,13 +57,10 @@ def evaluate(
         root: Folder of the data set; not needed for a description file that names its own.
         split: Split to evaluate on.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
-        scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
-        flip: Average with the mirrored image.
         device: auto, cpu, or cuda.
         limit: Evaluate at most this many images, the first ones of the split.
         json: Also write the result to this file, with fractions in [0, 1].
         cv: Cross-validation split of cityscapes (0 is the standard one) or kitti.
-        long_edge: Pixels that the longer side of an image is run at; labels stay as they are.
         val_crop: Evaluate only the central crop of this size.
         predictions: Score the label maps of this folder instead of a network: one-channel PNG,
             NAME.png or NAME_....png.
@@ -82,18 +74,21 @@ def evaluate(
         measures: Measures beside mIoU.
         overwrite: Also replace files that no earlier run of this command wrote.
     """
-    _check_numbers(limit, long_edge, val_crop, worst)
+    _check_numbers(limit, val_crop, worst)
     saving = Saving(json, worst, out, save_predictions, overwrite)
     saving.check(predictions)
     check_inputs(data, root, split, None if predictions else weights)
-    windows = choose_windows(how)
+    given, how = how, how.resolve()
     more = Measures(measures, out, predictions is None, overwrite)
-    given = (how.preset, weights, scales, flip, windows, long_edge, val_crop)
-    _check_predictions(predictions, ids, *given)
-    scales, flip, long_edge = apply_preset(how.preset, check_flag(scales), flip, long_edge)
+    _check_predictions(predictions, ids, given, weights, val_crop)
+    if val_crop is not None and how.long_edge == "auto":
+        raise UsageError("--val-crop is of images at one length; give --long-edge N, or own.")
     held = choose_ids(ids, measures.official)
-    dataset = _open(data, root, split, cv, palette, long_edge, val_crop)
-    measure = _choose_measure(predictions, held, palette, weights, scales, flip, device, windows)
+    dataset = _open(data, root, split, cv, palette, own_edge(how), val_crop)
+    if predictions is None:
+        measure = _by_network(weights, without_edge(how), device)
+    else:
+        measure = _by_label_maps(predictions, held, palette)
     with Official(measures.official, dataset, predictions, limit, val_crop, palette) as official:
         _measure(measure, dataset, limit, weights, more, official, saving)
 
@@ -155,54 +150,29 @@ def _measure(
 
 def _check_numbers(
     limit: int | None,
-    long_edge: int | None,
     val_crop: Size | None,
     worst: int,
 ) -> None:
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit} leaves no images; give 1 or more.")
-    if long_edge is not None and long_edge < 32:
-        raise UsageError(f"--long-edge {long_edge} is too small; give 32 or more.")
     if val_crop is not None and min(val_crop) < 32:
         raise UsageError(f"--val-crop {val_crop} has a side under 32 pixels; give more.")
     if worst < 0:
         raise UsageError(f"--worst {worst} is no number of images; give 1 or more.")
 
 
-def _choose_measure(
-    predictions: Path | None,
-    ids: Ids,
-    palette: Palette | None,
-    weights: str | None,
-    scales: tuple[float, ...] | None,
-    flip: bool,
-    device: str,
-    windows: Windows | None,
-) -> Measure:
-    if predictions is not None:
-        return _by_label_maps(predictions, ids, palette)
-    return _by_network(weights, scales, flip, device, windows)
-
-
-def _by_network(
-    weights: str | None,
-    scales: tuple[float, ...] | None,
-    flip: bool,
-    device: str,
-    windows: Windows | None,
-) -> Measure:
+def _by_network(weights: str | None, how: RunOptions, device: str) -> Measure:
     """What runs a network over a split."""
     from hierseg.commands.progress import announce
 
     with announce("loading torch"):
-        from hierseg.assembly import check_scales, choose_device
+        from hierseg.assembly import choose_device
         from hierseg.checkpoint import load_model
         from hierseg.engines import keep_freed_memory
         from hierseg.evaluation import RequireFinite
         from hierseg.evaluation import evaluate as run
 
-    if scales is not None:
-        check_scales(scales, "--scales")
+    require_scales(weights, how)
     where = choose_device(device, "--device")
     keep_freed_memory()
 
@@ -215,7 +185,10 @@ def _by_network(
         watchers: Sequence[Watcher],
     ) -> Evaluation:
         network, seen = loaded(weights), [*watchers, RequireFinite()]
-        return run(network, dataset, scales, flip, where, limit, on_progress, windows, seen)
+        return run(
+            network, dataset, device=where, limit=limit, on_progress=on_progress, options=how,
+            watchers=seen,
+        )  # fmt: skip
 
     return measure
 
@@ -239,12 +212,8 @@ def _by_label_maps(predictions: Path, ids: Ids, palette: Palette | None) -> Meas
 def _check_predictions(
     predictions: Path | None,
     ids: Ids | None,
-    preset: PresetName | None,
+    how: RunOptions,
     weights: str | None,
-    scales: tuple[float, ...] | None,
-    flip: bool,
-    windows: Windows | None,
-    long_edge: int | None,
     val_crop: Size | None,
 ) -> None:
     """UsageError for what only a network's run can heed, where label maps are scored, and the other
@@ -254,15 +223,4 @@ def _check_predictions(
         if ids is not None:
             raise UsageError("--ids says what --predictions hold; name them, or leave it out.")
         return
-    given = {
-        "--preset": preset,
-        "--weights": weights,
-        "--scales": scales,
-        "--flip": flip or None,
-        "--mode slide": windows,
-        "--long-edge": long_edge,
-        "--val-crop": val_crop,
-    }
-    for flag, value in given.items():
-        if value is not None:
-            raise UsageError(f"{flag} is for a network, and --predictions has none; leave it out.")
+    refuse_with_predictions(how, weights=weights, val_crop=val_crop)

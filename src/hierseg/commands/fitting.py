@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.places import check_inputs, check_place
+from hierseg.commands.running import own_edge, require_scales, without_edge
 from hierseg.errors import UsageError
+from hierseg.options import RunOptions
 
 if TYPE_CHECKING:
     from hierseg.evaluation import Evaluation, LogitSample
@@ -32,10 +34,6 @@ class FitFlags:
     """Split to fit on."""
     weights: str | None = None
     """Checkpoint file, run folder, or packaged weights; by default the model in the box."""
-    scales: tuple[float, ...] | None = None
-    """Scales of the image, 1 among them; the checkpoint's own where none are given."""
-    flip: bool = False
-    """Average with the mirrored image."""
     device: str = "auto"
     """auto, cpu, or cuda."""
     every: int = 1
@@ -47,8 +45,6 @@ class FitFlags:
     palette: Literal["indices", "values"] | None = None
     """How to read label maps with a palette of greys, as lossless optimisers write them: ids are
     the palette's indices or its grey values. A description file has its own key for this."""
-    long_edge: int | None = None
-    """Pixels that the longer side of an image is run at; labels stay as they are."""
     pixels: int = 1_000_000
     """Number of pixels to fit on, drawn at random from all images."""
     seed: int = 0
@@ -57,17 +53,16 @@ class FitFlags:
     """Replace an existing file, even the weights themselves."""
 
 
-def load_for_fit(flags: FitFlags) -> SegmentationNetwork:
+def load_for_fit(flags: FitFlags, how: RunOptions) -> SegmentationNetwork:
     """The network, once the flags are found to be possible."""
     _check(flags)
+    require_scales(flags.weights, how.resolve())
     from hierseg.commands.progress import announce
 
     with announce("loading torch"):
-        from hierseg.assembly import check_scales, choose_device
+        from hierseg.assembly import choose_device
         from hierseg.checkpoint import find_weights, load_model
 
-    if flags.scales is not None:
-        check_scales(flags.scales, "--scales")
     choose_device(flags.device, "--device")
     source, out = find_weights(flags.weights), flags.out
     if out.exists() and not flags.overwrite:
@@ -77,7 +72,9 @@ def load_for_fit(flags: FitFlags) -> SegmentationNetwork:
         return load_model(flags.weights)
 
 
-def sample_logits(flags: FitFlags, network: SegmentationNetwork) -> tuple[Evaluation, LogitSample]:
+def sample_logits(
+    flags: FitFlags, how: RunOptions, network: SegmentationNetwork
+) -> tuple[Evaluation, LogitSample]:
     """Run the network over the split, keeping a sample of its logits."""
     from hierseg.assembly import choose_device
     from hierseg.commands.progress import show_progress
@@ -90,7 +87,8 @@ def sample_logits(flags: FitFlags, network: SegmentationNetwork) -> tuple[Evalua
     if flags.every > 1:
         dataset.samples = dataset.samples[:: flags.every]
         dataset.note = ", ".join(filter(None, (dataset.note, f"one in {flags.every} images")))
-    dataset = resize_dataset(dataset, flags.long_edge, None)
+    how = how.resolve()
+    dataset = resize_dataset(dataset, own_edge(how), None)
     keep_freed_memory()
     limit = flags.limit
     images = len(dataset) if limit is None else min(limit, len(dataset))
@@ -98,8 +96,8 @@ def sample_logits(flags: FitFlags, network: SegmentationNetwork) -> tuple[Evalua
     device = choose_device(flags.device, "--device")
     with show_progress("fitting") as on_progress:
         result = evaluate(
-            network, dataset, flags.scales, flags.flip, device, limit, on_progress,
-            watchers=[sample],
+            network, dataset, device=device, limit=limit, on_progress=on_progress,
+            options=without_edge(how), watchers=[sample],
         )  # fmt: skip
     require_counted(result)
     return result, sample
@@ -121,8 +119,6 @@ def _check(flags: FitFlags) -> None:
         raise UsageError(f"--limit {flags.limit} leaves no images; give 1 or more.")
     if flags.every < 1:
         raise UsageError(f"--every {flags.every} leaves no images; give 1 or more.")
-    if flags.long_edge is not None and flags.long_edge < 32:
-        raise UsageError(f"--long-edge {flags.long_edge} is too small; give 32 or more.")
     if flags.pixels < 1:
         raise UsageError(f"--pixels {flags.pixels} leaves nothing to fit on; give 1 or more.")
     if flags.seed < 0:

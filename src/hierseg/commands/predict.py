@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.commands.chosen import NO_DATASET, DatasetFlags
+from hierseg.commands.running import require_scales
 from hierseg.errors import UsageError, make_printable
+from hierseg.options import WHOLE, RunOptions
 from hierseg.wording import count
 
 if TYPE_CHECKING:
@@ -32,19 +35,16 @@ def predict(
     *,
     out: Path,
     weights: str | None = None,
-    scales: tuple[float, ...] | None = None,
-    flip: bool = False,
     device: str = "auto",
     save: tuple[Output, ...] | None = None,
-    batch: int = 1,
     max_pixels: int = 100_000_000,
     overwrite: bool = False,
     every: int | None = None,
     from_: float | None = None,
     to: float | None = None,
     frames: bool = False,
-    long_edge: int | Literal["auto", "own"] = "auto",
     dataset: DatasetFlags = NO_DATASET,
+    how: RunOptions = WHOLE,
 ) -> int:
     """Segment images, or a video.
 
@@ -60,30 +60,26 @@ def predict(
         sources: Images, folders (searched recursively), or globs in quotes; or one video.
         out: Folder for all outputs.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
-        scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
-        flip: Average with the mirrored image, at twice the time.
         device: auto, cpu, or cuda.
         save: Outputs of each image, by default overlay color labels ids (for a video without
             color): NAME_overlay.jpg; NAME_color.png; NAME_labels.png (train ids); NAME_ids.png (raw
             ids, where they differ); NAME_confidence.png (16 bits, 65535 * p); attention:
             NAME_attention_SCALE.png (8 bits) and a heat map; scales: NAME_labels_SCALE.png.
-        batch: Images of one size that the network is given together, at most.
         max_pixels: Skip images with more pixels.
         overwrite: Segment everything again, and replace any files under the names of the outputs.
         every: Video: segment every n-th frame; the overlay video repeats it until the next.
         from_: Video: start at this many seconds.
         to: Video: end before this many seconds.
         frames: Video: also write each frame and its overlay, and a page of all frames.
-        long_edge: Pixels that the longer side of an image is run at; own runs it as it is, and auto
-            larger images at what the weights say, where they do. Outputs are of its own size.
         dataset: A data set to segment instead of sources.
+        how: How the network is run.
     """
     from hierseg.commands.video import choose_clip, refuse_clip
     from hierseg.media import is_video
 
-    asked = _Asked(
-        out, weights, scales, flip, device, save, batch, max_pixels, overwrite, long_edge
-    )
+    if how.long_edge is None and how.preset is None:
+        how = dataclasses.replace(how, long_edge="auto")
+    asked = _Asked(out, weights, device, save, max_pixels, overwrite, how.resolve())
     if dataset.data is None and any(map(is_video, sources)):
         return _predict_video(asked, sources, choose_clip(every, from_, to), frames)
     refuse_clip(every, from_, to, frames)
@@ -95,34 +91,25 @@ class _Asked(NamedTuple):
 
     out: Path
     weights: str | None
-    scales: tuple[float, ...] | None
-    flip: bool
     device: str
     save: tuple[Output, ...] | None
-    batch: int
     max_pixels: int
     overwrite: bool
-    long_edge: int | Literal["auto", "own"]
+    how: RunOptions
 
     def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
         """What is written; UsageError for what cannot be."""
-        from hierseg.assembly import check_scales
         from hierseg.checkpoint import find_weights
         from hierseg.jobs import RunSettings
 
         save = default if self.save is None else tuple(dict.fromkeys(self.save))
-        if self.scales is not None:
-            check_scales(self.scales, "--scales")
         if not save:
             raise UsageError("--save names nothing to write; leave it out, or name labels.")
-        if self.batch < 1:
-            raise UsageError(f"--batch {self.batch} holds no image; give 1 or more.")
-        if isinstance(self.long_edge, int) and self.long_edge < 32:
-            raise UsageError(f"--long-edge {self.long_edge} is too small; give 32 or more.")
         if self.max_pixels < 1:
             raise UsageError(f"--max-pixels {self.max_pixels} leaves no images; give 1 or more.")
+        require_scales(self.weights, self.how)
         name = self.weights if self.weights is not None else find_weights().stem
-        return RunSettings(save, self.max_pixels, self.overwrite, name, self.batch, about)
+        return RunSettings(save, self.max_pixels, self.overwrite, name, self.how.batch, about)
 
     def load(self, settings: RunSettings, dataset: SegmentationDataset | None = None) -> Predictor:
         """The predictor, on its device."""
@@ -136,17 +123,10 @@ class _Asked(NamedTuple):
         keep_freed_memory()
         network = load_model(self.weights, choose_device(self.device, "--device"))
         if "attention" in settings.save:
-            _check_attention(network, network.scales if self.scales is None else self.scales)
+            _check_attention(network, self.how.scales or network.scales)
         space = choose_space(network, dataset)
         keeps = bool(NEEDS_SCALES & set(settings.save))
-        return Predictor(
-            network,
-            self.scales,
-            self.flip,
-            label_space=space,
-            keep_scales=keeps,
-            long_edge=None if self.long_edge == "own" else self.long_edge,
-        )
+        return Predictor(network, label_space=space, keep_scales=keeps, options=self.how)
 
 
 def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags) -> int:

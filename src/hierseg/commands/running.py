@@ -1,91 +1,52 @@
-"""How `hierseg evaluate` runs a network: by windows, or as published figures were measured."""
+"""How commands run a network: their flags are those of RunOptions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+import dataclasses
+import inspect
 
 from hierseg.errors import UsageError
-from hierseg.options import check_scales
-from hierseg.size import Size
-
-if TYPE_CHECKING:
-    from hierseg.inference import Windows
-
-PresetName = Literal["cityscapes", "mapillary"]
+from hierseg.options import WHOLE, RunOptions, require_one
 
 
-@dataclass(frozen=True)
-class RunFlags:
-    """How a network is run over a split."""
-
-    preset: PresetName | None = None
-    """The published scales, mirror image and long edge of this data set; scales and long edge that
-    are given go before them."""
-    mode: Literal["whole", "slide"] = "whole"
-    """whole, or slide: windows that overlap, their logits blended."""
-    window: Size | None = None
-    """Size of the windows; by default a square of the image's shorter side."""
-    overlap: float | None = None
-    """Share of a window that its neighbour sees too, at least; 0.25 by default."""
-
-
-WHOLE = RunFlags()
-
-
-class Preset(NamedTuple):
-    """How a published figure was measured.
-
-    Attributes:
-        scales: Scales of the image; None for the checkpoint's own.
-        flip: Whether the mirrored image joins in.
-        long_edge: Pixels that the longer side of an image is run at; None leaves it as it is.
+def own_edge(how: RunOptions) -> int | None:
+    """The long edge in pixels that a command of its own accord leaves at the image's own; None for
+    that.
     """
-
-    scales: tuple[float, ...] | None
-    flip: bool
-    long_edge: int | None
+    return how.long_edge if isinstance(how.long_edge, int) else None
 
 
-PRESETS: dict[PresetName, Preset] = {
-    "cityscapes": Preset((0.5, 1.0, 2.0), False, None),
-    "mapillary": Preset((0.25, 0.5, 1.0, 2.0), True, 2177),
-}
-"""Of HMSA (arXiv 2005.10821): 86.92 mIoU on Cityscapes val, 61.05 on Mapillary's."""
+def require_scales(weights: str | None, how: RunOptions) -> None:
+    """UsageError for scales without 1, where the weights are of a network that decides between
+    scales, as far as their header says; a network that is loaded refuses them too.
+    """
+    if how.scales is None or 1.0 in how.scales:
+        return
+    from hierseg.checkpoint import open_weights
+    from hierseg.models import find_builder
+
+    opened = open_weights(weights)
+    if opened.kind == "checkpoint":
+        header = opened.header
+        parameters = inspect.signature(find_builder(header.builder)).parameters.values()
+        given = {one.name: one.default for one in parameters} | header.arguments
+        if given.get("hierarchical") or given.get("combine", "average") != "average":
+            require_one(how.scales)
 
 
-def check_flag(scales: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """What ``--scales`` gives; UsageError for what no network can run."""
-    try:
-        return None if scales is None else check_scales(scales)
-    except UsageError as error:
-        raise UsageError(f"--scales: {error}") from error
+def without_edge(how: RunOptions) -> RunOptions:
+    """The same where the data set's images come at the long edge already."""
+    return how if how.long_edge == "auto" else dataclasses.replace(how, long_edge=None)
 
 
-def apply_preset(
-    name: PresetName | None, scales: tuple[float, ...] | None, flip: bool, long_edge: int | None
-) -> Preset:
-    """A preset's settings, but for those that are given; those alone where none is named."""
-    if name is None:
-        return Preset(scales, flip, long_edge)
-    preset = PRESETS[name]
-    return Preset(
-        preset.scales if scales is None else scales,
-        flip or preset.flip,
-        preset.long_edge if long_edge is None else long_edge,
-    )
+def refuse_with_predictions(how: RunOptions, **others: object) -> None:
+    """UsageError for what only a network's run can heed, where label maps are taken instead.
 
-
-def choose_windows(flags: RunFlags) -> Windows | None:
-    """The windows of ``--mode slide``, None for whole images; UsageError for what cannot be."""
-    window, overlap = flags.window, flags.overlap
-    if flags.mode == "slide":
-        if window is not None and min(window) < 32:
-            raise UsageError(f"--window {window} has a side under 32 pixels; give more.")
-        from hierseg.inference import Windows
-
-        return Windows(window) if overlap is None else Windows(window, overlap)
-    for flag, value in (("--window", window), ("--overlap", overlap)):
-        if value is not None:
-            raise UsageError(f"{flag} is for --mode slide; add that, or leave it out.")
-    return None
+    Args:
+        how: The options; ``WHOLE`` where none is given.
+        others: Values of further flags by their names; None where they are not given.
+    """
+    given = how.list_flags() if how != WHOLE else []
+    given += ["--" + name.replace("_", "-") for name, value in others.items() if value is not None]
+    for flag in given:
+        raise UsageError(f"{flag} is for a network, and --predictions has none; leave it out.")

@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hierseg.commands.labelling import choose_run
 from hierseg.commands.places import check_inputs, check_place, hold_folders
-from hierseg.commands.running import Preset, PresetName
+from hierseg.commands.running import refuse_with_predictions, require_scales
 from hierseg.errors import UsageError, UserError, make_printable
 from hierseg.files import LOCK
+from hierseg.options import WHOLE, RunOptions
 from hierseg.ownership import FileRecord
 from hierseg.wording import count
 
@@ -25,14 +25,11 @@ def submit(
     root: Path | None = None,
     split: str = "test",
     weights: str | None = None,
-    scales: tuple[float, ...] | None = None,
-    flip: bool = False,
-    long_edge: int | None = None,
-    preset: PresetName | None = None,
     device: str = "auto",
     predictions: Path | None = None,
     palette: Literal["indices", "values"] | None = None,
     overwrite: bool = False,
+    how: RunOptions = WHOLE,
 ) -> None:
     """Make a submission for a benchmark's server: a zip of label maps with the server's ids, names
     and sizes, which are checked before it is written.
@@ -46,31 +43,29 @@ def submit(
         root: Folder of the data set.
         split: Split to submit.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
-        scales: Scales of the image, 1 among them; the checkpoint's own where none are given.
-        flip: Average with the mirrored image, at twice the time.
-        long_edge: Pixels that the longer side of an image is run at; labels are of its own size.
-        preset: The published scales, mirror image and long edge of this data set, but for those
-            that are given.
         device: auto, cpu, or cuda.
         predictions: Submit the label maps of this folder instead of a network's: raw ids, NAME.png
             or NAME_....png, by `hierseg predict`, `hierseg autolabel` or any other tool.
         palette: How to read --predictions with a palette of greys: ids are its indices or its
             greys.
         overwrite: Replace an existing zip.
+        how: How the network is run.
     """
     from hierseg.commands.progress import announce, show_progress
     from hierseg.data import open_dataset
 
     _check_out(out, overwrite)
     if predictions is not None:
-        _refuse_with_predictions(weights, scales, flip, long_edge, preset)
+        refuse_with_predictions(how, weights=weights)
     _require_predictions(palette, predictions)
     check_inputs(data, root, split, weights)
     with announce("loading torch"):
         from hierseg.evaluation import check_names, find_form, write_submission
 
     find_form(data)
-    how = choose_run(preset, scales, flip, long_edge)
+    how = how.resolve()
+    if predictions is None:
+        require_scales(weights, how)
     dataset = open_dataset(data, root, split, keep_unpaired=True)
     check_names(dataset)
     work = out.with_name(f"{out.name}.work")
@@ -89,26 +84,6 @@ def submit(
         with suppress(OSError):  # another run may have come for it
             work.rmdir()
     print(make_printable(f"{count(len(files), 'label map')}, {size / 1e6:.1f} MB: {out}"))
-
-
-def _refuse_with_predictions(
-    weights: str | None,
-    scales: tuple[float, ...] | None,
-    flip: bool,
-    long_edge: int | None,
-    preset: PresetName | None,
-) -> None:
-    """UsageError for what only a network's run can heed."""
-    given = {
-        "--weights": weights,
-        "--scales": scales,
-        "--flip": flip or None,
-        "--long-edge": long_edge,
-        "--preset": preset,
-    }
-    for flag, value in given.items():
-        if value is not None:
-            raise UsageError(f"{flag} is for a network, and --predictions has none; leave it out.")
 
 
 def _require_predictions(palette: str | None, predictions: Path | None) -> None:
@@ -168,7 +143,7 @@ def _label(
     root: Path | None,
     work: Path,
     weights: str | None,
-    how: Preset,
+    how: RunOptions,
     device: str,
 ) -> None:
     """Label every image, into a folder that an interrupted run goes on in."""
@@ -185,7 +160,7 @@ def _label(
     check_classes(network, dataset)
     keep_freed_memory()
     space = dataset.label_space
-    predictor = Predictor(network, how.scales, how.flip, label_space=space, long_edge=how.long_edge)
+    predictor = Predictor(network, label_space=space, options=how)
     summary = autolabel(predictor, dataset, work, root=root, console=make_console(stderr=True))
     for image, reason in summary.skipped.items():
         raise UserError(

@@ -115,7 +115,7 @@ def run_demo(
 def _claim(predictor: Predictor, out: Path, count: int, overwrite: bool) -> None:
     """Have all files of the demonstration down as its own; UsageError for those of others."""
     written = FileRecord(out, "demo")
-    scales = predictor.network.scales if predictor.scales is None else predictor.scales
+    scales = predictor.scales
     names = [name_scene(index) for index in range(count)]
     files = [PAGE, LEGEND, SUMMARY, *(f"{SCENES}/{name}.png" for name in names)]
     for name in names:

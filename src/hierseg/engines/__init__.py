@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         trim_memory,
     )
     from hierseg.engines.protocol import Engine
-    from hierseg.engines.torch_engine import TorchEngine, fingerprint
+    from hierseg.engines.torch_engine import TorchEngine, as_engine, fingerprint
 else:
     __getattr__, __dir__ = open_face(
         __name__,
@@ -35,6 +35,7 @@ else:
             "protocol": ("Engine",),
             "torch_engine": (
                 "TorchEngine",
+                "as_engine",
                 "fingerprint",
             ),
         },
@@ -44,6 +45,7 @@ __all__ = [
     "Engine",
     "LiveBytes",
     "TorchEngine",
+    "as_engine",
     "bytes_of",
     "fingerprint",
     "keep_freed_memory",

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hierseg.checkpoint import Header, place_network
+from hierseg.engines.protocol import Engine
+from hierseg.errors import UserError
 from hierseg.models import CONVENTIONS, SegmentationNetwork, SegmentationOutput
 from hierseg.options import RunOptions
 
 
 class TorchEngine:
     """Runs a network's modules one after the other.
+
+    It says what its network says, which may be no more than a module with ``num_classes``,
+    ``scales`` and ``align_corners``.
 
     Args:
         network: Put into evaluation mode, and on ``device``.
@@ -44,12 +52,14 @@ class TorchEngine:
     @property
     def device(self) -> torch.device:
         """See ``Engine``."""
-        return self.network.mean.device
+        tensors = chain(self.network.parameters(), self.network.buffers())
+        return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
     @property
     def attends(self) -> bool:
         """See ``Engine``."""
-        return self.network.fusion.attends
+        fusion = getattr(self.network, "fusion", None)
+        return fusion is None or bool(fusion.attends)
 
     @property
     def weighs_largest(self) -> bool:
@@ -74,6 +84,21 @@ class TorchEngine:
             images, scales=options.scales, keep_scales=keep_scales
         )
         return output._replace(auxiliary=None)
+
+
+def as_engine(
+    network: SegmentationNetwork | Engine, device: str | torch.device | None = None
+) -> Engine:
+    """What runs a network: an engine as it is, on its own device; UserError for what is neither."""
+    given: Any = network
+    is_module = isinstance(given, nn.Module)
+    if is_module and hasattr(given, "num_classes"):
+        return TorchEngine(given, device)
+    if not is_module and all(hasattr(given, name) for name in ("run", "fingerprint", "scales")):
+        engine: Engine = given
+        return engine
+    name = repr(str(given)) if isinstance(given, str | os.PathLike) else ""
+    raise UserError(f"{given!r:.200} is no network; give hierseg.load_model({name}).")
 
 
 def fingerprint(network: nn.Module) -> str:

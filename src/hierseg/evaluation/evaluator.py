@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset, describe_small
-from hierseg.engines import returning_freed_memory
-from hierseg.errors import UserError, lacks_memory
+from hierseg.engines import Engine, as_engine, returning_freed_memory
+from hierseg.errors import UsageError, UserError, lacks_memory
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.scoring import Labels, LogitWatcher, Watcher, score
-from hierseg.inference import Footprint, Predictor, Windows, blend, predict_logits
-from hierseg.layers import resize_to
+from hierseg.inference import Fit, Footprint, Segmenter
 from hierseg.models import SegmentationNetwork
-from hierseg.options import check_scales
+from hierseg.options import RunOptions
 from hierseg.size import SMALLEST_SIDE, Size
 
 
 def evaluate(
-    network: SegmentationNetwork,
+    network: SegmentationNetwork | Engine,
     dataset: SegmentationDataset,
     scales: Sequence[float] | None = None,
     flip: bool = False,
     device: torch.device | str = "cpu",
     limit: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-    windows: Windows | None = None,
+    options: RunOptions | None = None,
     watchers: Sequence[Watcher] = (),
 ) -> Evaluation:
     """Evaluate on whole images or by windows, one confusion matrix (METHOD section 9).
 
-    The network is moved to the device, and left in the mode (training or evaluation) it was in.
+    A network is moved to the device, and left in the mode (training or evaluation) it was in.
 
     Args:
-        network: Its classes must be the data set's.
+        network: Its classes must be the data set's; or an engine that runs one, where it is.
         dataset: A labelled split.
-        scales: Scales of the image, with 1 among them; None takes the network's own.
+        scales: Scales of the image; 1 must be among them unless the network averages its scales.
+            None takes the network's own.
         flip: Average logits with those of the mirrored image.
         device: Where the network runs.
         limit: Only the first so many images.
         on_progress: Called with (images done, images in all) after each image.
-        windows: Run windows, each at all scales, and blend their logits; None runs images whole.
+        options: How the network is run, by windows and in batches too, instead of scales and flip;
+            logits are brought to the labels' size, whatever long edge images are run at.
         watchers: See each image and what it was labelled; a LogitWatcher its logits too.
 
     Raises:
@@ -52,99 +54,103 @@ def evaluate(
             image that cannot be read.
     """
     check_classes(network, dataset)
-    chosen = network.scales if scales is None else check_scales(scales)
-    was_training = network.training
-    network.to(device).eval()
-    footprint = None if was_training else _make_footprint(network, chosen, flip, dataset)
-    readers = [watcher for watcher in watchers if isinstance(watcher, LogitWatcher)]
-
-    def label(index: int, record: Record) -> Tensor:
-        logits = _run(network, record, chosen, flip, device, windows, footprint)
-        for reader in readers:
-            reader.look_at_logits(index, record, logits)
-        return logits.argmax(0)
-
+    if options is None:
+        options = RunOptions(scales=scales, flip=flip)  # type: ignore[arg-type] # checked below
+    elif scales is not None or flip:
+        raise UsageError("options say the scales and flip; give either, not both.")
+    was_training = isinstance(network, nn.Module) and network.training
     try:
-        found = score(dataset, label, limit, on_progress, watchers)
+        engine, options = as_engine(network, device), options.resolve()
+        if options.scales is None:
+            options = dataclasses.replace(options, scales=engine.scales)
+        segmenter = Segmenter(engine, options)
+        runner = _Runner(segmenter, _make_footprint(segmenter, was_training), watchers)
+        found = score(
+            dataset, runner.label, limit, on_progress, watchers, batch=segmenter.options.batch
+        )
     finally:
-        network.train(was_training)
+        if isinstance(network, nn.Module):
+            network.train(was_training)
+    edge = segmenter.options.long_edge
+    run_at = "" if edge in (None, "own") else f"long edge {edge}"
     return Evaluation(
         scores=found.matrix.scores(dataset.label_space.names),
         confusion=tuple(tuple(row) for row in found.matrix.matrix.tolist()),
         data=dataset.name,
         split=dataset.split,
         names=dataset.label_space.names,
-        scales=chosen,
-        flip=flip,
+        scales=segmenter.scales,
+        flip=segmenter.options.flip,
         images=found.images,
-        note=found.note,
-        mode="whole" if windows is None else windows.describe(),
+        note=", ".join(filter(None, (run_at, found.note))),
+        mode="whole" if segmenter.windows is None else segmenter.windows.describe(),
     )
 
 
-def _make_footprint(
-    network: SegmentationNetwork,
-    scales: tuple[float, ...],
-    flip: bool,
-    dataset: SegmentationDataset,
-) -> Footprint | None:
+def _make_footprint(segmenter: Segmenter, was_training: bool) -> Footprint | None:
     """What images will need; None on a GPU, which says when it is full. Not for validation, which
     has what the optimiser has left.
     """
-    parameter = next(network.parameters(), None)
-    if 1.0 not in scales or (parameter is not None and parameter.device.type != "cpu"):
+    if was_training or segmenter.engine.device.type != "cpu":
         return None
-    return Footprint(
-        Predictor(network, scales, flip, label_space=dataset.label_space, long_edge=None)
-    )
+    return Footprint(segmenter.whole())
 
 
-def _run(
-    network: SegmentationNetwork,
-    record: Record,
-    scales: Sequence[float],
-    flip: bool,
-    device: torch.device | str,
-    windows: Windows | None,
-    footprint: Footprint | None,
-) -> Tensor:
-    """(K, H, W) logits of an image, at the size of its labels; UserError naming it where it is too
-    small, or too large for the memory.
-    """
-    assert record.labels is not None
-    size, labelled = Size(*record.image.shape[:2]), Size(*record.labels.shape)
-    if min(size) < SMALLEST_SIDE:
-        raise UserError(describe_small(record.name, size))
-    part = size if windows is None else Size(*windows.tiles(size)[0][2:])
-    with naming_memory(record.name), fitting_memory(record.name, part, footprint):
-        image = torch.from_numpy(record.image).permute(2, 0, 1).unsqueeze(0).to(device)
-        if windows is None:
-            logits = predict_logits(network, image, scales, flip).logits
-        else:
-            with torch.inference_mode():
-                logits = blend(
-                    size,
-                    windows.tiles(size),
-                    lambda tile: predict_logits(network, tile.cut(image), scales, flip).logits,
-                )
-        if tuple(logits.shape[-2:]) != labelled:  # labels keep theirs, whatever images are run at
-            logits = resize_to(logits.float(), labelled, network.align_corners)
-    return logits[0]
+class _Runner:
+    """Runs a segmenter over images that come in batches of one size, and labels them."""
+
+    def __init__(
+        self, segmenter: Segmenter, footprint: Footprint | None, watchers: Sequence[Watcher]
+    ) -> None:
+        self.segmenter, self.footprint = segmenter, footprint
+        self.readers = [watcher for watcher in watchers if isinstance(watcher, LogitWatcher)]
+
+    def label(self, batch: Sequence[tuple[int, Record]]) -> Iterator[Tensor]:
+        """The (H, W) train ids of each, in order, at the size of its labels."""
+        records = [record for _, record in batch]
+        for (index, record), logits in zip(batch, self._run(records), strict=True):
+            for reader in self.readers:
+                reader.look_at_logits(index, record, logits)
+            yield logits.argmax(0)
+
+    def _run(self, records: Sequence[Record]) -> Tensor:
+        """(B, K, H, W) logits at the size of the labels; UserError naming an image that is too
+        small, or too large for the memory.
+        """
+        first = records[0]
+        assert first.labels is not None
+        size, labelled = Size(*first.image.shape[:2]), Size(*first.labels.shape)
+        if min(size) < SMALLEST_SIDE:
+            raise UserError(describe_small(first.name, size))
+        windows, count = self.segmenter.windows, len(records)
+        part = size if windows is None else Size(*windows.tiles(size)[0][2:])
+        with naming_memory(first.name), fitting_memory(first.name, part, self.footprint) as fit:
+            together = count if fit is None else self._count_together(part, count)
+            images = [record.image for record in records]
+            parts = [images[i : i + together] for i in range(0, count, together)]
+            found = [self.segmenter.logits(some, labelled) for some in parts]
+        return found[0] if len(found) == 1 else torch.cat(found)
+
+    def _count_together(self, size: Size, count: int) -> int:
+        """How many of so many images the memory takes at once."""
+        if count == 1 or self.footprint is None:
+            return count
+        return max(1, self.footprint.fit(*size, count).together)
 
 
 @contextmanager
-def fitting_memory(name: str, size: Size, footprint: Footprint | None) -> Iterator[None]:
+def fitting_memory(name: str, size: Size, footprint: Footprint | None) -> Iterator[Fit | None]:
     """Memory for an image, or a window, of a size: UserError where it will not suffice, as the
     kernel would end the process without a word; used sparingly where it is tight.
     """
     if footprint is None:
-        yield
+        yield None
         return
     fit = footprint.fit(*size, 1)
     if fit.together == 0:
         raise _lacking(name, f" ({fit.describe(*size)})")
     with returning_freed_memory() if fit.tight else nullcontext():
-        yield
+        yield fit
 
 
 @contextmanager
@@ -183,7 +189,7 @@ class RequireFinite:
             )
 
 
-def check_classes(network: SegmentationNetwork, dataset: SegmentationDataset) -> None:
+def check_classes(network: SegmentationNetwork | Engine, dataset: SegmentationDataset) -> None:
     """UserError where the network's classes are not the data set's, as far as that is known."""
     space = dataset.label_space
     header = network.header

@@ -184,7 +184,14 @@ def score_label_maps(
     """
     dataset = maps.dataset
     maps.require(len(dataset) if limit is None else min(limit, len(dataset)))
-    found = score(dataset, maps.read, limit, on_progress, watchers, unlabelled=True)
+    found = score(
+        dataset,
+        lambda batch: (maps.read(*sample) for sample in batch),
+        limit,
+        on_progress,
+        watchers,
+        unlabelled=True,
+    )
     maps.require_raw()
     return Evaluation(
         scores=found.matrix.scores(dataset.label_space.names),

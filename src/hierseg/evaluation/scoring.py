@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -48,11 +48,12 @@ class Score(NamedTuple):
 
 def score(
     dataset: SegmentationDataset,
-    label: Callable[[int, Record], Tensor | npt.NDArray[Any]],
+    label: Callable[[Sequence[tuple[int, Record]]], Iterable[Tensor | npt.NDArray[Any]]],
     limit: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     watchers: Sequence[Watcher] = (),
     unlabelled: bool = False,
+    batch: int = 1,
 ) -> Score:
     """Count label maps against a split, in one confusion matrix (METHOD section 9).
 
@@ -61,11 +62,13 @@ def score(
 
     Args:
         dataset: A labelled split.
-        label: Gives the (H, W) train ids of a sample, at the size of its labels.
+        label: Gives the (H, W) train ids of each of some samples, in order, at the size of its
+            labels; they are consecutive, and of one size.
         limit: Only the first so many images.
         on_progress: Called with (images done, images in all) after each image.
         watchers: See each image and its label map.
         unlabelled: Take pixels that a label map leaves open, as wrong; else they are an error.
+        batch: How many samples are labelled together, at most.
 
     Raises:
         UserError: A split without labels or images, or an image that cannot be read or scored.
@@ -77,22 +80,44 @@ def score(
     matrix = ConfusionMatrix(space.num_classes, space.ignore)
     processes = count_processes()
     own = range(own_rank(), count, processes)
-    for index, record in zip(own, _read_ahead(dataset, own), strict=True):
-        if record.labels is None:
-            raise UserError(f"'{record.name}' has no labels; evaluate on a labelled split.")
-        labels = label(index, record)
-        device = labels.device if isinstance(labels, Tensor) else "cpu"
-        matrix.update(labels, torch.from_numpy(record.labels).to(device), unlabelled)
-        if watchers:
-            array = labels.cpu().numpy() if isinstance(labels, Tensor) else labels
-            for watcher in watchers:
-                watcher.look(index, record, array.astype(np.uint8))
-        if on_progress is not None:
-            on_progress(min(index + processes, count), count)
+    for group in _group(zip(own, _read_ahead(dataset, own), strict=True), batch):
+        for (index, record), labels in zip(group, label(group), strict=True):
+            assert record.labels is not None
+            device = labels.device if isinstance(labels, Tensor) else "cpu"
+            matrix.update(labels, torch.from_numpy(record.labels).to(device), unlabelled)
+            if watchers:
+                array = labels.cpu().numpy() if isinstance(labels, Tensor) else labels
+                for watcher in watchers:
+                    watcher.look(index, record, array.astype(np.uint8))
+            if on_progress is not None:
+                on_progress(min(index + processes, count), count)
     matrix.matrix = sum_over_processes(matrix.matrix)
     matrix.unlabelled = sum_over_processes(matrix.unlabelled)
     limited = f"the first {count} of {len(dataset)} images" if count < len(dataset) else ""
     return Score(matrix, count, ", ".join(filter(None, (dataset.note, limited))))
+
+
+def _group(samples: Iterable[tuple[int, Record]], batch: int) -> Iterator[list[tuple[int, Record]]]:
+    """Up to so many consecutive samples whose images, and labels, are of one size."""
+    group: list[tuple[int, Record]] = []
+    for index, record in samples:
+        if record.labels is None:
+            yield from [group] if group else []  # in its turn
+            raise UserError(f"'{record.name}' has no labels; evaluate on a labelled split.")
+        if group and _sizes(record) != _sizes(group[0][1]):
+            yield group
+            group = []
+        group.append((index, record))
+        if len(group) == batch:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _sizes(record: Record) -> tuple[tuple[int, ...], ...]:
+    assert record.labels is not None
+    return record.image.shape, record.labels.shape
 
 
 def _read_ahead(dataset: SegmentationDataset, indices: range) -> Iterator[Record]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hierseg.inference.footprint import STEP, USEFUL, Fit, Footprint
     from hierseg.inference.prediction import Prediction, class_shares
     from hierseg.inference.predictor import Predictor
-    from hierseg.inference.scales import predict_logits
+    from hierseg.inference.segmenter import Segmentation, Segmenter
     from hierseg.inference.tiling import Windows, blend
 else:
     __getattr__, __dir__ = open_face(
@@ -30,7 +30,10 @@ else:
                 "class_shares",
             ),
             "predictor": ("Predictor",),
-            "scales": ("predict_logits",),
+            "segmenter": (
+                "Segmentation",
+                "Segmenter",
+            ),
             "tiling": (
                 "Windows",
                 "blend",
@@ -45,8 +48,9 @@ __all__ = [
     "Footprint",
     "Prediction",
     "Predictor",
+    "Segmentation",
+    "Segmenter",
     "Windows",
     "blend",
     "class_shares",
-    "predict_logits",
 ]

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from hierseg.data import bring_to
-from hierseg.engines import LiveBytes, bytes_of, read_free_memory, trim_memory
+from hierseg.engines import LiveBytes, TorchEngine, bytes_of, read_free_memory, trim_memory
 from hierseg.errors import UserError, lacks_memory
 from hierseg.inference.predictor import Predictor
+from hierseg.inference.segmenter import Segmenter
 
 SIDE = 128
 """Of the image that is measured on."""
@@ -28,6 +29,8 @@ CONSTANT = 96 * 2**20
 """in bytes, threads and code included."""
 KEPT = 1.75
 """How many times the tensors' bytes stay taken where the C library keeps what is freed."""
+BLENDED = 8
+"""Bytes a pixel of each value that windows are blended in: its sum, and what is made of it."""
 OWN = 48
 """Bytes a pixel of the image itself: pixels, labels, confidence, and the files made of them."""
 USEFUL = 256
@@ -61,14 +64,14 @@ class Fit(NamedTuple):
 
 
 class Footprint:
-    """Bytes that a predictor's images need.
+    """Bytes that the images of a predictor, or of a segmenter, need.
 
     Args:
         predictor: Nothing of it is run before it matters.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
-        self.predictor = predictor
+    def __init__(self, predictor: Predictor | Segmenter) -> None:
+        self.segmenter = predictor.segmenter if isinstance(predictor, Predictor) else predictor
         self._per_pixel: float | None = None
         self._weights = 0
 
@@ -82,7 +85,7 @@ class Footprint:
             long_edge: That they are to be run at; None as the predictor has it.
         """
         size = (height, width)
-        edge = self.predictor.find_edge(height, width) if long_edge is None else long_edge
+        edge = self.segmenter.find_edge(height, width) if long_edge is None else long_edge
         device = self._device()
         free = read_free_memory(device)
         if count * self._need(size, edge, self._rough()) <= free:
@@ -101,8 +104,10 @@ class Footprint:
     def per_pixel(self) -> float:
         """Bytes of tensors for each pixel that the network sees; nothing where it does not run."""
         if self._per_pixel is None:
-            network = self.predictor.network
-            self._weights = bytes_of([*network.parameters(), *network.buffers()])
+            engine = self.segmenter.engine
+            if isinstance(engine, TorchEngine):  # others keep theirs where they are not counted
+                network = engine.network
+                self._weights = bytes_of([*network.parameters(), *network.buffers()])
             self._per_pixel = self._measure() / SIDE**2
         return self._per_pixel
 
@@ -110,7 +115,7 @@ class Footprint:
         image = np.zeros((SIDE, SIDE, 3), np.uint8)
         try:
             with LiveBytes() as live:
-                self.predictor.predict_batch([image], SIDE)
+                self.segmenter.whole().segment([image], SIDE)
         except (UserError, MemoryError, RuntimeError) as error:
             if lacks_memory(error):
                 return int(self._rough()) * SIDE**2
@@ -120,7 +125,12 @@ class Footprint:
 
     def _need(self, size: tuple[int, int], edge: int, rate: float) -> float:
         at = bring_to(edge, max(size), size)
-        tensors = KERNELS * rate * at.height * at.width
+        tensors = KERNELS * (rate * at.height * at.width)
+        windows = self.segmenter.windows
+        if windows is not None:
+            tile = windows.tiles(at)[0]
+            blended = BLENDED * self._count_maps() * at.height * at.width
+            tensors = KERNELS * (rate * tile.height * tile.width + blended)
         return tensors + OWN * size[0] * size[1] + self._weights + CONSTANT
 
     def _find_longest(self, size: tuple[int, int], edge: int, rate: float, free: float) -> int:
@@ -129,14 +139,23 @@ class Footprint:
         if rest <= 0 or rate <= 0:
             return 0
         longer, shorter = max(size), min(size)
+        if self.segmenter.windows is not None:  # their size may not depend on the image's
+            edges = range(edge // STEP * STEP, STEP * longer // shorter, -STEP)
+            return next((one for one in edges if self._need(size, one, rate) <= free), 0)
         longest = math.sqrt(rest / (KERNELS * rate) * longer / shorter)
         found = min(int(longest), edge) // STEP * STEP
         return found if found * shorter // longer >= STEP else 0
 
     def _rough(self) -> float:
-        network = self.predictor.network
-        scales = network.scales if self.predictor.scales is None else self.predictor.scales
+        scales = self.segmenter.scales
         return ROUGH * max(1.0, sum(scale**2 for scale in scales) / ROUGH_SCALES)
 
+    def _count_maps(self) -> int:
+        """How many values a pixel are blended."""
+        classes = self.segmenter.engine.num_classes
+        if not self.segmenter.keep_scales:
+            return classes
+        return classes + len(self.segmenter.scales) * (classes + 1)
+
     def _device(self) -> str:
-        return str(next((p.device for p in self.predictor.network.parameters()), "cpu"))
+        return str(self.segmenter.engine.device)

@@ -7,13 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
-from torch import nn
-
 from hierseg.inference import Predictor
 from hierseg.labels import LabelSpace
 from hierseg.media import MAX_PIXELS
-from hierseg.models import CONVENTIONS
 
 
 @dataclass(frozen=True)
@@ -50,29 +46,15 @@ def describe_outputs(predictor: Predictor, settings: RunSettings) -> dict[str, o
 
 def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, object]:
     """What labels depend on, but for the images."""
-    scales = predictor.network.scales if predictor.scales is None else predictor.scales
+    windows = predictor.segmenter.windows
     return {
-        "weights": fingerprint(predictor.network),
-        "scales": [float(scale) for scale in scales],
+        "weights": predictor.engine.fingerprint(),
+        "scales": [float(scale) for scale in predictor.scales],
         "flip": predictor.flip,
         "save": sorted(settings.save),
         # Named where there is one, so that runs from before there were any still go on.
         **({} if predictor.temperature == 1 else {"temperature": predictor.temperature}),
         **({} if predictor.long_edge is None else {"long_edge": predictor.long_edge}),
         **({} if predictor.longest is None else {"longest": predictor.longest}),
+        **({} if windows is None else {"mode": windows.describe()}),
     }
-
-
-def fingerprint(network: nn.Module) -> str:
-    """Sixteen hexadecimal digits that tell a network's weights from others, and how it normalises
-    and resizes where that is not its builder's own way.
-    """
-    digest = hashlib.sha256()
-    arguments = getattr(network, "builder_arguments", {})
-    for name in CONVENTIONS:
-        if arguments.get(name):  # not align_corners=False, which is everyone's
-            digest.update(f"{name} {arguments[name]}".encode())
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()[:16]

@@ -97,7 +97,7 @@ def list_outputs(name: str, save: Sequence[str], scales: Sequence[float]) -> lis
 
 def list_files(predictor: Predictor, save: Sequence[str], names: Sequence[str]) -> list[str]:
     """All that may be written of images of these names."""
-    scales = predictor.network.scales if predictor.scales is None else predictor.scales
+    scales = predictor.scales
     has_ids = predictor.label_space.raw_ids_differ
     save = [key for key in save if key != "ids" or has_ids]
     return [

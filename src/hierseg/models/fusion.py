@@ -1,7 +1,7 @@
 """How the outputs of several scales become one (HMSA section 3, METHOD section 2).
 
-A fusion starts a *run* for one batch of images; the run says in which order it wants the scales,
-takes one scale's output after the other, and keeps no more of them than the rest needs.
+A fusion starts a *run* for one batch of images; the run says which scale it wants next, takes one
+scale's output after the other, and keeps no more of them than the rest needs.
 
 Shape letters: B batch, K classes, H and W the image's size at scale 1.0, H_s and W_s at scale s.
 """
@@ -9,6 +9,7 @@ Shape letters: B batch, K classes, H and W the image's size at scale 1.0, H_s an
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Sequence
 
 import torch
@@ -20,7 +21,8 @@ from hierseg.size import Size
 
 
 class FusionRun(ABC):
-    """The fusing of one batch, scale by scale.
+    """The fusing of one batch, scale by scale: ``next`` says which one it wants, ``add`` takes it,
+    until there is none, and ``finish`` gives what is fused.
 
     Args:
         size: Size of the image at scale 1.0.
@@ -35,18 +37,24 @@ class FusionRun(ABC):
         self.size = size
         self.scales = tuple(scales)
         self.align_corners = align_corners
+        self._left = deque(self.scales)
         self.per_scale: dict[float, Tensor] | None = {} if keep else None
         self.attention: dict[float, Tensor] | None = {} if keep else None
+
+    def next(self) -> float | None:
+        """The scale that is wanted now; None once there are enough."""
+        return self._left[0] if self._left else None
 
     def needs_attention(self, scale: float) -> bool:
         """Whether the fused result depends on the attention of ``scale``."""
         return False
 
     def add(self, scale: float, output: ScaleOutput) -> None:
-        """Take the output for the image resized by ``scale``, the next of ``scales``.
+        """Take the output for the image resized by ``scale``, the one that ``next`` names.
 
         Maps are brought to that image's size before anything is done with them.
         """
+        self._left.remove(scale)
         size = scaled_size(self.size, scale)
 
         def enlarge(tensor: Tensor) -> Tensor:

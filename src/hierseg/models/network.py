@@ -171,7 +171,7 @@ class SegmentationNetwork(nn.Module):
         self._check_smallest(size, min(scales), image.shape[0])
         run = self.fusion.begin(size, scales, align_corners=self.align_corners, keep=keep)
         normalized = self.normalize(image)
-        for scale in run.scales:
+        while (scale := run.next()) is not None:
             resized = resize_to(normalized, scaled_size(size, scale), self.align_corners)
             # In training all scales pass the attention's batch norms: in evaluation each may.
             attention = keep or run.needs_attention(scale)

@@ -20,11 +20,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hierseg import assembly as build
 from hierseg.config import Experiment, OptimConfig
-from hierseg.engines import LiveBytes, bytes_of
-from hierseg.inference import predict_logits
+from hierseg.engines import LiveBytes, TorchEngine, bytes_of
+from hierseg.inference import Segmenter
 from hierseg.labels import LabelSpace
 from hierseg.layers import resize_to
 from hierseg.models import ASPP, SegmentationNetwork, SegmentationOutput
+from hierseg.options import RunOptions
 from hierseg.size import Size
 from hierseg.training import freeze, hold_frozen, recompute_trunk, run_depthwise_in_float
 
@@ -119,7 +120,8 @@ def estimate_evaluation(experiment: Experiment, space: LabelSpace, size: Size) -
         network = _build(experiment, space).eval()
         with FlopCounterMode(display=False) as counter, LiveBytes() as live:
             image = torch.empty(1, 3, *size, dtype=torch.uint8)
-            output = predict_logits(network, image, experiment.eval.scales, experiment.eval.flip)
+            options = RunOptions(scales=experiment.eval.scales, flip=experiment.eval.flip)
+            output = Segmenter(TorchEngine(network), options).run_tensor(image)
             output.logits[0].argmax(0)
             given, fused = bytes_of([image]), bytes_of([output.logits])
     parts = {
