@@ -38,7 +38,7 @@ from hierseg.evaluation.result import Evaluation
 from hierseg.inference.predictor import Predictor
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
-from hierseg.training.loop import train
+from hierseg.training import make_display, train
 from run_rows import add_row, read_rows, show_spread
 
 RUNS = ("third", "both", "all")
@@ -113,7 +113,7 @@ def train_once(arguments: argparse.Namespace, which: str, seed: int) -> Path:
     assert folder is not None
     done = folder / "done"
     if not done.is_file():
-        train(experiment)
+        train(experiment, observers=[make_display()])
         done.touch()
     return folder / "last.safetensors"
 

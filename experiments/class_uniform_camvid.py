@@ -22,7 +22,7 @@ from hierseg.evaluation.evaluator import evaluate
 from hierseg.evaluation.result import Evaluation
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
-from hierseg.training.loop import train
+from hierseg.training import make_display, train
 
 SHARES = {"off": 0.0, "on": 0.5}
 TILE = 128
@@ -59,7 +59,7 @@ def describe(arguments: argparse.Namespace, which: str) -> Experiment:
 def run(arguments: argparse.Namespace, which: str) -> Evaluation:
     """Train, and measure the last weights: the best ones would be chosen on val itself."""
     experiment = describe(arguments, which)
-    folder = train(experiment)
+    folder = train(experiment, observers=[make_display()]).folder
     data = build_datasets(experiment)
     return evaluate(load_model(folder / "last.safetensors"), data.val, experiment.eval.scales)
 

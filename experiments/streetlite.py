@@ -35,7 +35,7 @@ from hierseg.data.base import Sample
 from hierseg.data.catalog import open_dataset
 from hierseg.evaluation.evaluator import evaluate
 from hierseg.recipes import get_recipe
-from hierseg.training.loop import train
+from hierseg.training import make_display, train
 from run_rows import add_row, read_rows, show_spread
 
 CSV = "streetlite.csv"
@@ -129,7 +129,7 @@ def train_once(arguments: argparse.Namespace, run: str) -> Experiment:
         start = find_start(run)
         if start is not None:
             train_once(arguments, start)
-        train(experiment)
+        train(experiment, observers=[make_display()])
         done.touch()
     return experiment
 

@@ -126,7 +126,7 @@ def test_a_published_recipe_trains_and_evaluates(
     recipe = get_recipe(name)
     narrow(recipe.model.name)
     root = LAYOUTS[recipe.data.name](tmp_path / "data", scenes)
-    run = train(_reduce(recipe, root, tmp_path / "run"))
+    run = train(_reduce(recipe, root, tmp_path / "run")).folder
 
     header = read_header(run / "last.safetensors")
     assert header.label_space.num_classes == {"mapillary": 65, "camvid": 11}.get(

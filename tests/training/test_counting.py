@@ -11,7 +11,7 @@ import pytest
 
 from hierseg.config import Experiment, OptimConfig
 from hierseg.errors import UsageError, UserError
-from hierseg.training import loop
+from hierseg.training import loop, make_display
 from hierseg.training.counting import require_warm
 from hierseg.training.loop import train
 from hierseg.training.signals import RunEnded
@@ -55,7 +55,7 @@ def test_a_validation_of_which_nothing_counts_ends_the_run(
     experiment = change(tiny, "data", root=root, val_crop=tiny.data.crop._replace(height=64))
     experiment = change(experiment, "optim", epochs=1)
     with pytest.raises(UserError, match=r"no pixel of split 'val' .*crop"):
-        train(experiment)
+        train(experiment, [make_display()])
     assert "step 3 is saved" in capsys.readouterr().err
 
 
@@ -81,4 +81,4 @@ def test_it_is_refused_before_the_first_step(tiny: Experiment, tmp_path: Path) -
 
 def test_a_dry_run_is_as_short_as_it_is_told_to_be(tiny: Experiment) -> None:
     tiny = change(tiny, "optim", warmup_steps=40, epochs=1)
-    assert train(change(tiny, "runtime", limit_batches=1)).is_dir()
+    assert train(change(tiny, "runtime", limit_batches=1)).folder.is_dir()

@@ -24,7 +24,7 @@ from hierseg.errors import UserError
 from hierseg.losses.combined import CombinedLoss
 from hierseg.training.checkpoints import Checkpoints
 from hierseg.training.loop import train
-from hierseg.training.reporting.display import PlainDisplay
+from hierseg.training.reporting.display import PlainDisplay, make_display
 from hierseg.training.signals import RunEnded, RunStopped
 from hierseg.training.step import Outcome, Stepper
 
@@ -45,7 +45,7 @@ def _state(folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def whole(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of an epoch that nothing happened to."""
-    return train(_one_epoch(make_tiny(tiny_data, tmp_path_factory.mktemp("whole"))))
+    return train(_one_epoch(make_tiny(tiny_data, tmp_path_factory.mktemp("whole")))).folder
 
 
 def _one_epoch(tiny: Experiment) -> Experiment:
@@ -96,7 +96,7 @@ def test_a_signal_ends_a_run_that_can_be_resumed(
             train(tiny)
     assert RunStopped.exit_status == 75
     assert signal.getsignal(number) == handler
-    folder = train(change(tiny, "runtime", resume=True))
+    folder = train(change(tiny, "runtime", resume=True)).folder
     _assert_same_run(folder, whole)
 
 
@@ -113,14 +113,14 @@ def test_a_signal_in_validation_does_the_steps_no_second_time(
     scontrol.chmod(0o755)
     with monkeypatch.context() as patch:
         stop = lambda *_: os.kill(os.getpid(), signal.SIGTERM)  # noqa: E731
-        patch.setattr(PlainDisplay, "show_validation", stop)
+        patch.setattr(PlainDisplay, "on_validation", stop)
         said = r"in validation after step 3.*SLURM has queued job 123 again"
         with pytest.raises(RunStopped, match=said):
-            train(tiny)
+            train(tiny, [make_display()])
     assert (tmp_path / "asked").read_text() == "requeue 123\n"
     with monkeypatch.context() as patch:
         patch.setattr(Stepper, "step", lambda *_: pytest.fail("its steps are done"))
-        folder = train(change(tiny, "runtime", resume=True))
+        folder = train(change(tiny, "runtime", resume=True)).folder
     _assert_same_run(folder, whole)
 
 
@@ -138,12 +138,12 @@ def test_data_that_vanish_cost_no_step(
         _at_step(patch, 1, lambda: images.rename(away))
         try:
             with pytest.raises(UserError, match=r"images/train/\d\.png") as failure:
-                train(tiny)
+                train(tiny, [make_display()])
         finally:
             away.rename(images)
     assert str(failure.value).count("\n") == 0
     assert "step 1 is saved; continue from it with --runtime.resume" in capsys.readouterr().err
-    _assert_same_run(train(change(tiny, "runtime", resume=True)), whole)
+    _assert_same_run(train(change(tiny, "runtime", resume=True)).folder, whole)
 
 
 @pytest.mark.slow
@@ -163,7 +163,7 @@ def test_a_loader_process_that_dies_costs_no_step(
         with pytest.raises(UserError, match=said):
             train(change(tiny, "data", workers=1))
     assert _state(tiny.runtime.out or Path())["progress"]["step"] >= 1
-    _assert_same_run(train(change(tiny, "runtime", resume=True)), whole)
+    _assert_same_run(train(change(tiny, "runtime", resume=True)).folder, whole)
 
 
 @pytest.mark.slow
@@ -196,13 +196,13 @@ def test_a_loader_that_stands_still_is_said_and_costs_no_step(
         _at_step(patch, 1, stop)
         said = r"SIGTERM after step \d, which is saved; continue"
         with pytest.raises(RunStopped, match=said) as ending:
-            train(tiny)
+            train(tiny, [make_display()])
     assert time.monotonic() - told[0] < 15
     assert not multiprocessing.active_children()
     errors = capsys.readouterr().err
     assert re.search(r"no image has come from the loader for \d s: .* stands still", errors)
     step = re.findall(r"step (\d)", str(ending.value))
-    folder = train(change(tiny, "runtime", resume=True))
+    folder = train(change(tiny, "runtime", resume=True)).folder
     assert step[0] in _column(folder / "steps.csv", "step")
     assert _column(folder / "steps.csv", "step") == ["1", "2", "3", "4", "5", "6"]
 
@@ -213,12 +213,12 @@ def test_a_power_cut_and_another_image_are_both_told(
     root = tmp_path / "data"
     shutil.copytree(tiny_data, root)
     tiny = change(change(_one_epoch(tiny), "data", root=root), "runtime", limit_batches=1)
-    folder = train(tiny)
+    folder = train(tiny, [make_display()]).folder
     for name in ("steps.csv", "epochs.csv"):
         path = folder / name
         path.write_bytes(path.read_bytes() + b"\0" * 4096)
     resumed = change(tiny, "runtime", resume=True)
-    train(resumed)
+    train(resumed, [make_display()])
     errors = capsys.readouterr().err
     assert "steps.csv is damaged: 1 line left out; its last row is that of step 1" in errors
     assert "epochs.csv is damaged: 1 line left out; its last row is that of epoch 1" in errors
@@ -248,7 +248,7 @@ def test_ten_lost_steps_in_a_row_end_a_run(
     _lose_the_loss(monkeypatch, lambda call: call == 2 or call > 4)
     last = r"states/step-00000004-epoch-0001-\w+\.pt"
     with pytest.raises(RunEnded, match=rf"10 steps in a row, up to step 14; .*{last}"):
-        train(tiny)
+        train(tiny, [make_display()])
     out = tiny.runtime.out or Path()
     assert _column(out / "steps.csv", "skipped")[:5] == ["0", "1", "1", "1", "2"]
     assert _column(out / "epochs.csv", "skipped") == ["1", "2", "3", "3"]
@@ -263,7 +263,7 @@ def test_a_dry_run_is_short_and_says_so(tiny: Experiment, tmp_path: Path) -> Non
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     tiny = change(tiny, "runtime", limit_batches=1, deterministic=True)
-    folder = train(change(tiny, "optim", accumulate=2, clip_norm=1.0))
+    folder = train(change(tiny, "optim", accumulate=2, clip_norm=1.0)).folder
     assert not torch.are_deterministic_algorithms_enabled()
     assert _column(folder / "steps.csv", "step") == ["1", "2"]
     rates = [float(rate) for rate in _column(folder / "steps.csv", "lr")]

@@ -114,7 +114,7 @@ def test_without_a_share_every_image_comes_once(tiny: Experiment) -> None:
 
 def test_training_class_uniformly_learns(tiny: Experiment) -> None:
     experiment = change(tiny, "data", class_uniform=0.5, class_uniform_tile=48)
-    folder = train(replace(experiment, optim=replace(tiny.optim, epochs=1)))
+    folder = train(replace(experiment, optim=replace(tiny.optim, epochs=1))).folder
     assert (folder / "steps.csv").read_text().count("\n") == 1 + 3
 
 

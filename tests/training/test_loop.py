@@ -18,7 +18,7 @@ from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.evaluator import evaluate
 from hierseg.losses import region_mutual_information
 from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
-from hierseg.training import loop
+from hierseg.training import loop, make_display
 from hierseg.training.checkpoints import Checkpoints
 from hierseg.training.loop import train
 from hierseg.training.step import Outcome, Stepper
@@ -36,7 +36,7 @@ def trained(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """A run of eight epochs with averaged weights, which has learnt the colours."""
     out = tmp_path_factory.mktemp("trained")
     experiment = change(make_tiny(tiny_data, out), "optim", epochs=8, ema_decay=0.8)
-    return experiment, train(experiment)
+    return experiment, train(experiment).folder
 
 
 def test_training_lowers_the_loss(trained: tuple[Experiment, Path]) -> None:
@@ -157,7 +157,7 @@ def test_a_run_can_go_on_within_an_epoch(
 
 def test_bf16_trains_and_validates_every_so_often(tiny: Experiment, tmp_path: Path) -> None:
     experiment = change(change(tiny, "runtime", precision="bf16"), "eval", every=2)
-    folder = train(change(experiment, "optim", epochs=3, optimizer="sgd", lr=0.01))
+    folder = train(change(experiment, "optim", epochs=3, optimizer="sgd", lr=0.01)).folder
     with (folder / "epochs.csv").open(newline="") as file:
         mious = [row["miou"] for row in csv.DictReader(file)]
     assert [bool(miou) for miou in mious] == [False, True, True]
@@ -200,7 +200,7 @@ def test_fallbacks_are_told_epoch_by_epoch(
         "factorise",
         lambda matrices: None if next(calls) in (1, 2) else factorise(matrices),
     )
-    folder = train(change(tiny, "loss", main="rmi"))
+    folder = train(change(tiny, "loss", main="rmi"), [make_display()]).folder
     assert _column(folder / "epochs.csv", "rmi_fallbacks") == [2, 0]
     first, second = (x for x in capsys.readouterr().err.splitlines() if "mIoU" in x)
     assert "RMI fallbacks to BCE: 2" in first

@@ -20,7 +20,7 @@ from .conftest import change
 def _train(tiny: Experiment, out: Path, **model: Any) -> tuple[list[float], dict[str, Any]]:
     """Losses of two steps, and the weights after them."""
     tiny = change(change(tiny, "runtime", out=out, limit_batches=2), "optim", epochs=1)
-    folder = train(change(tiny, "model", **model))
+    folder = train(change(tiny, "model", **model)).folder
     with (folder / "steps.csv").open(newline="") as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     return losses, load_file(folder / "last.safetensors")

@@ -13,7 +13,8 @@ def train(experiment: Experiment) -> None:
 
     check_training(experiment)
     with announce("loading torch"):
+        from hierseg.training import make_display
         from hierseg.training import train as run
 
-    folder = run(experiment)
+    folder = run(experiment, observers=[make_display()]).folder
     print(make_printable(f"the run is in {folder}; use it as --weights {folder}"))

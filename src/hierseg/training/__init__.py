@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from hierseg.training.gradient_checkpointing import recompute_trunk
     from hierseg.training.loop import train
     from hierseg.training.optimizer import freeze, hold_frozen
+    from hierseg.training.reporting.display import make_display
+    from hierseg.training.reporting.observer import EpochReport, Observer, RunReport, StepReport
+    from hierseg.training.result import EpochFigures, TrainingResult
     from hierseg.training.samples import write_samples
     from hierseg.training.schedule import Schedule
 else:
@@ -26,6 +29,17 @@ else:
                 "freeze",
                 "hold_frozen",
             ),
+            "reporting.display": ("make_display",),
+            "reporting.observer": (
+                "EpochReport",
+                "Observer",
+                "RunReport",
+                "StepReport",
+            ),
+            "result": (
+                "EpochFigures",
+                "TrainingResult",
+            ),
             "samples": ("write_samples",),
             "schedule": ("Schedule",),
         },
@@ -33,10 +47,17 @@ else:
     )
 
 __all__ = [
+    "EpochFigures",
+    "EpochReport",
+    "Observer",
+    "RunReport",
     "Schedule",
+    "StepReport",
+    "TrainingResult",
     "WeightAverage",
     "freeze",
     "hold_frozen",
+    "make_display",
     "recompute_trunk",
     "run_depthwise_in_float",
     "train",

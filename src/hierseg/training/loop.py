@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
@@ -23,30 +22,51 @@ from hierseg.training.launching import Engine, launch_engine, repeatable
 from hierseg.training.loading import close_loader
 from hierseg.training.optimizer import hold_frozen, set_rate
 from hierseg.training.outcome import agree, describe_outcome, end_if_blind, end_if_lost
-from hierseg.training.reporting.display import Display, format_duration, make_display
 from hierseg.training.reporting.journal import Journal, NoJournal
-from hierseg.training.reporting.pace import Pace, StepReport
+from hierseg.training.reporting.observer import (
+    EpochReport,
+    Observer,
+    Observers,
+    RunReport,
+    StepReport,
+)
+from hierseg.training.reporting.pace import Pace
 from hierseg.training.reporting.pictures import SamplePictures
+from hierseg.training.result import TrainingResult, read_result
 from hierseg.training.run import Run, prepare_run
 from hierseg.training.signals import RunEnded, StopRequest
 from hierseg.training.waiting import Wait
-from hierseg.wording import count
 
 __all__ = ["Run", "prepare_run", "train"]
 
 
-def train(experiment: Experiment) -> Path:
+def train(experiment: Experiment, observers: Sequence[Observer] = ()) -> TrainingResult:
     """Train what an experiment describes.
 
+    Args:
+        experiment: What to train, as a recipe or you describe it; ``runtime.out`` names the run
+            folder.
+        observers: Told of the run as it goes, in the first process. Without one nothing is shown;
+            ``hierseg.training.make_display()`` is what the command line shows.
+
     Returns:
-        The run folder: ``best.safetensors``, ``last.safetensors``, ``states/``, ``run.json``,
-        ``steps.csv``, ``epochs.csv``, ``tensorboard/``.
+        The run folder, the figures of its best and its last epoch, and where their weights are.
+        The folder has ``best.safetensors``, ``last.safetensors``, ``states/``, ``run.json``,
+        ``steps.csv``, ``epochs.csv`` and ``tensorboard/``.
 
     Raises:
         UsageError: Settings that cannot work together.
         UserError: Data that cannot be read, or a run folder that cannot be used.
         RunStopped: A scheduler's signal ended the run, which is saved; KeyboardInterrupt: Ctrl-C.
         RunEnded: A checkpoint cannot be written, or losses are no longer finite.
+
+    Example:
+        import dataclasses
+        experiment = hierseg.get_recipe("streets-lite0")
+        data = dataclasses.replace(experiment.data, root=Path("streets"))
+        runtime = dataclasses.replace(experiment.runtime, out=Path("runs/first"))
+        result = hierseg.train(dataclasses.replace(experiment, data=data, runtime=runtime))
+        network = hierseg.load_model(result.best_weights)
     """
     launch = Launch.find()
     deterministic = experiment.runtime.deterministic
@@ -57,12 +77,17 @@ def train(experiment: Experiment) -> Path:
         repeatable(deterministic),
     ):
         build.check_experiment(experiment)
-        path = train_with(experiment, launch_engine(experiment, launch), stop)
+        folder = train_with(experiment, launch_engine(experiment, launch), stop, observers)
         leave_together()
-        return path
+        return read_result(folder)
 
 
-def train_with(experiment: Experiment, engine: Engine, stop: StopRequest | None = None) -> Path:
+def train_with(
+    experiment: Experiment,
+    engine: Engine,
+    stop: StopRequest | None = None,
+    observers: Sequence[Observer] = (),
+) -> RunFolder:
     """``train`` in an engine that is running, on each of its processes; the first one writes."""
     stop = StopRequest() if stop is None else stop
     if not experiment.runtime.resume:
@@ -71,52 +96,49 @@ def train_with(experiment: Experiment, engine: Engine, stop: StopRequest | None 
         with naming_failures():
             run = prepare_run(experiment, build.build_datasets(experiment), folder, engine)
         try:
-            _train(run, stop)
+            _train(run, stop, observers)
         finally:
             close_loader(run.loader)
-    return folder.path
+    return folder
 
 
-def _train(run: Run, stop: StopRequest) -> None:
+def _train(run: Run, stop: StopRequest, observers: Sequence[Observer]) -> None:
     """What is left of a run's epochs."""
     progress, is_first = run.state.progress, run.fabric.is_global_zero
     if is_first:
         run.folder.begin(run.experiment, run.data)
-    with make_display(quiet=not is_first) as display:
+    with Observers(observers if is_first else ()) as watching:
         is_validating = progress.position == run.steps_per_epoch
         journal = (
-            Journal(run.folder, progress, is_validating, display.say) if is_first else NoJournal()
+            Journal(run.folder, progress, is_validating, watching.on_message)
+            if is_first
+            else NoJournal()
         )
         with journal:
-            display.say(_describe_run(run))
+            watching.on_begin(_report_run(run))
             keeper = Keeper(run, journal)
-            wait = Wait(run, display, keeper, stop)
+            wait = Wait(run, watching, keeper, stop)
             evaluation: Evaluation | None = None
             stop.wait = True
             try:
                 with naming_failures():
                     while progress.epoch < run.experiment.optim.epochs:
-                        train_epoch(run, display, journal, keeper, stop, wait)
-                        evaluation = finish_epoch(run, display, journal, keeper, stop)
+                        train_epoch(run, Observers([journal, watching]), keeper, stop, wait)
+                        evaluation = finish_epoch(run, watching, journal, keeper, stop)
             except RunEnded:
                 raise
             except UserError:
-                display.say(keeper.rescue())
+                watching.on_message(keeper.rescue())
                 raise
             finally:
                 if wait.is_stuck:
                     close_loader(run.loader, is_stuck=True)
             if said := describe_outcome(run, journal, evaluation):
-                display.say(said)
+                watching.on_message(said)
 
 
 def train_epoch(
-    run: Run,
-    display: Display,
-    journal: Journal,
-    keeper: Keeper,
-    stop: StopRequest,
-    wait: Wait,
+    run: Run, observer: Observer, keeper: Keeper, stop: StopRequest, wait: Wait
 ) -> None:
     """Train what is left of an epoch."""
     progress, optim, pace = run.state.progress, run.experiment.optim, Pace()
@@ -133,14 +155,11 @@ def train_epoch(
             progress.fallbacks += run.criterion.fallbacks - fallbacks
             progress.seconds += pace.step()
         if outcome.loss is None:
-            display.say(f"step {progress.step}: loss or gradient is not finite; skipped.")
+            observer.on_message(f"step {progress.step}: loss or gradient is not finite; skipped.")
             end_if_lost(progress, run.checkpoints, run.stepper.longest_row)
         is_logged = progress.step % run.experiment.runtime.log_every == 0
-        if is_logged or display.is_due():
-            report = _report(run, outcome.losses, rate, pace)
-            display.show_step(report)
-            if is_logged:
-                journal.write_step(report)
+        if is_logged or observer.wants_step():
+            observer.on_step(_report_step(run, outcome.losses, rate, pace, is_logged))
         if progress.position == run.steps_per_epoch:
             end_if_blind(run)
         ends, is_due = agree([stop.received is not None, keeper.is_due()], run.fabric.device)
@@ -151,7 +170,7 @@ def train_epoch(
 
 
 def finish_epoch(
-    run: Run, display: Display, journal: Journal, keeper: Keeper, stop: StopRequest
+    run: Run, observer: Observer, journal: Journal, keeper: Keeper, stop: StopRequest
 ) -> Evaluation | None:
     """Validate, write the weights and the epoch's row, and count the epoch; returns what validation
     found, where there was one.
@@ -160,15 +179,15 @@ def finish_epoch(
     epochs = run.experiment.optim.epochs
     images = _count_validated(run)
     pictures = SamplePictures(images, run.data.val.label_space, run.fabric.world_size)
-    evaluation = validate(run, display, pictures, keeper, stop)
+    evaluation = validate(run, observer, pictures, keeper, stop)
     save_weights(run, evaluation)
     progress.seconds += time.perf_counter() - started
-    journal.write_epoch(progress, evaluation, pictures.pictures)
-    line = _describe_epoch(run, evaluation)
+    report = _report_epoch(run, evaluation, pictures)
+    journal.on_epoch(report)
     progress.finish_epoch()
     # Last of all: a run killed before this line does what came after the last checkpoint again.
     keeper.save_epoch()
-    display.say(line)
+    observer.on_epoch(report)
     (ends,) = agree([stop.received is not None], run.fabric.device)
     if ends and progress.epoch < epochs:
         stop.end(f"after epoch {progress.epoch}, to be resumed from its last checkpoint")
@@ -176,7 +195,7 @@ def finish_epoch(
 
 
 def validate(
-    run: Run, display: Display, pictures: SamplePictures, keeper: Keeper, stop: StopRequest
+    run: Run, observer: Observer, pictures: SamplePictures, keeper: Keeper, stop: StopRequest
 ) -> Evaluation | None:
     """Evaluate as the command would, every so many epochs and after the last."""
     settings, epoch = run.experiment.eval, run.state.progress.epoch + 1
@@ -184,7 +203,7 @@ def validate(
         return None
 
     def note(done: int, images: int) -> None:
-        display.show_validation(done, images)
+        observer.on_validation(done, images)
         # Of several processes each has images of its own, and none may leave before the others.
         if stop.received is not None and run.fabric.world_size == 1:
             keeper.save()
@@ -210,20 +229,25 @@ def _count_validated(run: Run) -> int:
     return len(run.data.val) if limit is None else min(limit, len(run.data.val))
 
 
-def _describe_run(run: Run) -> str:
+def _report_run(run: Run) -> RunReport:
     settings = run.experiment
-    line = (
-        f"{settings.recipe}: {settings.model.name}, {count(len(run.data.train), 'image')}, "
-        f"{count(settings.optim.epochs, 'epoch')} of {count(run.steps_per_epoch, 'step')}, "
-        f"on {run.fabric.device}"
+    return RunReport(
+        folder=run.folder.path,
+        recipe=settings.recipe,
+        model=settings.model.name,
+        device=str(run.fabric.device),
+        images=len(run.data.train),
+        validation_images=_count_validated(run),
+        epochs=settings.optim.epochs,
+        steps_per_epoch=run.steps_per_epoch,
+        step=run.state.progress.step,
+        is_dry_run=settings.runtime.limit_batches is not None,
     )
-    if settings.runtime.limit_batches is not None:
-        line += f"; a dry run, validated on {count(_count_validated(run), 'image')}"
-    progress = run.state.progress
-    return f"{line}; resumed after step {progress.step}" if progress.step else line
 
 
-def _report(run: Run, losses: Mapping[str, Tensor], rate: float, pace: Pace) -> StepReport:
+def _report_step(
+    run: Run, losses: Mapping[str, Tensor], rate: float, pace: Pace, is_logged: bool
+) -> StepReport:
     progress, settings = run.state.progress, run.experiment
     steps = run.steps_per_epoch * settings.optim.epochs
     seconds = pace.seconds_per_step
@@ -240,21 +264,20 @@ def _report(run: Run, losses: Mapping[str, Tensor], rate: float, pace: Pace) -> 
         images_per_second=images / seconds if seconds > 0 else 0.0,
         seconds_left=(steps - progress.step) * seconds,
         skipped=progress.skipped,
+        is_logged=is_logged,
     )
 
 
-def _describe_epoch(run: Run, evaluation: Evaluation | None) -> str:
+def _report_epoch(run: Run, evaluation: Evaluation | None, pictures: SamplePictures) -> EpochReport:
     progress = run.state.progress
-    line = (
-        f"epoch {progress.epoch + 1}/{run.experiment.optim.epochs}: "
-        f"loss {progress.mean_loss:.4f}, {format_duration(progress.seconds)}"
+    return EpochReport(
+        epoch=progress.epoch + 1,
+        epochs=run.experiment.optim.epochs,
+        step=progress.step,
+        loss=progress.mean_loss,
+        seconds=progress.seconds,
+        evaluation=evaluation,
+        rmi_fallbacks=progress.fallbacks,
+        skipped=progress.skipped_in_epoch,
+        pictures=pictures.pictures,
     )
-    if progress.fallbacks:
-        line += f", RMI fallbacks to BCE: {progress.fallbacks}"
-    if progress.skipped_in_epoch:
-        line += f", steps skipped: {progress.skipped_in_epoch}"
-    if evaluation is None:
-        return line
-    scores = evaluation.scores
-    classes = count(scores.num_classes_averaged, "class", "classes")
-    return f"{line}, mIoU {scores.miou:.4f} over {classes}"

@@ -79,7 +79,12 @@ class CsvTable:
 
     def read(self) -> list[Row]:
         """The rows that it has, as they are written."""
-        return _read_rows(self.path, self.fields)[0]
+        return read_table(self.path, self.fields)
+
+
+def read_table(path: Path, fields: Sequence[str]) -> list[Row]:
+    """The rows of a table that a run left behind, as they are written; damaged lines left out."""
+    return _read_rows(path, fields)[0]
 
 
 def _read_rows(path: Path, fields: Sequence[str], until: float = math.inf) -> tuple[list[Row], int]:

@@ -9,7 +9,7 @@ from typing import Any
 from hierseg.data import PATIENCE, Patience
 from hierseg.training.checkpointing import Keeper
 from hierseg.training.feeding import group_batches
-from hierseg.training.reporting.display import Display
+from hierseg.training.reporting.observer import Observer
 from hierseg.training.run import Run
 from hierseg.training.signals import StopRequest
 
@@ -28,7 +28,7 @@ class Wait:
 
     Args:
         run: The run.
-        display: Takes a line where the loader stands still.
+        observer: Takes a message where the loader stands still.
         keeper: Writes the checkpoint of a run that is told to end.
         stop: Whether it is.
 
@@ -36,11 +36,11 @@ class Wait:
         is_stuck: The run has waited for long, so that its loader's processes may not answer.
     """
 
-    def __init__(self, run: Run, display: Display, keeper: Keeper, stop: StopRequest) -> None:
+    def __init__(self, run: Run, observer: Observer, keeper: Keeper, stop: StopRequest) -> None:
         self._run = run
         self._keeper = keeper
         self._stop = stop
-        self._patience = Patience(display.say)
+        self._patience = Patience(observer.on_message)
         self._told = 0.0
         self.is_stuck = False
 

@@ -10,7 +10,8 @@ import pytest
 from hierseg.errors import MissingExtraError, UserError
 from hierseg.training.folder import RunFolder
 from hierseg.training.reporting.journal import CsvTable, Journal
-from hierseg.training.reporting.pace import Pace, StepReport
+from hierseg.training.reporting.observer import EpochReport, StepReport
+from hierseg.training.reporting.pace import Pace
 from hierseg.training.state import Progress
 
 
@@ -61,9 +62,8 @@ def test_a_table_that_cannot_grow_is_one_sentence(tmp_path: Path) -> None:
 def test_the_journal_has_steps_and_epochs(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with Journal(folder, Progress()) as journal:
-        journal.write_step(_report(1))
-        progress = Progress(position=2, step=1, loss_sum=3.0, seconds=2.0, fallbacks=3)
-        journal.write_epoch(progress, None)
+        journal.on_step(_report(1))
+        journal.on_epoch(EpochReport(1, 2, 1, 1.5, 2.0, rmi_fallbacks=3))
     (step,), (epoch,) = _rows(folder.steps), _rows(folder.epochs)
     assert (step["loss"], step["per_scale"], step["images_per_second"]) == ("1.5", "", "3.5")
     assert (epoch["epoch"], epoch["seconds"], epoch["miou"]) == ("1", "2", "")
@@ -75,13 +75,13 @@ def test_tensorboard_reads_the_losses(tmp_path: Path, monkeypatch: pytest.Monkey
 
     folder = RunFolder(tmp_path)
     with Journal(folder, Progress()) as journal:
-        journal.write_step(_report(1))
-        journal.write_step(_report(2))
+        journal.on_step(_report(1))
+        journal.on_step(_report(2))
     # TensorBoard reads files by their names, which hold seconds and then a number without zeros.
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 5)
     with Journal(folder, Progress(step=1)) as journal:  # resumed from step 1: step 2 is done again
-        journal.write_step(_report(2))
+        journal.on_step(_report(2))
     events = EventAccumulator(str(folder.tensorboard)).Reload()
     assert [(e.step, e.value) for e in events.Scalars("train/main")] == [(1, 1.25), (2, 1.25)]
 
@@ -92,7 +92,7 @@ def test_tensorboard_has_no_step_twice_when_a_run_begins_anew(tmp_path: Path) ->
     folder = RunFolder(tmp_path)
     for _ in range(2):  # killed before its first checkpoint
         with Journal(folder, Progress()) as journal:
-            journal.write_step(_report(1))
+            journal.on_step(_report(1))
     events = EventAccumulator(str(folder.tensorboard)).Reload()
     assert [event.step for event in events.Scalars("train/main")] == [1]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
-from typing import Protocol, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from hierseg.errors import make_printable
-from hierseg.training.reporting.pace import StepReport
+from hierseg.training.reporting.observer import EpochReport, Observer, RunReport, StepReport
 from hierseg.wording import count
 
 
@@ -34,37 +32,41 @@ def format_step(report: StepReport) -> str:
     )
 
 
+def format_run(report: RunReport) -> str:
+    """What is trained, on what, for how long, and where."""
+    line = (
+        f"{report.recipe}: {report.model}, {count(report.images, 'image')}, "
+        f"{count(report.epochs, 'epoch')} of {count(report.steps_per_epoch, 'step')}, "
+        f"on {report.device}"
+    )
+    if report.is_dry_run:
+        line += f"; a dry run, validated on {count(report.validation_images, 'image')}"
+    return f"{line}; resumed after step {report.step}" if report.step else line
+
+
+def format_epoch(report: EpochReport) -> str:
+    """Loss, time and mIoU of an epoch in a line."""
+    line = (
+        f"epoch {report.epoch}/{report.epochs}: "
+        f"loss {report.loss:.4f}, {format_duration(report.seconds)}"
+    )
+    if report.rmi_fallbacks:
+        line += f", RMI fallbacks to BCE: {report.rmi_fallbacks}"
+    if report.skipped:
+        line += f", steps skipped: {report.skipped}"
+    if report.evaluation is None:
+        return line
+    scores = report.evaluation.scores
+    classes = count(scores.num_classes_averaged, "class", "classes")
+    return f"{line}, mIoU {scores.miou:.4f} over {classes}"
+
+
 def say_aside(line: str) -> None:
     """A line on standard error, where there is no display yet."""
     print(make_printable(line), file=sys.stderr)
 
 
-class Display(Protocol):
-    """Shows a run as it goes; a context manager."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def say(self, line: str) -> None:
-        """A line that stays."""
-
-    def is_due(self) -> bool:
-        """Whether it wants to be told of a step that the journal does not record."""
-
-    def show_step(self, report: StepReport) -> None:
-        """A step is done."""
-
-    def show_validation(self, done: int, images: int) -> None:
-        """Validation has come this far."""
-
-
-class PlainDisplay:
+class PlainDisplay(Observer):
     """Lines for a log file; a step's line comes as often as the display is told of one.
 
     Args:
@@ -74,39 +76,33 @@ class PlainDisplay:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def __enter__(self) -> Self:
-        return self
+    def on_begin(self, report: RunReport) -> None:
+        """A line about the run."""
+        self.on_message(format_run(report))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def say(self, line: str) -> None:
+    def on_message(self, line: str) -> None:
         """A line that stays."""
         # Not the console's own print: that would wrap at 80 columns.
         print(make_printable(line), file=self._console.file, flush=True)
 
-    def is_due(self) -> bool:
-        """Never: a line for each step that the journal records is enough."""
-        return False
-
-    def show_step(self, report: StepReport) -> None:
+    def on_step(self, report: StepReport) -> None:
         """A line for the step."""
-        self.say(
+        self.on_message(
             f"epoch {report.epoch}/{report.epochs}  "
             f"step {report.position}/{report.steps_per_epoch}  {format_step(report)}"
         )
 
-    def show_validation(self, done: int, images: int) -> None:
+    def on_validation(self, done: int, images: int) -> None:
         """A line when it is over."""
         if done == images:
-            self.say(f"validated {count(images, 'image')}")
+            self.on_message(f"validated {count(images, 'image')}")
+
+    def on_epoch(self, report: EpochReport) -> None:
+        """A line for the epoch."""
+        self.on_message(format_epoch(report))
 
 
-class LiveDisplay:
+class LiveDisplay(Observer):
     """A bar for the epoch, a bar for validation, and the latest numbers under them.
 
     Args:
@@ -123,27 +119,20 @@ class LiveDisplay:
         self._validation = self._bars.add_task("validation", visible=False)
         self._shown = 0.0
 
-    def __enter__(self) -> Self:
+    def on_begin(self, report: RunReport) -> None:
+        """Start the display."""
         self._live.start()
-        return self
+        self.on_message(format_run(report))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
-
-    def say(self, line: str) -> None:
+    def on_message(self, line: str) -> None:
         """A line that stays, above the display."""
         self._live.console.print(make_printable(line), markup=False, highlight=False)
 
-    def is_due(self) -> bool:
+    def wants_step(self) -> bool:
         """Twice a second: losses are read from the device no oftener than an eye can follow."""
         return time.monotonic() - self._shown > 0.5
 
-    def show_step(self, report: StepReport) -> None:
+    def on_step(self, report: StepReport) -> None:
         """Move the epoch's bar and renew the numbers."""
         self._shown = time.monotonic()
         self._bars.update(self._validation, visible=False)
@@ -155,43 +144,27 @@ class LiveDisplay:
         )
         self._numbers.plain = format_step(report)
 
-    def show_validation(self, done: int, images: int) -> None:
+    def on_validation(self, done: int, images: int) -> None:
         """Move the validation's bar."""
         self._bars.update(self._validation, completed=done, total=images, visible=True)
 
+    def on_epoch(self, report: EpochReport) -> None:
+        """A line for the epoch, above the display."""
+        self.on_message(format_epoch(report))
 
-class NoDisplay:
-    """Shows nothing: of several processes the first speaks for all."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def say(self, line: str) -> None:
-        """Not said."""
-
-    def is_due(self) -> bool:
-        """Never."""
-        return False
-
-    def show_step(self, report: StepReport) -> None:
-        """Not shown."""
-
-    def show_validation(self, done: int, images: int) -> None:
-        """Not shown."""
+    def on_end(self, error: BaseException | None) -> None:
+        """Stop the display."""
+        self._live.stop()
 
 
-def make_display(console: Console | None = None, quiet: bool = False) -> Display:
-    """The live display where the console is a terminal, else plain lines; on standard error.
-    ``quiet`` is for all processes but the first.
+def make_display(console: Console | None = None) -> Observer:
+    """An observer for people: a live display where the console is a terminal, else plain lines.
+
+    Args:
+        console: Where to show it; standard error where none is given.
+
+    Returns:
+        An observer for ``train``.
     """
-    if quiet:
-        return NoDisplay()
     console = console or Console(stderr=True)
     return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from hierseg.errors import MissingExtraError
 from hierseg.files import synchronise
-from hierseg.media import Picture
 from hierseg.training.folder import RunFolder
+from hierseg.training.reporting.observer import EpochReport, Observer, StepReport
 from hierseg.training.state import Progress
 from hierseg.training.table import CsvTable
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
-
-    from hierseg.evaluation import Evaluation
-    from hierseg.training.reporting.pace import StepReport
 
 LOSS_NAMES = ("loss", "main", "auxiliary", "per_scale", "lovasz")
 STEP_FIELDS = ("step", "epoch", "lr", *LOSS_NAMES, "images_per_second", "skipped")
@@ -28,7 +25,7 @@ EPOCH_FIELDS = (
 )  # fmt: skip
 
 
-class Journal:
+class Journal(Observer):
     """Writes ``steps.csv``, ``epochs.csv`` and TensorBoard's event files of a run.
 
     Args:
@@ -63,7 +60,7 @@ class Journal:
     ) -> None:
         self.board.close()
 
-    def write_step(self, report: StepReport) -> None:
+    def on_step(self, report: StepReport) -> None:
         """Losses, rate and pace of a step."""
         self.steps.append(
             {
@@ -80,28 +77,20 @@ class Journal:
         self.board.add_scalar("train/lr", report.lr, report.step)
         self.board.add_scalar("train/images_per_second", report.images_per_second, report.step)
 
-    def write_epoch(
-        self,
-        progress: Progress,
-        evaluation: Evaluation | None,
-        pictures: Mapping[str, Picture] | None = None,
-    ) -> None:
-        """An epoch whose steps are done: mean loss, time, the validation where there was one with
-        (h, w, 3) pictures of it, and how often region mutual information had to fall back to its
-        BCE, and steps were skipped.
-        """
+    def on_epoch(self, report: EpochReport) -> None:
+        """A row for the epoch; for TensorBoard also the pictures of its validation."""
         row: dict[str, float | int] = {
-            "epoch": progress.epoch + 1,
-            "step": progress.step,
-            "loss": progress.mean_loss,
-            "seconds": progress.seconds,
-            "rmi_fallbacks": progress.fallbacks,
-            "skipped": progress.skipped_in_epoch,
+            "epoch": report.epoch,
+            "step": report.step,
+            "loss": report.loss,
+            "seconds": report.seconds,
+            "rmi_fallbacks": report.rmi_fallbacks,
+            "skipped": report.skipped,
         }
-        for name, picture in (pictures or {}).items():
-            self.board.add_image(f"val_samples/{name}", picture, progress.step, dataformats="HWC")
-        if evaluation is not None:
-            scores = evaluation.scores
+        for name, picture in report.pictures.items():
+            self.board.add_image(f"val_samples/{name}", picture, report.step, dataformats="HWC")
+        if report.evaluation is not None:
+            scores = report.evaluation.scores
             row |= {
                 "miou": scores.miou,
                 "num_classes_averaged": scores.num_classes_averaged,
@@ -109,9 +98,9 @@ class Journal:
                 "mean_class_accuracy": scores.mean_class_accuracy,
             }
             for name in ("miou", "pixel_accuracy"):
-                self.board.add_scalar(f"val/{name}", row[name], progress.step)
+                self.board.add_scalar(f"val/{name}", row[name], report.step)
             for name, iou in scores.iou.items():
-                self.board.add_scalar(f"val_iou/{name}", iou, progress.step)
+                self.board.add_scalar(f"val_iou/{name}", iou, report.step)
         self.epochs.append(row)
 
     def synchronise(self) -> None:
@@ -129,10 +118,10 @@ class NoJournal(Journal):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def write_step(self, report: StepReport) -> None:
+    def on_step(self, report: StepReport) -> None:
         """Not written."""
 
-    def write_epoch(self, *_: object) -> None:
+    def on_epoch(self, report: EpochReport) -> None:
         """Not written."""
 
     def synchronise(self) -> None:
