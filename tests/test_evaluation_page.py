@@ -16,6 +16,7 @@ from hierseg.commands.calibrate import calibrate
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.measures import MeasureFlags
 from hierseg.evaluation.corruptions.catalog import CORRUPTIONS
+from hierseg.options import RunOptions
 from support.documents import run_blocks
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "evaluation.md").read_text(encoding="utf-8")
@@ -45,5 +46,6 @@ def test_every_corruption_and_flag_is_there() -> None:
         for name in inspect.signature(function).parameters
     }
     known |= {"--" + field.name.replace("_", "-") for field in dataclasses.fields(AdjustFlags)}
+    known |= {"--" + field.name.replace("_", "-") for field in dataclasses.fields(RunOptions)}
     others = {"--count", "--size", "--val-fraction", "--save", "--image"}
     assert named - flags - known <= others
