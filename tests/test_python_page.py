@@ -19,7 +19,8 @@ PAGE = (Path(__file__).resolve().parents[1] / "docs" / "python.md").read_text(en
 def test_the_examples_run(tmp_path: Path) -> None:
     image, _ = draw_street(0, Size(96, 160))
     Image.fromarray(image).save(tmp_path / "street.jpg")
-    assert len(run_blocks(PAGE, "python", tmp_path)) == 4
+    assert len(run_blocks(PAGE, "python", tmp_path)) == 8
+    assert (tmp_path / "runs" / "first" / "best.safetensors").is_file()
     assert Image.open(tmp_path / "overlay.png").size == (160, 96)
 
 

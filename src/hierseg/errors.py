@@ -104,6 +104,12 @@ def reason_of(error: OSError) -> str:
 class UserError(Exception):
     """A failure with a cure; ``str(error)`` is one sentence for the user, whose settings it names
     as ``name_settings`` says. Exit status 1.
+
+    Example:
+        try:
+            network = hierseg.load_model("runs/first")
+        except hierseg.UserError as error:
+            print(error)
     """
 
     exit_status = 1

@@ -43,6 +43,18 @@ class LabelSpace:
         merged_raw_ids: Further raw ids that count as a class: raw id -> train id.
         ignore: The train value for pixels that do not count; outside 0..K-1.
         void_raw_id: The raw id that stands for ``ignore`` when labels are written back.
+
+    Raises:
+        UserError: They contradict each other, or are out of range.
+
+    Example:
+        space = hierseg.LabelSpace(
+            name="lanes",
+            names=("lane", "other"),
+            colors=((255, 0, 0), (90, 90, 90)),
+            raw_ids=(1, 0),
+        )
+        space.encode(raw)  # raw ids of a label file -> train ids
     """
 
     name: str

@@ -59,8 +59,14 @@ def load_model(
             is converted in memory, and the log says what was recognised.
         device: Where to put it.
 
+    Returns:
+        A ``torch.nn.Module``: RGB images in, logits out.
+
     Raises:
         UserError: No such weights, or a damaged, unknown or newer file, or no such device.
+
+    Example:
+        network = hierseg.load_model("runs/first", device="cuda")
     """
     return place_network(open_weights(source).build(), device)
 

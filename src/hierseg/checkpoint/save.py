@@ -46,6 +46,11 @@ def save_checkpoint(
     Raises:
         UserError: The label space has other classes than the network, the scales cannot be, or the
             file cannot be written.
+
+    Example:
+        network = hierseg.create_model("lite0-ocr-hier", num_classes=2)
+        space = hierseg.LabelSpace("lanes", ("lane", "other"), ((255, 0, 0), (0, 0, 0)), (1, 0))
+        hierseg.save_checkpoint("lanes.safetensors", network, space)
     """
     path = Path(path)
     if label_space.num_classes != network.num_classes:

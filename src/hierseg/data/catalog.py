@@ -36,9 +36,9 @@ def available_datasets() -> list[str]:
 
 
 def open_dataset(
-    name: str,
-    root: Path | None,
-    split: str,
+    name: str | Path,
+    root: str | Path | None = None,
+    split: str = "val",
     label_space: LabelSpace | None = None,
     keep_unpaired: bool = False,
     options: DataOptions = STANDARD,
@@ -46,19 +46,29 @@ def open_dataset(
     """A split of a data set.
 
     Args:
-        name: One of ``available_datasets()``, or the path of a .yaml, .yml or .json file that
-            describes a user's own data.
+        name: camvid, cityscapes, folder, kitti, mapillary, mapillary-v2.0, or the path of a .yaml,
+            .yml or .json file that describes your own data.
         root: The folder that holds the data set; a file says by itself, where none is given.
         split: One of the data set's splits.
         label_space: Classes of a ``folder`` without a ``labels.json``; the others have their own.
         keep_unpaired: Keep samples whose label map is missing, which is an error else.
         options: Cross-validation and kinds of labels, for data sets that have them.
 
+    Returns:
+        The split: ``len(dataset)`` samples, ``dataset.read(index)`` with ``image`` and ``labels``,
+        and ``dataset.label_space``.
+
     Raises:
         UsageError: Where there is no such data set or split, or no root was given.
         UserError: Where the root does not hold it.
+
+    Example:
+        dataset = hierseg.open_dataset("cityscapes", "data/cityscapes", "val")
+        record = dataset.read(0)
+        print(record.name, record.image.shape, dataset.label_space.names)
     """
-    dataset = _open(name, root, split, label_space, options)
+    place = None if root is None else Path(root)
+    dataset = _open(str(name), place, split, label_space, options)
     dataset.palette = dataset.palette or options.palette
     if not keep_unpaired:
         require_labels(dataset.samples)

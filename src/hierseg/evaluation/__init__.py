@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hierseg.evaluation.evaluator import RequireFinite, check_classes, evaluate
     from hierseg.evaluation.label_files import LabelFile, check_label_files
     from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
+    from hierseg.evaluation.measuring import evaluate_weights
     from hierseg.evaluation.official import (
         TOLERANCE,
         OfficialScores,
@@ -69,6 +70,7 @@ else:
                 "LabelMaps",
                 "score_label_maps",
             ),
+            "measuring": ("evaluate_weights",),
             "official": (
                 "OfficialScores",
                 "TOLERANCE",
@@ -126,6 +128,7 @@ __all__ = [
     "choose_corruptions",
     "draw_reliability",
     "evaluate",
+    "evaluate_weights",
     "find_form",
     "format_boundaries",
     "format_calibration",

@@ -24,6 +24,11 @@ class Prediction:
         attention: Scale -> (H, W) float32 in [0, 1], how far the scale decides against larger ones
             (METHOD section 2), for all but the largest; None unless the predictor keeps scales.
         per_scale: Scale -> (H, W) uint8 train ids by that scale alone; None likewise.
+
+    Example:
+        prediction = predictor("street.jpg")
+        prediction.class_shares()  # {"road": 0.41, "building": 0.22, ...}
+        PIL.Image.fromarray(prediction.overlay()).save("overlay.png")
     """
 
     image: npt.NDArray[np.uint8]

@@ -40,6 +40,10 @@ class Predictor:
     Raises:
         UserError: The network has no label space and none is given, or it has other classes, or the
             temperature is not above 0.
+
+    Example:
+        predictor = hierseg.Predictor(hierseg.load_model(), scales=(0.5, 1.0), flip=True)
+        prediction = predictor("street.jpg")
     """
 
     def __init__(
@@ -105,6 +109,9 @@ class Predictor:
 
         Args:
             image: A path, a Pillow image, or an (H, W, 3) or (H, W) uint8 array, RGB or grey.
+
+        Returns:
+            Labels and confidence, of the image's size.
 
         Raises:
             UserError: It cannot be read, is no such array, or is under 32 pixels high or wide.

@@ -36,7 +36,17 @@ SMALLEST_STD = 1e-6
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names that match a shell pattern, sorted; ``timm:`` patterns list timm's backbones."""
+    """Names of networks that ``create_model`` makes.
+
+    Args:
+        pattern: A shell pattern; ``timm:`` patterns list timm's backbones.
+
+    Returns:
+        The names that match, sorted.
+
+    Example:
+        hierseg.list_models("*hier*")
+    """
     if pattern.startswith(TIMM_PREFIX):
         import timm
 
@@ -79,8 +89,14 @@ def create_model(
         pretrained: Start the trunk from ImageNet weights, where they can be had.
         overrides: Arguments of the builder instead of the registry's, e.g. ``width=32``.
 
+    Returns:
+        The network in training mode: RGB images in, logits out.
+
     Raises:
         UsageError: No such name, or arguments that cannot be.
+
+    Example:
+        network = hierseg.create_model("lite0-ocr-hier", num_classes=11)
     """
     description = describe_model(name)
     arguments = {**description.arguments, "num_classes": num_classes, **overrides}

@@ -49,12 +49,35 @@ RECIPES: Mapping[str, Callable[[], Experiment]] = {
 
 
 def list_recipes() -> list[str]:
-    """Names of all recipes."""
+    """Names of all recipes.
+
+    Returns:
+        The names that ``get_recipe`` takes; ``hierseg recipes`` says what each trains.
+
+    Example:
+        hierseg.list_recipes()[0]  # "streets-lite0"
+    """
     return list(RECIPES)
 
 
 def get_recipe(name: str) -> Experiment:
-    """The experiment of a recipe; UsageError with the nearest name where there is none."""
+    """The experiment of a recipe, to be trained as it is or with some fields replaced.
+
+    Args:
+        name: One of ``list_recipes()``.
+
+    Returns:
+        A frozen dataclass with the parts ``model``, ``data``, ``loss``, ``optim``, ``eval`` and
+        ``runtime``, whose fields are the flags of ``hierseg train``.
+
+    Raises:
+        UsageError: There is no such recipe; the nearest name is given.
+
+    Example:
+        experiment = hierseg.get_recipe("streets-lite0")
+        optim = dataclasses.replace(experiment.optim, epochs=2)
+        experiment = dataclasses.replace(experiment, optim=optim)
+    """
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.3)
         hint = f"did you mean '{near[0]}'" if near else "see `hierseg recipes`"

@@ -1,0 +1,130 @@
+"""``hierseg.evaluate``: what a caller in Python gives, loaded, checked and evaluated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from hierseg.checkpoint import load_model
+from hierseg.data import SegmentationDataset, resize_dataset
+from hierseg.errors import UsageError, UserError
+from hierseg.evaluation import evaluator
+from hierseg.evaluation.result import Evaluation, require_counted
+from hierseg.inference import Predictor, Windows
+from hierseg.models import SegmentationNetwork
+from hierseg.options import RunOptions
+from hierseg.size import Size
+
+
+def evaluate(
+    weights: str | Path | SegmentationNetwork | Predictor,
+    dataset: SegmentationDataset,
+    *,
+    scales: Sequence[float] | None = None,
+    flip: bool | None = None,
+    long_edge: int | None = None,
+    mode: Literal["whole", "slide"] = "whole",
+    window: tuple[int, int] | None = None,
+    overlap: float | None = None,
+    device: str | torch.device | None = None,
+    limit: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Measure a network on a labelled split: mIoU, and IoU, precision and recall of each class.
+
+    Args:
+        weights: A checkpoint file, a run folder, a name of packaged weights, a network, or a
+            predictor, whose scales, flip and long edge hold where none are given here.
+        dataset: A labelled split, as ``open_dataset`` gives it; its classes are the network's.
+        scales: Scales of the image; None for the network's own.
+        flip: Average with the mirrored image; None for False.
+        long_edge: Pixels that the longer side of an image is run at; labels stay as they are.
+        mode: ``"whole"``, or ``"slide"``: windows that overlap, their logits blended.
+        window: Height and width of the windows; None for a square of the image's shorter side.
+        overlap: Share of a window that its neighbour sees too, at least; None for 0.25.
+        device: Where to run; None leaves a network where it is, and loads weights to the CPU.
+        limit: Only the first so many images.
+        on_progress: Called with (images done, images in all) after each image.
+
+    Returns:
+        What was found: ``.scores.miou`` in [0, 1], ``.scores.iou`` by class name, ``.confusion``,
+        ``.to_json()``.
+
+    Raises:
+        UsageError: Options that cannot be.
+        UserError: No such weights, other classes than the data set's, a split without labels, or an
+            image that cannot be read.
+
+    Example:
+        dataset = hierseg.open_dataset("cityscapes", "data/cityscapes", "val")
+        found = hierseg.evaluate("runs/first", dataset, scales=(0.5, 1.0))
+        print(found.scores.miou)
+    """
+    network, predictor = _find_network(weights, device)
+    _require_dataset(dataset)
+    if limit is not None and limit < 1:
+        raise UsageError(f"a limit of {limit} leaves no images; give 1 or more.")
+    if predictor is not None:
+        scales = predictor.scales if scales is None else scales
+        flip = predictor.flip if flip is None else flip
+        long_edge = predictor.long_edge if long_edge is None else long_edge
+    options = RunOptions(
+        scales=None if scales is None else tuple(scales),
+        flip=bool(flip),
+        long_edge=long_edge,
+        mode=mode,
+        window=None if window is None else Size(*window),
+        overlap=overlap,
+    ).resolve()
+    found = evaluator.evaluate(
+        network,
+        resize_dataset(dataset, options.long_edge),
+        scales=options.scales,
+        flip=options.flip,
+        device=next(network.parameters()).device if device is None else device,
+        limit=limit,
+        on_progress=on_progress,
+        windows=_choose_windows(options),
+        watchers=[evaluator.RequireFinite()],
+    )
+    require_counted(found)
+    return found
+
+
+evaluate_weights = evaluate
+"""The name that this has in the room, where ``evaluate`` runs a network that is loaded."""
+
+
+def _require_dataset(dataset: Any) -> None:
+    if not isinstance(dataset, SegmentationDataset):
+        raise UserError(
+            f"{dataset!r:.100} is no data set; give hierseg.open_dataset(name, root, split)."
+        )
+
+
+def _find_network(
+    weights: Any, device: str | torch.device | None
+) -> tuple[SegmentationNetwork, Predictor | None]:
+    """The network, and the predictor that it comes from where there is one."""
+    if isinstance(weights, Predictor):
+        return weights.network, weights
+    if isinstance(weights, str | os.PathLike):
+        return load_model(weights, "cpu" if device is None else device), None
+    if isinstance(weights, SegmentationNetwork):
+        return weights, None
+    raise UserError(
+        f"{weights!r:.100} is neither weights nor a network; give a file, a run folder, a name of "
+        "packaged weights, or what hierseg.load_model returns."
+    )
+
+
+def _choose_windows(options: RunOptions) -> Windows | None:
+    if options.mode == "whole":
+        return None
+    if options.overlap is None:
+        return Windows(options.window)
+    return Windows(options.window, options.overlap)
