@@ -11,8 +11,8 @@ import torch
 import hierseg
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation.evaluator import evaluate
-from hierseg.inference import Windows
 from hierseg.models import SegmentationNetwork
+from hierseg.options import RunOptions
 from hierseg.size import Size
 
 from .conftest import SPACE, MemoryDataset
@@ -58,8 +58,8 @@ def test_windows_a_long_edge_and_a_limit_are_heeded(real: SegmentationNetwork, m
     found = hierseg.evaluate(
         real, dataset, scales=(1.0,), mode="slide", window=(32, 32), overlap=0.5, limit=2
     )
-    windows = Windows(Size(32, 32), 0.5)
-    below = evaluate(real, dataset, scales=(1.0,), windows=windows, limit=2)
+    options = RunOptions(scales=(1.0,), mode="slide", window=Size(32, 32), overlap=0.5)
+    below = evaluate(real, dataset, options=options, limit=2)
     assert found.to_json() == below.to_json()
     assert found.images == 2
     enlarging = hierseg.Predictor(real, scales=(1.0,), label_space=SPACE, long_edge=96)
@@ -73,8 +73,8 @@ def test_windows_a_long_edge_and_a_limit_are_heeded(real: SegmentationNetwork, m
     ("options", "words"),
     [
         ({"limit": 0}, "a limit of 0"),
-        ({"long_edge": 5}, "a long_edge of 5"),
-        ({"window": (64, 64)}, "window is for the mode slide"),
+        ({"long_edge": 5}, "--long-edge 5: "),
+        ({"window": (64, 64)}, "--window is for --mode slide"),
         ({"scales": (0.0, 1.0)}, "scales must be positive"),
     ],
 )

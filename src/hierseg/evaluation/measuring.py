@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from hierseg.data import SegmentationDataset, resize_dataset
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation import evaluator
 from hierseg.evaluation.result import Evaluation, require_counted
-from hierseg.inference import Predictor, Windows
+from hierseg.inference import Predictor
 from hierseg.models import SegmentationNetwork
 from hierseg.options import RunOptions
 from hierseg.size import Size
@@ -82,13 +83,11 @@ def evaluate(
     ).resolve()
     found = evaluator.evaluate(
         network,
-        resize_dataset(dataset, options.long_edge),
-        scales=options.scales,
-        flip=options.flip,
+        resize_dataset(dataset, long_edge),
         device=next(network.parameters()).device if device is None else device,
         limit=limit,
         on_progress=on_progress,
-        windows=_choose_windows(options),
+        options=dataclasses.replace(options, long_edge=None),  # images come at it already
         watchers=[evaluator.RequireFinite()],
     )
     require_counted(found)
@@ -113,18 +112,10 @@ def _find_network(
     if isinstance(weights, Predictor):
         return weights.network, weights
     if isinstance(weights, str | os.PathLike):
-        return load_model(weights, "cpu" if device is None else device), None
+        return load_model(os.fspath(weights), "cpu" if device is None else device), None
     if isinstance(weights, SegmentationNetwork):
         return weights, None
     raise UserError(
         f"{weights!r:.100} is neither weights nor a network; give a file, a run folder, a name of "
         "packaged weights, or what hierseg.load_model returns."
     )
-
-
-def _choose_windows(options: RunOptions) -> Windows | None:
-    if options.mode == "whole":
-        return None
-    if options.overlap is None:
-        return Windows(options.window)
-    return Windows(options.window, options.overlap)
