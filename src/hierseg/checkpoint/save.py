@@ -55,6 +55,7 @@ def save_checkpoint(
         hierseg.save_checkpoint("lanes.safetensors", network, space)
     """
     path = Path(path)
+    _require_label_space(label_space)
     if label_space.num_classes != network.num_classes:
         raise UserError(
             f"label space '{label_space.name}' has {label_space.num_classes} classes, the network "
@@ -67,6 +68,11 @@ def save_checkpoint(
     prepared = {name: _prepare(tensor, half) for name, tensor in tensors.items()}
     with replacing(path) as temporary:
         save_file(prepared, temporary, metadata={METADATA_KEY: header.to_json()})
+
+
+def _require_label_space(label_space: Any) -> None:
+    if not isinstance(label_space, LabelSpace):
+        raise UserError(f"{label_space!r:.100} is no label space; give a hierseg.LabelSpace.")
 
 
 def describe_network(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -112,7 +111,7 @@ def _find_network(
     """The network, and the predictor that it comes from where there is one."""
     if isinstance(weights, Predictor):
         return weights.network, weights
-    if isinstance(weights, str | os.PathLike):
+    if isinstance(weights, str | Path):
         return load_model(weights, "cpu" if device is None else device), None
     if isinstance(weights, SegmentationNetwork):
         return weights, None
