@@ -95,6 +95,12 @@ def test_refuses_another_label_space(tmp_path: Path, network: SegmentationNetwor
     assert not list(tmp_path.iterdir())
 
 
+def test_refuses_what_is_no_label_space(tmp_path: Path, network: SegmentationNetwork) -> None:
+    with pytest.raises(UserError, match="'camvid' is no label space"):
+        save_checkpoint(tmp_path / "a.safetensors", network, "camvid")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
 def test_refuses_scales_that_loading_would(
     tmp_path: Path, network: SegmentationNetwork, space: LabelSpace
 ) -> None:

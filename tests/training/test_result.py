@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hierseg.config import Experiment
+from hierseg.errors import UsageError
 from hierseg.training import EpochReport, Observer, RunReport, StepReport, train
 from hierseg.training.folder import RunFolder
 from hierseg.training.reporting.journal import EPOCH_FIELDS
@@ -94,6 +96,21 @@ def test_train_tells_its_observers_and_returns_its_figures(
     assert result.last.loss == pytest.approx(record.epochs[-1].loss, rel=1e-5)
     assert result.last_weights == result.folder / "last.safetensors"
     assert result.best_weights == result.folder / "best.safetensors"
+
+
+def test_what_is_no_experiment_or_no_observer_is_said_before_anything_is_read(
+    tiny: Experiment,
+) -> None:
+    wrong: Any
+    for wrong, observers, words in (
+        ("streets-lite0", (), r"give hierseg\.get_recipe\('streets-lite0'\)"),
+        (tiny, Record(), "observers are a list"),
+        (tiny, [Record], "is no observer"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            train(wrong, observers)  # type: ignore[arg-type]
+    assert tiny.runtime.out is not None
+    assert not tiny.runtime.out.exists()
 
 
 def test_an_observer_that_fails_ends_the_run_which_goes_on_from_its_checkpoint(

@@ -53,6 +53,7 @@ def save_checkpoint(
         hierseg.save_checkpoint("lanes.safetensors", network, space)
     """
     path = Path(path)
+    _require_label_space(label_space)
     if label_space.num_classes != network.num_classes:
         raise UserError(
             f"label space '{label_space.name}' has {label_space.num_classes} classes, the network "
@@ -75,6 +76,11 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, 
         except SafetensorError as error:
             raise UserError(f"{path} cannot be written ({error}).") from error
         part.chmod(mode)  # safetensors makes files for the owner alone
+
+
+def _require_label_space(label_space: Any) -> None:
+    if not isinstance(label_space, LabelSpace):
+        raise UserError(f"{label_space!r:.100} is no label space; give a hierseg.LabelSpace.")
 
 
 def describe_network(

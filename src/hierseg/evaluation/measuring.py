@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -111,8 +110,8 @@ def _find_network(
     """The network, and the predictor that it comes from where there is one."""
     if isinstance(weights, Predictor):
         return weights.network, weights
-    if isinstance(weights, str | os.PathLike):
-        return load_model(os.fspath(weights), "cpu" if device is None else device), None
+    if isinstance(weights, str | Path):
+        return load_model(weights, "cpu" if device is None else device), None
     if isinstance(weights, SegmentationNetwork):
         return weights, None
     raise UserError(

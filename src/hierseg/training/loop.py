@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
 from hierseg import assembly as build
 from hierseg.config import Experiment
-from hierseg.errors import UserError
+from hierseg.errors import UsageError, UserError
 from hierseg.evaluation import Evaluation, evaluate, require_counted
 from hierseg.processes import Launch
 from hierseg.training.checkpointing import Keeper, save_weights
@@ -68,6 +69,7 @@ def train(experiment: Experiment, observers: Sequence[Observer] = ()) -> Trainin
         result = hierseg.train(dataclasses.replace(experiment, data=data, runtime=runtime))
         network = hierseg.load_model(result.best_weights)
     """
+    _check_arguments(experiment, observers)
     launch = Launch.find()
     deterministic = experiment.runtime.deterministic
     with (
@@ -80,6 +82,23 @@ def train(experiment: Experiment, observers: Sequence[Observer] = ()) -> Trainin
         folder = train_with(experiment, launch_engine(experiment, launch), stop, observers)
         leave_together()
         return read_result(folder)
+
+
+def _check_arguments(experiment: Any, observers: Any) -> None:
+    """UsageError for slips that only a caller in Python can make."""
+    if not isinstance(experiment, Experiment):
+        name = experiment if isinstance(experiment, str) else "streets-lite0"
+        raise UsageError(
+            f"{experiment!r:.100} is no experiment; give hierseg.get_recipe({name!r}), say."
+        )
+    if not isinstance(observers, Sequence):
+        raise UsageError(f"observers are a list, not {observers!r:.100}; give [it].")
+    for observer in observers:
+        if not isinstance(observer, Observer):
+            raise UsageError(
+                f"{observer!r:.100} is no observer; give an instance of a class that inherits "
+                "hierseg.training.Observer."
+            )
 
 
 def train_with(
