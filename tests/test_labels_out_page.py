@@ -13,6 +13,7 @@ import pytest
 from hierseg.commands.autolabel import autolabel
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.submit import submit
+from hierseg.options import RunOptions
 from support.documents import run_blocks
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "labels-out.md").read_text(encoding="utf-8")
@@ -47,7 +48,7 @@ def test_the_flags_are_those_that_there_are() -> None:
     flags = {
         "--" + name.replace("_", "-")
         for function in (autolabel, submit, evaluate)
-        for name in inspect.signature(function).parameters
+        for name in (*inspect.signature(function).parameters, *RunOptions.__dataclass_fields__)
     }
     named = set(re.findall(r"--[a-z][a-z.-]*", PAGE))
     others = {flag for flag in named - flags if not flag.startswith(("--data.", "--optim.",

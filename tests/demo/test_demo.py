@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -13,6 +14,7 @@ from hierseg.demo.scenes import draw_scenes
 from hierseg.errors import UserError
 from hierseg.inference.prediction import Prediction
 from hierseg.labels import CAMVID, CITYSCAPES
+from hierseg.options import WHOLE
 from hierseg.size import Size
 from hierseg.streets import scene_seed, write_streets
 from hierseg.streets.rendering import draw_street
@@ -28,7 +30,11 @@ class Oracle:
 
     def __init__(self, wrong: bool = False) -> None:
         self.network = self.Network(1, 1)
-        self.scales = None
+        self.scales = (0.5, 1.0)
+        self.engine = SimpleNamespace(
+            fingerprint=lambda: "0123456789abcdef", device=torch.device("cpu"), scales=(0.5, 1.0)
+        )
+        self.segmenter = SimpleNamespace(windows=None, options=WHOLE)
         self.flip = False
         self.temperature, self.long_edge, self.longest = 1.0, None, None
         self.label_space = CITYSCAPES

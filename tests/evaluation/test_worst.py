@@ -49,7 +49,7 @@ def _predict(index: int, record: Record) -> Maps:
 def page(tmp_path: Path) -> Path:
     dataset = Grey()
     worst = WorstImages(2, dataset, tmp_path)
-    found = score(dataset, _predict, watchers=[worst])
+    found = score(dataset, lambda batch: [_predict(*one) for one in batch], watchers=[worst])
     kept = {path.name for path in (tmp_path / "labels").iterdir()}
     assert kept == {"000001.png", "000003.png", "000004.png"}
     result = Evaluation(

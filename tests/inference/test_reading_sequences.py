@@ -12,7 +12,8 @@ from PIL import Image
 
 from hierseg.errors import UserError
 from hierseg.inference.predictor import Predictor
-from hierseg.jobs.run_settings import RunSettings, run_folder
+from hierseg.jobs.images import run_folder
+from hierseg.jobs.run_settings import RunSettings
 from hierseg.labels import LabelSpace
 from hierseg.media.pictures import read_image
 from support.clips import Pixels, slide
