@@ -34,6 +34,7 @@ class Oracle:
         self.engine = SimpleNamespace(
             fingerprint=lambda: "0123456789abcdef", device=torch.device("cpu"), scales=(0.5, 1.0)
         )
+        self.windows, self.keep_scales = None, True
         self.segmenter = SimpleNamespace(windows=None, options=WHOLE)
         self.flip = False
         self.temperature, self.long_edge, self.longest = 1.0, None, None
