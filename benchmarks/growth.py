@@ -3,8 +3,8 @@
     python -m benchmarks.growth [--counts 500 1000 2500 5000]
 
 Images of 64x64 with streets-lite0 at scale 1, page and summary included. What grows linearly takes
-the same milliseconds an image at every count. One thread runs the network, so that its time and that
-of reading and writing, which other threads do meanwhile, can be told apart by processor seconds.
+the same milliseconds an image at every count. One thread runs the network, so that its time and
+that of reading and writing, which other threads do, can be told apart by processor seconds.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def main() -> None:
         for count in options.counts:
             clock, processor = measure(frames[:count], folder / f"out{count}")
             print(
-                f"{count} images: outside the network {1000 * clock / count:.2f} ms an image by the "
-                f"clock, {1000 * processor / count:.2f} by the processors",
+                f"{count} images: outside the network {1000 * clock / count:.2f} ms an image by "
+                f"the clock, {1000 * processor / count:.2f} by the processors",
                 flush=True,
             )
 

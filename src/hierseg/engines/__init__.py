@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         returning_freed_memory,
         trim_memory,
     )
-    from hierseg.engines.protocol import Engine
+    from hierseg.engines.protocol import Engine, ScaleRunner
     from hierseg.engines.torch_engine import TorchEngine, as_engine, fingerprint
 else:
     __getattr__, __dir__ = open_face(
@@ -32,7 +32,7 @@ else:
                 "returning_freed_memory",
                 "trim_memory",
             ),
-            "protocol": ("Engine",),
+            "protocol": ("Engine", "ScaleRunner"),
             "torch_engine": (
                 "TorchEngine",
                 "as_engine",
@@ -44,6 +44,7 @@ else:
 __all__ = [
     "Engine",
     "LiveBytes",
+    "ScaleRunner",
     "TorchEngine",
     "as_engine",
     "bytes_of",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hierseg.checkpoint import Header
-from hierseg.models import SegmentationOutput
+from hierseg.models import ScaleOutput, SegmentationOutput
 from hierseg.options import RunOptions
 
 
@@ -66,4 +66,31 @@ class Engine(Protocol):
 
         Raises:
             UserError: Images or scales that the network cannot run.
+        """
+
+
+class ScaleRunner(Protocol):
+    """Computes a network once, at one scale; what is around it is the engine's."""
+
+    @property
+    def name(self) -> str:
+        """Of the engine that it belongs to: torch, compile, onnxruntime or openvino."""
+
+    @property
+    def precision(self) -> str:
+        """Of its arithmetic: float32, bf16, fp16 or int8."""
+
+    def run_scale(
+        self, image: Tensor, attention: bool, regions: Tensor | None = None
+    ) -> ScaleOutput:
+        """What ``SegmentationNetwork.forward_scale`` gives, auxiliary logits left out.
+
+        Args:
+            image: (B, 3, h, w) float32, normalised, at the scale's size.
+            attention: Whether the attention of this scale is wanted; it may be given unasked.
+            regions: (B, C, K) region vectors to use instead of this image's own.
+
+        Returns:
+            Logits and attention at the network's own stride, float; features and regions where the
+            network has them and the fusion or a gate needs them.
         """

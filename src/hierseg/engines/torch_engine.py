@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.checkpoint import Header, place_network
-from hierseg.engines.protocol import Engine
+from hierseg.engines.protocol import Engine, ScaleRunner
 from hierseg.errors import UserError
 from hierseg.models import CONVENTIONS, SegmentationNetwork, SegmentationOutput
 from hierseg.options import RunOptions
@@ -26,12 +26,18 @@ class TorchEngine:
     Args:
         network: Put into evaluation mode, and on ``device``.
         device: Where to run; None leaves the network where it is.
+        runner: Computes each scale instead of the network's modules; None for these, in the
+            precision that they have.
     """
 
     def __init__(
-        self, network: SegmentationNetwork, device: str | torch.device | None = None
+        self,
+        network: SegmentationNetwork,
+        device: str | torch.device | None = None,
+        runner: ScaleRunner | None = None,
     ) -> None:
         self.network = network.eval() if device is None else place_network(network.eval(), device)
+        self.runner = runner
 
     @property
     def header(self) -> Header | None:
@@ -80,6 +86,9 @@ class TorchEngine:
         self, images: Tensor, options: RunOptions, keep_scales: bool = False
     ) -> SegmentationOutput:
         """See ``Engine``."""
+        if self.runner is not None:
+            scales = self.scales if options.scales is None else options.scales
+            return self.network.run_scales(images, scales, keep_scales, self.runner.run_scale)
         output: SegmentationOutput = self.network(
             images, scales=options.scales, keep_scales=keep_scales
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -158,26 +158,46 @@ class SegmentationNetwork(nn.Module):
             UserError: An image that is too small or no RGB image, or of floats well outside [0, 1],
                 or scales that cannot be.
         """
+        if scales is None:
+            scales = self.train_scales if self.training else self.scales
+        keep = keep_scales or self.training
+        wants_auxiliary = self.training if auxiliary is None else auxiliary
+
+        def compute(resized: Tensor, attention: bool) -> ScaleOutput:
+            output = self.forward_scale(resized, attention=attention)
+            return output if wants_auxiliary else output._replace(auxiliary=None)
+
+        return self.run_scales(image, scales, keep, compute)
+
+    def run_scales(
+        self,
+        image: Tensor,
+        scales: Sequence[float],
+        keep_scales: bool,
+        compute: Callable[[Tensor, bool], ScaleOutput],
+    ) -> SegmentationOutput:
+        """Run the scales one after the other, and fuse what they give; ``forward`` says the rest.
+
+        Args:
+            image: As of ``forward``.
+            scales: Scales to run.
+            keep_scales: As of ``forward``.
+            compute: Runs one: takes the normalised image at the scale's size, (B, 3, h, w) float,
+                and whether its attention is wanted.
+        """
         check_image(image)
         # A step need not wait for the GPU, and what it yields shows in losses.
         if not self.training and not _is_traced(image) and not self._takes_any_range():
             check_range(image)
-        if scales is None:
-            scales = self.train_scales if self.training else self.scales
         scales = check_scales(scales)
-        keep = keep_scales or self.training
-        wants_auxiliary = self.training if auxiliary is None else auxiliary
         size = Size(image.shape[-2], image.shape[-1])
         self._check_smallest(size, min(scales), image.shape[0])
-        run = self.fusion.begin(size, scales, align_corners=self.align_corners, keep=keep)
+        run = self.fusion.begin(size, scales, align_corners=self.align_corners, keep=keep_scales)
         normalized = self.normalize(image)
         while (scale := run.next()) is not None:
             resized = resize_to(normalized, scaled_size(size, scale), self.align_corners)
             # In training all scales pass the attention's batch norms: in evaluation each may.
-            attention = keep or run.needs_attention(scale)
-            output = self.forward_scale(resized, attention=attention)
-            if not wants_auxiliary:
-                output = output._replace(auxiliary=None)
+            output = compute(resized, keep_scales or run.needs_attention(scale))
             run.add(scale, output)
             del output  # The features are large; the next scale must not find them here.
         return run.finish()
