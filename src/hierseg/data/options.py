@@ -11,6 +11,7 @@ from hierseg.data.label_numbers import Palette
 from hierseg.errors import UsageError
 
 Labels = Literal["fine", "coarse", "auto"]
+CoarseRule = Literal["union", "coarse"]
 
 COARSE_CLASSES = (14, 15, 16)  # truck, bus, train: machines take one for the other
 BOOSTED_CLASSES = (3, 4, 6, 7, 9, 11, 12, 13, 14, 15, 16, 17, 18)  # but for road, sky and the like
@@ -22,16 +23,20 @@ class ExtraRules:
 
     Attributes:
         threshold: Pixels of auto-labels with a confidence below it, 0 to 1, are ignored.
-        from_coarse: Train ids of the classes whose pixels, in the auto-label or in the coarse
-            label, take the coarse label.
+        from_coarse: Train ids of the classes that auto-labels take from the coarse labels.
         mask_outer: Ignore the area near the image's edges.
         boosted_classes: Train ids that an extra source is sampled for.
+        coarse_rule: How ``from_coarse`` is taken: by ``union``, a pixel that either of the two labels calls such a class
+            is of that class (of the coarse label's where they name two), and the threshold applies
+            to it as to any other; by ``coarse`` it takes the coarse label, ignored or not, whatever
+            the confidence.
     """
 
     threshold: float = 0.5
     from_coarse: tuple[int, ...] = COARSE_CLASSES
     mask_outer: bool = False
     boosted_classes: tuple[int, ...] = BOOSTED_CLASSES
+    coarse_rule: CoarseRule = "union"
 
     def describe(self) -> str:
         """One text for rules that give the same labels."""
