@@ -57,7 +57,9 @@ def test_by_batch_the_shares_are_those_of_all_images() -> None:
     for image, label in zip(logits, labels, strict=True):
         there = label != 255
         weights = (1 + 1.5 * (1 - shares))[label[there]]
-        losses = torch.nn.functional.cross_entropy(image[:, there].T, label[there], reduction="none")
+        losses = torch.nn.functional.cross_entropy(
+            image[:, there].T, label[there], reduction="none"
+        )
         expected += float((weights * losses).sum() / weights.sum())
     loss = ImageWeightedCrossEntropy(bound=1.5, by_batch=True)(logits, labels)
     assert loss.item() == pytest.approx(expected, rel=1e-6)

@@ -59,6 +59,8 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
     root = experiment.data.root or Path("data")
     build.check_experiment(replace(planned, data=replace(planned.data, root=root)))
     space, size = _describe_data(planned, flags)
+    if planned.data.full_crop:
+        planned = replace(planned, data=replace(planned.data, crop=size))
     planner = Planner(space, size, flags.processes, limit)
     with show_progress("estimates") as move:
         result = planner.plan(planned, lambda done: move(done, max(2, done)))
@@ -76,6 +78,7 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
 def _describe_data(experiment: Experiment, flags: PlanFlags) -> tuple[LabelSpace, Size]:
     """The classes, and the size of an image at validation."""
     from hierseg import assembly as build
+    from hierseg.data import find_factor, is_synthetic
     from hierseg.labels import CAMVID, CITYSCAPES, MAPILLARY, LabelSpace
 
     data = experiment.data
@@ -87,9 +90,10 @@ def _describe_data(experiment: Experiment, flags: PlanFlags) -> tuple[LabelSpace
     }
     space, size = known.get(data.name, (None, None))
     if size is not None:  # as validation resizes its images
-        factor = data.enlarge if data.long_edge is None else data.long_edge / max(size)
+        short_edge = data.short_edge if data.val_short_edge is None else data.val_short_edge
+        factor = find_factor(size, data.long_edge, short_edge, data.enlarge)
         size = Size(round(size.height * factor), round(size.width * factor))
-    if data.root is not None:
+    if data.root is not None or is_synthetic(data.name):
         found = build.build_datasets(experiment).val
         height, width = found.read(0).image.shape[:2]
         space, size = found.label_space, Size(height, width)

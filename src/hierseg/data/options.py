@@ -9,6 +9,7 @@ from typing import Literal
 
 from hierseg.data.label_numbers import Palette
 from hierseg.errors import UsageError
+from hierseg.size import Size
 
 Labels = Literal["fine", "coarse", "auto"]
 CoarseRule = Literal["union", "coarse"]
@@ -26,10 +27,10 @@ class ExtraRules:
         from_coarse: Train ids of the classes that auto-labels take from the coarse labels.
         mask_outer: Ignore the area near the image's edges.
         boosted_classes: Train ids that an extra source is sampled for.
-        coarse_rule: How ``from_coarse`` is taken: by ``union``, a pixel that either of the two labels calls such a class
-            is of that class (of the coarse label's where they name two), and the threshold applies
-            to it as to any other; by ``coarse`` it takes the coarse label, ignored or not, whatever
-            the confidence.
+        coarse_rule: How ``from_coarse`` is taken. By ``union``, as published, a pixel is of such a
+            class where either label says so (of the coarse label's where they name two), and the
+            threshold applies to it as to any other. By ``coarse`` it takes the coarse label there,
+            ignored or not, whatever the confidence.
     """
 
     threshold: float = 0.5
@@ -71,6 +72,7 @@ class DataOptions:
         rules: How the latter two are used.
         auto_folder: Where labels that a model made are; None where the data set has them.
         palette: What label maps with a palette of greys hold, where the data set does not say.
+        size: Of images that are made up, where there are no files.
     """
 
     cv: int = 0
@@ -78,6 +80,7 @@ class DataOptions:
     rules: ExtraRules = ExtraRules()
     auto_folder: Path | None = None
     palette: Palette | None = None
+    size: Size | None = None
 
     def require_plain(self, name: str) -> None:
         """UsageError for a data set that has one split of a name, with one kind of labels."""

@@ -1,8 +1,8 @@
 """KITTI's semantic segmentation: 200 labelled images with Cityscapes' ids (METHOD section 6).
 
 ``training/image_2/*.png`` beside ``training/semantic/*.png``, and ``testing/image_2``, in a folder
-or in the downloaded ``data_semantics.zip``. There is no standard validation split: split n (0, 1, 2)
-validates on the images that VPLR held out in its split of that number.
+or in the downloaded ``data_semantics.zip``. There is no standard validation split: split n (0, 1,
+2) validates on the images that VPLR held out in its split of that number.
 """
 
 from __future__ import annotations
