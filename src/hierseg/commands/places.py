@@ -60,7 +60,9 @@ def check_inputs(
 
 def check_training(experiment: Experiment) -> None:
     """``check_inputs`` of what a recipe with its changed fields reads."""
-    data, model = experiment.data, experiment.model
+    from hierseg.recipes import use_synthetic
+
+    data, model = use_synthetic(experiment).data, experiment.model
     check_inputs(data.name, data.root, data.train_split, model.weights, model.init_trunk)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hierseg.commands.places import check_training
 from hierseg.config import Experiment
 from hierseg.errors import UsageError
+from hierseg.recipes import use_synthetic
 from hierseg.size import Size
 from hierseg.wording import count
 
@@ -42,6 +43,7 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
     """Estimate parameters, operations and memory of a training step and of an evaluation."""
     from hierseg.commands.progress import announce, show_progress
 
+    experiment = use_synthetic(experiment)
     if experiment.data.root is not None:
         check_training(experiment)
     with announce("loading torch"):
