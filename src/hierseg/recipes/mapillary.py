@@ -61,10 +61,9 @@ def mapillary_hrnet48_ocr_hier() -> Experiment:
 def mapillary_hrnet48_ocr() -> Experiment:
     """HRNet-OCR at one scale on Mapillary Vistas: what the Cityscapes recipes start from.
 
-    No script of it was published; here it is that of the hierarchical network, at one scale.
-
     Command: hierseg train mapillary-hrnet48-ocr --data.root VISTAS
         --init-trunk hrnetv2_w48_imagenet_pretrained.pth --runtime.out RUN
+    Choices: No script of it was published; it is that of the hierarchical network, at one scale.
     Hardware: 8 GPUs, two crops each: the command behind torchrun --nproc-per-node 8 -m.
     Precision: mixed bf16, which needs no scaling of the loss, in place of fp16.
     Time: not stated.

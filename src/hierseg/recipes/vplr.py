@@ -24,8 +24,7 @@ BOOSTED_CLASSES = ("14", "15", "16", "3", "12", "17", "4")
 
 
 def vplr_mapillary_wrn38() -> Experiment:
-    """VPLR's DeepLabV3+ on WideResNet-38, on Mapillary Vistas: what its Cityscapes recipes start
-    from.
+    """VPLR's DeepLabV3+ on WideResNet-38, on Mapillary Vistas: the start of its Cityscapes recipes.
 
     Command: hierseg train vplr-mapillary-wrn38 --data.root VISTAS
         --init-trunk wider_resnet38.pth.tar --runtime.out RUN
