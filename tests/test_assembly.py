@@ -63,6 +63,9 @@ def test_what_can_be_is_not_refused() -> None:
         ("data", "rand_augment", "2", "--data.rand-augment"),
         ("data", "enlarge", 0.0, "--data.enlarge"),
         ("data", "enlarge", 9.0, "--data.enlarge"),
+        ("data", "long_edge", 31, "--data.long-edge 32"),
+        ("data", "short_edge", 31, "--data.short-edge 32"),
+        ("data", "val_short_edge", 31, "--data.val-short-edge 32"),
         ("data", "rand_augment", "2,31", "--data.rand-augment"),
         ("data", "batch", 0, "--data.batch"),
         ("data", "workers", -1, "--data.workers"),
@@ -84,10 +87,12 @@ def test_what_can_be_is_not_refused() -> None:
         ("data", "boost_classes", ("rider",), "--data.extra auto"),
         ("data", "from_coarse", ("14",), "--data.extra auto"),
         ("data", "mask_outer", True, "--data.extra auto"),
+        ("data", "coarse_rule", "coarse", "--data.extra auto"),
         # Each says nothing to cross-entropy.
         ("loss", "auxiliary_rmi", True, "--loss.main rmi"),
         ("loss", "weight_bound", 2.0, "--loss.main image_weighted or boundary_relaxed"),
         ("loss", "weighting", "inverse", "--loss.main image_weighted"),
+        ("loss", "batch_weights", True, "--loss.main image_weighted"),
         ("loss", "strict_border_classes", ("5",), "--loss.main boundary_relaxed"),
         ("loss", "relax_until", 100, "--loss.main boundary_relaxed"),
         ("model", "train_scales", (0.5, 2.0), "--model.train-scales 0.5 1"),
@@ -174,7 +179,8 @@ def test_the_main_criterion_has_the_settings_of_its_flags() -> None:
         return build.build_criterion(_change("loss", **values), CAMVID).main
 
     weighted = build_main(main="image_weighted", weight_bound=3.0, weighting="inverse")
-    assert (weighted.bound, weighted.weighting) == (3.0, "inverse")
+    assert (weighted.bound, weighted.weighting, weighted.by_batch) == (3.0, "inverse", False)
+    assert build_main(main="image_weighted", batch_weights=True).by_batch
     relaxed = build_main(
         main="boundary_relaxed",
         weight_bound=2.0,
@@ -207,6 +213,10 @@ def test_the_splits_are_the_ones_that_are_asked_for(tmp_path: Path) -> None:
     data = build.build_datasets(experiment)
     assert (len(data.train), data.train.split) == (3, "train")
     assert (len(data.val), data.val.split) == (1, "val")
+    both = build.build_datasets(
+        _change("data", name="camvid", root=tmp_path, batch=4, train_split="train+val")
+    )
+    assert (len(both.train), both.train.split) == (4, "train+val")
     with pytest.raises(UserError, match=r"'val' .* 1 image, fewer than a batch.*--data\.batch 1"):
         build.build_datasets(_change("data", name="camvid", root=tmp_path, train_split="val"))
 
@@ -215,6 +225,38 @@ def test_two_ways_to_resize_exclude_each_other() -> None:
     build.check_experiment(_change("data", enlarge=2.0))
     with pytest.raises(UsageError, match=r"--data\.enlarge and --data\.long-edge"):
         build.check_experiment(_change("data", enlarge=2.0, long_edge=500))
+    with pytest.raises(UsageError, match=r"--data\.long-edge and --data\.short-edge"):
+        build.check_experiment(_change("data", short_edge=400, long_edge=500))
+    # Validation may have a size of its own.
+    build.check_experiment(_change("data", val_short_edge=400, long_edge=500))
+
+
+def test_the_short_edge_is_of_training_and_validation_or_of_one() -> None:
+    made_up = _change("data", name="synthetic", root=None, crop=Size(40, 60))
+    build.check_experiment(made_up)
+
+    def sizes(**values: Any) -> tuple[Any, Any]:
+        data = dataclasses.replace(made_up.data, **values)
+        experiment = dataclasses.replace(made_up, data=data)
+        transform = build.build_transform(experiment, CAMVID)
+        val = build.build_datasets(experiment).val
+        return transform.short_edge, val.read(0).image.shape[:2]
+
+    assert sizes() == (None, (40, 60))
+    assert sizes(short_edge=80) == (80, (80, 120))
+    assert sizes(val_short_edge=60) == (None, (60, 90))
+    assert sizes(short_edge=80, val_short_edge=60) == (80, (60, 90))
+    assert sizes(val_short_edge=60, val_crop=Size(60, 60)) == (None, (60, 60))
+    assert sizes(long_edge=120, val_short_edge=60) == (None, (60, 90))
+
+
+def test_made_up_data_have_neither_a_folder_nor_further_images() -> None:
+    made_up = _change("data", name="synthetic", root=None)
+    with pytest.raises(UsageError, match=r"--data\.root"):
+        build.build_datasets(_change("data", name="synthetic"))
+    more = dataclasses.replace(made_up.data, extra="auto", auto_root=Path("labels"))
+    with pytest.raises(UsageError, match=r"--data\.extra none"):
+        build.build_datasets(dataclasses.replace(made_up, data=more))
 
 
 def test_the_augmentation_is_the_one_that_is_asked_for() -> None:
@@ -233,3 +275,9 @@ def test_the_augmentation_is_the_one_that_is_asked_for() -> None:
     assert (transform.flip, transform.color_jitter) == (0.1, 0.2)
     assert (transform.blur, transform.rand_augment) == ("bilateral", RandAugment(2, 9))
     assert transform.ignore == CAMVID.ignore
+    assert build.build_transform(_change("data", full_crop=True), CAMVID).crop is None
+
+
+def test_whole_images_are_not_held_to_the_crop() -> None:
+    small = _change("data", crop=Size(8, 8), full_crop=True)
+    assert build.build_network(small, CITYSCAPES).num_classes == 19

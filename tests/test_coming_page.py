@@ -1,4 +1,4 @@
-"""docs/coming-from-the-original.md: every flag of the original, and every one of ours in it."""
+"""docs/coming-from-the-original.md: every script, flag and file of the original, and ours in it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hierseg.cli import SHORT_FLAGS
 from hierseg.commands.table import COMMANDS, OF_RECIPES
 from hierseg.config import Experiment
 from hierseg.models.registry import describe_model
+from hierseg.recipes import RECIPES
 from hierseg.settings import list_settings, name_flag
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "coming-from-the-original.md").read_text(
@@ -72,7 +73,7 @@ def test_every_flag_of_ours_exists() -> None:
     assert {flag.replace(".no-", ".") for flag in grouped} <= settings
     bare = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*(?![\w.-])", text)) - {"--arch"}
     known = set(SHORT_FLAGS) | {"--nproc-per-node", "--out"}
-    for command in ("evaluate", "predict", "autolabel"):
+    for command in ("evaluate", "predict", "autolabel", "submit"):
         known |= _flags_of(command)
     assert bare <= known
     assert {"--scales", "--flip", "--worst", "--init", "--replace-head"} <= bare
@@ -82,8 +83,70 @@ def test_every_flag_of_ours_exists() -> None:
 def test_every_command_exists_and_takes_its_flags(line: str) -> None:
     command, *words = line.split()
     assert command in COMMANDS
+    flags = {word for word in words if word.startswith("--")}
     if command not in OF_RECIPES:
-        assert {word for word in words if word.startswith("--")} <= _flags_of(command)
+        assert flags <= _flags_of(command)
+        return
+    settings = {name_flag(setting) for setting in list_settings(Experiment().to_dict())}
+    assert words[0] in ("RECIPE", *RECIPES)
+    assert flags <= settings | set(SHORT_FLAGS) | {"--out"}
+
+
+# Names alone, as the original's files have them.
+SCRIPTS = re.findall(
+    r"\w+",
+    """
+train_cityscapes train_cityscapes_sota train_cityscapes_deepv3 train_mapillary
+eval_cityscapes eval_mapillary dump_cityscapes dump_folder
+""",
+)
+FILES = re.findall(
+    r"\S+",
+    """
+cityscapes_ocrnet.HRNet_Mscale_outstanding-turtle.pth
+cityscapes_trainval_ocrnet.HRNet_Mscale_nimble-chihuahua.pth
+mapillary_ocrnet.HRNet_Mscale_fast-rattlesnake.pth ocrnet.HRNet_industrious-chicken.pth
+hrnetv2_w48_imagenet_pretrained.pth wider_resnet38.pth.tar aligned_xception71.pth
+cityscapes_best.pth camvid_best.pth kitti_best.pth cityscapes_cv0_seresnext50_nosdcaug.pth
+cityscapes_cv0_wideresnet38_nosdcaug.pth sdc_cityscapes_vrec.pth.tar FlowNet2_checkpoint.pth.tar
+""",
+)
+
+
+def test_every_script_has_a_command_and_every_published_recipe_a_script() -> None:
+    table = PAGE.split("## Scripts")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE))
+    for script in SCRIPTS:
+        assert rows[script].startswith("`hierseg "), script
+    published = {n for n in RECIPES if n.startswith(("cityscapes-", "mapillary-", "vplr-"))}
+    assert set(re.findall(r"`hierseg train ([\w-]+)", table)) == published
+    # Where it starts from is what the recipe's own text says.
+    for name, words in re.findall(r"`hierseg train ([\w-]+) ?([^`]*)`", table):
+        said = " ".join((inspect.getdoc(RECIPES[name]) or "").split())
+        assert all(word in said for word in words.split()), name
+
+
+def test_every_file_of_the_original_has_a_row() -> None:
+    table = PAGE.split("## Files")[1].split("\n## ")[0]
+    assert set(re.findall(r"`([\w.-]+\.(?:pth|pth\.tar))`", table)) == set(FILES)
+
+
+def test_dead_flags_are_marked() -> None:
+    dead = {
+        n
+        for left, right in ROWS
+        if "**dead**" in right.lower()
+        for n in re.findall(r"`(\w+)`", left)
+    }
+    assert {
+        "trunk", "translate_aug_fix", "dump_augmentation_images", "start_epoch", "restore_net",
+        "restore_optimizer", "summary", "apex", "amp_opt_level", "local_rank", "global_rank",
+        "max_cu_epoch", "init_decoder",
+    } <= dead  # fmt: skip
+    # What is dead names no flag of ours that would do it, but for the one that lives on.
+    for left, right in ROWS:
+        if "**dead**" in right:
+            assert "`--" not in right, left
 
 
 def test_a_flag_that_config_names_leads_to_the_same_one() -> None:

@@ -52,16 +52,17 @@ class DataConfig:
 
     name: str = "cityscapes"
     """Data set: camvid, cityscapes, folder, kitti, mapillary, mapillary-v2.0, or a file (.yaml,
-    .json) that describes your own."""
+    .json) that describes your own. synthetic makes up images and labels of the crop's size, with
+    the recipe's classes, and reads no files: to time training."""
     root: Path | None = None
     """Folder of the data set; not needed for a description file that names its own."""
     train_split: str = "train"
-    """Split to train on."""
+    """Split to train on, or several as one: train+val."""
     val_split: str = "val"
-    """Split to validate on."""
+    """Split to validate on, or several as one."""
     cv: int = 0
     """Cross-validation split: 0 is Cityscapes' standard one; 0 to 2 of Cityscapes and KITTI each
-    hold out a part, 3 holds out nothing."""
+    hold out a part, as published, 3 holds out nothing."""
     labels: Literal["fine", "coarse", "auto"] = "fine"
     """Labels of the training split (published: only_coarse is coarse with the split
     train_extra)."""
@@ -81,16 +82,24 @@ class DataConfig:
     from_coarse: tuple[str, ...] | None = None
     """Classes, by train id or name, that auto-labels of Cityscapes take from its coarse labels
     (published: custom_coarse_dropout_classes); by default 14 15 16."""
+    coarse_rule: Literal["union", "coarse"] = "union"
+    """How: by union, as published, a pixel is of such a class where either label says so, and the
+    threshold applies to it; by coarse it takes the coarse label, whatever the confidence."""
     mask_outer: bool = False
     """Ignore coarse and auto-labels near the image's edges (published: mask_out_cityscapes)."""
     long_edge: int | None = None
     """Resize every image to this length of the longer side, in training and validation (published:
     pre_size)."""
+    short_edge: int | None = None
+    """Resize every image to this length of the shorter side, in training and validation."""
     enlarge: float = 1.0
-    """Factor to resize every image by, in training and validation, if no long edge is given
+    """Factor to resize every image by, in training and validation, if neither edge is given
     (published: scf doubles KITTI's)."""
+    val_short_edge: int | None = None
+    """Length of the shorter side in validation alone, instead of what training has."""
     val_crop: Size | None = None
-    """Validate on the central crop of this size alone (published: map_crop_val)."""
+    """Validate on the central crop of this size alone (published: map_crop_val, 1536x1536 with
+    a short edge of 1536 in validation)."""
     class_uniform: float = 0.5
     """Share of an epoch that is crops around classes, equally many for each; 0 takes every image
     once (published: class_uniform_pct)."""
@@ -100,6 +109,9 @@ class DataConfig:
     """Epochs that draw from the extra sources (published: max_cu_epoch); by default all."""
     crop: Size = Size(512, 1024)
     """Size of a training crop, HEIGHTxWIDTH."""
+    full_crop: bool = False
+    """Crop to the size that an image has before the random scale, instead of `crop` (published:
+    full_crop_training); all images need one size unless the batch is 1."""
     scale_min: float = 0.5
     """Smallest factor of the random scale."""
     scale_max: float = 2.0
@@ -148,12 +160,15 @@ class LossConfig:
     weighting: Literal["share", "inverse"] = "share"
     """Class weights of image_weighted, by the class's share of the image: share is 1 + bound * (1 -
     share), inverse 1 + bound / share."""
+    batch_weights: bool = False
+    """Let image_weighted take a class's share of a process's whole batch, not of each image
+    (published: batch_weighting)."""
     strict_border_classes: tuple[str, ...] = ()
     """Classes, by train id or name, that boundary_relaxed does not relax (published:
     strict_bdr_cls)."""
     relax_until: int | None = None
-    """Epochs in which boundary_relaxed relaxes; afterwards boundary pixels count twice (published:
-    rlx_off_epoch). By default all epochs."""
+    """Last epoch, counted from 0, in which boundary_relaxed relaxes; afterwards boundary pixels
+    count twice (published: rlx_off_epoch). By default all epochs."""
 
 
 @dataclass(frozen=True)

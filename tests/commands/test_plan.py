@@ -88,3 +88,26 @@ def test_classes_and_sizes_can_be_given(
     assert seen[-1][2] == "1633x2177"
     assert main(["plan", "vplr-camvid-wrn38"]) == 0
     assert seen[-1][2] == "720x960"  # doubled, as they are validated
+
+
+def test_whole_images_and_made_up_ones_are_planned(
+    seen: list[tuple[Experiment, int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["plan", "cityscapes-hrnet48-ocr-hier", "--data.full-crop", "--data.short-edge", "512"]
+    assert main(words) == 0
+    assert "steps of 1 x 512x1024" in capsys.readouterr().out
+    seen.clear()
+    words = ["plan", "vplr-camvid-wrn38", "--data.name", "synthetic", "--data.crop", "128x256"]
+    assert main(words) == 0
+    # As validation sees them: the recipe has a long edge.
+    assert "images of 480x960" in capsys.readouterr().out
+    assert seen[0][1] == 11
+
+
+def test_a_short_edge_of_validation_is_planned(
+    seen: list[tuple[Experiment, int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", "vplr-mapillary-wrn38"]) == 0
+    said = capsys.readouterr().out
+    assert "steps of 2 x 896x896" in said
+    assert "images of 1536x1536" in said

@@ -60,3 +60,18 @@ def test_an_impossible_run_is_refused_with_its_flag(
     assert cli.main(words) == 2
     assert "--runtime.precision bf16" in capsys.readouterr().err
     assert not run.exists()
+
+
+def test_a_recipe_trains_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    recipe = ["camvid-lite0", "--data.name", "synthetic", "--data.crop", "64x96"]
+    recipe += ["--data.workers", "0", "--optim.warmup-steps", "0"]
+    words = [*recipe, "--runtime.precision", "fp32", "--runtime.device", "cpu"]
+    words += ["--optim.epochs", "1", "--runtime.limit-batches", "1", "--eval.scales", "1"]
+    assert cli.main(["train", *words, "--runtime.out", str(run)]) == 0
+    assert "epoch 1/1: loss " in capsys.readouterr().err
+    assert cli.main(["samples", *recipe, "--out", str(tmp_path / "seen"), "--count", "2"]) == 0
+    assert len(list((tmp_path / "seen").glob("e001-*.png"))) == 2
+    capsys.readouterr()
+    assert cli.main(["train", *words, "--runtime.out", str(run), "--data.root", str(tmp_path)]) == 2
+    assert "leave --data.root" in capsys.readouterr().err

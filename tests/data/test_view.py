@@ -77,3 +77,27 @@ def test_the_central_crop_is_of_the_resized_image(dataset: SegmentationDataset) 
 def test_a_crop_larger_than_the_image_keeps_it_all(dataset: SegmentationDataset) -> None:
     record = resize_dataset(dataset, crop=Size(400, 60)).read(0)
     assert record.image.shape == (40, 60, 3)
+
+
+def test_the_short_edge_has_its_length(dataset: SegmentationDataset) -> None:
+    view = resize_dataset(dataset, short_edge=60)
+    record = view.read(0)
+    assert record.image.shape == (60, 120, 3)
+    assert record.labels is not None
+    assert record.labels.shape == (40, 80)
+    assert view.note == "short edge 60"
+    for edge in range(32, 2000):
+        size = resize_dataset(dataset, short_edge=edge).run_size(Size(480, 360))  # type: ignore[attr-defined]
+        assert size == (480 * edge // 360, edge)
+
+
+def test_a_short_edge_with_a_crop_of_its_length_is_a_square(dataset: SegmentationDataset) -> None:
+    view = resize_dataset(dataset, crop=Size(64, 64), short_edge=64)
+    record = view.read(0)
+    assert record.image.shape == (64, 64, 3)
+    assert record.labels is not None
+    assert record.labels.shape == (40, 40)
+    assert view.note == "short edge 64, central crop 64x64"
+    for height, width in ((2448, 3264), (3264, 2448), (1531, 2999)):
+        square = resize_dataset(dataset, crop=Size(1536, 1536), short_edge=1536)
+        assert square.run_size(Size(height, width)) == (1536, 1536)  # type: ignore[attr-defined]

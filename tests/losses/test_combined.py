@@ -79,10 +79,10 @@ def test_auxiliary_can_be_held_to_the_main_criterion(output: Output, labels: Ten
 def test_the_epoch_reaches_a_criterion_that_changes(output: Output, labels: Tensor) -> None:
     main = BoundaryRelaxedLoss(relax_until=3)
     combined = CombinedLoss(main)
-    for epoch, relaxes in ((2, True), (3, False)):
+    for epoch, relaxes in ((3, True), (4, False)):
         combined.set_epoch(epoch)
         assert main.relaxes == relaxes
-    CombinedLoss(CrossEntropy()).set_epoch(3)
+    CombinedLoss(CrossEntropy()).set_epoch(4)
 
 
 def test_fallbacks_are_those_of_the_main_criterion(output: Output, labels: Tensor) -> None:

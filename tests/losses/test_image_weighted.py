@@ -48,6 +48,29 @@ def test_equals_the_published_numbers(parity_dir: Path) -> None:
         assert loss.item() == pytest.approx(case["image_weighted_ce"], rel=1e-5)
 
 
+def test_by_batch_the_shares_are_those_of_all_images() -> None:
+    logits, labels = draw((2, 4, 9, 11))
+    labels[1] = labels[1].where(labels[1] != 2, 0)  # the images differ in what they hold
+    counted = labels != 255
+    shares = torch.stack([(labels == c).sum() for c in range(4)]) / counted.sum()
+    expected = 0.0
+    for image, label in zip(logits, labels, strict=True):
+        there = label != 255
+        weights = (1 + 1.5 * (1 - shares))[label[there]]
+        losses = torch.nn.functional.cross_entropy(
+            image[:, there].T, label[there], reduction="none"
+        )
+        expected += float((weights * losses).sum() / weights.sum())
+    loss = ImageWeightedCrossEntropy(bound=1.5, by_batch=True)(logits, labels)
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+    by_image = ImageWeightedCrossEntropy(bound=1.5)(logits, labels)
+    assert by_image.item() != pytest.approx(expected, rel=1e-4)
+    one = ImageWeightedCrossEntropy(bound=1.5, by_batch=True)(logits[:1], labels[:1])
+    assert one.item() == pytest.approx(
+        ImageWeightedCrossEntropy(bound=1.5)(logits[:1], labels[:1]).item(), rel=1e-12
+    )
+
+
 def test_without_a_bound_an_image_has_its_cross_entropy() -> None:
     logits, labels = draw((1, 4, 9, 11))
     loss = ImageWeightedCrossEntropy(bound=0)(logits, labels)

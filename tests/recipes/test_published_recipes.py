@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,21 +14,14 @@ import pytest
 from hierseg.checkpoint.format import read_header
 from hierseg.config import Experiment
 from hierseg.models import catalog
-from hierseg.recipes import get_recipe
+from hierseg.recipes import RECIPES, get_recipe
 from hierseg.size import Size
 from hierseg.streets.layouts import LAYOUTS, Scene, draw_scenes
 from hierseg.training.loop import train
 from support.published_files import NARROW
 
-PUBLISHED = (
-    "cityscapes-hrnet48-ocr-hier",
-    "cityscapes-hrnet48-ocr-hier-auto",
-    "cityscapes-deeplabv3plus-wrn38",
-    "mapillary-hrnet48-ocr-hier",
-    "mapillary-hrnet48-ocr",
-    "vplr-cityscapes-wrn38",
-    "vplr-camvid-wrn38",
-    "vplr-kitti-wrn38",
+PUBLISHED = tuple(
+    name for name in RECIPES if name.startswith(("cityscapes-", "mapillary-", "vplr-"))
 )
 
 # METHOD section 5's table: crop, batch a process, rate, exponent, epochs.
@@ -62,7 +56,7 @@ def test_what_else_the_table_notes() -> None:
         0.05,
         0.4,
     )
-    assert (fine.data.extra, best.data.extra, best.data.extra_until) == ("none", "auto", 150)
+    assert (fine.data.extra, best.data.extra, best.data.extra_until) == ("none", "auto", None)
     assert best.loss == fine.loss
     vistas = get_recipe("mapillary-hrnet48-ocr-hier")
     assert (vistas.data.long_edge, vistas.data.blur, vistas.loss.main) == (2177, "gaussian", "rmi")
@@ -87,6 +81,8 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         widths: dict[str, Any] = dict(NARROW["hrnet" if row.builder == "hrnet_ocr" else "deeplab"])
         if row.builder == "hrnet_ocr":
             widths["small"] = True
+        if row.arguments.get("trunk") == "seresnext50":
+            widths = dict(NARROW["seresnext"])
         small = row._replace(arguments={**row.arguments, **widths, "attention_channels": 4})
         monkeypatch.setitem(catalog.MODELS, name, small)  # type: ignore[arg-type]
 
@@ -105,6 +101,8 @@ def _reduce(recipe: Experiment, root: Path, out: Path) -> Experiment:
             root=root,
             crop=Size(64, 96),
             long_edge=None if data.long_edge is None else 112,
+            val_short_edge=None if data.val_short_edge is None else 80,
+            val_crop=None if data.val_crop is None else Size(80, 80),
             class_uniform_tile=32,
             extra_until=None if data.extra_until is None else 2,
             batch=2,
@@ -147,3 +145,29 @@ def test_a_published_recipe_trains_and_evaluates(
     )
     assert all(float(step["loss"]) == float(step["loss"]) for step in steps)
     assert bool(steps[0]["auxiliary"]) == ("ocr" in recipe.model.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("cityscapes-hrnet48-ocr-hier-auto", 19),
+        ("vplr-mapillary-wrn38", 65),
+        ("vplr-kitti-wrn38", 19),
+        ("vplr-camvid-wrn38", 11),
+    ],
+)
+def test_a_published_recipe_can_be_timed_without_data(
+    name: str, classes: int, narrow: Callable[[str], None], tmp_path: Path
+) -> None:
+    recipe = get_recipe(name)
+    narrow(recipe.model.name)
+    reduced = _reduce(recipe, tmp_path / "nowhere", tmp_path / "run")
+    data = dataclasses.replace(reduced.data, name="synthetic", root=None)
+    optim = dataclasses.replace(reduced.optim, epochs=1)
+    run = train(dataclasses.replace(reduced, data=data, optim=optim)).folder
+    header = read_header(run / "last.safetensors")
+    assert header.label_space.num_classes == classes
+    with (run / "steps.csv").open() as rows:
+        assert math.isfinite(float(next(csv.DictReader(rows))["loss"]))
+    assert (run / "data.csv").read_text().count("\n") == 1  # no files
+    assert not (tmp_path / "nowhere").exists()

@@ -10,7 +10,7 @@ import pytest
 from hierseg import assembly as build
 from hierseg.config import Experiment
 from hierseg.errors import UsageError
-from hierseg.recipes import RECIPES, get_recipe, list_recipes
+from hierseg.recipes import RECIPES, get_recipe, list_recipes, use_synthetic
 
 
 def test_the_recipes_are_there() -> None:
@@ -43,3 +43,18 @@ def test_an_unknown_recipe_gets_the_nearest_name() -> None:
         get_recipe("camvid-lite")
     with pytest.raises(UsageError, match="hierseg recipes"):
         get_recipe("zzzzzzz")
+
+
+def test_made_up_data_have_the_recipes_classes_and_nothing_of_files() -> None:
+    recipe = get_recipe("vplr-cityscapes-wrn38")
+    assert use_synthetic(recipe) is recipe
+    data = dataclasses.replace(recipe.data, name="synthetic", batch=3)
+    made_up = use_synthetic(dataclasses.replace(recipe, data=data))
+    kept = {"crop", "scale_min", "scale_max", "color_jitter", "blur", "class_uniform", "batch"}
+    for field in kept:
+        assert getattr(made_up.data, field) == getattr(data, field)
+    assert made_up.data.name == "synthetic:cityscapes"
+    assert (made_up.data.extra, made_up.data.boost_classes, made_up.data.cv) == ("none", None, 0)
+    assert use_synthetic(made_up) == made_up
+    custom = Experiment(data=dataclasses.replace(data, extra="none"))
+    assert use_synthetic(custom).data.name == "synthetic"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -200,6 +201,26 @@ def test_a_setting_that_came_later_had_its_default(tiny: Experiment, tmp_path: P
         RunFolder.open(change(resumed, "data", from_coarse=("14",)))
     with pytest.raises(UserError, match=r"--optim\.accumulate was 1, is now 2"):
         RunFolder.open(change(resumed, "optim", accumulate=2))
+
+
+def test_a_run_with_auto_labels_keeps_the_rule_of_its_time(
+    tiny: Experiment, tmp_path: Path
+) -> None:
+    path = tmp_path / "run" / "run.json"
+    for extra in ("auto", "none"):
+        began = change(tiny, "data", extra=extra)
+        resumed = change(began, "runtime", resume=True)
+        RunFolder.open(tiny).begin(began, build_datasets(tiny))
+        record = json.loads(path.read_text())
+        del record["config"]["data"]["coarse_rule"]  # it had none, and took the coarse label
+        path.write_text(json.dumps(record))
+        if extra == "auto":
+            with pytest.raises(UserError, match=r"coarse-rule was coarse, is now union"):
+                RunFolder.open(resumed)
+        RunFolder.open(change(resumed, "data", coarse_rule="coarse"))
+        if extra == "none":  # then it says nothing
+            RunFolder.open(resumed)
+        shutil.rmtree(tmp_path / "run")
 
 
 def test_a_run_goes_on_with_its_own_data_alone(tiny: Experiment, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.data.sampling.class_uniform import ClassUniformSampler
 from hierseg.data.sampling.epochs import EpochSampler
 from hierseg.data.view import resize_dataset
-from hierseg.errors import UserError
+from hierseg.errors import UsageError, UserError
 from hierseg.size import Size
 from hierseg.training.indexing import index_sources
 from hierseg.training.loading import build_sampler
@@ -127,3 +127,30 @@ def test_progress_is_shown_in_a_terminal_alone(tiny: Experiment) -> None:
         index_sources(tiny.data, build_datasets(tiny), console)
         shown.append("reading label maps of train" in out.getvalue())
     assert shown == [True, False]
+
+
+def test_whole_images_of_two_sizes_make_no_batch(tiny: Experiment, tmp_path: Path) -> None:
+    data = build_datasets(tiny)
+    whole = change(tiny, "data", full_crop=True)
+    index_sources(whole.data, data)
+    other = tmp_path / "other.png"
+    Image.fromarray(np.zeros((64, 96, 3), np.uint8)).save(other)
+    label = tmp_path / "label.png"
+    Image.fromarray(np.zeros((64, 96), np.uint8)).save(label)
+    samples = [*data.train.samples, Sample("other", other, label)]
+    mixed = data._replace(train=SegmentationDataset("x", "train", data.train.label_space, samples))
+    with pytest.raises(UsageError, match=r"other\.png' is 64x96 .* 96x128.*--data\.batch 1"):
+        index_sources(whole.data, mixed)
+    index_sources(tiny.data, mixed)
+    index_sources(change(whole, "data", batch=1).data, mixed)
+    # At one long edge 64x96 and 96x128 still differ; at one small enough they are refused as such.
+    with pytest.raises(UserError, match="takes 32 pixels a side"):
+        index_sources(change(whole, "data", batch=1, long_edge=40).data, mixed)
+
+
+def test_whole_images_train(tiny: Experiment) -> None:
+    whole = change(tiny, "data", full_crop=True, scale_min=0.5, scale_max=1.5, crop=Size(8, 8))
+    whole = change(whole, "optim", epochs=1)
+    last = train(whole).last
+    assert last is not None
+    assert last.epoch == 1

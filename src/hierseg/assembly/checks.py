@@ -6,7 +6,7 @@ import math
 
 from hierseg.assembly.devices import check_scales, choose_device
 from hierseg.config import DataConfig, Experiment, LossConfig, OptimConfig
-from hierseg.data import RandAugment, is_description
+from hierseg.data import RandAugment, is_description, is_synthetic
 from hierseg.errors import UsageError
 from hierseg.size import SMALLEST_SIDE
 
@@ -41,27 +41,10 @@ def refuse_if(condition: bool, message: str) -> None:
 
 def _check_data(data: DataConfig) -> None:
     refuse_if(
-        data.root is None and not is_description(data.name),
+        data.root is None and not is_description(data.name) and not is_synthetic(data.name),
         "no data to train on; name their folder with --data.root DIR.",
     )
-    refuse_if(
-        data.long_edge is not None and data.long_edge < SMALLEST_SIDE,
-        f"a long edge of {data.long_edge} is too small; give --data.long-edge {SMALLEST_SIDE} or "
-        "more.",
-    )
-    refuse_if(
-        not 0 < data.enlarge <= MOST_ENLARGED,
-        f"images cannot be resized by {data.enlarge:g}; give --data.enlarge above 0, up to "
-        f"{MOST_ENLARGED}.",
-    )
-    refuse_if(
-        data.enlarge != 1 and data.long_edge is not None,
-        "--data.enlarge and --data.long-edge both say how large images are; leave one out.",
-    )
-    refuse_if(
-        data.val_crop is not None and min(data.val_crop) < SMALLEST_SIDE,
-        f"--data.val-crop {data.val_crop} has a side under {SMALLEST_SIDE} pixels; give more.",
-    )
+    _check_sizes(data)
     refuse_if(
         not 0 < data.scale_min <= data.scale_max < math.inf,
         f"random scales from {data.scale_min:g} to {data.scale_max:g} are no range; "
@@ -80,6 +63,39 @@ def _check_data(data: DataConfig) -> None:
         RandAugment.parse(data.rand_augment)
     _check_sampling(data)
     _check_labels(data)
+
+
+def _check_sizes(data: DataConfig) -> None:
+    for flag, what, edge in (
+        ("--data.long-edge", "long", data.long_edge),
+        ("--data.short-edge", "short", data.short_edge),
+        ("--data.val-short-edge", "short", data.val_short_edge),
+    ):
+        refuse_if(
+            edge is not None and edge < SMALLEST_SIDE,
+            f"a {what} edge of {edge} is too small; give {flag} {SMALLEST_SIDE} or more.",
+        )
+    refuse_if(
+        not 0 < data.enlarge <= MOST_ENLARGED,
+        f"images cannot be resized by {data.enlarge:g}; give --data.enlarge above 0, up to "
+        f"{MOST_ENLARGED}.",
+    )
+    given = [
+        flag
+        for flag, is_given in (
+            ("--data.enlarge", data.enlarge != 1),
+            ("--data.long-edge", data.long_edge is not None),
+            ("--data.short-edge", data.short_edge is not None),
+        )
+        if is_given
+    ]
+    refuse_if(
+        len(given) > 1, f"{' and '.join(given[:2])} both say how large images are; leave one out."
+    )
+    refuse_if(
+        data.val_crop is not None and min(data.val_crop) < SMALLEST_SIDE,
+        f"--data.val-crop {data.val_crop} has a side under {SMALLEST_SIDE} pixels; give more.",
+    )
 
 
 def _check_sampling(data: DataConfig) -> None:
@@ -107,6 +123,7 @@ def _check_labels(data: DataConfig) -> None:
         ("--data.boost-classes", data.boost_classes is not None),
         ("--data.auto-threshold", data.auto_threshold != DataConfig.auto_threshold),
         ("--data.from-coarse", data.from_coarse is not None),
+        ("--data.coarse-rule", data.coarse_rule != DataConfig.coarse_rule),
         ("--data.mask-outer", data.mask_outer),
     ):
         refuse_if(
@@ -164,6 +181,7 @@ def _check_loss(loss: LossConfig) -> None:
         ("--loss.weight-bound", loss.weight_bound != 1, (weighted, relaxed)),
         ("--loss.weighting", loss.weighting != "share", (weighted,)),
         ("--loss.sum-images", loss.sum_images is not None, (weighted, relaxed)),
+        ("--loss.batch-weights", loss.batch_weights, (weighted,)),
         ("--loss.strict-border-classes", bool(loss.strict_border_classes), (relaxed,)),
         ("--loss.relax-until", loss.relax_until is not None, (relaxed,)),
     ):

@@ -14,6 +14,7 @@ from hierseg.data import (
     SegmentationDataset,
     find_auto_records,
     is_folder,
+    is_synthetic,
     open_auto_labels,
     open_extra,
 )
@@ -31,8 +32,11 @@ def build_options(data: DataConfig) -> DataOptions:
         "--data.auto-root is for auto-labels; add --data.extra auto, or leave it out.",
     )
     if data.name != CITY_NAME:
-        return DataOptions(data.cv, data.labels, palette=data.palette)
-    rules = ExtraRules(data.auto_threshold, mask_outer=data.mask_outer)
+        size = data.crop if is_synthetic(data.name) else None
+        return DataOptions(data.cv, data.labels, palette=data.palette, size=size)
+    rules = ExtraRules(
+        data.auto_threshold, mask_outer=data.mask_outer, coarse_rule=data.coarse_rule
+    )
     if data.boost_classes is not None:
         boosted = CITYSCAPES.find(data.boost_classes, "--data.boost-classes")
         rules = dataclasses.replace(rules, boosted_classes=tuple(boosted))
@@ -50,6 +54,10 @@ def build_extra(
     """
     if data.extra == "none":
         return ()
+    refuse_if(
+        is_synthetic(data.name),
+        "synthetic data have no further images; add --data.extra none.",
+    )
     is_city = data.name == CITY_NAME
     if data.extra == "coarse":
         return (open_extra(data.name, data.root, "coarse", options),)
@@ -69,6 +77,10 @@ def build_extra(
     refuse_if(
         bool(data.from_coarse),
         "--data.from-coarse is for Cityscapes' train_extra, which has coarse labels; leave it out.",
+    )
+    refuse_if(
+        data.coarse_rule != DataConfig.coarse_rule,
+        "--data.coarse-rule is for Cityscapes' train_extra, which has coarse labels; leave it out.",
     )
     refuse_if(
         data.mask_outer,

@@ -62,12 +62,20 @@ def build_network(
     ``statistics`` are what it normalises by; None leaves it its trunk's own. ``conventions`` are
     further arguments of its builder: those of the weights that it starts from.
     """
-    model, crop = experiment.model, experiment.data.crop
+    model = experiment.model
     chosen: dict[str, Any] = {"train_scales": model.train_scales, "scales": experiment.eval.scales}
     given = {name: scales for name, scales in chosen.items() if scales is not None}
     given |= conventions or {}
     given |= {} if statistics is None else statistics._asdict()
     network = create_model(model.name, label_space.num_classes, model.from_imagenet, **given)
+    if not experiment.data.full_crop:  # else images are looked at when they are indexed
+        _require_large(network, experiment)
+    return network
+
+
+def _require_large(network: SegmentationNetwork, experiment: Experiment) -> None:
+    """UsageError for crops too small for the network, or too little for its batch norms."""
+    crop = experiment.data.crop
     smallest = min(network.train_scales)
     height, width = (int(side * smallest) for side in crop)
     refuse_if(
@@ -82,7 +90,6 @@ def build_network(
         f"a batch of {experiment.data.batch} crops of {crop} at scale {smallest:g} is too little "
         "for batch norm; give a larger --data.batch or --data.crop.",
     )
-    return network
 
 
 def build_criterion(
@@ -109,7 +116,11 @@ def _build_main_criterion(loss: LossConfig, label_space: LabelSpace) -> Criterio
         return RegionMutualInformation(ignore)
     if loss.main == "image_weighted":
         return ImageWeightedCrossEntropy(
-            ignore, loss.weight_bound, loss.weighting, images=loss.sum_images
+            ignore,
+            loss.weight_bound,
+            loss.weighting,
+            images=loss.sum_images,
+            by_batch=loss.batch_weights,
         )
     if loss.main == "boundary_relaxed":
         return BoundaryRelaxedLoss(
@@ -127,7 +138,7 @@ def build_datasets(experiment: Experiment) -> Datasets:
     data = experiment.data
     options = build_options(data)
     train = open_dataset(data.name, data.root, data.train_split, options=options)
-    held_out = DataOptions(cv=data.cv, palette=data.palette)
+    held_out = DataOptions(cv=data.cv, palette=data.palette, size=options.size)
     val = open_dataset(data.name, data.root, data.val_split, options=held_out)
     processes = count_processes()
     each = f" of each of {processes} processes" if processes > 1 else ""
@@ -137,7 +148,8 @@ def build_datasets(experiment: Experiment) -> Datasets:
         f"{count(len(train), 'image')}, fewer than a batch{each}; give "
         f"--data.batch {max(1, len(train) // processes)} or less.",
     )
-    val = resize_dataset(val, data.long_edge, data.val_crop, data.enlarge)
+    short_edge = data.short_edge if data.val_short_edge is None else data.val_short_edge
+    val = resize_dataset(val, data.long_edge, data.val_crop, data.enlarge, short_edge)
     return Datasets(train, val, build_extra(data, train, options))
 
 
@@ -145,7 +157,7 @@ def build_transform(experiment: Experiment, label_space: LabelSpace) -> Training
     """The augmentation of training samples."""
     data = experiment.data
     return TrainingTransform(
-        crop=data.crop,
+        crop=None if data.full_crop else data.crop,
         scale_min=data.scale_min,
         scale_max=data.scale_max,
         flip=data.flip,
@@ -155,4 +167,5 @@ def build_transform(experiment: Experiment, label_space: LabelSpace) -> Training
         ignore=label_space.ignore,
         blur=data.blur,
         rand_augment=None if data.rand_augment is None else RandAugment.parse(data.rand_augment),
+        short_edge=data.short_edge,
     )

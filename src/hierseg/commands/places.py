@@ -36,12 +36,21 @@ def check_inputs(
         UserError: The data set is not where it is said to be.
     """
     from hierseg.checkpoint import find_weights
-    from hierseg.data import available_datasets, is_description, is_folder, open_dataset
+    from hierseg.data import (
+        available_datasets,
+        is_description,
+        is_folder,
+        is_synthetic,
+        open_dataset,
+    )
 
     for source in weights:
         if source is not None:
             find_weights(source)
     if data is None:
+        return
+    if is_synthetic(data):
+        open_dataset(data, root, split)  # there is nothing to look for
         return
     known = Path(data).is_file() if is_description(data) else data in available_datasets()
     placed = is_description(data) if root is None else is_folder(root)
@@ -51,7 +60,9 @@ def check_inputs(
 
 def check_training(experiment: Experiment) -> None:
     """``check_inputs`` of what a recipe with its changed fields reads."""
-    data, model = experiment.data, experiment.model
+    from hierseg.recipes import use_synthetic
+
+    data, model = use_synthetic(experiment).data, experiment.model
     check_inputs(data.name, data.root, data.train_split, model.weights, model.init_trunk)
 
 

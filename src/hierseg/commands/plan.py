@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hierseg.commands.places import check_training
 from hierseg.config import Experiment
 from hierseg.errors import UsageError
+from hierseg.recipes import use_synthetic
 from hierseg.size import Size
 from hierseg.wording import count
 
@@ -42,6 +43,7 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
     """Estimate parameters, operations and memory of a training step and of an evaluation."""
     from hierseg.commands.progress import announce, show_progress
 
+    experiment = use_synthetic(experiment)
     if experiment.data.root is not None:
         check_training(experiment)
     with announce("loading torch"):
@@ -59,6 +61,8 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
     root = experiment.data.root or Path("data")
     build.check_experiment(replace(planned, data=replace(planned.data, root=root)))
     space, size = _describe_data(planned, flags)
+    if planned.data.full_crop:
+        planned = replace(planned, data=replace(planned.data, crop=size))
     planner = Planner(space, size, flags.processes, limit)
     with show_progress("estimates") as move:
         result = planner.plan(planned, lambda done: move(done, max(2, done)))
@@ -76,6 +80,7 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
 def _describe_data(experiment: Experiment, flags: PlanFlags) -> tuple[LabelSpace, Size]:
     """The classes, and the size of an image at validation."""
     from hierseg import assembly as build
+    from hierseg.data import find_factor, is_synthetic
     from hierseg.labels import CAMVID, CITYSCAPES, MAPILLARY, LabelSpace
 
     data = experiment.data
@@ -87,9 +92,10 @@ def _describe_data(experiment: Experiment, flags: PlanFlags) -> tuple[LabelSpace
     }
     space, size = known.get(data.name, (None, None))
     if size is not None:  # as validation resizes its images
-        factor = data.enlarge if data.long_edge is None else data.long_edge / max(size)
+        short_edge = data.short_edge if data.val_short_edge is None else data.val_short_edge
+        factor = find_factor(size, data.long_edge, short_edge, data.enlarge)
         size = Size(round(size.height * factor), round(size.width * factor))
-    if data.root is not None:
+    if data.root is not None or is_synthetic(data.name):
         found = build.build_datasets(experiment).val
         height, width = found.read(0).image.shape[:2]
         space, size = found.label_space, Size(height, width)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hierseg.data.checking.headers import describe_small, read_header
     from hierseg.data.checking.report import CheckReport
     from hierseg.data.checking.table import format_report
+    from hierseg.data.datasets.synthetic import is_synthetic
     from hierseg.data.described.dataset import is_description
     from hierseg.data.described.label_space_file import read_label_space
     from hierseg.data.endings import tell, tell_by_name
@@ -61,7 +62,13 @@ if TYPE_CHECKING:
     from hierseg.data.sampling.epochs import Draw, EpochSampler, TrainingSamples
     from hierseg.data.sampling.joint import JointSampler
     from hierseg.data.sampling.tiles import Int32Array
-    from hierseg.data.view import ResizedDataset, bring_to, resize_dataset, resize_image
+    from hierseg.data.view import (
+        ResizedDataset,
+        bring_to,
+        find_factor,
+        resize_dataset,
+        resize_image,
+    )
 else:
     __getattr__, __dir__ = open_face(
         __name__,
@@ -96,6 +103,7 @@ else:
             ),
             "checking.report": ("CheckReport",),
             "checking.table": ("format_report",),
+            "datasets.synthetic": ("is_synthetic",),
             "described.dataset": ("is_description",),
             "described.label_space_file": ("read_label_space",),
             "endings": (
@@ -155,6 +163,7 @@ else:
             "view": (
                 "ResizedDataset",
                 "bring_to",
+                "find_factor",
                 "resize_dataset",
                 "resize_image",
             ),
@@ -198,6 +207,7 @@ __all__ = [
     "describe_small",
     "end_workers",
     "find_auto_records",
+    "find_factor",
     "find_files",
     "format_header",
     "format_record",
@@ -210,6 +220,7 @@ __all__ = [
     "is_file",
     "is_folder",
     "is_plain_label_map",
+    "is_synthetic",
     "open_auto_labels",
     "open_dataset",
     "open_extra",

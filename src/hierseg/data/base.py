@@ -76,6 +76,7 @@ class SegmentationDataset:
     Attributes:
         boosted_classes: Of an extra source: the train ids of the classes whose centroids it lends
             to the main one; None lends all.
+        has_files: Whether its images and labels are read from files.
         ignore_is_assumed: Whether nobody said which raw ids are ignored, so that it is the usual.
         palette: What label maps with a palette of greys hold; None leaves it to what the label
             space knows.
@@ -87,6 +88,7 @@ class SegmentationDataset:
     """
 
     boosted_classes: frozenset[int] | None = None
+    has_files: bool = True
     ignore_is_assumed: bool = False
     palette: Palette | None = None
     label_rule: str = ""

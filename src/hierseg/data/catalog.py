@@ -8,13 +8,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from hierseg.data.archive import is_folder
 from hierseg.data.base import SegmentationDataset, require_labels
 from hierseg.data.datasets.camvid import open_camvid
 from hierseg.data.datasets.cityscapes import open_cityscapes
 from hierseg.data.datasets.folder import open_folder
 from hierseg.data.datasets.kitti import open_kitti
 from hierseg.data.datasets.mapillary import open_mapillary
-from hierseg.data.described.dataset import is_description, open_custom
+from hierseg.data.datasets.synthetic import is_synthetic, open_synthetic
+from hierseg.data.described.dataset import is_description, list_described, open_custom
+from hierseg.data.joined import JOINT, JoinedDataset, list_parts
 from hierseg.data.options import STANDARD, DataOptions, Labels
 from hierseg.errors import UsageError
 from hierseg.labels import LabelSpace
@@ -49,7 +52,7 @@ def open_dataset(
         name: camvid, cityscapes, folder, kitti, mapillary, mapillary-v2.0, or the path of a .yaml,
             .yml or .json file that describes your own data.
         root: The folder that holds the data set; a file says by itself, where none is given.
-        split: One of the data set's splits.
+        split: One of the data set's splits, or several as one: ``train+val``.
         label_space: Classes of a ``folder`` without a ``labels.json``; the others have their own.
         keep_unpaired: Keep samples whose label map is missing, which is an error else.
         options: Cross-validation and kinds of labels, for data sets that have them.
@@ -68,9 +71,15 @@ def open_dataset(
         print(record.name, record.image.shape, dataset.label_space.names)
     """
     place = None if root is None else Path(root)
+    if JOINT in split and not _is_literal(str(name), place, split):
+        parts = [
+            open_dataset(name, place, part, label_space, keep_unpaired, options)
+            for part in list_parts(split)
+        ]
+        return JoinedDataset(parts)
     dataset = _open(str(name), place, split, label_space, options)
     dataset.palette = dataset.palette or options.palette
-    if not keep_unpaired:
+    if not keep_unpaired and dataset.has_files:
         require_labels(dataset.samples)
     return dataset
 
@@ -88,6 +97,15 @@ def open_extra(
     return dataset
 
 
+def _is_literal(name: str, root: Path | None, split: str) -> bool:
+    """Whether data of a user's own have a split of just this name, or take any name."""
+    if is_description(name):
+        return split in list_described(Path(name), root)
+    if name != "folder" or root is None:
+        return False
+    return is_folder(root / "images" / split) or not is_folder(root / "images")
+
+
 def _open(
     name: str,
     root: Path | None,
@@ -97,6 +115,8 @@ def _open(
 ) -> SegmentationDataset:
     if is_description(name):
         return open_custom(Path(name), root, split, options)
+    if is_synthetic(name):
+        return open_synthetic(name, root, split, options)
     if name == "folder":
         options.require_plain(name)
         return open_folder(root, split, label_space)

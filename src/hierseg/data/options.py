@@ -9,8 +9,10 @@ from typing import Literal
 
 from hierseg.data.label_numbers import Palette
 from hierseg.errors import UsageError
+from hierseg.size import Size
 
 Labels = Literal["fine", "coarse", "auto"]
+CoarseRule = Literal["union", "coarse"]
 
 COARSE_CLASSES = (14, 15, 16)  # truck, bus, train: machines take one for the other
 BOOSTED_CLASSES = (3, 4, 6, 7, 9, 11, 12, 13, 14, 15, 16, 17, 18)  # but for road, sky and the like
@@ -22,16 +24,20 @@ class ExtraRules:
 
     Attributes:
         threshold: Pixels of auto-labels with a confidence below it, 0 to 1, are ignored.
-        from_coarse: Train ids of the classes whose pixels, in the auto-label or in the coarse
-            label, take the coarse label.
+        from_coarse: Train ids of the classes that auto-labels take from the coarse labels.
         mask_outer: Ignore the area near the image's edges.
         boosted_classes: Train ids that an extra source is sampled for.
+        coarse_rule: How ``from_coarse`` is taken. By ``union``, as published, a pixel is of such a
+            class where either label says so (of the coarse label's where they name two), and the
+            threshold applies to it as to any other. By ``coarse`` it takes the coarse label there,
+            ignored or not, whatever the confidence.
     """
 
     threshold: float = 0.5
     from_coarse: tuple[int, ...] = COARSE_CLASSES
     mask_outer: bool = False
     boosted_classes: tuple[int, ...] = BOOSTED_CLASSES
+    coarse_rule: CoarseRule = "union"
 
     def describe(self) -> str:
         """One text for rules that give the same labels."""
@@ -66,6 +72,7 @@ class DataOptions:
         rules: How the latter two are used.
         auto_folder: Where labels that a model made are; None where the data set has them.
         palette: What label maps with a palette of greys hold, where the data set does not say.
+        size: Of images that are made up, where there are no files.
     """
 
     cv: int = 0
@@ -73,6 +80,7 @@ class DataOptions:
     rules: ExtraRules = ExtraRules()
     auto_folder: Path | None = None
     palette: Palette | None = None
+    size: Size | None = None
 
     def require_plain(self, name: str) -> None:
         """UsageError for a data set that has one split of a name, with one kind of labels."""

@@ -19,11 +19,12 @@ def resize_dataset(
     long_edge: int | None = None,
     crop: Size | None = None,
     enlarge: float = 1.0,
+    short_edge: int | None = None,
 ) -> SegmentationDataset:
     """The split as validation looks at it, the split itself where nothing is to be changed."""
-    if long_edge is None and crop is None and enlarge == 1:
+    if long_edge is None and short_edge is None and crop is None and enlarge == 1:
         return dataset
-    return ResizedDataset(dataset, long_edge, crop, enlarge)
+    return ResizedDataset(dataset, long_edge, crop, enlarge, short_edge)
 
 
 class ResizedDataset(SegmentationDataset):
@@ -37,6 +38,7 @@ class ResizedDataset(SegmentationDataset):
         long_edge: Length that the longer side of an image is brought to; None leaves it as it is.
         crop: Central part that is kept of the resized image; None keeps it all.
         enlarge: Factor that images are resized by, instead of ``long_edge``.
+        short_edge: Length that the shorter side is brought to, instead of either.
     """
 
     def __init__(
@@ -45,17 +47,21 @@ class ResizedDataset(SegmentationDataset):
         long_edge: int | None,
         crop: Size | None,
         enlarge: float = 1.0,
+        short_edge: int | None = None,
     ) -> None:
         super().__init__(dataset.name, dataset.split, dataset.label_space, dataset.samples)
         self.dataset = dataset
         self.long_edge = long_edge
         self.crop = crop
         self.enlarge = enlarge
+        self.short_edge = short_edge
+        self.has_files = dataset.has_files
         self.boosted_classes, self.label_rule = dataset.boosted_classes, dataset.label_rule
         self.palette = dataset.palette
         self.statistics = dataset.statistics
         parts = [dataset.note] if dataset.note else []
         parts += [f"long edge {long_edge}"] if long_edge is not None else []
+        parts += [f"short edge {short_edge}"] if short_edge is not None else []
         parts += [f"images resized by {enlarge:g}"] if enlarge != 1 else []
         parts += [f"central crop {crop}"] if crop is not None else []
         self.note = ", ".join(parts)
@@ -66,11 +72,13 @@ class ResizedDataset(SegmentationDataset):
 
     def run_size(self, size: Size) -> Size:
         """The size that an image of a size is run at."""
-        factor = self.enlarge if self.long_edge is None else self.long_edge / max(size)
+        factor = self._factor(size)
         sides: tuple[int, ...] = size
         if self.crop is not None:
             kept = zip(size, self.crop, strict=True)
             sides = tuple(_count_central(side, wanted / factor) for side, wanted in kept)
+        if self.short_edge is not None:
+            return bring_to(self.short_edge, min(size), sides)
         if self.long_edge is not None:
             return bring_to(self.long_edge, max(size), sides)
         return Size(*(max(1, int(side * factor)) for side in sides))
@@ -79,7 +87,7 @@ class ResizedDataset(SegmentationDataset):
         """Image (h, w, 3) at the size that it is run at, labels (H, W) at their own."""
         record = self.dataset.read(index)
         height, width = record.image.shape[:2]
-        factor = self.enlarge if self.long_edge is None else self.long_edge / max(height, width)
+        factor = self._factor(Size(height, width))
         image, labels = record.image, record.labels
         if self.crop is not None:
             rows = _central(height, self.crop.height / factor)
@@ -93,13 +101,24 @@ class ResizedDataset(SegmentationDataset):
         """(H, W) uint8 train ids of the part that is counted."""
         return self.dataset.read_labels(index) if self.crop is None else self.read(index).labels
 
+    def _factor(self, size: Size) -> float:
+        return find_factor(size, self.long_edge, self.short_edge, self.enlarge)
 
-def bring_to(long_edge: int, longest: int, sides: Sequence[int]) -> Size:
-    """Height and width once the longest side of an image has the length of the long edge.
 
-    In whole numbers: the long edge's own length is exact, the other side's is rounded down.
+def find_factor(size: Size, long_edge: int | None, short_edge: int | None, enlarge: float) -> float:
+    """What the sides of an image are multiplied by, one of the three ways."""
+    if short_edge is not None:
+        return short_edge / min(size)
+    return enlarge if long_edge is None else long_edge / max(size)
+
+
+def bring_to(edge: int, length: int, sides: Sequence[int]) -> Size:
+    """Height and width once the longest side of an image, or the shortest, has a certain length.
+
+    In whole numbers: that side's new length ``edge`` is exact, the other's is rounded down;
+    ``length`` is the old one.
     """
-    return Size(*(max(1, side * long_edge // longest) for side in sides))
+    return Size(*(max(1, side * edge // length) for side in sides))
 
 
 def _count_central(side: int, wanted: float) -> int:

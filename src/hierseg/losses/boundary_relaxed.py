@@ -25,8 +25,8 @@ class BoundaryRelaxedLoss(nn.Module):
     pixels with a set, divided by their number plus 1; the images' losses are summed, as published:
     a batch of two has twice the loss of one.
 
-    From epoch ``relax_until`` on (``set_epoch``) the set is the own label, and a pixel with two
-    labels in its 3x3 neighbourhood counts twice.
+    After epoch ``relax_until`` (``set_epoch``), which is still relaxed, the set is the own label,
+    and a pixel with two labels in its 3x3 neighbourhood counts twice.
 
     An image without labels has no loss and no gradient. Safe under autocast (computed in float32 at
     least); no map as large as the logits is kept, and only pixels beside a border cost more than in
@@ -37,7 +37,7 @@ class BoundaryRelaxedLoss(nn.Module):
         window: Pixels around a pixel whose classes are right for it as well.
         strict: Classes whose pixels are held to their own label.
         bound: How far weights rise above 1.
-        relax_until: Epochs that are relaxed; None for all.
+        relax_until: The last epoch, counted from 0, that is relaxed; -1 for none, None for all.
         images: Scale the sum over a step's images, of all processes, to so many; None for no
             scaling.
     """
@@ -62,7 +62,7 @@ class BoundaryRelaxedLoss(nn.Module):
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch, 0 being the first, the losses from here on belong to."""
-        self.relaxes = self.relax_until is None or epoch < self.relax_until
+        self.relaxes = self.relax_until is None or epoch <= self.relax_until
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar."""

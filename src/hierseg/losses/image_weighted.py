@@ -20,7 +20,9 @@ class ImageWeightedCrossEntropy(nn.Module):
     With h_c the share of class c among an image's counted pixels, a pixel of class c weighs
     ``1 + bound * (1 - h_c)``, or ``1 + bound / h_c`` by the inverse weighting. The loss of an image
     is the weighted mean over its counted pixels, 0 with zero gradient where there are none; the
-    images' losses are summed, as published: a batch of two has twice the loss of one.
+    images' losses are summed, as published: a batch of two has twice the loss of one. By batch,
+    h_c is the class's share among the counted pixels of all the images that a call is given, which
+    are those of one process; the mean stays that of an image.
 
     Safe under autocast (computed in float32 at least); no map as large as the logits is kept.
 
@@ -30,6 +32,7 @@ class ImageWeightedCrossEntropy(nn.Module):
         weighting: Which of the two weights.
         images: Scale the sum over a step's images, of all processes, to so many; None for no
             scaling.
+        by_batch: Weigh classes by their shares in the batch instead of in each image.
     """
 
     def __init__(
@@ -38,12 +41,14 @@ class ImageWeightedCrossEntropy(nn.Module):
         bound: float = 1.0,
         weighting: Weighting = "share",
         images: int | None = None,
+        by_batch: bool = False,
     ) -> None:
         super().__init__()
         self.ignore = ignore
         self.bound = bound
         self.weighting = weighting
         self.images = images
+        self.by_batch = by_batch
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar."""
@@ -52,7 +57,7 @@ class ImageWeightedCrossEntropy(nn.Module):
             own = labels.where(counted, 0)
             counts = count_classes(own, counted, logits.shape[1])
             counts = counts.to(torch.promote_types(logits.dtype, torch.float32))
-            weights = self._weigh(counts)
+            weights = self._weigh(counts.sum(0, keepdim=True) if self.by_batch else counts)
             weights = weights / (weights * counts).sum(1, keepdim=True).clamp(min=1)
             pixels = weights.gather(1, own.flatten(1)).view(labels.shape) * counted
             loss: Tensor = SetCrossEntropySum.apply(logits, own, pixels, None, None)
@@ -65,7 +70,7 @@ class ImageWeightedCrossEntropy(nn.Module):
         return self.forward(logits, labels)
 
     def _weigh(self, counts: Tensor) -> Tensor:
-        """(B, K) weights; those of absent classes, which no pixel takes, are 1."""
+        """(B, K) weights, or (1, K); those of absent classes, which no pixel takes, are 1."""
         shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
         excess = 1 - shares if self.weighting == "share" else 1 / shares
         return (1 + self.bound * excess).where(counts > 0, 1.0)

@@ -5,10 +5,11 @@ A recipe's docstring gives the command, the hardware, the time and the mIoU to e
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Mapping
 
-from hierseg.config import Experiment
+from hierseg.config import DataConfig, Experiment
 from hierseg.errors import UsageError
 from hierseg.recipes.camvid import (
     camvid_hrnet18s,
@@ -25,9 +26,22 @@ from hierseg.recipes.cityscapes import (
 )
 from hierseg.recipes.mapillary import mapillary_hrnet48_ocr, mapillary_hrnet48_ocr_hier
 from hierseg.recipes.streets import streets_lite0
-from hierseg.recipes.vplr import vplr_camvid_wrn38, vplr_cityscapes_wrn38, vplr_kitti_wrn38
+from hierseg.recipes.vplr import (
+    vplr_camvid_wrn38,
+    vplr_cityscapes_seresnext50,
+    vplr_cityscapes_wrn38,
+    vplr_kitti_wrn38,
+    vplr_mapillary_seresnext50,
+    vplr_mapillary_wrn38,
+)
 
-__all__ = ["RECIPES", "get_recipe", "list_recipes"]
+__all__ = ["RECIPES", "get_recipe", "list_recipes", "use_synthetic"]
+
+OF_FILES = (
+    "train_split", "val_split", "cv", "labels", "extra", "palette", "auto_root", "boost_classes",
+    "auto_threshold", "from_coarse", "coarse_rule", "mask_outer", "extra_until",
+)  # fmt: skip
+"""Settings of data that say something to files alone."""
 
 RECIPES: Mapping[str, Callable[[], Experiment]] = {
     "streets-lite0": streets_lite0,
@@ -42,7 +56,10 @@ RECIPES: Mapping[str, Callable[[], Experiment]] = {
     "cityscapes-deeplabv3plus-wrn38": cityscapes_deeplabv3plus_wrn38,
     "mapillary-hrnet48-ocr-hier": mapillary_hrnet48_ocr_hier,
     "mapillary-hrnet48-ocr": mapillary_hrnet48_ocr,
+    "vplr-mapillary-wrn38": vplr_mapillary_wrn38,
+    "vplr-mapillary-seresnext50": vplr_mapillary_seresnext50,
     "vplr-cityscapes-wrn38": vplr_cityscapes_wrn38,
+    "vplr-cityscapes-seresnext50": vplr_cityscapes_seresnext50,
     "vplr-camvid-wrn38": vplr_camvid_wrn38,
     "vplr-kitti-wrn38": vplr_kitti_wrn38,
 }
@@ -83,3 +100,21 @@ def get_recipe(name: str) -> Experiment:
         hint = f"did you mean '{near[0]}'" if near else "see `hierseg recipes`"
         raise UsageError(f"there is no recipe '{name}'; {hint}.")
     return RECIPES[name]()
+
+
+def use_synthetic(experiment: Experiment) -> Experiment:
+    """The experiment ready for made-up data where its data are named ``synthetic``, else itself.
+
+    They have the classes of its recipe's own data set, and what is said of files says nothing: with
+    the recipe's network, loss, crop and batch, a run shows what a step costs without any data.
+    """
+    from hierseg.data import is_synthetic
+
+    data = experiment.data
+    if not is_synthetic(data.name):
+        return experiment
+    name = data.name
+    if ":" not in name and experiment.recipe in RECIPES:
+        name = f"{name}:{RECIPES[experiment.recipe]().data.name}"
+    plain = {field: getattr(DataConfig(), field) for field in OF_FILES}
+    return dataclasses.replace(experiment, data=dataclasses.replace(data, name=name, **plain))

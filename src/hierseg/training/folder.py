@@ -47,6 +47,8 @@ FORMER_DEFAULTS = {
     "data.boost_classes": [str(index) for index in (3, 4, 6, 7, 9, *range(11, 19))],
     "data.from_coarse": ["14", "15", "16"],
 }
+# What older runs did where there was no setting yet.
+FORMER_RULES = {"data.coarse_rule": "coarse"}
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "lightning-fabric")
 
 
@@ -216,10 +218,13 @@ class RunFolder:
                 "launch as many, or give another --runtime.out."
             )
         # A setting that came later had its default's effect when the run began.
-        began = list_settings(Experiment().to_dict()) | list_settings(self._read_record()["config"])
+        began = list_settings(Experiment().to_dict()) | FORMER_RULES
+        began |= list_settings(self._read_record()["config"])
         asked = list_settings(experiment.to_dict())
         for settings in (began, asked):
             settings |= {key: None for key, old in FORMER_DEFAULTS.items() if settings[key] == old}
+            if "auto" not in (settings["data.labels"], settings["data.extra"]):
+                settings["data.coarse_rule"] = None
         differences = list_differences(began, asked)
         bound = {key: pair for key, pair in differences.items() if key not in FREE_SETTINGS}
         if bound:

@@ -11,12 +11,13 @@ from hierseg.data import (
     Int32Array,
     ResizedDataset,
     SegmentationDataset,
+    TrainingTransform,
     describe_small,
     index_centroids,
     read_header,
 )
-from hierseg.errors import UserError
-from hierseg.size import SMALLEST_SIDE
+from hierseg.errors import UsageError, UserError
+from hierseg.size import SMALLEST_SIDE, Size
 from hierseg.training.counting import require_labelled
 from hierseg.training.feeding import naming_failures
 
@@ -71,14 +72,41 @@ def index_sources(
         val = data.val.dataset if isinstance(data.val, ResizedDataset) else data.val
         require_labelled([val], [index(val, "--data.val-split")])
         _require_large(data.val)
+        if settings.full_crop:
+            _require_alike(settings, data)
     return centroids
 
 
 def _require_large(val: SegmentationDataset) -> None:
     """UserError naming an image that validation would run too small for a network."""
-    for sample in val.samples:
+    for sample in val.samples if val.has_files else ():
         size = read_header(sample.image).size
         if isinstance(val, ResizedDataset):
             size = val.run_size(size)
         if min(size) < SMALLEST_SIDE:
             raise UserError(describe_small(sample.image, size))
+
+
+def _require_alike(settings: DataConfig, data: Datasets) -> None:
+    """UserError naming an image that training would take too small whole; UsageError where whole
+    images make no batch.
+    """
+    transform = TrainingTransform(
+        None,
+        long_edge=settings.long_edge,
+        short_edge=settings.short_edge,
+        enlarge=settings.enlarge,
+    )
+    first: Size | None = None
+    for source in (data.train, *data.extra):
+        for sample in source.samples if source.has_files else ():
+            size = transform.find_crop(read_header(sample.image).size)
+            if min(size) < SMALLEST_SIDE:
+                raise UserError(describe_small(sample.image, size))
+            first = first or size
+            if settings.batch > 1 and size != first:
+                raise UsageError(
+                    f"--data.full-crop takes images whole, and '{sample.image}' is {size} where "
+                    f"another is {first}, so that they make no batch; give --data.batch 1, or "
+                    "leave --data.full-crop out."
+                )

@@ -13,6 +13,7 @@ from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation import Evaluation, evaluate, require_counted
 from hierseg.processes import Launch
+from hierseg.recipes import use_synthetic
 from hierseg.training.checkpointing import Keeper, save_weights
 from hierseg.training.counting import count_pixels
 from hierseg.training.distributed import leave_together, one_failure, share_buffers
@@ -70,6 +71,7 @@ def train(experiment: Experiment, observers: Sequence[Observer] = ()) -> Trainin
         network = hierseg.load_model(result.best_weights)
     """
     _check_arguments(experiment, observers)
+    experiment = use_synthetic(experiment)
     launch = Launch.find()
     deterministic = experiment.runtime.deterministic
     with (

@@ -18,6 +18,7 @@ from hierseg.jobs import LEGEND, write_legend
 from hierseg.labels import LabelSpace
 from hierseg.media import Picture, render_color, write_picture
 from hierseg.ownership import FileRecord
+from hierseg.recipes import use_synthetic
 from hierseg.training.indexing import index_sources
 from hierseg.training.loading import EpochBatches, build_sampler
 
@@ -58,6 +59,7 @@ def write_samples(
             earlier run has written.
         UserError: Data that cannot be read, or another run that writes into ``out``.
     """
+    experiment = use_synthetic(experiment)
     # A run folder is no matter here; a run would ask for one.
     runtime = dataclasses.replace(experiment.runtime, out=out)
     build.check_experiment(dataclasses.replace(experiment, runtime=runtime))

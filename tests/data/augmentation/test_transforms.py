@@ -312,3 +312,26 @@ def test_the_order_of_the_jitter_varies() -> None:
 def test_impossible_settings_name_the_flag(arguments: dict[str, float], flag: str) -> None:
     with pytest.raises(UsageError, match=flag):
         TrainingTransform(Size(8, 8), **arguments)  # type: ignore[arg-type]
+
+
+def test_a_whole_image_is_the_crop_before_the_random_scale() -> None:
+    image, labels = blocks(40, 56)
+    plain = TrainingTransform(None, 1.0, 1.0, flip=0.0, color_jitter=0.0)
+    found, found_labels = plain(image, labels, seeded(0))
+    assert torch.equal(found.as_subclass(Tensor), image)
+    assert torch.equal(found_labels.as_subclass(Tensor), labels)
+    for scale in (0.5, 2.0):
+        scaled = TrainingTransform(None, scale, scale, flip=0.0, color_jitter=0.0)
+        found, found_labels = scaled(image, labels, seeded(0))
+        assert found.shape == (3, 40, 56)
+        assert (found_labels == 255).float().mean() == (0.75 if scale == 0.5 else 0)
+
+
+def test_the_short_edge_is_resized_before_the_random_scale() -> None:
+    image, labels = blocks(40, 56)
+    transform = TrainingTransform(None, 1.0, 1.0, flip=0.0, color_jitter=0.0, short_edge=60)
+    assert transform.find_crop(Size(40, 56)) == (60, 84)
+    assert transform(image, labels, seeded(0))[0].shape == (3, 60, 84)
+    assert transform.find_crop(Size(56, 40)) == (84, 60)
+    fixed = TrainingTransform(Size(32, 32), short_edge=60)
+    assert fixed.find_crop(Size(40, 56)) == (32, 32)

@@ -43,9 +43,17 @@ def read(root: Path, labels: str, rules: ExtraRules = ALL) -> list[int]:
 
 
 def test_the_rules_of_auto_labels(root: Path) -> None:
-    # Trusted from 127.5 on; where either says truck or bus, the coarse label counts, ignored or
-    # not, whatever the confidence.
-    assert read(root, "auto") == [0, 0, 255, 15, 14, 255, 255]
+    # Where either says truck or bus it is one: the coarse label's bus where the other says truck,
+    # the auto-label's truck where the coarse one says nothing. Trusted from 127.5 on, all alike.
+    assert read(root, "auto") == [0, 0, 255, 255, 14, 14, 255]
+    assert read(root, "auto", ExtraRules(threshold=0)) == [0, 0, 0, 15, 14, 14, 10]
+
+
+def test_by_the_coarse_rule_the_coarse_label_counts(root: Path) -> None:
+    # Where either says truck or bus, ignored or not, whatever the confidence.
+    rules = ExtraRules(coarse_rule="coarse")
+    assert read(root, "auto", rules) == [0, 0, 255, 15, 14, 255, 255]
+    assert rules.describe() != ALL.describe()  # an index made under one is not used under the other
 
 
 def test_the_threshold_is_a_share_of_255(root: Path) -> None:

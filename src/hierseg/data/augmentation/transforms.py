@@ -20,6 +20,7 @@ from hierseg.data.augmentation.rand_augment import RandAugment
 from hierseg.data.augmentation.random_numbers import draw_uniform
 from hierseg.data.reading import UInt8Array
 from hierseg.data.resampling import resize_part
+from hierseg.data.view import find_factor
 from hierseg.errors import UsageError
 from hierseg.size import Size
 
@@ -34,20 +35,21 @@ class TrainingTransform:
     """Random scale, crop, colour jitter, blur, RandAugment and flip of a training sample.
 
     Attributes:
-        crop: Size of what comes out.
+        crop: Size of what comes out; None for that of the whole image, before the random scale.
         scale_min: Smallest factor of the random scale, which is uniform.
         scale_max: Largest factor.
         flip: Probability of a horizontal flip.
         color_jitter: Strength of the jitter in brightness, contrast, saturation and hue, 0 to 1.
         long_edge: Length in pixels that the longer side is brought to before the random scale.
         enlarge: Factor that the image is resized by before the random scale.
+        short_edge: Length in pixels that the shorter side is brought to, instead of the longer.
         ignore: Label of padded pixels.
         blur: How the image is blurred, by an amount drawn anew for each sample.
         rand_augment: Steps that change image and labels after all this; none where it is None. A
             point that a crop was placed for may leave it by such a step.
     """
 
-    crop: Size
+    crop: Size | None
     scale_min: float = 0.5
     scale_max: float = 2.0
     flip: float = 0.5
@@ -57,6 +59,7 @@ class TrainingTransform:
     ignore: int = 255
     blur: Blur = "none"
     rand_augment: RandAugment | None = None
+    short_edge: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.scale_min <= self.scale_max:
@@ -85,25 +88,32 @@ class TrainingTransform:
         """
         original = Size(*image.shape[-2:])
         size = self._draw_size(original, generator)
+        crop = self.find_crop(original)
         if point is not None:
             point = scale_point(point, original, size)
-        top, left = draw_corner(size, self.crop, generator, point)
-        image, labels = resize_part(image, labels, size, *find_window(top, left, self.crop, size))
+        top, left = draw_corner(size, crop, generator, point)
+        image, labels = resize_part(image, labels, size, *find_window(top, left, crop, size))
         if self.color_jitter:
             image = jitter_colors(image, self.color_jitter, generator)
         image = blur_image(image, self.blur, generator)
         if self.rand_augment is not None:
             image, labels = self.rand_augment(image, labels, generator, self.ignore)
-        image, labels = pad_pair(image, labels, top, left, self.crop, self.ignore)
+        image, labels = pad_pair(image, labels, top, left, crop, self.ignore)
         if draw_uniform(generator) < self.flip:
             image, labels = functional.horizontal_flip(image), functional.horizontal_flip(labels)
         return tv_tensors.Image(image.contiguous()), tv_tensors.Mask(labels.contiguous())
 
+    def find_crop(self, size: Size) -> Size:
+        """The size of what comes out of an image of a size."""
+        return self._scale(size, 1.0) if self.crop is None else self.crop
+
     def _draw_size(self, size: Size, generator: Generator) -> Size:
-        """The size that an image is brought to before the crop: floor(side * factor)."""
-        factor = self.enlarge * draw_uniform(generator, self.scale_min, self.scale_max)
-        if self.long_edge is not None:
-            factor *= self.long_edge / max(size)
+        """The size that an image is brought to before the crop."""
+        return self._scale(size, draw_uniform(generator, self.scale_min, self.scale_max))
+
+    def _scale(self, size: Size, factor: float) -> Size:
+        """floor(side * factor), the factor on top of what resizes every image."""
+        factor *= find_factor(size, self.long_edge, self.short_edge, self.enlarge)
         return Size(*(max(1, int(side * factor)) for side in size))
 
 

@@ -18,6 +18,7 @@ from hierseg.data.checking.classes import explain_absent
 from hierseg.data.checking.headers import Header, describe_mismatch, describe_small, read_header
 from hierseg.data.checking.report import CheckReport, PairReport, SplitReport
 from hierseg.data.datasets.split_names import NEEDED, list_splits
+from hierseg.data.datasets.synthetic import is_synthetic
 from hierseg.data.options import STANDARD, DataOptions
 from hierseg.data.parallel import Progress, map_in_order
 from hierseg.data.reading import DataError, read_image
@@ -52,6 +53,8 @@ def check_data(
     Raises:
         UsageError: There is no such data set or split, or its folder is not given.
     """
+    if is_synthetic(report.name):
+        raise UsageError(f"{report.name} data have no files to check; name a data set.")
     opened = _open_splits(report, root, splits, options)
     total = sum(len(dataset) for dataset in opened)
     done = 0

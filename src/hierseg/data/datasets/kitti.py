@@ -1,8 +1,8 @@
 """KITTI's semantic segmentation: 200 labelled images with Cityscapes' ids (METHOD section 6).
 
 ``training/image_2/*.png`` beside ``training/semantic/*.png``, and ``testing/image_2``, in a folder
-or in the downloaded ``data_semantics.zip``. There is no standard validation split: the 200 images
-are put in an order that ``SEED`` gives, and split n (0, 1, 2) validates on the n-th fifth of it.
+or in the downloaded ``data_semantics.zip``. There is no standard validation split: split n (0, 1,
+2) validates on the images that VPLR held out in its split of that number.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from hierseg.data.base import (
     require_samples,
     require_split,
 )
-from hierseg.data.datasets.splits import shuffle_names
 from hierseg.data.options import STANDARD, DataOptions, check_cv
 from hierseg.labels import CITYSCAPES
 
 NAME = "kitti"
 SPLITS = ("train", "val", "test")
-SEED = 2015  # the year of the benchmark; part of what "split n" means, so never to be changed
-ALL_IMAGES = 3
-FIFTH = 5
+HELD_OUT = (
+    (1, 5, 11, 29, 35, 49, 57, 68, 72, 82, 93, 115, 119, 130, 145, 154, 156, 167, 169, 189, 198),
+    (0, 12, 24, 31, 42, 50, 63, 71, 84, 96, 101, 112, 121, 133, 141, 155, 164, 171, 187, 191, 197),
+    (3, 6, 13, 21, 41, 54, 61, 73, 88, 91, 110, 121, 126, 131, 142, 149, 150, 163, 173, 183, 199),
+)
+"""Published validation images of each split, by their places in the order of names, from 0."""
+ALL_IMAGES = len(HELD_OUT)
 
 
 def open_kitti(
@@ -59,9 +62,7 @@ def _choose_images(
 ) -> tuple[list[tuple[str, Path]], str]:
     if cv == ALL_IMAGES:
         return images, "cv 3, all images for training and validation"
-    order = shuffle_names([name for name, _ in images], SEED)
-    count = max(1, len(order) // FIFTH) if len(order) > 1 else 0
-    start = cv * count % max(1, len(order))
-    held_out = set(order[start : start + count])
-    chosen = [(name, path) for name, path in images if (name in held_out) == (split == "val")]
-    return chosen, f"cv {cv} of three drawn from seed {SEED}"
+    in_order = sorted(images)
+    is_val = split == "val"
+    chosen = [pair for place, pair in enumerate(in_order) if (place in HELD_OUT[cv]) == is_val]
+    return chosen, f"cv {cv} of the three published"

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from hierseg.data.archive import is_folder
 from hierseg.data.catalog import available_datasets
 from hierseg.data.datasets.cityscapes import SPLITS as CITYSCAPES_SPLITS
-from hierseg.data.described.dataset import is_description
-from hierseg.data.described.description import read_description
-from hierseg.data.pairs import find_pairs
+from hierseg.data.described.dataset import is_description, list_described
 
 NEEDED = ("train", "val")
 
@@ -33,7 +30,7 @@ def list_splits(name: str, root: Path | None) -> SplitNames:
     Whether the splits have images, and whether there is such a data set, ``open_dataset`` says.
     """
     if is_description(name):
-        return SplitNames(_list_described(Path(name), root))
+        return SplitNames(list_described(Path(name), root) or NEEDED)
     if name == "folder":
         parts = root / "images" if root is not None else None
         if parts is None or not parts.is_dir():
@@ -44,14 +41,3 @@ def list_splits(name: str, root: Path | None) -> SplitNames:
     if name not in available_datasets():
         return SplitNames(NEEDED)
     return SplitNames(NEEDED, tuple(split for split in others if split not in NEEDED))
-
-
-def _list_described(path: Path, root: Path | None) -> tuple[str, ...]:
-    text = read_description(path)
-    if text.splits:
-        return tuple(text.splits)
-    if text.rules:
-        return ("train", *text.rules)
-    base = path.parent / text.root if root is None else root
-    named = find_pairs(text.source, base, path) if is_folder(base) else []
-    return tuple(dict.fromkeys(pair.split for pair in named if pair.split)) or NEEDED

@@ -55,6 +55,18 @@ def open_custom(
     return dataset
 
 
+def list_described(path: Path, root: Path | None) -> tuple[str, ...]:
+    """The splits that a description names, or its csv; none where neither does."""
+    text = read_description(path)
+    if text.splits:
+        return tuple(text.splits)
+    if text.rules:
+        return ("train", *text.rules)
+    base = path.parent / text.root if root is None else root
+    named = find_pairs(text.source, base, path) if is_folder(base) else []
+    return tuple(dict.fromkeys(pair.split for pair in named if pair.split))
+
+
 def _choose_pairs(text: Description, base: Path, split: str) -> tuple[list[Pair], str]:
     """The pairs of a split, and how they were chosen where chance did it."""
     where = f"'{text.path}'"

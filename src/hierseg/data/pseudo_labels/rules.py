@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.data.options import ExtraRules
@@ -67,15 +68,21 @@ class PseudoLabelledDataset(SegmentationDataset):
         sample, rules, ignore = self._sample(index), self.rules, self.label_space.ignore
         if sample.label is None:
             return None
-        found = self.encode_file(sample.label)
-        labels = found.copy()
+        labels = self.encode_file(sample.label)
+        distrusted: npt.NDArray[np.bool_] | None = None
         if sample.confidence is not None:
-            confidence = self._read_beside(read_confidence(sample.confidence), found, sample)
-            labels[confidence < rules.threshold * 255] = ignore
+            confidence = self._read_beside(read_confidence(sample.confidence), labels, sample)
+            distrusted = confidence < rules.threshold * 255
         if sample.coarse is not None:
-            coarse = self._read_beside(self.encode_file(sample.coarse), found, sample)
-            taken = np.isin(found, rules.from_coarse) | np.isin(coarse, rules.from_coarse)
-            labels[taken] = coarse[taken]
+            coarse = self._read_beside(self.encode_file(sample.coarse), labels, sample)
+            taken = np.isin(coarse, rules.from_coarse)
+            if rules.coarse_rule == "coarse":
+                taken |= np.isin(labels, rules.from_coarse)
+                if distrusted is not None:
+                    distrusted &= ~taken
+            labels = np.where(taken, coarse, labels)
+        if distrusted is not None:
+            labels = np.where(distrusted, np.uint8(ignore), labels)
         if rules.mask_outer:
             masked = np.full_like(labels, ignore)
             masked[INNER_ROWS, INNER_COLUMNS] = labels[INNER_ROWS, INNER_COLUMNS]

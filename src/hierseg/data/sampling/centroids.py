@@ -135,7 +135,8 @@ class _Finder:
         labels = self.dataset.read_labels(index)
         if labels is None:
             raise UserError(f"'{sample.image}' has no label map; leave it out of the split.")
-        check_pair(sample.image, sample.label, Size(*labels.shape))
+        if self.dataset.has_files:
+            check_pair(sample.image, sample.label, Size(*labels.shape))
         return find_centroids(labels, self.tile, self.dataset.label_space.ignore)
 
 
