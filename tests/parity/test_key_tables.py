@@ -27,7 +27,7 @@ MANIFESTS = {
 
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_table_covers_the_manifest_both_ways(parity_dir: Path, name: str) -> None:
-    table, model, arguments = PUBLICATIONS[name]
+    table, model, arguments, _ = PUBLICATIONS[name]
     published = read_manifest(parity_dir / "manifest" / f"{MANIFESTS[name]}.tsv")
     with torch.device("meta"):
         state = create_model(model, **arguments).state_dict()

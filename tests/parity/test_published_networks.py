@@ -35,7 +35,7 @@ def _weights_are_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _filled(name: str) -> SegmentationNetwork:
-    table, model, arguments = PUBLICATIONS[name]
+    table, model, arguments, _ = PUBLICATIONS[name]
     network = create_model(model, **arguments)
     fill(network, table.to_published)
     network.mean.zero_()
@@ -86,7 +86,7 @@ def test_filled_by_paddleseg_names_it_computes_the_same(parity_dir: Path) -> Non
     """The fourth column of that manifest says what its tensors are filled by."""
     lines = (parity_dir / "manifest/paddleseg_mscale_ocr.tsv").read_text().splitlines()
     column = {line.split("\t")[0]: line.split("\t")[3] for line in lines}
-    table, model, _ = PUBLICATIONS["paddleseg-hrnet-ocr"]
+    table, model, *_ = PUBLICATIONS["paddleseg-hrnet-ocr"]
     network = create_model(model)
 
     def source(own: str) -> str:

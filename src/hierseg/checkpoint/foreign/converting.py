@@ -16,10 +16,10 @@ from hierseg.checkpoint.foreign.reading import ForeignWeights, Form
 from hierseg.checkpoint.foreign.recognition import (
     TRUNK_PUBLICATIONS,
     Recognised,
-    infer_arguments,
     own_shapes,
     recognise,
 )
+from hierseg.checkpoint.foreign.structure import infer_arguments
 from hierseg.checkpoint.format import TRUNK_KEY, not_readable, open_file
 from hierseg.checkpoint.save import describe_network, save_tensors
 from hierseg.checkpoint.tensor_files import list_some
@@ -217,6 +217,8 @@ def _remark(
     if space is not None:
         classes = f"{space.num_classes} classes of {space.name}"
     parts = [f"{weights.path.name}: {found.publication} ({found.model}), {classes}"]
+    if found.ignored is not None:
+        parts.append(f"the arch that it states ({found.ignored}) is of another network: ignored")
     if fitted.replaced:
         parts.append(f"starting anew are {', '.join(fitted.replaced)}")
     if weights.beside:
