@@ -117,7 +117,7 @@ class Xception71(nn.Module):
         def wide(channels: int) -> int:
             return max(1, round(channels * width / PUBLISHED_WIDTH))
 
-        stem, first, second, middle = wide(32), wide(128), wide(256), wide(728)
+        stem, first, second, core = wide(32), wide(128), wide(256), wide(728)
         exit_channels = [wide(count) for count in (1024, 1536, 1536, 2048)]
         self.channels: tuple[int, ...] = (width, exit_channels[-1])
         if middle:
@@ -128,14 +128,14 @@ class Xception71(nn.Module):
                 width, (first,) * 3, stride=2, begins_rectified=False, ends_rectified=True
             ),
             XceptionBlock(first, (second,) * 2, begins_rectified=False),
-            XceptionBlock(second, (middle,) * 3, stride=2),
+            XceptionBlock(second, (core,) * 3, stride=2),
             *(
-                XceptionBlock(middle, (middle,) * 3, dilations=(2, 2, 2), projects=False)
+                XceptionBlock(core, (core,) * 3, dilations=(2, 2, 2), projects=False)
                 for _ in range(1 if shallow else MIDDLE_BLOCKS)
             ),
             XceptionBlock(
-                middle,
-                (middle, exit_channels[0], exit_channels[0]),
+                core,
+                (core, exit_channels[0], exit_channels[0]),
                 dilations=(2, 2, 1),
                 ends_rectified=True,
             ),

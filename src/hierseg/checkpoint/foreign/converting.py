@@ -111,6 +111,16 @@ def convert_tensors(weights: ForeignWeights) -> tuple[dict[str, Tensor], str]:
     return fitted.tensors, _remark(weights, found, fitted, None)
 
 
+def translate_loosely(weights: ForeignWeights) -> tuple[dict[str, Tensor], str]:
+    """A foreign file's tensors by own name where they have one, whether or not they fit the network
+    that most of them are of; and a remark.
+    """
+    table = weights.recognised.table
+    tensors = {table.to_own(name) or name: tensor for name, tensor in weights.tensors.items()}
+    fitted = Fitted(tensors, counters=True, replaced=())
+    return tensors, _remark(weights, weights.recognised, fitted, None)
+
+
 def convert_trunk(weights: ForeignWeights) -> TrunkConversion:
     """The trunk of an ImageNet classifier; its classification layers are left out by name.
 

@@ -235,7 +235,7 @@ def _choose(
     def agreement(key: str) -> tuple[int, bool]:
         defaults = _defaults(describe_model(PUBLICATIONS[key].model).builder) | stock[key]
         alike = sum(
-            found.get(name) == _SAME_TENSORS.get(value := defaults.get(name), value)
+            found.get(name) == _SAME_TENSORS.get(str(defaults.get(name)), defaults.get(name))
             for name in _STRUCTURE
         )
         return alike, key in preferred
@@ -244,7 +244,7 @@ def _choose(
     builder = describe_model(PUBLICATIONS[key].model).builder
     classes = found.pop("num_classes", 19)
     defaults = _defaults(builder) | stock[key]
-    way = defaults.get("combine")
+    way = str(defaults.get("combine"))
     if way in _SAME_TENSORS and found.get("combine") == _SAME_TENSORS[way]:
         found["combine"] = way
     changed = {name: value for name, value in found.items() if defaults.get(name) != value}
