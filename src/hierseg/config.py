@@ -27,6 +27,32 @@ class ModelConfig:
     replace_head: bool = False
     """Start the classification layers from random weights where the weights have other classes, and
     attention over scales where they have none."""
+    skip_mismatched: bool = False
+    """Start from those tensors of the weights that fit by name and shape, and list what is skipped;
+    all others start from random weights."""
+    attention_channels: int | None = None
+    """Channels of the attention over scales; by default the network's own, 256 as published
+    (published: segattn_bot_ch)."""
+    attention_second: bool = True
+    """Give the attention over scales its second 3x3 convolution; without it is the published
+    mscale_no3x3."""
+    attention_dropout: float = 0.0
+    """Probability of dropping a value before the attention's last convolution, in training; 0.5 is
+    the published mscale_dropout."""
+    attention_norm: bool = False
+    """Give explicit attention a batch norm (published: attnscale_bn_head); the other kinds always
+    have one."""
+    attention_even: bool = False
+    """Start the attention from 0.5 everywhere, by zeros in its last convolution, instead of from
+    random weights (published: mscale_init)."""
+    align_corners: bool = False
+    """Resize images, features and logits with aligned corners, as the vplr networks do without this
+    flag (published: align_corners)."""
+    aspp_channels: int | None = None
+    """Channels of each branch of ASPP; by default 256 (published: aspp_bot_ch)."""
+    aspp_pool: int | None = None
+    """Side of the window that ASPP pools, in pixels of its feature (1/8 of the image's), so that
+    larger images are pooled as a training crop is; by default the whole image."""
     train_scales: tuple[float, ...] | None = None
     """Scales of a training step; by default the network's own (0.5 1 as in HMSA section 3.1 for
     hierarchical networks)."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from hierseg.checkpoint.published.deeplab import (
+    DEEPER_WIDE_RESNET_HIER,
+    DEEPER_XCEPTION_HIER,
     RESNET_DEEPLAB,
     WIDE_RESNET_DEEPLAB,
     XCEPTION_DEEPLAB,
 )
+from hierseg.checkpoint.published.hrnet_basic import HRNET_ASPP, HRNET_BASIC_HIER
 from hierseg.checkpoint.published.hrnet_ocr import HRNET_OCR
 from hierseg.checkpoint.published.official_hrnet import OFFICIAL_HRNET
 from hierseg.models.registry import list_models
@@ -77,7 +80,13 @@ class _NarrowDeepLab(NetworkTester):
 
     @staticmethod
     def published_name(own: str) -> str:
-        tables = (WIDE_RESNET_DEEPLAB, XCEPTION_DEEPLAB, RESNET_DEEPLAB)
+        tables = (
+            WIDE_RESNET_DEEPLAB,
+            XCEPTION_DEEPLAB,
+            RESNET_DEEPLAB,
+            DEEPER_WIDE_RESNET_HIER,
+            DEEPER_XCEPTION_HIER,
+        )
         names = (table.to_published(own) for table in tables)
         return next((name for name in names if name), quiet_attention(own))
 
@@ -150,6 +159,41 @@ class TestHRNet48PlainHierarchical(_NarrowPlainHRNet):
     golden_scales = (0.5, 1.0, 1.5)
 
 
+class _NarrowBasicHRNet(NetworkTester):
+    overrides = {"width": 4, "mid_channels": 8, "attention_channels": 8}  # noqa: RUF012
+    auxiliary = regions = False
+
+    @staticmethod
+    def published_name(own: str) -> str:
+        return HRNET_BASIC_HIER.to_published(own) or HRNET_ASPP.to_published(own) or own
+
+
+class TestHRNet48BasicHierarchical(_NarrowBasicHRNet):
+    name = "hrnet48-basic-hier"
+
+
+class TestHRNet48DirectASPPHierarchical(_NarrowBasicHRNet):
+    name = "hrnet48-aspp-hier"
+    pooled = True
+
+
+class TestDeeperHierarchical(_HierarchicalDeepLab):
+    name = "deeper-wrn38-hier"
+
+
+class TestDeeperXceptionHierarchical(_HierarchicalDeepLab):
+    name = "deeper-xception71-hier"
+    overrides = DEEPLAB_NARROW | {"aspp_channels": 8, "aspp_pool": 5}
+
+
+class TestFuse(_HierarchicalDeepLab):
+    name = "deeplabv3plus-wrn38-fuse"
+
+
+class TestFuse2(_HierarchicalDeepLab):
+    name = "deeplabv3plus-wrn38-fuse2"
+
+
 class TestHRNet48ASPPHierarchical(_NarrowHRNet):
     name = "hrnet48-ocraspp-hier"
     pooled = True
@@ -170,6 +214,46 @@ class TestHRNet48ASPP(_NarrowHRNet):
     pooled = True
     golden_scales = (1.0,)
     published_name = TestHRNet48ASPPHierarchical.published_name
+
+
+@pytest.mark.slow
+class TestHRNet48Basic(_NarrowBasicHRNet):
+    name = "hrnet48-basic"
+    hierarchical = False
+    golden_scales = (1.0,)
+
+
+@pytest.mark.slow
+class TestHRNet48DirectASPP(_NarrowBasicHRNet):
+    name = "hrnet48-aspp"
+    hierarchical = False
+    pooled = True
+    golden_scales = (1.0,)
+
+
+@pytest.mark.slow
+class TestHRNet18(_NarrowHRNet):
+    name = "hrnet18-ocr"
+    overrides = NARROW | {"head_bias": False}
+    hierarchical = False
+    golden_scales = (1.0,)
+
+
+@pytest.mark.slow
+class TestHRNet18Small(_NarrowHRNet):
+    name = "hrnet18s-ocr"
+    hierarchical = False
+    golden_scales = (1.0,)
+
+
+@pytest.mark.slow
+class TestDeeper(_NarrowDeepLab):
+    name = "deeper-wrn38"
+
+
+@pytest.mark.slow
+class TestDeeperXception(_NarrowDeepLab):
+    name = "deeper-xception71"
 
 
 @pytest.mark.slow

@@ -54,8 +54,8 @@ def test_description(name: str) -> None:
     assert description.summary
     assert "\n" not in description.summary
     # Paired and explicit attention are parts of their fusions.
-    assert (network.attention is not None) == name.endswith("-hier")
-    several = name.endswith(("-hier", "-paired", "-explicit"))
+    assert (network.attention is not None) == name.endswith(("-hier", "-fuse", "-fuse2"))
+    several = name.endswith(("-hier", "-paired", "-explicit", "-fuse", "-fuse2"))
     assert 1.0 in network.scales
     assert (len(network.scales) > 1) == several
     assert {0.5, 1.0} <= set(network.train_scales) if several else network.train_scales == (1.0,)

@@ -17,6 +17,15 @@ MANIFESTS = {
     "deeplabv3plus-wrn38": "deeplabv3plus_wrn38",
     "deeplabv3plus-wrn38-hier": "deeplabv3plus_wrn38_mscale",
     "deeplabv3plus-xception71": "deeplabv3plus_xception71",
+    "deeplabv3plus-wrn38-fuse": "deeplabv3plus_wrn38_fuse",
+    "deeplabv3plus-wrn38-fuse2": "deeplabv3plus_wrn38_fuse2",
+    "deeper-wrn38": "deeper_wrn38",
+    "deeper-wrn38-hier": "deeper_wrn38_mscale",
+    "deeper-xception71": "deeper_xception71",
+    "hrnet-basic": "hrnet_w48_basic",
+    "hrnet-basic-hier": "hrnet_w48_mscale",
+    "hrnet-aspp": "hrnet_w48_aspp",
+    "hrnet-aspp-hier": "hrnet_w48_aspp_mscale",
     "vplr-wrn38": "sdc_deepwv3plus",
     "vplr-seresnext50": "sdc_deeplabv3plus_seresnext50",
     "official-hrnet": "official_hrnet_w48",
@@ -27,7 +36,7 @@ MANIFESTS = {
 
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_table_covers_the_manifest_both_ways(parity_dir: Path, name: str) -> None:
-    table, model, arguments = PUBLICATIONS[name]
+    table, model, arguments, _ = PUBLICATIONS[name]
     published = read_manifest(parity_dir / "manifest" / f"{MANIFESTS[name]}.tsv")
     with torch.device("meta"):
         state = create_model(model, **arguments).state_dict()

@@ -17,6 +17,19 @@ from parity.rule import fill, image_of, relative_error
 pytestmark = pytest.mark.slow
 
 TOLERANCE = 1e-4
+EXACT_TOLERANCE, ROUNDED_TOLERANCE = 1e-4, 2e-4
+"""In float64 arithmetic and in float32."""
+OTHER_HEADS = {
+    "hrnet-basic": "hrnet_w48_basic",
+    "hrnet-basic-hier": "hrnet_w48_mscale",
+    "hrnet-aspp": "hrnet_w48_aspp",
+    "hrnet-aspp-hier": "hrnet_w48_aspp_mscale",
+    "deeper-wrn38": "deeper_wrn38",
+    "deeper-wrn38-hier": "deeper_wrn38_mscale",
+    "deeper-xception71": "deeper_xception71",
+    "deeplabv3plus-wrn38-fuse": "deeplabv3plus_wrn38_fuse",
+    "deeplabv3plus-wrn38-fuse2": "deeplabv3plus_wrn38_fuse2",
+}
 ONE_SCALE = {
     "deeplabv3plus-wrn38": "deeplabv3plus_wrn38",
     "deeplabv3plus-xception71": "deeplabv3plus_xception71",
@@ -35,7 +48,7 @@ def _weights_are_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _filled(name: str) -> SegmentationNetwork:
-    table, model, arguments = PUBLICATIONS[name]
+    table, model, arguments, _ = PUBLICATIONS[name]
     network = create_model(model, **arguments)
     fill(network, table.to_published)
     network.mean.zero_()
@@ -81,12 +94,33 @@ def test_hierarchical_deeplab(parity_dir: Path, direction: str) -> None:
     assert max(errors.values()) < TOLERANCE, errors
 
 
+@pytest.mark.parametrize("name", OTHER_HEADS)
+@torch.inference_mode()
+def test_other_heads(parity_dir: Path, name: str) -> None:
+    golden = np.load(parity_dir / f"{OTHER_HEADS[name]}.npz")
+    expected = [key for key in golden.files if key.startswith(("pred", "attn"))]
+    scales = golden["scales"].tolist() if "scales" in golden.files else [1.0]
+    assert len(expected) == {1: 1, 2: 4, 3: 6}[len(scales)]
+    network = _filled(name)
+    for dtype, tolerance in ((torch.float32, ROUNDED_TOLERANCE), (torch.float64, EXACT_TOLERANCE)):
+        output = network.to(dtype)(_image(golden), scales, keep_scales=True)
+        results = {"pred": output.logits}
+        results |= {f"pred_{scale}x": value for scale, value in output.per_scale.items()}
+        results |= {f"attn_{scale}x": value for scale, value in (output.attention or {}).items()}
+        errors = {
+            key: relative_error(results[key], golden[key], int(golden["stride"]))
+            for key in expected
+        }
+        print(name, dtype, errors)
+        assert max(errors.values()) < tolerance, errors
+
+
 @torch.inference_mode()
 def test_filled_by_paddleseg_names_it_computes_the_same(parity_dir: Path) -> None:
     """The fourth column of that manifest says what its tensors are filled by."""
     lines = (parity_dir / "manifest/paddleseg_mscale_ocr.tsv").read_text().splitlines()
     column = {line.split("\t")[0]: line.split("\t")[3] for line in lines}
-    table, model, _ = PUBLICATIONS["paddleseg-hrnet-ocr"]
+    table, model, *_ = PUBLICATIONS["paddleseg-hrnet-ocr"]
     network = create_model(model)
 
     def source(own: str) -> str:

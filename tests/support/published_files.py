@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from parity.rule import read_manifest, value_of
 NARROW: dict[str, dict[str, Any]] = {
     "hrnet": {"width": 2, "mid_channels": 8, "key_channels": 4},
     "plain": {"width": 2},
+    "basic": {"width": 2, "mid_channels": 8},
     "deeplab": {"width": 4, "shallow": True, "mid_channels": 8, "fine_channels": 4},
     "seresnext": {"width": 16, "shallow": True, "mid_channels": 8, "fine_channels": 4},
 }
@@ -28,13 +30,14 @@ NARROW: dict[str, dict[str, Any]] = {
 
 def narrow_arguments(publication: str) -> dict[str, Any]:
     """Arguments of ``create_model`` for a small network of a publication's kind."""
-    _, model, arguments = PUBLICATIONS[publication]
+    _, model, arguments, _ = PUBLICATIONS[publication]
     if "hrnet" in model:
         kind = "hrnet" if "ocr" in model else "plain"
+        kind = "basic" if "basic" in model or "-aspp" in model else kind
     else:
         kind = "seresnext" if "seresnext" in model else "deeplab"
     small = dict(NARROW[kind])
-    if model.endswith("-hier"):
+    if model.endswith(("-hier", "-fuse", "-fuse2")):
         small["attention_channels"] = 4
     return {**arguments, **small}
 
@@ -84,6 +87,7 @@ def write_torch(
     nested: bool = True,
     legacy: bool = False,
     others: Mapping[str, Tensor] | None = None,
+    arch: str | None = None,
 ) -> Path:
     """A torch checkpoint; a nested one with optimiser, epoch, numpy scalar and strings beside."""
     content: dict[str, Any] = {prefix + name: tensor for name, tensor in tensors.items()}
@@ -95,12 +99,19 @@ def write_torch(
             "state_dict": content,
             "optimizer": {"state": {0: momentum}, "param_groups": groups},
             "epoch": 174,
-            "arch": "ocrnet.HRNet_Mscale",
             "num_classes": 19,
             "mean_iu": np.float64(0.8692),
             "command": "train.py --dataset cityscapes",
         }
+        content |= {} if arch is None else {"arch": arch}
     torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    return path
+
+
+def write_mmsegmentation(path: Path, tensors: Mapping[str, Tensor], **meta: Any) -> Path:
+    """A checkpoint as mmsegmentation's training writes it."""
+    about = {"env_info": "sys.platform: linux", "seed": 0, "epoch": 1, "iter": 160000, **meta}
+    torch.save({"meta": about, "state_dict": OrderedDict(tensors)}, path)
     return path
 
 
@@ -122,7 +133,10 @@ def write_published(folder: Path, publication: str, network: SegmentationNetwork
         return write_torch(folder / "a.pth", tensors, "model.", nested=False, others=weight)
     if publication.startswith("vplr"):
         return write_torch(folder / "a.pth", tensors, legacy=True)
-    return write_torch(folder / "a.pth.tar", tensors)
+    if publication.startswith("mmsegmentation"):
+        return write_mmsegmentation(folder / "a.pth", tensors)
+    arch = PUBLICATIONS[publication].arch
+    return write_torch(folder / "a.pth.tar", tensors, arch=arch)
 
 
 def read_published(path: Path) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from hierseg.assembly.checks import refuse_if
 from hierseg.assembly.extra import build_extra, build_options
+from hierseg.assembly.switches import check_attention, choose_arguments, list_arguments
 from hierseg.config import Experiment, LossConfig
 from hierseg.data import (
     DataOptions,
@@ -27,7 +28,7 @@ from hierseg.losses import (
     ImageWeightedCrossEntropy,
     RegionMutualInformation,
 )
-from hierseg.models import SegmentationNetwork, create_model
+from hierseg.models import STATISTICS, SegmentationNetwork, create_model
 from hierseg.processes import count_processes
 from hierseg.size import SMALLEST_SIDE
 from hierseg.wording import count
@@ -60,14 +61,18 @@ def build_network(
     """The experiment's network with one output for each class of the label space.
 
     ``statistics`` are what it normalises by; None leaves it its trunk's own. ``conventions`` are
-    further arguments of its builder: those of the weights that it starts from.
+    further arguments of its builder: those of the weights that it starts from, as far as it takes
+    them.
     """
     model = experiment.model
     chosen: dict[str, Any] = {"train_scales": model.train_scales, "scales": experiment.eval.scales}
     given = {name: scales for name, scales in chosen.items() if scales is not None}
-    given |= conventions or {}
+    taken = list_arguments(model.name) | STATISTICS
+    given |= {name: value for name, value in (conventions or {}).items() if name in taken}
+    given |= choose_arguments(model)
     given |= {} if statistics is None else statistics._asdict()
     network = create_model(model.name, label_space.num_classes, model.from_imagenet, **given)
+    check_attention(network, model)
     if not experiment.data.full_crop:  # else images are looked at when they are indexed
         _require_large(network, experiment)
     return network

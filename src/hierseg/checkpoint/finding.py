@@ -6,6 +6,7 @@ import difflib
 import os
 from pathlib import Path
 
+from hierseg.assets import expand_assets
 from hierseg.checkpoint.hub import fetch_weights, is_on_hub
 from hierseg.errors import UsageError, UserError
 
@@ -24,7 +25,8 @@ def find_weights(source: str | Path | None = None) -> Path:
 
     Args:
         source: A file, a run folder (its best checkpoint, else its last), the name of packaged
-            weights, ``hf://owner/name`` on the Hub, or None for the default ones.
+            weights, ``hf://owner/name`` on the Hub, or None for the default ones. A path may begin
+            with ``ASSETS_PATH/`` (``hierseg.assets``).
 
     Raises:
         UsageError: There is no such thing.
@@ -47,6 +49,7 @@ def find_weights(source: str | Path | None = None) -> Path:
         )
     if is_on_hub(source):
         return fetch_weights(str(source))
+    source = expand_assets(os.fspath(source))
     path = Path(source)
     if path.is_dir():
         for name in RUN_CHECKPOINTS:

@@ -138,6 +138,19 @@ class Weights:
             _ = self.header  # which refuses what is no checkpoint
         return _read(self._opened)
 
+    @cached_property
+    def matching(self) -> Mapping[str, Tensor]:
+        """``tensors``, also where a file of another project does not fit its own network: what has
+        no name here keeps the one it has.
+        """
+        if self.container is None or self.foreign.classifier is not None:
+            return self.tensors
+        from hierseg.checkpoint.foreign.converting import translate_loosely
+
+        tensors, remark = translate_loosely(self.foreign)
+        _log.warning(make_printable(remark))
+        return tensors
+
     @property
     def remark(self) -> str | None:
         """What a file of another project was recognised as, as a sentence; None for ours."""

@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import hierseg
+from hierseg.assets import expand_word
 from hierseg.cli.ending import Termination, plain_warnings
 from hierseg.cli.flags import parse
 from hierseg.cli.pipes import CLOSED, forget_output, is_closed
@@ -34,11 +35,15 @@ if TYPE_CHECKING:
     from hierseg.config import Experiment
 
 # Flags of training that are worth a short name beside the one of their group.
-SHORT_FLAGS = {f"--{flag}": f"--model.{flag}" for flag in ("init-trunk", "weights", "replace-head")}
+SHORT_FLAGS = {
+    f"--{flag}": f"--model.{flag}"
+    for flag in ("init-trunk", "weights", "replace-head", "skip-mismatched")
+}
 SHORT_FLAGS["--init"] = SHORT_FLAGS["--weights"]
 _SHORT = (
     "Short forms: --init or --weights FILE for --model.weights, --init-trunk FILE for "
-    "--model.init-trunk, --replace-head for --model.replace-head."
+    "--model.init-trunk, --replace-head for --model.replace-head, --skip-mismatched for "
+    "--model.skip-mismatched."
 )
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM
@@ -109,7 +114,7 @@ def _run(words: list[str]) -> int:
     if words[0] == "--version":
         print(f"hierseg {hierseg.__version__}")
         return 0
-    name, rest = words[0], words[1:]
+    name, rest = words[0], [expand_word(word) for word in words[1:]]
     if name not in COMMANDS:
         is_flag = name.startswith("-")
         near = [] if is_flag else difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)

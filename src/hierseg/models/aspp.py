@@ -6,9 +6,11 @@ Shape letters: B batch, C channels of the input, h and v height and width of the
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hierseg.layers import ConvNormAct, Synchronised
+from hierseg.errors import UsageError
+from hierseg.layers import ConvNormAct, Synchronised, resize_to
 
 DILATIONS = (12, 24, 36)
 """Those of output stride 8."""
@@ -22,10 +24,22 @@ class ASPP(nn.Module):
     Args:
         in_channels: C.
         channels: Channels of each branch; five of them are concatenated, the pooled one first.
+        pool: Side of the window that is pooled, in pixels of the feature, so that larger images
+            are pooled over what a training crop held; None for the whole feature.
+        align_corners: How means over windows are resized.
     """
 
-    def __init__(self, in_channels: int, channels: int = 256) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int = 256,
+        *,
+        pool: int | None = None,
+        align_corners: bool = False,
+    ) -> None:
         super().__init__()
+        self.pool = pool
+        self.align_corners = align_corners
         self.out_channels = channels * (2 + len(DILATIONS))
         self.pooled = ConvNormAct(in_channels, channels)
         self.branches = nn.ModuleList(
@@ -47,9 +61,20 @@ class ASPP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, v) to (B, out_channels, h, v)."""
-        # Resized bilinearly, one pixel is the same everywhere.
-        pooled: Tensor = self.pooled(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:])
-        return torch.cat([pooled, *(branch(x) for branch in self.branches)], dim=1)
+        return torch.cat([self._pool(x), *(branch(x) for branch in self.branches)], dim=1)
+
+    def _pool(self, x: Tensor) -> Tensor:
+        """The pooled branch, at the feature's size."""
+        height, width = x.shape[-2:]
+        pooled: Tensor
+        if self.pool is None or self.pool >= max(height, width):
+            # Resized bilinearly, one pixel is the same everywhere.
+            pooled = self.pooled(x.mean((2, 3), keepdim=True)).expand(-1, -1, height, width)
+            return pooled
+        # Rows, then columns: a window at once would take as many additions as it has pixels.
+        means = F.avg_pool2d(x, (min(self.pool, height), 1), 1)
+        means = F.avg_pool2d(means, (1, min(self.pool, width)), 1)
+        return resize_to(self.pooled(means), (height, width), self.align_corners)
 
 
 class DensePredictionCell(nn.Module):
@@ -74,3 +99,19 @@ class DensePredictionCell(nn.Module):
         a: Tensor = self.branches[0](x)
         b, c, d = (branch(a) for branch in list(self.branches)[1:4])
         return torch.cat([a, b, c, d, self.branches[4](b)], dim=1)
+
+
+def build_context(
+    in_channels: int,
+    channels: int,
+    *,
+    cell: bool = False,
+    pool: int | None = None,
+    align_corners: bool = False,
+) -> ASPP | DensePredictionCell:
+    """ASPP, or the cell; UsageError for a cell that is to pool, since it pools nothing."""
+    if not cell:
+        return ASPP(in_channels, channels, pool=pool, align_corners=align_corners)
+    if pool is not None:
+        raise UsageError("a dense prediction cell pools nothing; leave aspp_pool out.")
+    return DensePredictionCell(in_channels, channels)

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from hierseg.errors import UserError
 
 BUILDER_MODULES: Mapping[str, str] = {
+    "deeper": "deeplab",
     "deeplab": "deeplab",
+    "hrnet_basic": "hrnet",
     "hrnet_ocr": "hrnet",
     "hrnet_plain": "hrnet",
     "timm_ocr": "timm",
@@ -50,6 +52,14 @@ _HRNETS: dict[str, ModelDescription] = {
         {"width": 18, "small": True},
         "HRNetV2-W18 small v2, OCR, hierarchical attention",
     ),
+    "hrnet18-ocr": ModelDescription(
+        "hrnet_ocr", {"width": 18, "hierarchical": False}, "HRNetV2-W18, OCR, one scale"
+    ),
+    "hrnet18s-ocr": ModelDescription(
+        "hrnet_ocr",
+        {"width": 18, "small": True, "hierarchical": False},
+        "HRNetV2-W18 small v2, OCR, one scale",
+    ),
     "lite0-ocr-hier": ModelDescription(
         "timm_ocr",
         {
@@ -74,6 +84,22 @@ _HRNETS |= {
         "hrnet_plain",
         {"width": 48, "combine": "paired"},
         "HRNetV2-W48, plain head, paired attention",
+    ),
+    "hrnet48-basic": ModelDescription(
+        "hrnet_basic", {"width": 48}, "HRNetV2-W48, HMSA's plain head, one scale"
+    ),
+    "hrnet48-basic-hier": ModelDescription(
+        "hrnet_basic",
+        {"width": 48, "combine": "hierarchical"},
+        "HRNetV2-W48, HMSA's plain head, hierarchical attention",
+    ),
+    "hrnet48-aspp": ModelDescription(
+        "hrnet_basic", {"width": 48, "aspp": True}, "HRNetV2-W48, ASPP, one scale"
+    ),
+    "hrnet48-aspp-hier": ModelDescription(
+        "hrnet_basic",
+        {"width": 48, "aspp": True, "combine": "hierarchical"},
+        "HRNetV2-W48, ASPP, hierarchical attention",
     ),
     "hrnet48-ocraspp": ModelDescription(
         "hrnet_ocr",
@@ -130,6 +156,16 @@ _DEEPLABS |= {
     "deeplabv3plus-wrn38-explicit": _deeplab(
         "wrn38", "DeepLabV3+, WideResNet-38, explicit attention at 0.5 1 2", combine="explicit"
     ),
+    "deeplabv3plus-wrn38-fuse": _deeplab(
+        "wrn38",
+        "DeepLabV3+, WideResNet-38, hierarchical attention, which also passes ASPP upwards",
+        combine="fuse",
+    ),
+    "deeplabv3plus-wrn38-fuse2": _deeplab(
+        "wrn38",
+        "DeepLabV3+, WideResNet-38, hierarchical attention, and one of its own passes ASPP upwards",
+        combine="fuse2",
+    ),
     "deeplabv3plus-resnet50-dpc": _deeplab(
         "resnet50", "DeepLabV3+ with a dense prediction cell, ResNet-50, one scale", cell=True
     ),
@@ -140,6 +176,18 @@ _DEEPLABS |= {
         combine="hierarchical",
     ),
 }
+
+for _trunk in ("wrn38", "xception71"):
+    _DEEPLABS[f"deeper-{_trunk}"] = ModelDescription(
+        "deeper",
+        {"trunk": _trunk},
+        f"ASPP and a decoder of two 5x5 convolutions, {_TRUNKS[_trunk]}, one scale",
+    )
+    _DEEPLABS[f"deeper-{_trunk}-hier"] = ModelDescription(
+        "deeper",
+        {"trunk": _trunk, "combine": "hierarchical"},
+        f"ASPP and a decoder of two 5x5 convolutions, {_TRUNKS[_trunk]}, hierarchical attention",
+    )
 
 MODELS: Mapping[str, ModelDescription] = {**_HRNETS, **_DEEPLABS}
 
@@ -157,13 +205,21 @@ PUBLISHED_NAMES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "mscale.DeepV3R50": ("deeplabv3plus-resnet50-hier", {}),
     "mscale.DeepV3W38": ("deeplabv3plus-wrn38-hier", {}),
     "mscale.DeepV3X71": ("deeplabv3plus-xception71-hier", {}),
-    "mscale.HRNet": ("hrnet48-hier", {}),
+    "mscale.DeepV3W38Fuse": ("deeplabv3plus-wrn38-fuse", {}),
+    "mscale.DeepV3W38Fuse2": ("deeplabv3plus-wrn38-fuse2", {}),
+    "mscale.DeeperW38": ("deeper-wrn38-hier", {}),
+    "mscale.DeeperX71": ("deeper-xception71-hier", {}),
+    "mscale.HRNet": ("hrnet48-basic-hier", {}),
+    "mscale.HRNet_ASP": ("hrnet48-aspp-hier", {}),
     "mscale2.DeepV3R50": ("deeplabv3plus-resnet50-paired", {}),
-    "mscale2.HRNet": ("hrnet48-paired", {}),
+    "mscale2.HRNet": ("hrnet48-basic", {"combine": "paired"}),
     "attnscale.DeepV3R50": ("deeplabv3plus-resnet50-explicit", {}),
     "attnscale.DeepV3R50B": ("deeplabv3plus-resnet50-explicit", {"attention_norm": True}),
     "attnscale.DeepV3W38": ("deeplabv3plus-wrn38-explicit", {}),
-    "basic.HRNet": ("hrnet48", {}),
+    "basic.HRNet": ("hrnet48-basic", {}),
+    "basic.HRNet_ASP": ("hrnet48-aspp", {}),
+    "deeper.DeeperW38": ("deeper-wrn38", {}),
+    "deeper.DeeperX71": ("deeper-xception71", {}),
     "network.deepv3.DeepWV3Plus": ("vplr-wrn38", {}),
     "network.deepv3.DeepSRNX50V3PlusD_m1": ("vplr-seresnext50", {}),
     "network.deepv3.DeepSRNX101V3PlusD_m1": ("vplr-seresnext101", {}),
@@ -172,20 +228,6 @@ PUBLISHED_NAMES: Mapping[str, tuple[str, dict[str, Any]]] = {
 """Published name -> registry name, and arguments that differ from the registry's."""
 
 REFUSED_NAMES: Mapping[str, tuple[str, str]] = {
-    "mscale.DeepV3W38Fuse": (
-        "ASPP features passed on from the lower scale",
-        "deeplabv3plus-wrn38-hier",
-    ),
-    "mscale.DeepV3W38Fuse2": (
-        "ASPP features passed on from the lower scale",
-        "deeplabv3plus-wrn38-hier",
-    ),
-    "mscale.HRNet_ASP": ("ASPP directly on HRNet", "hrnet48-ocraspp-hier"),
-    "basic.HRNet_ASP": ("ASPP directly on HRNet", "hrnet48-ocraspp"),
-    "mscale.DeeperW38": ("a lighter decoder", "deeplabv3plus-wrn38-hier"),
-    "mscale.DeeperX71": ("a lighter decoder", "deeplabv3plus-xception71-hier"),
-    "deeper.DeeperW38": ("a lighter decoder", "deeplabv3plus-wrn38"),
-    "deeper.DeeperX71": ("a lighter decoder", "deeplabv3plus-xception71"),
     "attnscale.DeepV3R50BP": (
         "explicit attention on pairs of scales",
         "deeplabv3plus-resnet50-explicit",

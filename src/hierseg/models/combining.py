@@ -11,6 +11,8 @@ from hierseg.models.fusion import AverageFusion, Fusion
 from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
 
 WAYS = ("average", "hierarchical", "explicit", "paired")
+PASSING = ("fuse", "fuse2")
+"""Of a head that passes its context on: hierarchical, with one attention for both or with two."""
 LARGEST_WIDTH = 128
 """Of a trunk: twice the widest one published. Parameters grow with its square, and a checkpoint
 that asks for more is damaged."""
@@ -35,12 +37,14 @@ class AttentionOptions(NamedTuple):
         second: Whether there is a second 3x3 convolution.
         dropout: Probability of dropping a value before the last convolution, in training.
         norm: Whether explicit attention has batch norm; the others always have.
+        even: Whether it starts by weighing scales evenly: 0.5 everywhere.
     """
 
     channels: int = 256
     second: bool = True
     dropout: float = 0.0
     norm: bool = False
+    even: bool = False
 
 
 def combine_scales(
@@ -50,26 +54,28 @@ def combine_scales(
     scales: tuple[float, ...] | None = None,
     train_scales: tuple[float, ...] | None = None,
     default: tuple[float, ...] = (0.5, 1.0, 2.0),
+    passes: bool = False,
 ) -> dict[str, Any]:
     """Attention, fusion and scales, as arguments of ``SegmentationNetwork``.
 
     Args:
-        way: One of ``WAYS``.
+        way: One of ``WAYS``, or of ``PASSING`` where the head ``passes``.
         features: Channels of the head's features.
         options: Numbers of the attention.
         scales: Scales of evaluation; None for ``default``, or 1.0 alone if nothing attends.
         train_scales: Scales of training; None for 0.5 and 1.0, or 1.0 alone likewise. Explicit
             attention is evaluated with them, and has (0.5, 1.0, 2.0) where neither is given.
         default: Scales of evaluation of what attends to pairs of scales.
+        passes: Whether the head is a ``PassingHead``.
 
     Raises:
         UsageError: An unknown way, a dropout that is none, or scales that exclude each other.
     """
-    if way not in WAYS:
-        raise UsageError(f"scales cannot be combined by {way!r:.40}; give {', '.join(WAYS)}.")
-    channels, second, dropout, norm = options
-    if not 0 <= dropout < 1:
-        raise UsageError(f"attention_dropout {dropout:g} is not a probability below 1.")
+    known = WAYS + PASSING if passes else WAYS
+    if way not in known:
+        raise UsageError(f"scales cannot be combined by {way!r:.40}; give {', '.join(known)}.")
+    if not 0 <= options.dropout < 1:
+        raise UsageError(f"attention_dropout {options.dropout:g} is not a probability below 1.")
     attention: nn.Module | None = None
     fusion: Fusion
     pair: tuple[float, ...] = (0.5, 1.0)
@@ -85,14 +91,32 @@ def combine_scales(
             )
         from hierseg.models.explicit import ExplicitFusion
 
-        fusion = ExplicitFusion(features, pair, 2 * channels, norm=norm)
+        fusion = ExplicitFusion(
+            features, pair, 2 * options.channels, norm=options.norm, even=options.even
+        )
     else:
-        joined = 2 * features if way == "paired" else features
-        made = ScaleAttention(joined, channels, second=second, dropout=dropout)
-        if way == "paired":
-            from hierseg.models.paired import PairedFusion
-
-            fusion = PairedFusion(made)
-        else:
-            attention, fusion = made, HierarchicalFusion()
+        attention, fusion = _attend(way, features, options)
     return Combination(attention, fusion, scales or default, train_scales or pair)._asdict()
+
+
+def _attend(
+    way: str, features: int, options: AttentionOptions
+) -> tuple[ScaleAttention | None, Fusion]:
+    """What attends to pairs of scales; paired attention is a part of its fusion."""
+    made = ScaleAttention(
+        2 * features if way == "paired" else features,
+        options.channels,
+        second=options.second,
+        dropout=options.dropout,
+        even=options.even,
+        outputs=2 if way == "fuse2" else 1,
+    )
+    if way == "paired":
+        from hierseg.models.paired import PairedFusion
+
+        return None, PairedFusion(made)
+    if way in PASSING:
+        from hierseg.models.passing import PassingFusion
+
+        return made, PassingFusion()
+    return made, HierarchicalFusion()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.layers import ConvNormAct, resize_to
-from hierseg.models.aspp import ASPP, DensePredictionCell
+from hierseg.models.aspp import build_context
 from hierseg.models.ocr import FeatureJoin
 from hierseg.models.outputs import HeadOutput
 
@@ -22,9 +22,11 @@ class DeepLabV3PlusHead(nn.Module):
     Args:
         channels: Channels of the trunk's features, fine to coarse; first and last are used.
         num_classes: K.
-        mid_channels: Channels of each branch of the context, and of the decoder.
+        mid_channels: Channels of the decoder.
         fine_channels: Channels that the fine feature is reduced to.
         cell: Take a dense prediction cell for the context instead of ASPP.
+        context_channels: Channels of each branch of the context; None for ``mid_channels``.
+        pool: Side of the window that ASPP pools; None for the whole feature.
         align_corners: How features are resized.
     """
 
@@ -36,12 +38,19 @@ class DeepLabV3PlusHead(nn.Module):
         fine_channels: int = 48,
         *,
         cell: bool = False,
+        context_channels: int | None = None,
+        pool: int | None = None,
         align_corners: bool = False,
     ) -> None:
         super().__init__()
         self.align_corners = align_corners
-        kind = DensePredictionCell if cell else ASPP
-        self.context = kind(channels[-1], mid_channels)
+        self.context = build_context(
+            channels[-1],
+            context_channels or mid_channels,
+            cell=cell,
+            pool=pool,
+            align_corners=align_corners,
+        )
         self.reduce_context = nn.Conv2d(self.context.out_channels, mid_channels, 1, bias=False)
         self.reduce_fine = nn.Conv2d(channels[0], fine_channels, 1, bias=False)
         self.out_channels = fine_channels + mid_channels
@@ -57,8 +66,11 @@ class DeepLabV3PlusHead(nn.Module):
         ``regions`` are OCR's and say nothing to this head. The output's features are the
         concatenation that the decoder takes.
         """
-        fine: Tensor = self.reduce_fine(features[0])
-        context: Tensor = self.reduce_context(self.context(features[-1]))
+        return self.refine(features[0], self.reduce_context(self.context(features[-1])))
+
+    def refine(self, fine: Tensor, context: Tensor) -> HeadOutput:
+        """A trunk's fine feature and the context (B, mid_channels, h_c, w_c) to logits."""
+        fine = self.reduce_fine(fine)
         size = (fine.shape[-2], fine.shape[-1])
         joined = torch.cat([fine, resize_to(context, size, self.align_corners)], dim=1)
         return HeadOutput(self.classify(self.decode(joined)), None, joined, None)
@@ -70,8 +82,11 @@ class DeepLabV3Head(nn.Module):
     Args:
         channels: Channels of the trunk's features, fine to coarse; the last one is used.
         num_classes: K.
-        mid_channels: Channels of each branch of the context, and of what joins them.
+        mid_channels: Channels of what joins the branches of the context.
         cell: Take a dense prediction cell for the context instead of ASPP.
+        context_channels: Channels of each branch of the context; None for ``mid_channels``.
+        pool: Side of the window that ASPP pools; None for the whole feature.
+        align_corners: How its means are resized.
     """
 
     def __init__(
@@ -81,10 +96,18 @@ class DeepLabV3Head(nn.Module):
         mid_channels: int = 256,
         *,
         cell: bool = False,
+        context_channels: int | None = None,
+        pool: int | None = None,
+        align_corners: bool = False,
     ) -> None:
         super().__init__()
-        kind = DensePredictionCell if cell else ASPP
-        self.context = kind(channels[-1], mid_channels)
+        self.context = build_context(
+            channels[-1],
+            context_channels or mid_channels,
+            cell=cell,
+            pool=pool,
+            align_corners=align_corners,
+        )
         self.out_channels = mid_channels
         self.project = ConvNormAct(self.context.out_channels, mid_channels)
         self.classify = nn.Conv2d(mid_channels, num_classes, 1)

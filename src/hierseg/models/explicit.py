@@ -30,6 +30,7 @@ class ExplicitFusion(Fusion):
         scales: The scales; 1.0 must be among them.
         mid_channels: Channels of the 3x3 convolution.
         norm: Whether batch norm follows the 3x3 convolution.
+        even: Start from equal weights: those of the last convolution are 0 at first.
 
     Raises:
         UsageError: 1.0 is not among the scales.
@@ -38,7 +39,13 @@ class ExplicitFusion(Fusion):
     weighs_largest = True
 
     def __init__(
-        self, channels: int, scales: Sequence[float], mid_channels: int = 512, *, norm: bool = False
+        self,
+        channels: int,
+        scales: Sequence[float],
+        mid_channels: int = 512,
+        *,
+        norm: bool = False,
+        even: bool = False,
     ) -> None:
         super().__init__()
         check_includes_one(scales)
@@ -50,6 +57,9 @@ class ExplicitFusion(Fusion):
             else nn.Sequential(nn.Conv2d(joined, mid_channels, 3, padding=1), nn.ReLU(inplace=True))
         )
         self.weigh = nn.Conv2d(mid_channels, len(self.scales), 1)
+        if even:
+            for parameter in self.weigh.parameters():
+                nn.init.zeros_(parameter)
 
     def weights(self, features: Sequence[Tensor]) -> Tensor:
         """Features (B, C, h, v), one a scale from the smallest, to (B, S, h, v) summing to 1."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.layers import resize_to, scaled_size
-from hierseg.models.outputs import ScaleOutput, SegmentationOutput
+from hierseg.models.outputs import Passed, ScaleOutput, SegmentationOutput
 from hierseg.size import Size
 
 
@@ -29,7 +29,12 @@ class FusionRun(ABC):
         scales: The scales, in the order in which they will be added.
         align_corners: How maps are resized.
         keep: Whether each scale's logits and attention are kept for the output.
+
+    Attributes:
+        passed: What the scale that is wanted now takes over from the last one; None for nothing.
     """
+
+    passed: Passed | None = None
 
     def __init__(
         self, size: Size, scales: Sequence[float], *, align_corners: bool, keep: bool
@@ -99,10 +104,12 @@ class Fusion(nn.Module, ABC):
     Attributes:
         attends: Whether attention decides between scales.
         weighs_largest: Whether the largest scale's attention decides too.
+        passes: Whether scales take over from smaller ones, so that none can be run by itself.
     """
 
     attends = True
     weighs_largest = False
+    passes = False
 
     @abstractmethod
     def begin(

@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from hierseg.errors import UsageError, UserError
 from hierseg.layers import resize_to, scaled_size
 from hierseg.models.fusion import Fusion
-from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
+from hierseg.models.outputs import HeadOutput, Passed, ScaleOutput, SegmentationOutput
 from hierseg.models.trunk import Trunk
 from hierseg.options import check_scales
 from hierseg.size import SMALLEST_SIDE, Size
@@ -105,7 +105,12 @@ class SegmentationNetwork(nn.Module):
         return bool((self.mean == 0).all() and (self.std == 1).all())
 
     def forward_scale(
-        self, image: Tensor, regions: Tensor | None = None, *, attention: bool = True
+        self,
+        image: Tensor,
+        regions: Tensor | None = None,
+        *,
+        attention: bool = True,
+        passed: Passed | None = None,
     ) -> ScaleOutput:
         """Run the network once, without resizing anything to the image's size.
 
@@ -113,12 +118,22 @@ class SegmentationNetwork(nn.Module):
             image: (B, 3, h, w) float, normalised.
             regions: (B, C, K) region vectors to use instead of this image's own.
             attention: Whether the attention of this scale is wanted.
+            passed: What a smaller scale passes on, where the fusion ``passes``.
         """
-        output: HeadOutput = self.head(self.trunk(image), regions)
+        features = self.trunk(image)
+        further = () if passed is None else (passed,)
+        output: HeadOutput = self.head(features, regions, *further)
         weight = None
         if attention and self.attention is not None:
             weight = self.attention(output.features)
-        return ScaleOutput(output.logits, output.auxiliary, weight, output.features, output.regions)
+        return ScaleOutput(
+            output.logits,
+            output.auxiliary,
+            weight,
+            output.features,
+            output.regions,
+            output.context,
+        )
 
     def _check_smallest(self, size: Size, scale: float, batch: int) -> None:
         """Refuse what a scale leaves too little of: nothing, or in training one value to norm."""
@@ -163,18 +178,19 @@ class SegmentationNetwork(nn.Module):
         keep = keep_scales or self.training
         wants_auxiliary = self.training if auxiliary is None else auxiliary
 
-        def compute(resized: Tensor, attention: bool) -> ScaleOutput:
-            output = self.forward_scale(resized, attention=attention)
+        def compute(resized: Tensor, attention: bool, passed: Passed | None = None) -> ScaleOutput:
+            output = self.forward_scale(resized, attention=attention, passed=passed)
             return output if wants_auxiliary else output._replace(auxiliary=None)
 
-        return self.run_scales(image, scales, keep, compute)
+        return self.run_scales(image, scales, keep, compute, takes_passed=True)
 
     def run_scales(
         self,
         image: Tensor,
         scales: Sequence[float],
         keep_scales: bool,
-        compute: Callable[[Tensor, bool], ScaleOutput],
+        compute: Callable[..., ScaleOutput],
+        takes_passed: bool = False,
     ) -> SegmentationOutput:
         """Run the scales one after the other, and fuse what they give; ``forward`` says the rest.
 
@@ -184,7 +200,16 @@ class SegmentationNetwork(nn.Module):
             keep_scales: As of ``forward``.
             compute: Runs one: takes the normalised image at the scale's size, (B, 3, h, w) float,
                 and whether its attention is wanted.
+            takes_passed: Whether ``compute`` also takes ``passed``, which ``forward_scale`` has.
+
+        Raises:
+            UsageError: Scales take over from one another, and ``compute`` cannot.
         """
+        if self.fusion.passes and not takes_passed and len(scales) > 1:
+            raise UsageError(
+                "the scales of this network take over from one another, so that only torch runs "
+                "it; give --engine torch."
+            )
         check_image(image)
         # A step need not wait for the GPU, and what it yields shows in losses.
         if not self.training and not _is_traced(image) and not self._takes_any_range():
@@ -197,7 +222,9 @@ class SegmentationNetwork(nn.Module):
         while (scale := run.next()) is not None:
             resized = resize_to(normalized, scaled_size(size, scale), self.align_corners)
             # In training all scales pass the attention's batch norms: in evaluation each may.
-            output = compute(resized, keep_scales or run.needs_attention(scale))
+            wanted = keep_scales or run.needs_attention(scale)
+            passed = {} if run.passed is None else {"passed": run.passed}
+            output = compute(resized, wanted, **passed)
             run.add(scale, output)
             del output  # The features are large; the next scale must not find them here.
         return run.finish()

@@ -93,6 +93,8 @@ class OCRHead(nn.Module):
         reduced: Channels of each feature before joining, None for all of them.
         context: What is applied to the pixel features and joins them (OCR-ASPP), with
             ``out_channels``; None for nothing.
+        bias: Whether the convolutions before the batch norms of pixel features and auxiliary
+            logits have biases.
         dropout: Probability of dropping a channel of the output features, in training.
         align_corners: How features are resized.
     """
@@ -106,6 +108,7 @@ class OCRHead(nn.Module):
         *,
         reduced: int | None = None,
         context: ASPP | None = None,
+        bias: bool = True,
         dropout: float = 0.05,
         align_corners: bool = False,
     ) -> None:
@@ -113,9 +116,9 @@ class OCRHead(nn.Module):
         self.join = FeatureJoin(channels, reduced, align_corners)
         joined = self.join.out_channels
         self.out_channels = mid_channels
-        self.pixels = ConvNormAct(joined, mid_channels, 3, bias=True)
+        self.pixels = ConvNormAct(joined, mid_channels, 3, bias=bias)
         self.auxiliary = nn.Sequential(
-            ConvNormAct(joined, joined, bias=True), nn.Conv2d(joined, num_classes, 1)
+            ConvNormAct(joined, joined, bias=bias), nn.Conv2d(joined, num_classes, 1)
         )
         self.attend = RegionAttention(mid_channels, key_channels)
         self.context = context

@@ -22,6 +22,8 @@ class HeadOutput(NamedTuple):
     """(B, C, h, w): what an attention head sees."""
     regions: Tensor | None
     """(B, C, K) region vectors, where the head has them."""
+    context: Tensor | None = None
+    """(B, M, h_c, w_c) context at its own stride, where larger scales take it over."""
 
 
 class ScaleOutput(NamedTuple):
@@ -32,11 +34,24 @@ class ScaleOutput(NamedTuple):
     auxiliary: Tensor | None
     """(B, K, h, w) auxiliary logits."""
     attention: Tensor | None
-    """(B, 1, h, w) in (0, 1): how far this scale decides against larger ones."""
+    """(B, 1, h, w) in (0, 1): how far this scale decides against larger ones. It has a second
+    channel where that says how far its context does.
+    """
     features: Tensor | None
     """(B, C, h, w)."""
     regions: Tensor | None
     """(B, C, K) region vectors of OCR; they can be passed in for a part of the same image."""
+    context: Tensor | None = None
+    """(B, M, h_c, w_c) context at its own stride, where larger scales take it over."""
+
+
+class Passed(NamedTuple):
+    """What a larger scale takes over from the next smaller one."""
+
+    context: Tensor
+    """(B, M, h_c, w_c) of the smaller scale."""
+    weight: Tensor
+    """(B, 1, h, w) in (0, 1), at the size of the smaller scale's image: how far it decides."""
 
 
 class SegmentationOutput(NamedTuple):

@@ -30,7 +30,7 @@ TIMM_PREFIX = "timm:"
 LARGEST_INTEGER = 2048
 STATISTICS = frozenset({"mean", "std"})
 """Arguments of every builder: what RGB in [0, 1] is normalised by, instead of the trunk's own."""
-CONVENTIONS = ("mean", "std", "align_corners")
+CONVENTIONS = ("mean", "std", "align_corners", "aspp_pool")
 """Arguments of builders that change what a network computes, and none of its tensors."""
 SMALLEST_STD = 1e-6
 
@@ -170,7 +170,9 @@ def _check_argument(builder: str, name: str, value: Any, kind: Any) -> Any:
     """``value`` as ``kind``, one of the types that builders take; UsageError if it is not that."""
     if kind is bool and isinstance(value, bool):
         return value
-    if kind is int and _is_number(value) and isinstance(value, int):
+    if kind == int | None and value is None:
+        return None
+    if kind in (int, int | None) and _is_number(value) and isinstance(value, int):
         if 1 <= value <= LARGEST_INTEGER:
             return value
     elif kind is float and _is_number(value):

@@ -100,19 +100,22 @@ class PreActivationBlock(nn.Module):
 
 
 class WideResNet38(nn.Module):
-    """WideResNet-38 trunk: a fine feature at stride 2 and a deep one at stride 8.
+    """WideResNet-38 trunk: a fine feature at stride 2 and a deep one at stride 8, and if asked for
+    one at stride 4 between them.
 
     No convolution has a bias, and no activation follows the last block.
 
     Args:
         width: Channels of the stem; published: 64. The features have 2 and 64 times as many.
         shallow: One block a stage instead of the published number.
+        middle: Give the second stage's output too, at stride 4, 4 times as wide as the stem.
     """
 
     strides: tuple[int, ...] = (2, 8)
 
-    def __init__(self, width: int = 64, shallow: bool = False) -> None:
+    def __init__(self, width: int = 64, shallow: bool = False, middle: bool = False) -> None:
         super().__init__()
+        self.middle = middle
         self.stem = nn.Conv2d(3, width, 3, padding=1, bias=False)
         self.stages = nn.ModuleList()
         count = width
@@ -132,14 +135,20 @@ class WideResNet38(nn.Module):
                 count = channels[-1]
             self.stages.append(blocks)
         self.channels: tuple[int, ...] = (2 * width, 64 * width)
+        if middle:
+            self.channels, self.strides = (2 * width, 4 * width, 64 * width), (2, 4, 8)
         initialise_convolutions(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) normalised float to [(B, 2w, h_2, v_2), (B, 64w, h_8, v_8)]."""
+        """(B, 3, H, W) normalised float to [(B, 2w, h_2, v_2), (B, 64w, h_8, v_8)], and where it is
+        asked for (B, 4w, h_4, v_4) between the two.
+        """
         x: Tensor = F.max_pool2d(self.stem(image), 3, 2, padding=1)
         fine: Tensor = self.stages[0](x)
         del x
         deep: Tensor = F.max_pool2d(fine, 3, 2, padding=1)
-        for stage in list(self.stages)[1:]:
+        deep = self.stages[1](deep)
+        features = [fine, deep] if self.middle else [fine]
+        for stage in list(self.stages)[2:]:
             deep = stage(deep)
-        return [fine, deep]
+        return [*features, deep]

@@ -97,38 +97,45 @@ class XceptionBlock(nn.Module):
 
 
 class Xception71(nn.Module):
-    """Xception-71 trunk: a fine feature at stride 2 and a deep one at stride 8; no biases.
+    """Xception-71 trunk: a fine feature at stride 2 and a deep one at stride 8, and if asked for
+    one at stride 4 between them; no biases.
 
     Args:
         width: Channels of the fine feature; published: 64. All others follow in proportion.
         shallow: One middle block instead of sixteen.
+        middle: Give the first block's output too, at stride 4, twice as wide as the fine feature.
     """
 
     strides: tuple[int, ...] = (2, 8)
 
-    def __init__(self, width: int = PUBLISHED_WIDTH, shallow: bool = False) -> None:
+    def __init__(
+        self, width: int = PUBLISHED_WIDTH, shallow: bool = False, middle: bool = False
+    ) -> None:
         super().__init__()
+        self.middle = middle
 
         def wide(channels: int) -> int:
             return max(1, round(channels * width / PUBLISHED_WIDTH))
 
-        stem, first, second, middle = wide(32), wide(128), wide(256), wide(728)
+        stem, first, second, core = wide(32), wide(128), wide(256), wide(728)
         exit_channels = [wide(count) for count in (1024, 1536, 1536, 2048)]
         self.channels: tuple[int, ...] = (width, exit_channels[-1])
+        if middle:
+            self.channels, self.strides = (width, first, exit_channels[-1]), (2, 4, 8)
         self.stem = nn.Sequential(ConvNormAct(3, stem, 3, 2), ConvNormAct(stem, width, 3))
         self.blocks = nn.Sequential(
             XceptionBlock(
                 width, (first,) * 3, stride=2, begins_rectified=False, ends_rectified=True
             ),
             XceptionBlock(first, (second,) * 2, begins_rectified=False),
-            XceptionBlock(second, (middle,) * 3, stride=2),
+            XceptionBlock(second, (core,) * 3, stride=2),
             *(
-                XceptionBlock(middle, (middle,) * 3, dilations=(2, 2, 2), projects=False)
+                XceptionBlock(core, (core,) * 3, dilations=(2, 2, 2), projects=False)
                 for _ in range(1 if shallow else MIDDLE_BLOCKS)
             ),
             XceptionBlock(
-                middle,
-                (middle, exit_channels[0], exit_channels[0]),
+                core,
+                (core, exit_channels[0], exit_channels[0]),
                 dilations=(2, 2, 1),
                 ends_rectified=True,
             ),
@@ -140,7 +147,14 @@ class Xception71(nn.Module):
         initialise_convolutions(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) normalised float to [(B, w, h_2, v_2), (B, 32w, h_8, v_8)]."""
+        """(B, 3, H, W) normalised float to [(B, w, h_2, v_2), (B, 32w, h_8, v_8)], and where it is
+        asked for (B, 2w, h_4, v_4) between the two.
+        """
         fine: Tensor = self.stem(image)
-        deep: Tensor = self.exit(self.blocks(fine))
-        return [fine, deep]
+        middle: Tensor = self.blocks[0](fine)
+        features = [fine, middle] if self.middle else [fine]
+        deep: Tensor = self.blocks[1](middle)
+        del middle
+        for block in list(self.blocks)[2:]:
+            deep = block(deep)
+        return [*features, self.exit(deep)]

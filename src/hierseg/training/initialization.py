@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from hierseg.checkpoint import CLASSIFIERS, count_tensors, find_weights, list_some, open_weights
 from hierseg.config import Experiment, ModelConfig
 from hierseg.data import Statistics
-from hierseg.errors import UsageError, UserError
+from hierseg.errors import UsageError, UserError, make_printable
 from hierseg.labels import LabelSpace
 from hierseg.models import STATISTICS, SegmentationNetwork
 from hierseg.training.reporting.display import say_aside
@@ -29,6 +30,8 @@ def check_start(model: ModelConfig) -> None:
         )
     if model.replace_head and model.weights is None:
         raise UsageError("--model.replace-head says nothing without --model.weights.")
+    if model.skip_mismatched and model.weights is None:
+        raise UsageError("--model.skip-mismatched says nothing without --model.weights.")
     for source in (model.init_trunk, model.weights):
         if source is not None:
             find_weights(source)
@@ -65,7 +68,8 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
     """Take over the tensors of ``--model.weights`` or ``--model.init-trunk``, where one is given.
 
     With ``--model.replace-head``, what tells classes apart starts anew unless the weights are known
-    to be of the classes of ``space``: as many classes are not the same ones.
+    to be of the classes of ``space``: as many classes are not the same ones. With
+    ``--model.skip-mismatched`` what does not fit by name and shape is skipped, and lines list it.
 
     Raises:
         UserError: The file cannot be read, or does not fit the network; the sentence lists ten
@@ -75,7 +79,7 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
     if source is None:
         return
     weights = open_weights(source)
-    found = weights.tensors
+    found = weights.matching if model.skip_mismatched else weights.tensors
     own = network.state_dict()
     if model.weights is None:
         found = {name: tensor for name, tensor in found.items() if name.startswith(TRUNK)}
@@ -85,7 +89,10 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
         anew = _find_replaced(own, found, is_same=weights.has_classes_of(space))
     wanted = {name: tensor for name, tensor in own.items() if name not in anew}
     found = {name: tensor for name, tensor in found.items() if name not in anew}
-    _check_fit(str(source), model, wanted, found)
+    if model.skip_mismatched:
+        found = _skip_mismatched(str(source), model, wanted, found)
+    else:
+        _check_fit(str(source), model, wanted, found)
     if model.replace_head and not anew:
         say_aside(f"{source} has the classes of {space.name}: nothing starts anew")
     if anew:
@@ -111,6 +118,44 @@ def _find_replaced(
     return anew
 
 
+def _skip_mismatched(
+    source: str, model: ModelConfig, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """What fits by name, shape and kind of number; lines list what is skipped, and what starts at
+    random. UserError where nothing fits.
+    """
+    fits = {
+        name: tensor
+        for name, tensor in found.items()
+        if name in wanted
+        and tensor.shape == wanted[name].shape
+        and tensor.is_floating_point() == wanted[name].is_floating_point()
+    }
+    if not any(tensor.is_floating_point() for tensor in fits.values()):
+        raise UserError(
+            f"no tensor of {source} fits {model.name}; name another network with --model.name, or "
+            "leave --model.weights out."
+        )
+    unknown = [name for name in found if name not in wanted]
+    unlike = [name for name in found if name in wanted and name not in fits]
+    lacking = [name for name in wanted if name not in fits]
+    say_aside(f"{count_tensors(list(fits))} of {make_printable(source)} taken over")
+    for names, what in (
+        (unknown, f"skipped, as {model.name} has none of the name"),
+        (unlike, f"skipped, as those of {model.name} have another shape or type"),
+        (lacking, f"of {model.name} not taken over: random weights"),
+    ):
+        if names:
+            say_aside(f"{count_tensors(names)} {what}: {_list_layers(names)}")
+    return fits
+
+
+def _list_layers(names: Sequence[str]) -> str:
+    """Every layer that tensors belong to, by the first two parts of its name, with how many."""
+    layers = Counter(make_printable(".".join(name.split(".")[:2])) for name in names)
+    return ", ".join(f"{layer} ({number})" for layer, number in layers.items())
+
+
 def _check_fit(
     source: str, model: ModelConfig, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]
 ) -> None:
@@ -133,5 +178,8 @@ def _check_fit(
         return
     cure = "name another network with --model.name"
     if model.weights is not None and not model.replace_head:
-        cure += ", or give --model.replace-head where only classes or attention differ"
+        cure += (
+            ", give --model.replace-head where only classes or attention differ, or "
+            "--model.skip-mismatched to take what fits"
+        )
     raise UserError(f"{source} does not fit {model.name}: {' and '.join(problems)}; {cure}.")

@@ -26,6 +26,12 @@ from support.published_files import (
 )
 
 QUICK = [
+    "hrnet-aspp-hier",
+    "hrnet-basic",
+    "deeper-wrn38-hier",
+    "deeplabv3plus-wrn38-fuse",
+    "deeplabv3plus-wrn38-fuse2",
+    "mmsegmentation-hrnet-ocr",
     "hrnet-ocr-hier",
     "deeplabv3plus-wrn38-hier",
     "deeplabv3plus-xception71",
@@ -33,6 +39,11 @@ QUICK = [
     "paddleseg-hrnet-ocr",
 ]
 OTHERS = [
+    "hrnet-aspp",
+    "hrnet-basic-hier",
+    "deeper-wrn38",
+    "deeper-xception71",
+    "deeper-xception71-hier",
     "hrnet-ocr",
     "deeplabv3plus-wrn38",
     "deeplabv3plus-xception71-hier",

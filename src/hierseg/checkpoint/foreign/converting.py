@@ -16,10 +16,10 @@ from hierseg.checkpoint.foreign.reading import ForeignWeights, Form
 from hierseg.checkpoint.foreign.recognition import (
     TRUNK_PUBLICATIONS,
     Recognised,
-    infer_arguments,
     own_shapes,
     recognise,
 )
+from hierseg.checkpoint.foreign.structure import infer_arguments
 from hierseg.checkpoint.format import TRUNK_KEY, not_readable, open_file
 from hierseg.checkpoint.save import describe_network, save_tensors
 from hierseg.checkpoint.tensor_files import list_some
@@ -109,6 +109,16 @@ def convert_tensors(weights: ForeignWeights) -> tuple[dict[str, Tensor], str]:
     found = weights.recognised
     fitted = fit_tensors(weights.tensors, found.table, found.shapes, str(weights.path))
     return fitted.tensors, _remark(weights, found, fitted, None)
+
+
+def translate_loosely(weights: ForeignWeights) -> tuple[dict[str, Tensor], str]:
+    """A foreign file's tensors by own name where they have one, whether or not they fit the network
+    that most of them are of; and a remark.
+    """
+    table = weights.recognised.table
+    tensors = {table.to_own(name) or name: tensor for name, tensor in weights.tensors.items()}
+    fitted = Fitted(tensors, counters=True, replaced=())
+    return tensors, _remark(weights, weights.recognised, fitted, None)
 
 
 def convert_trunk(weights: ForeignWeights) -> TrunkConversion:
@@ -217,6 +227,8 @@ def _remark(
     if space is not None:
         classes = f"{space.num_classes} classes of {space.name}"
     parts = [f"{weights.path.name}: {found.publication} ({found.model}), {classes}"]
+    if found.ignored is not None:
+        parts.append(f"the arch that it states ({found.ignored}) is of another network: ignored")
     if fitted.replaced:
         parts.append(f"starting anew are {', '.join(fitted.replaced)}")
     if weights.beside:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hierseg.checkpoint.foreign.recognition import COUNTER, Shape
+from hierseg.checkpoint.foreign.recognition import COUNTER
+from hierseg.checkpoint.foreign.structure import Shape
 from hierseg.checkpoint.format import CLASSIFIERS
 from hierseg.checkpoint.published.key_table import KeyTable
 from hierseg.checkpoint.tensor_files import count_tensors, describe_type, is_alike, list_some

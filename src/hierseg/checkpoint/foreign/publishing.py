@@ -22,8 +22,19 @@ from hierseg.models import describe_model
 PADDLE_SUFFIX = ".pdparams"
 PADDLE_PUBLICATION = "paddleseg-hrnet-ocr"
 _FLOATS = {"float32", "float16", "bfloat16", "float64"}
-# What differs from one publication to another; widths and classes may be any.
-_STRUCTURE = ("trunk", "combine", "hierarchical", "aspp", "refined", "cell", "align_corners")
+# What differs from one publication to another, and what it is by default; widths and classes may be
+# any.
+_STRUCTURE = {
+    "trunk": "wrn38",
+    "combine": "average",
+    "hierarchical": True,
+    "aspp": False,
+    "refined": True,
+    "cell": False,
+    "align_corners": False,
+    "aspp_pool": None,
+    "head_bias": True,
+}
 
 
 def choose_publication(
@@ -59,6 +70,8 @@ def choose_publication(
                 form = Form("paddle", nested=False, prefix="", counters=False)
             elif key.startswith("official"):
                 form = Form(nested=False, prefix="model.")
+            elif key.startswith("mmsegmentation"):
+                form = Form(prefix="")
             return key, form
     what = "PaddleSeg has no network like it" if wants_paddle else "no publication is like it"
     raise UserError(f"{source} cannot be written in a publication's form: {what}.")
@@ -68,11 +81,9 @@ def _is_alike(key: str, builder: str, arguments: Mapping[str, Any]) -> bool:
     publication = PUBLICATIONS[key]
     description = describe_model(publication.model)
     published = {**description.arguments, **publication.arguments}
-    defaults = {"hierarchical": True, "combine": "average", "refined": True, "trunk": "wrn38"}
     return description.builder == builder and all(
-        published.get(name, defaults.get(name, False))
-        == arguments.get(name, defaults.get(name, False))
-        for name in _STRUCTURE
+        published.get(name, default) == arguments.get(name, default)
+        for name, default in _STRUCTURE.items()
     )
 
 
@@ -107,13 +118,24 @@ def write_published(
         if form.container == "paddle":
             write_paddle(temporary, published, form.parameter_names)
         else:
-            content = {form.entry: published} if form.nested else published
+            content = _wrap(published, publication, form)
             is_zip = form.container == "zip"
             try:
                 torch.save(content, temporary, _use_new_zipfile_serialization=is_zip)
             except RuntimeError as error:  # what torch makes of a full disk
                 raise UserError(f"{path} cannot be written ({error}).") from error
     return len(published)
+
+
+def _wrap(published: dict[str, Tensor], publication: str, form: Form) -> dict[str, Any]:
+    """What the file holds: an entry of the tensors, or these alone; and the arch by which a network
+    is told from another that has the same tensors.
+    """
+    if not form.nested:
+        return dict(published)
+    found = PUBLICATIONS.get(publication)
+    stated = {} if found is None or found.arch is None else {"arch": found.arch}
+    return {form.entry: published, **stated}
 
 
 def _cast(tensor: Tensor, dtype: str) -> Tensor:

@@ -92,7 +92,13 @@ class ForeignWeights:
     @cached_property
     def recognised(self) -> Recognised:
         """The published network that this is; UserError where it is none."""
-        return recognise(self.tensors, str(self.path))
+        return recognise(self.tensors, str(self.path), arch=self.arch)
+
+    @property
+    def arch(self) -> str | None:
+        """The arch that the file states, as the original's files do."""
+        stated = self.about.get("arch")
+        return stated if isinstance(stated, str) else None
 
 
 def read_foreign(path: Path, averaged: bool = False) -> ForeignWeights:

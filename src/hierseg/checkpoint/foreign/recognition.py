@@ -8,14 +8,19 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from hierseg.checkpoint.foreign.structure import Shape, infer_arguments
 from hierseg.checkpoint.published.catalog import PUBLICATIONS
 from hierseg.checkpoint.published.deeplab import WIDE_RESNET_IMAGENET, XCEPTION_IMAGENET
 from hierseg.checkpoint.published.key_table import KeyTable
 from hierseg.checkpoint.published.official_hrnet import HRNET_IMAGENET
 from hierseg.errors import UserError
-from hierseg.models import MODELS, build_outline, describe_model, find_builder
-
-Shape = tuple[int, ...]
+from hierseg.models import (
+    MODELS,
+    PUBLISHED_NAMES,
+    build_outline,
+    describe_model,
+    find_builder,
+)
 
 COUNTER = "num_batches_tracked"
 
@@ -59,6 +64,7 @@ class Recognised(NamedTuple):
         arguments: The builder's arguments.
         num_classes: Classes of its logits.
         shapes: Own names and shapes of the network's tensors.
+        ignored: The arch that the file states, where its tensors contradict it.
     """
 
     publication: str
@@ -66,6 +72,7 @@ class Recognised(NamedTuple):
     arguments: dict[str, Any]
     num_classes: int
     shapes: dict[str, Shape]
+    ignored: str | None = None
 
     @property
     def table(self) -> KeyTable:
@@ -120,21 +127,31 @@ def recognise_trunk(names: Iterable[str]) -> str | None:
     return None
 
 
-def recognise(tensors: Mapping[str, Tensor], source: str, model: str | None = None) -> Recognised:
+def recognise(
+    tensors: Mapping[str, Tensor],
+    source: str,
+    model: str | None = None,
+    arch: str | None = None,
+) -> Recognised:
     """The published network that tensors, by their published names, are of.
 
     Args:
         tensors: By published name.
         source: What errors call the file.
         model: Registry name that the network is to have; None to find it out.
+        arch: What the file states of itself. It decides between networks of the same tensors; where
+            these contradict it, it is ignored.
 
     Raises:
         UserError: They are of no published network, or not of ``model``.
     """
+    every = list(PUBLICATIONS)
     if model is None:
-        return _recognise(tensors, source, list(PUBLICATIONS))
-    wanted = describe_model(model)
-    keys = [key for key in PUBLICATIONS if describe_model(PUBLICATIONS[key].model) == wanted]
+        stated = _find_stated(arch)
+        found = _recognise(tensors, source, every, stated)
+        is_other = stated and found.publication not in stated
+        return found._replace(ignored=arch) if is_other else found
+    keys = _find_published(model)
     if not keys:
         known = ", ".join(dict.fromkeys(p.model for p in PUBLICATIONS.values()))
         raise UserError(
@@ -142,9 +159,9 @@ def recognise(tensors: Mapping[str, Tensor], source: str, model: str | None = No
             f"converted to it; known are {known}."
         )
     try:
-        found = _recognise(tensors, source, list(PUBLICATIONS))
+        found = _recognise(tensors, source, every, keys)
     except UserError:
-        return _recognise(tensors, source, keys, model)
+        return _recognise(tensors, source, keys, keys, model)
     if found.publication not in keys:
         raise UserError(
             f"{source} is of no published network that hierseg knows by '{model}', but of "
@@ -154,8 +171,26 @@ def recognise(tensors: Mapping[str, Tensor], source: str, model: str | None = No
     return found
 
 
+def _find_published(model: str) -> list[str]:
+    """The publications of a network, by its registry name or a published one."""
+    wanted = describe_model(model)
+    return [key for key in PUBLICATIONS if describe_model(PUBLICATIONS[key].model) == wanted]
+
+
+def _find_stated(arch: str | None) -> list[str]:
+    """The publications of a stated arch, whose package may be left out; none for an unknown one."""
+    for name in (f"{arch}", f"network.{arch}", f"{arch}".removeprefix("network.")):
+        if name in PUBLISHED_NAMES:
+            return _find_published(name)
+    return []
+
+
 def _recognise(
-    tensors: Mapping[str, Tensor], source: str, keys: list[str], model: str | None = None
+    tensors: Mapping[str, Tensor],
+    source: str,
+    keys: list[str],
+    preferred: list[str],
+    model: str | None = None,
 ) -> Recognised:
     """The one of these publications whose names the most tensors have."""
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -180,23 +215,38 @@ def _recognise(
             + f": of its {tensor} {have} a known name."
         )
     same_table = [key for key in keys if PUBLICATIONS[key].table is table]
-    return _choose(same_table, best, source)
+    return _choose(same_table, preferred, best, source)
 
 
-def _choose(keys: list[str], own: Mapping[str, Shape], source: str) -> Recognised:
-    """The publication, as published or with widths of the file's own, that fits best."""
+_STRUCTURE = ("trunk", "combine", "hierarchical", "aspp", "refined", "cell")
+_SAME_TENSORS = {"fuse": "hierarchical"}
+"""A way to combine scales -> the one that its tensors are taken for."""
+
+
+def _choose(
+    keys: list[str], preferred: list[str], own: Mapping[str, Shape], source: str
+) -> Recognised:
+    """The publication, as published or with widths of the file's own, that fits best; of several
+    that fit alike a preferred one, else the first.
+    """
     found = infer_arguments(own)
     stock = {key: _stock_arguments(key) for key in keys}
 
-    def agreement(key: str) -> int:
+    def agreement(key: str) -> tuple[int, bool]:
         defaults = _defaults(describe_model(PUBLICATIONS[key].model).builder) | stock[key]
-        structure = ("trunk", "combine", "hierarchical", "aspp", "refined", "cell")
-        return sum(found.get(name) == defaults.get(name, None) for name in structure)
+        alike = sum(
+            found.get(name) == _SAME_TENSORS.get(str(defaults.get(name)), defaults.get(name))
+            for name in _STRUCTURE
+        )
+        return alike, key in preferred
 
     key = max(keys, key=agreement)
     builder = describe_model(PUBLICATIONS[key].model).builder
     classes = found.pop("num_classes", 19)
     defaults = _defaults(builder) | stock[key]
+    way = str(defaults.get("combine"))
+    if way in _SAME_TENSORS and found.get("combine") == _SAME_TENSORS[way]:
+        found["combine"] = way
     changed = {name: value for name, value in found.items() if defaults.get(name) != value}
     best: tuple[int, Recognised] | None = None
     # The rule: as published. Only what does not fit so is looked at for widths of its own.
@@ -223,57 +273,3 @@ def _stock_arguments(key: str) -> dict[str, Any]:
 def _defaults(builder: str) -> dict[str, Any]:
     parameters = inspect.signature(find_builder(builder)).parameters
     return {name: parameter.default for name, parameter in parameters.items()}
-
-
-def infer_arguments(own: Mapping[str, Shape]) -> dict[str, Any]:
-    """A builder's arguments, as far as own names and shapes tell them."""
-    has = {part for name in own for part in (name.split(".")[0], ".".join(name.split(".")[:2]))}
-    sizes = {
-        "num_classes": ("head.classify.weight", "head.classify.bias", "head.auxiliary.1.weight"),
-        "mid_channels": ("head.pixels.conv.weight", "head.reduce_context.weight"),
-        "key_channels": ("head.attend.value.conv.weight",),
-        "fine_channels": ("head.reduce_fine.weight",),
-        "attention_channels": ("attention.conv1.conv.weight",),
-        "width": (
-            "trunk.transition1.0.conv.weight",
-            "trunk.stem.weight",
-            "trunk.stem.1.conv.weight" if "trunk.blocks" in has else "",
-        ),
-    }
-    found: dict[str, Any] = {
-        argument: shape[0]
-        for argument, places in sizes.items()
-        if (shape := next((own[place] for place in places if own.get(place)), None))
-    }
-    expanded = own.get("trunk.backbone.layer1.0.conv3.weight")
-    if expanded:
-        found["width"] = expanded[0] // 4  # as a ResNet's bottlenecks expand
-    attends = "attention" in has
-    if attends:
-        found["attention_second"] = "attention.conv2" in has
-    if "trunk.stage4" in has:
-        found["small"] = not any(name.startswith("trunk.stage4.2.") for name in own)
-        if "head.attend" in has:
-            return found | {"hierarchical": attends, "aspp": "head.context" in has}
-        return found | {"combine": "hierarchical" if attends else "average"}
-    return found | {
-        "trunk": _name_trunk(own, has),
-        "shallow": not any(name.startswith(_SECOND_BLOCKS) for name in own),
-        "combine": "hierarchical" if attends else "average",
-        "refined": "head.project" not in has,
-        "cell": "head.context" in has
-        and not any(name.startswith("head.context.pooled.") for name in own),
-    }
-
-
-_SECOND_BLOCKS = ("trunk.stages.1.1.", "trunk.blocks.5.", "trunk.backbone.layer1.1.")
-
-
-def _name_trunk(own: Mapping[str, Shape], has: set[str]) -> str:
-    if "trunk.stages" in has:
-        return "wrn38"
-    if "trunk.blocks" in has:
-        return "xception71"
-    squeezes = any(".se." in name for name in own)
-    deep = any(name.startswith("trunk.backbone.layer3.6.") for name in own)
-    return ("seresnext" if squeezes else "resnet") + ("101" if deep else "50")

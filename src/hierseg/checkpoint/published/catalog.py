@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hierseg.checkpoint.published.deeplab import (
+    DEEPER_WIDE_RESNET,
+    DEEPER_WIDE_RESNET_HIER,
+    DEEPER_XCEPTION,
+    DEEPER_XCEPTION_HIER,
     RESNET_DEEPLAB,
     VPLR_RESNET,
     VPLR_WIDE_RESNET,
     WIDE_RESNET_DEEPLAB,
     XCEPTION_DEEPLAB,
 )
+from hierseg.checkpoint.published.hrnet_basic import HRNET_ASPP, HRNET_BASIC, HRNET_BASIC_HIER
 from hierseg.checkpoint.published.hrnet_ocr import HRNET_OCR
 from hierseg.checkpoint.published.key_table import KeyTable
+from hierseg.checkpoint.published.mmsegmentation import MMSEGMENTATION_OCRNET
 from hierseg.checkpoint.published.official_hrnet import OFFICIAL_HRNET, OFFICIAL_HRNET_OCR
 from hierseg.checkpoint.published.paddleseg import PADDLESEG_HRNET_OCR
 
@@ -24,11 +30,14 @@ class Publication(NamedTuple):
         table: Its names against the names here.
         model: The registry name of its network.
         arguments: Arguments of ``create_model`` that differ from the registry's.
+        arch: The name by which its file must say what it is, where another network has the same
+            tensors; None where they tell.
     """
 
     table: KeyTable
     model: str
     arguments: dict[str, bool] = {}  # noqa: RUF012 - read alone
+    arch: str | None = None
 
 
 PUBLICATIONS: dict[str, Publication] = {
@@ -36,6 +45,18 @@ PUBLICATIONS: dict[str, Publication] = {
     "hrnet-ocr": Publication(HRNET_OCR, "hrnet48-ocr"),
     "deeplabv3plus-wrn38": Publication(WIDE_RESNET_DEEPLAB, "deeplabv3plus-wrn38"),
     "deeplabv3plus-wrn38-hier": Publication(WIDE_RESNET_DEEPLAB, "deeplabv3plus-wrn38-hier"),
+    "deeplabv3plus-wrn38-fuse": Publication(
+        WIDE_RESNET_DEEPLAB, "deeplabv3plus-wrn38-fuse", arch="mscale.DeepV3W38Fuse"
+    ),
+    "deeplabv3plus-wrn38-fuse2": Publication(WIDE_RESNET_DEEPLAB, "deeplabv3plus-wrn38-fuse2"),
+    "deeper-wrn38": Publication(DEEPER_WIDE_RESNET, "deeper-wrn38"),
+    "deeper-wrn38-hier": Publication(DEEPER_WIDE_RESNET_HIER, "deeper-wrn38-hier"),
+    "deeper-xception71": Publication(DEEPER_XCEPTION, "deeper-xception71"),
+    "deeper-xception71-hier": Publication(DEEPER_XCEPTION_HIER, "deeper-xception71-hier"),
+    "hrnet-basic": Publication(HRNET_BASIC, "hrnet48-basic"),
+    "hrnet-basic-hier": Publication(HRNET_BASIC_HIER, "hrnet48-basic-hier"),
+    "hrnet-aspp": Publication(HRNET_ASPP, "hrnet48-aspp"),
+    "hrnet-aspp-hier": Publication(HRNET_ASPP, "hrnet48-aspp-hier"),
     "deeplabv3plus-xception71": Publication(XCEPTION_DEEPLAB, "deeplabv3plus-xception71"),
     "deeplabv3plus-xception71-hier": Publication(XCEPTION_DEEPLAB, "deeplabv3plus-xception71-hier"),
     "deeplabv3plus-resnet50": Publication(RESNET_DEEPLAB, "deeplabv3plus-resnet50"),
@@ -48,6 +69,9 @@ PUBLICATIONS: dict[str, Publication] = {
     "vplr-resnet50": Publication(VPLR_RESNET, "vplr-resnet50"),
     "official-hrnet-ocr": Publication(OFFICIAL_HRNET_OCR, "hrnet48-ocr", {"align_corners": True}),
     "official-hrnet": Publication(OFFICIAL_HRNET, "hrnet48"),
+    "mmsegmentation-hrnet-ocr": Publication(
+        MMSEGMENTATION_OCRNET, "hrnet48-ocr", {"head_bias": False}
+    ),
     "paddleseg-hrnet-ocr": Publication(PADDLESEG_HRNET_OCR, "hrnet48-ocr-hier"),
 }
 """By a short name. Only of ``vplr-seresnext50`` is a manifest at hand among the ResNets: the rows

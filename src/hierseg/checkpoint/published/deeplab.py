@@ -73,23 +73,51 @@ def resnet_rows(prefix: str = "") -> Rows:
     )
 
 
-_HEAD: Rows = (
+ASPP_ROWS: Rows = (
     ("aspp.img_conv.0", "head.context.pooled.conv"),
     ("aspp.img_conv.1", "head.context.pooled.norm"),
     ("aspp.features.{b}.0", "head.context.branches.{b}.conv"),
     ("aspp.features.{b}.1", "head.context.branches.{b}.norm"),
+)
+
+
+def decoder_rows(prefix: str) -> Rows:
+    """Two 3x3 convolutions and the logits, in a sequence that ``prefix`` names."""
+    return (
+        (f"{prefix}.0", "head.decode.0.conv"),
+        (f"{prefix}.1", "head.decode.0.norm"),
+        (f"{prefix}.3", "head.decode.1.conv"),
+        (f"{prefix}.4", "head.decode.1.norm"),
+        (f"{prefix}.6", "head.classify"),
+    )
+
+
+_HEAD: Rows = (
+    *ASPP_ROWS,
     ("bot_aspp", "head.reduce_context"),
     ("bot_fine", "head.reduce_fine"),
-    ("final.0", "head.decode.0.conv"),
-    ("final.1", "head.decode.0.norm"),
-    ("final.3", "head.decode.1.conv"),
-    ("final.4", "head.decode.1.norm"),
-    ("final.6", "head.classify"),
+    *decoder_rows("final"),
+)
+_DEEPER: Rows = (
+    *ASPP_ROWS,
+    ("conv_up1", "head.reduce_context"),
+    ("convs4", "head.reduce_middle"),
+    ("convs2", "head.reduce_fine"),
+    ("conv_up2.conv", "head.decode_middle.conv"),
+    ("conv_up2.bn", "head.decode_middle.norm"),
+    ("conv_up3.conv", "head.decode_fine.conv"),
+    ("conv_up3.bn", "head.decode_fine.norm"),
+    ("conv_up5", "head.classify"),
 )
 
 WIDE_RESNET_DEEPLAB = KeyTable(wide_resnet_rows("backbone.") + _HEAD + ATTENTION_ROWS)
 XCEPTION_DEEPLAB = KeyTable(xception_rows("backbone.") + _HEAD + ATTENTION_ROWS)
 RESNET_DEEPLAB = KeyTable(resnet_rows("backbone.") + _HEAD + ATTENTION_ROWS)
+# The trunk has another name where there is one scale.
+DEEPER_WIDE_RESNET = KeyTable(wide_resnet_rows("trunk.") + _DEEPER)
+DEEPER_XCEPTION = KeyTable(xception_rows("trunk.") + _DEEPER)
+DEEPER_WIDE_RESNET_HIER = KeyTable(wide_resnet_rows("backbone.") + _DEEPER + ATTENTION_ROWS)
+DEEPER_XCEPTION_HIER = KeyTable(xception_rows("backbone.") + _DEEPER + ATTENTION_ROWS)
 VPLR_WIDE_RESNET = KeyTable(wide_resnet_rows() + _HEAD)
 VPLR_RESNET = KeyTable(resnet_rows() + _HEAD)
 

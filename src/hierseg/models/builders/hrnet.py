@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hierseg.errors import UsageError
 from hierseg.models.aspp import ASPP
+from hierseg.models.basic import BasicHead
 from hierseg.models.combining import LARGEST_WIDTH, AttentionOptions, combine_scales
 from hierseg.models.deeplab import PlainHead
 from hierseg.models.hrnet import PUBLISHED, SMALL_V2, HRNet
@@ -23,7 +24,11 @@ def build_hrnet_ocr(
     attention_channels: int = 256,
     attention_second: bool = True,
     attention_dropout: float = 0.0,
+    attention_even: bool = False,
     aspp: bool = False,
+    aspp_channels: int | None = None,
+    aspp_pool: int | None = None,
+    head_bias: bool = True,
     scales: tuple[float, ...] | None = None,
     train_scales: tuple[float, ...] | None = None,
     align_corners: bool = False,
@@ -32,19 +37,33 @@ def build_hrnet_ocr(
     """HRNetV2 with the OCR head, METHOD section 1, on one scale or hierarchical (section 2).
 
     ``small`` is the published small v2 ("18s" with ``width`` 18); ``aspp`` makes it OCR-ASPP, with
-    half of ``mid_channels`` a branch.
+    half of ``mid_channels`` a branch where ``aspp_channels`` is None. Without ``head_bias`` the
+    head's convolutions before batch norms have no biases, as in mmsegmentation.
     """
     trunk = _build_hrnet(width, small, align_corners, pretrained)
-    context = ASPP(mid_channels, mid_channels // 2) if aspp else None
+    _refuse_idle(aspp, aspp_channels, aspp_pool)
+    context = (
+        ASPP(
+            mid_channels,
+            aspp_channels or mid_channels // 2,
+            pool=aspp_pool,
+            align_corners=align_corners,
+        )
+        if aspp
+        else None
+    )
     head = OCRHead(
         trunk.channels,
         num_classes,
         mid_channels,
         key_channels,
         context=context,
+        bias=head_bias,
         align_corners=align_corners,
     )
-    options = AttentionOptions(attention_channels, attention_second, attention_dropout)
+    options = AttentionOptions(
+        attention_channels, attention_second, attention_dropout, even=attention_even
+    )
     way = "hierarchical" if hierarchical else "average"
     return SegmentationNetwork(
         trunk,
@@ -64,6 +83,8 @@ def build_hrnet_plain(
     attention_channels: int = 256,
     attention_second: bool = True,
     attention_dropout: float = 0.0,
+    attention_norm: bool = False,
+    attention_even: bool = False,
     scales: tuple[float, ...] | None = None,
     train_scales: tuple[float, ...] | None = None,
     align_corners: bool = False,
@@ -72,7 +93,9 @@ def build_hrnet_plain(
     """HRNetV2 with its own plain head; ``combine`` is one of ``combining.WAYS``."""
     trunk = _build_hrnet(width, small, align_corners, pretrained)
     head = PlainHead(trunk.channels, num_classes, align_corners=align_corners)
-    options = AttentionOptions(attention_channels, attention_second, attention_dropout)
+    options = AttentionOptions(
+        attention_channels, attention_second, attention_dropout, attention_norm, attention_even
+    )
     return SegmentationNetwork(
         trunk,
         head,
@@ -80,6 +103,63 @@ def build_hrnet_plain(
         num_classes=num_classes,
         align_corners=align_corners,
     )
+
+
+def build_hrnet_basic(
+    *,
+    num_classes: int = 19,
+    width: int = 48,
+    small: bool = False,
+    aspp: bool = False,
+    mid_channels: int = 256,
+    combine: str = "average",
+    attention_channels: int = 256,
+    attention_second: bool = True,
+    attention_dropout: float = 0.0,
+    attention_norm: bool = False,
+    attention_even: bool = False,
+    aspp_channels: int | None = None,
+    aspp_pool: int | None = None,
+    scales: tuple[float, ...] | None = None,
+    train_scales: tuple[float, ...] | None = None,
+    align_corners: bool = False,
+    pretrained: bool = False,
+) -> SegmentationNetwork:
+    """HRNetV2 with the original's plain head, METHOD section 3, behind an ASPP if asked for.
+
+    ``combine`` is one of ``combining.WAYS``; ``aspp_channels`` are those of a branch of ASPP,
+    ``mid_channels`` where it is None.
+    """
+    _refuse_idle(aspp, aspp_channels, aspp_pool)
+    trunk = _build_hrnet(width, small, align_corners, pretrained)
+    head = BasicHead(
+        trunk.channels,
+        num_classes,
+        mid_channels,
+        aspp=aspp,
+        context_channels=aspp_channels,
+        pool=aspp_pool,
+        align_corners=align_corners,
+    )
+    options = AttentionOptions(
+        attention_channels, attention_second, attention_dropout, attention_norm, attention_even
+    )
+    return SegmentationNetwork(
+        trunk,
+        head,
+        **combine_scales(combine, head.out_channels, options, scales, train_scales),
+        num_classes=num_classes,
+        align_corners=align_corners,
+    )
+
+
+def _refuse_idle(aspp: bool, channels: int | None, pool: int | None) -> None:
+    """UsageError for numbers of an ASPP that is not there."""
+    for name, value in (("aspp_channels", channels), ("aspp_pool", pool)):
+        if value is not None and not aspp:
+            raise UsageError(
+                f"{name} {value} says nothing to a network without ASPP; leave it out."
+            )
 
 
 def _build_hrnet(width: int, small: bool, align_corners: bool, pretrained: bool) -> HRNet:

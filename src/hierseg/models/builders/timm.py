@@ -20,6 +20,7 @@ def build_timm_ocr(
     attention_channels: int = 128,
     attention_second: bool = True,
     attention_dropout: float = 0.0,
+    attention_even: bool = False,
     scales: tuple[float, ...] | None = None,
     train_scales: tuple[float, ...] | None = None,
     align_corners: bool = False,
@@ -39,7 +40,9 @@ def build_timm_ocr(
         reduced=reduced_channels,
         align_corners=align_corners,
     )
-    options = AttentionOptions(attention_channels, attention_second, attention_dropout)
+    options = AttentionOptions(
+        attention_channels, attention_second, attention_dropout, even=attention_even
+    )
     way = "hierarchical" if hierarchical else "average"
     return SegmentationNetwork(
         backbone,

@@ -1,0 +1,88 @@
+"""Context passed on from scale to scale (METHOD section 3, Fuse and Fuse2).
+
+The scales are run upwards. Each blends its context with that of the next smaller scale, by that
+scale's attention, and then decodes what came of it; logits are fused as HMSA section 3 says.
+
+Shape letters: B batch, M channels of the reduced context, h_c and w_c its height and width, h and v
+height and width of the smaller scale's image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from hierseg.layers import resize_to, scaled_size
+from hierseg.models.deeplab import DeepLabV3PlusHead
+from hierseg.models.fusion import Fusion, FusionRun
+from hierseg.models.hierarchical import UpwardRun, check_includes_one
+from hierseg.models.outputs import HeadOutput, Passed, ScaleOutput
+from hierseg.size import Size
+
+
+class PassingHead(DeepLabV3PlusHead):
+    """DeepLabV3+'s head, whose context takes over from that of a smaller scale.
+
+    The published form blends ASPP's output. Here it is reduced first, to a fifth of the channels:
+    the 1x1 convolution that does it has no bias, so that the two can change places.
+    """
+
+    def forward(
+        self, features: list[Tensor], regions: Tensor | None = None, passed: Passed | None = None
+    ) -> HeadOutput:
+        """Trunk features, fine to coarse, to logits at the finest one's size.
+
+        Args:
+            features: (B, channels[i], h_i, w_i).
+            regions: Says nothing to this head.
+            passed: What the next smaller scale passes on; None for the smallest.
+        """
+        context: Tensor = self.reduce_context(self.context(features[-1]))
+        if passed is not None:
+            context = self._blend(context, passed)
+        return self.refine(features[0], context)._replace(context=context)
+
+    def _blend(self, own: Tensor, passed: Passed) -> Tensor:
+        """(B, M, h_c, w_c): the smaller scale's context where its weight is 1, the own where 0."""
+        size = (own.shape[-2], own.shape[-1])
+        lower = resize_to(passed.context, size, self.align_corners)
+        weight = resize_to(passed.weight, size, self.align_corners)
+        return (own + weight * (lower - own)).to(own.dtype)
+
+
+class PassingFusion(Fusion):
+    """Hierarchical fusion, upwards, in which every scale passes its context to the next one.
+
+    Where the attention has two channels, the first decides between logits, the second between
+    contexts; where it has one, that decides both.
+    """
+
+    passes = True
+
+    def begin(
+        self,
+        size: Size,
+        scales: Sequence[float],
+        *,
+        align_corners: bool = False,
+        keep: bool = False,
+    ) -> FusionRun:
+        """See ``Fusion.begin``; the scales must include 1.0."""
+        check_includes_one(scales)
+        return _PassingRun(size, sorted(scales), align_corners=align_corners, keep=keep)
+
+
+class _PassingRun(UpwardRun):
+    """Upward, with what the last scale passes on."""
+
+    def add(self, scale: float, output: ScaleOutput) -> None:
+        attention, context = output.attention, output.context
+        if attention is None:
+            self.passed = None
+        else:
+            assert context is not None
+            size = scaled_size(self.size, scale)
+            self.passed = Passed(context, self._resize(attention[:, -1:], size))
+            attention = attention[:, :1]
+        super().add(scale, output._replace(attention=attention, context=None))
