@@ -11,12 +11,17 @@ if TYPE_CHECKING:
     from hierseg.models.catalog import MODELS
     from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
     from hierseg.models.explicit import ExplicitFusion
-    from hierseg.models.fusion import AverageFusion, Fusion
+    from hierseg.models.fusion import AverageFusion, Fusion, FusionRun
     from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
     from hierseg.models.hrnet import HRNet
     from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, SegmentationNetwork
     from hierseg.models.ocr import OCRHead
-    from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
+    from hierseg.models.outputs import (
+        DeferredOutput,
+        HeadOutput,
+        ScaleOutput,
+        SegmentationOutput,
+    )
     from hierseg.models.paired import PairedFusion
     from hierseg.models.registry import (
         CONVENTIONS,
@@ -38,7 +43,9 @@ else:
         {
             "aspp": (
                 "ASPP",
-                "DensePredictionCell",
+                "DeferredOutput",
+    "DeferredOutput",
+    "DensePredictionCell",
             ),
             "catalog": ("MODELS",),
             "deeplab": (
@@ -50,6 +57,8 @@ else:
             "fusion": (
                 "AverageFusion",
                 "Fusion",
+                "FusionRun",
+                "FusionRun",
             ),
             "hierarchical": (
                 "HierarchicalFusion",
@@ -63,6 +72,7 @@ else:
             ),
             "ocr": ("OCRHead",),
             "outputs": (
+                "DeferredOutput",
                 "HeadOutput",
                 "ScaleOutput",
                 "SegmentationOutput",
@@ -98,10 +108,12 @@ __all__ = [
     "AverageFusion",
     "DeepLabV3Head",
     "DeepLabV3PlusHead",
+    "DeferredOutput",
     "DensePredictionCell",
     "DilatedResNet",
     "ExplicitFusion",
     "Fusion",
+    "FusionRun",
     "HRNet",
     "HeadOutput",
     "HierarchicalFusion",

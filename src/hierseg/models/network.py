@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from hierseg.errors import UsageError, UserError
 from hierseg.layers import resize_to, scaled_size
-from hierseg.models.fusion import Fusion
+from hierseg.models.fusion import Fusion, FusionRun
 from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
 from hierseg.models.trunk import Trunk
 from hierseg.options import check_scales
@@ -105,7 +105,12 @@ class SegmentationNetwork(nn.Module):
         return bool((self.mean == 0).all() and (self.std == 1).all())
 
     def forward_scale(
-        self, image: Tensor, regions: Tensor | None = None, *, attention: bool = True
+        self,
+        image: Tensor,
+        regions: Tensor | None = None,
+        *,
+        attention: bool = True,
+        features: bool | None = None,
     ) -> ScaleOutput:
         """Run the network once, without resizing anything to the image's size.
 
@@ -113,6 +118,8 @@ class SegmentationNetwork(nn.Module):
             image: (B, 3, h, w) float, normalised.
             regions: (B, C, K) region vectors to use instead of this image's own.
             attention: Whether the attention of this scale is wanted.
+            features: Whether the head's features are wanted; None for where the fusion takes them.
+                Without, a large image's may be left out, and be computed in bands.
         """
         output: HeadOutput = self.head(self.trunk(image), regions)
         weight = None
@@ -176,7 +183,17 @@ class SegmentationNetwork(nn.Module):
         keep_scales: bool,
         compute: Callable[[Tensor, bool], ScaleOutput],
     ) -> SegmentationOutput:
-        """Run the scales one after the other, and fuse what they give; ``forward`` says the rest.
+        """Run the scales and fuse what they give, whole; arguments as of ``add_scales``."""
+        return self.add_scales(image, scales, keep_scales, compute).finish()
+
+    def add_scales(
+        self,
+        image: Tensor,
+        scales: Sequence[float],
+        keep_scales: bool,
+        compute: Callable[[Tensor, bool], ScaleOutput],
+    ) -> FusionRun:
+        """Run the scales one after the other; ``forward`` says the rest.
 
         Args:
             image: As of ``forward``.
@@ -184,6 +201,9 @@ class SegmentationNetwork(nn.Module):
             keep_scales: As of ``forward``.
             compute: Runs one: takes the normalised image at the scale's size, (B, 3, h, w) float,
                 and whether its attention is wanted.
+
+        Returns:
+            What each scale gave, which is still to be fused: by ``finish`` or ``defer``.
         """
         check_image(image)
         # A step need not wait for the GPU, and what it yields shows in losses.
@@ -200,7 +220,7 @@ class SegmentationNetwork(nn.Module):
             output = compute(resized, keep_scales or run.needs_attention(scale))
             run.add(scale, output)
             del output  # The features are large; the next scale must not find them here.
-        return run.finish()
+        return run
 
 
 def check_image(image: Tensor) -> None:
