@@ -144,8 +144,8 @@ def _sample(
         places = rows.astype(np.float32) * step
     else:
         # Product and difference are rounded once, as by the one instruction that does both.
-        step = np.float64(there / np.float32(wanted))
-        places = np.maximum((rows + 0.5) * step - 0.5, 0).astype(np.float32)
+        ratio = float(there / np.float32(wanted))
+        places = np.maximum((rows + 0.5) * ratio - 0.5, 0).astype(np.float32)
     first = np.minimum(places.astype(np.intp), height - 1)
     last = np.minimum(first + 1, height - 1)
     share = np.clip(places - first.astype(np.float32), 0, 1).astype(np.float32)

@@ -44,8 +44,8 @@ else:
             "aspp": (
                 "ASPP",
                 "DeferredOutput",
-    "DeferredOutput",
-    "DensePredictionCell",
+                "DeferredOutput",
+                "DensePredictionCell",
             ),
             "catalog": ("MODELS",),
             "deeplab": (
