@@ -43,6 +43,15 @@ class Band(NamedTuple):
         first, last, _ = _sample(self, size[0], align_corners)
         return Band(Size(*size), int(first[0]), int(last[-1]) + 1)
 
+    def widen(self, rows: int) -> Band:
+        """With so many rows more on either side, as far as there are any."""
+        return Band(self.size, max(0, self.top - rows), min(self.size.height, self.bottom + rows))
+
+    def within(self, other: Band) -> Band:
+        """The same rows as a part of the map that another band is by itself."""
+        size = Size(other.bottom - other.top, self.size.width)
+        return Band(size, self.top - other.top, self.bottom - other.top)
+
     def cut(self, values: Tensor) -> Tensor:
         """These rows of a whole (..., H, W) map, as a view."""
         return values[..., self.top : self.bottom, :]

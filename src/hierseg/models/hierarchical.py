@@ -43,6 +43,7 @@ class ScaleAttention(nn.Module):
         self.conv2 = ConvNormAct(mid_channels, mid_channels, 3) if second else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.weigh = nn.Conv2d(mid_channels, 1, 1, bias=False)
+        self.reach = 2 if second else 1  # rows to either side that a value depends on
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, channels, h, w) to (B, 1, h, w) in (0, 1)."""

@@ -13,6 +13,8 @@ from torch._subclasses.fake_tensor import FakeTensor
 from hierseg.errors import UsageError, UserError
 from hierseg.layers import resize_to, scaled_size
 from hierseg.models.fusion import Fusion, FusionRun
+from hierseg.models.hierarchical import ScaleAttention
+from hierseg.models.ocr import OCRHead
 from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
 from hierseg.models.trunk import Trunk
 from hierseg.options import check_scales
@@ -121,10 +123,17 @@ class SegmentationNetwork(nn.Module):
             features: Whether the head's features are wanted; None for where the fusion takes them.
                 Without, a large image's may be left out, and be computed in bands.
         """
-        output: HeadOutput = self.head(self.trunk(image), regions)
+        wanted = self.attention if attention else None
+        keep = self.fusion.needs_features if features is None else features
+        maps = self.trunk(image)
+        by_rows = wanted is None or isinstance(wanted, ScaleAttention)
+        if by_rows and not keep and isinstance(self.head, OCRHead) and self.head.takes_bands(maps):
+            return self.head.run_in_bands(maps, regions, wanted)
+        output: HeadOutput = self.head(maps, regions)
+        del maps
         weight = None
-        if attention and self.attention is not None:
-            weight = self.attention(output.features)
+        if wanted is not None:
+            weight = wanted(output.features)
         return ScaleOutput(output.logits, output.auxiliary, weight, output.features, output.regions)
 
     def _check_smallest(self, size: Size, scale: float, batch: int) -> None:
