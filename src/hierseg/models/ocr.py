@@ -190,30 +190,14 @@ class OCRHead(nn.Module):
         features.clear()
         size = Size(maps[0].shape[-2], maps[0].shape[-1])
         bands = list(split_rows(size, math.ceil(size.height / count)))
-        auxiliary: list[Tensor] = []
-        kept: list[tuple[Band, Tensor]] = []
-        sums = RegionSums()
-        for band in bands:
-            joined, wide = self._join_band(maps, band.widen(1)), band.widen(1)
-            auxiliary.append(self.auxiliary(band.within(wide).cut(joined)))
-            pixels = band.within(wide).cut(self.pixels(joined))
-            del joined
-            if regions is None:
-                sums.add(pixels, auxiliary[-1])
-            if count * pixels.numel() * pixels.element_size() <= KEPT_BYTES:
-                kept.append((band, pixels.clone()))  # without the margin
-            del pixels
-        objects = torch.cat(auxiliary, dim=2)
-        auxiliary.clear()
-        if regions is None:
-            regions = sums.finish()
+        objects, found, kept = self._find_regions(maps, bands, regions)
         if kept:
             maps.clear()
         logits, weights = [], []
         for band in bands:
             wide = band.widen(0 if attention is None else attention.reach)
             pixels = _gather(kept, wide) if kept else self._find_pixels(maps, wide)
-            merged = self._merge([self.attend(pixels, regions), pixels])
+            merged = self._merge([self.attend(pixels, found), pixels])
             del pixels
             logits.append(self.classify(band.within(wide).cut(merged)))
             if attention is not None:
@@ -221,8 +205,32 @@ class OCRHead(nn.Module):
             del merged
             while kept and kept[0][0].bottom < band.bottom:  # the next band's margin is the last
                 del kept[0]
+        kept.clear()
+        maps.clear()
         weight = torch.cat(weights, dim=2) if weights else None
-        return ScaleOutput(torch.cat(logits, dim=2), objects, weight, None, regions)
+        return ScaleOutput(torch.cat(logits, dim=2), objects, weight, None, found)
+
+    def _find_regions(
+        self, maps: list[Tensor], bands: list[Band], regions: Tensor | None
+    ) -> tuple[Tensor, Tensor, list[tuple[Band, Tensor]]]:
+        """Auxiliary logits, region vectors (those that are given, if any), and each band's pixel
+        features, or none where they would be too large.
+        """
+        auxiliary: list[Tensor] = []
+        kept: list[tuple[Band, Tensor]] = []
+        sums = RegionSums()
+        for band in bands:
+            wide = band.widen(1)
+            joined = self._join_band(maps, wide)
+            auxiliary.append(self.auxiliary(band.within(wide).cut(joined)))
+            pixels = band.within(wide).cut(self.pixels(joined))
+            del joined
+            if regions is None:
+                sums.add(pixels, auxiliary[-1])
+            if len(bands) * pixels.numel() * pixels.element_size() <= KEPT_BYTES:
+                kept.append((band, pixels.clone()))  # without the margin
+            del pixels
+        return torch.cat(auxiliary, dim=2), sums.finish() if regions is None else regions, kept
 
     def _find_pixels(self, maps: list[Tensor], band: Band) -> Tensor:
         wide = band.widen(1)
