@@ -12,11 +12,11 @@ from PIL import Image
 
 from hierseg.checkpoint.format import Header
 from hierseg.errors import UserError
-from hierseg.inference.deciding import decide, decide_at
+from hierseg.inference.deciding import decide
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs.run_settings import RunSettings, describe_run
 from hierseg.labels import CITYSCAPES, LabelSpace
-from hierseg.layers.convolution import resize_to
+from hierseg.layers import ResizedMap, TensorMap, resize_to, split_rows
 from hierseg.media.pictures import UnreadableImageError
 from hierseg.models.registry import create_model
 
@@ -368,15 +368,17 @@ def test_the_checkpoint_s_long_edge_is_run_and_told_apart(network: Any, space: L
 
 @pytest.mark.parametrize("temperature", [1.0, 1.7])
 @pytest.mark.parametrize("align_corners", [False, True])
-def test_logits_are_resized_class_by_class_with_one_result(
+def test_logits_are_resized_and_decided_by_rows_with_one_result(
     temperature: float, align_corners: bool
 ) -> None:
     logits = torch.randn(2, 7, 13, 21, generator=torch.Generator().manual_seed(0)) * 5
     logits[0, 3, :4] = logits[0, 1, :4] = 9  # a tie: the first class, as elsewhere
-    labels, confidence = decide_at(logits, (57, 90), temperature, align_corners)
+    resized = ResizedMap(TensorMap(logits), (57, 90), align_corners)
     expected = decide(resize_to(logits, (57, 90), align_corners), temperature)
-    assert torch.equal(labels, expected[0])
-    assert labels.dtype == torch.uint8
-    assert torch.allclose(confidence, expected[1], atol=1e-6)
+    for band in split_rows((57, 90), 16):
+        labels, confidence = decide(resized.rows(band.top, band.bottom), temperature)
+        assert torch.equal(labels, band.cut(expected[0]))
+        assert labels.dtype == torch.uint8
+        assert torch.allclose(confidence, band.cut(expected[1]), atol=1e-6)
     logits[0, 2, 5, 5] = torch.nan
-    assert not decide_at(logits, (57, 90), temperature, align_corners)[1].isfinite().all()
+    assert not decide(resized.rows(16, 32), temperature)[1].isfinite().all()

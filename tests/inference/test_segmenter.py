@@ -12,8 +12,9 @@ from hierseg.engines.torch_engine import TorchEngine
 from hierseg.errors import UsageError
 from hierseg.inference.predictor import Predictor
 from hierseg.inference.segmenter import Segmenter
-from hierseg.inference.tiling import Windows, blend
+from hierseg.inference.tiling import Mosaic, Windows, blend
 from hierseg.labels import LabelSpace
+from hierseg.layers import TensorMap
 from hierseg.models.registry import create_model
 from hierseg.options import RunOptions
 from hierseg.size import Size
@@ -60,3 +61,66 @@ def test_options_stand_instead_of_arguments(network: Any, space: LabelSpace) -> 
     assert (predictor.scales, predictor.flip, predictor.long_edge) == ((1.0,), True, 2177)
     with pytest.raises(UsageError, match="either, not both"):
         Predictor(network, (1.0,), label_space=space, options=options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        RunOptions(scales=(0.5, 1.0, 2.0), flip=True),
+        RunOptions(scales=(0.5, 1.0, 2.0), long_edge=70),
+        RunOptions(scales=(0.5, 1.0), long_edge=130, mode="slide", window=Size(40, 48)),
+    ],
+)
+def test_rows_at_a_time_give_what_the_whole_gives(
+    options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    engine = TorchEngine(create_model("lite0-ocr-hier", 4))
+    images = [_image(60, 90), _image(60, 90)[::-1].copy()]
+    segmenter = Segmenter(engine, options, temperature=1.5, keep_scales=True)
+    whole = segmenter.segment(images)
+    monkeypatch.setattr("hierseg.inference.deciding.BAND_BYTES", 1)
+    monkeypatch.setattr("hierseg.inference.deciding.FEWEST_ROWS", 7)
+    for one, other in zip(whole, segmenter.segment(images), strict=True):
+        assert (one.labels == other.labels).mean() > 0.999  # but for ties
+        assert np.abs(one.confidence - other.confidence).max() < 1e-5
+        assert other.attention is not None
+        assert other.per_scale is not None
+        for scale, weight in (one.attention or {}).items():
+            assert np.abs(weight - other.attention[scale]).max() < 1e-5
+        for scale, labels in (one.per_scale or {}).items():
+            assert (labels == other.per_scale[scale]).mean() > 0.999
+
+
+def test_no_map_of_all_classes_is_as_large_as_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    engine = TorchEngine(create_model("lite0-ocr-hier", 19))
+    monkeypatch.setattr("hierseg.inference.deciding.BAND_BYTES", 1)
+    largest = [0]
+    resize = torch.nn.functional.interpolate
+
+    def watch(values: torch.Tensor, *args: Any, **named: Any) -> torch.Tensor:
+        resized: torch.Tensor = resize(values, *args, **named)
+        if values.shape[1] == 19:
+            largest[0] = max(largest[0], resized.numel())
+        return resized
+
+    monkeypatch.setattr("torch.nn.functional.interpolate", watch)
+    Segmenter(engine, RunOptions(scales=(0.5, 1.0, 2.0))).segment([_image(200, 300)])
+    assert 0 < largest[0] < 19 * 200 * 300 / 4
+
+
+def test_windows_are_let_go_of_as_they_are_passed(network: Any) -> None:
+    segmenter = Segmenter(TorchEngine(network))
+    size, there = Size(96, 64), set()
+    tiles = Windows(Size(32, 32), 0.25).tiles(size)
+    mosaic = Mosaic(size, tiles, lambda tile: {0: TensorMap(torch.ones(1, 1, 32, 32))})
+    for top in range(0, 96, 8):
+        assert mosaic.rows(0, top, top + 8).equal(torch.ones(1, 1, 8, 64))
+        there = set(mosaic._there)
+        assert all(tile.top + 32 > top for tile in there)
+        assert len(there) <= 6  # of two rows of three
+    found = segmenter.segment([_image(96, 64)], windows=Windows(Size(32, 32), 0.25))[0]
+    assert {shape for shape, _, _ in network.calls} == {(1, 3, 32, 32)}
+    assert len(network.calls) == len(tiles)
+    assert found.labels.shape == (96, 64)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hierseg.errors import UsageError
+from hierseg.layers import Band
 from hierseg.models.fusion import AverageFusion
 from hierseg.models.hierarchical import HierarchicalFusion
 from hierseg.models.outputs import ScaleOutput
@@ -127,21 +128,61 @@ def test_weight_of_what_is_to_come_is_known_beforehand() -> None:
 
 @pytest.mark.parametrize("fusion", [HierarchicalFusion("down"), HierarchicalFusion("up"),
                                     AverageFusion()])  # fmt: skip
-def test_keeps_no_scale_longer_than_needed(fusion) -> None:
+def test_what_waits_to_be_fused_is_small(fusion) -> None:
     outputs = _outputs((0.5, 1.0, 2.0))
-    run = fusion.begin(SIZE, (0.5, 1.0, 2.0))
-    watched: list[weakref.ref[Tensor]] = []
-    original = run._fuse
+    run = fusion.begin(SIZE, (0.5, 1.0, 2.0), keep=True)
+    for scale in run.scales:
+        features = torch.zeros(2, 9, *outputs[scale].logits.shape[-2:])
+        run.add(scale, outputs[scale]._replace(features=features))
+        reference = weakref.ref(features)
+        del features
+        assert reference() is None
+    assert all(run.outputs[scale].logits is outputs[scale].logits for scale in run.scales)
+    result = run.finish()
+    fused = weakref.ref(result.per_scale[2.0])
+    del result
+    assert fused() is None
 
-    def watch(scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
-        watched.extend(map(weakref.ref, maps))
-        original(scale, maps, attention)
 
-    run._fuse = watch
+@pytest.mark.parametrize("aligned", [False, True])
+@pytest.mark.parametrize("fusion", [HierarchicalFusion("down"), HierarchicalFusion("up"),
+                                    AverageFusion()])  # fmt: skip
+@pytest.mark.parametrize("scales", SCALE_SETS)
+def test_rows_are_those_of_the_whole(scales, fusion, aligned: bool) -> None:
+    outputs = _outputs(scales)
+    whole = _run(fusion, outputs, align_corners=aligned, keep=True)
+    run = fusion.begin(SIZE, scales, align_corners=aligned, keep=True)
     for scale in run.scales:
         run.add(scale, outputs[scale])
-        if scale != 1.0:  # A map at scale 1.0 may itself be the sum.
-            assert all(reference() is None for reference in watched[-2:])
+    deferred = run.defer()
+    assert deferred.logits.size == SIZE
+    for top, bottom in ((0, 5), (5, 6), (6, 30), (30, 37), (0, 37)):
+        rows = deferred.logits.rows(top, bottom)
+        torch.testing.assert_close(rows, whole.logits[..., top:bottom, :], rtol=0, atol=1e-5)
+        other = run.fuse("auxiliary", Band(SIZE, top, bottom))
+        torch.testing.assert_close(other, whole.auxiliary[..., top:bottom, :], rtol=0, atol=1e-5)
+    for scale in scales:
+        for maps, kept in (
+            (deferred.per_scale, whole.per_scale),
+            (deferred.attention, whole.attention),
+        ):
+            assert maps[scale].size == kept[scale].shape[-2:]
+            height = maps[scale].size.height
+            rows = torch.cat([maps[scale].rows(i, i + 1) for i in range(height)], dim=2)
+            torch.testing.assert_close(rows, kept[scale], rtol=0, atol=1e-5)
+
+
+def test_an_attention_may_be_replaced_before_the_result_is_asked_for() -> None:
+    """A gate sets it to 1 where the finer scale was not computed."""
+    outputs = _outputs((0.5, 1.0, 2.0))
+    run = HierarchicalFusion("up").begin(SIZE, (0.5, 1.0, 2.0))
+    for scale in run.scales:
+        run.add(scale, outputs[scale])
+    sure = torch.ones_like(outputs[1.0].attention)
+    run.outputs[1.0] = run.outputs[1.0]._replace(attention=sure)
+    two = _run(HierarchicalFusion(), {scale: outputs[scale] for scale in (0.5, 1.0)})
+    torch.testing.assert_close(run.finish().logits, two.logits)
+    torch.testing.assert_close(run.defer().logits.rows(3, 9), two.logits[..., 3:9, :])
 
 
 def test_half_precision_outputs_are_fused_in_single() -> None:

@@ -7,7 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hierseg.engines.live import LiveBytes
+from hierseg.models.hierarchical import ScaleAttention
 from hierseg.models.ocr import FeatureJoin, OCRHead
+from hierseg.models.registry import create_model
 
 CHANNELS = (3, 5)
 
@@ -100,3 +103,89 @@ def test_join_reduces_channels_before_it_resizes() -> None:
     torch.testing.assert_close(joined[:, :2], join.reduce[0](fine))
     expected = F.interpolate(join.reduce[1](coarse), size=(8, 8), mode="bilinear")
     torch.testing.assert_close(joined[:, 2:], expected)
+
+
+@pytest.fixture
+def by_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bands of two rows, however small the features are."""
+    monkeypatch.setattr("hierseg.models.ocr.BAND_BYTES", 1)
+    monkeypatch.setattr("hierseg.models.ocr.FEWEST_ROWS", 2)
+
+
+@pytest.mark.usefixtures("by_bands")
+@pytest.mark.parametrize("kept_bytes", [0, 10**9])
+@pytest.mark.parametrize("second", [True, False])
+@pytest.mark.parametrize("aligned", [False, True])
+@torch.no_grad()
+def test_bands_give_what_the_whole_gives(
+    head: OCRHead,
+    features: list[Tensor],
+    kept_bytes: int,
+    second: bool,
+    aligned: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hierseg.models.ocr.KEPT_BYTES", kept_bytes)
+    head.join.align_corners = aligned
+    attention = ScaleAttention(6, 5, second=second).eval()
+    assert head.takes_bands(features)
+    whole = head(features)
+    for regions in (None, torch.randn_like(whole.regions)):
+        expected = head(features, regions)
+        given = list(features)
+        found = head.run_in_bands(given, regions, attention)
+        assert given == []
+        assert found.features is None
+        for name in ("logits", "auxiliary", "regions"):
+            values = getattr(expected, name)
+            torch.testing.assert_close(getattr(found, name), values, rtol=1e-5, atol=1e-5)
+        weight = attention(expected.features)
+        torch.testing.assert_close(found.attention, weight, rtol=1e-5, atol=1e-5)
+    assert head.run_in_bands(list(features)).attention is None
+
+
+@pytest.mark.usefixtures("by_bands")
+@pytest.mark.parametrize("kept_bytes", [0, 10**9])
+@torch.no_grad()
+def test_bands_never_hold_the_joined_features_whole(
+    head: OCRHead, kept_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hierseg.models.ocr.KEPT_BYTES", kept_bytes)
+    size, peaks = (60, 40), []
+    for run in (head, head.run_in_bands):
+        features = [torch.randn(1, 3, *size), torch.randn(1, 5, 30, 20)]
+        with LiveBytes() as live:
+            run(features)
+        peaks.append(live.peak / (4 * 60 * 40))
+    whole, by_bands = peaks  # floats a pixel: joined 8, pixels 6, and others of 6
+    assert whole > 20
+    assert by_bands < (20 if kept_bytes else 14)  # the logits' 4, twice while they are joined
+
+
+@torch.no_grad()
+def test_bands_are_for_large_maps_in_evaluation(
+    head: OCRHead, features: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not head.takes_bands(features)
+    monkeypatch.setattr("hierseg.models.ocr.BAND_BYTES", 1)
+    monkeypatch.setattr("hierseg.models.ocr.FEWEST_ROWS", 2)
+    assert head.takes_bands(features)
+    with torch.enable_grad():
+        assert not head.takes_bands(features)
+    assert not head.train().takes_bands(features)
+
+
+@pytest.mark.usefixtures("by_bands")
+def test_a_network_takes_bands_where_nobody_wants_the_features() -> None:
+    torch.manual_seed(0)
+    network = create_model("hrnet18s-ocr-hier", 4).eval()
+    image = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        whole, found = network.forward_scale(image, features=True), network.forward_scale(image)
+        assert found.features is None
+        assert network.forward_scale(image, attention=False).attention is None
+    for name in ("logits", "attention"):
+        torch.testing.assert_close(getattr(found, name), getattr(whole, name), rtol=1e-4, atol=1e-4)
+    exported = torch.export.export(network, (torch.rand(1, 3, 64, 96),), {"scales": (1.0,)})
+    resized = [node for node in exported.graph.nodes if "matmul" in str(node.target)]
+    assert len(resized) < 12  # those of the attention and the regions, once

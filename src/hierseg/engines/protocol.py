@@ -17,6 +17,9 @@ class Engine(Protocol):
 
     It need be no torch module: it takes and gives tensors, whatever computes in between. What is
     around a network (mirror image, windows, sizes, labels) is the Segmenter's.
+
+    It may also have ``defer``, with the arguments of ``run``, that gives a ``DeferredOutput``: what
+    has many classes and is as large as the image then never exists whole.
     """
 
     @property

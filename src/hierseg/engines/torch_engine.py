@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from hierseg.checkpoint import Header, place_network
 from hierseg.engines.protocol import Engine, ScaleRunner
 from hierseg.errors import UserError
-from hierseg.models import CONVENTIONS, SegmentationNetwork, SegmentationOutput
+from hierseg.models import (
+    CONVENTIONS,
+    DeferredOutput,
+    FusionRun,
+    Passed,
+    ScaleOutput,
+    SegmentationNetwork,
+    SegmentationOutput,
+)
 from hierseg.options import RunOptions
 
 
@@ -87,11 +95,31 @@ class TorchEngine:
     ) -> SegmentationOutput:
         """See ``Engine``."""
         if self.runner is not None:
-            scales = self.scales if options.scales is None else options.scales
-            return self.network.run_scales(images, scales, keep_scales, self.runner.run_scale)
+            return self._add_scales(images, options, keep_scales).finish()
         output: SegmentationOutput = self.network(
             images, scales=options.scales, keep_scales=keep_scales
         )
+        return output._replace(auxiliary=None)
+
+    @torch.inference_mode()
+    def defer(
+        self, images: Tensor, options: RunOptions, keep_scales: bool = False
+    ) -> DeferredOutput:
+        """What ``run`` gives, but fused row by row, when rows are asked for."""
+        given: Any = self.network
+        if not isinstance(given, SegmentationNetwork):
+            return DeferredOutput.of(self.run(images, options, keep_scales))
+        return self._add_scales(images, options, keep_scales).defer()
+
+    def _add_scales(self, images: Tensor, options: RunOptions, keep_scales: bool) -> FusionRun:
+        """Run each scale; what they give is still to be fused."""
+        scales = self.scales if options.scales is None else options.scales
+        compute = self._compute if self.runner is None else self.runner.run_scale
+        by_modules = self.runner is None
+        return self.network.add_scales(images, scales, keep_scales, compute, by_modules)
+
+    def _compute(self, image: Tensor, attention: bool, passed: Passed | None = None) -> ScaleOutput:
+        output = self.network.forward_scale(image, attention=attention, passed=passed)
         return output._replace(auxiliary=None)
 
 

@@ -1,6 +1,6 @@
 """From logits to labels and confidence.
 
-Shapes: B batch, K classes, H and W the image's size, h and w the size that it was run at.
+Shapes: B batch, K classes, H and W the image's size.
 """
 
 from __future__ import annotations
@@ -8,7 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hierseg.layers import resize_to
+from hierseg.layers import RowMap
+
+BAND_BYTES = 32 * 2**20
+"""Of the logits that are made labels of at once: enough for the threads, and few for the caches."""
+GPU_BAND_BYTES = 2**29
+FEWEST_ROWS = 16
 
 
 @torch.inference_mode()
@@ -25,25 +30,8 @@ def decide(logits: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
     return labels.to(torch.uint8), confidence
 
 
-@torch.inference_mode()
-def decide_at(
-    logits: Tensor, size: tuple[int, int], temperature: float, align_corners: bool
-) -> tuple[Tensor, Tensor]:
-    """What ``decide`` gives of logits that are resized to a size.
-
-    Class by class: of a photograph, the resized logits of all would fill gigabytes.
-    """
-
-    def resized(index: int) -> Tensor:
-        return resize_to(logits[:, index : index + 1].float(), size, align_corners)[:, 0]
-
-    top = resized(0)
-    labels = torch.zeros_like(top, dtype=torch.uint8)
-    for index in range(1, logits.shape[1]):
-        values = resized(index)
-        labels.masked_fill_(values > top, index)
-        top = torch.maximum(top, values)  # which keeps what is no number
-    total = torch.zeros_like(top)
-    for index in range(logits.shape[1]):
-        total += resized(index).sub_(top).div_(temperature).exp_()
-    return labels, total.reciprocal_().clamp_(max=1)
+def count_rows(logits: RowMap, batch: int, channels: int, device: torch.device) -> int:
+    """How many rows of a map are to be computed at once."""
+    row = 4 * batch * channels * logits.size.width
+    most = BAND_BYTES if device.type == "cpu" else GPU_BAND_BYTES
+    return max(FEWEST_ROWS, most // row)

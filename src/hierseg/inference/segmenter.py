@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,19 @@ from torch import Tensor
 from hierseg.data import bring_to, resize_image
 from hierseg.engines import Engine
 from hierseg.errors import UserError
-from hierseg.inference.deciding import decide, decide_at
-from hierseg.inference.tiling import Tile, Windows, blend
+from hierseg.inference.deciding import count_rows, decide
+from hierseg.inference.tiling import Mosaic, Tile, Windows
 from hierseg.labels import LabelSpace
-from hierseg.layers import resize_to
-from hierseg.models import SegmentationOutput
+from hierseg.layers import (
+    Band,
+    ComputedMap,
+    MirroredMean,
+    RowMap,
+    resize_map,
+    resize_to,
+    split_rows,
+)
+from hierseg.models import DeferredOutput, SegmentationOutput
 from hierseg.options import WHOLE, RunOptions, require_one
 from hierseg.size import SMALLEST_SIDE, Size
 
@@ -125,13 +133,40 @@ class Segmenter:
         Raises:
             UserError: Images that the network cannot run.
         """
+        tensor = self._stack(images, long_edge)
+        if self.windows is None:
+            return self.run_tensor(tensor)
+        return _compute(self._defer_windows(tensor, self.windows))
+
+    @torch.inference_mode()
+    def defer(
+        self,
+        images: Sequence[Pixels],
+        long_edge: int | None = None,
+        windows: Windows | None = None,
+    ) -> DeferredOutput:
+        """What ``run`` gives, each map computed by rows as they are asked for. By windows, rows are
+        to be asked for from the top downwards, the same of every map before the next.
+
+        Args:
+            images: As of ``run``.
+            long_edge: As of ``run``.
+            windows: Of these images, instead of the options'.
+        """
+        tensor = self._stack(images, long_edge)
+        chosen = self.windows if windows is None else windows
+        if chosen is None:
+            return self._defer_tensor(tensor)
+        return self._defer_windows(tensor, chosen)
+
+    def _stack(self, images: Sequence[Pixels], long_edge: int | None) -> Tensor:
+        """(B, 3, h, w) uint8, at the size that the images are run at, where the engine runs."""
         size = Size(*images[0].shape[:2])
         edge = self.find_edge(*size) if long_edge is None else long_edge
         at = bring_to(edge, max(size), size)
         sized = images if at == size else [resize_image(image, at) for image in images]
         stacked = np.stack(sized) if len(sized) > 1 else sized[0][None]
-        tensor = torch.from_numpy(stacked).permute(0, 3, 1, 2).to(self.engine.device)
-        return self.run_tensor(tensor) if self.windows is None else self._run_windows(tensor)
+        return torch.from_numpy(stacked).permute(0, 3, 1, 2).to(self.engine.device)
 
     @torch.inference_mode()
     def run_tensor(self, images: Tensor) -> SegmentationOutput:
@@ -149,6 +184,52 @@ class Segmenter:
             _average_by_scale(output.attention, mirrored.attention),
         )
 
+    def _defer_tensor(self, images: Tensor) -> DeferredOutput:
+        """What ``run_tensor`` gives, by rows."""
+        output = self._ask(images)
+        if not self.options.flip:
+            return output
+        mirrored = self._ask(images.flip(-1))
+
+        def average(name: str) -> dict[float, RowMap] | None:
+            first, second = getattr(output, name), getattr(mirrored, name)
+            return first and {scale: MirroredMean(first[scale], second[scale]) for scale in first}
+
+        logits = MirroredMean(output.logits, mirrored.logits)
+        return DeferredOutput(logits, average("per_scale"), average("attention"))
+
+    def _ask(self, images: Tensor) -> DeferredOutput:
+        defer = getattr(self.engine, "defer", None)
+        if defer is None:
+            return DeferredOutput.of(self.engine.run(images, self.options, self.keep_scales))
+        output: DeferredOutput = defer(images, self.options, self.keep_scales)
+        return output
+
+    def _defer_windows(self, images: Tensor, windows: Windows) -> DeferredOutput:
+        """The same by windows, each at all scales, everything of them blended at (h, w)."""
+        size = Size(*images.shape[-2:])
+
+        def give(tile: Tile) -> dict[_Key, RowMap]:
+            output = self._defer_tensor(tile.cut(images))
+            maps = {_Key("logits", 1.0): output.logits}
+            for name in ("per_scale", "attention"):
+                found = getattr(output, name) or {}
+                maps |= {_Key(name, scale): values for scale, values in found.items()}
+            window, aligned = (tile.height, tile.width), self.engine.align_corners
+            return {key: resize_map(values, window, aligned) for key, values in maps.items()}
+
+        mosaic = Mosaic(size, windows.tiles(size), give)
+
+        def blended(key: _Key) -> RowMap:
+            return ComputedMap(size, lambda band: mosaic.rows(key, band.top, band.bottom))
+
+        if not self.keep_scales:
+            return DeferredOutput(blended(_Key("logits", 1.0)))
+        maps: dict[str, dict[float, RowMap]] = {"logits": {}, "per_scale": {}, "attention": {}}
+        for key in mosaic.list_keys():
+            maps[key.name][key.scale] = blended(key)
+        return DeferredOutput(maps["logits"][1.0], maps["per_scale"], maps["attention"] or None)
+
     def logits(self, images: Sequence[Pixels], size: tuple[int, int]) -> Tensor:
         """(B, K, *size) logits of images of one size, resized to another where it is not the one
         that they are run at; errors as of ``run``.
@@ -158,89 +239,100 @@ class Segmenter:
             return logits
         return resize_to(logits.float(), size, self.engine.align_corners)
 
-    def segment(self, images: Sequence[Pixels], long_edge: int | None = None) -> list[Segmentation]:
-        """Labels and confidence of images of one size, as ``run`` takes them.
+    @torch.inference_mode()
+    def segment(
+        self,
+        images: Sequence[Pixels],
+        long_edge: int | None = None,
+        windows: Windows | None = None,
+    ) -> list[Segmentation]:
+        """Labels and confidence of images of one size, as ``defer`` takes them.
 
         Raises:
             UserError: Images that the network cannot run, or a network that gives no numbers.
         """
-        size = images[0].shape[:2]
-        output = self.run(images, long_edge)
-        labels, confidence = (one.cpu().numpy() for one in self._decide(output.logits, size))
-        if not np.isfinite(confidence).all():
-            raise UserError(
-                "the network gives outputs that are no numbers (NaN or infinite); use other "
-                "weights."
-            )
-        if not self.keep_scales:
-            return [Segmentation(*found) for found in zip(labels, confidence, strict=True)]
-        attention = {
-            scale: self._at_size(weight, size)[:, 0].cpu().numpy()
-            for scale, weight in self._list_deciding(output)
-        }
+        size = Size(*images[0].shape[:2])
+        output = self.defer(images, long_edge, windows)
+        logits = self._at_size(output.logits, size)
+        attention = self._list_deciding(output, size)
         per_scale = {
-            scale: self._decide(logits, size)[0].cpu().numpy()
-            for scale, logits in sorted((output.per_scale or {}).items())
+            scale: self._at_size(values, size)
+            for scale, values in sorted((output.per_scale or {}).items())
         }
-        return [
-            Segmentation(
-                labels[index],
-                confidence[index],
-                {scale: weight[index] for scale, weight in attention.items()},
-                {scale: found[index] for scale, found in per_scale.items()},
-            )
-            for index in range(len(images))
-        ]
+        kept = (attention, per_scale) if self.keep_scales else (None, None)
+        found = [_make_canvas(size, *kept) for _ in images]
+        count = count_rows(logits, len(images), self.engine.num_classes, self.engine.device)
+        for band in split_rows(size, count):
+            rows = slice(band.top, band.bottom)
+            labels, confidence = self._decide(logits, band)
+            if not np.isfinite(confidence).all():
+                raise UserError(
+                    "the network gives outputs that are no numbers (NaN or infinite); use other "
+                    "weights."
+                )
+            for index, one in enumerate(found):
+                one.labels[rows], one.confidence[rows] = labels[index], confidence[index]
+            for scale, weight in attention.items():
+                values = weight.rows(band.top, band.bottom)[:, 0].float().cpu().numpy()
+                for one, of_image in zip(found, values, strict=True):
+                    (one.attention or {})[scale][rows] = of_image
+            for scale, alone in per_scale.items():
+                for one, of_image in zip(found, self._decide(alone, band)[0], strict=True):
+                    (one.per_scale or {})[scale][rows] = of_image
+        return found
 
-    def _list_deciding(self, output: SegmentationOutput) -> list[tuple[float, Tensor]]:
+    def _list_deciding(self, output: DeferredOutput, size: Size) -> dict[float, RowMap]:
         """The attention of each scale that decides: the largest may have one, but nothing larger
         to decide against.
         """
         largest = max(self.scales)
-        return [
-            (scale, weight)
+        return {
+            scale: self._at_size(weight, size)
             for scale, weight in sorted((output.attention or {}).items())
             if scale < largest or self.engine.weighs_largest
-        ]
+        }
 
-    def _decide(self, logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Labels and confidence, at the image's own size, of (B, K, h, w) logits."""
-        if tuple(logits.shape[-2:]) == tuple(size):
-            return decide(logits, self.temperature)
-        return decide_at(logits, size, self.temperature, self.engine.align_corners)
+    def _decide(self, logits: RowMap, band: Band) -> tuple[Pixels, npt.NDArray[np.float32]]:
+        """Labels and confidence of rows of (B, K, H, W) logits."""
+        labels, confidence = decide(logits.rows(band.top, band.bottom), self.temperature)
+        return labels.cpu().numpy(), confidence.cpu().numpy()
 
-    def _at_size(self, values: Tensor, size: tuple[int, int]) -> Tensor:
-        """(B, C, h, w) maps of a scale at another size, float32."""
-        return resize_to(values.float(), size, self.engine.align_corners)
+    def _at_size(self, values: RowMap, size: Size) -> RowMap:
+        """A map at the image's own size."""
+        return resize_map(values, size, self.engine.align_corners)
 
-    def _run_windows(self, images: Tensor) -> SegmentationOutput:
-        """The same by windows, each at all scales, everything of them blended at (h, w)."""
-        assert self.windows is not None
-        size = Size(*images.shape[-2:])
-        layout: list[tuple[str, float, int]] = []
 
-        def run(tile: Tile) -> Tensor:
-            output = self.run_tensor(tile.cut(images))
-            if not self.keep_scales:
-                return output.logits
-            parts = [("logits", 1.0, output.logits)]
-            for name in ("per_scale", "attention"):
-                maps: dict[float, Tensor] = getattr(output, name) or {}
-                parts += [(name, scale, maps[scale]) for scale in sorted(maps)]
-            layout[:] = [(name, scale, values.shape[1]) for name, scale, values in parts]
-            window = (tile.height, tile.width)
-            return torch.cat([self._at_size(values, window) for _, _, values in parts], dim=1)
+class _Key(NamedTuple):
+    """Which of a network's maps it is."""
 
-        blended = blend(size, self.windows.tiles(size), run)
-        if not self.keep_scales:
-            return SegmentationOutput(blended)
-        found: dict[str, dict[float, Tensor]] = {"logits": {}, "per_scale": {}, "attention": {}}
-        pieces = torch.split(blended, [channels for _, _, channels in layout], dim=1)
-        for (name, scale, _), piece in zip(layout, pieces, strict=True):
-            found[name][scale] = piece
-        return SegmentationOutput(
-            found["logits"][1.0], None, found["per_scale"], found["attention"] or None
-        )
+    name: str
+    scale: float
+
+
+def _make_canvas(
+    size: Size, attention: Iterable[float] | None, per_scale: Iterable[float] | None
+) -> Segmentation:
+    """Maps of an image that are still to be filled."""
+    return Segmentation(
+        np.empty(size, np.uint8),
+        np.empty(size, np.float32),
+        None if attention is None else {scale: np.empty(size, np.float32) for scale in attention},
+        None if per_scale is None else {scale: np.empty(size, np.uint8) for scale in per_scale},
+    )
+
+
+def _compute(output: DeferredOutput) -> SegmentationOutput:
+    """All of an output, whole; map by map, as it may be blended as it goes."""
+
+    def whole(values: RowMap) -> Tensor:
+        return values.rows(0, values.size.height)
+
+    def every(maps: dict[float, RowMap] | None) -> dict[float, Tensor] | None:
+        return None if maps is None else {scale: whole(one) for scale, one in maps.items()}
+
+    return SegmentationOutput(
+        whole(output.logits), None, every(output.per_scale), every(output.attention)
+    )
 
 
 def choose_label_space(engine: Engine, space: LabelSpace | None) -> LabelSpace:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from hierseg.errors import UsageError
+from hierseg.layers import RowMap, TensorMap
 from hierseg.size import Size
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Tile(NamedTuple):
@@ -77,9 +80,61 @@ class Windows:
         return [round(position * (length - window) / last) for position in range(last + 1)]
 
 
-def blend(size: Size, tiles: Sequence[Tile], give: Callable[[Tile], Tensor]) -> Tensor:
-    """Join what a callback gives for each tile: where tiles overlap, a mean whose weights fall
+class Mosaic(Generic[Key]):
+    """Maps that are blended of what tiles give: where tiles overlap, a mean whose weights fall
     evenly from a tile's middle to its edges, so that no seam is left.
+
+    A tile is asked for when rows of it are, and let go of when they are passed: rows are to be
+    asked for from the top downwards, the same of every map before the next.
+
+    Args:
+        size: Of the whole.
+        tiles: That cover it.
+        give: Maps of a tile, by name; each of the tile's size.
+    """
+
+    def __init__(
+        self, size: Size, tiles: Sequence[Tile], give: Callable[[Tile], Mapping[Key, RowMap]]
+    ) -> None:
+        self.size, self.tiles, self._give = size, tiles, give
+        self._there: dict[Tile, Mapping[Key, RowMap]] = {}
+
+    def list_keys(self) -> list[Key]:
+        """The names of the maps."""
+        return list(self._get(self.tiles[0]))
+
+    def rows(self, key: Key, top: int, bottom: int) -> Tensor:
+        """(..., bottom - top, W) rows of a map."""
+        for tile in [tile for tile in self._there if tile.top + tile.height <= top]:
+            del self._there[tile]
+        total = weights = None
+        for tile in self.tiles:
+            first, last = max(top, tile.top), min(bottom, tile.top + tile.height)
+            if first >= last:
+                continue
+            values = self._get(tile)[key].rows(first - tile.top, last - tile.top)
+            if len(self.tiles) == 1:
+                return values
+            if total is None or weights is None:
+                total = values.new_zeros(*values.shape[:-2], bottom - top, self.size.width)
+                weights = values.new_zeros(bottom - top, self.size.width)
+            within = Tile(first - top, tile.left, last - first, tile.width)
+            ramp = _ramp(tile.height, values)[first - tile.top : last - tile.top]
+            weight = torch.outer(ramp, _ramp(tile.width, values))
+            within.cut(total).add_(values * weight)
+            within.cut(weights).add_(weight)
+        assert total is not None
+        assert weights is not None
+        return total.div_(weights)
+
+    def _get(self, tile: Tile) -> Mapping[Key, RowMap]:
+        if tile not in self._there:
+            self._there[tile] = self._give(tile)
+        return self._there[tile]
+
+
+def blend(size: Size, tiles: Sequence[Tile], give: Callable[[Tile], Tensor]) -> Tensor:
+    """Join what a callback gives for each tile, as ``Mosaic`` does.
 
     Args:
         size: Of the whole.
@@ -89,20 +144,8 @@ def blend(size: Size, tiles: Sequence[Tile], give: Callable[[Tile], Tensor]) -> 
     Returns:
         (..., H, W) values.
     """
-    if len(tiles) == 1:
-        return give(tiles[0])
-    total = weights = None
-    for tile in tiles:
-        values = give(tile)
-        if total is None or weights is None:
-            total = values.new_zeros(*values.shape[:-2], *size)
-            weights = values.new_zeros(*size)
-        weight = torch.outer(_ramp(tile.height, values), _ramp(tile.width, values))
-        tile.cut(total).add_(values * weight)
-        tile.cut(weights).add_(weight)
-    assert total is not None
-    assert weights is not None
-    return total.div_(weights)
+    mosaic = Mosaic(size, tiles, lambda tile: {"": TensorMap(give(tile))})
+    return mosaic.rows("", 0, size.height)
 
 
 def _ramp(length: int, like: Tensor) -> Tensor:

@@ -11,12 +11,18 @@ if TYPE_CHECKING:
     from hierseg.models.catalog import MODELS, PUBLISHED_NAMES
     from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
     from hierseg.models.explicit import ExplicitFusion
-    from hierseg.models.fusion import AverageFusion, Fusion
+    from hierseg.models.fusion import AverageFusion, Fusion, FusionRun
     from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
     from hierseg.models.hrnet import HRNet
     from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, SegmentationNetwork
     from hierseg.models.ocr import OCRHead
-    from hierseg.models.outputs import HeadOutput, ScaleOutput, SegmentationOutput
+    from hierseg.models.outputs import (
+        DeferredOutput,
+        HeadOutput,
+        Passed,
+        ScaleOutput,
+        SegmentationOutput,
+    )
     from hierseg.models.paired import PairedFusion
     from hierseg.models.registry import (
         CONVENTIONS,
@@ -38,6 +44,8 @@ else:
         {
             "aspp": (
                 "ASPP",
+                "DeferredOutput",
+                "DeferredOutput",
                 "DensePredictionCell",
             ),
             "catalog": ("MODELS", "PUBLISHED_NAMES"),
@@ -50,6 +58,8 @@ else:
             "fusion": (
                 "AverageFusion",
                 "Fusion",
+                "FusionRun",
+                "FusionRun",
             ),
             "hierarchical": (
                 "HierarchicalFusion",
@@ -63,7 +73,9 @@ else:
             ),
             "ocr": ("OCRHead",),
             "outputs": (
+                "DeferredOutput",
                 "HeadOutput",
+                "Passed",
                 "ScaleOutput",
                 "SegmentationOutput",
             ),
@@ -99,15 +111,18 @@ __all__ = [
     "AverageFusion",
     "DeepLabV3Head",
     "DeepLabV3PlusHead",
+    "DeferredOutput",
     "DensePredictionCell",
     "DilatedResNet",
     "ExplicitFusion",
     "Fusion",
+    "FusionRun",
     "HRNet",
     "HeadOutput",
     "HierarchicalFusion",
     "OCRHead",
     "PairedFusion",
+    "Passed",
     "PlainHead",
     "ScaleAttention",
     "ScaleOutput",

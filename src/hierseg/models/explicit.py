@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.errors import UsageError
-from hierseg.layers import ConvNormAct, scaled_size
-from hierseg.models.fusion import Fusion, FusionRun
+from hierseg.layers import Band, ConvNormAct, resize_to, scaled_size
+from hierseg.models.fusion import Fusion, FusionRun, Part
 from hierseg.models.hierarchical import check_includes_one
 from hierseg.models.outputs import ScaleOutput
 from hierseg.size import Size
@@ -37,6 +37,7 @@ class ExplicitFusion(Fusion):
     """
 
     weighs_largest = True
+    needs_features = True
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class ExplicitFusion(Fusion):
 
 
 class _ExplicitRun(FusionRun):
-    """Keeps every scale's maps, since no weight is known before the last scale's features."""
+    """No weight is known before the last scale's features."""
 
     def __init__(
         self,
@@ -101,28 +102,42 @@ class _ExplicitRun(FusionRun):
         super().__init__(size, scales, align_corners=align_corners, keep=keep)
         self._fusion = fusion
         self._features: dict[float, Tensor] = {}
-        self._kept: dict[float, list[Tensor]] = {}
+        self._weights: dict[float, Tensor] = {}  # (B, 1, h, v) of each scale
 
     def add(self, scale: float, output: ScaleOutput) -> None:
         features = output.features
         assert features is not None
         if self._features:
             one = self._features[1.0]
-            features = self._resize(features, (one.shape[-2], one.shape[-1]))
+            size = (one.shape[-2], one.shape[-1])
+            features = resize_to(features, size, self.align_corners)
         self._features[scale] = features
         super().add(scale, output)
+        if self.next() is None:
+            order = sorted(self.scales)
+            weights = self._fusion.weights([self._features.pop(scale) for scale in order])
+            self._weights = dict(zip(order, torch.split(weights, 1, dim=1), strict=True))
 
-    def _fuse(self, scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
-        self._kept[scale] = [self._resize(tensor, self.size) for tensor in maps]
-
-    def _maps(self) -> list[Tensor]:
+    def fuse(self, part: Part, band: Band) -> Tensor:
+        """See ``FusionRun.fuse``."""
         order = sorted(self.scales)
-        weights = self._fusion.weights([self._features.pop(scale) for scale in order])
-        maps = dict(
-            zip(order, torch.split(self._resize(weights, self.size), 1, dim=1), strict=True)
-        )
-        if self.attention is not None:
-            for scale, weight in maps.items():
-                self.attention[scale] = self._resize(weight, scaled_size(self.size, scale))
-        terms = [[weight * tensor for tensor in self._kept.pop(s)] for s, weight in maps.items()]
-        return [torch.stack(parts).sum(0) for parts in zip(*terms, strict=True)]
+        weights = torch.cat([self._weights[scale] for scale in order], dim=1)
+        each = torch.split(self._take(weights, band), 1, dim=1)
+        terms = [
+            weight * self._bring(part, scale, band)
+            for scale, weight in zip(order, each, strict=True)
+        ]
+        return torch.stack(terms).sum(0)
+
+    def _list_attending(self) -> list[float]:
+        return sorted(self.scales)
+
+    def _own(self, part: str, scale: float, band: Band) -> Tensor:
+        if part != "attention":
+            return super()._own(part, scale, band)
+        return self._take(self._weights[scale], band, self.size)
+
+    def _own_whole(self, part: str, scale: float) -> Tensor:
+        if part != "attention":
+            return super()._own_whole(part, scale)
+        return self._own(part, scale, Band.whole(scaled_size(self.size, scale)))

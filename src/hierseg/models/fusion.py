@@ -1,9 +1,11 @@
 """How the outputs of several scales become one (HMSA section 3, METHOD section 2).
 
-A fusion starts a *run* for one batch of images; the run says which scale it wants next, takes one
-scale's output after the other, and keeps no more of them than the rest needs.
+A fusion starts a *run* for one batch of images; the run says which scale it wants next, and takes
+one scale's output after the other, at the network's own stride. They are fused when the result is
+asked for: whole, or some rows of it.
 
-Shape letters: B batch, K classes, H and W the image's size at scale 1.0, H_s and W_s at scale s.
+Shape letters: B batch, K classes, H and W the image's size at scale 1.0, H_s and W_s at scale s,
+n rows of a band.
 """
 
 from __future__ import annotations
@@ -11,18 +13,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from functools import partial, reduce
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from hierseg.layers import resize_to, scaled_size
-from hierseg.models.outputs import Passed, ScaleOutput, SegmentationOutput
+from hierseg.layers import Band, ComputedMap, scaled_size, take_band
+from hierseg.models.outputs import DeferredOutput, Passed, ScaleOutput, SegmentationOutput
 from hierseg.size import Size
+
+Part = Literal["logits", "auxiliary"]
 
 
 class FusionRun(ABC):
     """The fusing of one batch, scale by scale: ``next`` says which one it wants, ``add`` takes it,
-    until there is none, and ``finish`` gives what is fused.
+    until there is none; ``finish`` gives what is fused, and ``defer`` the same row by row.
 
     Args:
         size: Size of the image at scale 1.0.
@@ -32,6 +38,8 @@ class FusionRun(ABC):
 
     Attributes:
         passed: What the scale that is wanted now takes over from the last one; None for nothing.
+        outputs: Scale -> its output at the network's own stride, without features. What stands
+            there when the result is asked for is fused: an attention may be replaced until then.
     """
 
     passed: Passed | None = None
@@ -42,9 +50,11 @@ class FusionRun(ABC):
         self.size = size
         self.scales = tuple(scales)
         self.align_corners = align_corners
+        self.keep = keep
+        self.outputs: dict[float, ScaleOutput] = {}
         self._left = deque(self.scales)
-        self.per_scale: dict[float, Tensor] | None = {} if keep else None
-        self.attention: dict[float, Tensor] | None = {} if keep else None
+        # While whole maps are made that are kept too: gradients of both uses are to meet in one.
+        self._enlarged: dict[tuple[str, float], Tensor] | None = None
 
     def next(self) -> float | None:
         """The scale that is wanted now; None once there are enough."""
@@ -55,47 +65,81 @@ class FusionRun(ABC):
         return False
 
     def add(self, scale: float, output: ScaleOutput) -> None:
-        """Take the output for the image resized by ``scale``, the one that ``next`` names.
-
-        Maps are brought to that image's size before anything is done with them.
-        """
+        """Take the output for the image resized by ``scale``, the one that ``next`` names."""
         self._left.remove(scale)
-        size = scaled_size(self.size, scale)
-
-        def enlarge(tensor: Tensor) -> Tensor:
-            # Fused in float32 at least, whatever the network's arithmetic is.
-            exact = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-            return resize_to(exact, size, self.align_corners)
-
-        logits = enlarge(output.logits)
-        attention = None if output.attention is None else enlarge(output.attention)
-        if self.per_scale is not None:
-            self.per_scale[scale] = logits
-        if self.attention is not None and attention is not None:
-            self.attention[scale] = attention
-        maps = [logits] if output.auxiliary is None else [logits, enlarge(output.auxiliary)]
-        self._fuse(scale, maps, attention)
+        self.outputs[scale] = output._replace(features=None)  # they are large
 
     @abstractmethod
-    def _fuse(self, scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
-        """Take logits, and auxiliary logits if there are any, (B, K, H_s, W_s) each."""
+    def fuse(self, part: Part, band: Band) -> Tensor:
+        """(B, K, n, W) float32 at least: rows of the fused logits or auxiliary logits.
 
-    @abstractmethod
-    def _maps(self) -> list[Tensor]:
-        """The fused maps, (B, K, H, W) each."""
+        Args:
+            part: Which of the two.
+            band: Rows of a map of the image's size.
+        """
 
     def finish(self) -> SegmentationOutput:
         """The fused output, once every scale is added."""
-        maps = self._maps()
-        return SegmentationOutput(
-            logits=maps[0],
-            auxiliary=maps[1] if len(maps) > 1 else None,
-            per_scale=self.per_scale,
-            attention=self.attention or None,
-        )
+        whole = Band.whole(self.size)
+        self._enlarged = {} if self.keep else None
+        try:
+            logits = self.fuse("logits", whole)
+            has_auxiliary = all(one.auxiliary is not None for one in self.outputs.values())
+            auxiliary = self.fuse("auxiliary", whole) if has_auxiliary else None
+            if not self.keep:
+                return SegmentationOutput(logits, auxiliary)
+            per_scale = {scale: self._own_whole("logits", scale) for scale in self.scales}
+            attention = {
+                scale: self._own_whole("attention", scale) for scale in self._list_attending()
+            }
+        finally:
+            self._enlarged = None
+        return SegmentationOutput(logits, auxiliary, per_scale, attention or None)
 
-    def _resize(self, tensor: Tensor, size: tuple[int, int]) -> Tensor:
-        return resize_to(tensor, size, self.align_corners)
+    def defer(self) -> DeferredOutput:
+        """The same, computed by rows as they are asked for; no auxiliary logits."""
+        logits = ComputedMap(self.size, partial(self.fuse, "logits"))
+        if not self.keep:
+            return DeferredOutput(logits)
+
+        def own(part: str, scale: float) -> ComputedMap:
+            size = scaled_size(self.size, scale)
+            return ComputedMap(size, partial(self._own, part, scale))
+
+        per_scale = {scale: own("logits", scale) for scale in self.scales}
+        attention = {scale: own("attention", scale) for scale in self._list_attending()}
+        return DeferredOutput(logits, dict(per_scale), dict(attention) or None)
+
+    def _list_attending(self) -> list[float]:
+        """The scales that have an attention to show."""
+        return [scale for scale in self.scales if self.outputs[scale].attention is not None]
+
+    def _own(self, part: str, scale: float, band: Band) -> Tensor:
+        """Rows of a scale's own map at its image's size; ``part`` is a field of ScaleOutput.
+
+        In float32 at least, whatever the network's arithmetic is.
+        """
+        if band.is_whole and self._enlarged is not None:
+            return self._own_whole(part, scale)
+        return self._take(getattr(self.outputs[scale], part), band)
+
+    def _bring(self, part: str, scale: float, band: Band) -> Tensor:
+        """Rows of the same once it is resized to the size of ``band``."""
+        if band.is_whole and self._enlarged is not None:
+            return self._take(self._own_whole(part, scale), band)
+        # Nothing is done with it in between, so that the two resizings are one step.
+        size = scaled_size(self.size, scale)
+        return self._take(getattr(self.outputs[scale], part), band, size)
+
+    def _own_whole(self, part: str, scale: float) -> Tensor:
+        assert self._enlarged is not None
+        if (part, scale) not in self._enlarged:
+            band = Band.whole(scaled_size(self.size, scale))
+            self._enlarged[part, scale] = self._take(getattr(self.outputs[scale], part), band)
+        return self._enlarged[part, scale]
+
+    def _take(self, values: Tensor, band: Band, *between: Size) -> Tensor:
+        return take_band(values, band, *between, align_corners=self.align_corners)
 
 
 class Fusion(nn.Module, ABC):
@@ -105,11 +149,13 @@ class Fusion(nn.Module, ABC):
         attends: Whether attention decides between scales.
         weighs_largest: Whether the largest scale's attention decides too.
         passes: Whether scales take over from smaller ones, so that none can be run by itself.
+        needs_features: Whether it takes the head's features of each scale.
     """
 
     attends = True
     weighs_largest = False
     passes = False
+    needs_features = False
 
     @abstractmethod
     def begin(
@@ -151,18 +197,9 @@ class AverageFusion(Fusion):
 
 
 class _AverageRun(FusionRun):
-    """Keeps one sum."""
+    """Sums what each scale gives."""
 
-    _sums: list[Tensor] | None = None
-
-    def _fuse(self, scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
-        resized = [self._resize(tensor, self.size) for tensor in maps]
-        self._sums = (
-            resized
-            if self._sums is None
-            else [total + tensor for total, tensor in zip(self._sums, resized, strict=True)]
-        )
-
-    def _maps(self) -> list[Tensor]:
-        assert self._sums is not None
-        return [total / len(self.scales) for total in self._sums]
+    def fuse(self, part: Part, band: Band) -> Tensor:
+        """See ``FusionRun.fuse``."""
+        brought = [self._bring(part, scale, band) for scale in self.scales]
+        return reduce(torch.add, brought) / len(self.scales)

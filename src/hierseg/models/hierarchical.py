@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.errors import UsageError
-from hierseg.layers import ConvNormAct, scaled_size
-from hierseg.models.fusion import Fusion, FusionRun
+from hierseg.layers import Band, ConvNormAct, resize_band, resize_to, scaled_size
+from hierseg.models.fusion import Fusion, FusionRun, Part
 from hierseg.size import Size
 
 
@@ -54,6 +54,7 @@ class ScaleAttention(nn.Module):
         self.weigh = nn.Conv2d(mid_channels, outputs, 1, bias=False)
         if even:
             nn.init.zeros_(self.weigh.weight)
+        self.reach = 2 if second else 1  # rows to either side that a value depends on
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, channels, h, w) to (B, outputs, h, w) in (0, 1)."""
@@ -65,9 +66,9 @@ class HierarchicalFusion(Fusion):
     """Each scale's attention decides between its logits and the fused logits of larger scales.
 
     Args:
-        direction: ``"down"`` runs the largest scale first and keeps one fused map; ``"up"`` runs
-            the smallest first and also keeps the weight that is left for larger scales, so that
-            it is known before they are run. The result is the same.
+        direction: ``"down"`` runs the largest scale first; ``"up"`` the smallest, so that the
+            weight that is left for larger scales is known before they are run. The result is the
+            same.
     """
 
     def __init__(self, direction: Literal["down", "up"] = "down") -> None:
@@ -84,98 +85,58 @@ class HierarchicalFusion(Fusion):
     ) -> FusionRun:
         """See ``Fusion.begin``; the scales must include 1.0."""
         check_includes_one(scales)
-        run = DownwardRun if self.direction == "down" else UpwardRun
         order = sorted(scales, reverse=self.direction == "down")
-        return run(size, order, align_corners=align_corners, keep=keep)
+        return HierarchicalRun(size, order, align_corners=align_corners, keep=keep)
 
 
-class AttentiveRun(FusionRun):
-    """What both directions share: the largest scale's attention decides nothing."""
+class HierarchicalRun(FusionRun):
+    """METHOD section 2 as it stands there, whatever the order in which the scales come; the largest
+    scale's attention decides nothing.
+    """
 
     def needs_attention(self, scale: float) -> bool:
         """See ``FusionRun.needs_attention``."""
         return scale != max(self.scales)
 
+    def fuse(self, part: Part, band: Band) -> Tensor:
+        """See ``FusionRun.fuse``."""
+        order = sorted(self.scales)
+        fused = self._fuse_from(part, order[order.index(1.0) :], band)
+        for scale in reversed(order[: order.index(1.0)]):
+            size = scaled_size(self.size, scale)
+            source = band.source(size, self.align_corners)
+            attention = self._own("attention", scale, source)
+            own = attention * self._own(part, scale, source)
+            own, attention = (
+                resize_band(values, source, band, self.align_corners) for values in (own, attention)
+            )
+            fused = torch.addcmul(own, 1 - attention, fused)
+        return fused
 
-class DownwardRun(AttentiveRun):
-    """From the largest scale to the smallest, METHOD section 2 as it stands there."""
-
-    _fused: list[Tensor] | None = None
-
-    def _fuse(self, scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
-        if self._fused is None:
-            self._fused = maps
+    def _fuse_from(self, part: Part, scales: Sequence[float], band: Band) -> Tensor:
+        """Fused map of scales from 1.0 on, ascending, at rows of the first one's image."""
+        scale, *larger = scales
+        if not larger:
+            return self._own(part, scale, band)
+        if len(larger) == 1:
+            fused = self._bring(part, larger[0], band)
         else:
-            assert attention is not None
-            self._fused = [
-                self._decide(scale, tensor, attention, larger)
-                for tensor, larger in zip(maps, self._fused, strict=True)
-            ]
-        following = self.scales[self.scales.index(scale) + 1 :]
-        if following and following[0] >= 1:
-            # Now rather than when it is needed: the smaller map is what waits for the next scale.
-            size = scaled_size(self.size, following[0])
-            self._fused = [self._resize(tensor, size) for tensor in self._fused]
-
-    def _decide(self, scale: float, logits: Tensor, attention: Tensor, larger: Tensor) -> Tensor:
-        if scale >= 1:
-            return torch.lerp(larger, logits, attention)
-        size = (larger.shape[-2], larger.shape[-1])
-        own = self._resize(attention * logits, size)
-        return torch.addcmul(own, 1 - self._resize(attention, size), larger)
-
-    def _maps(self) -> list[Tensor]:
-        assert self._fused is not None
-        return self._fused
-
-
-class UpwardRun(AttentiveRun):
-    """From the smallest scale to the largest.
-
-    The recurrence of the downward run, written out, is a sum over scales. Below 1.0 a term is
-    multiplied by (1 - a) of all smaller scales, at the size of scale 1.0; from 1.0 on it is taken
-    down step by step, multiplied at each smaller scale from 1.0 by that scale's 1 - a.
-    """
-
-    def __init__(
-        self, size: Size, scales: Sequence[float], *, align_corners: bool, keep: bool
-    ) -> None:
-        super().__init__(size, scales, align_corners=align_corners, keep=keep)
-        self._sums: list[Tensor] | None = None
-        self._below: Tensor | None = None  # (B, 1, H, W): product of 1 - a over scales under 1.0
-        self._gates: list[Tensor] = []  # 1 - a of the scales from 1.0 on, each at its own size
-
-    def _fuse(self, scale: float, maps: list[Tensor], attention: Tensor | None) -> None:
-        if scale == max(self.scales):
-            attention = None
-        own = maps if attention is None else [attention * tensor for tensor in maps]
-        terms = [self._lower(tensor) for tensor in own]
-        self._sums = (
-            terms
-            if self._sums is None
-            else [total + term for total, term in zip(self._sums, terms, strict=True)]
-        )
-        if attention is None:
-            return
-        if scale >= 1:
-            self._gates.append(1 - attention)
-        else:
-            rest = 1 - self._resize(attention, self.size)
-            self._below = rest if self._below is None else self._below * rest
-
-    def _lower(self, tensor: Tensor) -> Tensor:
-        """What a map of the next scale contributes at scale 1.0."""
-        for gate in reversed(self._gates):
-            tensor = gate * self._resize(tensor, (gate.shape[-2], gate.shape[-1]))
-        tensor = self._resize(tensor, self.size)
-        return tensor if self._below is None else self._below * tensor
+            source = band.source(scaled_size(self.size, larger[0]), self.align_corners)
+            fused = self._fuse_from(part, larger, source)
+            fused = resize_band(fused, source, band, self.align_corners)
+        return torch.lerp(fused, self._own(part, scale, band), self._own("attention", scale, band))
 
     def remaining_weight(self) -> Tensor | None:
-        """(B, 1, H, W) in (0, 1): the weight of all scales that are still to come; None for 1."""
-        if not self._gates:
-            return self._below
-        return self._lower(torch.ones_like(self._gates[-1]))
-
-    def _maps(self) -> list[Tensor]:
-        assert self._sums is not None
-        return self._sums
+        """(B, 1, H, W) in (0, 1): the weight of all scales larger than those that are there by now;
+        None for 1.
+        """
+        rest: Tensor | None = None
+        for scale in sorted(self.outputs, reverse=True):
+            gate = 1 - self._own("attention", scale, Band.whole(scaled_size(self.size, scale)))
+            if rest is not None:
+                size = self.size if scale < 1 else scaled_size(self.size, scale)
+                rest = resize_to(rest, size, self.align_corners)
+            if scale < 1:
+                gate = resize_to(gate, self.size, self.align_corners)
+            rest = gate if rest is None else gate * rest
+        return None if rest is None else resize_to(rest, self.size, self.align_corners)

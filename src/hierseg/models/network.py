@@ -12,7 +12,9 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from hierseg.errors import UsageError, UserError
 from hierseg.layers import resize_to, scaled_size
-from hierseg.models.fusion import Fusion
+from hierseg.models.fusion import Fusion, FusionRun
+from hierseg.models.hierarchical import ScaleAttention
+from hierseg.models.ocr import OCRHead
 from hierseg.models.outputs import HeadOutput, Passed, ScaleOutput, SegmentationOutput
 from hierseg.models.trunk import Trunk
 from hierseg.options import check_scales
@@ -111,6 +113,7 @@ class SegmentationNetwork(nn.Module):
         *,
         attention: bool = True,
         passed: Passed | None = None,
+        features: bool | None = None,
     ) -> ScaleOutput:
         """Run the network once, without resizing anything to the image's size.
 
@@ -119,13 +122,19 @@ class SegmentationNetwork(nn.Module):
             regions: (B, C, K) region vectors to use instead of this image's own.
             attention: Whether the attention of this scale is wanted.
             passed: What a smaller scale passes on, where the fusion ``passes``.
+            features: Whether the head's features are wanted; None for where the fusion takes them.
+                Without, a large image's may be left out, and be computed in bands.
         """
-        features = self.trunk(image)
+        wanted = self.attention if attention else None
+        keep = self.fusion.needs_features if features is None else features
+        maps = self.trunk(image)
+        by_rows = wanted is None or isinstance(wanted, ScaleAttention)
+        if by_rows and not keep and isinstance(self.head, OCRHead) and self.head.takes_bands(maps):
+            return self.head.run_in_bands(maps, regions, wanted)
         further = () if passed is None else (passed,)
-        output: HeadOutput = self.head(features, regions, *further)
-        weight = None
-        if attention and self.attention is not None:
-            weight = self.attention(output.features)
+        output: HeadOutput = self.head(maps, regions, *further)
+        del maps
+        weight = None if wanted is None else wanted(output.features)
         return ScaleOutput(
             output.logits,
             output.auxiliary,
@@ -192,7 +201,18 @@ class SegmentationNetwork(nn.Module):
         compute: Callable[..., ScaleOutput],
         takes_passed: bool = False,
     ) -> SegmentationOutput:
-        """Run the scales one after the other, and fuse what they give; ``forward`` says the rest.
+        """Run the scales and fuse what they give, whole; arguments as of ``add_scales``."""
+        return self.add_scales(image, scales, keep_scales, compute, takes_passed).finish()
+
+    def add_scales(
+        self,
+        image: Tensor,
+        scales: Sequence[float],
+        keep_scales: bool,
+        compute: Callable[..., ScaleOutput],
+        takes_passed: bool = False,
+    ) -> FusionRun:
+        """Run the scales one after the other; ``forward`` says the rest.
 
         Args:
             image: As of ``forward``.
@@ -201,6 +221,9 @@ class SegmentationNetwork(nn.Module):
             compute: Runs one: takes the normalised image at the scale's size, (B, 3, h, w) float,
                 and whether its attention is wanted.
             takes_passed: Whether ``compute`` also takes ``passed``, which ``forward_scale`` has.
+
+        Returns:
+            What each scale gave, which is still to be fused: by ``finish`` or ``defer``.
 
         Raises:
             UsageError: Scales take over from one another, and ``compute`` cannot.
@@ -227,7 +250,7 @@ class SegmentationNetwork(nn.Module):
             output = compute(resized, wanted, **passed)
             run.add(scale, output)
             del output  # The features are large; the next scale must not find them here.
-        return run.finish()
+        return run
 
 
 def check_image(image: Tensor) -> None:

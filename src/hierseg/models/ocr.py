@@ -6,6 +6,7 @@ h and w height and width at the trunk's finest stride.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -14,11 +15,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hierseg.layers import ConvNormAct, resize_to
-from hierseg.models.outputs import HeadOutput
+from hierseg.layers import Band, ConvNormAct, resize_to, split_rows, take_band
+from hierseg.models.outputs import HeadOutput, ScaleOutput
+from hierseg.size import Size
 
 if TYPE_CHECKING:
     from hierseg.models.aspp import ASPP
+    from hierseg.models.hierarchical import ScaleAttention
+
+BAND_BYTES = 128 * 2**20
+"""Of the joined features of a band; what needs no more is computed whole."""
+FEWEST_ROWS = 16
+KEPT_BYTES = 3 * 2**29
+"""Of the pixel features of all bands; beyond, they are computed twice rather than kept."""
 
 
 class FeatureJoin(nn.Module):
@@ -146,6 +155,97 @@ class OCRHead(nn.Module):
         merged = self.dropout(self._merge([*parts, pixels]))
         return HeadOutput(self.classify(merged), auxiliary, merged, regions)
 
+    def takes_bands(self, features: list[Tensor]) -> bool:
+        """Whether ``run_in_bands`` is for these: large ones, in evaluation, without gradients."""
+        if self.training or torch.is_grad_enabled() or self.context is not None or _is_traced():
+            return False
+        return self._count_bands(features) > 1
+
+    def _count_bands(self, features: list[Tensor]) -> int:
+        finest = features[0]
+        batch, _, height, width = finest.shape
+        row = batch * self.join.out_channels * width * finest.element_size()
+        return math.ceil(height / max(FEWEST_ROWS, BAND_BYTES // row))
+
+    def run_in_bands(
+        self,
+        features: list[Tensor],
+        regions: Tensor | None = None,
+        attention: ScaleAttention | None = None,
+    ) -> ScaleOutput:
+        """What ``forward`` gives, and the attention on it, in bands of rows, up to rounding.
+
+        The joined features (720 channels in the published network) and most of what is made of
+        them never exist whole. The regions need all pixels before any pixel's context is known,
+        so the bands are gone through twice; in between the pixel features are kept, or computed
+        again where they are very large.
+
+        Args:
+            features: As of ``forward``; the list is emptied, so that they are freed in time.
+            regions: As of ``forward``.
+            attention: The scale attention, if it is wanted.
+
+        Returns:
+            All but the features.
+        """
+        count = self._count_bands(features)
+        maps = [reduce(one) for reduce, one in zip(self.join.reduce, features, strict=True)]
+        features.clear()
+        size = Size(maps[0].shape[-2], maps[0].shape[-1])
+        bands = list(split_rows(size, math.ceil(size.height / count)))
+        objects, found, kept = self._find_regions(maps, bands, regions)
+        if kept:
+            maps.clear()
+        logits, weights = [], []
+        for band in bands:
+            wide = band.widen(0 if attention is None else attention.reach)
+            pixels = _gather(kept, wide) if kept else self._find_pixels(maps, wide)
+            merged = self._merge([self.attend(pixels, found), pixels])
+            del pixels
+            logits.append(self.classify(band.within(wide).cut(merged)))
+            if attention is not None:
+                weights.append(band.within(wide).cut(attention(merged)))
+            del merged
+            while kept and kept[0][0].bottom < band.bottom:  # the next band's margin is the last
+                del kept[0]
+        kept.clear()
+        maps.clear()
+        weight = torch.cat(weights, dim=2) if weights else None
+        return ScaleOutput(torch.cat(logits, dim=2), objects, weight, None, found)
+
+    def _find_regions(
+        self, maps: list[Tensor], bands: list[Band], regions: Tensor | None
+    ) -> tuple[Tensor, Tensor, list[tuple[Band, Tensor]]]:
+        """Auxiliary logits, region vectors (those that are given, if any), and each band's pixel
+        features, or none where they would be too large.
+        """
+        auxiliary: list[Tensor] = []
+        kept: list[tuple[Band, Tensor]] = []
+        sums = RegionSums()
+        for band in bands:
+            wide = band.widen(1)
+            joined = self._join_band(maps, wide)
+            auxiliary.append(self.auxiliary(band.within(wide).cut(joined)))
+            pixels = band.within(wide).cut(self.pixels(joined))
+            del joined
+            if regions is None:
+                sums.add(pixels, auxiliary[-1])
+            if len(bands) * pixels.numel() * pixels.element_size() <= KEPT_BYTES:
+                kept.append((band, pixels.clone()))  # without the margin
+            del pixels
+        return torch.cat(auxiliary, dim=2), sums.finish() if regions is None else regions, kept
+
+    def _find_pixels(self, maps: list[Tensor], band: Band) -> Tensor:
+        wide = band.widen(1)
+        pixels: Tensor = self.pixels(self._join_band(maps, wide))
+        return band.within(wide).cut(pixels)
+
+    def _join_band(self, maps: list[Tensor], band: Band) -> Tensor:
+        """Rows of what ``FeatureJoin`` gives, of features that are reduced already."""
+        aligned = self.join.align_corners
+        rows = (take_band(one, band, align_corners=aligned).to(one.dtype) for one in maps)
+        return torch.cat(list(rows), dim=1)
+
     def _merge(self, parts: list[Tensor]) -> Tensor:
         """1x1 conv-BN-ReLU of the parts, context first, without concatenating them.
 
@@ -157,6 +257,52 @@ class OCRHead(nn.Module):
         )
         merged: Tensor = self.merge.act(self.merge.norm(summed))
         return merged
+
+
+class RegionSums:
+    """What ``gather_regions`` gives, of pixels that come part by part."""
+
+    def __init__(self) -> None:
+        self._found: tuple[Tensor, Tensor, Tensor] | None = None
+        self._dtype = torch.float32
+
+    def add(self, pixels: Tensor, auxiliary: Tensor) -> None:
+        """Take (B, C, n, w) pixels and their (B, K, n, w) logits of the soft object regions."""
+        self._dtype = pixels.dtype
+        exact = auxiliary.to(torch.promote_types(auxiliary.dtype, torch.float32)).flatten(2)
+        # The exponentials of a softmax are relative to the greatest logit, which may rise.
+        top = exact.amax(dim=2, keepdim=True)  # (B, K, 1)
+        if self._found is not None:
+            top = torch.maximum(top, self._found[0])
+        shares = (exact - top).exp_()
+        total = shares.sum(dim=2, keepdim=True)
+        vectors = (shares.to(pixels.dtype) @ pixels.flatten(2).transpose(1, 2)).to(total.dtype)
+        if self._found is not None:
+            before, old_total, old_vectors = self._found
+            factor = (before - top).exp_()
+            total, vectors = total + factor * old_total, vectors + factor * old_vectors
+        self._found = top, total, vectors
+
+    def finish(self) -> Tensor:
+        """(B, C, K) region vectors."""
+        assert self._found is not None
+        _, total, vectors = self._found
+        return (vectors / total).to(self._dtype).transpose(1, 2)
+
+
+def _gather(kept: list[tuple[Band, Tensor]], band: Band) -> Tensor:
+    """Rows of a band, of the bands that are kept."""
+    parts = []
+    for there, values in kept:
+        top, bottom = max(band.top, there.top), min(band.bottom, there.bottom)
+        if top < bottom:
+            parts.append(values[..., top - there.top : bottom - there.top, :])
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+
+
+def _is_traced() -> bool:
+    """Whether operations are written down, as for an export: then they are those of the whole."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
 
 
 def gather_regions(pixels: Tensor, auxiliary: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from hierseg.layers import RowMap, TensorMap
+
 
 class HeadOutput(NamedTuple):
     """What a head computes from a trunk's features."""
@@ -65,3 +67,24 @@ class SegmentationOutput(NamedTuple):
     """Scale s -> (B, K, floor(H*s), floor(W*s)) logits; in training or with ``keep_scales``."""
     attention: dict[float, Tensor] | None = None
     """Scale s -> (B, 1, floor(H*s), floor(W*s)); in training or with ``keep_scales``."""
+
+
+class DeferredOutput(NamedTuple):
+    """The same without auxiliary logits; rows of each map are computed when they are asked for, so
+    that no map need ever exist whole."""
+
+    logits: RowMap
+    """(B, K, H, W), fused over scales."""
+    per_scale: dict[float, RowMap] | None = None
+    """Scale s -> (B, K, floor(H*s), floor(W*s)) logits, where scales are kept."""
+    attention: dict[float, RowMap] | None = None
+    """Scale s -> (B, 1, floor(H*s), floor(W*s)), where scales are kept."""
+
+    @classmethod
+    def of(cls, output: SegmentationOutput) -> DeferredOutput:
+        """Of an output that is there whole."""
+
+        def wrap(maps: dict[float, Tensor] | None) -> dict[float, RowMap] | None:
+            return None if maps is None else {s: TensorMap(values) for s, values in maps.items()}
+
+        return cls(TensorMap(output.logits), wrap(output.per_scale), wrap(output.attention))

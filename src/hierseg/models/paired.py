@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hierseg.layers import resize_to
 from hierseg.models.fusion import Fusion, FusionRun
-from hierseg.models.hierarchical import DownwardRun, ScaleAttention, check_includes_one
+from hierseg.models.hierarchical import HierarchicalRun, ScaleAttention, check_includes_one
 from hierseg.models.outputs import ScaleOutput
 from hierseg.size import Size
 
@@ -23,6 +24,8 @@ class PairedFusion(Fusion):
     Args:
         attention: From 2C channels, [features at s, features at the next larger scale], to one.
     """
+
+    needs_features = True
 
     def __init__(self, attention: ScaleAttention) -> None:
         super().__init__()
@@ -42,7 +45,7 @@ class PairedFusion(Fusion):
         return _PairedRun(self.attention, size, order, align_corners=align_corners, keep=keep)
 
 
-class _PairedRun(DownwardRun):
+class _PairedRun(HierarchicalRun):
     """Downward, with the features of one scale kept for the next."""
 
     def __init__(
@@ -63,7 +66,8 @@ class _PairedRun(DownwardRun):
         assert features is not None
         attention = None
         if self._larger is not None:
-            larger = self._resize(self._larger, (features.shape[-2], features.shape[-1]))
+            size = (features.shape[-2], features.shape[-1])
+            larger = resize_to(self._larger, size, self.align_corners)
             attention = self._attend(torch.cat([features, larger], dim=1))
         self._larger = None if scale == self.scales[-1] else features
         super().add(scale, output._replace(attention=attention))

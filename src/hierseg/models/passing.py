@@ -16,7 +16,7 @@ from torch import Tensor
 from hierseg.layers import resize_to, scaled_size
 from hierseg.models.deeplab import DeepLabV3PlusHead
 from hierseg.models.fusion import Fusion, FusionRun
-from hierseg.models.hierarchical import UpwardRun, check_includes_one
+from hierseg.models.hierarchical import HierarchicalRun, check_includes_one
 from hierseg.models.outputs import HeadOutput, Passed, ScaleOutput
 from hierseg.size import Size
 
@@ -73,7 +73,7 @@ class PassingFusion(Fusion):
         return _PassingRun(size, sorted(scales), align_corners=align_corners, keep=keep)
 
 
-class _PassingRun(UpwardRun):
+class _PassingRun(HierarchicalRun):
     """Upward, with what the last scale passes on."""
 
     def add(self, scale: float, output: ScaleOutput) -> None:
@@ -83,6 +83,6 @@ class _PassingRun(UpwardRun):
         else:
             assert context is not None
             size = scaled_size(self.size, scale)
-            self.passed = Passed(context, self._resize(attention[:, -1:], size))
+            self.passed = Passed(context, resize_to(attention[:, -1:], size, self.align_corners))
             attention = attention[:, :1]
         super().add(scale, output._replace(attention=attention, context=None))
