@@ -128,8 +128,12 @@ class SegmentationNetwork(nn.Module):
         wanted = self.attention if attention else None
         keep = self.fusion.needs_features if features is None else features
         maps = self.trunk(image)
-        by_rows = wanted is None or isinstance(wanted, ScaleAttention)
-        if by_rows and not keep and isinstance(self.head, OCRHead) and self.head.takes_bands(maps):
+        if (
+            not keep
+            and (wanted is None or isinstance(wanted, ScaleAttention))
+            and isinstance(self.head, OCRHead)
+            and self.head.takes_bands(maps)
+        ):
             return self.head.run_in_bands(maps, regions, wanted)
         further = () if passed is None else (passed,)
         output: HeadOutput = self.head(maps, regions, *further)
