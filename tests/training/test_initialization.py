@@ -14,10 +14,12 @@ from hierseg.checkpoint.load import load_model
 from hierseg.checkpoint.save import save_checkpoint
 from hierseg.config import Experiment, ModelConfig
 from hierseg.data.base import Statistics
+from hierseg.errors import UsageError, UserError
 from hierseg.models.registry import create_model
 from hierseg.training.folder import RunFolder
-from hierseg.training.initialization import start_network
+from hierseg.training.initialization import check_start, start_network
 from hierseg.training.loop import prepare_run
+from support.published_files import narrow_network, published_tensors, write_torch
 
 from .conftest import change
 
@@ -109,3 +111,72 @@ def test_statistics_of_the_data_come_before_those_of_the_weights(
         assert run.network.mean.flatten().tolist() == pytest.approx(statistics.mean)
         assert run.network.align_corners == (path is own)
         assert ("normalised by others" in capsys.readouterr().err) == says
+
+
+def test_what_does_not_fit_is_skipped_and_listed(
+    tiny: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = build.build_datasets(tiny).train.label_space
+    path = tmp_path / "start.safetensors"
+    torch.manual_seed(5)
+    # Other classes, a narrower attention without its second convolution, and an ASPP of its own.
+    given = create_model("hrnet18s-ocr-hier", 3, width=2, attention_channels=6, mid_channels=8)
+    save_checkpoint(path, given, space)
+    torch.manual_seed(6)
+    network = create_model(
+        "hrnet48-ocraspp-hier", 4, width=2, small=True, attention_channels=4, mid_channels=8
+    )
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    model = ModelConfig(name="hrnet48-ocraspp-hier", weights=str(path), skip_mismatched=True)
+    start_network(network, model, space)
+    after, source = network.state_dict(), given.state_dict()
+    for name, tensor in after.items():
+        fits = name in source and source[name].shape == tensor.shape
+        assert torch.equal(tensor, source[name] if fits else before[name]), name
+    said = capsys.readouterr().err
+    unlike = [name for name in source if name in after and source[name].shape != after[name].shape]
+    lacking = [name for name in after if name not in source]
+    assert unlike
+    assert lacking
+    for line, names in (("another shape or type", unlike), ("random weights", [*unlike, *lacking])):
+        [line] = [row for row in said.splitlines() if line in row]
+        layers = {".".join(name.split(".")[:2]) for name in names}
+        assert all(f"{layer} (" in line for layer in layers), line
+        assert f"{len(names)} tensors" in line
+    assert "head.context (" in said
+
+
+def test_nothing_that_fits_is_no_start(tiny: Experiment, tmp_path: Path) -> None:
+    space = build.build_datasets(tiny).train.label_space
+    path = tmp_path / "start.safetensors"
+    save_checkpoint(path, create_model("hrnet18s-ocr", 3, width=2, mid_channels=8), space)
+    network = create_model("deeper-wrn38", 3, width=4, shallow=True)
+    model = ModelConfig(name="deeper-wrn38", weights=str(path), skip_mismatched=True)
+    with pytest.raises(UserError, match=r"no tensor of .*start.safetensors fits deeper-wrn38"):
+        start_network(network, model, space)
+    with pytest.raises(UsageError, match=r"skip-mismatched says nothing without --model\.weights"):
+        check_start(ModelConfig(skip_mismatched=True))
+    with pytest.raises(UserError, match=r"or --model\.skip-mismatched to take what fits"):
+        start_network(network, dataclasses.replace(model, skip_mismatched=False), space)
+
+
+def test_a_published_file_that_does_not_fit_its_own_network_may_start_one(
+    tiny: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = build.build_datasets(tiny).train.label_space
+    given = narrow_network("deeper-wrn38-hier", 3)
+    tensors = published_tensors(given, "deeper-wrn38-hier")
+    tensors.pop("conv_up1.weight")
+    tensors["extra.layer.weight"] = torch.ones(3)
+    path = write_torch(tmp_path / "a.pth", tensors)
+    network = create_model("deeper-wrn38-hier", **{**given.builder_arguments, "num_classes": 3})
+    model = ModelConfig(name="deeper-wrn38-hier", weights=str(path))
+    with pytest.raises(UserError, match="does not fit its network"):
+        start_network(network, model, space)
+    start_network(network, dataclasses.replace(model, skip_mismatched=True), space)
+    assert "skipped, as deeper-wrn38-hier has none of the name: extra.layer (1)" in (
+        capsys.readouterr().err
+    )
+    own = network.state_dict()
+    for name, tensor in given.state_dict().items():
+        assert torch.equal(own[name], tensor) == (name != "head.reduce_context.weight"), name

@@ -197,9 +197,12 @@ class Weights:
         """
         if self.container is None and self.kind == "checkpoint":
             return self.header.label_space.names == space.names
-        from hierseg.checkpoint.foreign.label_spaces import PUBLISHED_SPACES
+        from hierseg.checkpoint.foreign.label_spaces import PUBLISHED_SPACES, read_classes
 
-        public = PUBLISHED_SPACES.get(space.num_classes)
+        public = None
+        if self.kind == "published":
+            public = read_classes(self.foreign.meta, space.num_classes)
+        public = public or PUBLISHED_SPACES.get(space.num_classes)
         return public is not None and public.names == space.names
 
     def build(self) -> SegmentationNetwork:

@@ -322,6 +322,7 @@ _INSTRUCTIONS: Mapping[str, Callable[[PickleReader, Any], None]] = {
     "GLOBAL": PickleReader.name,
     "STACK_GLOBAL": PickleReader.name_from_stack,
     "REDUCE": PickleReader.call,
+    "NEWOBJ": PickleReader.call,  # of a class, which is an admitted function here
     "BUILD": PickleReader.build,
     "BINPERSID": PickleReader.find_stored,
 }  # fmt: skip

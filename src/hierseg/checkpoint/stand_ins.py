@@ -120,6 +120,39 @@ def make_device(*words: object) -> str:
     return ":".join(str(word) for word in words if isinstance(word, str | int))
 
 
+def make_path(*parts: object) -> str:
+    """Stands for a path: its text."""
+    return "/".join(part for part in parts if isinstance(part, str))
+
+
+class Left(StandIn):
+    """Stands for something that says nothing of a network: what it is given is left."""
+
+    __slots__ = ()
+
+    def __init__(self, *_: object) -> None:
+        """Nothing is kept."""
+
+    def __setstate__(self, state: object) -> None:
+        """Nothing is kept."""
+
+
+BESIDE_NAMES: Mapping[str, Any] = {
+    # Dicts of Lightning, for the arguments that a module was made with.
+    "lightning.fabric.utilities.data.AttributeDict": Admitted(make_dict),
+    "lightning_fabric.utilities.data.AttributeDict": Admitted(make_dict),
+    "pytorch_lightning.utilities.parsing.AttributeDict": Admitted(make_dict),
+    "argparse.Namespace": Admitted(Left),
+    # OpenMMLab's curves of training.
+    "mmengine.logging.history_buffer.HistoryBuffer": Admitted(Left),
+    **{
+        f"{module}.{kind}Path": Admitted(make_path)
+        for module in ("pathlib", "pathlib._local")
+        for kind in ("", "Posix", "Windows", "PurePosix", "PureWindows")
+    },
+}
+"""By the name in the pickle: what training loops store beside a network."""
+
 CONTAINER_NAMES: Mapping[str, Any] = {
     "collections.OrderedDict": Admitted(make_dict),
     "collections.Counter": Admitted(make_dict),

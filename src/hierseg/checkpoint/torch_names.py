@@ -13,7 +13,12 @@ import torch
 from torch import Tensor
 
 from hierseg.checkpoint.pickles import Admitted, RefusedError
-from hierseg.checkpoint.stand_ins import ARRAY_NAMES, CONTAINER_NAMES, NUMBER_NAMES
+from hierseg.checkpoint.stand_ins import (
+    ARRAY_NAMES,
+    BESIDE_NAMES,
+    CONTAINER_NAMES,
+    NUMBER_NAMES,
+)
 
 MOST_REPEATED = 1 << 16
 """Numbers of a tensor that repeats what is stored of it."""
@@ -121,7 +126,7 @@ def _list_names() -> dict[str, Any]:
         "_rebuild_parameter": _make_parameter,
         "_rebuild_parameter_with_state": _make_parameter,
     }
-    names: dict[str, Any] = {**CONTAINER_NAMES, **NUMBER_NAMES, **ARRAY_NAMES}
+    names: dict[str, Any] = {**CONTAINER_NAMES, **NUMBER_NAMES, **ARRAY_NAMES, **BESIDE_NAMES}
     names |= {f"torch._utils.{name}": Admitted(function) for name, function in made.items()}
     names["torch._tensor._rebuild_from_type_v2"] = Admitted(_make_from_type)
     for name in ("sparse_tensor", "sparse_csr_tensor", "qtensor", "nested_tensor"):

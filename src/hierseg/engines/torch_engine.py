@@ -147,6 +147,8 @@ def fingerprint(network: nn.Module) -> str:
     for name in CONVENTIONS:
         if arguments.get(name):  # not align_corners=False, which is everyone's
             digest.update(f"{name} {arguments[name]}".encode())
+    if getattr(getattr(network, "fusion", None), "passes", False):
+        digest.update(b"passes")  # the same tensors would be another network's
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())

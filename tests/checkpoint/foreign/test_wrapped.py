@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning_fabric.utilities.data import AttributeDict
 from torch import Tensor
 
 from hierseg import cli
@@ -225,3 +226,69 @@ def test_three_hundred_thousand_names(tmp_path: Path) -> None:
     file = _save({f"layer{i}.weight": one for i in range(30_000)}, tmp_path)
     with pytest.raises(UserError, match="holds 30000 tensors, and no network has more than 20000"):
         load_model(file)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["_forward_module.", "_forward_module.model.", "_fsdp_wrapped_module.", "model.module.",
+     "_orig_mod._checkpoint_wrapped_module."],
+)  # fmt: skip
+def test_prefixes_of_lightning_and_fsdp(
+    prefix: str, tensors: dict[str, Tensor], tmp_path: Path
+) -> None:
+    file = _save({"state_dict": _prefixed(tensors, prefix)}, tmp_path)
+    assert read_foreign(file).tensors.keys() == tensors.keys()
+    own, back = tmp_path / "own.safetensors", tmp_path / "back.pth"
+    assert cli.main(["convert", str(file), str(own)]) == 0
+    assert cli.main(["convert", str(own), str(back), "--to-published"]) == 0
+    assert read_published(back).keys() == read_published(file).keys()
+
+
+@pytest.mark.parametrize("wrapper", ["_fsdp_wrapped_module.", "_checkpoint_wrapped_module."])
+def test_parts_that_were_wrapped_alone(
+    wrapper: str, tensors: dict[str, Tensor], tmp_path: Path
+) -> None:
+    content = {name.replace("aspp.", f"aspp.{wrapper}", 1): t for name, t in tensors.items()}
+    assert read_foreign(_save(content, tmp_path)).tensors.keys() == tensors.keys()
+
+
+def test_a_checkpoint_of_lightning(tensors: dict[str, Tensor], tmp_path: Path) -> None:
+    """With what its modules were made of, its loops, and a loss's weights beside the network."""
+    content = {
+        "epoch": 3,
+        "global_step": 100,
+        "pytorch-lightning_version": "2.6.5",
+        "state_dict": {**_prefixed(tensors, "model."), "criterion.weight": torch.ones(19)},
+        "loops": {"fit_loop": {"state_dict": {}, "epoch_progress": {"total": {"ready": 4}}}},
+        "callbacks": {"ModelCheckpoint{'monitor': 'mIoU'}": {"best_model_score": torch.ones(())}},
+        "optimizer_states": [{"state": {0: {"momentum_buffer": torch.ones(3)}}}],
+        "hparams_name": "kwargs",
+        "hyper_parameters": AttributeDict(lr=0.1, out=Path("runs"), sizes=(1, 2)),
+    }
+    found = read_foreign(_save(content, tmp_path))
+    assert found.tensors.keys() == tensors.keys()
+    assert found.beside == ("criterion.weight",)
+
+
+@pytest.mark.parametrize("prefix", ["ema_model.", "ema.", "averaged_model.module."])
+def test_an_average_beside_the_network_in_one_entry(
+    prefix: str, tensors: dict[str, Tensor], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    average = {
+        name: tensor + 1 if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
+    both = {**_prefixed(tensors, "model."), **_prefixed(average, prefix)}
+    if prefix.endswith("module."):  # torch's averaged models count their updates
+        both[f"{prefix.removesuffix('module.')}n_averaged"] = torch.tensor(9)
+    file = _save({"state_dict": both}, tmp_path)
+    own, asked = tmp_path / "own.safetensors", tmp_path / "asked.safetensors"
+    assert cli.main(["convert", str(file), str(own)]) == 0
+    assert f"its moving average ({prefix.removesuffix('module.')}) is left" in (
+        capsys.readouterr().out
+    )
+    assert cli.main(["convert", str(file), str(asked), "--ema"]) == 0
+    assert "is left" not in capsys.readouterr().out
+    own_name, name = "head.classify.weight", "final.6.weight"
+    assert torch.equal(load_model(own).state_dict()[own_name], tensors[name])
+    assert torch.equal(load_model(asked).state_dict()[own_name], tensors[name] + 1)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from hierseg.checkpoint.foreign.fitting import Fitted, complete_tensors, fit_tensors
-from hierseg.checkpoint.foreign.label_spaces import choose_label_space
+from hierseg.checkpoint.foreign.label_spaces import choose_label_space, read_classes
 from hierseg.checkpoint.foreign.reading import ForeignWeights, Form
 from hierseg.checkpoint.foreign.recognition import (
     TRUNK_PUBLICATIONS,
@@ -81,7 +81,11 @@ def convert_network(
             "from it with --model.init-trunk."
         )
     found = weights.recognised if model is None else recognise(weights.tensors, source, model)
-    space = choose_space(found.num_classes) if choose_space else None
+    space = (
+        choose_space(found.num_classes)
+        if choose_space
+        else read_classes(weights.meta, found.num_classes)
+    )
     classes = space.num_classes if space is not None and replace_head else found.num_classes
     fitted = fit_tensors(
         weights.tensors, found.table, found.expected(classes), source, replace_head

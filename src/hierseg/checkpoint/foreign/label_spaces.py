@@ -6,12 +6,17 @@ Their files hold no names. Colours that no list of the data set gives are made, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from hierseg.errors import UsageError
+from hierseg.errors import UsageError, UserError
 from hierseg.labels import CAMVID, CITYSCAPES, IGNORE, LABEL_SPACES, MAPILLARY, Color, LabelSpace
 
 GENERIC = "generic"
+_LONGEST_NAME = 100
+_MOST_ALIKE = 0.8
+"""Share of the names from which on two lists are one data set's."""
 
 
 def make_palette(count: int) -> tuple[Color, ...]:
@@ -106,6 +111,49 @@ PUBLISHED_SPACES: Mapping[int, LabelSpace] = {
     )
 }
 """By the number of classes, which differs from one publication's data set to another's."""
+
+
+def read_classes(content: Mapping[Any, Any], count: int) -> LabelSpace | None:
+    """The classes that a file of OpenMMLab names; None where it names none, or not so many.
+
+    Those of a public data set are that one's, raw ids and all; others have their train ids for raw
+    ids, as its label maps do.
+
+    Args:
+        content: The file's dict: its ``meta`` holds ``CLASSES`` and ``PALETTE``, or these in small
+            letters in ``dataset_meta``.
+        count: Classes of the logits.
+    """
+    meta = content.get("meta")
+    for found, words in (
+        (meta, ("CLASSES", "PALETTE")),
+        (meta.get("dataset_meta") if isinstance(meta, dict) else None, ("classes", "palette")),
+    ):
+        if not isinstance(found, dict):
+            continue
+        names, palette = (found.get(word) for word in words)
+        if not isinstance(names, list | tuple) or len(names) != count or count > IGNORE:
+            continue
+        named = [name.strip() for name in names if isinstance(name, str)]
+        if len(named) == count == len(set(named)) and all(
+            0 < len(name) <= _LONGEST_NAME for name in named
+        ):
+            return _name_space(named, palette)
+    return None
+
+
+def _name_space(names: Sequence[str], palette: Any) -> LabelSpace:
+    public = PUBLISHED_SPACES.get(len(names))
+    if public is not None:
+        same = sum(own == other for own, other in zip(names, public.names, strict=True))
+        if same > _MOST_ALIKE * len(names):  # one list spells some names otherwise
+            return public
+    space = _space(f"classes-{len(names)}", names)
+    try:
+        colors = tuple((int(r), int(g), int(b)) for r, g, b in palette)
+        return replace(space, colors=colors)
+    except (TypeError, ValueError, ArithmeticError, UserError):  # none, or none that can be
+        return space
 
 
 def choose_label_space(count: int, source: str, given: LabelSpace | None = None) -> LabelSpace:

@@ -30,11 +30,20 @@ from hierseg.errors import UsageError, UserError
 
 _ENTRIES = ("state_dict", "model_state_dict", "model", "net", "network", "module")
 """Where files keep a network's tensors beside other things; the first that holds any counts."""
-_AVERAGED = ("state_dict_ema", "model_state_dict_ema", "model_ema", "ema_state_dict", "ema")
+_AVERAGED = (
+    "state_dict_ema", "model_state_dict_ema", "model_ema", "ema_state_dict", "ema", "ema_model",
+    "averaged_model",
+)  # fmt: skip
 """Where they keep a moving average of them."""
-_COMPILED, _AVERAGE_COUNT = "_orig_mod.", "n_averaged"
-_PREFIXES = ("module.", _COMPILED, "model.", "net.", "network.")
-"""What data parallel training, torch.compile, the HRNet authors and others put before names."""
+_AVERAGED_PREFIXES = ("ema_model.", "model_ema.", "averaged_model.", "ema.", "teacher.")
+"""What modules that hold both, as Lightning's do, put before the names of the average."""
+_INNER = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
+"""What torch.compile, FSDP and activation checkpointing put before the names in a part."""
+_AVERAGE_COUNT = "n_averaged"
+_PREFIXES = (
+    "module.", *_INNER, "_forward_module.", "model.", "net.", "network.", *_AVERAGED_PREFIXES,
+)  # fmt: skip
+"""What data parallel training, Fabric, Lightning, the HRNet authors and others put before names."""
 _MODULES = ("model.", "net.", "network.")
 """Those beside which a module may have tensors that are no part of the network."""
 _KEPT = ("epoch", "arch", "num_classes", "mean_iu")
@@ -75,6 +84,7 @@ class ForeignWeights:
         about: What it says of itself: epoch, arch, num_classes, mean_iu.
         beside: Names of tensors that are outside of the network by their prefix.
         averaged: The entry with a moving average of the weights, where it is there and left.
+        meta: What OpenMMLab's files say of themselves; ``label_spaces.read_classes`` looks at it.
     """
 
     path: Path
@@ -83,6 +93,7 @@ class ForeignWeights:
     about: Mapping[str, Any] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
     averaged: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def classifier(self) -> str | None:
@@ -152,8 +163,13 @@ def read_foreign(path: Path, averaged: bool = False) -> ForeignWeights:
         parameter_names=parameter_names,
         entry=entry or "state_dict",
     )
-    left = None if averaged else _find_entry(content, _AVERAGED)
-    return _strip_prefix(ForeignWeights(path, tensors, form, _describe(content), averaged=left))
+    left = None
+    if not averaged:
+        left = _find_entry(content, _AVERAGED) or _find_average(_tensors_in(content, entry))
+    meta = {name: content[name] for name in ("meta",) if name in content}
+    return _strip_prefix(
+        ForeignWeights(path, tensors, form, _describe(content), averaged=left, meta=meta)
+    )
 
 
 def _find_tensors(
@@ -161,10 +177,16 @@ def _find_tensors(
 ) -> tuple[dict[str, Tensor], str | None]:
     """The network's tensors in a file's dict, and the entry that they stood in, or None."""
     average = _find_entry(content, _AVERAGED)
-    entry = average if averaged else _find_entry(content, _ENTRIES)
-    if averaged and entry is None:
+    is_entry = averaged and average is not None
+    entry = average if is_entry else _find_entry(content, _ENTRIES)
+    tensors = _tensors_in(content, entry)
+    prefix = None if is_entry else _find_average(tensors)
+    if averaged and not is_entry and prefix is None:
         raise UsageError(f"{path} holds no moving average of its weights; leave --ema out.")
-    tensors = _tensors_of(content if entry is None else content[entry])
+    if prefix is not None:
+        tensors = {
+            name: tensor for name, tensor in tensors.items() if name.startswith(prefix) == averaged
+        }
     if not tensors and average is not None:
         raise UserError(
             f"{path} holds nothing but a moving average of weights ({average}); take that by "
@@ -176,6 +198,20 @@ def _find_tensors(
         raise UserError(f"{path} holds no tensors by name, so it is no checkpoint of a network.")
     refuse_too_many(path, len(tensors))
     return tensors, entry
+
+
+def _tensors_in(content: Mapping[Any, Any], entry: str | None) -> dict[str, Tensor]:
+    """Those of an entry, or where there is none of the file."""
+    return _tensors_of(content if entry is None else content[entry])
+
+
+def _find_average(tensors: Mapping[str, Tensor]) -> str | None:
+    """What the names of a moving average begin with that stands beside the network's tensors."""
+    for prefix in _AVERAGED_PREFIXES:
+        named = sum(name.startswith(prefix) for name in tensors)
+        if 0 < named < len(tensors):
+            return prefix
+    return None
 
 
 def _find_entry(content: Mapping[Any, Any], names: tuple[str, ...]) -> str | None:
@@ -215,12 +251,18 @@ def _strip_prefix(weights: ForeignWeights) -> ForeignWeights:
             if name.startswith(found)
         }
         prefix += found
-    # A part of a network may have been compiled alone.
-    plain = {name.replace(f".{_COMPILED}", "."): tensor for name, tensor in tensors.items()}
+    # A part of a network may have been compiled, or wrapped, alone.
+    plain = {_without_inner(name): tensor for name, tensor in tensors.items()}
     if len(plain) == len(tensors):
         tensors = plain
     form = replace(weights.form, prefix=prefix)
     return replace(weights, tensors=tensors, form=form, beside=beside)
+
+
+def _without_inner(name: str) -> str:
+    for wrapper in _INNER:
+        name = name.replace(f".{wrapper}", ".")
+    return name
 
 
 def _find_prefix(names: Mapping[str, Tensor]) -> str | None:
