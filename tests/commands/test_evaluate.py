@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -59,6 +60,24 @@ def test_flags_reach_the_evaluation(camvid: Path, tmp_path: Path) -> None:
     evaluate("camvid", camvid, "val", weights, "cpu", 1, out, how=how)
     content = json.loads(out.read_text())
     assert (content["scales"], content["flip"], content["images"]) == ([1.0, 2.0], True, 1)
+
+
+def test_two_splits_are_evaluated_as_one(camvid: Path, tmp_path: Path) -> None:
+    root, saved = tmp_path / "camvid", tmp_path / "saved"
+    shutil.copytree(camvid, root)
+    for folder in ("", "annot"):
+        shutil.copytree(root / f"val{folder}", root / f"train{folder}")
+    found = {}
+    for split in ("train", "train+val"):
+        out = tmp_path / f"{split}.json"
+        weights = str(camvid / "camvid.safetensors")
+        evaluate("camvid", root, split, weights, "cpu", None, out, save_predictions=saved / split)
+        found[split] = json.loads(out.read_text())
+    assert found["train+val"]["images"] == 4
+    assert found["train+val"]["split"] == "train+val"
+    # The same images twice over.
+    assert found["train+val"]["miou"] == pytest.approx(found["train"]["miou"], abs=1e-12)
+    assert (saved / "train+val" / "val" / "1_labels.png").is_file()
 
 
 def test_what_cannot_be_is_refused(camvid: Path, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def evaluate(
     Args:
         data: Data set: camvid, cityscapes, ..., or a file (.yaml, .json) that describes your own.
         root: Folder of the data set; not needed for a description file that names its own.
-        split: Split to evaluate on.
+        split: Split to evaluate on, or several as one: train+val.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
         device: auto, cpu, or cuda.
         limit: Evaluate at most this many images, the first ones of the split.
