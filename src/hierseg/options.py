@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +20,8 @@ PresetName = Literal["cityscapes", "mapillary"]
 MOST_SCALES = 16
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
 """Beyond them is a slip of the pen: the memory grows by the square of the largest."""
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class RunOptions:
     """Share of a window that its neighbour sees too, at least; 0.25 by default."""
     batch: int = 1
     """Images of one size that the network is given together, at most."""
+    memory: int | str | None = None
+    """Memory that the process may take, or on a GPU what the network may: 4G, 800M, or bytes; by
+    default what is free. predict runs an image that needs more by windows that overlap, at all
+    scales; other commands do not run it."""
 
     def resolve(self) -> RunOptions:
         """The options once checked, with those of the preset filled in and no preset left.
@@ -62,6 +69,7 @@ class RunOptions:
             scales=None if given is None else _check_flag(given),
             flip=self.flip or preset.flip,
             long_edge=preset.long_edge if self.long_edge is None else self.long_edge,
+            memory=None if self.memory is None else parse_memory(self.memory),
         )
         resolved._check()
         return resolved
@@ -138,6 +146,19 @@ def require_one(scales: Iterable[float], flag: str = "--scales") -> None:
         raise UsageError(
             f"the scales ({show_scales(given)}) must include 1; give for example {flag} 0.5 1."
         )
+
+
+def parse_memory(given: Any, flag: str = "--memory") -> int:
+    """Bytes of ``"24G"``, ``"24GB"``, ``"24GiB"``, ``"500M"``, each unit 1024 of the one below, or
+    of a number of bytes; UsageError, which names the flag, for anything else.
+    """
+    is_whole = isinstance(given, numbers.Integral) and not isinstance(given, bool)
+    text = str(given) if is_whole or isinstance(given, str) else ""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", text.strip().upper())
+    size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
+    if size <= 0:
+        raise UsageError(f"{given!r:.40} is no amount of memory; give {flag} 24G, for example.")
+    return size
 
 
 def _check_flag(scales: Iterable[float]) -> tuple[float, ...]:

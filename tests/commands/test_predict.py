@@ -284,7 +284,7 @@ def test_the_long_edge_of_the_weights_is_taken_and_said(
     assert "longest (none then, 100 now)" in capsys.readouterr().err
 
 
-def test_a_picture_beyond_the_memory_is_run_smaller_and_the_page_says_so(
+def test_a_picture_beyond_the_memory_is_run_by_windows_and_the_page_says_so(
     run: Run,
     pictures: Path,
     tmp_path: Path,
@@ -292,7 +292,7 @@ def test_a_picture_beyond_the_memory_is_run_smaller_and_the_page_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Image.new("RGB", (800, 600), (90, 60, 30)).save(pictures / "large.png")
-    monkeypatch.setattr(Footprint, "per_pixel", lambda _: 1000.0)
+    monkeypatch.setattr(Footprint, "per_pixel", lambda *_: 1000.0)
     monkeypatch.setattr("hierseg.inference.footprint.read_free_memory", lambda _: 3e8)
     assert run(pictures, "--save", "labels") == 0
     said = capsys.readouterr().err
@@ -300,8 +300,9 @@ def test_a_picture_beyond_the_memory_is_run_smaller_and_the_page_says_so(
     records = json.loads((tmp_path / "out" / "summary.json").read_text())["images"]
     facts = {record["name"]: record["facts"] for record in records}
     assert facts["one"] == []
-    assert facts["large"][0].startswith("run at a long edge of ")
-    assert "run at a long edge of" in (tmp_path / "out" / "index.html").read_text()
+    assert facts["large"][0].startswith("run by windows ")
+    assert "% of the labels are the whole" in facts["large"][0]
+    assert "run by windows" in (tmp_path / "out" / "index.html").read_text()
     stored = cv2.imread(str(tmp_path / "out" / "large_labels.png"), cv2.IMREAD_UNCHANGED)
     assert stored is not None
     assert stored.shape == (600, 800)

@@ -157,7 +157,7 @@ def test_an_image_beyond_the_memory_is_named_before_the_kernel_ends_it(
     maps: Maps, network: ReadingNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = MemoryDataset(maps)  # type: ignore[arg-type]
-    monkeypatch.setattr(Footprint, "per_pixel", lambda _: 1e6)
+    monkeypatch.setattr(Footprint, "per_pixel", lambda *_: 1e6)
     monkeypatch.setattr("hierseg.inference.footprint.read_free_memory", lambda _: 1e8)
     network.eval()
     with pytest.raises(UserError, match=r"run '0' \(40x50 pixels need about .* --mode slide"):

@@ -12,13 +12,17 @@ import pytest
 import torch
 
 from hierseg.checkpoint.load import load_model
+from hierseg.engines.memory import read_taken_memory
 from hierseg.errors import UserError
 from hierseg.inference import footprint as footprint_module
-from hierseg.inference.footprint import CONSTANT, KEPT, KERNELS, OWN, Footprint
+from hierseg.inference.footprint import BANDS, CONSTANT, KEPT, KERNELS, OWN, Footprint
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs.pipeline import Pipeline, Reading
 from hierseg.labels import LabelSpace
+from hierseg.models.registry import create_model
+from hierseg.options import RunOptions
+from hierseg.size import Size
 
 Pixels = npt.NDArray[np.uint8]
 RATE = 1000.0
@@ -34,13 +38,14 @@ def free(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """Bytes that are free, for a test to set; a pixel takes a thousand."""
     there = {"bytes": 1e12}
     monkeypatch.setattr(footprint_module, "read_free_memory", lambda _: there["bytes"])
-    monkeypatch.setattr(Footprint, "per_pixel", lambda _: RATE)
+    monkeypatch.setattr(Footprint, "per_pixel", lambda *_: RATE)
     return there
 
 
 def _need(height: int, width: int, edge: int) -> float:
     run = (height * edge // max(height, width)) * (width * edge // max(height, width))
-    return KERNELS * RATE * run + OWN * height * width + CONSTANT
+    resized = 3 * run if edge != max(height, width) else 0
+    return KERNELS * RATE * run + resized + OWN * height * width + CONSTANT
 
 
 def test_what_fits_is_run_as_it_was_to_be(predictor: Predictor, free: dict[str, float]) -> None:
@@ -67,7 +72,7 @@ def test_what_does_not_fit_is_run_at_the_longest_edge_that_does(
     assert _need(3000, 4000, fit.long_edge) <= free["bytes"]
     assert _need(3000, 4000, fit.long_edge + 32) > free["bytes"]
     assert fit.describe(3000, 4000) == (
-        "3000x4000 pixels need about 14.5 GB of memory, and 1.4 GB are free"
+        "3000x4000 pixels need about 14.2 GB of memory, and 1.4 GB are free"
     )
     free["bytes"] = OWN * 12e6 + CONSTANT  # nothing is left for the network
     assert Footprint(predictor).fit(3000, 4000, 1).long_edge == 0
@@ -83,9 +88,22 @@ def test_nothing_is_measured_where_it_does_not_matter(network: Any, space: Label
 
 def test_bytes_a_pixel_are_counted_on_a_small_image() -> None:
     """1,030 measured as VmHWM of a process that keeps nothing of what it frees."""
-    assert 900 < Footprint(Predictor(load_model(), long_edge=None)).per_pixel() < 1030
-    one_scale = Footprint(Predictor(load_model(), (1.0,), long_edge=None)).per_pixel()
+    small = Size(128, 128)
+    assert 900 < Footprint(Predictor(load_model(), long_edge=None)).per_pixel(small) < 1030
+    one_scale = Footprint(Predictor(load_model(), (1.0,), long_edge=None)).per_pixel(small)
     assert 200 < one_scale < 320
+
+
+def test_the_bands_of_large_images_are_counted_without_numbers(
+    space: LabelSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the head is computed in bands, a pixel takes less."""
+    monkeypatch.setattr(footprint_module, "LARGE", 256)
+    monkeypatch.setattr("hierseg.models.ocr.BAND_BYTES", 2**20)
+    network = create_model("hrnet18s-ocr-hier", space.num_classes)
+    footprint = Footprint(Predictor(network, (1.0,), label_space=space))
+    small, large = (footprint.per_pixel(Size(side, side)) for side in (128, 2048))
+    assert 0.4 * small < large < 0.9 * small
 
 
 class _Seen:
@@ -93,7 +111,7 @@ class _Seen:
         self.network = network
         self.done: list[tuple[str, tuple[int, ...]]] = []
         self.skipped: dict[str, str] = {}
-        self.shrunk: dict[str, tuple[int, str]] = {}
+        self.divided: dict[str, tuple[str, str]] = {}
 
     def write(
         self, item: str, prediction: Prediction | None, seconds: float
@@ -104,49 +122,99 @@ class _Seen:
     def skip(self, item: str, reason: str) -> None:
         self.skipped[item] = reason
 
-    def shrink(self, item: str, long_edge: int, reason: str) -> None:
-        self.shrunk[item] = (long_edge, reason)
+    def divide(self, item: str, how: str, reason: str) -> None:
+        assert item not in [name for name, _ in self.done]  # before it is run
+        self.divided[item] = (how, reason)
 
 
-def _run(predictor: Predictor, names: str, batch: int = 1, shrink: bool = True) -> _Seen:
+def _run(predictor: Predictor, names: str, batch: int = 1, divide: bool = True) -> _Seen:
     seen = _Seen(predictor.network)
     pixels = np.full((600, 800, 3), 9, np.uint8)
     Pipeline(
-        predictor, batch, seen.write, seen.done.append, seen.skip, seen.shrink if shrink else None
+        predictor, batch, seen.write, seen.done.append, seen.skip, seen.divide if divide else None
     ).run(Reading(name, pixels) for name in names)
     return seen
 
 
-def test_an_image_that_does_not_fit_is_run_smaller_and_said(
+def _fits_windows_of(side: int) -> float:
+    """Bytes for a part of a 600x800 image that two windows of a size see, and for bands."""
+    bands = BANDS * 4 * 3 * 600 * 800
+    return KERNELS * (2 * RATE * side**2 + bands) + OWN * 600 * 800 + CONSTANT + 1e6
+
+
+def test_an_image_that_does_not_fit_is_run_by_windows_and_said(
     predictor: Predictor, free: dict[str, float]
 ) -> None:
-    free["bytes"] = _need(600, 800, 420)
+    free["bytes"] = _fits_windows_of(256)
     seen = _run(predictor, "ab")
-    assert seen.done == [("a", (600, 800)), ("b", (600, 800))]  # outputs keep their size
-    assert {shape for shape, _, _ in seen.network.calls} == {(1, 3, 312, 416)}
-    assert {edge for edge, _ in seen.shrunk.values()} == {416}
-    assert "600x800 pixels need about 0.7 GB" in seen.shrunk["a"][1]
-    assert seen.shrunk["b"] == seen.shrunk["a"]
+    assert seen.done == [("a", (600, 800)), ("b", (600, 800))]
+    shapes = [shape for shape, _, _ in seen.network.calls]
+    assert set(shapes) == {(1, 3, 256, 512), (1, 3, 256, 256)}
+    assert shapes.count((1, 3, 256, 512)) == 1  # of one size it is compared once
+    how, reason = seen.divided["a"]
+    assert how == (
+        "windows 256x256 overlapping by 0.5 (on a part of 256x512, 100.00 % of the labels are the "
+        "whole's)"
+    )
+    assert "600x800 pixels need about 0.7 GB" in reason
+    assert seen.divided["b"] == seen.divided["a"]
 
 
-def test_images_of_one_size_go_on_at_one_long_edge(
+def test_windows_and_the_part_that_is_run_whole_fit(
+    predictor: Predictor, free: dict[str, float]
+) -> None:
+    footprint = Footprint(predictor)
+    free["bytes"] = 9e9
+    fit = footprint.fit(4000, 3000, 1)
+    assert fit.windows is not None
+    assert fit.windows.size == Size(1792, 1792)
+    assert fit.windows.overlap == 128 / 1792
+    assert 2 * KERNELS * RATE * 1792**2 < free["bytes"] < 2 * KERNELS * RATE * 2048**2 + 1e9
+    free["bytes"] = 2e8  # not even the smallest
+    assert footprint.fit(4000, 3000, 1).windows is None
+
+
+def test_windows_that_are_asked_for_become_smaller(
+    network: Any, space: LabelSpace, free: dict[str, float]
+) -> None:
+    options = RunOptions(mode="slide", window=Size(320, 400))
+    predictor = Predictor(network, label_space=space, options=options)
+    free["bytes"] = _fits_windows_of(300)
+    assert Footprint(predictor).fit(600, 800, 1).together == 1
+    free["bytes"] = _fits_windows_of(200)
+    windows = Footprint(predictor).fit(600, 800, 1).windows
+    assert windows is not None
+    assert windows.size == Size(192, 192)
+
+
+def test_the_options_limit_what_is_taken(network: Any, space: LabelSpace, free: Any) -> None:
+    taken = read_taken_memory()
+    assert 1e8 < taken < 1e11
+    need = _need(600, 800, 800)
+    for memory, fits in ((taken + 3 * need, True), (taken + need / 2, False), ("1T", True)):
+        given = memory if isinstance(memory, str) else int(memory)
+        predictor = Predictor(network, label_space=space, options=RunOptions(memory=given))
+        assert (Footprint(predictor).fit(600, 800, 1).together == 1) is fits
+
+
+def test_images_of_one_size_go_on_by_the_same_windows(
     predictor: Predictor, free: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The frames of a clip would flicker, as free memory comes and goes."""
-    left = iter([_need(600, 800, 420)] * 2 + [1e12] * 9)
+    left = iter([_fits_windows_of(256)] * 2 + [1e12] * 9)
     monkeypatch.setattr(footprint_module, "read_free_memory", lambda _: next(left))
     seen = _run(predictor, "abc")
-    assert {edge for edge, _ in seen.shrunk.values()} == {416}
-    assert list(seen.shrunk) == ["a", "b", "c"]
+    assert {how[:15] for how, _ in seen.divided.values()} == {"windows 256x256"}
+    assert list(seen.divided) == ["a", "b", "c"]
 
 
 def test_what_would_be_too_small_to_be_of_use_is_skipped_with_the_cure(
     predictor: Predictor, free: dict[str, float]
 ) -> None:
-    free["bytes"] = _need(600, 800, 200)
+    free["bytes"] = _fits_windows_of(100)
     seen = _run(predictor, "a")
     assert seen.done == []
-    assert seen.skipped["a"].endswith("GB are free; give --long-edge 192")
+    assert seen.skipped["a"].endswith("GB are free; give --long-edge 256")
     assert seen.network.calls == []
 
 
@@ -154,7 +222,7 @@ def test_labels_for_training_do_not_depend_on_the_memory(
     predictor: Predictor, free: dict[str, float]
 ) -> None:
     free["bytes"] = _need(600, 800, 420)
-    seen = _run(predictor, "a", shrink=False)
+    seen = _run(predictor, "a", divide=False)
     assert seen.skipped["a"].endswith("GB are free; give --long-edge 416")
     assert seen.network.calls == []
 
@@ -168,7 +236,7 @@ def test_no_more_images_are_run_at_once_than_fit(
     assert [name for name, _ in seen.done] == list("abcd")
 
 
-def test_where_memory_fails_none_the_less_an_image_is_run_smaller(
+def test_where_memory_fails_none_the_less_an_image_is_run_by_windows(
     predictor: Predictor, network: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forward = network.forward
@@ -180,7 +248,7 @@ def test_where_memory_fails_none_the_less_an_image_is_run_smaller(
 
     monkeypatch.setattr(network, "forward", small)
     seen = _run(predictor, "a")
-    assert seen.shrunk["a"][0] == 384
+    assert seen.divided["a"][0].startswith("windows 150x200 overlapping by 0.25")
     assert seen.done == [("a", (600, 800))]
 
 
@@ -204,6 +272,7 @@ from hierseg.checkpoint import load_model
 from hierseg.inference import Predictor
 from hierseg.inference.footprint import Footprint
 from hierseg.engines.memory import keep_freed_memory
+from hierseg.size import Size
 
 def read(key):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -217,7 +286,7 @@ before = read("VmRSS")
 predictor(np.random.default_rng(0).integers(0, 255, (600, 800, 3)).astype(np.uint8))
 taken = read("VmHWM") - before
 footprint = Footprint(predictor)
-print(taken, footprint._need((600, 800), 800, footprint.per_pixel()) * (1.75 if kept else 1))
+print(taken, footprint._need(Size(600, 800), 800, None) * (1.75 if kept else 1))
 """
 
 

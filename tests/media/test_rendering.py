@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hierseg.labels import LabelSpace
+from hierseg.labels import CITYSCAPES, LabelSpace
 from hierseg.media.rendering import (
     describe_legend,
+    map_rows,
     render_color,
+    render_grey,
     render_heat,
     render_overlay,
     shrink,
@@ -89,3 +93,40 @@ def test_the_legend_says_what_each_value_means(space: LabelSpace) -> None:
         "color": [20, 240, 30],
         "hex": "#14f01e",
     }
+
+
+@pytest.mark.parametrize("size", [(150, 40), (1500, 20)])
+def test_large_pictures_are_rendered_by_rows_with_the_same_result(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    coarse = generator.integers(0, CITYSCAPES.num_classes, (size[0] // 5, size[1] // 5))
+    labels = coarse.repeat(5, 0).repeat(5, 1).astype(np.uint8)
+    labels[:7] = CITYSCAPES.ignore
+    image = generator.integers(0, 256, (*size, 3)).astype(np.uint8)
+    values = generator.random(size).astype(np.float32)
+
+    def render() -> list[Any]:
+        return [
+            render_color(labels, CITYSCAPES),
+            render_overlay(image, labels, CITYSCAPES),
+            render_grey(values),
+            render_heat(values),
+        ]
+
+    whole = render()
+    monkeypatch.setattr("hierseg.media.rendering.BAND_PIXELS", 300)
+    for one, other in zip(whole, render(), strict=True):
+        assert one.dtype == other.dtype == np.uint8
+        assert np.array_equal(one, other)
+
+
+def test_rows_with_a_margin_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hierseg.media.rendering.BAND_PIXELS", 8)
+    values = np.arange(33 * 4).reshape(33, 4) ** 2
+
+    def change(rows: Any) -> Any:
+        return np.pad(rows, ((1, 1), (0, 0)))[2:] - rows  # what the next row has more
+
+    assert np.array_equal(map_rows(change, values, margin=1), change(values))
+    assert not np.array_equal(map_rows(change, values), change(values))

@@ -329,25 +329,29 @@ def test_decoders_that_are_stopped_early_do_not_wait_for_the_interpreter(clip: P
     assert av.logging.get_level() is None
 
 
-def test_frames_beyond_the_memory_are_run_smaller_all_alike(
+def test_frames_beyond_the_memory_are_run_by_windows_all_alike(
     predictor: Predictor,
     network: Any,
     image: Pixels,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    large = np.tile(image, (3, 3, 1))
+    large = np.tile(image, (6, 6, 1))
     path = write_clip(tmp_path / "drive.mp4", slide(large, 4, 4), 10)
     monkeypatch.setattr("hierseg.inference.footprint.ROUGH", 1e6)
-    monkeypatch.setattr(Footprint, "per_pixel", lambda _: 1e5)
-    monkeypatch.setattr("hierseg.inference.footprint.read_free_memory", lambda _: 1e9)
+    monkeypatch.setattr(Footprint, "per_pixel", lambda *_: 1e4)
+    left = iter([6e8] * 3 + [1e12] * 99)  # what is free comes and goes
+    monkeypatch.setattr("hierseg.inference.footprint.read_free_memory", lambda _: next(left))
     said = io.StringIO()
     settings = RunSettings(save=("overlay", "labels"))
     console = Console(file=said, width=200)
     summary = run_video(predictor, Video(path), tmp_path / "out", settings, console=console)
     assert summary.complete
-    assert {shape for shape, _, _ in network.calls} == {(1, 3, 64, 96)}
-    assert said.getvalue().count("frames are run at --long-edge 96") == 1
+    assert {shape for shape, _, _ in network.calls} == {(1, 3, 128, 128), (1, 3, 128, 256)}
+    assert [shape for shape, _, _ in network.calls].count((1, 3, 128, 256)) == 1  # to compare
+    lines = " ".join(said.getvalue().split())
+    assert lines.count("frames are run by windows 128x128 overlapping by 0.5 (on a part of") == 1
     facts = [record.facts for record in summary.records.values()]
-    assert all(one[1].startswith("run at a long edge of 96: 120x180 pixels need") for one in facts)
-    assert all(labels.shape == (120, 180) for labels in _labels(tmp_path / "out").values())
+    assert all(one[1].startswith("run by windows 128x128 overlapping by 0.5") for one in facts)
+    assert all(one[1].endswith("are free") for one in facts)
+    assert all(labels.shape == (240, 360) for labels in _labels(tmp_path / "out").values())

@@ -12,12 +12,19 @@ from hierseg.models.explicit import ExplicitFusion
 from hierseg.models.fusion import AverageFusion
 from hierseg.models.hierarchical import HierarchicalFusion
 from hierseg.models.paired import PairedFusion
+from hierseg.models.passing import PassingFusion
 from hierseg.models.pretrained import PretrainedWeightsWarning
 from hierseg.models.registry import build_network, create_model, list_models
 
 NARROW = {"trunk": "resnet50", "width": 4, "shallow": True, "mid_channels": 4}
 TRUNKS = ("wrn38", "xception71", "resnet50", "resnet101", "seresnext50", "seresnext101")
-WAYS = {"hier": HierarchicalFusion, "explicit": ExplicitFusion, "paired": PairedFusion}
+WAYS = {
+    "hier": HierarchicalFusion,
+    "explicit": ExplicitFusion,
+    "paired": PairedFusion,
+    "fuse": PassingFusion,
+    "fuse2": PassingFusion,
+}
 
 
 def test_the_promised_names_are_there() -> None:

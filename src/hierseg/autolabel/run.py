@@ -150,7 +150,7 @@ def _finish(header: AutoHeader, places: Places, journal: Journal, tasks: list[Ta
 class _LabelPolicy(Policy[Task, AutoRecord]):
     """What is done with an image whose labels are wanted."""
 
-    can_shrink = False
+    can_divide = False
 
     def __init__(self, header: AutoHeader, places: Places, written: FileRecord) -> None:
         self.header, self.places, self.written = header, places, written

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
         keep_freed_memory,
         lacks_memory,
         read_free_memory,
+        read_resident,
+        read_taken_memory,
         returning_freed_memory,
         trim_memory,
     )
@@ -29,6 +31,8 @@ else:
                 "keep_freed_memory",
                 "lacks_memory",
                 "read_free_memory",
+                "read_resident",
+                "read_taken_memory",
                 "returning_freed_memory",
                 "trim_memory",
             ),
@@ -52,6 +56,8 @@ __all__ = [
     "keep_freed_memory",
     "lacks_memory",
     "read_free_memory",
+    "read_resident",
+    "read_taken_memory",
     "returning_freed_memory",
     "trim_memory",
 ]

@@ -85,6 +85,20 @@ def read_free_memory(device: torch.device | str = "cpu") -> float:
     return max(0.0, min(_read_available(), _read_group_room(), _read_address_room()))
 
 
+def read_resident() -> int:
+    """Bytes of this process that are in memory, libraries included; 0 where Linux is not there."""
+    found = re.search(r"^VmRSS:\s*(\d+) kB", _read(_PROC / "self/status"), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+def read_taken_memory(device: torch.device | str = "cpu") -> float:
+    """Bytes that this process has taken: on a GPU, of what is there, those of its tensors."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return float(torch.cuda.memory_allocated(device))
+    return float(read_resident())
+
+
 def _read_available() -> float:
     found = re.search(r"^MemAvailable:\s*(\d+) kB", _read(_PROC / "meminfo"), re.MULTILINE)
     return int(found[1]) * 1024.0 if found else math.inf

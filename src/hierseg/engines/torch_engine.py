@@ -107,9 +107,14 @@ class TorchEngine:
     ) -> DeferredOutput:
         """What ``run`` gives, but fused row by row, when rows are asked for."""
         given: Any = self.network
-        if not isinstance(given, SegmentationNetwork):
+        # Where not every scale is run whole, ``run`` says how.
+        if not isinstance(given, SegmentationNetwork) or getattr(options, "gates", False):
             return DeferredOutput.of(self.run(images, options, keep_scales))
+        self.prepare(images, options)
         return self._add_scales(images, options, keep_scales).defer()
+
+    def prepare(self, images: Tensor, options: RunOptions) -> None:
+        """Choose what runs these images, where there is a choice."""
 
     def _add_scales(self, images: Tensor, options: RunOptions, keep_scales: bool) -> FusionRun:
         """Run each scale; what they give is still to be fused."""

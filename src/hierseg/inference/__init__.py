@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
-    from hierseg.inference.footprint import STEP, USEFUL, Fit, Footprint
+    from hierseg.inference.agreement import Agreement, measure_agreement
+    from hierseg.inference.footprint import STEP, Fit, Footprint
     from hierseg.inference.prediction import Prediction, class_shares
     from hierseg.inference.predictor import Predictor
     from hierseg.inference.segmenter import Segmentation, Segmenter
@@ -19,11 +20,14 @@ else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
+            "agreement": (
+                "Agreement",
+                "measure_agreement",
+            ),
             "footprint": (
                 "Fit",
                 "Footprint",
                 "STEP",
-                "USEFUL",
             ),
             "prediction": (
                 "Prediction",
@@ -43,7 +47,7 @@ else:
 
 __all__ = [
     "STEP",
-    "USEFUL",
+    "Agreement",
     "Fit",
     "Footprint",
     "Prediction",
@@ -53,4 +57,5 @@ __all__ = [
     "Windows",
     "blend",
     "class_shares",
+    "measure_agreement",
 ]

@@ -1,24 +1,42 @@
 """What segmenting an image will need of memory, and how it is run so that this is there.
 
 A kernel that runs out of memory ends the process without a word, so nothing is begun that will
-not fit. What a network needs a pixel is measured on a small image, by counting its tensors.
+not fit. What a network needs a pixel is measured by counting its tensors: on a small image, and, of
+large ones, whose head is computed in bands, on one without numbers.
 """
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
+import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from hierseg.data import bring_to
-from hierseg.engines import LiveBytes, TorchEngine, bytes_of, read_free_memory, trim_memory
+from hierseg.engines import (
+    LiveBytes,
+    TorchEngine,
+    bytes_of,
+    read_free_memory,
+    read_taken_memory,
+    trim_memory,
+)
 from hierseg.errors import UserError, lacks_memory
+from hierseg.inference.deciding import BAND_BYTES, FEWEST_ROWS
 from hierseg.inference.predictor import Predictor
 from hierseg.inference.segmenter import Segmenter
+from hierseg.inference.tiling import Windows
+from hierseg.models import SegmentationNetwork
+from hierseg.size import SMALLEST_SIDE, Size
 
 SIDE = 128
 """Of the image that is measured on."""
+LARGE = 1024
+"""Side of the image without numbers that large ones are measured by, and"""
+SMALL = 512 * 512
+"""pixels up to which the small one says enough."""
 ROUGH = 16384
 """Bytes a pixel that no usual network needs: what fits with these is not measured."""
 ROUGH_SCALES = 5.25
@@ -29,13 +47,18 @@ CONSTANT = 96 * 2**20
 """in bytes, threads and code included."""
 KEPT = 1.75
 """How many times the tensors' bytes stay taken where the C library keeps what is freed."""
-BLENDED = 8
-"""Bytes a pixel of each value that windows are blended in: its sum, and what is made of it."""
-OWN = 48
+BANDS = 6
+"""How many maps of a band of all classes are there at once while it is fused and decided."""
+WAITING = 2
+"""Rows of windows whose maps wait, at the network's own stride, to be blended."""
+OWN = 24
 """Bytes a pixel of the image itself: pixels, labels, confidence, and the files made of them."""
-USEFUL = 256
-"""The shortest long edge that a larger image is run at of our own accord."""
 STEP = 32
+SIDES = (*range(4096, 2047, -512), *range(1792, 1023, -256), *range(896, 511, -128), 448, 384, 320,
+         256, 192, 128)  # fmt: skip
+"""Of the windows that an image is divided into: the first that fits."""
+MARGIN = 128
+"""Pixels, at least, that two such windows both see."""
 
 
 class Fit(NamedTuple):
@@ -44,6 +67,7 @@ class Fit(NamedTuple):
     Attributes:
         together: How many at once; 0 where one does not fit as it was to be run.
         long_edge: The longest that one fits at then; 0 where there is none.
+        windows: By which one fits then, at the size that it was to be run at; None for none.
         tight: Whether what is freed must go back to the kernel meanwhile.
         need: Bytes for one as it was to be run.
         free: Bytes that are there.
@@ -54,6 +78,7 @@ class Fit(NamedTuple):
     tight: bool
     need: float
     free: float
+    windows: Windows | None = None
 
     def describe(self, height: int, width: int) -> str:
         """What is wanting, in words."""
@@ -72,7 +97,7 @@ class Footprint:
 
     def __init__(self, predictor: Predictor | Segmenter) -> None:
         self.segmenter = predictor.segmenter if isinstance(predictor, Predictor) else predictor
-        self._per_pixel: float | None = None
+        self._rates: dict[bool, float] = {}
         self._weights = 0
 
     def fit(self, height: int, width: int, count: int, long_edge: int | None = None) -> Fit:
@@ -84,38 +109,46 @@ class Footprint:
             count: How many there are.
             long_edge: That they are to be run at; None as the predictor has it.
         """
-        size = (height, width)
+        size = Size(height, width)
         edge = self.segmenter.find_edge(height, width) if long_edge is None else long_edge
-        device = self._device()
-        free = read_free_memory(device)
-        if count * self._need(size, edge, self._rough()) <= free:
+        windows = self.segmenter.windows
+        free = self._read_free()
+        if count * self._need(size, edge, windows, self._rough()) <= free:
             return Fit(count, edge, False, 0, free)
-        rate = self.per_pixel()
-        need = self._need(size, edge, rate)
-        if count * need * (KEPT if device == "cpu" else 1) <= free:
+        need = self._need(size, edge, windows)
+        if count * need * (KEPT if self._device() == "cpu" else 1) <= free:
             return Fit(count, edge, False, need, free)
         trim_memory()
-        free = read_free_memory(device)
+        free = self._read_free()
         together = min(count, int(free // need))
         if together:
             return Fit(together, edge, True, need, free)
-        return Fit(0, self._find_longest(size, edge, rate, free), True, need, free)
+        found = self._find_windows(size, edge, free)
+        return Fit(0, self._find_longest(size, edge, free), True, need, free, found)
 
-    def per_pixel(self) -> float:
-        """Bytes of tensors for each pixel that the network sees; nothing where it does not run."""
-        if self._per_pixel is None:
-            engine = self.segmenter.engine
+    def per_pixel(self, at: Size) -> float:
+        """Bytes of tensors for each pixel that the network sees in images of about a size; nothing
+        where it does not run.
+        """
+        is_large = at.height * at.width > SMALL
+        if is_large not in self._rates:
+            engine: Any = self.segmenter.engine
+            network: Any = getattr(engine, "network", None)
             if isinstance(engine, TorchEngine):  # others keep theirs where they are not counted
-                network = engine.network
                 self._weights = bytes_of([*network.parameters(), *network.buffers()])
-            self._per_pixel = self._measure() / SIDE**2
-        return self._per_pixel
+            if is_large and isinstance(network, SegmentationNetwork):
+                self._rates[True] = self._measure_large(network) / LARGE**2
+            elif is_large:
+                self._rates[True] = self.per_pixel(Size(SIDE, SIDE))
+            else:
+                self._rates[False] = self._measure() / SIDE**2
+        return self._rates[is_large]
 
     def _measure(self) -> int:
         image = np.zeros((SIDE, SIDE, 3), np.uint8)
         try:
             with LiveBytes() as live:
-                self.segmenter.whole().segment([image], SIDE)
+                self._plain().segment([image], SIDE)
         except (UserError, MemoryError, RuntimeError) as error:
             if lacks_memory(error):
                 return int(self._rough()) * SIDE**2
@@ -123,39 +156,87 @@ class Footprint:
                 raise
         return int(live.peak)
 
-    def _need(self, size: tuple[int, int], edge: int, rate: float) -> float:
-        at = bring_to(edge, max(size), size)
-        tensors = KERNELS * (rate * at.height * at.width)
-        windows = self.segmenter.windows
-        if windows is not None:
-            tile = windows.tiles(at)[0]
-            blended = BLENDED * self._count_maps() * at.height * at.width
-            tensors = KERNELS * (rate * tile.height * tile.width + blended)
-        return tensors + OWN * size[0] * size[1] + self._weights + CONSTANT
+    def _measure_large(self, network: SegmentationNetwork) -> int:
+        device = next(iter(network.parameters())).device
+        with (
+            warnings.catch_warnings(),
+            FakeTensorMode(allow_non_fake_inputs=True),
+            torch.inference_mode(),
+            LiveBytes() as live,
+        ):
+            warnings.simplefilter("ignore")
+            image = torch.empty(1, 3, LARGE, LARGE, dtype=torch.uint8, device=device)
+            output = self._plain().defer_tensor(image)
+            output.logits.rows(0, FEWEST_ROWS)
+        return int(live.peak)
 
-    def _find_longest(self, size: tuple[int, int], edge: int, rate: float, free: float) -> int:
+    def _plain(self) -> Segmenter:
+        """The segmenter without windows, by an engine whose tensors can be counted."""
+        whole, engine = self.segmenter.whole(), self.segmenter.engine
+        runner = getattr(engine, "runner", None)
+        if not isinstance(engine, TorchEngine) or (runner is not None and runner.name == "torch"):
+            return whole
+        plain = TorchEngine(engine.network)
+        return Segmenter(plain, whole.options, whole.temperature, whole.keep_scales)
+
+    def _need(
+        self, size: Size, edge: int, windows: Windows | None, rate: float | None = None
+    ) -> float:
+        """Bytes for one image of a size, run at a long edge, by windows or whole."""
+        at = Size(*bring_to(edge, max(size), size))
+        tile = at if windows is None else Size(*windows.tiles(at)[0][2:])
+        tensors = (self.per_pixel(tile) if rate is None else rate) * tile.height * tile.width
+        kept = self._count_values() * min(at.height, WAITING * tile.height) * at.width
+        resized = 0 if at == size else 3 * at.height * at.width
+        row = 4 * self.segmenter.engine.num_classes * size.width
+        bands: float = BANDS * min(row * size.height, max(BAND_BYTES, FEWEST_ROWS * row))
+        if windows is None:  # the maps are among the tensors
+            kept, bands = 0.0, max(0.0, bands - tensors)
+        own = OWN * size.height * size.width
+        return KERNELS * (tensors + kept + bands) + resized + own + self._weights + CONSTANT
+
+    def _find_windows(self, size: Size, edge: int, free: float) -> Windows | None:
+        """The largest windows by which an image can be run, and a part of it of almost two of them
+        whole, so that the two can be compared.
+        """
+        at = Size(*bring_to(edge, max(size), size))
+        given = self.segmenter.windows
+        largest = at if given is None else Size(*given.tiles(at)[0][2:])
+        for side in SIDES:
+            window = Size(min(side, largest.height), min(side, largest.width))
+            if window == largest or min(window) < SMALLEST_SIDE:
+                continue
+            windows = Windows(window, min(0.5, MARGIN / min(window)))
+            part = self._need(size, 0, None) + KERNELS * self.per_pixel(window) * (
+                2 * window.height * window.width
+            )
+            if max(part, self._need(size, edge, windows)) <= free:
+                return windows
+        return None
+
+    def _find_longest(self, size: Size, edge: int, free: float) -> int:
         """The longest edge that fits, in steps; 0 where even the smallest does not."""
-        rest = free - self._need(size, 0, 0)
-        if rest <= 0 or rate <= 0:
-            return 0
         longer, shorter = max(size), min(size)
-        if self.segmenter.windows is not None:  # their size may not depend on the image's
-            edges = range(edge // STEP * STEP, STEP * longer // shorter, -STEP)
-            return next((one for one in edges if self._need(size, one, rate) <= free), 0)
-        longest = math.sqrt(rest / (KERNELS * rate) * longer / shorter)
-        found = min(int(longest), edge) // STEP * STEP
-        return found if found * shorter // longer >= STEP else 0
+        for one in range(edge // STEP * STEP, STEP * longer // shorter - 1, -STEP):
+            if self._need(size, one, self.segmenter.windows) <= free:
+                return one
+        return 0
+
+    def _read_free(self) -> float:
+        """Bytes that are free, and that the options leave."""
+        device, most = self._device(), self.segmenter.options.memory
+        free = read_free_memory(device)
+        return free if most is None else min(free, float(most) - read_taken_memory(device))
 
     def _rough(self) -> float:
         scales = self.segmenter.scales
         return ROUGH * max(1.0, sum(scale**2 for scale in scales) / ROUGH_SCALES)
 
-    def _count_maps(self) -> int:
-        """How many values a pixel are blended."""
-        classes = self.segmenter.engine.num_classes
-        if not self.segmenter.keep_scales:
-            return classes
-        return classes + len(self.segmenter.scales) * (classes + 1)
+    def _count_values(self) -> float:
+        """Bytes a pixel of what waits to be fused, at a quarter of the sides, of all scales."""
+        each = 4 * (self.segmenter.engine.num_classes + 1) / 16
+        scales = sum(scale**2 for scale in self.segmenter.scales)
+        return each * scales * (2 if self.segmenter.options.flip else 1)
 
     def _device(self) -> str:
         return str(self.segmenter.engine.device)

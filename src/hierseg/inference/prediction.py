@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.labels import LabelSpace
-from hierseg.media import ALPHA, render_color, render_overlay
+from hierseg.media import ALPHA, map_rows, render_color, render_overlay
+
+ROWS = 256
+"""Of a label map that are counted at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +51,7 @@ class Prediction:
 
     def raw_ids(self) -> npt.NDArray[Any]:
         """(H, W) ids as the data set's own label files have them, uint8 or uint16."""
-        return self.label_space.decode(self.labels)
+        return map_rows(self.label_space.decode, self.labels)
 
     def class_shares(self) -> dict[str, float]:
         """Name -> share of the pixels, of the classes that occur, the largest first."""
@@ -57,6 +60,9 @@ class Prediction:
 
 def class_shares(labels: npt.NDArray[np.uint8], space: LabelSpace) -> dict[str, float]:
     """Name -> share of all pixels, of the classes that occur, the largest first."""
-    counts = np.bincount(labels.ravel(), minlength=256)[: space.num_classes]
+    counts = np.zeros(256, np.int64)
+    for top in range(0, len(labels), ROWS):  # bincount makes 64 bits of each label
+        counts += np.bincount(labels[top : top + ROWS].ravel(), minlength=256)
+    counts = counts[: space.num_classes]
     order = np.argsort(-counts, kind="stable")
     return {space.names[i]: float(counts[i] / labels.size) for i in order if counts[i]}

@@ -14,6 +14,7 @@ from hierseg.errors import UsageError, UserError
 from hierseg.inference.pixels import ImageLike, as_pixels, list_images
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.segmenter import Segmenter, choose_label_space
+from hierseg.inference.tiling import Windows
 from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork
 from hierseg.options import RunOptions
@@ -127,13 +128,17 @@ class Predictor:
         return self.segmenter.find_edge(height, width)
 
     def predict_batch(
-        self, images: Iterable[ImageLike], long_edge: int | None = None
+        self,
+        images: Iterable[ImageLike],
+        long_edge: int | None = None,
+        windows: Windows | None = None,
     ) -> list[Prediction]:
         """Segment several images, those of one size together; up to rounding as one by one.
 
         Args:
             images: Each as for a single one; none give no predictions.
             long_edge: Of these images, instead of the predictor's.
+            windows: Of these images, instead of the predictor's.
 
         Raises:
             UserError: One cannot be read, is no image, or is under 32 pixels high or wide, or the
@@ -143,17 +148,21 @@ class Predictor:
         predictions: dict[int, Prediction] = {}
         for shape in dict.fromkeys(image.shape for image in pixels):
             places = [place for place, image in enumerate(pixels) if image.shape == shape]
-            found = self._predict_together([pixels[place] for place in places], long_edge)
+            found = self._predict_together([pixels[place] for place in places], long_edge, windows)
             predictions.update(zip(places, found, strict=True))
         return [predictions[place] for place in range(len(pixels))]
 
     def _predict_together(
-        self, images: Sequence[npt.NDArray[np.uint8]], long_edge: int | None = None
+        self,
+        images: Sequence[npt.NDArray[np.uint8]],
+        long_edge: int | None = None,
+        windows: Windows | None = None,
     ) -> list[Prediction]:
         """Segment images of one size, (H, W, 3) uint8 RGB each, as ``as_pixels`` gives."""
+        found = self.segmenter.segment(images, long_edge, windows)
         return [
             Prediction(
                 image, one.labels, one.confidence, self.label_space, one.attention, one.per_scale
             )
-            for image, one in zip(images, self.segmenter.segment(images, long_edge), strict=True)
+            for image, one in zip(images, found, strict=True)
         ]

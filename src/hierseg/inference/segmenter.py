@@ -156,7 +156,7 @@ class Segmenter:
         tensor = self._stack(images, long_edge)
         chosen = self.windows if windows is None else windows
         if chosen is None:
-            return self._defer_tensor(tensor)
+            return self.defer_tensor(tensor)
         return self._defer_windows(tensor, chosen)
 
     def _stack(self, images: Sequence[Pixels], long_edge: int | None) -> Tensor:
@@ -184,7 +184,7 @@ class Segmenter:
             _average_by_scale(output.attention, mirrored.attention),
         )
 
-    def _defer_tensor(self, images: Tensor) -> DeferredOutput:
+    def defer_tensor(self, images: Tensor) -> DeferredOutput:
         """What ``run_tensor`` gives, by rows."""
         output = self._ask(images)
         if not self.options.flip:
@@ -210,7 +210,7 @@ class Segmenter:
         size = Size(*images.shape[-2:])
 
         def give(tile: Tile) -> dict[_Key, RowMap]:
-            output = self._defer_tensor(tile.cut(images))
+            output = self.defer_tensor(tile.cut(images))
             maps = {_Key("logits", 1.0): output.logits}
             for name in ("per_scale", "attention"):
                 found = getattr(output, name) or {}

@@ -14,6 +14,8 @@ from hierseg.errors import UsageError
 from hierseg.layers import RowMap, TensorMap
 from hierseg.size import Size
 
+SMALLEST_WINDOW = 128
+"""Side of windows that are halved, at least."""
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -60,6 +62,12 @@ class Windows:
         """How they slide, in words."""
         window = "of the shorter side" if self.size is None else str(self.size)
         return f"windows {window} overlapping by {self.overlap:g}"
+
+    def halve(self) -> Windows | None:
+        """Of half the sides; None where they would be of no use, or have no size of their own."""
+        if self.size is None or min(self.size) // 2 < SMALLEST_WINDOW:
+            return None
+        return Windows(Size(self.size.height // 2, self.size.width // 2), self.overlap)
 
     def tiles(self, size: Size) -> list[Tile]:
         """Windows of one size that cover an image, as evenly as can be, row by row."""

@@ -177,7 +177,7 @@ class _FramePolicy(Policy[Frame, ImageRecord]):
         self._pictures: dict[int, Picture] = {}  # of frames that are on their way to the overlay
         self._shown = (-1, math.inf)  # tick of the last frame given to the overlay, and how far off
         self._facts: dict[int, str] = {}
-        self._long_edge = 0
+        self._division = ""
 
     def key(self, item: Frame) -> str:
         return f"{self.video.path.name} frame {item.index:06d}"
@@ -220,11 +220,11 @@ class _FramePolicy(Policy[Frame, ImageRecord]):
         if self.overlay is not None:
             self._draw(item, read_label_ids(self.out / f"{self._name(item)}_labels.png"))
 
-    def shrink(self, item: Frame, long_edge: int, reason: str) -> None:
-        self._facts[item.index] = f"run at a long edge of {long_edge}: {reason}"
-        if long_edge != self._long_edge:  # all frames have one size: it is said once
-            self._long_edge = long_edge
-            self.say(f"{reason}; frames are run at --long-edge {long_edge}")
+    def divide(self, item: Frame, how: str, reason: str) -> None:
+        self._facts[item.index] = f"run by {how}: {reason}"
+        if how != self._division:  # all frames have one size: it is said once
+            self._division = how
+            self.say(f"{reason}; frames are run by {how}")
 
     def end(self, item: Frame, record: ImageRecord | None) -> None:
         picture = self._pictures.pop(item.index, None)

@@ -146,9 +146,9 @@ class _ImagePolicy(Policy[Path, ImageRecord]):
         record.facts.extend(filter(None, [self._facts.pop(item, "")]))
         return record
 
-    def shrink(self, item: Path, long_edge: int, reason: str) -> None:
-        self._facts[item] = f"run at a long edge of {long_edge}: {reason}"
-        self.say(f"{item}: {reason}; it is run at --long-edge {long_edge}")
+    def divide(self, item: Path, how: str, reason: str) -> None:
+        self._facts[item] = f"run by {how}: {reason}"
+        self.say(f"{item}: {reason}; it is run by {how}")
 
     def begin(self, item: Path) -> None:
         self.under_way.begin(item)

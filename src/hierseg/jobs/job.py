@@ -56,8 +56,8 @@ class Policy(ABC, Generic[Item, Record]):
     writers' threads, ``read`` in readers', all else on the caller's.
     """
 
-    can_shrink = True
-    """Whether an item may be run smaller for want of memory; else it is skipped."""
+    can_divide = True
+    """Whether an item may be run by windows for want of memory; else it is skipped."""
 
     @abstractmethod
     def key(self, item: Item) -> str:
@@ -91,8 +91,8 @@ class Policy(ABC, Generic[Item, Record]):
     def take_up(self, item: Item, record: Record) -> None:
         """An item that is done already comes in its turn."""
 
-    def shrink(self, item: Item, long_edge: int, reason: str) -> None:
-        """An item is run at a shorter long edge than it was to be, for want of memory."""
+    def divide(self, item: Item, how: str, reason: str) -> None:
+        """An item is about to be run by windows for want of memory."""
 
     def begin(self, item: Item) -> None:
         """An item is about to be read; in a reader's thread."""
@@ -172,7 +172,7 @@ class Job(Generic[Item, Record]):
                 self._write,
                 self._finish,
                 self.skip,
-                self.policy.shrink if self.policy.can_shrink else None,
+                self.policy.divide if self.policy.can_divide else None,
             )
         self._pipeline.run(readings)
 

@@ -14,9 +14,19 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from hierseg.data import bring_to
 from hierseg.engines import returning_freed_memory
 from hierseg.errors import UserError, lacks_memory
-from hierseg.inference import STEP, USEFUL, Fit, Footprint, Prediction, Predictor
+from hierseg.inference import (
+    STEP,
+    Fit,
+    Footprint,
+    Prediction,
+    Predictor,
+    Windows,
+    measure_agreement,
+)
+from hierseg.size import Size
 
 AHEAD = 3  # images read before the network asks for them, and a batch
 BEHIND = 4  # predictions that may wait to be written, and a batch
@@ -39,10 +49,10 @@ class Reading(NamedTuple, Generic[Item]):
     pixels: Pixels | UserError | None
 
 
-class _Smaller(NamedTuple):
-    """At what long edge images of a size were run for want of memory, and what was wanting."""
+class _Division(NamedTuple):
+    """By which windows images of a size are run for want of memory, and what was wanting."""
 
-    long_edge: int
+    windows: Windows
     reason: str
 
 
@@ -50,7 +60,7 @@ class Pipeline(Generic[Item, Result]):
     """Takes images as they are read; predicts them in batches; has them written by threads.
 
     The network runs on the calling thread, on which all but ``write`` are called too. What would
-    not fit into the memory is not begun: fewer images are run at once, then a single one smaller.
+    not fit into the memory is not begun: fewer images are run at once, then one by windows.
 
     Args:
         predictor: Segments.
@@ -58,8 +68,8 @@ class Pipeline(Generic[Item, Result]):
         write: Writes an image's outputs, given the seconds it took the network; called in threads.
         finish: Takes what ``write`` returned, in the order in which images were segmented.
         skip: Takes an image that could not be segmented, with the reason.
-        shrink: Told of an image that is run at a shorter long edge than it was to be, for want of
-            memory, and why; None has such images skipped.
+        divide: Told of an image that is about to be run by windows for want of memory: by which,
+            and how far they change the labels; and why. None has such images skipped.
     """
 
     def __init__(
@@ -69,13 +79,14 @@ class Pipeline(Generic[Item, Result]):
         write: Callable[[Item, Prediction | None, float], Result],
         finish: Callable[[Result], None],
         skip: Callable[[Item, str], None],
-        shrink: Callable[[Item, int, str], None] | None = None,
+        divide: Callable[[Item, str, str], None] | None = None,
     ) -> None:
         self.predictor, self.batch = predictor, batch
-        self.write, self.finish, self.skip, self.shrink = write, finish, skip, shrink
+        self.write, self.finish, self.skip, self.divide = write, finish, skip, divide
         self._footprint = Footprint(predictor)
-        # Of sizes that were run smaller: the frames of a clip are not to differ in that.
-        self._smaller: dict[tuple[int, ...], _Smaller] = {}
+        # Of sizes that were run by windows: the frames of a clip are not to differ in that.
+        self._divisions: dict[tuple[int, ...], _Division] = {}
+        self._agreements: dict[tuple[tuple[int, ...], Windows], str] = {}
         self._writing: deque[Future[Result]] = deque()
 
     def run(self, readings: Iterable[Reading[Item]]) -> None:
@@ -113,9 +124,17 @@ class Pipeline(Generic[Item, Result]):
             if reading.pixels is None or isinstance(reading.pixels, UserError):
                 return [reading.pixels]  # such a reading is a group of its own
             pixels.append(reading.pixels)
+        division = self._divisions.get(pixels[0].shape)
+        if division is not None:
+            return [one for reading in group for one in self._run_divided(reading, *division)]
         fit = self._fit(pixels)
-        if fit.together == 0 or pixels[0].shape in self._smaller:
-            return [one for reading in group for one in self._run_smaller(reading, fit)]
+        if fit.together == 0:
+            reason = fit.describe(*pixels[0].shape[:2])
+            return [
+                one
+                for reading in group
+                for one in self._run_divided(reading, fit.windows, reason, fit.long_edge)
+            ]
         if fit.together < len(group):
             parts = [group[i : i + fit.together] for i in range(0, len(group), fit.together)]
             return [one for part in parts for one in self._predict(part)]
@@ -129,52 +148,55 @@ class Pipeline(Generic[Item, Result]):
             if not lacks_memory(error):
                 raise
             if len(group) == 1:
-                halved = self.predictor.find_edge(*pixels[0].shape[:2]) // 2 // STEP * STEP
-                return self._run_smaller(group[0], fit._replace(long_edge=halved))
+                size = Size(*pixels[0].shape[:2])
+                edge = self.predictor.find_edge(*size)
+                reason = f"{size} pixels need more memory than this machine has"
+                half = Windows(bring_to(edge, max(size), size)).halve()
+                return self._run_divided(group[0], half, reason, edge // 2 // STEP * STEP)
         # What is too much together may do one by one, and one image may be what fails the others.
         return [one for reading in group for one in self._predict([reading])]
 
     def _fit(self, pixels: list[Pixels]) -> Fit:
         height, width = pixels[0].shape[:2]
-        smaller = self._smaller.get(pixels[0].shape)
-        edge = None if smaller is None else smaller.long_edge
-        fit = self._footprint.fit(height, width, len(pixels), edge)
+        fit = self._footprint.fit(height, width, len(pixels))
         if fit.tight and self._writing:  # what waits to be written takes memory too
             self._finish_but(0)
-            fit = self._footprint.fit(height, width, len(pixels), edge)
+            fit = self._footprint.fit(height, width, len(pixels))
         return fit
 
-    def _run_smaller(self, reading: Reading[Item], fit: Fit) -> list[Prediction | UserError | None]:
-        """An image's prediction at a long edge that fits, or why there is none."""
+    def _run_divided(
+        self, reading: Reading[Item], windows: Windows | None, reason: str, edge: int = 0
+    ) -> list[Prediction | UserError | None]:
+        """An image's prediction by windows, or why there is none; ``edge`` would fit whole."""
         assert isinstance(reading.pixels, np.ndarray)
-        height, width = reading.pixels.shape[:2]
-        earlier = self._smaller.get(reading.pixels.shape)
-        if earlier is not None and fit.together:
-            reason = earlier.reason
-        elif fit.need:
-            reason = fit.describe(height, width)
-        else:
-            reason = f"{height}x{width} pixels need more memory than this machine has"
-        edge = fit.long_edge
-        smallest = min(USEFUL, self.predictor.find_edge(height, width) // 2)
-        while self.shrink is not None and edge >= max(smallest, STEP):
+        self._finish_but(0)
+        while self.divide is not None and windows is not None:
             try:
                 with returning_freed_memory():
-                    found = self.predictor.predict_batch([reading.pixels], edge)
+                    how = f"{windows.describe()} ({self._compare(reading.pixels, windows)})"
+                    self.divide(reading.item, how, reason)
+                    found = self.predictor.predict_batch([reading.pixels], windows=windows)
             except UserError as error:
                 return [error]
             except (MemoryError, RuntimeError) as error:
                 if not lacks_memory(error):
                     raise
-                edge = edge // 2 // STEP * STEP
+                windows = windows.halve()
                 continue
-            self._smaller[reading.pixels.shape] = _Smaller(edge, reason)
-            self.shrink(reading.item, edge, reason)
+            self._divisions[reading.pixels.shape] = _Division(windows, reason)
             return list(found)
         cure = (
             f"give --long-edge {edge}" if edge >= STEP else "free some, or make the image smaller"
         )
         return [UserError(f"{reason}; {cure}")]
+
+    def _compare(self, pixels: Pixels, windows: Windows) -> str:
+        """How far windows change the labels, in words; of one size it is measured once."""
+        key = pixels.shape, windows
+        if key not in self._agreements:
+            found = measure_agreement(self.predictor.segmenter, pixels, windows)
+            self._agreements[key] = found.describe()
+        return self._agreements[key]
 
 
 def group_by_size(readings: Iterable[Reading[Item]], batch: int) -> Iterator[list[Reading[Item]]]:

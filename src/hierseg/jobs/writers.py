@@ -14,7 +14,14 @@ import numpy as np
 from hierseg.files import write_json
 from hierseg.inference import Prediction, Predictor
 from hierseg.labels import LabelSpace
-from hierseg.media import UnwritableError, describe_legend, render_heat, write_picture
+from hierseg.media import (
+    UnwritableError,
+    describe_legend,
+    map_rows,
+    render_grey,
+    render_heat,
+    write_picture,
+)
 from hierseg.pages import ImageRecord, fill_scales, list_panels, write_panels
 
 LEGEND = "legend.json"
@@ -44,8 +51,11 @@ def write_overlay(prediction: Prediction, out: Path, name: str) -> list[Path]:
 
 def write_confidence(prediction: Prediction, out: Path, name: str) -> list[Path]:
     """``NAME_confidence.png``: 16-bit grey, 65535 times the probability of the class chosen."""
-    scaled = np.rint(prediction.confidence.astype(np.float64) * 65535)
-    return [write_picture(out / f"{name}_confidence.png", scaled.astype(np.uint16))]
+    scaled = map_rows(
+        lambda rows: np.rint(rows.astype(np.float64) * 65535).astype(np.uint16),
+        prediction.confidence,
+    )
+    return [write_picture(out / f"{name}_confidence.png", scaled)]
 
 
 def write_attention(prediction: Prediction, out: Path, name: str) -> list[Path]:
@@ -53,8 +63,7 @@ def write_attention(prediction: Prediction, out: Path, name: str) -> list[Path]:
     paths = []
     for scale, weight in (prediction.attention or {}).items():
         stem = f"{name}_attention_{scale:g}"
-        grey = np.rint(np.clip(weight, 0, 1) * 255).astype(np.uint8)
-        paths.append(write_picture(out / f"{stem}.png", grey))
+        paths.append(write_picture(out / f"{stem}.png", render_grey(weight)))
         paths.append(write_picture(out / f"{stem}_heat.jpg", render_heat(weight)))
     return paths
 

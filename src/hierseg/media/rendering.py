@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -16,12 +17,42 @@ Picture = npt.NDArray[np.uint8]
 
 ALPHA = 0.55
 """Weight of the class colour in an overlay."""
+BAND_PIXELS = 2**22
+"""That are rendered at a time."""
+
+
+def map_rows(
+    compute: Callable[..., npt.NDArray[Any]], *maps: npt.NDArray[Any], margin: int = 0
+) -> npt.NDArray[Any]:
+    """What a function makes of (H, W, ...) maps, computed some rows at a time: what it needs
+    meanwhile would take several times as much memory as a large map itself.
+
+    Args:
+        compute: Takes the same rows of each map and gives as many rows.
+        maps: All of one height.
+        margin: Rows to either side that a row of the result depends on.
+    """
+    height, width = maps[0].shape[:2]
+    count = max(1, BAND_PIXELS // max(1, width))
+    result: npt.NDArray[Any] | None = None
+    for top in range(0, height, count):
+        bottom = min(height, top + count)
+        first = max(0, top - margin)
+        rows = compute(*(one[first : min(height, bottom + margin)] for one in maps))
+        rows = rows[top - first : bottom - first]
+        if bottom - top == height:
+            return rows
+        if result is None:
+            result = np.empty((height, *rows.shape[1:]), rows.dtype)
+        result[top:bottom] = rows
+    assert result is not None
+    return result
 
 
 def render_color(labels: npt.NDArray[np.uint8], space: LabelSpace) -> Picture:
     """(H, W) train ids as the classes' (H, W, 3) RGB colours; ignore is black."""
-    picture: Picture = space.color_table()[labels]
-    return picture
+    table = space.color_table()
+    return map_rows(lambda rows: table[rows], labels)
 
 
 def render_overlay(
@@ -44,36 +75,49 @@ def render_overlay(
     weight: Any = alpha
     if not (isinstance(weight, numbers.Real) and 0 <= float(weight) <= 1):
         raise UserError(f"alpha {alpha!r:.40} is no weight of the colours; give one from 0 to 1.")
-    alpha = float(alpha)
-    color = render_color(labels, space)
+    width = max(1, round(min(labels.shape) / 700))
+
+    def render(rows: Picture, of_rows: npt.NDArray[np.uint8]) -> Picture:
+        return _render_overlay(rows, of_rows, space, float(alpha), width)
+
+    return map_rows(render, image, labels, margin=width + 1)
+
+
+def _render_overlay(
+    image: Picture, labels: npt.NDArray[np.uint8], space: LabelSpace, alpha: float, width: int
+) -> Picture:
+    color = space.color_table()[labels]
     blended = cv2.addWeighted(image, 1 - alpha, color, alpha, 0)
     ignored = labels == space.ignore
     if ignored.any():
         blended[ignored] = image[ignored]
-    line = _outline(labels)
+    line = _outline(labels, width)
     # A line of the class's own colour, lightened, belongs to the class and shows on any ground.
     light = 0.6 * color[line] + 0.4 * 255
     blended[line] = np.rint(0.25 * blended[line] + 0.75 * light)
     return np.asarray(blended, np.uint8)
 
 
-def _outline(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+def _outline(labels: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.bool_]:
     """Pixels within a line's width inside a region, a pixel for each 700 of the shorter side."""
     line = np.zeros(labels.shape, bool)
     line[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     line[:-1] |= labels[:-1] != labels[1:]
-    width = max(1, round(min(labels.shape) / 700))
     if width > 1:
         grown = cv2.dilate(line.astype(np.uint8), np.ones((width, width), np.uint8))
         line = grown.astype(bool)
     return line
 
 
+def render_grey(values: npt.NDArray[np.floating[Any]]) -> Picture:
+    """(H, W) values in [0, 1] as (H, W) of 0 to 255."""
+    return map_rows(lambda rows: np.rint(np.clip(rows, 0, 1) * 255).astype(np.uint8), values)
+
+
 def render_heat(values: npt.NDArray[np.floating[Any]]) -> Picture:
     """(H, W) values in [0, 1] as (H, W, 3) RGB from near black (0) over red to pale yellow (1)."""
-    grey = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
-    colors = cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)  # even steps to the eye
-    return np.asarray(cv2.cvtColor(colors, cv2.COLOR_BGR2RGB), np.uint8)
+    colors = cv2.applyColorMap(render_grey(values), cv2.COLORMAP_INFERNO)  # even steps to the eye
+    return np.asarray(cv2.cvtColor(colors, cv2.COLOR_BGR2RGB, dst=colors), np.uint8)
 
 
 def render_errors(

@@ -128,13 +128,11 @@ class SegmentationNetwork(nn.Module):
         wanted = self.attention if attention else None
         keep = self.fusion.needs_features if features is None else features
         maps = self.trunk(image)
-        if (
-            not keep
-            and (wanted is None or isinstance(wanted, ScaleAttention))
-            and isinstance(self.head, OCRHead)
-            and self.head.takes_bands(maps)
-        ):
-            return self.head.run_in_bands(maps, regions, wanted)
+        head: Any = self.head
+        takes_bands = isinstance(head, OCRHead) and isinstance(wanted, ScaleAttention | None)
+        if takes_bands and not keep and head.takes_bands(maps):
+            in_bands: ScaleOutput = head.run_in_bands(maps, regions, wanted)
+            return in_bands
         further = () if passed is None else (passed,)
         output: HeadOutput = self.head(maps, regions, *further)
         del maps

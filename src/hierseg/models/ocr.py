@@ -230,7 +230,8 @@ class OCRHead(nn.Module):
             del joined
             if regions is None:
                 sums.add(pixels, auxiliary[-1])
-            if len(bands) * pixels.numel() * pixels.element_size() <= KEPT_BYTES:
+            whole = pixels.numel() // (band.bottom - band.top) * band.size.height
+            if whole * pixels.element_size() <= KEPT_BYTES:
                 kept.append((band, pixels.clone()))  # without the margin
             del pixels
         return torch.cat(auxiliary, dim=2), sums.finish() if regions is None else regions, kept

@@ -1,0 +1,64 @@
+"""How far windows change an image's labels: measured on a part that can be run whole."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hierseg.data import bring_to, resize_image
+from hierseg.inference.segmenter import Pixels, Segmenter
+from hierseg.inference.tiling import Windows
+from hierseg.size import Size
+
+
+class Agreement(NamedTuple):
+    """What was found.
+
+    Attributes:
+        part: Size of the part.
+        share: Of its labels that are the same by windows as whole, in [0, 1].
+    """
+
+    part: Size
+    share: float
+
+    def describe(self) -> str:
+        """In words."""
+        return f"on a part of {self.part}, {100 * self.share:.2f} % of the labels are the whole's"
+
+
+def measure_agreement(
+    segmenter: Segmenter, image: Pixels, windows: Windows, long_edge: int | None = None
+) -> Agreement:
+    """Compare labels by windows and without, on as much of an image's middle as two windows see.
+
+    Args:
+        segmenter: Its own windows do not count.
+        image: (H, W, 3) uint8 RGB.
+        windows: Of the size that the image is run at.
+        long_edge: That it is run at, instead of the segmenter's.
+
+    Raises:
+        UserError: A part that the network cannot run, or a network that gives no numbers.
+    """
+    size = Size(*image.shape[:2])
+    edge = segmenter.find_edge(*size) if long_edge is None else long_edge
+    at = Size(*bring_to(edge, max(size), size))
+    tile = windows.tiles(at)[0]
+    both = (1, 2) if tile.width < at.width else (2, 1)
+    part = Size(
+        *(min(side, count * own) for side, count, own in zip(at, both, tile[2:], strict=True))
+    )
+    top, left = (at.height - part.height) // 2, (at.width - part.width) // 2
+    cut = _cut(image, at, top, left, part)
+    plain = segmenter.whole()
+    whole = plain.segment([cut], max(part))[0].labels
+    by_windows = plain.segment([cut], max(part), windows)[0].labels
+    return Agreement(part, float(np.mean(whole == by_windows)))
+
+
+def _cut(image: Pixels, at: Size, top: int, left: int, part: Size) -> Pixels:
+    if tuple(image.shape[:2]) != tuple(at):
+        image = resize_image(image, at)
+    return image[top : top + part.height, left : left + part.width].copy()
