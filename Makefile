@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup browser demo test test-all check lint types imports format bench clean
+.PHONY: setup browser demo test test-all check lint types imports format bench gpu clean
 
 setup: $(READY)
 
@@ -51,8 +51,13 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Speed, throughput and memory on this machine's CPU, in at most 20 minutes.
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# The same on a CUDA GPU, and parity with the CPU, in at most 4.
+gpu: $(READY)
+	$(BIN)/python -m benchmarks.gpu
 
 clean:
 	rm -rf $(VENV) demo-out build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -149,8 +149,8 @@ class LabelSpace:
         """Train ids (any shape, ``ignore`` allowed) to raw ids, uint8 where they fit or uint16."""
         table = np.full(256, self.void_raw_id, np.uint16)
         table[: self.num_classes] = self.raw_ids
-        raw: npt.NDArray[np.uint16] = table[train]
-        return raw.astype(np.uint8) if int(table.max()) < 256 else raw
+        raw: npt.NDArray[Any] = (table.astype(np.uint8) if int(table.max()) < 256 else table)[train]
+        return raw
 
     def find(self, words: Sequence[str], flag: str) -> list[int]:
         """Train ids of classes given by train id or name; UsageError naming the flag for others."""

@@ -139,6 +139,7 @@ def test_the_same_command_does_nothing_twice_and_others_are_refused(
         (["PICTURES", "--save"], "--save"),
         (["PICTURES", "--max-pixels", "0"], "--max-pixels"),
         (["PICTURES", "--batch", "0"], "--batch"),
+        (["PICTURES", "--workers", "0"], "--workers 0"),
         (["PICTURES", "--long-edge", "31"], "--long-edge 31"),
         (["PICTURES", "--device", "abacus"], "--device"),
         (["PICTURES", "--split", "train"], "--split is of a data set"),

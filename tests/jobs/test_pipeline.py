@@ -170,3 +170,20 @@ def test_batches_reach_the_files(
     for number in range(3):
         one, two = (tmp_path / f"out{batch}" / f"{number}_labels.png" for batch in (1, 2))
         assert one.read_bytes() == two.read_bytes()
+
+
+def test_as_many_threads_write_as_workers_are_asked_for(network: Any, space: LabelSpace) -> None:
+    together = threading.Barrier(3, timeout=20)
+
+    class Meeting(_Seen):
+        def write(self, item: str, prediction: Prediction | None, seconds: float) -> str:
+            together.wait()  # raises unless three threads come here
+            return item
+
+    seen = Meeting()
+    predictor = Predictor(network, label_space=space)
+    pipeline = Pipeline(
+        predictor, 1, seen.write, seen.done.append, seen.skip, workers=together.parties
+    )
+    pipeline.run([_reading(name) for name in "abcdef"])
+    assert seen.done == list("abcdef")

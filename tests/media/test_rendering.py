@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -130,3 +131,22 @@ def test_rows_with_a_margin_are_those_of_the_whole(monkeypatch: pytest.MonkeyPat
 
     assert np.array_equal(map_rows(change, values, margin=1), change(values))
     assert not np.array_equal(map_rows(change, values), change(values))
+
+
+def test_an_overlay_is_its_formula_at_every_pixel() -> None:
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (31, 47, 3), np.uint8)
+    labels = random.integers(0, 19, (31, 47), np.uint8)
+    labels[random.random(labels.shape) < 0.1] = CITYSCAPES.ignore
+    labels = labels[:, ::-1]  # not contiguous
+    color = CITYSCAPES.color_table()[labels]
+    expected = cv2.addWeighted(image, 0.45, color, 0.55, 0)
+    ignored = labels == CITYSCAPES.ignore
+    expected[ignored] = image[ignored]
+    line = np.zeros(labels.shape, bool)
+    line[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    line[:-1] |= labels[:-1] != labels[1:]
+    light = 0.6 * color + 0.4 * 255
+    expected[line] = np.rint(0.25 * expected + 0.75 * light)[line]
+    assert np.array_equal(render_overlay(image, labels, CITYSCAPES), expected)
+    assert np.array_equal(render_color(labels, CITYSCAPES), color)

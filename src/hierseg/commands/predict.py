@@ -39,6 +39,7 @@ def predict(
     save: tuple[Output, ...] | None = None,
     max_pixels: int = 100_000_000,
     overwrite: bool = False,
+    workers: int = 2,
     every: int | None = None,
     from_: float | None = None,
     to: float | None = None,
@@ -67,6 +68,7 @@ def predict(
             NAME_attention_SCALE.png (8 bits) and a heat map; scales: NAME_labels_SCALE.png.
         max_pixels: Skip images with more pixels.
         overwrite: Segment everything again, and replace any files under the names of the outputs.
+        workers: Threads that read images, and as many that write outputs, while the network runs.
         every: Video: segment every n-th frame; the overlay video repeats it until the next.
         from_: Video: start at this many seconds.
         to: Video: end before this many seconds.
@@ -79,7 +81,7 @@ def predict(
 
     if how.long_edge is None and how.preset is None:
         how = dataclasses.replace(how, long_edge="auto")
-    asked = _Asked(out, weights, device, save, max_pixels, overwrite, how.resolve())
+    asked = _Asked(out, weights, device, save, max_pixels, overwrite, workers, how.resolve())
     if dataset.data is None and any(map(is_video, sources)):
         return _predict_video(asked, sources, choose_clip(every, from_, to), frames)
     refuse_clip(every, from_, to, frames)
@@ -95,6 +97,7 @@ class _Asked(NamedTuple):
     save: tuple[Output, ...] | None
     max_pixels: int
     overwrite: bool
+    workers: int
     how: RunOptions
 
     def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
@@ -107,9 +110,13 @@ class _Asked(NamedTuple):
             raise UsageError("--save names nothing to write; leave it out, or name labels.")
         if self.max_pixels < 1:
             raise UsageError(f"--max-pixels {self.max_pixels} leaves no images; give 1 or more.")
+        if self.workers < 1:
+            raise UsageError(f"--workers {self.workers} reads nothing; give 1 or more.")
         require_scales(self.weights, self.how)
         name = self.weights if self.weights is not None else find_weights().stem
-        return RunSettings(save, self.max_pixels, self.overwrite, name, self.how.batch, about)
+        return RunSettings(
+            save, self.max_pixels, self.overwrite, name, self.how.batch, about, self.workers
+        )
 
     def load(self, settings: RunSettings, dataset: SegmentationDataset | None = None) -> Predictor:
         """The predictor, on its device."""

@@ -49,6 +49,9 @@ COMMANDS = {
     "samples": Command(
         "hierseg.commands.samples:samples", "write what a recipe would train on, as pictures"
     ),
+    "bench": Command(
+        "hierseg.commands.bench:bench", "time the engines that can run a network on this machine"
+    ),
     "streets": Command("hierseg.commands.streets:streets", "draw a data set of street scenes"),
     "models": Command("hierseg.commands.models:models", "list networks and packaged weights"),
     "recipes": Command("hierseg.commands.recipes:recipes", "list training recipes"),

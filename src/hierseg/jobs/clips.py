@@ -75,7 +75,7 @@ def run_video(
             policy = _FramePolicy(
                 video, out, settings, frames, summary, overlay, space, progress.say
             )
-            job = Job(policy, summary, out, settings.batch)
+            job = Job(policy, summary, out, settings.batch, settings.workers)
             job.progress = progress
             try:
                 _segment(job, policy, predictor, clip)

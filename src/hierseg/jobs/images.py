@@ -62,7 +62,7 @@ def run_folder(
         taken = {Path(record.source): record.name for record in summary.records.values()}
         names = assign_names(paths, taken)
         policy = _ImagePolicy(out, settings, names, summary)
-        job = Job(policy, summary, out, settings.batch)
+        job = Job(policy, summary, out, settings.batch, settings.workers)
         waiting = job.list_waiting(paths)
         files = [LEGEND, *([PAGE] if finish else [])]
         files += list_files(predictor, settings.save, [names[path] for path in waiting])

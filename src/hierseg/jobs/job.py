@@ -15,7 +15,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from hierseg.data import FileStatus, get_status
 from hierseg.errors import UserError
 from hierseg.inference import Prediction, Predictor
-from hierseg.jobs.pipeline import AHEAD, Pipeline, Pixels, Reading, read_ahead
+from hierseg.jobs.pipeline import AHEAD, WORKERS, Pipeline, Pixels, Reading, read_ahead
 from hierseg.jobs.progress import RunProgress
 from hierseg.media import UnwritableError, as_unwritable
 
@@ -121,15 +121,22 @@ class Job(Generic[Item, Record]):
         ledger: What earlier runs have done, and where it is written down.
         out: Folder of the outputs.
         batch: Items of one size that the network is given together, at most.
+        workers: Threads that read, and as many that write.
 
     Attributes:
         progress: Where to say how far it is.
     """
 
     def __init__(
-        self, policy: Policy[Item, Record], ledger: Ledger[Record], out: Path, batch: int = 1
+        self,
+        policy: Policy[Item, Record],
+        ledger: Ledger[Record],
+        out: Path,
+        batch: int = 1,
+        workers: int = WORKERS,
     ) -> None:
         self.policy, self.ledger, self.out, self.batch = policy, ledger, out, batch
+        self.workers = workers
         self.progress = RunProgress(0, None)
         self._status: dict[str, FileStatus] = {}
         self._pipeline: Pipeline[Item, _Written[Item, Record]] | None = None
@@ -156,12 +163,17 @@ class Job(Generic[Item, Record]):
 
     def run(self, predictor: Predictor, items: Iterable[Item]) -> None:
         """Do items, which are read a few ahead; what is finished is in the ledger at any time."""
-        readers = ThreadPoolExecutor(2, "read")
+        readers = ThreadPoolExecutor(self.workers, "read")
         try:
-            readings = read_ahead(readers, items, self.read, AHEAD + self.batch - 1)
+            readings = read_ahead(readers, items, self.read, self._ahead)
             self.run_readings(predictor, readings)
         finally:
             readers.shutdown(cancel_futures=True)
+
+    @property
+    def _ahead(self) -> int:
+        """How many items are read before the network asks for them."""
+        return AHEAD + self.workers - WORKERS + self.batch - 1
 
     def run_readings(self, predictor: Predictor, readings: Iterable[Reading[Item]]) -> None:
         """Do items as they are read; those without pixels are done already."""
@@ -173,6 +185,7 @@ class Job(Generic[Item, Record]):
                 self._finish,
                 self.skip,
                 self.policy.divide if self.policy.can_divide else None,
+                self.workers,
             )
         self._pipeline.run(readings)
 

@@ -30,6 +30,7 @@ from hierseg.size import Size
 
 AHEAD = 3  # images read before the network asks for them, and a batch
 BEHIND = 4  # predictions that may wait to be written, and a batch
+WORKERS = 2  # threads that read, and as many that write
 GROUPS = 4  # batches' worth of images that may wait for others of their size
 SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -70,6 +71,7 @@ class Pipeline(Generic[Item, Result]):
         skip: Takes an image that could not be segmented, with the reason.
         divide: Told of an image that is about to be run by windows for want of memory: by which,
             and how far they change the labels; and why. None has such images skipped.
+        workers: Threads that write.
     """
 
     def __init__(
@@ -80,8 +82,9 @@ class Pipeline(Generic[Item, Result]):
         finish: Callable[[Result], None],
         skip: Callable[[Item, str], None],
         divide: Callable[[Item, str, str], None] | None = None,
+        workers: int = WORKERS,
     ) -> None:
-        self.predictor, self.batch = predictor, batch
+        self.predictor, self.batch, self.workers = predictor, batch, workers
         self.write, self.finish, self.skip, self.divide = write, finish, skip, divide
         self._footprint = Footprint(predictor)
         # Of sizes that were run by windows: the frames of a clip are not to differ in that.
@@ -91,7 +94,7 @@ class Pipeline(Generic[Item, Result]):
 
     def run(self, readings: Iterable[Reading[Item]]) -> None:
         """Segment all of them; whatever ends it early, what is segmented by then is written."""
-        writers = ThreadPoolExecutor(2, "write")
+        writers = ThreadPoolExecutor(self.workers, "write")
         writing = self._writing
         try:
             for group in group_by_size(readings, self.batch):
@@ -103,7 +106,7 @@ class Pipeline(Generic[Item, Result]):
                         self.skip(reading.item, getattr(prediction, "reason", str(prediction)))
                         continue
                     writing.append(writers.submit(self.write, reading.item, prediction, seconds))
-                self._finish_but(BEHIND + self.batch - 1)
+                self._finish_but(BEHIND + self.workers - WORKERS + self.batch - 1)
             self._finish_but(0)
         finally:
             writers.shutdown()  # what is segmented already is written: a few images at most

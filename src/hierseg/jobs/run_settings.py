@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hierseg.inference import Predictor
+from hierseg.jobs.pipeline import WORKERS
 from hierseg.labels import LabelSpace
 from hierseg.media import MAX_PIXELS
 
@@ -23,6 +24,7 @@ class RunSettings:
         weights: The weights' name, for the reader of summary and page.
         batch: Images of one size that the network is given together, at most.
         about: What else the reader of the summary is told, such as the data set.
+        workers: Threads that read images, and as many that write; outputs do not depend on it.
     """
 
     save: tuple[str, ...] = ("labels", "ids", "color", "overlay")
@@ -31,6 +33,7 @@ class RunSettings:
     weights: str = ""
     batch: int = 1
     about: Mapping[str, str] = field(default_factory=dict)
+    workers: int = WORKERS
 
     def describe(self, space: LabelSpace) -> dict[str, str]:
         """What the reader of the summary is told."""

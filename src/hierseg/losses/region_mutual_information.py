@@ -14,8 +14,8 @@ from hierseg.losses.region_statistics import (
     POOL,
     REGION,
     JointScatter,
-    PooledSigmoid,
     SigmoidCrossEntropySum,
+    SigmoidStatistics,
 )
 from hierseg.losses.sums import WHOLE, Share
 from hierseg.processes import count_processes, sum_over_processes
@@ -51,8 +51,13 @@ class RegionMutualInformation(nn.Module):
 
         As a ``share`` of a larger step the BCE counts by pixels, the region term by images.
         """
-        bce = self.bce(logits, labels) * share.pixels
-        region = self._region_term(logits, labels)
+        with torch.autocast(logits.device.type, enabled=False):
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            counted = labels != self.ignore
+            own = labels.where(counted, 0).unsqueeze(1)
+            total, pooled = SigmoidStatistics.apply(logits, own, counted)
+            bce = self._mean(total, counted).to(logits.dtype) * share.pixels
+            region = self._region_term(pooled, labels, counted)
         failed = torch.tensor(int(region is None), device=logits.device)
         failed = sum_over_processes(failed)  # by all of them, also where it has failed here
         if region is None or (count_processes() > 1 and bool(failed)):
@@ -67,29 +72,30 @@ class RegionMutualInformation(nn.Module):
             counted = labels != self.ignore
             own = labels.where(counted, 0).unsqueeze(1)
             total: Tensor = SigmoidCrossEntropySum.apply(logits, own, counted)
-            count = sum_over_processes(counted.sum())
-            return (total * count_processes() / (count + 1)).to(logits.dtype)
+            return self._mean(total, counted).to(logits.dtype)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
         """What auxiliary and per-scale logits are held to: the whole BCE (METHOD section 2)."""
         return self.bce(logits, labels)
 
-    def _region_term(self, logits: Tensor, labels: Tensor) -> Tensor | None:
+    def _mean(self, total: Tensor, counted: Tensor) -> Tensor:
+        """A sum over the counted pixels, over (those of all processes + 1)."""
+        return total * count_processes() / (sum_over_processes(counted.sum()) + 1)
+
+    def _region_term(self, pooled: Tensor, labels: Tensor, counted: Tensor) -> Tensor | None:
         """RMI, mean over batch and sum over classes; None where it cannot be had."""
-        if min(logits.shape[-2:]) // POOL + 1 < REGION:  # too small for one neighbourhood
+        if min(pooled.shape[-2:]) < REGION:  # too small for one neighbourhood
             return None
-        with torch.autocast(logits.device.type, enabled=False):
-            counted = labels != self.ignore
-            truth = pool_labels(labels, counted, logits.shape[1])
-            predicted = pool_probabilities(logits, counted)
-            factor = factorise(joint_scatter(predicted, truth))
-            if factor is None:
-                return None
-            # The joint scatter's factor, prediction first, has in its lower right corner the factor
-            # of M + 5e-4 I, M = S_yy - S_yp (S_pp + 5e-4 I)^-1 S_yp^T: nothing is inverted.
-            diagonal = factor[..., DIMENSION:, DIMENSION:].diagonal(dim1=-2, dim2=-1)
-            log_determinant = 2 * (diagonal + LOG_FLOOR).log().sum(-1)
-            return (0.5 * log_determinant / DIMENSION).mean(0).sum()
+        truth = pool_labels(labels, counted, pooled.shape[1])
+        predicted = pooled + FLOOR * _pool_ones(labels)
+        factor = factorise(joint_scatter(predicted, truth))
+        if factor is None:
+            return None
+        # The joint scatter's factor, prediction first, has in its lower right corner the factor
+        # of M + 5e-4 I, M = S_yy - S_yp (S_pp + 5e-4 I)^-1 S_yp^T: nothing is inverted.
+        diagonal = factor[..., DIMENSION:, DIMENSION:].diagonal(dim1=-2, dim2=-1)
+        log_determinant = 2 * (diagonal + LOG_FLOOR).log().sum(-1)
+        return (0.5 * log_determinant / DIMENSION).mean(0).sum()
 
 
 def pool_labels(labels: Tensor, counted: Tensor, num_classes: int) -> Tensor:
@@ -107,12 +113,10 @@ def pool_labels(labels: Tensor, counted: Tensor, num_classes: int) -> Tensor:
     return (counts.double() / POOL**2).view(batch, num_classes, pooled_height, pooled_width)
 
 
-def pool_probabilities(logits: Tensor, counted: Tensor) -> Tensor:
-    """Pooled ``sigmoid(logits) * counted + 1e-6`` (B, K, h, w) in float64, pads counting as 0."""
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    pooled: Tensor = PooledSigmoid.apply(logits, counted)
-    ones = torch.ones(1, *logits.shape[-2:], dtype=pooled.dtype, device=pooled.device)
-    return pooled + FLOOR * functional.avg_pool2d(ones, POOL, POOL, POOL // 2)
+def _pool_ones(labels: Tensor) -> Tensor:
+    """(1, h, w) float64: ones of an image's size, pooled with pads that count as 0."""
+    ones = torch.ones(1, *labels.shape[-2:], dtype=torch.float64, device=labels.device)
+    return functional.avg_pool2d(ones, POOL, POOL, POOL // 2)
 
 
 def joint_scatter(predicted: Tensor, truth: Tensor) -> Tensor:

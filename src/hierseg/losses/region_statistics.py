@@ -1,13 +1,15 @@
 """What Region Mutual Information needs of full-size maps, as differentiable functions.
 
-They save only their inputs and go class by class, so that a class's maps stay in the cache: written
-as plain tensor expressions the same takes several times the time and the memory. Shapes: B batch,
-K classes, H and W pixels, h and w pooled pixels, M maps, N = (h - 2) * (w - 2) neighbourhoods.
+They save only their inputs and go strip by strip in the layout that the logits have, so that what
+is between stays in the cache: written as plain tensor expressions the same takes several times the
+time and the memory, and class by class it is slow where channels are last. Shapes: B batch, K
+classes, H and W pixels, h and w pooled pixels, M maps, N = (h - 2) * (w - 2) neighbourhoods.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,8 +19,10 @@ from torch.nn import functional
 POOL = 4  # kernel and stride of the average pooling, padded by half of it
 REGION = 3  # side of a neighbourhood
 DIMENSION = REGION * REGION
-GROUP = 512  # classes whose factors, each up to 2, are multiplied before one logarithm is taken
+STRIP = 2**17  # logits of a strip for each thread of a CPU, and
+STRIP_OF_GPU = 2**25  # of one on a GPU, where starting a kernel takes longer than a small strip
 CHUNK = 2**21  # numbers that are unfolded at a time
+LINEAR = 40.0  # from here on softplus(x) is x in double precision too
 
 
 class SigmoidCrossEntropySum(torch.autograd.Function):
@@ -30,71 +34,119 @@ class SigmoidCrossEntropySum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, own: Tensor, counted: Tensor) -> Tensor:
-        """Sum of softplus(x) over classes, less x of the own class: no one-hot map is built."""
+        """Sum of softplus(x) over the other classes, and of softplus(-x) of the own class."""
         ctx.save_for_backward(logits, own, counted)
-        # softplus(x) = max(x, 0) + log(1 + exp(-|x|)); logarithms are taken of products, which in
-        # float64 keep what a small loss consists of.
-        total = logits.gather(1, own).squeeze(1).double().neg_()
-        product = torch.ones_like(total)
-        for index in range(logits.shape[1]):
-            x = logits[:, index]
-            total += x.clamp(min=0)
-            product *= x.abs().neg_().exp_().double().add_(1)
-            if index % GROUP == GROUP - 1:
-                total += product.log()
-                product.fill_(1)
-        total += product.log_()
-        return total.where(counted, 0).sum()
+        sums = [
+            _sum_cross_entropy(logits[strip.of], own[strip.of], counted[strip.plain])
+            for strip in _list_strips(logits)
+        ]
+        return torch.stack(sums).sum()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         """(sigmoid(x) - one-hot) on counted pixels."""
         logits, own, counted = ctx.saved_tensors
-        weight = counted.to(logits.dtype) * upstream.to(logits.dtype)
         gradient = torch.empty_like(logits)
-        for index in range(logits.shape[1]):
-            gradient[:, index] = logits[:, index].sigmoid().mul_(weight)
-        gradient.scatter_add_(1, own, weight.neg_().unsqueeze(1))
+        for strip in _list_strips(logits):
+            weight = counted[strip.plain].to(logits.dtype) * upstream.to(logits.dtype)
+            part = torch.sigmoid(logits[strip.of], out=gradient[strip.of])
+            part *= weight
+            part.scatter_add_(0, own[strip.of], weight.neg_()[None])
         return gradient, None, None
 
 
-class PooledSigmoid(torch.autograd.Function):
-    """``sigmoid(logits) * counted``, average-pooled with pads that count as 0.
+class SigmoidStatistics(torch.autograd.Function):
+    """That sum, and ``sigmoid(logits) * counted`` average-pooled with pads that count as 0.
 
-    ``apply(logits, counted)``: (B, K, H, W) float and (B, H, W) bool to (B, K, h, w) float64.
+    ``apply(logits, own, counted)`` as of ``SigmoidCrossEntropySum``, to its scalar and
+    (B, K, h, w) float64.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, counted: Tensor) -> Tensor:
-        """Pool each class in the logits' own precision."""
-        ctx.save_for_backward(logits, counted)
-        weight = counted.to(logits.dtype)
-        pooled = [
-            functional.avg_pool2d(x.sigmoid().mul_(weight), POOL, POOL, POOL // 2)
-            for x in logits.unbind(1)
-        ]
-        return torch.stack(pooled, 1).double()
+    def forward(ctx: Any, logits: Tensor, own: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+        """Pool in the logits' own precision."""
+        ctx.save_for_backward(logits, own, counted)
+        height, width = (side // POOL + 1 for side in logits.shape[-2:])
+        pooled = logits.new_empty((*logits.shape[:2], height, width), dtype=torch.float64)
+        sums = []
+        for strip in _list_strips(logits):
+            x, is_counted = logits[strip.of], counted[strip.plain]
+            sums.append(_sum_cross_entropy(x, own[strip.of], is_counted))
+            probability = functional.pad(x.sigmoid().mul_(is_counted), (0, 0, *strip.pads))
+            pooled[strip.pooled] = functional.avg_pool2d(
+                probability[None], POOL, POOL, (0, POOL // 2)
+            )[0]
+        return torch.stack(sums).sum(), pooled
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
-        """Spread each pooled gradient over its pixels; those that no kernel covered have none."""
-        logits, counted = ctx.saved_tensors
-        weight = counted.to(logits.dtype)
-        height, width = logits.shape[-2:]
-        shares = (upstream / POOL**2).to(logits.dtype)
-        gradient = torch.empty_like(logits)
+    def backward(ctx: Any, of_sum: Tensor, of_pooled: Tensor) -> tuple[Tensor, None, None]:
+        """Both gradients at once; pixels that no kernel covered have none of the second."""
+        logits, own, counted = ctx.saved_tensors
+        shares = (of_pooled / POOL**2).to(logits.dtype)
         before = POOL // 2
-        after = [side - (POOL * pooled - before) for side, pooled in
-                 ((width, shares.shape[-1]), (height, shares.shape[-2]))]  # fmt: skip
-        for index in range(logits.shape[1]):
-            spread = shares[:, index].repeat_interleave(POOL, -1).repeat_interleave(POOL, -2)
-            spread = functional.pad(spread, (-before, after[0], -before, after[1]))
-            probability = logits[:, index].sigmoid()
-            spread *= weight * probability * (1 - probability)
-            gradient[:, index] = spread
-        return gradient, None
+        after = logits.shape[-1] - (POOL * shares.shape[-1] - before)
+        gradient = torch.empty_like(logits)
+        for strip in _list_strips(logits):
+            is_counted = counted[strip.plain].to(logits.dtype)
+            weight = is_counted * of_sum.to(logits.dtype)
+            part = torch.sigmoid(logits[strip.of], out=gradient[strip.of])
+            spread = shares[strip.pooled].repeat_interleave(POOL, -1)
+            spread = functional.pad(spread, (-before, after)).repeat_interleave(POOL, -2)
+            spread = functional.pad(spread, (0, 0, -strip.pads[0], -strip.pads[1]))
+            # sigmoid * (weight + spread * counted * (1 - sigmoid))
+            spread = (1 - part).mul_(is_counted).mul_(spread).add_(weight)
+            part *= spread
+            part.scatter_add_(0, own[strip.of], weight.neg_()[None])
+        return gradient, None, None
+
+
+class _Strip(NamedTuple):
+    """Rows of one image that belong to whole rows of the pooled map.
+
+    Attributes:
+        of: Where they are in (B, K, H, W) maps; they are (K, rows, W) there.
+        plain: Where they are in (B, H, W) maps.
+        pooled: Where what they are pooled to is in (B, K, h, w) maps.
+        pads: Rows of zeros that pooling adds above and below; less than 0 below where the last rows
+            of the image are in no kernel.
+    """
+
+    of: tuple[int, slice, slice]
+    plain: tuple[int, slice]
+    pooled: tuple[int, slice, slice]
+    pads: tuple[int, int]
+
+
+def _list_strips(logits: Tensor) -> Iterator[_Strip]:
+    batch, classes, height, width = logits.shape
+    on_cpu = logits.device.type == "cpu"
+    numbers = STRIP * torch.get_num_threads() if on_cpu else STRIP_OF_GPU
+    rows = height // POOL + 1
+    step = max(1, numbers // (POOL * classes * width))
+    for image in range(batch):
+        for first in range(0, rows, step):
+            last = min(first + step, rows)
+            begin, end = POOL * first - POOL // 2, POOL * last - POOL // 2
+            inside = slice(max(begin, 0), height if last == rows else end)
+            yield _Strip(
+                (image, slice(None), inside),
+                (image, inside),
+                (image, slice(None), slice(first, last)),
+                (inside.start - begin, end - inside.stop),
+            )
+
+
+def _sum_cross_entropy(x: Tensor, own: Tensor, counted: Tensor) -> Tensor:
+    """Of (K, rows, W) logits, summed over pixels in float64.
+
+    softplus(x) - x of the own class would be a difference of large numbers where the loss is small;
+    softplus(-x) is the same without one, so that classes may be summed in the logits' precision.
+    """
+    turned = x.scatter(0, own, -x.gather(0, own))
+    pixels = functional.softplus(turned, threshold=LINEAR).sum(0)
+    return pixels.where(counted, 0).sum(dtype=torch.float64)
 
 
 class JointScatter(torch.autograd.Function):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
+    from hierseg.media.charts import Bar, draw_bars
     from hierseg.media.names import assign_names
     from hierseg.media.picture_writing import (
         UnwritableError,
@@ -42,6 +43,7 @@ else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
+            "charts": ("Bar", "draw_bars"),
             "names": ("assign_names",),
             "picture_writing": (
                 "UnwritableError",
@@ -91,6 +93,7 @@ __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
     "WHOLE",
+    "Bar",
     "Clip",
     "Frame",
     "OverlayVideo",
@@ -103,6 +106,7 @@ __all__ = [
     "check_size",
     "convert_image",
     "describe_legend",
+    "draw_bars",
     "expand_user",
     "find_sources",
     "hex_of",

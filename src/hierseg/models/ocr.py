@@ -81,13 +81,14 @@ class RegionAttention(nn.Module):
         vectors = regions.unsqueeze(-1)
         key: Tensor = self.key(vectors).squeeze(-1)  # (B, D, K)
         value: Tensor = self.value(vectors).squeeze(-1)  # (B, D, K)
-        query: Tensor = self.query(pixels).flatten(2)  # (B, D, h*w)
-        # K before pixels, so that neither product has to transpose what is as large as the image.
-        similarity = key.transpose(1, 2) @ query * key.shape[1] ** -0.5  # (B, K, h*w)
+        # Pixels before channels, as they lie in memory where channels are last: no product then has
+        # to transpose what is as large as the image, nor has its gradient.
+        query: Tensor = self.query(pixels).flatten(2).mT  # (B, h*w, D)
+        similarity = query @ key * key.shape[1] ** -0.5  # (B, h*w, K)
         del query
-        weights = similarity.softmax(dim=1)
-        context = value @ weights.to(value.dtype)  # (B, D, h*w)
-        expanded: Tensor = self.expand(context.unflatten(2, pixels.shape[-2:]))
+        weights = similarity.softmax(dim=2)
+        context = weights.to(value.dtype) @ value.mT  # (B, h*w, D)
+        expanded: Tensor = self.expand(context.mT.unflatten(2, pixels.shape[-2:]))
         return expanded
 
 
@@ -319,4 +320,4 @@ def gather_regions(pixels: Tensor, auxiliary: Tensor) -> Tensor:
     # In float32 at least: each weight is a share of as many pixels as the image has.
     exact = auxiliary.to(torch.promote_types(auxiliary.dtype, torch.float32))
     weights = exact.flatten(2).softmax(dim=2).to(pixels.dtype)
-    return pixels.flatten(2) @ weights.transpose(1, 2)
+    return (weights @ pixels.flatten(2).mT).mT

@@ -1,0 +1,1 @@
+"""What a CUDA machine makes of the networks, in four minutes: ``python -m benchmarks.gpu``."""

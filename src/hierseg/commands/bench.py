@@ -1,0 +1,217 @@
+"""`hierseg bench`: time the engines on this machine, and show what their trials have left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hierseg.commands.places import check_place, check_result, write_result
+from hierseg.errors import UsageError, make_printable
+from hierseg.options import RunOptions
+from hierseg.ownership import require_own_png
+from hierseg.size import Size
+from hierseg.wording import count
+
+if TYPE_CHECKING:
+    from hierseg.planning import Row
+
+EngineName = Literal["auto", "torch", "compile", "onnxruntime", "openvino"]
+PrecisionName = Literal["float32", "bf16", "fp16", "int8"]
+SIZES = ("360x480", "512x1024")
+NOTHING_RAN = 1
+
+
+def bench(
+    *,
+    weights: str | None = None,
+    sizes: tuple[str, ...] = SIZES,
+    scales: tuple[float, ...] | None = None,
+    engines: tuple[EngineName, ...] | None = None,
+    precision: tuple[PrecisionName, ...] | None = None,
+    repeats: int = 5,
+    device: str = "auto",
+    json: Path | None = None,
+    plot: Path | None = None,
+    overwrite: bool = False,
+    remembered: bool = False,
+    forget: bool = False,
+) -> int:
+    """Time the engines that can run a network on this machine, and say how far each agrees with
+    torch in float32.
+
+    Each runs a scene of Miniature Streets in a process of its own, so that a crash costs its row
+    alone. Exit status: 0 if any engine ran, 1 if none did, 2 wrong usage.
+
+    Args:
+        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        sizes: HEIGHTxWIDTH of the images.
+        scales: Scales of the image; by default the weights' own.
+        engines: Those to time; by default auto, torch, and onnxruntime and openvino where they are
+            installed. compile may compile for minutes.
+        precision: Of each engine but auto; by default float32 and bf16, on a GPU fp16 too.
+        repeats: Timed runs of each, of which the median counts.
+        device: auto, cpu, or cuda.
+        json: Also write the figures to this file.
+        plot: Also draw them as a chart, to this file (.png).
+        overwrite: Replace these files whatever wrote them.
+        remembered: Show instead what `--engine auto` remembers: what it has tried on this machine,
+            and what it has picked.
+        forget: Remove all that instead, compiled graphs too; the next run tries anew.
+    """
+    if remembered or forget:
+        return _tell_trials(forget)
+    places = (json, plot)
+    parsed = [Size.parse(size) for size in dict.fromkeys(sizes)]
+    if not parsed:
+        raise UsageError("--sizes names no size; give one, such as --sizes 512x1024.")
+    if repeats < 1:
+        raise UsageError(f"--repeats {repeats} times nothing; give 1 or more.")
+    RunOptions(scales=scales).resolve()
+    _check_places(*places, overwrite)
+    rows = _compare(weights, parsed, scales, engines, precision, repeats, device)
+    _print_rows(rows)
+    _write(rows, weights, *places)
+    return 0 if any(row.finding is not None for row in rows) else NOTHING_RAN
+
+
+def _check_places(json: Path | None, plot: Path | None, overwrite: bool) -> None:
+    check_result("--json", json, "bench", overwrite)
+    if plot is not None:
+        if plot.suffix != ".png":
+            raise UsageError(f"--plot {plot} is not named *.png; name it so.")
+        check_place("--plot", plot)
+        require_own_png("--plot", plot, "bench", overwrite)
+
+
+def _compare(
+    weights: str | None,
+    sizes: Sequence[Size],
+    scales: tuple[float, ...] | None,
+    engines: tuple[EngineName, ...] | None,
+    precision: tuple[PrecisionName, ...] | None,
+    repeats: int,
+    device: str,
+) -> list[Row]:
+    from hierseg.commands.progress import announce, show_progress
+
+    with announce("loading torch"):
+        from hierseg.assembly import choose_device
+        from hierseg.checkpoint import find_weights
+        from hierseg.planning import Request, compare_engines
+
+    source = str(find_weights()) if weights is None else weights
+    place = str(choose_device(device, "--device"))
+    chosen = _list_engines() if engines is None else engines
+    precisions: Sequence[PrecisionName] = precision or (
+        ("float32", "bf16") if place == "cpu" else ("float32", "bf16", "fp16")
+    )
+    requests = [
+        Request(source, place, engine, kind, str(size), scales, repeats, "")
+        for size in sizes
+        for engine, kind in _list_pairs(chosen, precisions)
+    ]
+    with show_progress("engines") as move:
+        return compare_engines(requests, move)
+
+
+def _list_pairs(engines: Sequence[str], precisions: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Engines and precisions, the reference first."""
+    yield "torch", "float32"
+    for engine in dict.fromkeys(engines):
+        for kind in ("auto",) if engine == "auto" else dict.fromkeys(precisions):
+            if (engine, kind) != ("torch", "float32"):
+                yield engine, kind
+
+
+def _list_engines() -> tuple[EngineName, ...]:
+    from importlib.util import find_spec
+
+    optional: tuple[EngineName, ...] = ("onnxruntime", "openvino")
+    return ("auto", "torch", *(name for name in optional if find_spec(name) is not None))
+
+
+def _print_rows(rows: Sequence[Row]) -> None:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from hierseg.commands.progress import make_console
+
+    heads = (
+        "image",
+        "engine",
+        "ms",
+        "images/s",
+        "GFLOP/s",
+        "of peak",
+        "GB",
+        "labels",
+        "confidence",
+    )
+    table = Table(*heads, "first, s", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for row in rows:
+        found = row.finding
+        if found is None:
+            continue
+        table.add_row(
+            row.size,
+            row.name,
+            f"{found.milliseconds:.0f}",
+            f"{1000 / found.milliseconds:.2f}",
+            "" if row.rate is None else f"{row.rate / 1e9:.0f}",
+            "" if row.share is None else f"{100 * row.share:.0f} %",
+            f"{found.peak / 1e9:.2f}",
+            "" if row.equal is None else f"{100 * row.equal:.2f} %",
+            "" if row.difference is None else f"{row.difference:.3f}",
+            f"{found.first:.1f}",
+        )
+    console = make_console()
+    if not console.is_terminal:
+        console.width = 140
+    if table.row_count:
+        console.print(table)
+        print(
+            "ms: median of an image from pixels to labels; of peak: of this machine's matrix "
+            "products in that precision; labels: equal to those of torch float32; confidence: "
+            "largest difference from it."
+        )
+    for row in rows:
+        if row.finding is None:
+            console.print(escape(make_printable(f"{row.size} {row.name}: {row.reason}")))
+
+
+def _write(rows: Sequence[Row], weights: str | None, json: Path | None, plot: Path | None) -> None:
+    from hierseg.planning import describe_machine, describe_rows, draw_comparison
+
+    name = "the model in the box" if weights is None else weights
+    if json is not None:
+        content = {"weights": name, "machine": describe_machine(), "rows": describe_rows(rows)}
+        write_result(json, content, "bench")
+    if plot is not None:
+        from hierseg.media import write_figure
+
+        write_figure(plot, draw_comparison(rows, f"{Path(name).name}: engines"), "bench")
+        print(f"chart: {plot.resolve().as_uri()}")
+
+
+def _tell_trials(forget: bool) -> int:
+    """Show, or remove, what ``auto`` remembers."""
+    from hierseg.commands.progress import announce
+
+    with announce("loading torch"):
+        from hierseg import engines
+
+    # An engine room that tries none has neither.
+    trials = list(getattr(engines, "list_trials", list)())
+    if forget:
+        getattr(engines, "clear_trials", lambda: None)()
+        print(f"{count(len(trials), 'trial')} forgotten.")
+        return 0
+    if not trials:
+        print("nothing is remembered; `hierseg predict` tries the engines when it first needs to.")
+    for trial in trials:
+        print(make_printable(str(trial)))
+    return 0

@@ -1,0 +1,227 @@
+"""Engines and precisions compared: time, memory, and agreement with float32."""
+
+from __future__ import annotations
+
+import json
+import platform
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hierseg.media import Bar, Picture, draw_bars
+from hierseg.planning.engine_run import FAILED, FOUND, MAPS, Finding, Request
+from hierseg.processes import child_command, child_environment
+
+LIMIT = 900.0
+"""Seconds after which an engine is given up: some compile for minutes."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One engine in one precision over one image.
+
+    Attributes:
+        size: HEIGHTxWIDTH.
+        engine: As it was asked for, and
+        precision: likewise.
+        finding: What it came to; None where it did not run, and
+        reason: why not.
+        flops: Operations of an image.
+        equal: Share of the pixels whose label is float32's; None without a reference.
+        difference: Largest difference of a confidence from float32's.
+    """
+
+    size: str
+    engine: str
+    precision: str
+    finding: Finding | None = None
+    reason: str = ""
+    flops: int | None = None
+    equal: float | None = None
+    difference: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What was asked for, and what ran where that was left open."""
+        asked = self.engine if self.precision == "auto" else f"{self.engine} {self.precision}"
+        if self.finding is None or "auto" not in (self.engine, self.precision):
+            return asked
+        return f"{asked}: {' '.join(self.finding.ran)}"
+
+    @property
+    def rate(self) -> float | None:
+        """Operations a second."""
+        if self.finding is None or self.flops is None:
+            return None
+        return 1000 * self.flops / self.finding.milliseconds
+
+    @property
+    def share(self) -> float | None:
+        """Of what the machine's matrix products reach in the precision that ran."""
+        if self.rate is None or self.finding is None or not self.finding.peak_flops:
+            return None
+        return self.rate / self.finding.peak_flops
+
+
+def compare_engines(
+    requests: Sequence[Request], progress: Callable[[int, int], None] = lambda *_: None
+) -> list[Row]:
+    """Run requests one after the other, each in a process of its own.
+
+    Args:
+        requests: Of each size the one that is a reference comes first, if there is one.
+        progress: Told how many are done, and of how many.
+
+    Returns:
+        A row for each; what crashed, or cannot be run, has a reason.
+    """
+    rows: list[Row] = []
+    references: dict[str, tuple[Finding, dict[str, Any]]] = {}
+    for number, request in enumerate(requests):
+        progress(number, len(requests))
+        with tempfile.TemporaryDirectory(prefix="hierseg-bench-") as folder:
+            place = Path(folder)
+            finding, reason = _run_child(request, place)
+            maps = None
+            if finding is not None:
+                with np.load(place / MAPS) as file:
+                    maps = dict(file)
+        if finding is not None and maps is not None and request.is_reference:
+            references[request.size] = finding, maps
+        rows.append(_make_row(request, finding, reason, maps, references.get(request.size)))
+    progress(len(requests), len(requests))
+    return rows
+
+
+def _run_child(request: Request, folder: Path) -> tuple[Finding | None, str]:
+    """What a request came to, or why it came to nothing."""
+    words = json.dumps(asdict(request) | {"folder": str(folder)})
+    command = child_command("-m", "hierseg.planning.engine_run", words)
+    try:
+        done = subprocess.run(
+            command,
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None, f"given up after {LIMIT:.0f} seconds"
+    if (folder / FAILED).is_file():
+        return None, str(json.loads((folder / FAILED).read_text(encoding="utf-8"))["reason"])
+    if done.returncode == 0 and (folder / FOUND).is_file():
+        content = json.loads((folder / FOUND).read_text(encoding="utf-8"))
+        return Finding(**{**content, "ran": tuple(content["ran"])}), ""
+    return None, _describe_end(done.returncode, done.stderr.decode(errors="replace"))
+
+
+def _describe_end(status: int, complaint: str) -> str:
+    if status < 0:
+        try:
+            return f"crashed ({signal.Signals(-status).name})"
+        except ValueError:
+            return f"crashed (signal {-status})"
+    last = [line for line in complaint.splitlines() if line.strip()][-1:]
+    return f"failed ({last[0].strip()})" if last else f"failed with status {status}"
+
+
+def _make_row(
+    request: Request,
+    finding: Finding | None,
+    reason: str,
+    maps: dict[str, Any] | None,
+    reference: tuple[Finding, dict[str, Any]] | None,
+) -> Row:
+    row = Row(request.size, request.engine, request.precision, finding, reason)
+    if finding is None or maps is None or reference is None:
+        return row
+    expected = reference[1]
+    return Row(
+        row.size,
+        row.engine,
+        row.precision,
+        finding,
+        "",
+        reference[0].flops,
+        float((maps["labels"] == expected["labels"]).mean()),
+        float(np.abs(maps["confidence"] - expected["confidence"]).max()),
+    )
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures depend on beside the network."""
+    return {
+        "system": platform.platform(),
+        "processor": _find_processor(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def _find_processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
+
+
+def describe_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows as JSON takes them."""
+    described = []
+    for row in rows:
+        content: dict[str, Any] = {
+            "size": row.size,
+            "engine": row.engine,
+            "precision": row.precision,
+        }
+        if row.finding is None:
+            described.append(content | {"reason": row.reason})
+            continue
+        content |= {
+            "ran": list(row.finding.ran),
+            "milliseconds": row.finding.milliseconds,
+            "images_a_second": 1000 / row.finding.milliseconds,
+            "first_seconds": row.finding.first,
+            "peak_bytes": row.finding.peak,
+            "flops": row.flops,
+            "flops_a_second": row.rate,
+            "matrix_peak": row.finding.peak_flops,
+            "share_of_matrix_peak": row.share,
+            "labels_equal": row.equal,
+            "largest_difference_of_confidence": row.difference,
+        }
+        described.append(content)
+    return described
+
+
+def draw_comparison(rows: Sequence[Row], title: str) -> Picture:
+    """(H, W, 3) RGB: milliseconds an image by engine, a group for each size."""
+    groups = []
+    for size in dict.fromkeys(row.size for row in rows):
+        own = [row for row in rows if row.size == size]
+        ran = [row.finding.milliseconds for row in own if row.finding is not None]
+        best = min(ran, default=0.0)
+        groups.append((size, [_make_bar(row, best) for row in own]))
+    return draw_bars(title, "milliseconds an image; labels equal to float32's", groups)
+
+
+def _make_bar(row: Row, best: float) -> Bar:
+    if row.finding is None:
+        return Bar(row.name, None, row.reason[:60])
+    note = f"{row.finding.milliseconds:.0f} ms"
+    if row.equal is not None:
+        note += f", {100 * row.equal:.2f} %"
+    return Bar(row.name, row.finding.milliseconds, note, row.finding.milliseconds == best)
