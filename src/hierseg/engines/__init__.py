@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
+    from hierseg.engines.gated import check_gating
     from hierseg.engines.live import LiveBytes, bytes_of
     from hierseg.engines.memory import (
         keep_freed_memory,
@@ -21,6 +22,7 @@ else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
+            "gated": ("check_gating",),
             "live": (
                 "LiveBytes",
                 "bytes_of",
@@ -48,6 +50,7 @@ __all__ = [
     "TorchEngine",
     "as_engine",
     "bytes_of",
+    "check_gating",
     "fingerprint",
     "keep_freed_memory",
     "lacks_memory",

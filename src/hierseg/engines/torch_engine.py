@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.checkpoint import Header, place_network
+from hierseg.engines.gated import check_gating, run_gated
 from hierseg.engines.protocol import Engine, ScaleRunner
 from hierseg.errors import UserError
-from hierseg.models import CONVENTIONS, SegmentationNetwork, SegmentationOutput
+from hierseg.models import CONVENTIONS, ScaleOutput, SegmentationNetwork, SegmentationOutput
 from hierseg.options import RunOptions
 
 
@@ -86,6 +87,10 @@ class TorchEngine:
         self, images: Tensor, options: RunOptions, keep_scales: bool = False
     ) -> SegmentationOutput:
         """See ``Engine``."""
+        if options.gates and options.budget != 1:
+            check_gating(self, options)
+            compute = self._compute_scale if self.runner is None else self.runner.run_scale
+            return run_gated(self.network, images, options, keep_scales, compute)
         if self.runner is not None:
             scales = self.scales if options.scales is None else options.scales
             return self.network.run_scales(images, scales, keep_scales, self.runner.run_scale)
@@ -93,6 +98,11 @@ class TorchEngine:
             images, scales=options.scales, keep_scales=keep_scales
         )
         return output._replace(auxiliary=None)
+
+    def _compute_scale(
+        self, image: Tensor, attention: bool, regions: Tensor | None = None
+    ) -> ScaleOutput:
+        return self.network.forward_scale(image, regions, attention=attention)
 
 
 def as_engine(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
     from hierseg.models.explicit import ExplicitFusion
     from hierseg.models.fusion import AverageFusion, Fusion
+    from hierseg.models.gate import BenefitGate, Evidence, gather_evidence, join_clues
     from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
     from hierseg.models.hrnet import HRNet
     from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, SegmentationNetwork
@@ -50,6 +51,12 @@ else:
             "fusion": (
                 "AverageFusion",
                 "Fusion",
+            ),
+            "gate": (
+                "BenefitGate",
+                "Evidence",
+                "gather_evidence",
+                "join_clues",
             ),
             "hierarchical": (
                 "HierarchicalFusion",
@@ -96,10 +103,12 @@ __all__ = [
     "MODELS",
     "STATISTICS",
     "AverageFusion",
+    "BenefitGate",
     "DeepLabV3Head",
     "DeepLabV3PlusHead",
     "DensePredictionCell",
     "DilatedResNet",
+    "Evidence",
     "ExplicitFusion",
     "Fusion",
     "HRNet",
@@ -121,5 +130,7 @@ __all__ = [
     "create_model",
     "describe_model",
     "find_builder",
+    "gather_evidence",
+    "join_clues",
     "list_models",
 ]
