@@ -123,8 +123,8 @@ class RunOptions:
             raise UsageError(f"--gate {self.gate!s:.40} is no number; give 0.1, say.")
         if not self.gates and self.gate_by != "auto":
             raise UsageError(
-                f"--gate-by {self.gate_by} gates nothing by itself; add --budget 0.6, say, or leave "
-                "it out."
+                f"--gate-by {self.gate_by} gates nothing by itself; add --budget 0.6, say, or "
+                "leave it out."
             )
 
     @property

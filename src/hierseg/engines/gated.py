@@ -34,7 +34,7 @@ from hierseg.options import RunOptions, check_scales, show_scales
 from hierseg.size import Size
 
 TOGETHER = 8
-"""Tiles that a GPU is given at once; a CPU takes them one by one, which keeps them in its caches."""
+"""Tiles that a GPU is given at once; a CPU takes them one by one, and its caches hold them."""
 
 
 class ComputeScale(Protocol):
@@ -42,7 +42,8 @@ class ComputeScale(Protocol):
 
     def __call__(
         self, image: Tensor, attention: bool, regions: Tensor | None = None
-    ) -> ScaleOutput: ...
+    ) -> ScaleOutput:
+        """See there."""
 
 
 def check_gating(engine: Any, options: RunOptions) -> None:
@@ -55,7 +56,7 @@ def check_gating(engine: Any, options: RunOptions) -> None:
     if not options.gates:
         return
     flag = "--budget" if options.budget is not None else "--gate"
-    network = getattr(engine, "network", None)
+    network: Any = getattr(engine, "network", None)
     if not isinstance(getattr(network, "fusion", None), HierarchicalFusion):
         raise UsageError(
             f"{flag} is for networks whose attention decides between each scale and the larger "
@@ -193,7 +194,7 @@ def _run_tiles(
     compute: ComputeScale,
     align_corners: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Logits of the largest scale, (B, K, h, w), and where they are its own, (B, 1, h, w) in [0, 1].
+    """Logits of the largest scale, (B, K, h, w), and how far they are its own, (B, 1, h, w).
 
     Args:
         image: (B, 3, *layout.size) normalised.

@@ -17,8 +17,11 @@ from torch import Tensor
 
 from hierseg.size import Size
 
-SIDE = 288
-"""Pixels of a window's side, about, at the scale that is run by tiles."""
+SMALLEST, LARGEST = 288, 512
+"""Pixels of a window's side, about, at the scale that is run by tiles, and"""
+SHARE = 2 / 7
+"""of the image's shorter side there, between the two: fewer tiles have less halo, and choose less
+finely."""
 HALO = 32
 """Pixels around a core, at the same scale, at least."""
 RAMP = 16
@@ -52,7 +55,7 @@ class Axis:
     spans: tuple[Span, ...]
 
 
-def lay_axis(length: int, unit: int, coarsest: int, side: int = SIDE, halo: int = HALO) -> Axis:
+def lay_axis(length: int, unit: int, coarsest: int, side: int, halo: int = HALO) -> Axis:
     """Windows of one length along an axis, as evenly as can be.
 
     Args:
@@ -138,15 +141,15 @@ def _scale(span: Span, there: int, here: int) -> tuple[int, int]:
     return low, max(high, low + 1)
 
 
-def lay_tiles(size: Size, strides: tuple[int, ...], side: int = SIDE, halo: int = HALO) -> Layout:
+def lay_tiles(size: Size, strides: tuple[int, ...], halo: int = HALO) -> Layout:
     """The tiles of an image at a scale.
 
     Args:
         size: Of the image at that scale.
         strides: Of the network's features, from the finest.
-        side: Pixels of a window's side, about.
         halo: Pixels of a core's halo, at least.
     """
+    side = min(max(SMALLEST, round(min(size) * SHARE)), LARGEST)
     coarsest = math.lcm(*strides)
     unit = math.lcm(strides[0], math.gcd(coarsest, 8))
     axes = [
