@@ -34,7 +34,7 @@ class Pooling(nn.Module):
 
 
 class Colors(nn.Module):
-    """The classes' logits are the colours, sharpened with the image's size, and what regions add."""
+    """The classes' logits are the colours, and what regions add."""
 
     out_channels = 3
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
-    from hierseg.engines.gated import check_gating
+    from hierseg.engines.gated import ComputeScale, GatedRun, check_gating
     from hierseg.engines.live import LiveBytes, bytes_of
     from hierseg.engines.memory import (
         keep_freed_memory,
@@ -22,7 +22,11 @@ else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
-            "gated": ("check_gating",),
+            "gated": (
+                "ComputeScale",
+                "GatedRun",
+                "check_gating",
+            ),
             "live": (
                 "LiveBytes",
                 "bytes_of",
@@ -44,7 +48,9 @@ else:
     )
 
 __all__ = [
+    "ComputeScale",
     "Engine",
+    "GatedRun",
     "LiveBytes",
     "ScaleRunner",
     "TorchEngine",

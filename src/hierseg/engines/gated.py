@@ -29,6 +29,7 @@ from hierseg.models import (
     SegmentationNetwork,
     SegmentationOutput,
     gather_evidence,
+    join_clues,
 )
 from hierseg.options import RunOptions, check_scales, show_scales
 from hierseg.size import Size
@@ -46,26 +47,27 @@ class ComputeScale(Protocol):
         """See there."""
 
 
-def check_gating(engine: Any, options: RunOptions) -> None:
+def check_gating(engine: Any, options: RunOptions, flag: str = "") -> None:
     """UsageError where options ask for tiles of the largest scale and that cannot be.
 
     Args:
         engine: A TorchEngine; others gate nothing.
         options: Once resolved.
+        flag: What asks for it, where that is neither ``--budget`` nor ``--gate``.
     """
     if not options.gates:
         return
-    flag = "--budget" if options.budget is not None else "--gate"
+    flag = flag or ("--budget" if options.budget is not None else "--gate")
     network: Any = getattr(engine, "network", None)
     if not isinstance(getattr(network, "fusion", None), HierarchicalFusion):
         raise UsageError(
             f"{flag} is for networks whose attention decides between each scale and the larger "
-            "ones, which this one has not; leave it out."
+            "ones, which this one has not; leave it out, or give other weights."
         )
     scales = sorted(engine.scales if options.scales is None else options.scales)
     if len(scales) < 2:
         raise UsageError(
-            f"{flag} decides where the largest of several scales is run, and there is one; give "
+            f"{flag} is about where the largest of several scales is run, and there is one; give "
             "--scales 0.5 1, say, or leave it out."
         )
     if options.gate_by == "learned" and network.gate is None:
@@ -104,39 +106,87 @@ def run_gated(
             of the next one, and the attention of that is 1.
         compute: Runs one scale.
     """
-    scales = sorted(check_scales(network.scales if options.scales is None else options.scales))
-    normalized, size = network.prepare(images, scales)
-    outputs = {}
-    for scale in scales[:-1]:
-        resized = resize_to(normalized, scaled_size(size, scale), network.align_corners)
-        outputs[scale] = compute(resized, True)
-    lower = [outputs[scale] for scale in scales[:-1]]
-    layout = lay_tiles(scaled_size(size, scales[-1]), tuple(network.trunk.strides))
-    values = value_tiles(layout, gather_evidence(lower, network.align_corners), options, network)
+    scales = network.scales if options.scales is None else options.scales
+    gated = GatedRun(network, images, scales, compute)
     if options.gate_by == "random":
-        values = draw_values(images, layout)
-    chosen = choose_tiles(values, layout, [scaled_size(size, scale) for scale in scales], options)
-    finest = resize_to(normalized, layout.size, network.align_corners)
-    logits, share = _run_tiles(finest, lower[-1], layout, chosen, compute, network.align_corners)
-    outputs[scales[-2]] = _close(lower[-1], share, network.align_corners)
-    outputs[scales[-1]] = ScaleOutput(logits, None, None, None, None)
-    run = network.fusion.begin(size, scales, align_corners=network.align_corners, keep=keep_scales)
-    while (wanted := run.next()) is not None:
-        run.add(wanted, outputs.pop(wanted)._replace(auxiliary=None, features=None))
-    return run.finish()
+        values = draw_values(images, gated.layout)
+    else:
+        values = value_tiles(gated.layout, gated.evidence, options.gate_by, network.gate)
+    return gated.finish(choose_tiles(values, gated.layout, gated.sizes, options), keep_scales)
+
+
+class GatedRun:
+    """One batch of images, whose largest scale waits until it is said which tiles of it are run.
+
+    Args:
+        network: Hierarchical.
+        images: (B, 3, H, W) as ``SegmentationNetwork`` takes them.
+        scales: Two or more.
+        compute: Runs one scale.
+
+    Attributes:
+        sizes: Of the images at each scale, from the smallest.
+        layout: The tiles of the largest.
+        outputs: Scale -> what it gave, of all but the largest.
+        evidence: What these say of the largest.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        images: Tensor,
+        scales: Sequence[float],
+        compute: ComputeScale,
+    ) -> None:
+        self.network, self.compute = network, compute
+        *smaller, self.largest = sorted(check_scales(scales))
+        self.smaller = smaller
+        self._image, self._size = network.prepare(images, (*smaller, self.largest))
+        self.sizes = [scaled_size(self._size, scale) for scale in (*smaller, self.largest)]
+        self.layout = lay_tiles(self.sizes[-1], tuple(network.trunk.strides))
+        self.outputs = {
+            scale: compute(resize_to(self._image, size, network.align_corners), True)
+            for scale, size in zip(smaller, self.sizes, strict=False)
+        }
+        self.evidence = gather_evidence(
+            [self.outputs[scale] for scale in smaller], network.align_corners
+        )
+
+    def finish(self, chosen: Tensor, keep_scales: bool = False) -> SegmentationOutput:
+        """Run some tiles of the largest scale, and fuse all scales as ever.
+
+        Args:
+            chosen: (B, N) bool.
+            keep_scales: As of ``Engine.run``.
+        """
+        align, below = self.network.align_corners, self.smaller[-1]
+        image = resize_to(self._image, self.layout.size, align)
+        lower = self.outputs[below]
+        logits, share = _run_tiles(image, lower, self.layout, chosen, self.compute, align)
+        outputs = {
+            **self.outputs,
+            below: _close(lower, share, align),
+            self.largest: ScaleOutput(logits, None, None, None, None),
+        }
+        run = self.network.fusion.begin(
+            self._size, list(outputs), align_corners=align, keep=keep_scales
+        )
+        while (wanted := run.next()) is not None:
+            run.add(wanted, outputs.pop(wanted)._replace(auxiliary=None, features=None))
+        return run.finish()
 
 
 def value_tiles(
-    layout: Layout, evidence: Evidence, options: RunOptions, network: SegmentationNetwork
+    layout: Layout, evidence: Evidence, by: str, gate: BenefitGate | None = None
 ) -> Tensor:
-    """(B, N): what each tile is worth by the gate that the options name, but for the random one."""
-    return layout.average(_map_values(evidence, options.gate_by, network.gate))
+    """(B, N): what each tile is worth by a gate that is not random, named as in the options."""
+    return layout.average(_map_values(evidence, by, gate))
 
 
 def _map_values(evidence: Evidence, by: str, gate: BenefitGate | None) -> Tensor:
     """(B, 1, h, w) values of a gate."""
     if by in ("auto", "learned") and gate is not None and evidence.features is not None:
-        values: Tensor = gate(evidence)
+        values: Tensor = gate(join_clues(evidence))
         return values
     if by == "learned":
         raise UsageError(

@@ -89,7 +89,7 @@ class TorchEngine:
         """See ``Engine``."""
         if options.gates and options.budget != 1:
             check_gating(self, options)
-            compute = self._compute_scale if self.runner is None else self.runner.run_scale
+            compute = self.compute_scale if self.runner is None else self.runner.run_scale
             return run_gated(self.network, images, options, keep_scales, compute)
         if self.runner is not None:
             scales = self.scales if options.scales is None else options.scales
@@ -99,9 +99,10 @@ class TorchEngine:
         )
         return output._replace(auxiliary=None)
 
-    def _compute_scale(
+    def compute_scale(
         self, image: Tensor, attention: bool, regions: Tensor | None = None
     ) -> ScaleOutput:
+        """One scale by the network's modules, as ``ScaleRunner.run_scale``."""
         return self.network.forward_scale(image, regions, attention=attention)
 
 

@@ -71,10 +71,9 @@ def _attention_of(output: ScaleOutput) -> Tensor:
 
 
 class BenefitGate(nn.Module):
-    """Foretells where the next scale corrects the answer, and where it spoils it.
+    """Foretells how much the next scale corrects the answer, less how much it spoils it.
 
-    A 1x1 convolution with a ReLU and another one to three shares: pixels that the next scale
-    corrects, that it spoils, and others.
+    Two 1x1 convolutions with a ReLU between them.
 
     Args:
         channels: C.
@@ -84,25 +83,20 @@ class BenefitGate(nn.Module):
     def __init__(self, channels: int, mid_channels: int = 32) -> None:
         super().__init__()
         self.mix = nn.Conv2d(channels + CLUES, mid_channels, 1)
-        self.act = nn.ReLU(inplace=True)
-        self.foretell = nn.Conv2d(mid_channels, 3, 1)
+        self.act = nn.ReLU()
+        self.foretell = nn.Conv2d(mid_channels, 1, 1)
 
-    def scores(self, clues: Tensor) -> Tensor:
-        """(B, C + 3, h, w) as of ``join_clues`` to (B, 3, h, w): logits of corrected, spoiled and
-        neither.
+    def forward(self, clues: Tensor) -> Tensor:
+        """(B, C + 3, h, w) as of ``join_clues`` to (B, 1, h, w): the share of pixels corrected less
+        that of pixels spoiled, each counted by how much of mIoU depends on it, 1 on average.
         """
-        scores: Tensor = self.foretell(self.act(self.mix(clues)))
-        return scores
-
-    def forward(self, evidence: Evidence) -> Tensor:
-        """(B, 1, h, w) in (-1, 1): the share of pixels corrected less that of pixels spoiled."""
-        shares = self.scores(join_clues(evidence)).softmax(dim=1)
-        return shares[:, :1] - shares[:, 1:2]
+        benefit: Tensor = self.foretell(self.act(self.mix(clues)))
+        return benefit
 
 
 def join_clues(evidence: Evidence) -> Tensor:
-    """(B, C + 3, h, w): features, entropy, weight, and disagreement, 0 where there is none."""
+    """(B, C + 3, h, w): entropy, weight, and disagreement, 0 where there is none, and features."""
     entropy, weight, disagreement, features = evidence
     assert features is not None
     third = torch.zeros_like(weight) if disagreement is None else disagreement
-    return torch.cat([features, entropy, weight, third], dim=1)
+    return torch.cat([entropy, weight, third, features], dim=1)
