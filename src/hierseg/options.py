@@ -11,12 +11,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hierseg.errors import UsageError
 from hierseg.size import SMALLEST_SIDE, Size
 
 PresetName = Literal["cityscapes", "mapillary"]
+GateName = Literal[
+    "auto", "learned", "disagreement", "product", "entropy", "weight", "random"
+]  # fmt: skip
 MOST_SCALES = 16
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
 """Beyond them is a slip of the pen: the memory grows by the square of the largest."""
@@ -52,6 +55,17 @@ class RunOptions:
     """Memory that the process may take, or on a GPU what the network may: 4G, 800M, or bytes; by
     default what is free. predict runs an image that needs more by windows that overlap, at all
     scales; other commands do not run it."""
+    budget: float | None = None
+    """Work over all scales, halos of tiles included, as a share of running them whole; the largest
+    scale is then run on the tiles that gain most by it. Above 0, at most 1."""
+    gate: float | None = None
+    """Run the largest scale on the tiles whose gate value is above this, instead of a budget. The
+    learned gate's value is the share of pixels that it foretells to be corrected, less those
+    spoiled; all others are in [0, 1]."""
+    gate_by: GateName = "auto"
+    """What values a tile: learned, where the weights have a gate; or, from the scales already run,
+    the scales' disagreement, the entropy of the classes, the weight left to larger scales, or the
+    product of the two; or random. auto takes learned, else disagreement, else product."""
 
     def resolve(self) -> RunOptions:
         """The options once checked, with those of the preset filled in and no preset left.
@@ -99,6 +113,39 @@ class RunOptions:
             raise UsageError(
                 f"--overlap {self.overlap:g} is no share of a window; give 0 or more, under 1."
             )
+        self._check_gate()
+
+    def _check_gate(self) -> None:
+        if self.gate_by not in get_args(GateName):
+            raise UsageError(
+                f"--gate-by {self.gate_by!s:.40} is none of {', '.join(get_args(GateName))}."
+            )
+        if self.budget is not None and self.gate is not None:
+            raise UsageError("--budget and --gate both say which tiles are run; give one of them.")
+        if self.budget is not None and not (_is_real(self.budget) and 0 < self.budget <= 1):
+            raise UsageError(
+                f"--budget {self.budget!s:.40} is no share of the work; give more than 0, at most "
+                "1."
+            )
+        if self.gate is not None and not (_is_real(self.gate) and math.isfinite(self.gate)):
+            raise UsageError(f"--gate {self.gate!s:.40} is no number; give 0.1, say.")
+        if not self.gates and self.gate_by != "auto":
+            raise UsageError(
+                f"--gate-by {self.gate_by} gates nothing by itself; add --budget 0.6, say, or "
+                "leave it out."
+            )
+
+    @property
+    def gates(self) -> bool:
+        """Whether the largest scale is run on some tiles alone."""
+        return self.budget is not None or self.gate is not None
+
+    def describe_gate(self) -> str:
+        """How the largest scale is gated, in words; empty where it is not."""
+        if not self.gates:
+            return ""
+        how = f"budget {self.budget:g}" if self.budget is not None else f"gate {self.gate:g}"
+        return f"{how} by {self.gate_by}"
 
     def list_flags(self) -> list[str]:
         """The flags that are not as they are by default, as a command takes them."""
@@ -166,6 +213,10 @@ def _check_flag(scales: Iterable[float]) -> tuple[float, ...]:
         return check_scales(scales)
     except UsageError as error:
         raise UsageError(f"--scales: {error}") from error
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _is_edge(value: Any) -> bool:

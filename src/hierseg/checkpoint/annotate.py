@@ -22,6 +22,7 @@ def annotate_checkpoint(
     extra: Mapping[str, Any],
     changed: Mapping[str, Tensor] | None = None,
     record: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint again with more in its header's ``extra``; the file appears whole or not
     at all.
@@ -32,8 +33,10 @@ def annotate_checkpoint(
         out: The file to write, which may be the same; its folder must exist.
         network: What ``load_model`` made of them.
         extra: Fields to set, as JSON can hold them; None takes one away.
-        changed: Tensors by name to write instead of the weights' own, of the same shape.
+        changed: Tensors by name to write instead of the weights' own, of the same shape, or beside
+            them where ``arguments`` say so.
         record: Fields of the training record to set, as those of ``extra``.
+        arguments: Arguments of the builder to set. ``network`` has them already.
 
     Raises:
         UserError: The weights cannot be read, or the file cannot be written.
@@ -54,11 +57,15 @@ def annotate_checkpoint(
         return
     header = weights.header
     header = dataclasses.replace(
-        header, extra=_merge(header.extra, extra), record=_merge(header.record, record or {})
+        header,
+        arguments={**header.arguments, **(arguments or {})},
+        extra=_merge(header.extra, extra),
+        record=_merge(header.record, record or {}),
     )
     tensors = weights.tensors
     for name, tensor in (changed or {}).items():
-        tensors[name] = tensor.to(tensors[name].dtype).contiguous()
+        kind = tensors[name].dtype if name in tensors else tensor.dtype
+        tensors[name] = tensor.to(kind).contiguous()
     save_tensors(out, tensors, {METADATA_KEY: header.to_json()})
 
 

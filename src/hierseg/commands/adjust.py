@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hierseg.commands.fitting import FitFlags, describe_fit, load_for_fit, sample_logits
+from hierseg.commands.fitting import PixelFlags, describe_fit, load_for_fit, sample_logits
 from hierseg.errors import UserError, make_printable
 from hierseg.options import WHOLE, RunOptions
 from hierseg.wording import count
@@ -22,7 +22,7 @@ OUTDATED = {"miou": None, "pixel_accuracy": None}
 
 
 @dataclass(frozen=True)
-class AdjustFlags(FitFlags):
+class AdjustFlags(PixelFlags):
     """Data to fit on: those that the network was trained on, not those for its evaluation."""
 
     split: str = "train"
@@ -56,7 +56,7 @@ def adjust(flags: AdjustFlags, how: RunOptions = WHOLE) -> None:
 
 
 def _store(
-    flags: FitFlags,
+    flags: PixelFlags,
     network: SegmentationNetwork,
     result: Evaluation,
     offsets: Offsets,

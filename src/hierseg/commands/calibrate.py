@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hierseg.commands.fitting import FitFlags, describe_fit, load_for_fit, sample_logits
+from hierseg.commands.fitting import PixelFlags, describe_fit, load_for_fit, sample_logits
 from hierseg.commands.places import check_place
 from hierseg.errors import UsageError, make_printable
 from hierseg.options import WHOLE, RunOptions
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hierseg.evaluation import Evaluation, Fit
 
 
-def calibrate(flags: FitFlags, plot: Path | None = None, how: RunOptions = WHOLE) -> None:
+def calibrate(flags: PixelFlags, plot: Path | None = None, how: RunOptions = WHOLE) -> None:
     """Fit the temperature that calibrates a network's confidence on a labelled split, and write the
     weights with it.
 
@@ -46,7 +46,7 @@ def calibrate(flags: FitFlags, plot: Path | None = None, how: RunOptions = WHOLE
     print(make_printable(f"use it as --weights {flags.out}"))
 
 
-def _describe(result: Evaluation, fit: Fit, flags: FitFlags) -> dict[str, Any]:
+def _describe(result: Evaluation, fit: Fit, flags: PixelFlags) -> dict[str, Any]:
     """What the checkpoint says of how its temperature came about."""
     return {
         **describe_fit(result, flags),

@@ -1,4 +1,4 @@
-"""What `hierseg calibrate` and `hierseg adjust` share: fitting to logits, writing weights again."""
+"""What commands share that fit something to a split and write the weights again with it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hierseg.errors import UsageError
 from hierseg.options import RunOptions
 
 if TYPE_CHECKING:
+    from hierseg.data import SegmentationDataset
     from hierseg.evaluation import Evaluation, LogitSample
     from hierseg.models import SegmentationNetwork
 
@@ -45,12 +46,18 @@ class FitFlags:
     palette: Literal["indices", "values"] | None = None
     """How to read label maps with a palette of greys, as lossless optimisers write them: ids are
     the palette's indices or its grey values. A description file has its own key for this."""
-    pixels: int = 1_000_000
-    """Number of pixels to fit on, drawn at random from all images."""
     seed: int = 0
-    """Seed of that draw."""
+    """Seed of what is drawn at random."""
     overwrite: bool = False
     """Replace an existing file, even the weights themselves."""
+
+
+@dataclass(frozen=True)
+class PixelFlags(FitFlags):
+    """The same where a sample of pixels is fitted to."""
+
+    pixels: int = 1_000_000
+    """Number of pixels to fit on, drawn at random from all images."""
 
 
 def load_for_fit(flags: FitFlags, how: RunOptions) -> SegmentationNetwork:
@@ -73,22 +80,15 @@ def load_for_fit(flags: FitFlags, how: RunOptions) -> SegmentationNetwork:
 
 
 def sample_logits(
-    flags: FitFlags, how: RunOptions, network: SegmentationNetwork
+    flags: PixelFlags, how: RunOptions, network: SegmentationNetwork
 ) -> tuple[Evaluation, LogitSample]:
     """Run the network over the split, keeping a sample of its logits."""
     from hierseg.assembly import choose_device
     from hierseg.commands.progress import show_progress
-    from hierseg.data import DataOptions, open_dataset, resize_dataset
     from hierseg.engines import keep_freed_memory
     from hierseg.evaluation import LogitSample, evaluate, require_counted
 
-    options = DataOptions(cv=flags.cv, palette=flags.palette)
-    dataset = open_dataset(flags.data, flags.root, flags.split, options=options)
-    if flags.every > 1:
-        dataset.samples = dataset.samples[:: flags.every]
-        dataset.note = ", ".join(filter(None, (dataset.note, f"one in {flags.every} images")))
-    how = how.resolve()
-    dataset = resize_dataset(dataset, own_edge(how), None)
+    dataset, how = open_for_fit(flags, how), how.resolve()
     keep_freed_memory()
     limit = flags.limit
     images = len(dataset) if limit is None else min(limit, len(dataset))
@@ -101,6 +101,18 @@ def sample_logits(
         )  # fmt: skip
     require_counted(result)
     return result, sample
+
+
+def open_for_fit(flags: FitFlags, how: RunOptions) -> SegmentationDataset:
+    """The split, at the long edge that the network is run at."""
+    from hierseg.data import DataOptions, open_dataset, resize_dataset
+
+    options = DataOptions(cv=flags.cv, palette=flags.palette)
+    dataset = open_dataset(flags.data, flags.root, flags.split, options=options)
+    if flags.every > 1:
+        dataset.samples = dataset.samples[:: flags.every]
+        dataset.note = ", ".join(filter(None, (dataset.note, f"one in {flags.every} images")))
+    return resize_dataset(dataset, own_edge(how.resolve()), None)
 
 
 def describe_fit(result: Evaluation, flags: FitFlags) -> dict[str, object]:
@@ -119,7 +131,7 @@ def _check(flags: FitFlags) -> None:
         raise UsageError(f"--limit {flags.limit} leaves no images; give 1 or more.")
     if flags.every < 1:
         raise UsageError(f"--every {flags.every} leaves no images; give 1 or more.")
-    if flags.pixels < 1:
+    if isinstance(flags, PixelFlags) and flags.pixels < 1:
         raise UsageError(f"--pixels {flags.pixels} leaves nothing to fit on; give 1 or more.")
     if flags.seed < 0:
         raise UsageError(f"--seed {flags.seed} is negative; give 0 or more.")

@@ -38,6 +38,9 @@ COMMANDS = {
     "adjust": Command(
         "hierseg.commands.adjust:adjust", "shift class logits to where a model's mIoU is highest"
     ),
+    "fit-gate": Command(
+        "hierseg.commands.fit_gate:fit_gate", "teach a model where its largest scale is worth it"
+    ),
     "convert": Command(
         "hierseg.commands.convert:convert", "bring a published checkpoint here, or back"
     ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
+    from hierseg.engines.gated import ComputeScale, GatedRun, check_gating
     from hierseg.engines.live import LiveBytes, bytes_of
     from hierseg.engines.memory import (
         keep_freed_memory,
@@ -23,6 +24,11 @@ else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
+            "gated": (
+                "ComputeScale",
+                "GatedRun",
+                "check_gating",
+            ),
             "live": (
                 "LiveBytes",
                 "bytes_of",
@@ -46,12 +52,15 @@ else:
     )
 
 __all__ = [
+    "ComputeScale",
     "Engine",
+    "GatedRun",
     "LiveBytes",
     "ScaleRunner",
     "TorchEngine",
     "as_engine",
     "bytes_of",
+    "check_gating",
     "fingerprint",
     "keep_freed_memory",
     "lacks_memory",

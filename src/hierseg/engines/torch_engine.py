@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.checkpoint import Header, place_network
+from hierseg.engines.gated import check_gating, run_gated
 from hierseg.engines.protocol import Engine, ScaleRunner
 from hierseg.errors import UserError
 from hierseg.models import (
@@ -94,6 +95,10 @@ class TorchEngine:
         self, images: Tensor, options: RunOptions, keep_scales: bool = False
     ) -> SegmentationOutput:
         """See ``Engine``."""
+        if options.gates and options.budget != 1:
+            check_gating(self, options)
+            compute = self.compute_scale if self.runner is None else self.runner.run_scale
+            return run_gated(self.network, images, options, keep_scales, compute)
         if self.runner is not None:
             return self._add_scales(images, options, keep_scales).finish()
         output: SegmentationOutput = self.network(
@@ -108,7 +113,7 @@ class TorchEngine:
         """What ``run`` gives, but fused row by row, when rows are asked for."""
         given: Any = self.network
         # Where not every scale is run whole, ``run`` says how.
-        if not isinstance(given, SegmentationNetwork) or getattr(options, "gates", False):
+        if not isinstance(given, SegmentationNetwork) or options.gates:
             return DeferredOutput.of(self.run(images, options, keep_scales))
         self.prepare(images, options)
         return self._add_scales(images, options, keep_scales).defer()
@@ -126,6 +131,15 @@ class TorchEngine:
     def _compute(self, image: Tensor, attention: bool, passed: Passed | None = None) -> ScaleOutput:
         output = self.network.forward_scale(image, attention=attention, passed=passed)
         return output._replace(auxiliary=None)
+
+    def compute_scale(
+        self, image: Tensor, attention: bool, regions: Tensor | None = None
+    ) -> ScaleOutput:
+        """One scale by the network's modules, as ``ScaleRunner.run_scale``."""
+        wants_features = True if self.network.gate is not None else None
+        return self.network.forward_scale(
+            image, regions, attention=attention, features=wants_features
+        )
 
 
 def as_engine(

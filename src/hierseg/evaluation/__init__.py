@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
+    from hierseg.evaluation.benefit import GateFit, fit_gate
     from hierseg.evaluation.boundaries import BoundaryWatcher, boundaries_to_json, format_boundaries
     from hierseg.evaluation.calibration import (
         CalibrationWatcher,
@@ -39,6 +40,10 @@ else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
+            "benefit": (
+                "GateFit",
+                "fit_gate",
+            ),
             "boundaries": (
                 "BoundaryWatcher",
                 "boundaries_to_json",
@@ -110,6 +115,7 @@ __all__ = [
     "CalibrationWatcher",
     "Evaluation",
     "Fit",
+    "GateFit",
     "LabelFile",
     "LabelMaps",
     "Labels",
@@ -130,6 +136,7 @@ __all__ = [
     "evaluate",
     "evaluate_weights",
     "find_form",
+    "fit_gate",
     "format_boundaries",
     "format_calibration",
     "format_official",

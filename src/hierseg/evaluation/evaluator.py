@@ -82,7 +82,7 @@ def evaluate(
         scales=segmenter.scales,
         flip=segmenter.options.flip,
         images=found.images,
-        note=", ".join(filter(None, (run_at, found.note))),
+        note=", ".join(filter(None, (run_at, options.describe_gate(), found.note))),
         mode="whole" if segmenter.windows is None else segmenter.windows.describe(),
     )
 

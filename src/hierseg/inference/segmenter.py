@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from hierseg.data import bring_to, resize_image
-from hierseg.engines import Engine
+from hierseg.engines import Engine, check_gating
 from hierseg.errors import UserError
 from hierseg.inference.deciding import count_rows, decide
 from hierseg.inference.tiling import Mosaic, Tile, Windows
@@ -87,6 +87,7 @@ class Segmenter:
         self.engine, self.options = engine, options.resolve()
         if self.options.scales is not None and engine.attends:
             require_one(self.options.scales)
+        check_gating(engine, self.options)
         self.scales = engine.scales if self.options.scales is None else self.options.scales
         self.keep_scales = keep_scales
         self.windows = _choose_windows(self.options)

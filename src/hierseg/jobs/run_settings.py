@@ -60,4 +60,5 @@ def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, objec
         **({} if predictor.long_edge is None else {"long_edge": predictor.long_edge}),
         **({} if predictor.longest is None else {"longest": predictor.longest}),
         **({} if windows is None else {"mode": windows.describe()}),
+        **({"gate": gate} if (gate := predictor.segmenter.options.describe_gate()) else {}),
     }

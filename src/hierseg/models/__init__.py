@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
     from hierseg.models.explicit import ExplicitFusion
     from hierseg.models.fusion import AverageFusion, Fusion, FusionRun
+    from hierseg.models.gate import BenefitGate, Evidence, gather_evidence, join_clues
     from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
     from hierseg.models.hrnet import HRNet
     from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, SegmentationNetwork
@@ -59,7 +60,12 @@ else:
                 "AverageFusion",
                 "Fusion",
                 "FusionRun",
-                "FusionRun",
+            ),
+            "gate": (
+                "BenefitGate",
+                "Evidence",
+                "gather_evidence",
+                "join_clues",
             ),
             "hierarchical": (
                 "HierarchicalFusion",
@@ -109,11 +115,13 @@ __all__ = [
     "PUBLISHED_NAMES",
     "STATISTICS",
     "AverageFusion",
+    "BenefitGate",
     "DeepLabV3Head",
     "DeepLabV3PlusHead",
     "DeferredOutput",
     "DensePredictionCell",
     "DilatedResNet",
+    "Evidence",
     "ExplicitFusion",
     "Fusion",
     "FusionRun",
@@ -137,5 +145,7 @@ __all__ = [
     "create_model",
     "describe_model",
     "find_builder",
+    "gather_evidence",
+    "join_clues",
     "list_models",
 ]

@@ -13,6 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from hierseg.errors import UsageError, UserError
 from hierseg.layers import resize_to, scaled_size
 from hierseg.models.fusion import Fusion, FusionRun
+from hierseg.models.gate import BenefitGate
 from hierseg.models.hierarchical import ScaleAttention
 from hierseg.models.ocr import OCRHead
 from hierseg.models.outputs import HeadOutput, Passed, ScaleOutput, SegmentationOutput
@@ -75,6 +76,8 @@ class SegmentationNetwork(nn.Module):
         self.builder_arguments: dict[str, Any] = {}
         # What a checkpoint says about the network; set by whoever loads one.
         self.header: object | None = None
+        # What says where the largest scale is worth its cost; `hierseg fit-gate` makes one.
+        self.gate: BenefitGate | None = None
 
     def trunk_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters of the trunk: those that ImageNet weights can start."""
@@ -235,15 +238,9 @@ class SegmentationNetwork(nn.Module):
                 "the scales of this network take over from one another, so that only torch runs "
                 "it; give --engine torch."
             )
-        check_image(image)
-        # A step need not wait for the GPU, and what it yields shows in losses.
-        if not self.training and not _is_traced(image) and not self._takes_any_range():
-            check_range(image)
         scales = check_scales(scales)
-        size = Size(image.shape[-2], image.shape[-1])
-        self._check_smallest(size, min(scales), image.shape[0])
+        normalized, size = self.prepare(image, scales)
         run = self.fusion.begin(size, scales, align_corners=self.align_corners, keep=keep_scales)
-        normalized = self.normalize(image)
         while (scale := run.next()) is not None:
             resized = resize_to(normalized, scaled_size(size, scale), self.align_corners)
             # In training all scales pass the attention's batch norms: in evaluation each may.
@@ -253,6 +250,18 @@ class SegmentationNetwork(nn.Module):
             run.add(scale, output)
             del output  # The features are large; the next scale must not find them here.
         return run
+
+    def prepare(self, image: Tensor, scales: Sequence[float]) -> tuple[Tensor, Size]:
+        """An image as the trunk takes it, and its size; ``scales`` are checked, errors are those of
+        ``forward``.
+        """
+        check_image(image)
+        # A step need not wait for the GPU, and what it yields shows in losses.
+        if not self.training and not _is_traced(image) and not self._takes_any_range():
+            check_range(image)
+        size = Size(image.shape[-2], image.shape[-1])
+        self._check_smallest(size, min(scales), image.shape[0])
+        return self.normalize(image), size
 
 
 def check_image(image: Tensor) -> None:

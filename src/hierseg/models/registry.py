@@ -22,6 +22,7 @@ from hierseg.models.catalog import (
     ModelDescription,
     describe_published,
 )
+from hierseg.models.gate import BenefitGate
 from hierseg.models.network import SegmentationNetwork
 from hierseg.options import MOST_SCALES, check_scales
 
@@ -33,6 +34,9 @@ STATISTICS = frozenset({"mean", "std"})
 CONVENTIONS = ("mean", "std", "align_corners", "aspp_pool")
 """Arguments of builders that change what a network computes, and none of its tensors."""
 SMALLEST_STD = 1e-6
+GATE = "gate_channels"
+"""An argument of every builder: the channels between the convolutions of a learned gate, which the
+network has then."""
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -120,7 +124,7 @@ def build_network(
     Args:
         builder: A name in ``BUILDER_MODULES``.
         arguments: Its arguments, as JSON may hold them (lists for tuples); of every builder also
-            ``mean`` and ``std``, three numbers each.
+            ``mean`` and ``std``, three numbers each, and ``gate_channels``.
         pretrained: Start the trunk from ImageNet weights, where they can be had.
 
     Raises:
@@ -134,14 +138,19 @@ def build_network(
         if name in STATISTICS:
             checked[name] = _check_statistics(builder, name, value)
             continue
+        if name == GATE:
+            checked[name] = _check_argument(builder, name, value, int)
+            continue
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
             raise UsageError(f"{builder} has no argument {name!r}; the nearest is '{near[0]}'.")
         checked[name] = _check_argument(builder, name, value, types[name])
-    own = {name: value for name, value in checked.items() if name not in STATISTICS}
+    own = {name: value for name, value in checked.items() if name not in {*STATISTICS, GATE}}
     network = build(**own, pretrained=pretrained)
     for name in STATISTICS & checked.keys():
         getattr(network, name).copy_(torch.tensor(checked[name]).view(1, 3, 1, 1))
+    if GATE in checked:
+        network.gate = BenefitGate(network.head.out_channels, checked[GATE])  # type: ignore[arg-type]
     # Channels last: convolutions are faster so, depthwise ones in bf16 on CPUs several times.
     network = network.to(memory_format=torch.channels_last)
     network.builder = builder

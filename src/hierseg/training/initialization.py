@@ -20,6 +20,7 @@ from hierseg.training.reporting.display import say_aside
 
 TRUNK = "trunk."
 ATTENTION = ("attention.", "fusion.")
+GATE = "gate."
 
 
 def check_start(model: ModelConfig) -> None:
@@ -79,7 +80,9 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
     if source is None:
         return
     weights = open_weights(source)
-    found = weights.matching if model.skip_mismatched else weights.tensors
+    tensors = weights.matching if model.skip_mismatched else weights.tensors
+    # A gate was fitted to what the network was; it starts nothing.
+    found = {n: tensor for n, tensor in tensors.items() if not n.startswith(GATE)}
     own = network.state_dict()
     if model.weights is None:
         found = {name: tensor for name, tensor in found.items() if name.startswith(TRUNK)}

@@ -1,0 +1,289 @@
+"""Where the largest scale helps, over a labelled split, and a gate that learns to foretell it.
+
+Shape letters: K classes, N cells (places of a network's own stride), F clues of a cell
+(``join_clues``), P pixels that are looked at in each cell.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from hierseg.data import Record, SegmentationDataset
+from hierseg.engines import ComputeScale, GatedRun
+from hierseg.errors import UserError
+from hierseg.layers import resize_to
+from hierseg.metrics import ConfusionMatrix
+from hierseg.models import BenefitGate, SegmentationNetwork, join_clues
+
+ACROSS = 4
+"""Pixels that are looked at across a cell, and down it."""
+CELLS = 600_000
+"""Cells that are kept of a split, at most, and"""
+CELLS_OF_IMAGE = 3_000
+"""of an image."""
+HELD_OUT = 5
+"""One in so many images is not fitted on, and shows what the gate is worth."""
+BEST = 1 / 3
+"""The share of cells by which gates are compared."""
+STEPS, TOGETHER = 800, 4096
+RATE, DECAY = 4e-3, 0.1
+CHANNELS = 32
+
+Labels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class GateFit:
+    """A gate, and what it is worth on images that it was not fitted on.
+
+    Attributes:
+        gate: Fitted.
+        images: That were looked at.
+        cells: That it was fitted on.
+        corrected: Share of the labelled pixels that the largest scale corrects, and
+        spoiled: that it spoils.
+        gained: Gate -> share of the labelled pixels corrected less spoiled where the largest scale
+            is taken on the best third of the cells alone, of images held out; ``all`` for all.
+    """
+
+    gate: BenefitGate
+    images: int
+    cells: int
+    corrected: float
+    spoiled: float
+    gained: dict[str, float]
+
+
+class BenefitSample:
+    """Clues and answers of cells drawn from each image; which ones depends on seed and name.
+
+    Args:
+        network: Hierarchical, in evaluation mode.
+        scales: Two or more.
+        compute: Runs one scale.
+        images: How many will be given.
+        ignore: The label that does not count.
+        seed: Of the draw, and of what the fit begins with.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        scales: Sequence[float],
+        compute: ComputeScale,
+        images: int,
+        ignore: int,
+        seed: int = 0,
+    ) -> None:
+        self.network, self.scales, self.compute = network, tuple(scales), compute
+        self.ignore, self.seed = ignore, seed
+        self.cells_of_image = min(CELLS_OF_IMAGE, max(1, CELLS // max(1, images)))
+        self._clues: list[Tensor] = []  # (N, F) float16 of each image
+        self._answers: list[Labels] = []  # (N, P, 3): truth, without the largest scale, with it
+        self.matrix = ConfusionMatrix(network.num_classes, ignore)
+
+    @torch.inference_mode()
+    def add(self, record: Record) -> None:
+        """Look at one labelled image."""
+        assert record.labels is not None
+        device = self.network.mean.device
+        image = torch.from_numpy(np.ascontiguousarray(record.image)).permute(2, 0, 1)[None]
+        run = GatedRun(self.network, image.to(device), self.scales, self.compute)
+        tiles = torch.zeros(1, run.layout.count, dtype=torch.bool, device=device)
+        without, full = (self._label(run, chosen, record) for chosen in (tiles, ~tiles))
+        self.matrix.update(without, record.labels)
+        clues = join_clues(run.evidence)[0]
+        height, width = clues.shape[-2:]
+        name = zlib.crc32(record.name.encode("utf-8", "surrogateescape"))
+        random = np.random.default_rng([self.seed, name])
+        count = min(self.cells_of_image, height * width)
+        places = np.sort(random.choice(height * width, count, replace=False))
+        drawn = clues.flatten(1)[:, torch.from_numpy(places).to(device)].T
+        self._clues.append(drawn.cpu().half())
+        rows, columns = _spread(places, (height, width), record.labels.shape)
+        self._answers.append(
+            np.stack([one[rows, columns] for one in (record.labels, without, full)], axis=-1)
+        )
+
+    def _label(self, run: GatedRun, chosen: Tensor, record: Record) -> Labels:
+        assert record.labels is not None
+        logits = resize_to(
+            run.finish(chosen).logits, record.labels.shape, self.network.align_corners
+        )
+        if not bool(logits.isfinite().all()):
+            raise UserError(
+                f"the network gives outputs for '{record.name}' that are no numbers (NaN or "
+                "infinite); use other weights."
+            )
+        labels: Labels = logits.argmax(1)[0].cpu().numpy().astype(np.uint8)
+        return labels
+
+    def fit(self, channels: int = CHANNELS, steps: int = STEPS) -> GateFit:
+        """Fit a gate to four images in five, and see what it finds in the others.
+
+        Raises:
+            UserError: No image or no labelled pixel, or the largest scale changes nothing.
+        """
+        images = len(self._clues)
+        held = [index % HELD_OUT == HELD_OUT - 1 for index in range(images)]
+        kept = [index for index, is_held in enumerate(held) if not is_held]
+        seen = [index for index, is_held in enumerate(held) if is_held] or kept
+        weights = self._weigh_pixels()
+        clues = torch.cat([self._clues[index] for index in kept]).float()
+        benefit = torch.cat([weights(self._answers[index]) for index in kept])
+        if not bool(benefit.any()):
+            raise UserError(
+                "the largest scale corrects and spoils no labelled pixel of these images, so there "
+                "is nothing to learn; fit on another split, or at other scales."
+            )
+        gate = _fit(clues, benefit, channels, steps, self.seed)
+        answers = np.concatenate([self._answers[index] for index in seen])
+        every = np.concatenate(self._answers)
+        corrected, spoiled = _compare(every, self.ignore)
+        labelled = max(1, int((every[..., 0] != self.ignore).sum()))
+        return GateFit(
+            gate,
+            images,
+            len(clues),
+            float(corrected.sum()) / labelled,
+            float(spoiled.sum()) / labelled,
+            _compare_gates(
+                gate, torch.cat([self._clues[i] for i in seen]).float(), answers, self.ignore
+            ),
+        )
+
+    def _weigh_pixels(self) -> Callable[[Labels], Tensor]:
+        """From the answers of cells to their benefit, each pixel by what mIoU gains by it.
+
+        A pixel of class k that is corrected raises class k's IoU I by 1 / U, U being the union of
+        truth and prediction, and by I / U that of the class that was wrongly said, to first order.
+        """
+        matrix = self.matrix.matrix.double()
+        union = (matrix.sum(0) + matrix.sum(1) - matrix.diag()).clamp(min=1)
+        present = matrix.sum(1) > 0
+        if not bool(present.any()):
+            raise UserError("no pixel of these images has a label; fit on a labelled split.")
+        own = torch.where(present, 1 / union, 0).numpy()
+        other = (matrix.diag() / union / union).numpy()
+        scale = 1 / own[present.numpy()].mean()
+
+        def weigh(answers: Labels) -> Tensor:
+            corrected, spoiled = _compare(answers, self.ignore)
+            truth, without, full = np.moveaxis(np.minimum(answers, len(own) - 1), -1, 0)
+            gain = corrected * (own[truth] + other[without]) - spoiled * (own[truth] + other[full])
+            return torch.from_numpy(scale * gain.mean(axis=1)).float()
+
+        return weigh
+
+
+def _spread(
+    places: npt.NDArray[np.int64], grid: tuple[int, int], size: tuple[int, ...]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(N, P) rows and columns of pixels that lie evenly in cells of a grid over a label map."""
+    steps = (np.arange(ACROSS) + 0.5) / ACROSS
+    rows = ((places // grid[1])[:, None] + steps) * size[0] / grid[0]
+    columns = ((places % grid[1])[:, None] + steps) * size[1] / grid[1]
+    return (
+        np.repeat(rows.astype(np.int64), ACROSS, axis=1),
+        np.tile(columns.astype(np.int64), ACROSS),
+    )
+
+
+def _compare(answers: Labels, ignore: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """(N, P) whether the largest scale corrects a pixel, and whether it spoils it."""
+    truth, without, full = np.moveaxis(answers, -1, 0)
+    counted, before, after = truth != ignore, without == truth, full == truth
+    return counted & ~before & after, counted & before & ~after
+
+
+def _fit(clues: Tensor, benefit: Tensor, channels: int, steps: int, seed: int) -> BenefitGate:
+    """Least squares; clues and benefit are brought to one variance, which the gate then undoes."""
+    mean, spread, unit = clues.mean(0), clues.std(0).clamp(min=1e-4), benefit.std().clamp(min=1e-6)
+    random = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        first, second = nn.Linear(clues.shape[1], channels), nn.Linear(channels, 1)
+    parameters = [*first.parameters(), *second.parameters()]
+    optimizer = torch.optim.AdamW(parameters, RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
+    for _ in range(steps):
+        some = torch.randint(len(clues), (TOGETHER,), generator=random)
+        found = second(first((clues[some] - mean) / spread).relu())[:, 0]
+        loss = (found - benefit[some] / unit).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    gate = BenefitGate(clues.shape[1] - 3, channels)
+    with torch.no_grad():
+        weight = first.weight / spread
+        gate.mix.weight.copy_(weight[..., None, None])
+        gate.mix.bias.copy_(first.bias - weight @ mean)  # type: ignore[union-attr]
+        gate.foretell.weight.copy_(unit * second.weight[..., None, None])
+        gate.foretell.bias.copy_(unit * second.bias)  # type: ignore[union-attr]
+    return gate.eval()
+
+
+def _compare_gates(
+    gate: BenefitGate, clues: Tensor, answers: Labels, ignore: int
+) -> dict[str, float]:
+    """What the best cells by each gate gain, over the labelled pixels of all."""
+    corrected, spoiled = _compare(answers, ignore)
+    gain = torch.from_numpy(corrected.sum(1) - spoiled.sum(1).astype(np.int64))
+    labelled = max(1, int((answers[..., 0] != ignore).sum()))
+    with torch.no_grad():
+        learned = gate(clues.T[None, ..., None])[0, 0, :, 0]
+    values = {
+        "learned": learned,
+        "disagreement": clues[:, 2],
+        "product": clues[:, 0] * clues[:, 1],
+    }
+    number = max(1, round(BEST * len(clues)))
+    return {"all": float(gain.sum()) / labelled} | {
+        name: float(gain[value.argsort(descending=True, stable=True)[:number]].sum()) / labelled
+        for name, value in values.items()
+    }
+
+
+def fit_gate(
+    network: SegmentationNetwork,
+    dataset: SegmentationDataset,
+    scales: Sequence[float],
+    compute: ComputeScale,
+    limit: int | None = None,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> GateFit:
+    """Fit a gate to a labelled split; the network stays as it is.
+
+    Args:
+        network: Hierarchical, in evaluation mode.
+        dataset: The split, best not the one that the gate will be measured on.
+        scales: Two or more.
+        compute: Runs one scale.
+        limit: Only the first so many images.
+        seed: Of cells and of what the fit begins with.
+        on_progress: Called with (images done, images in all) after each image.
+
+    Raises:
+        UserError: A split without labels or images, an image that cannot be read, or one in which
+            there is nothing to learn.
+    """
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    if count < 1 or not dataset.has_labels:
+        raise UserError(
+            f"split '{dataset.split}' of {dataset.name} has no labelled images to fit on."
+        )
+    sample = BenefitSample(network, scales, compute, count, dataset.label_space.ignore, seed)
+    for index in range(count):
+        sample.add(dataset.read(index))
+        if on_progress is not None:
+            on_progress(index + 1, count)
+    return sample.fit()
