@@ -45,6 +45,9 @@ class RunOptions:
     """Share of a window that its neighbour sees too, at least; 0.25 by default."""
     batch: int = 1
     """Images of one size that the network is given together, at most."""
+    fusion: Literal["average", "hierarchical"] | None = None
+    """How scales are fused, for comparison: average takes the mean of their logits also where a
+    network has attention over scales; hierarchical is what such a network does by itself."""
 
     def resolve(self) -> RunOptions:
         """The options once checked, with those of the preset filled in and no preset left.
@@ -77,6 +80,8 @@ class RunOptions:
                 f"--long-edge {edge!s:.40}: a long edge of {edge!r:.40} is too small, or no whole "
                 f"number; give {SMALLEST_SIDE} or more."
             )
+        if self.fusion not in (None, "average", "hierarchical"):
+            raise UsageError(f"--fusion {self.fusion!s:.40} is neither average nor hierarchical.")
         if self.batch < 1:
             raise UsageError(f"--batch {self.batch} holds no image; give 1 or more.")
         if self.mode == "whole":

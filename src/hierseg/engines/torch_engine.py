@@ -12,8 +12,16 @@ from torch import Tensor, nn
 
 from hierseg.checkpoint import Header, place_network
 from hierseg.engines.protocol import Engine, ScaleRunner
-from hierseg.errors import UserError
-from hierseg.models import CONVENTIONS, SegmentationNetwork, SegmentationOutput
+from hierseg.errors import UsageError, UserError
+from hierseg.models import (
+    CONVENTIONS,
+    AverageFusion,
+    Fusion,
+    HierarchicalFusion,
+    ScaleOutput,
+    SegmentationNetwork,
+    SegmentationOutput,
+)
 from hierseg.options import RunOptions
 
 
@@ -86,13 +94,36 @@ class TorchEngine:
         self, images: Tensor, options: RunOptions, keep_scales: bool = False
     ) -> SegmentationOutput:
         """See ``Engine``."""
-        if self.runner is not None:
+        fusion = choose_fusion(self.network, options)
+        if self.runner is not None or fusion is not None:
             scales = self.scales if options.scales is None else options.scales
-            return self.network.run_scales(images, scales, keep_scales, self.runner.run_scale)
+            compute = self._run_modules if self.runner is None else self.runner.run_scale
+            return self.network.run_scales(images, scales, keep_scales, compute, fusion)
         output: SegmentationOutput = self.network(
             images, scales=options.scales, keep_scales=keep_scales
         )
         return output._replace(auxiliary=None)
+
+    def _run_modules(self, image: Tensor, attention: bool) -> ScaleOutput:
+        return self.network.forward_scale(image, attention=attention)._replace(auxiliary=None)
+
+
+def choose_fusion(network: SegmentationNetwork, options: RunOptions) -> Fusion | None:
+    """How ``options.fusion`` has the scales fused; None for the network's own way.
+
+    Raises:
+        UsageError: Hierarchical fusion, of a network that has another.
+    """
+    if options.fusion is None:
+        return None
+    if options.fusion == "average":
+        return AverageFusion() if network.fusion.attends else None
+    if not isinstance(network.fusion, HierarchicalFusion):
+        raise UsageError(
+            "--fusion hierarchical is for networks whose scales decide one against the next, and "
+            "this is none; leave it out."
+        )
+    return None
 
 
 def as_engine(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from hierseg.evaluation.corruptions.catalog import choose_corruptions
     from hierseg.evaluation.corruptions.run import PICTURE, check_folder, run_corruptions
+    from hierseg.evaluation.counters import Criterion
     from hierseg.evaluation.evaluator import RequireFinite, check_classes, evaluate
     from hierseg.evaluation.label_files import LabelFile, check_label_files
     from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
         require_official,
         run_official,
     )
+    from hierseg.evaluation.panels import PanelFiles
     from hierseg.evaluation.reliability import draw_reliability
     from hierseg.evaluation.result import Evaluation, require_counted
     from hierseg.evaluation.saving import FLAG, PredictionFiles, require_apart
-    from hierseg.evaluation.scoring import Labels, Watcher
+    from hierseg.evaluation.scoring import DetailWatcher, Labels, Watcher
     from hierseg.evaluation.submission import check_names, find_form, write_submission
     from hierseg.evaluation.table import format_table
     from hierseg.evaluation.worst import WorstImages
@@ -78,6 +80,7 @@ else:
                 "require_official",
                 "run_official",
             ),
+            "panels": ("PanelFiles",),
             "reliability": ("draw_reliability",),
             "result": (
                 "Evaluation",
@@ -88,7 +91,9 @@ else:
                 "PredictionFiles",
                 "require_apart",
             ),
+            "counters": ("Criterion",),
             "scoring": (
+                "DetailWatcher",
                 "Labels",
                 "Watcher",
             ),
@@ -108,6 +113,8 @@ __all__ = [
     "TOLERANCE",
     "BoundaryWatcher",
     "CalibrationWatcher",
+    "Criterion",
+    "DetailWatcher",
     "Evaluation",
     "Fit",
     "LabelFile",
@@ -115,6 +122,7 @@ __all__ = [
     "Labels",
     "LogitSample",
     "OfficialScores",
+    "PanelFiles",
     "PredictionFiles",
     "RequireFinite",
     "Watcher",

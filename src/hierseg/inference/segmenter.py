@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hierseg.data import bring_to, resize_image
 from hierseg.engines import Engine
-from hierseg.errors import UserError
+from hierseg.errors import UsageError, UserError
 from hierseg.inference.deciding import decide, decide_at
 from hierseg.inference.tiling import Tile, Windows, blend
 from hierseg.labels import LabelSpace
@@ -77,7 +77,13 @@ class Segmenter:
         keep_scales: bool = False,
     ) -> None:
         self.engine, self.options = engine, options.resolve()
-        if self.options.scales is not None and engine.attends:
+        averages = self.options.fusion == "average" or not engine.attends
+        if self.options.fusion == "hierarchical" and averages:
+            raise UsageError(
+                "--fusion hierarchical is for networks with attention over scales, and this one "
+                "averages them; leave it out."
+            )
+        if self.options.scales is not None and not averages:
             require_one(self.options.scales)
         self.scales = engine.scales if self.options.scales is None else self.options.scales
         self.keep_scales = keep_scales
@@ -153,10 +159,11 @@ class Segmenter:
         """(B, K, *size) logits of images of one size, resized to another where it is not the one
         that they are run at; errors as of ``run``.
         """
-        logits = self.run(images).logits
-        if tuple(logits.shape[-2:]) == tuple(size):
-            return logits
-        return resize_to(logits.float(), size, self.engine.align_corners)
+        return self.resize_logits(self.run(images).logits, size)
+
+    def resize_logits(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, K, h, w) logits of ``run`` at another size; as they are where they have it."""
+        return logits if tuple(logits.shape[-2:]) == tuple(size) else self._at_size(logits, size)
 
     def segment(self, images: Sequence[Pixels], long_edge: int | None = None) -> list[Segmentation]:
         """Labels and confidence of images of one size, as ``run`` takes them.
@@ -164,8 +171,18 @@ class Segmenter:
         Raises:
             UserError: Images that the network cannot run, or a network that gives no numbers.
         """
-        size = images[0].shape[:2]
-        output = self.run(images, long_edge)
+        return self.read(self.run(images, long_edge), images[0].shape[:2])
+
+    def read(self, output: SegmentationOutput, size: tuple[int, int]) -> list[Segmentation]:
+        """What ``run`` gives, as maps of another size.
+
+        Args:
+            output: Of B images; with each scale's where scales are kept.
+            size: (H, W) of the maps.
+
+        Raises:
+            UserError: A network that gives no numbers.
+        """
         labels, confidence = (one.cpu().numpy() for one in self._decide(output.logits, size))
         if not np.isfinite(confidence).all():
             raise UserError(
@@ -189,13 +206,15 @@ class Segmenter:
                 {scale: weight[index] for scale, weight in attention.items()},
                 {scale: found[index] for scale, found in per_scale.items()},
             )
-            for index in range(len(images))
+            for index in range(len(labels))
         ]
 
     def _list_deciding(self, output: SegmentationOutput) -> list[tuple[float, Tensor]]:
         """The attention of each scale that decides: the largest may have one, but nothing larger
-        to decide against.
+        to decide against. None does where scales are averaged.
         """
+        if self.options.fusion == "average":
+            return []
         largest = max(self.scales)
         return [
             (scale, weight)

@@ -47,6 +47,7 @@ def describe_outputs(predictor: Predictor, settings: RunSettings) -> dict[str, o
 def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, object]:
     """What labels depend on, but for the images."""
     windows = predictor.segmenter.windows
+    fusion = predictor.segmenter.options.fusion
     return {
         "weights": predictor.engine.fingerprint(),
         "scales": [float(scale) for scale in predictor.scales],
@@ -57,4 +58,5 @@ def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, objec
         **({} if predictor.long_edge is None else {"long_edge": predictor.long_edge}),
         **({} if predictor.longest is None else {"longest": predictor.longest}),
         **({} if windows is None else {"mode": windows.describe()}),
+        **({} if fusion is None else {"fusion": fusion}),
     }

@@ -175,6 +175,7 @@ class SegmentationNetwork(nn.Module):
         scales: Sequence[float],
         keep_scales: bool,
         compute: Callable[[Tensor, bool], ScaleOutput],
+        fusion: Fusion | None = None,
     ) -> SegmentationOutput:
         """Run the scales one after the other, and fuse what they give; ``forward`` says the rest.
 
@@ -184,6 +185,7 @@ class SegmentationNetwork(nn.Module):
             keep_scales: As of ``forward``.
             compute: Runs one: takes the normalised image at the scale's size, (B, 3, h, w) float,
                 and whether its attention is wanted.
+            fusion: How the scales are fused; None for the network's own way.
         """
         check_image(image)
         # A step need not wait for the GPU, and what it yields shows in losses.
@@ -192,7 +194,8 @@ class SegmentationNetwork(nn.Module):
         scales = check_scales(scales)
         size = Size(image.shape[-2], image.shape[-1])
         self._check_smallest(size, min(scales), image.shape[0])
-        run = self.fusion.begin(size, scales, align_corners=self.align_corners, keep=keep_scales)
+        fusion = self.fusion if fusion is None else fusion
+        run = fusion.begin(size, scales, align_corners=self.align_corners, keep=keep_scales)
         normalized = self.normalize(image)
         while (scale := run.next()) is not None:
             resized = resize_to(normalized, scaled_size(size, scale), self.align_corners)
