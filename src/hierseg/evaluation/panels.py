@@ -180,7 +180,7 @@ class PanelFiles:
         name = name_files(record.name)
         truth = record.labels
         assert truth is not None
-        scales = [*(prediction.per_scale or {}), *(prediction.attention or {})]
+        scales = sorted({*(prediction.per_scale or {}), *(prediction.attention or {})})
         if self.record is not None:
             self.record.add(*_list_files(name, scales))
         self.folder.joinpath(FOLDER, name).parent.mkdir(parents=True, exist_ok=True)
