@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hierseg.data import Record, SegmentationDataset
+from hierseg.errors import lacks_memory
 from hierseg.evaluation.scoring import Labels
 from hierseg.inference import Segmentation
 from hierseg.metrics import ConfusionMatrix, SegmentationScores, sum_cross_entropy
@@ -49,10 +50,17 @@ class LossCounter:
         truth = torch.from_numpy(record.labels)
         self._sums[index], self._pixels[index] = sum_cross_entropy(logits, truth, self.ignore)
         if self.criterion is not None:
-            target = truth.long().to(logits.device)
+            self._criteria[index] = self._run(self.criterion, logits, truth)
+
+    def _run(self, criterion: Criterion, logits: Tensor, truth: Tensor) -> float:
+        """The criterion of an image; NaN where there is too little memory for it."""
+        try:
             with torch.no_grad(), alone():  # other processes have other images, or none
-                value = self.criterion(logits.clone()[None], target[None])
-            self._criteria[index] = float(value)
+                return float(criterion(logits.clone()[None], truth.long().to(logits.device)[None]))
+        except (MemoryError, RuntimeError) as error:
+            if not lacks_memory(error):
+                raise
+            return math.nan
 
     def finish(self) -> tuple[float | None, float | None]:
         """The mean cross-entropy of counted pixels, and the mean criterion of images, over all
@@ -76,6 +84,8 @@ class ScaleCounter:
         dataset: The split.
         scales: Those that are run.
     """
+
+    can_miss = False
 
     def __init__(self, dataset: SegmentationDataset, scales: tuple[float, ...]) -> None:
         self.space = dataset.label_space

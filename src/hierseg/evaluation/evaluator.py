@@ -133,15 +133,28 @@ class _Runner:
     def label(self, batch: Sequence[tuple[int, Record]]) -> Iterator[Tensor]:
         """The (H, W) train ids of each, in order, at the size of its labels."""
         keep = any(watcher.wants(index) for watcher in self.detailed for index, _ in batch)
-        logits, details = self._run([record for _, record in batch], keep)
+        logits, details = self._run_or_miss([record for _, record in batch], keep)
         for place, (index, record) in enumerate(batch):
             with naming_memory(record.name):
                 for reader in self.readers:
                     reader.look_at_logits(index, record, logits[place])
-            for watcher in self.detailed:
+            for watcher in self.detailed if details else ():
                 if watcher.wants(index):
                     watcher.look_at_details(index, record, details[place])
             yield logits[place].argmax(0)
+
+    def _run_or_miss(
+        self, records: Sequence[Record], keep: bool
+    ) -> tuple[Tensor, list[Segmentation]]:
+        """``_run``, without what is kept where the memory does not suffice for it, and all can do
+        without.
+        """
+        try:
+            return self._run(records, keep)
+        except LackingMemoryError:
+            if not (keep and all(watcher.can_miss for watcher in self.detailed)):
+                raise
+        return self._run(records, keep=False)
 
     def _run(self, records: Sequence[Record], keep: bool) -> tuple[Tensor, list[Segmentation]]:
         """(B, K, H, W) logits at the size of the labels, and what is kept of each image; UserError
@@ -202,8 +215,12 @@ def naming_memory(name: str) -> Iterator[None]:
         raise _lacking(name) from error
 
 
-def _lacking(name: str, figures: str = "") -> UserError:
-    return UserError(
+class LackingMemoryError(UserError):
+    """There is too little memory for an image."""
+
+
+def _lacking(name: str, figures: str = "") -> LackingMemoryError:
+    return LackingMemoryError(
         f"there is not enough memory to run '{name}'{figures}; run images smaller (--long-edge, in "
         "training --data.long-edge) or at fewer scales (--scales, --eval.scales), or evaluate "
         "with --mode slide."

@@ -68,7 +68,8 @@ class PanelFiles:
         dataset: The split.
         wanted: Samples that are written; None for all.
         record: Takes down what is written; None for a folder that nobody comes back to.
-        pictures_alone: Write what the page shows, and no further files.
+        pictures_alone: Write what the page shows, and no further files; go without an image whose
+            scales do not fit into the memory.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class PanelFiles:
     ) -> None:
         self.folder, self.dataset, self.wanted = folder, dataset, wanted
         self.record, self.pictures_alone = record, pictures_alone
+        self.can_miss = pictures_alone
         self._seen: dict[int, tuple[float, ImageRecord]] = {}
         self._unwritten: list[UnwritableError] = []
         folder.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
@@ -167,11 +169,17 @@ class PanelFiles:
 
     def require_all(self) -> None:
         """UserError where pictures could not be written; the figures do not depend on them."""
-        for error in self._unwritten:
-            raise UserError(
-                f"the panels of {count(len(self._unwritten), 'image')} could not be written: "
-                f"{str(error).strip('.')}."
-            )
+        if said := self.describe_missing():
+            raise UserError(said)
+
+    def describe_missing(self) -> str:
+        """That pictures could not be written, and why; empty where all are."""
+        if not self._unwritten:
+            return ""
+        return (
+            f"the panels of {count(len(self._unwritten), 'image')} could not be written: "
+            f"{str(self._unwritten[0]).strip('.')}."
+        )
 
     def _write(
         self, index: int, record: Record, prediction: Prediction

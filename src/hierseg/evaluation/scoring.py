@@ -43,7 +43,12 @@ class LogitWatcher(Watcher, Protocol):
 class DetailWatcher(Watcher, Protocol):
     """Looks at confidence, and at attention and labels of each scale, of the images that it wants;
     they take memory and time.
+
+    Attributes:
+        can_miss: Whether it can go without an image for which there is too little memory.
     """
+
+    can_miss: bool
 
     def wants(self, index: int) -> bool:
         """Whether it looks at sample ``index``."""
