@@ -192,7 +192,8 @@ class PanelFiles:
         if self.record is not None:
             self.record.add(*_list_files(name, scales))
         self.folder.joinpath(FOLDER, name).parent.mkdir(parents=True, exist_ok=True)
-        self.folder.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
+        if not self.pictures_alone:
+            self.folder.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
         written = write_outputs(
             prediction, self.folder, name, () if self.pictures_alone else SHOWN,
             source=str(self.dataset.samples[index].image), bytes=0, modified=0, seconds=0.0,
