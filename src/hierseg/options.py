@@ -66,6 +66,9 @@ class RunOptions:
     """What values a tile: learned, where the weights have a gate; or, from the scales already run,
     the scales' disagreement, the entropy of the classes, the weight left to larger scales, or the
     product of the two; or random. auto takes learned, else disagreement, else product."""
+    fusion: Literal["average", "hierarchical"] | None = None
+    """How scales are fused, for comparison: average takes the mean of their logits also where a
+    network has attention over scales; hierarchical is what such a network does by itself."""
 
     def resolve(self) -> RunOptions:
         """The options once checked, with those of the preset filled in and no preset left.
@@ -99,6 +102,8 @@ class RunOptions:
                 f"--long-edge {edge!s:.40}: a long edge of {edge!r:.40} is too small, or no whole "
                 f"number; give {SMALLEST_SIDE} or more."
             )
+        if self.fusion not in (None, "average", "hierarchical"):
+            raise UsageError(f"--fusion {self.fusion!s:.40} is neither average nor hierarchical.")
         if self.batch < 1:
             raise UsageError(f"--batch {self.batch} holds no image; give 1 or more.")
         if self.mode == "whole":

@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -166,10 +167,27 @@ def only_first_speaks() -> Iterator[None]:
             raise SilentError(error.exit_status) from error
 
 
+_alone = ContextVar("alone", default=False)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Within it this process counts as one by itself: for what it does of its own items, of which
+    another process may have fewer, so that none may wait for the others.
+    """
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
+
 def count_processes() -> int:
     """Processes that have joined; 1 where nothing was launched."""
     import torch.distributed as dist
 
+    if _alone.get():
+        return 1
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 

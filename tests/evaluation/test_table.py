@@ -70,3 +70,37 @@ def test_a_split_that_is_not_the_standard_one_is_said_so(tmp_path: Path) -> None
     assert result.summary()["split_note"] == result.note
     assert result.summary()["standard_split"] is False
     assert sum(map(sum, result.confusion)) == 40 * 64
+
+
+def test_the_full_table_has_true_positives_and_what_is_wrong_beside_them(
+    network: ReadingNetwork,
+) -> None:
+    truth = grid([[0, 0, 0, 0, 1], [0, 0, 0, 0, 1], [0, 0, 0, 0, 1], [0, 0, 0, 0, 1]])
+
+    class Wrong(ReadingNetwork):
+        def forward(self, image, scales=None, keep_scales=False):  # type: ignore[no-untyped-def]
+            image = image.clone()
+            image[:, 0, :8, :8] = 40  # one block of spades is taken for hearts
+            return super().forward(image, scales, keep_scales)
+
+    result = evaluate(Wrong(), MemoryDataset([truth]))  # type: ignore[arg-type]
+    lines = format_table(result, full=True).splitlines()
+    cells = {line.split()[0]: line.split()[1:] for line in lines if line}
+    assert cells["class"] == ["IoU", "TP", "FP/TP", "FN/TP", "precision", "recall"]
+    assert cells["spades"] == ["93.75", "960", "0.000", "0.067", "100.00", "93.75"]
+    assert cells["hearts"] == ["80.00", "256", "0.250", "0.000", "80.00", "100.00"]
+    assert cells["jokers"] == ["-", "0", "-", "-", "-", "-"]
+    content = result.to_json()
+    assert content["false_positives"] == {"spades": 0, "hearts": 64, "clubs": 0, "jokers": 0}
+    assert content["false_negatives"] == {"spades": 64, "hearts": 0, "clubs": 0, "jokers": 0}
+    left_open = dataclasses.replace(result, unlabelled=(0, 3, 0, 0))
+    assert left_open.false_negatives["hearts"] == 3
+    alone = dataclasses.replace(result, per_scale={1.0: result.scores, 0.5: result.scores})
+    shown = format_table(alone).splitlines()
+    assert shown[2].split("  ")[0] == "class"
+    assert "IoU at 0.5" in shown[2]
+    assert shown[3].split() == ["spades", "93.75", "93.75", "93.75", "100.00", "93.75"]
+    assert "mIoU of each scale alone: 86.88 at 0.5, 86.88 at 1" in shown
+    at_run = format_table(dataclasses.replace(result, counted_at="run"))
+    assert "\ncounted at the size that images ran at" in at_run
+    assert "counted at" not in format_table(result)

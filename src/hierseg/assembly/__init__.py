@@ -12,7 +12,7 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.assembly.checks import check_experiment
-    from hierseg.assembly.devices import check_scales, choose_device
+    from hierseg.assembly.devices import check_scales, choose_device, choose_own_device
     from hierseg.assembly.extra import build_options
     from hierseg.assembly.parts import (
         Datasets,
@@ -29,6 +29,7 @@ else:
             "devices": (
                 "check_scales",
                 "choose_device",
+                "choose_own_device",
             ),
             "extra": ("build_options",),
             "parts": (
@@ -51,4 +52,5 @@ __all__ = [
     "check_experiment",
     "check_scales",
     "choose_device",
+    "choose_own_device",
 ]

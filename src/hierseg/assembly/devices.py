@@ -8,6 +8,7 @@ import torch
 
 from hierseg import options
 from hierseg.errors import UsageError
+from hierseg.processes import Launch
 
 
 def choose_device(name: str, flag: str = "--runtime.device") -> torch.device:
@@ -28,6 +29,27 @@ def choose_device(name: str, flag: str = "--runtime.device") -> torch.device:
             f"give {flag} one of them."
         )
     return device
+
+
+def choose_own_device(name: str, flag: str = "--device") -> torch.device:
+    """``choose_device``, where of several processes that torchrun launched each takes a GPU of its
+    own; UsageError where there are not enough.
+    """
+    device, launch = choose_device(name, flag), Launch.find()
+    index: int | None = device.index  # typed as never None
+    if launch.by != "torchrun" or launch.local_processes == 1 or device.type == "cpu":
+        return device
+    if index is not None:
+        raise UsageError(
+            f"{launch.processes} processes cannot share '{name}'; give {flag} cuda, of which each "
+            "takes its own."
+        )
+    if torch.cuda.device_count() < launch.local_processes:
+        raise UsageError(
+            f"this machine has {torch.cuda.device_count()} GPUs for {launch.local_processes} "
+            f"processes; launch as many as there are GPUs, or give {flag} cpu."
+        )
+    return torch.device("cuda", launch.local_rank)
 
 
 def check_scales(scales: Sequence[float], flag: str) -> None:

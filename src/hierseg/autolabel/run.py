@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -27,6 +27,8 @@ from hierseg.data import (
     FileStatus,
     SegmentationDataset,
 )
+from hierseg.distributed import gather
+from hierseg.errors import UsageError
 from hierseg.files import write_json
 from hierseg.inference import Prediction, Predictor
 from hierseg.jobs import (
@@ -41,6 +43,7 @@ from hierseg.jobs import (
 )
 from hierseg.media import pixels_counted_here, read_image, write_picture
 from hierseg.ownership import FileRecord
+from hierseg.processes import alone, count_processes, own_rank
 
 
 def autolabel(
@@ -58,7 +61,9 @@ def autolabel(
     Images are run one at a time unless the predictor's options name a batch: together, they come
     out alike up to rounding alone, and a run that was killed gives what one that was not gives, to
     the byte, one at a time alone. What any part has done
-    in this folder is not done again. The whole, ``Shard(1, 1)``, takes over the records of the
+    in this folder is not done again. Of several processes each labels a part, and the first then
+    takes over the records of all, and returns their summary; the others return that of their part.
+    The whole, ``Shard(1, 1)``, takes over the records of the
     parts, none of which may be running still.
 
     Args:
@@ -79,6 +84,13 @@ def autolabel(
         OSError: Labels cannot be written.
         KeyboardInterrupt: As it came, what is done being recorded.
     """
+    if count_processes() > 1:
+        return _share(
+            lambda part: autolabel(
+                predictor, dataset, out, part, threshold, root, console, overwrite
+            ),
+            shard,
+        )
     tasks, base = list_tasks(list_samples(dataset, out), dataset, root)
     header = AutoHeader(
         data=dataset.name,
@@ -96,6 +108,25 @@ def autolabel(
         if not overwrite:
             require_free(tasks, places, header, written)
         return _label(predictor, header, places, journal, shard.choose(tasks), written, console)
+
+
+def _share(label: Callable[[Shard], AutoSummary], shard: Shard) -> AutoSummary:
+    """Label a part in each process, and then the whole in the first: what is left, and their
+    summary.
+    """
+    if not shard.is_whole:
+        raise UsageError(
+            "--shard is for processes that are launched one by one, and these share the images "
+            "already; leave it out."
+        )
+    part = Shard(own_rank() + 1, count_processes())
+    with alone():
+        own = label(part)
+    gather(True)  # all of them are done
+    if own_rank() > 0:
+        return own
+    with alone():
+        return label(shard)
 
 
 def _label(

@@ -19,7 +19,7 @@ from hierseg.assets import expand_word
 from hierseg.cli.ending import Termination, plain_warnings
 from hierseg.cli.flags import parse
 from hierseg.cli.pipes import CLOSED, forget_output, is_closed
-from hierseg.commands.table import COMMANDS, OF_RECIPES
+from hierseg.commands.table import COMMANDS, OF_RECIPES, TOGETHER
 from hierseg.errors import (
     NO_MEMORY,
     UsageError,
@@ -29,7 +29,7 @@ from hierseg.errors import (
     make_printable,
     reason_of,
 )
-from hierseg.processes import only_first_speaks
+from hierseg.processes import Launch, only_first_speaks
 
 if TYPE_CHECKING:
     from hierseg.config import Experiment
@@ -71,11 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _attempt(words: list[str]) -> int:
     """Run the words; what fails ends in a sentence and its status."""
-    # The processes of a training are one run; of another command each has a task of its own.
+    # The processes of these are one run; of another command each has a task of its own.
     is_training = words[:1] == ["train"]
+    by_torchrun = words[:1] != [] and words[0] in TOGETHER and Launch.find().by == "torchrun"
+    speaking = only_first_speaks() if is_training or by_torchrun else nullcontext()
     ending = Termination(not is_training)
     try:
-        with ending, plain_warnings(), only_first_speaks() if is_training else nullcontext():
+        with ending, plain_warnings(), speaking:
             return _run(words)
     except UserError as error:
         return _complain(str(error), error.exit_status)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from hierseg.commands.places import check_inputs
 from hierseg.commands.running import require_scales
+from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
 from hierseg.options import WHOLE, RunOptions
+from hierseg.processes import own_rank
 from hierseg.wording import count_were
 
 if TYPE_CHECKING:
@@ -68,14 +70,15 @@ def autolabel(
     _check_threshold(threshold)
     how = how.resolve()
     require_scales(weights, how)
-    network, dataset = _load(data, root, _choose_split(data, split), weights, device)
-    keep_freed_memory()
-    space = choose_space(network, dataset)
-    predictor = Predictor(network, label_space=space, options=how)
-    summary = run(
-        predictor, dataset, out, part, threshold, root, make_console(stderr=True), overwrite
-    )
-    return _report(summary)
+    with join_processes():
+        network, dataset = _load(data, root, _choose_split(data, split), weights, device)
+        keep_freed_memory()
+        space = choose_space(network, dataset)
+        predictor = Predictor(network, label_space=space, options=how)
+        summary = run(
+            predictor, dataset, out, part, threshold, root, make_console(stderr=True), overwrite
+        )
+        return _report(summary) if own_rank() == 0 else 0
 
 
 def _check_threshold(threshold: float) -> None:
@@ -90,12 +93,12 @@ def _choose_split(data: str, split: str | None) -> str:
 def _load(
     data: str, root: Path | None, split: str, weights: str | None, device: str
 ) -> tuple[SegmentationNetwork, SegmentationDataset]:
-    from hierseg.assembly import choose_device
+    from hierseg.assembly import choose_own_device
     from hierseg.checkpoint import load_model
     from hierseg.commands.progress import announce
 
     with announce("loading the weights and the data set"):
-        network = load_model(weights, choose_device(device, "--device"))
+        network = load_model(weights, choose_own_device(device))
         return network, _open(data, root, split, network)
 
 

@@ -11,12 +11,14 @@ from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
 from hierseg.commands.places import check_inputs
 from hierseg.commands.running import (
+    find_scales,
     own_edge,
     refuse_with_predictions,
     require_scales,
     without_edge,
 )
 from hierseg.commands.saving import Saving
+from hierseg.distributed import join_processes
 from hierseg.errors import UsageError
 from hierseg.options import WHOLE, RunOptions
 from hierseg.size import Size
@@ -46,6 +48,8 @@ def evaluate(
     worst: int = 0,
     out: Path = Path("evaluation"),
     save_predictions: Path | None = None,
+    save_panels: Path | None = None,
+    count_at: Literal["label", "run"] | None = None,
     how: RunOptions = WHOLE,
     measures: MeasureFlags = PLAIN,
     overwrite: bool = False,
@@ -70,27 +74,37 @@ def evaluate(
             many with the most wrong pixels.
         out: Folder of that page, and of the files of --calibration and --corruptions.
         save_predictions: Write NAME_labels.png (train ids) and NAME_ids.png (raw ids) here.
+        save_panels: Write here, for every image, pictures of input, truth, prediction, overlay,
+            wrong pixels, confidence, and attention and prediction of each scale; and a page.
+        count_at: label counts each pixel of the label maps; run brings image (bilinear) and label
+            (nearest) to --long-edge and counts there, as published for Mapillary. By default label,
+            but run with --preset mapillary.
         how: How the network is run.
         measures: Measures beside mIoU.
         overwrite: Also replace files that no earlier run of this command wrote.
     """
     _check_numbers(limit, val_crop, worst)
-    saving = Saving(json, worst, out, save_predictions, overwrite)
+    saving = Saving(json, worst, out, save_predictions, save_panels, overwrite)
     saving.check(predictions)
     check_inputs(data, root, split, None if predictions else weights)
     given, how = how, how.resolve()
     more = Measures(measures, out, predictions is None, overwrite)
-    _check_predictions(predictions, ids, given, weights, val_crop)
+    _check_predictions(predictions, ids, given, weights, val_crop, count_at)
     if val_crop is not None and how.long_edge == "auto":
         raise UsageError("--val-crop is of images at one length; give --long-edge N, or own.")
+    at = _choose_count(count_at, given, how, val_crop, measures.official)
     held = choose_ids(ids, measures.official)
-    dataset = _open(data, root, split, cv, palette, own_edge(how), val_crop)
-    if predictions is None:
-        measure = _by_network(weights, without_edge(how), device)
-    else:
-        measure = _by_label_maps(predictions, held, palette)
-    with Official(measures.official, dataset, predictions, limit, val_crop, palette) as official:
-        _measure(measure, dataset, limit, weights, more, official, saving)
+    dataset = _open(data, root, split, cv, palette, own_edge(how), val_crop, at)
+    with join_processes():
+        if predictions is None:
+            measure = _by_network(weights, without_edge(how), device, measures.per_scale)
+            scales = find_scales(weights, how)
+        else:
+            measure, scales = _by_label_maps(predictions, held, palette), ()
+        with Official(
+            measures.official, dataset, predictions, limit, val_crop, palette
+        ) as official:
+            _measure(measure, dataset, limit, weights, scales, more, official, saving)
 
 
 def _again(
@@ -108,6 +122,7 @@ def _open(
     palette: Palette | None,
     long_edge: int | None,
     val_crop: Size | None,
+    count_at: Literal["label", "run"],
 ) -> SegmentationDataset:
     from hierseg.commands.progress import announce
     from hierseg.data import DataOptions, open_dataset
@@ -115,8 +130,10 @@ def _open(
     with announce("opening the data set"):
         dataset = open_dataset(data, root, split, options=DataOptions(cv=cv, palette=palette))
     with announce("loading torch"):
-        from hierseg.data import resize_dataset
+        from hierseg.data import PublishedView, resize_dataset
 
+    if count_at == "run" and long_edge is not None:
+        return PublishedView(dataset, long_edge)
     return resize_dataset(dataset, long_edge, val_crop)
 
 
@@ -125,6 +142,7 @@ def _measure(
     dataset: SegmentationDataset,
     limit: int | None,
     weights: str | None,
+    scales: Sequence[float],
     more: Measures,
     official: Official,
     saving: Saving,
@@ -135,17 +153,40 @@ def _measure(
 
     with saving.hold(dataset, more.writes):
         watchers = more.watch(dataset, weights, official)
-        ranking, files = saving.open(dataset, limit)
-        watchers += [watcher for watcher in (ranking, files) if watcher is not None]
-        with show_progress("evaluating") as on_progress:
-            result = measure(dataset, limit, on_progress, watchers)
+        saved = saving.open(dataset, limit, scales)
+        with show_progress("evaluating") as bar:
+            result = measure(dataset, limit, bar, [*watchers, *saved.watchers])
         require_counted(result)
-        print(format_table(result))
-        if ranking is not None:
-            print(f"worst images: {ranking.write(result).resolve().as_uri()}")
+        print(format_table(result, more.flags.table == "full"))
+        saved.write_pages(result)
         more.finish(_again(measure, limit), dataset, result, weights, saving.json)
-        if files is not None:
-            files.require_all()
+        saved.require_all()
+
+
+def _choose_count(
+    asked: Literal["label", "run"] | None,
+    given: RunOptions,
+    how: RunOptions,
+    val_crop: Size | None,
+    official: bool,
+) -> Literal["label", "run"]:
+    """At what size pixels are counted; UsageError where that cannot be."""
+    count_at = asked or ("run" if given.preset == "mapillary" else "label")
+    if count_at == "label":
+        return "label"
+    cure = "give --count-at label" if asked is None else "leave it out"
+    by = "--preset mapillary" if asked is None else "--count-at run"
+    if own_edge(how) is None:
+        if asked is None:  # its long edge is overruled: images are run as they are
+            return "label"
+        raise UsageError("--count-at run counts at --long-edge N; give that, or leave it out.")
+    if val_crop is not None:
+        raise UsageError(f"{by} counts whole images at their long edge, no --val-crop; {cure}.")
+    if official:
+        raise UsageError(
+            f"{by} counts resized labels, and --official those of the data set; {cure}."
+        )
+    return "run"
 
 
 def _check_numbers(
@@ -161,19 +202,19 @@ def _check_numbers(
         raise UsageError(f"--worst {worst} is no number of images; give 1 or more.")
 
 
-def _by_network(weights: str | None, how: RunOptions, device: str) -> Measure:
+def _by_network(weights: str | None, how: RunOptions, device: str, per_scale: bool) -> Measure:
     """What runs a network over a split."""
     from hierseg.commands.progress import announce
 
     with announce("loading torch"):
-        from hierseg.assembly import choose_device
+        from hierseg.assembly import choose_own_device
         from hierseg.checkpoint import load_model
         from hierseg.engines import keep_freed_memory
         from hierseg.evaluation import RequireFinite
         from hierseg.evaluation import evaluate as run
 
     require_scales(weights, how)
-    where = choose_device(device, "--device")
+    where = choose_own_device(device)
     keep_freed_memory()
 
     loaded = functools.cache(load_model)  # corruptions measure many times
@@ -187,7 +228,7 @@ def _by_network(weights: str | None, how: RunOptions, device: str) -> Measure:
         network, seen = loaded(weights), [*watchers, RequireFinite()]
         return run(
             network, dataset, device=where, limit=limit, on_progress=on_progress, options=how,
-            watchers=seen,
+            watchers=seen, per_scale=per_scale, on_miou=getattr(on_progress, "show_miou", None),
         )  # fmt: skip
 
     return measure
@@ -204,7 +245,8 @@ def _by_label_maps(predictions: Path, ids: Ids, palette: Palette | None) -> Meas
         watchers: Sequence[Watcher],
     ) -> Evaluation:
         maps = LabelMaps(predictions, dataset, ids, palette)
-        return score_label_maps(maps, limit, on_progress, watchers)
+        on_miou = getattr(on_progress, "show_miou", None)
+        return score_label_maps(maps, limit, on_progress, watchers, on_miou)
 
     return measure
 
@@ -215,6 +257,7 @@ def _check_predictions(
     how: RunOptions,
     weights: str | None,
     val_crop: Size | None,
+    count_at: str | None,
 ) -> None:
     """UsageError for what only a network's run can heed, where label maps are scored, and the other
     way round.
@@ -223,4 +266,4 @@ def _check_predictions(
         if ids is not None:
             raise UsageError("--ids says what --predictions hold; name them, or leave it out.")
         return
-    refuse_with_predictions(how, weights=weights, val_crop=val_crop)
+    refuse_with_predictions(how, weights=weights, val_crop=val_crop, count_at=count_at)

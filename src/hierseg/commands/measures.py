@@ -8,11 +8,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hierseg.commands.places import write_result
 from hierseg.errors import UsageError
 from hierseg.ownership import require_own_png
+from hierseg.processes import own_rank
 
 if TYPE_CHECKING:
     from hierseg.commands.official import Official
@@ -30,6 +31,11 @@ class MeasureFlags:
 
     official: bool = False
     """Also run Cityscapes' own evaluation script on the same label maps, and compare."""
+    table: Literal["short", "full"] = "short"
+    """full adds true positives (pixels), and false positives and false negatives as multiples of
+    them."""
+    per_scale: bool = False
+    """Also measure the IoU of each scale's logits alone, in the same run."""
     boundary: bool = False
     """Also measure Boundary IoU, and the boundary F-score within 3, 5, 9 and 12 pixels."""
     calibration: bool = False
@@ -63,6 +69,7 @@ class Measures:
         self.flags, self.out, self.overwrite = flags, out, overwrite
         self.corruptions: tuple[str, ...] = ()
         for flag, asked in (
+            ("--per-scale", flags.per_scale),
             ("--calibration", flags.calibration),
             ("--corruptions", flags.corruptions is not None),
         ):
@@ -134,7 +141,7 @@ class Measures:
             self._official.require_agreement(result)
 
     def _write(self, path: Path | None, result: Evaluation) -> None:
-        if path is not None:
+        if path is not None and own_rank() == 0:
             write_result(path, {**result.to_json(), **self.content}, "evaluate")
 
     def _report(self, result: Evaluation) -> None:
@@ -156,9 +163,9 @@ class Measures:
 
         found = watcher.scores()
         self.content["calibration"] = [calibration_to_json(one) for one in found]
-        picture = write_figure(
-            self.out / RELIABILITY, draw_reliability(found, f"Reliability: {title}"), "evaluate"
-        )
+        picture = self.out / RELIABILITY
+        if own_rank() == 0:
+            write_figure(picture, draw_reliability(found, f"Reliability: {title}"), "evaluate")
         print(f"\n{format_calibration(found)}")
         if len(found) == 1:
             print("the weights have no temperature of their own; `hierseg calibrate` fits one.")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.commands.chosen import NO_DATASET, DatasetFlags
 from hierseg.commands.running import require_scales
+from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
 from hierseg.options import WHOLE, RunOptions
+from hierseg.processes import Launch, own_rank
 from hierseg.wording import count
 
 if TYPE_CHECKING:
@@ -83,9 +85,12 @@ def predict(
         how = dataclasses.replace(how, long_edge="auto")
     asked = _Asked(out, weights, device, save, max_pixels, overwrite, workers, how.resolve())
     if dataset.data is None and any(map(is_video, sources)):
+        if Launch.find().by == "torchrun" and Launch.find().processes > 1:
+            raise UsageError("one process segments a video, frame after frame; leave out torchrun.")
         return _predict_video(asked, sources, choose_clip(every, from_, to), frames)
     refuse_clip(every, from_, to, frames)
-    return _predict_images(asked, sources, dataset)
+    with join_processes():
+        return _predict_images(asked, sources, dataset)
 
 
 class _Asked(NamedTuple):
@@ -120,7 +125,7 @@ class _Asked(NamedTuple):
 
     def load(self, settings: RunSettings, dataset: SegmentationDataset | None = None) -> Predictor:
         """The predictor, on its device."""
-        from hierseg.assembly import choose_device
+        from hierseg.assembly import choose_own_device
         from hierseg.checkpoint import load_model
         from hierseg.commands.chosen import choose_space
         from hierseg.engines import keep_freed_memory
@@ -128,7 +133,7 @@ class _Asked(NamedTuple):
         from hierseg.jobs import NEEDS_SCALES
 
         keep_freed_memory()
-        network = load_model(self.weights, choose_device(self.device, "--device"))
+        network = load_model(self.weights, choose_own_device(self.device))
         if "attention" in settings.save:
             _check_attention(network, self.how.scales or network.scales)
         space = choose_space(network, dataset)
@@ -158,6 +163,8 @@ def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags
     summary = run_folder(
         predictor, found.images, asked.out, settings, console, finish, found.left_out
     )
+    if own_rank() > 0:  # the first says all, and gives the status
+        return 0
     _say_reduced(summary, predictor)
     return _report(summary, len(found.images) + len(found.left_out), asked.out)
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import errno
+import math
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 PATIENCE = 3.0
 """Seconds after which it is said what is being waited for."""
@@ -38,7 +47,7 @@ def announce(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def show_progress(description: str) -> Iterator[Callable[[int, int], None]]:
+def show_progress(description: str) -> Iterator[Bar]:
     """Gives a function of (done, total) that moves the bar; the bar vanishes at the end. Where
     standard error is no terminal, there is a line soon, and then now and again.
     """
@@ -46,17 +55,44 @@ def show_progress(description: str) -> Iterator[Callable[[int, int], None]]:
     if not console.is_terminal:
         lines = _Lines(description)
         with _telling(lines.describe, again=True):
-            yield lines.move
+            yield lines
         return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[figure]}"),
     )
     with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task(description, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+        yield _Bar(bars, bars.add_task(description, total=None, figure=""))
+
+
+class Bar(Protocol):
+    """Shows how far something is, and a figure of it."""
+
+    def __call__(self, done: int, total: int, /) -> None:
+        """So many are done."""
+
+    def show_miou(self, miou: float) -> None:
+        """The mIoU so far, as a fraction; NaN for none."""
+
+
+def _format_miou(miou: float) -> str:
+    return "" if math.isnan(miou) else f"mIoU {100 * miou:.2f}"
+
+
+class _Bar:
+    """A bar on a terminal."""
+
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self._bars, self._task = bars, task
+
+    def __call__(self, done: int, total: int, /) -> None:
+        self._bars.update(self._task, completed=done, total=total)
+
+    def show_miou(self, miou: float) -> None:
+        self._bars.update(self._task, figure=_format_miou(miou))
 
 
 class _Lines:
@@ -64,11 +100,15 @@ class _Lines:
 
     def __init__(self, description: str) -> None:
         self._description = description
+        self._figure = ""
         self._start = time.monotonic()
         self._done, self._total = 0, 0
 
-    def move(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, /) -> None:
         self._done, self._total = done, total
+
+    def show_miou(self, miou: float) -> None:
+        self._figure = _format_miou(miou)
 
     def describe(self) -> str:
         done, total = self._done, self._total
@@ -76,7 +116,8 @@ class _Lines:
             return f"{self._description} ..."
         left = (time.monotonic() - self._start) / done * max(0, total - done)
         minutes, seconds = divmod(round(left), 60)
-        return f"{self._description}: {done} of {total}, {minutes} min {seconds} s left"
+        figure = f", {self._figure} so far" if self._figure else ""
+        return f"{self._description}: {done} of {total}{figure}, {minutes} min {seconds} s left"
 
 
 @contextmanager

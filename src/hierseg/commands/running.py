@@ -20,7 +20,7 @@ def require_scales(weights: str | None, how: RunOptions) -> None:
     """UsageError for scales without 1, where the weights are of a network that decides between
     scales, as far as their header says; a network that is loaded refuses them too.
     """
-    if how.scales is None or 1.0 in how.scales:
+    if how.scales is None or 1.0 in how.scales or how.fusion == "average":
         return
     from hierseg.checkpoint import open_weights
     from hierseg.models import find_builder
@@ -32,6 +32,18 @@ def require_scales(weights: str | None, how: RunOptions) -> None:
         given = {one.name: one.default for one in parameters} | header.arguments
         if given.get("hierarchical") or given.get("combine", "average") != "average":
             require_one(how.scales)
+
+
+def find_scales(weights: str | None, how: RunOptions) -> tuple[float, ...]:
+    """The scales that will be run, as far as the options or the weights' header say; () where they
+    do not.
+    """
+    if how.scales is not None:
+        return how.scales
+    from hierseg.checkpoint import open_weights
+
+    opened = open_weights(weights)
+    return opened.header.scales if opened.kind == "checkpoint" else ()
 
 
 def without_edge(how: RunOptions) -> RunOptions:

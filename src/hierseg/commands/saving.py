@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,7 +12,7 @@ from hierseg.errors import UsageError
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
-    from hierseg.evaluation import PredictionFiles, WorstImages
+    from hierseg.evaluation import Evaluation, PanelFiles, PredictionFiles, Watcher, WorstImages
 
 
 class Saving(NamedTuple):
@@ -21,6 +22,7 @@ class Saving(NamedTuple):
     worst: int
     out: Path
     predictions: Path | None
+    panels: Path | None
     overwrite: bool
 
     def check(self, scored: Path | None) -> None:
@@ -29,6 +31,16 @@ class Saving(NamedTuple):
         """
         if self.json is not None:
             check_result("--json", self.json, "evaluate", self.overwrite)
+        if scored is not None and self.panels is not None:
+            raise UsageError(
+                "--save-panels shows what a network says, and --predictions has none; leave it "
+                "out, or give --worst."
+            )
+        if self.panels is not None and self.worst and self.panels.resolve() == self.out.resolve():
+            raise UsageError(
+                f"--save-panels {self.panels} and --out {self.out} are one folder, and each has a "
+                "page; name another one."
+            )
         if scored is None or self.predictions is None:
             return
         if scored.resolve() == self.predictions.resolve():
@@ -47,17 +59,55 @@ class Saving(NamedTuple):
         if self.predictions is not None:
             require_apart(self.predictions, dataset)
             folders.append((FLAG, self.predictions))
+        if self.panels is not None:
+            require_apart(self.panels, dataset, "--save-panels")
+            folders.append(("--save-panels", self.panels))
         return hold_folders(*folders)
 
     def open(
-        self, dataset: SegmentationDataset, limit: int | None
-    ) -> tuple[WorstImages | None, PredictionFiles | None]:
-        """What looks at each image, and writes; UsageError where it would replace another's."""
-        from hierseg.evaluation import PredictionFiles, WorstImages
+        self, dataset: SegmentationDataset, limit: int | None, scales: Sequence[float]
+    ) -> Saved:
+        """What looks at each image, and writes; UsageError where it would replace another's.
 
-        ranking, files = None, None
+        Args:
+            dataset: The split.
+            limit: Images that are evaluated; None for all.
+            scales: Those that are run, as far as they are known.
+        """
+        from hierseg.evaluation import PanelFiles, PredictionFiles, WorstImages
+
+        ranking, files, panels = None, None, None
         if self.worst:
             ranking = WorstImages(self.worst, dataset, self.out, self.overwrite)
         if self.predictions is not None:
             files = PredictionFiles.open(self.predictions, dataset, limit, self.overwrite)
-        return ranking, files
+        if self.panels is not None:
+            panels = PanelFiles.open(self.panels, dataset, limit, scales, self.overwrite)
+        return Saved(ranking, files, panels)
+
+
+class Saved(NamedTuple):
+    """What is written of single images while they are evaluated."""
+
+    ranking: WorstImages | None
+    files: PredictionFiles | None
+    panels: PanelFiles | None
+
+    @property
+    def watchers(self) -> list[Watcher]:
+        """Those that there are."""
+        return [watcher for watcher in self if watcher is not None]
+
+    def write_pages(self, result: Evaluation) -> None:
+        """Write the pages, and print where they are."""
+        if self.ranking is not None:
+            print(f"worst images: {self.ranking.write(result).resolve().as_uri()}")
+        if self.panels is not None:
+            page = self.panels.write(result, f"{result.data} {result.split}, image by image")
+            print(f"all images: {page.resolve().as_uri()}")
+
+    def require_all(self) -> None:
+        """UserError where files could not be written; the figures do not depend on them."""
+        for writer in (self.files, self.panels):
+            if writer is not None:
+                writer.require_all()

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.places import check_inputs, check_place, hold_folders
 from hierseg.commands.running import refuse_with_predictions, require_scales
+from hierseg.distributed import first_before_others, join_processes
 from hierseg.errors import UsageError, UserError, make_printable
 from hierseg.files import LOCK
 from hierseg.options import WHOLE, RunOptions
 from hierseg.ownership import FileRecord
+from hierseg.processes import own_rank
 from hierseg.wording import count
 
 if TYPE_CHECKING:
@@ -68,22 +70,47 @@ def submit(
         require_scales(weights, how)
     dataset = open_dataset(data, root, split, keep_unpaired=True)
     check_names(dataset)
-    work = out.with_name(f"{out.name}.work")
-    if predictions is not None:
-        files = _find_maps(dataset, predictions)
-        with show_progress("checking and packing") as on_progress:
-            size = write_submission(out, dataset, files, on_progress, palette)
-    else:
-        with hold_folders(("--out", work)):
-            _require_own(work)
-            _label(dataset, root, work, weights, how, device)
-            files = _find_maps(dataset, work)
+    with join_processes():
+        if predictions is None:
+            size = _submit_network(dataset, root, out, weights, how, device)
+        elif own_rank() == 0:
+            files = _find_maps(dataset, predictions)
             with show_progress("checking and packing") as on_progress:
                 size = write_submission(out, dataset, files, on_progress, palette)
+        if own_rank() == 0:
+            said = f"{count(len(dataset), 'label map')}, {size / 1e6:.1f} MB: {out}"
+            print(make_printable(said))
+
+
+def _submit_network(
+    dataset: SegmentationDataset,
+    root: Path | None,
+    out: Path,
+    weights: str | None,
+    how: RunOptions,
+    device: str,
+) -> int:
+    """Label all images, and write the zip; gives its bytes. Of several processes the first writes
+    it.
+    """
+    from hierseg.commands.progress import show_progress
+    from hierseg.evaluation import write_submission
+
+    work, size = out.with_name(f"{out.name}.work"), 0
+    with hold_folders(("--out", work)):
+        with first_before_others():
+            if own_rank() == 0:
+                _require_own(work)
+        _label(dataset, root, work, weights, how, device)
+        if own_rank() == 0:
+            files = _find_maps(dataset, work)
+            with show_progress("checking and packing") as on_progress:
+                size = write_submission(out, dataset, files, on_progress)
             _remove_own(work)
+    if own_rank() == 0:
         with suppress(OSError):  # another run may have come for it
             work.rmdir()
-    print(make_printable(f"{count(len(files), 'label map')}, {size / 1e6:.1f} MB: {out}"))
+    return size
 
 
 def _require_predictions(palette: str | None, predictions: Path | None) -> None:
@@ -147,7 +174,7 @@ def _label(
     device: str,
 ) -> None:
     """Label every image, into a folder that an interrupted run goes on in."""
-    from hierseg.assembly import choose_device
+    from hierseg.assembly import choose_own_device
     from hierseg.autolabel import autolabel
     from hierseg.checkpoint import load_model
     from hierseg.commands.progress import announce, make_console
@@ -156,13 +183,13 @@ def _label(
     from hierseg.inference import Predictor
 
     with announce("loading the weights"):
-        network = load_model(weights, choose_device(device, "--device"))
+        network = load_model(weights, choose_own_device(device))
     check_classes(network, dataset)
     keep_freed_memory()
     space = dataset.label_space
     predictor = Predictor(network, label_space=space, options=how)
     summary = autolabel(predictor, dataset, work, root=root, console=make_console(stderr=True))
-    for image, reason in summary.skipped.items():
+    for image, reason in summary.skipped.items() if own_rank() == 0 else ():
         raise UserError(
             f"{count(len(summary.skipped), 'image')} could not be labelled and a server wants all "
             f"of them: '{image}': {reason}."

@@ -24,6 +24,9 @@ OF_RECIPES = ("train", "samples", "plan")
 """Commands whose first word is a recipe, and whose flags are its values; their functions take the
 experiment, and one more dataclass where they have flags of their own."""
 
+TOGETHER = ("evaluate", "predict", "submit", "autolabel")
+"""Commands whose processes share the images where torchrun launches several."""
+
 COMMANDS = {
     "demo": Command("hierseg.commands.demo:demo", "draw street scenes, segment them, make a page"),
     "predict": Command("hierseg.commands.predict:predict", "segment files, folders or globs"),

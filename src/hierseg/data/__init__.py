@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         format_skipped,
         place_auto_labels,
     )
+    from hierseg.data.published_view import PublishedView
     from hierseg.data.reading import (
         DataError,
         DepthError,
@@ -151,6 +152,7 @@ else:
                 "read_image",
                 "read_label_ids",
             ),
+            "published_view": ("PublishedView",),
             "sampling.centroids": ("index_centroids",),
             "sampling.class_uniform": ("ClassUniformSampler",),
             "sampling.epochs": (
@@ -191,6 +193,7 @@ __all__ = [
     "JointSampler",
     "Palette",
     "Patience",
+    "PublishedView",
     "RandAugment",
     "Record",
     "ResizedDataset",

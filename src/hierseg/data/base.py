@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy.typing as npt
 
@@ -85,6 +85,8 @@ class SegmentationDataset:
         note: How the split differs from the standard one of that name, as every result says; empty
             for a standard split.
         statistics: What a network that is trained on it normalises by; None leaves it its own.
+        counted_at: Whether pixels are counted at the label maps' own size, or at the size that
+            images are run at.
     """
 
     boosted_classes: frozenset[int] | None = None
@@ -94,6 +96,7 @@ class SegmentationDataset:
     label_rule: str = ""
     note: str = ""
     statistics: Statistics | None = None
+    counted_at: Literal["label", "run"] = "label"
 
     def __init__(
         self, name: str, split: str, label_space: LabelSpace, samples: Sequence[Sample]

@@ -44,7 +44,7 @@ def resize_part(
         return image[..., rows, columns], labels[rows, columns]
     return (
         _resize_image(image.as_subclass(Tensor), size, rows, columns),
-        _pick_nearest(labels.as_subclass(Tensor), size, rows, columns),
+        pick_nearest(labels.as_subclass(Tensor), size, rows, columns),
     )
 
 
@@ -80,7 +80,7 @@ def _find_source(before: int, after: int, wanted: slice) -> tuple[int, int, floa
     return first, last, start - first, min(stop - first, float(last - first))
 
 
-def _pick_nearest(labels: Tensor, size: Size, rows: slice, columns: slice) -> Tensor:
+def pick_nearest(labels: Tensor, size: Size, rows: slice, columns: slice) -> Tensor:
     """By the pixel that holds the centre of the new one, in whole numbers: exact at any size."""
     height, width = labels.shape
     picked_rows = _pick_centres(height, size.height, rows)

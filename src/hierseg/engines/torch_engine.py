@@ -13,11 +13,14 @@ from torch import Tensor, nn
 from hierseg.checkpoint import Header, place_network
 from hierseg.engines.gated import check_gating, run_gated
 from hierseg.engines.protocol import Engine, ScaleRunner
-from hierseg.errors import UserError
+from hierseg.errors import UsageError, UserError
 from hierseg.models import (
     CONVENTIONS,
+    AverageFusion,
     DeferredOutput,
+    Fusion,
     FusionRun,
+    HierarchicalFusion,
     Passed,
     ScaleOutput,
     SegmentationNetwork,
@@ -99,7 +102,7 @@ class TorchEngine:
             check_gating(self, options)
             compute = self.compute_scale if self.runner is None else self.runner.run_scale
             return run_gated(self.network, images, options, keep_scales, compute)
-        if self.runner is not None:
+        if self.runner is not None or options.fusion is not None:
             return self._add_scales(images, options, keep_scales).finish()
         output: SegmentationOutput = self.network(
             images, scales=options.scales, keep_scales=keep_scales
@@ -124,9 +127,10 @@ class TorchEngine:
     def _add_scales(self, images: Tensor, options: RunOptions, keep_scales: bool) -> FusionRun:
         """Run each scale; what they give is still to be fused."""
         scales = self.scales if options.scales is None else options.scales
+        fusion = choose_fusion(self.network, options)
         compute = self._compute if self.runner is None else self.runner.run_scale
         by_modules = self.runner is None
-        return self.network.add_scales(images, scales, keep_scales, compute, by_modules)
+        return self.network.add_scales(images, scales, keep_scales, compute, by_modules, fusion)
 
     def _compute(self, image: Tensor, attention: bool, passed: Passed | None = None) -> ScaleOutput:
         output = self.network.forward_scale(image, attention=attention, passed=passed)
@@ -140,6 +144,24 @@ class TorchEngine:
         return self.network.forward_scale(
             image, regions, attention=attention, features=wants_features
         )
+
+
+def choose_fusion(network: SegmentationNetwork, options: RunOptions) -> Fusion | None:
+    """How ``options.fusion`` has the scales fused; None for the network's own way.
+
+    Raises:
+        UsageError: Hierarchical fusion, of a network that has another.
+    """
+    if options.fusion is None:
+        return None
+    if options.fusion == "average":
+        return AverageFusion() if network.fusion.attends else None
+    if not isinstance(network.fusion, HierarchicalFusion):
+        raise UsageError(
+            "--fusion hierarchical is for networks whose scales decide one against the next, and "
+            "this is none; leave it out."
+        )
+    return None
 
 
 def as_engine(

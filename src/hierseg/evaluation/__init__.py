@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from hierseg.evaluation.corruptions.catalog import choose_corruptions
     from hierseg.evaluation.corruptions.run import PICTURE, check_folder, run_corruptions
+    from hierseg.evaluation.counters import Criterion
     from hierseg.evaluation.evaluator import RequireFinite, check_classes, evaluate
     from hierseg.evaluation.label_files import LabelFile, check_label_files
     from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
         require_official,
         run_official,
     )
+    from hierseg.evaluation.panels import PanelFiles
     from hierseg.evaluation.reliability import draw_reliability
     from hierseg.evaluation.result import Evaluation, require_counted
     from hierseg.evaluation.saving import FLAG, PredictionFiles, require_apart
-    from hierseg.evaluation.scoring import Labels, Watcher
+    from hierseg.evaluation.scoring import DetailWatcher, Labels, Watcher
     from hierseg.evaluation.submission import check_names, find_form, write_submission
     from hierseg.evaluation.table import format_table
     from hierseg.evaluation.worst import WorstImages
@@ -83,6 +85,7 @@ else:
                 "require_official",
                 "run_official",
             ),
+            "panels": ("PanelFiles",),
             "reliability": ("draw_reliability",),
             "result": (
                 "Evaluation",
@@ -93,7 +96,9 @@ else:
                 "PredictionFiles",
                 "require_apart",
             ),
+            "counters": ("Criterion",),
             "scoring": (
+                "DetailWatcher",
                 "Labels",
                 "Watcher",
             ),
@@ -113,6 +118,8 @@ __all__ = [
     "TOLERANCE",
     "BoundaryWatcher",
     "CalibrationWatcher",
+    "Criterion",
+    "DetailWatcher",
     "Evaluation",
     "Fit",
     "GateFit",
@@ -121,6 +128,7 @@ __all__ = [
     "Labels",
     "LogitSample",
     "OfficialScores",
+    "PanelFiles",
     "PredictionFiles",
     "RequireFinite",
     "Watcher",

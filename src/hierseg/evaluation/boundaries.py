@@ -7,6 +7,7 @@ from typing import Any
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import make_printable
 from hierseg.evaluation.formatting import format_percent, join_lines, none_if_nan
+from hierseg.evaluation.merging import merge_in_order
 from hierseg.evaluation.scoring import Labels
 from hierseg.metrics import BoundaryCounts, BoundaryScores
 from hierseg.wording import count
@@ -21,16 +22,21 @@ class BoundaryWatcher:
 
     def __init__(self, dataset: SegmentationDataset) -> None:
         self.space = dataset.label_space
-        self.counts = BoundaryCounts(self.space.num_classes, self.space.ignore)
+        self._parts: dict[int, BoundaryCounts] = {}
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
         """Count one image."""
         assert record.labels is not None
-        self.counts.update(labels, record.labels)
+        counts = self._begin()
+        counts.update(labels, record.labels)
+        self._parts[index] = counts
 
     def scores(self) -> BoundaryScores:
-        """The measures of the images so far."""
-        return self.counts.scores(self.space.names)
+        """The measures of the images so far, of all processes, each of which must call it."""
+        return merge_in_order(self._parts, self._begin()).scores(self.space.names)
+
+    def _begin(self) -> BoundaryCounts:
+        return BoundaryCounts(self.space.num_classes, self.space.ignore)
 
 
 def format_boundaries(scores: BoundaryScores) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
 from hierseg.evaluation.formatting import join_lines, none_if_nan
+from hierseg.evaluation.merging import merge_in_order
 from hierseg.evaluation.scoring import Labels
 from hierseg.metrics import (
     CalibrationCounts,
@@ -34,8 +35,8 @@ class CalibrationWatcher:
 
     def __init__(self, dataset: SegmentationDataset, temperature: float | None = None) -> None:
         self.ignore = dataset.label_space.ignore
-        chosen = [1.0] if temperature is None else [1.0, temperature]
-        self.counts = [CalibrationCounts(value) for value in chosen]
+        self.temperatures = [1.0] if temperature is None else [1.0, temperature]
+        self._parts: list[dict[int, CalibrationCounts]] = [{} for _ in self.temperatures]
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
         """Nothing: labels say nothing of confidence."""
@@ -44,12 +45,18 @@ class CalibrationWatcher:
         """Count one image."""
         assert record.labels is not None
         truth = torch.from_numpy(record.labels)
-        for counts in self.counts:
-            counts.update(logits, truth, self.ignore)
+        for temperature, parts in zip(self.temperatures, self._parts, strict=True):
+            parts[index] = CalibrationCounts(temperature)
+            parts[index].update(logits, truth, self.ignore)
 
     def scores(self) -> list[CalibrationScores]:
-        """Of the images so far, at temperature 1 first."""
-        return [counts.scores() for counts in self.counts]
+        """Of the images so far, at temperature 1 first; of all processes, each of which must call
+        it.
+        """
+        return [
+            merge_in_order(parts, CalibrationCounts(temperature)).scores()
+            for temperature, parts in zip(self.temperatures, self._parts, strict=True)
+        ]
 
 
 @dataclass(frozen=True)

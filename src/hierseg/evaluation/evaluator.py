@@ -13,11 +13,13 @@ from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset, describe_small
 from hierseg.engines import Engine, as_engine, returning_freed_memory
 from hierseg.errors import UsageError, UserError, lacks_memory
+from hierseg.evaluation.counters import Criterion, LossCounter, ScaleCounter
 from hierseg.evaluation.result import Evaluation
-from hierseg.evaluation.scoring import Labels, LogitWatcher, Watcher, score
-from hierseg.inference import Fit, Footprint, Segmenter
+from hierseg.evaluation.scoring import DetailWatcher, Labels, LogitWatcher, Watcher, score
+from hierseg.inference import Fit, Footprint, Segmentation, Segmenter
 from hierseg.models import SegmentationNetwork
 from hierseg.options import RunOptions
+from hierseg.processes import count_processes
 from hierseg.size import SMALLEST_SIDE, Size
 
 
@@ -31,6 +33,9 @@ def evaluate(
     on_progress: Callable[[int, int], None] | None = None,
     options: RunOptions | None = None,
     watchers: Sequence[Watcher] = (),
+    criterion: Criterion | None = None,
+    per_scale: bool = False,
+    on_miou: Callable[[float], None] | None = None,
 ) -> Evaluation:
     """Evaluate on whole images or by windows, one confusion matrix (METHOD section 9).
 
@@ -47,7 +52,11 @@ def evaluate(
         on_progress: Called with (images done, images in all) after each image.
         options: How the network is run, by windows and in batches too, instead of scales and flip;
             logits are brought to the labels' size, whatever long edge images are run at.
-        watchers: See each image and what it was labelled; a LogitWatcher its logits too.
+        watchers: See each image and what it was labelled; a LogitWatcher its logits too, and a
+            DetailWatcher each scale's attention and labels.
+        criterion: A loss of each image, whose mean is the result's beside the cross-entropy.
+        per_scale: Also measure the logits of each scale alone.
+        on_miou: Called with the mIoU so far after each image; of several processes, of its own.
 
     Raises:
         UserError: Other classes than the data set's, a split without labels or images, or an
@@ -64,10 +73,16 @@ def evaluate(
         if options.scales is None:
             options = dataclasses.replace(options, scales=engine.scales)
         segmenter = Segmenter(engine, options)
-        runner = _Runner(segmenter, _make_footprint(segmenter, was_training), watchers)
+        counted = len(dataset) if limit is None else min(limit, len(dataset))
+        loss = LossCounter(dataset, counted, criterion)
+        alone = ScaleCounter(dataset, segmenter.scales) if per_scale else None
+        seen = [*watchers, loss, *([] if alone is None else [alone])]
+        runner = _Runner(segmenter, was_training, seen)
         found = score(
-            dataset, runner.label, limit, on_progress, watchers, batch=segmenter.options.batch
-        )
+            dataset, runner.label, limit, on_progress, seen, batch=segmenter.options.batch,
+            on_miou=on_miou,
+        )  # fmt: skip
+        losses, scales_alone = loss.finish(), {} if alone is None else alone.finish()
     finally:
         if isinstance(network, nn.Module):
             network.train(was_training)
@@ -84,6 +99,12 @@ def evaluate(
         images=found.images,
         note=", ".join(filter(None, (run_at, options.describe_gate(), found.note))),
         mode="whole" if segmenter.windows is None else segmenter.windows.describe(),
+        loss=losses[0],
+        criterion=losses[1],
+        per_scale=scales_alone,
+        counted_at=dataset.counted_at,
+        fusion=segmenter.options.fusion or "",
+        processes=count_processes(),
     )
 
 
@@ -100,36 +121,66 @@ class _Runner:
     """Runs a segmenter over images that come in batches of one size, and labels them."""
 
     def __init__(
-        self, segmenter: Segmenter, footprint: Footprint | None, watchers: Sequence[Watcher]
+        self, segmenter: Segmenter, was_training: bool, watchers: Sequence[Watcher]
     ) -> None:
-        self.segmenter, self.footprint = segmenter, footprint
         self.readers = [watcher for watcher in watchers if isinstance(watcher, LogitWatcher)]
+        self.detailed = [watcher for watcher in watchers if isinstance(watcher, DetailWatcher)]
+        self.segmenter = self.keeping = segmenter
+        if self.detailed:
+            self.keeping = Segmenter(segmenter.engine, segmenter.options, keep_scales=True)
+        self.footprint = _make_footprint(self.keeping, was_training)
 
     def label(self, batch: Sequence[tuple[int, Record]]) -> Iterator[Tensor]:
         """The (H, W) train ids of each, in order, at the size of its labels."""
-        records = [record for _, record in batch]
-        for (index, record), logits in zip(batch, self._run(records), strict=True):
-            for reader in self.readers:
-                reader.look_at_logits(index, record, logits)
-            yield logits.argmax(0)
+        keep = any(watcher.wants(index) for watcher in self.detailed for index, _ in batch)
+        logits, details = self._run_or_miss([record for _, record in batch], keep)
+        for place, (index, record) in enumerate(batch):
+            with naming_memory(record.name):
+                for reader in self.readers:
+                    reader.look_at_logits(index, record, logits[place])
+            for watcher in self.detailed if details else ():
+                if watcher.wants(index):
+                    watcher.look_at_details(index, record, details[place])
+            yield logits[place].argmax(0)
 
-    def _run(self, records: Sequence[Record]) -> Tensor:
-        """(B, K, H, W) logits at the size of the labels; UserError naming an image that is too
-        small, or too large for the memory.
+    def _run_or_miss(
+        self, records: Sequence[Record], keep: bool
+    ) -> tuple[Tensor, list[Segmentation]]:
+        """``_run``, without what is kept where the memory does not suffice for it, and all can do
+        without.
+        """
+        try:
+            return self._run(records, keep)
+        except LackingMemoryError:
+            if not (keep and all(watcher.can_miss for watcher in self.detailed)):
+                raise
+        return self._run(records, keep=False)
+
+    def _run(self, records: Sequence[Record], keep: bool) -> tuple[Tensor, list[Segmentation]]:
+        """(B, K, H, W) logits at the size of the labels, and what is kept of each image; UserError
+        naming an image that is too small, or too large for the memory.
         """
         first = records[0]
         assert first.labels is not None
         size, labelled = Size(*first.image.shape[:2]), Size(*first.labels.shape)
         if min(size) < SMALLEST_SIDE:
             raise UserError(describe_small(first.name, size))
-        windows, count = self.segmenter.windows, len(records)
+        segmenter = self.keeping if keep else self.segmenter
+        windows, count = segmenter.windows, len(records)
         part = size if windows is None else Size(*windows.tiles(size)[0][2:])
+        found, details = [], list[Segmentation]()
         with naming_memory(first.name), fitting_memory(first.name, part, self.footprint) as fit:
             together = count if fit is None else self._count_together(part, count)
             images = [record.image for record in records]
-            parts = [images[i : i + together] for i in range(0, count, together)]
-            found = [self.segmenter.logits(some, labelled) for some in parts]
-        return found[0] if len(found) == 1 else torch.cat(found)
+            for start in range(0, count, together):
+                part_images = images[start : start + together]
+                if not keep:
+                    found.append(segmenter.logits(part_images, labelled))
+                    continue
+                output = segmenter.run(part_images)
+                found.append(segmenter.resize_logits(output.logits, labelled))
+                details += segmenter.read(output._replace(logits=found[-1]), labelled)
+        return (found[0] if len(found) == 1 else torch.cat(found)), details
 
     def _count_together(self, size: Size, count: int) -> int:
         """How many of so many images the memory takes at once."""
@@ -164,8 +215,12 @@ def naming_memory(name: str) -> Iterator[None]:
         raise _lacking(name) from error
 
 
-def _lacking(name: str, figures: str = "") -> UserError:
-    return UserError(
+class LackingMemoryError(UserError):
+    """There is too little memory for an image."""
+
+
+def _lacking(name: str, figures: str = "") -> LackingMemoryError:
+    return LackingMemoryError(
         f"there is not enough memory to run '{name}'{figures}; run images smaller (--long-edge, in "
         "training --data.long-edge) or at fewer scales (--scales, --eval.scales), or evaluate "
         "with --mode slide."

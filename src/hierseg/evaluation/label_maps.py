@@ -17,6 +17,7 @@ from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.scoring import Labels, Watcher, score
 from hierseg.files import shorten_name
 from hierseg.labels import UnknownLabelError
+from hierseg.processes import count_processes
 from hierseg.wording import count as count_of
 
 Ids = Literal["train", "raw"]
@@ -176,6 +177,7 @@ def score_label_maps(
     limit: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     watchers: Sequence[Watcher] = (),
+    on_miou: Callable[[float], None] | None = None,
 ) -> Evaluation:
     """Score a folder of label maps against its split; what they leave open counts as wrong.
 
@@ -191,6 +193,7 @@ def score_label_maps(
         on_progress,
         watchers,
         unlabelled=True,
+        on_miou=on_miou,
     )
     maps.require_raw()
     return Evaluation(
@@ -205,4 +208,5 @@ def score_label_maps(
         note=found.note,
         mode=f"label maps of {maps.folder}",
         unlabelled=tuple(found.matrix.unlabelled.tolist()),
+        processes=count_processes(),
     )

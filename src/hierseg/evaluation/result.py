@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from hierseg.errors import UserError
 from hierseg.evaluation.formatting import none_if_nan
@@ -26,6 +27,13 @@ class Evaluation:
         note: How the split differs from the standard one of that name; empty where it does not.
         mode: whole, or the windows that were slid, or whose label maps were scored.
         unlabelled: Counted pixels of each class that label maps leave open; none of a network's.
+        loss: Cross-entropy in nats, the mean over all counted pixels of the split; None of label
+            maps, and where it is not finite.
+        criterion: Mean over images of the criterion that was given; None likewise, or of none.
+        per_scale: Scale -> the measures of that scale's logits alone; empty unless asked for.
+        counted_at: Size at which pixels were counted: that of the label, or that of the run.
+        fusion: How scales were fused, where that is not the network's own way.
+        processes: Processes that shared the images; the figures do not depend on it.
     """
 
     scores: SegmentationScores
@@ -39,6 +47,34 @@ class Evaluation:
     note: str = ""
     mode: str = "whole"
     unlabelled: tuple[int, ...] = ()
+    loss: float | None = None
+    criterion: float | None = None
+    per_scale: Mapping[float, SegmentationScores] = field(default_factory=dict)
+    counted_at: Literal["label", "run"] = "label"
+    fusion: str = ""
+    processes: int = 1
+
+    @property
+    def true_positives(self) -> dict[str, int]:
+        """Class -> counted pixels that have it in truth and prediction."""
+        return {name: self.confusion[k][k] for k, name in enumerate(self.names)}
+
+    @property
+    def false_positives(self) -> dict[str, int]:
+        """Class -> counted pixels that have it in the prediction alone."""
+        columns = map(sum, zip(*self.confusion, strict=True))
+        right = self.true_positives
+        return {name: c - right[name] for name, c in zip(self.names, columns, strict=True)}
+
+    @property
+    def false_negatives(self) -> dict[str, int]:
+        """Class -> counted pixels that have it in the truth alone, those left open included."""
+        open_pixels = self.unlabelled or (0,) * len(self.names)
+        rows, right = map(sum, self.confusion), self.true_positives
+        return {
+            name: row + left - right[name]
+            for name, row, left in zip(self.names, rows, open_pixels, strict=True)
+        }
 
     def summary(self) -> dict[str, Any]:
         """The few numbers that a training record keeps."""
@@ -61,13 +97,28 @@ class Evaluation:
         return {
             **self.summary(),
             "mode": self.mode,
+            "counted_at": self.counted_at,
+            **({"fusion": self.fusion} if self.fusion else {}),
+            "processes": self.processes,
+            "loss": self.loss,
+            **({} if self.criterion is None else {"criterion": self.criterion}),
             "mean_class_accuracy": none_if_nan(scores.mean_class_accuracy),
             "frequency_weighted_iou": none_if_nan(scores.frequency_weighted_iou),
             "per_class": _nullable(scores.iou),
             "precision": _nullable(scores.precision),
             "recall": _nullable(scores.recall),
+            "true_positives": self.true_positives,
+            "false_positives": self.false_positives,
+            "false_negatives": self.false_negatives,
+            **({"per_scale": self._describe_scales()} if self.per_scale else {}),
             "confusion": [list(row) for row in self.confusion],
             "unlabelled": list(self.unlabelled) or [0] * len(self.names),
+        }
+
+    def _describe_scales(self) -> dict[str, Any]:
+        return {
+            f"{scale:g}": {"miou": none_if_nan(found.miou), "per_class": _nullable(found.iou)}
+            for scale, found in sorted(self.per_scale.items())
         }
 
 

@@ -81,10 +81,15 @@ class PredictionFiles:
 
 def list_files(name: str, space: LabelSpace) -> list[str]:
     """The files of an image of a name, relative to their folder."""
-    parts = [part for part in PurePosixPath(name).parts if part not in ("/", "..")]
-    path = PurePosixPath(*parts[:-1], shorten_name(parts[-1] if parts else "_"))
+    path = name_files(name)
     endings = ("_labels", "_ids") if space.raw_ids_differ else ("_labels",)
     return [f"{path}{ending}.png" for ending in endings]
+
+
+def name_files(name: str) -> str:
+    """What the files of an image of a name begin with, relative to their folder."""
+    parts = [part for part in PurePosixPath(name).parts if part not in ("/", "..")]
+    return str(PurePosixPath(*parts[:-1], shorten_name(parts[-1] if parts else "_")))
 
 
 def open_record(folder: Path) -> FileRecord:
@@ -93,7 +98,7 @@ def open_record(folder: Path) -> FileRecord:
     return FileRecord(folder, COMMAND, str(rank) if rank else "")
 
 
-def require_apart(folder: Path, dataset: SegmentationDataset) -> None:
+def require_apart(folder: Path, dataset: SegmentationDataset, flag: str = FLAG) -> None:
     """UsageError for a folder that holds images or labels of a split, by whatever name or link it
     is given, or one whose folders below lead there: predictions among the truth would be taken for
     it, whether they replace it or not.
@@ -105,7 +110,7 @@ def require_apart(folder: Path, dataset: SegmentationDataset) -> None:
         file = above.get(_identify(Path(os.path.realpath(place))))
         if file is not None:
             raise UsageError(
-                f"{FLAG} {folder} holds images or labels of {dataset.name} {dataset.split} "
+                f"{flag} {folder} holds images or labels of {dataset.name} {dataset.split} "
                 f"('{file}'); name another folder."
             )
 

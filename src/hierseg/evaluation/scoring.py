@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UserError
+from hierseg.inference import Segmentation
 from hierseg.metrics import ConfusionMatrix
 from hierseg.processes import count_processes, own_rank, sum_over_processes
 
@@ -38,6 +39,24 @@ class LogitWatcher(Watcher, Protocol):
         """Take sample ``index``, as read, and its (K, H, W) logits at its labels' size."""
 
 
+@runtime_checkable
+class DetailWatcher(Watcher, Protocol):
+    """Looks at confidence, and at attention and labels of each scale, of the images that it wants;
+    they take memory and time.
+
+    Attributes:
+        can_miss: Whether it can go without an image for which there is too little memory.
+    """
+
+    can_miss: bool
+
+    def wants(self, index: int) -> bool:
+        """Whether it looks at sample ``index``."""
+
+    def look_at_details(self, index: int, record: Record, details: Segmentation) -> None:
+        """Take sample ``index``, as read, and maps of it, of its labels' size."""
+
+
 class Score(NamedTuple):
     """The counts of a split, and over how many images."""
 
@@ -54,6 +73,7 @@ def score(
     watchers: Sequence[Watcher] = (),
     unlabelled: bool = False,
     batch: int = 1,
+    on_miou: Callable[[float], None] | None = None,
 ) -> Score:
     """Count label maps against a split, in one confusion matrix (METHOD section 9).
 
@@ -68,7 +88,9 @@ def score(
         on_progress: Called with (images done, images in all) after each image.
         watchers: See each image and its label map.
         unlabelled: Take pixels that a label map leaves open, as wrong; else they are an error.
-        batch: How many samples are labelled together, at most.
+        batch: How many samples are labelled together, at most. A process takes so many at a time,
+            so that the same ones are together whatever the number of processes.
+        on_miou: Called with the mIoU of the images so far, those of this process.
 
     Raises:
         UserError: A split without labels or images, or an image that cannot be read or scored.
@@ -79,7 +101,8 @@ def score(
     space = dataset.label_space
     matrix = ConfusionMatrix(space.num_classes, space.ignore)
     processes = count_processes()
-    own = range(own_rank(), count, processes)
+    rank = own_rank()
+    own = [index for index in range(count) if index // batch % processes == rank]
     for group in _group(zip(own, _read_ahead(dataset, own), strict=True), batch):
         for (index, record), labels in zip(group, label(group), strict=True):
             assert record.labels is not None
@@ -89,8 +112,11 @@ def score(
                 array = labels.cpu().numpy() if isinstance(labels, Tensor) else labels
                 for watcher in watchers:
                     watcher.look(index, record, array.astype(np.uint8))
+            if on_miou is not None:
+                on_miou(matrix.scores(space.names).miou)
             if on_progress is not None:
-                on_progress(min(index + processes, count), count)
+                before = index // (batch * processes) * batch * processes
+                on_progress(min(before + (index % batch + 1) * processes, count), count)
     matrix.matrix = sum_over_processes(matrix.matrix)
     matrix.unlabelled = sum_over_processes(matrix.unlabelled)
     limited = f"the first {count} of {len(dataset)} images" if count < len(dataset) else ""
@@ -98,13 +124,16 @@ def score(
 
 
 def _group(samples: Iterable[tuple[int, Record]], batch: int) -> Iterator[list[tuple[int, Record]]]:
-    """Up to so many consecutive samples whose images, and labels, are of one size."""
+    """Up to so many consecutive samples whose images, and labels, are of one size; none of two
+    blocks of so many.
+    """
     group: list[tuple[int, Record]] = []
     for index, record in samples:
         if record.labels is None:
             yield from [group] if group else []  # in its turn
             raise UserError(f"'{record.name}' has no labels; evaluate on a labelled split.")
-        if group and _sizes(record) != _sizes(group[0][1]):
+        is_apart = group and index // batch != group[0][0] // batch
+        if group and (is_apart or _sizes(record) != _sizes(group[0][1])):
             yield group
             group = []
         group.append((index, record))
@@ -120,7 +149,7 @@ def _sizes(record: Record) -> tuple[tuple[int, ...], ...]:
     return record.image.shape, record.labels.shape
 
 
-def _read_ahead(dataset: SegmentationDataset, indices: range) -> Iterator[Record]:
+def _read_ahead(dataset: SegmentationDataset, indices: Sequence[int]) -> Iterator[Record]:
     """Records in order, the next ones being read by threads meanwhile."""
     with ThreadPoolExecutor(READ_AHEAD) as pool:
         waiting: deque[Future[Record]] = deque()

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.data import Record, SegmentationDataset
+from hierseg.distributed import gather
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.saving import open_record
 from hierseg.evaluation.scoring import Labels
@@ -21,6 +22,7 @@ from hierseg.media import render_errors, shrink, write_picture
 from hierseg.metrics import ConfusionMatrix
 from hierseg.pages import FILE as PAGE
 from hierseg.pages import FOLDER, LONGEST, ImageRecord, Page, Panel, write_overlay_panel, write_page
+from hierseg.processes import own_rank
 from hierseg.wording import count
 
 LOWEST = "lowest IoU"
@@ -84,11 +86,7 @@ class WorstImages:
         miou = matrix.scores(space.names).miou
         image = _Image(index, miou, wrong, missed)
         before = self._kept()
-        if not math.isnan(miou):
-            self._rank(self._lowest, image, lambda other: other.miou)
-        for train, ranked in enumerate(self._by_class):
-            if wrong[train]:
-                self._rank(ranked, image, lambda other, train=train: -other.wrong[train])  # type: ignore[misc]
+        self._rank_image(image)
         after = self._kept()
         if index in after:
             self._written.add(*_list_files(index))
@@ -97,7 +95,12 @@ class WorstImages:
             self._path(dropped).unlink(missing_ok=True)
 
     def write(self, evaluation: Evaluation) -> Path:
-        """Write ``index.html``: the pictures of each image, and the lists to choose from."""
+        """Write ``index.html``: the pictures of each image, and the lists to choose from. Of
+        several processes, all of which must call it, the first writes it, of the images of all.
+        """
+        self._merge()
+        if own_rank() > 0:
+            return self.out / PAGE
         space = self.dataset.label_space
         images = {image.index: image for image in chain(self._lowest, *self._by_class)}
         order = sorted(images.values(), key=lambda image: (image.miou, image.index))
@@ -125,6 +128,25 @@ class WorstImages:
         )
         self._written.add(PAGE)
         return write_page(page, self.out)
+
+    def _merge(self) -> None:
+        """Rank what all processes have kept, as one would have."""
+        found = gather((self._lowest, self._by_class))
+        self._lowest, self._by_class = [], [[] for _ in self._by_class]
+        images = {image.index: image for low, by in found for image in chain(low, *by)}
+        for index in sorted(images):
+            self._rank_image(images[index])
+        for index in images.keys() - self._kept():
+            if own_rank() == 0:
+                self._path(index).unlink(missing_ok=True)
+
+    def _rank_image(self, image: _Image) -> None:
+        """Have an image in the lists where it is among the worst."""
+        if not math.isnan(image.miou):
+            self._rank(self._lowest, image, lambda other: other.miou)
+        for train, ranked in enumerate(self._by_class):
+            if image.wrong[train]:
+                self._rank(ranked, image, lambda other, train=train: -other.wrong[train])  # type: ignore[misc]
 
     def _rank(self, ranked: list[_Image], image: _Image, key: Callable[[_Image], float]) -> None:
         ranked.append(image)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hierseg.data import bring_to, resize_image
 from hierseg.engines import Engine, check_gating
-from hierseg.errors import UserError
+from hierseg.errors import UsageError, UserError
 from hierseg.inference.deciding import count_rows, decide
 from hierseg.inference.tiling import Mosaic, Tile, Windows
 from hierseg.labels import LabelSpace
@@ -29,7 +29,6 @@ from hierseg.layers import (
     MirroredMean,
     RowMap,
     resize_map,
-    resize_to,
     split_rows,
 )
 from hierseg.models import DeferredOutput, SegmentationOutput
@@ -85,7 +84,13 @@ class Segmenter:
         keep_scales: bool = False,
     ) -> None:
         self.engine, self.options = engine, options.resolve()
-        if self.options.scales is not None and engine.attends:
+        averages = self.options.fusion == "average" or not engine.attends
+        if self.options.fusion == "hierarchical" and averages:
+            raise UsageError(
+                "--fusion hierarchical is for networks with attention over scales, and this one "
+                "averages them; leave it out."
+            )
+        if self.options.scales is not None and not averages:
             require_one(self.options.scales)
         check_gating(engine, self.options)
         self.scales = engine.scales if self.options.scales is None else self.options.scales
@@ -235,10 +240,11 @@ class Segmenter:
         """(B, K, *size) logits of images of one size, resized to another where it is not the one
         that they are run at; errors as of ``run``.
         """
-        logits = self.run(images).logits
-        if tuple(logits.shape[-2:]) == tuple(size):
-            return logits
-        return resize_to(logits.float(), size, self.engine.align_corners)
+        return self.resize_logits(self.run(images).logits, size)
+
+    def resize_logits(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, K, h, w) logits of ``run`` at another size; as they are where they have it."""
+        return logits if tuple(logits.shape[-2:]) == tuple(size) else self._at_size(logits, size)
 
     @torch.inference_mode()
     def segment(
@@ -252,14 +258,27 @@ class Segmenter:
         Raises:
             UserError: Images that the network cannot run, or a network that gives no numbers.
         """
-        size = Size(*images[0].shape[:2])
-        output = self.defer(images, long_edge, windows)
+        return self.read(self.defer(images, long_edge, windows), Size(*images[0].shape[:2]))
+
+    @torch.inference_mode()
+    def read(self, given: SegmentationOutput | DeferredOutput, size: Size) -> list[Segmentation]:
+        """What ``run`` or ``defer`` gives, as maps of another size.
+
+        Args:
+            given: Of B images; with each scale's where scales are kept.
+            size: (H, W) of the maps.
+
+        Raises:
+            UserError: A network that gives no numbers.
+        """
+        output = DeferredOutput.of(given) if isinstance(given, SegmentationOutput) else given
         logits = self._at_size(output.logits, size)
         attention = self._list_deciding(output, size)
         per_scale = {
             scale: self._at_size(values, size)
             for scale, values in sorted((output.per_scale or {}).items())
         }
+        images = range(len(logits.rows(0, 1)))
         kept = (attention, per_scale) if self.keep_scales else (None, None)
         found = [_make_canvas(size, *kept) for _ in images]
         count = count_rows(logits, len(images), self.engine.num_classes, self.engine.device)
@@ -284,8 +303,10 @@ class Segmenter:
 
     def _list_deciding(self, output: DeferredOutput, size: Size) -> dict[float, RowMap]:
         """The attention of each scale that decides: the largest may have one, but nothing larger
-        to decide against.
+        to decide against. None does where scales are averaged.
         """
+        if self.options.fusion == "average":
+            return {}
         largest = max(self.scales)
         return {
             scale: self._at_size(weight, size)

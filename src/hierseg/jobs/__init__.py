@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hierseg.jobs.run_page import write_run_page
     from hierseg.jobs.run_settings import RunSettings, describe_run
     from hierseg.jobs.summary import FILE, Summary
-    from hierseg.jobs.writers import LEGEND, NEEDS_SCALES, list_outputs, write_legend
+    from hierseg.jobs.writers import LEGEND, NEEDS_SCALES, list_outputs, write_legend, write_outputs
 else:
     __getattr__, __dir__ = open_face(
         __name__,
@@ -47,6 +47,7 @@ else:
                 "NEEDS_SCALES",
                 "list_outputs",
                 "write_legend",
+                "write_outputs",
             ),
         },
     )
@@ -69,5 +70,6 @@ __all__ = [
     "run_folder",
     "run_video",
     "write_legend",
+    "write_outputs",
     "write_run_page",
 ]

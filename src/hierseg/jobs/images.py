@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple, cast
 
 from rich.console import Console
 
 from hierseg.data import FileStatus
+from hierseg.distributed import gather, tell_all
 from hierseg.files import FolderLock, remove_leftovers
 from hierseg.inference import Prediction, Predictor
 from hierseg.jobs.job import Job, Policy, Source, interrupted_after
@@ -24,6 +27,7 @@ from hierseg.jobs.writers import LEGEND, list_files, list_outputs, write_legend,
 from hierseg.media import assign_names, pixels_counted_here, read_image
 from hierseg.pages import FILE as PAGE
 from hierseg.pages import FOLDER, ImageRecord, list_panels
+from hierseg.processes import count_processes, own_rank
 
 
 def run_folder(
@@ -36,6 +40,9 @@ def run_folder(
     left_out: Mapping[Path, str] = MappingProxyType({}),
 ) -> Summary:
     """Segment images into a folder; what an earlier run there has done is not done again.
+
+    Of several processes each does its share, and the first writes the summary and the page of all;
+    the others return what they have done themselves.
 
     Args:
         predictor: With ``keep_scales`` where ``settings.save`` needs it.
@@ -53,42 +60,77 @@ def run_folder(
         OSError: The outputs cannot be written.
         KeyboardInterrupt: As it came, once the summary of what is done is written.
     """
-    with FolderLock(out):
-        remove_leftovers(out)
-        summary = Summary.open(out, describe_outputs(predictor, settings), settings.overwrite)
-        summary.about = settings.describe(predictor.label_space)
+    rank = own_rank()
+    with FolderLock(out) if rank == 0 else nullcontext():
         # Absolute, so that a run from another folder knows them again; links keep their own names.
         paths = [Path(os.path.abspath(image)) for image in images]  # noqa: PTH100
-        taken = {Path(record.source): record.name for record in summary.records.values()}
-        names = assign_names(paths, taken)
-        policy = _ImagePolicy(out, settings, names, summary)
+        described = describe_outputs(predictor, settings)
+        if rank == 0:
+            summary, plan = _prepare(predictor, paths, out, settings, described, finish is not None)
+            under_way = UnderWay(out, settings.overwrite)
+            tell_all(plan)
+        else:
+            plan = cast(_Plan, tell_all(None))
+            summary = Summary.begin_share(out, described, rank)
+            under_way = UnderWay(out)
+        policy = _ImagePolicy(out, settings, plan.names, summary)
         job = Job(policy, summary, out, settings.batch, settings.workers)
-        waiting = job.list_waiting(paths)
-        files = [LEGEND, *([PAGE] if finish else [])]
-        files += list_files(predictor, settings.save, [names[path] for path in waiting])
-        claimed = claim_files(out, files, summary, settings.overwrite, paths)
-        out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
-        summary.begin(out)
-        summary.claim(claimed)
-        write_legend(predictor.label_space, out)
+        total = len(plan.waiting) + len(left_out)
         try:
             with (
                 pixels_counted_here(),
-                RunProgress(len(waiting) + len(left_out), console) as job.progress,
-                UnderWay(out, settings.overwrite) as policy.under_way,
+                RunProgress(total, console, each=count_processes()) as job.progress,
+                under_way as policy.under_way,
             ):
                 policy.say = job.progress.say
-                policy.under_way.forget(set(paths).difference(waiting))
-                _segment(job, predictor, waiting, left_out, policy.under_way)
+                if rank == 0:
+                    under_way.forget(set(paths).difference(plan.waiting))
+                _segment(job, summary, predictor, plan.waiting, left_out, under_way)
             summary.complete = True
         except KeyboardInterrupt:
             raise interrupted_after(f"{len(summary.records)} images", settings.overwrite) from None
         finally:
-            job.sort(map(str, paths))
-            summary.finish(out)
-        if finish is not None:
+            if rank == 0:
+                job.sort(map(str, paths))
+                summary.finish(out)
+            else:
+                summary.end_share()
+        if finish is not None and rank == 0:
             finish(summary)
     return summary
+
+
+class _Plan(NamedTuple):
+    """What there is to do, the same in all processes."""
+
+    waiting: list[Path]
+    names: dict[Path, str]
+
+
+def _prepare(
+    predictor: Predictor,
+    paths: Sequence[Path],
+    out: Path,
+    settings: RunSettings,
+    described: Mapping[str, object],
+    has_page: bool,
+) -> tuple[Summary, _Plan]:
+    """Take up what an earlier run has done, see what is left, and make the folders."""
+    remove_leftovers(out)
+    summary = Summary.open(out, described, settings.overwrite)
+    summary.about = settings.describe(predictor.label_space)
+    taken = {Path(record.source): record.name for record in summary.records.values()}
+    names = assign_names(paths, taken)
+    job = Job(_ImagePolicy(out, settings, names, summary), summary, out, settings.batch)
+    waiting = job.list_waiting(paths)
+    files = [LEGEND, *([PAGE] if has_page else [])]
+    files += list_files(predictor, settings.save, [names[path] for path in waiting])
+    claimed = claim_files(out, files, summary, settings.overwrite, paths)
+    out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
+    summary.begin(out)
+    summary.claim(claimed)
+    write_legend(predictor.label_space, out)
+    return summary, _Plan(waiting, dict(names))
 
 
 class _ImagePolicy(Policy[Path, ImageRecord]):
@@ -164,18 +206,31 @@ class _ImagePolicy(Policy[Path, ImageRecord]):
 
 def _segment(
     job: Job[Path, ImageRecord],
+    summary: Summary,
     predictor: Predictor,
     images: Sequence[Path],
     left_out: Mapping[Path, str],
     under_way: UnderWay,
 ) -> None:
-    """Segment images, those that a killed run had under way one by one at the end."""
-    for path, reason in left_out.items():
-        job.skip(Path(os.path.abspath(path)), reason)  # noqa: PTH100
-    together, alone, fatal = under_way.divide(images)
-    for path in fatal:
-        job.skip(path, FATAL)
-    job.run(predictor, together)
+    """Segment images, those that a killed run had under way one by one at the end. Of several
+    processes each takes its share, and the first what is left after all of them.
+    """
+    together, alone, fatal = tell_all(under_way.divide(images))
+    rank, processes = own_rank(), count_processes()
+    if rank == 0:
+        for path, reason in left_out.items():
+            job.skip(Path(os.path.abspath(path)), reason)  # noqa: PTH100
+        for path in fatal:
+            job.skip(path, FATAL)
+    job.run(predictor, together[rank::processes])
+    _, *others = gather(summary.share())
+    if rank > 0:
+        return
+    if others:
+        summary.take_over(others, job.out)
+    for share in others:
+        for source, reason in share.skipped.items():
+            job.progress.say(f"skipped {source}: {reason}")
     under_way.alone = True
     for path in alone:
         job.progress.say(f"an earlier run ended while {path} was under way; alone now")

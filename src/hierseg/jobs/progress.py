@@ -35,10 +35,13 @@ class RunProgress:
         total: How many images there are to do; None where that is not known.
         console: Where to say it; None says nothing.
         unit: What is counted.
+        each: How many are done where one is: as many as there are processes that share them.
     """
 
-    def __init__(self, total: int | None, console: Console | None, unit: str = "images") -> None:
-        self.total = total
+    def __init__(
+        self, total: int | None, console: Console | None, unit: str = "images", each: int = 1
+    ) -> None:
+        self.total, self.each = total, each
         self.unit = unit
         self.console = console
         self.done = 0
@@ -84,7 +87,9 @@ class RunProgress:
 
     def advance(self) -> None:
         """One more image is done or skipped."""
-        self.done += 1
+        self.done += self.each
+        if self.total is not None and self.each > 1:
+            self.done = min(self.done, self.total)
         if self._bars is not None:
             self._bars.update(self._task, completed=self.done, rate=self._rate())
         elif self.console is not None and self.done != self.total:

@@ -50,6 +50,7 @@ def describe_outputs(predictor: Predictor, settings: RunSettings) -> dict[str, o
 def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, object]:
     """What labels depend on, but for the images."""
     windows = predictor.segmenter.windows
+    fusion = predictor.segmenter.options.fusion
     return {
         "weights": predictor.engine.fingerprint(),
         "scales": [float(scale) for scale in predictor.scales],
@@ -61,4 +62,5 @@ def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, objec
         **({} if predictor.longest is None else {"longest": predictor.longest}),
         **({} if windows is None else {"mode": windows.describe()}),
         **({"gate": gate} if (gate := predictor.segmenter.options.describe_gate()) else {}),
+        **({} if fusion is None else {"fusion": fusion}),
     }

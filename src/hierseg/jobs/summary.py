@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from hierseg.errors import UsageError, UserError
 from hierseg.files import open_to_append, read_text_file, write_text
@@ -32,6 +32,8 @@ FORMAT = 1
 FILE = "summary.json"
 JOURNAL = ".hierseg-journal.jsonl"
 """A line an image as it is done, so that a killed run loses none."""
+PARTS = ".hierseg-journal.*.jsonl"
+"""Those of further processes, by their number, where several share the images."""
 LATER = frozenset({"label_space"})
 """Settings that older summaries do not name, which say nothing against going on."""
 
@@ -46,13 +48,14 @@ class Journal:
         out: Folder of the outputs.
         settings: What the outputs depend on.
         anew: Begin it; else an earlier one is gone on with.
+        rank: Of several processes, whose it is.
 
     Raises:
         OSError: It cannot be written.
     """
 
-    def __init__(self, out: Path, settings: Mapping[str, Any], anew: bool) -> None:
-        self.path = out / JOURNAL
+    def __init__(self, out: Path, settings: Mapping[str, Any], anew: bool, rank: int = 0) -> None:
+        self.path = out / (PARTS.replace("*", str(rank)) if rank else JOURNAL)
         self._guard = threading.Lock()
         if anew:
             self.path.unlink(missing_ok=True)
@@ -78,6 +81,14 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+class Share(NamedTuple):
+    """What one of several processes has done of a run: of ``Summary`` what bears these names."""
+
+    records: dict[str, ImageRecord]
+    skipped: dict[str, str]
+    others: set[str]
 
 
 @dataclass
@@ -118,12 +129,11 @@ class Summary:
             UserError: The summary there is damaged.
         """
         wanted = json.loads(json.dumps(settings))
-        journal = None if overwrite else _read_journal(out)
-        if overwrite or not ((out / FILE).exists() or journal):
+        journals = [] if overwrite else _read_journals(out)
+        if overwrite or not ((out / FILE).exists() or journals):
             return cls(wanted)
         there, found = _read(out / FILE) if (out / FILE).exists() else ({}, cls(wanted))
-        if journal is not None:
-            newer, lines = journal
+        for newer, lines in journals:
             if newer != there:  # the journal of a run that began anew
                 there, found = newer, cls(wanted)
             for line in lines:
@@ -154,9 +164,45 @@ class Summary:
         Raises:
             OSError: It cannot be written.
         """
+        parts = list(out.glob(PARTS))
+        if self.taken_up and parts:
+            self.write(out)  # which says what they say
+        for part in parts:
+            part.unlink(missing_ok=True)
         self._journal = Journal(out, self.settings, anew=not self.taken_up)
         if not self.taken_up:
             (out / FILE).unlink(missing_ok=True)
+
+    @classmethod
+    def begin_share(cls, out: Path, settings: Mapping[str, Any], rank: int) -> Summary:
+        """That of a further process, which shares the images of a run with the first: nothing but
+        what it does itself, with a journal of its own.
+        """
+        share = cls(dict(settings))
+        share._journal = Journal(out, settings, anew=True, rank=rank)
+        return share
+
+    def end_share(self) -> None:
+        """Leave the journal until the first process says all that it says."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    def share(self) -> Share:
+        """What this process has done."""
+        return Share(self.records, self.skipped, self.others)
+
+    def take_over(self, shares: Iterable[Share], out: Path) -> None:
+        """Take up what other processes have done, and write it down: they need no journals."""
+        for share in shares:
+            self.records |= share.records
+            self.skipped |= share.skipped
+            self.others |= share.others
+        for source in self.skipped.keys() & self.records.keys():
+            del self.records[source]  # done by an earlier run, and not to be done again
+        self.write(out)
+        for part in out.glob(PARTS):
+            part.unlink(missing_ok=True)
 
     def claim(self, files: Sequence[str], source: str = "") -> None:
         """Have files down as the run's own, before they are written; called by any thread.
@@ -264,13 +310,17 @@ def claim_files(
     return foreign
 
 
-def _read_journal(out: Path) -> tuple[dict[str, Any], Iterator[dict[str, Any]]] | None:
-    """The settings of a run that came to no end, and the lines that are whole; None where there is
-    no such journal.
+def _read_journals(out: Path) -> list[tuple[dict[str, Any], Iterator[dict[str, Any]]]]:
+    """The settings of each process of a run that came to no end, and the lines that are whole; none
+    where there are no such journals.
     """
-    lines = (line for line in read_lines(out / JOURNAL) if isinstance(line, dict))
-    settings = next(lines, {}).get("settings")
-    return (settings, lines) if isinstance(settings, dict) else None
+    found: list[tuple[dict[str, Any], Iterator[dict[str, Any]]]] = []
+    for path in (out / JOURNAL, *sorted(out.glob(PARTS))):
+        lines = (line for line in read_lines(path) if isinstance(line, dict))
+        settings = next(lines, {}).get("settings")
+        if isinstance(settings, dict):
+            found.append((settings, lines))
+    return found
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Summary]:

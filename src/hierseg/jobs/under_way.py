@@ -17,6 +17,7 @@ from typing import Self
 from hierseg.data import get_status
 from hierseg.errors import UserError
 from hierseg.files import read_text_file, write_text
+from hierseg.processes import own_rank
 
 FILE = ".hierseg-doing.json"
 FATAL = (
@@ -30,6 +31,9 @@ _ORDERLY = (UserError, OSError, KeyboardInterrupt)
 class UnderWay:
     """The sources that are under way; a context, whose file is there while something is to be said.
 
+    Of several processes each has a file of its own. What those of an earlier run have left, the
+    first takes up before the others begin.
+
     Args:
         out: Folder of the outputs.
         anew: Leave out of account what an earlier run has left.
@@ -39,15 +43,16 @@ class UnderWay:
     """
 
     def __init__(self, out: Path, anew: bool = False) -> None:
-        self.path = out / FILE
+        rank = own_rank()
+        self.path = out / (f".hierseg-doing.{rank}.json" if rank else FILE)
         self.alone = False
         self._guard = threading.Lock()
         # Sources with size and time, by which an image that was saved anew is known.
         self._doing: dict[str, list[int]] = {}
         self._suspects: list[str] = []
         self._fatal: dict[str, list[int]] = {}
-        if not anew:
-            self._take_up()
+        if rank == 0:
+            self._take_up(anew)
 
     def __enter__(self) -> Self:
         self._write()
@@ -90,9 +95,18 @@ class UnderWay:
                 self._suspects.remove(str(source))
             self._write()
 
-    def _take_up(self) -> None:
+    def _take_up(self, anew: bool) -> None:
+        for path in (self.path, *self.path.parent.glob(".hierseg-doing.*.json")):
+            if not anew:
+                self._take(path)
+            if path != self.path:
+                path.unlink(missing_ok=True)
+        self._suspects = [name for name in self._suspects if name not in self._fatal]
+
+    def _take(self, path: Path) -> None:
+        """Take up what a process has left."""
         try:
-            content = json.loads(read_text_file(self.path)) if self.path.exists() else {}
+            content = json.loads(read_text_file(path)) if path.exists() else {}
             doing, fatal = dict(content.get("doing", {})), dict(content.get("fatal", {}))
             suspects, alone = list(content.get("suspects", [])), content.get("alone") is True
         except (ValueError, TypeError, AttributeError, RecursionError, UserError, OSError):
@@ -101,8 +115,8 @@ class UnderWay:
             fatal |= doing
         else:
             suspects += doing
-        self._suspects = [name for name in dict.fromkeys(map(str, suspects)) if name not in fatal]
-        self._fatal = {name: status for name, status in fatal.items() if status == _status(name)}
+        self._suspects = list(dict.fromkeys([*self._suspects, *map(str, suspects)]))
+        self._fatal |= {name: was for name, was in fatal.items() if was == _status(name)}
 
     def _is_fatal(self, source: Path) -> bool:
         return str(source) in self._fatal

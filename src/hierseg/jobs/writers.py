@@ -144,6 +144,7 @@ def write_outputs(
     modified: int,
     seconds: float,
     pictures: bool = True,
+    shown: Sequence[str] | None = None,
 ) -> ImageRecord:
     """Write what ``save`` names, and the pictures of the page.
 
@@ -157,6 +158,7 @@ def write_outputs(
         modified: its time of change in nanoseconds, by which a changed image is noticed.
         seconds: Time in the network.
         pictures: Whether the page's pictures are written.
+        shown: Outputs that the page shows, by those names; None for what ``save`` names.
 
     Raises:
         UnwritableError: No format that ``save`` names holds the image; of some, the record says so.
@@ -171,7 +173,9 @@ def write_outputs(
             unwritten[key] = error.reason
             if len(unwritten) == len(save):
                 raise
-    panels = write_panels(prediction, out, name, list(save)) if pictures else []
+    panels = []
+    if pictures:
+        panels = write_panels(prediction, out, name, list(save), shown)
     files = [file.relative_to(out).as_posix() for file in written]
     height, width = prediction.labels.shape
     return ImageRecord(

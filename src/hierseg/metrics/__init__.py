@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         fit_temperature,
     )
     from hierseg.metrics.confusion import ConfusionMatrix
+    from hierseg.metrics.cross_entropy import sum_cross_entropy
     from hierseg.metrics.offsets import Offsets, fit_offsets
     from hierseg.metrics.scores import SegmentationScores
 else:
@@ -32,6 +33,7 @@ else:
                 "fit_temperature",
             ),
             "confusion": ("ConfusionMatrix",),
+            "cross_entropy": ("sum_cross_entropy",),
             "offsets": (
                 "Offsets",
                 "fit_offsets",
@@ -51,4 +53,5 @@ __all__ = [
     "SegmentationScores",
     "fit_offsets",
     "fit_temperature",
+    "sum_cross_entropy",
 ]

@@ -205,9 +205,10 @@ class SegmentationNetwork(nn.Module):
         keep_scales: bool,
         compute: Callable[..., ScaleOutput],
         takes_passed: bool = False,
+        fusion: Fusion | None = None,
     ) -> SegmentationOutput:
         """Run the scales and fuse what they give, whole; arguments as of ``add_scales``."""
-        return self.add_scales(image, scales, keep_scales, compute, takes_passed).finish()
+        return self.add_scales(image, scales, keep_scales, compute, takes_passed, fusion).finish()
 
     def add_scales(
         self,
@@ -216,6 +217,7 @@ class SegmentationNetwork(nn.Module):
         keep_scales: bool,
         compute: Callable[..., ScaleOutput],
         takes_passed: bool = False,
+        fusion: Fusion | None = None,
     ) -> FusionRun:
         """Run the scales one after the other; ``forward`` says the rest.
 
@@ -226,6 +228,7 @@ class SegmentationNetwork(nn.Module):
             compute: Runs one: takes the normalised image at the scale's size, (B, 3, h, w) float,
                 and whether its attention is wanted.
             takes_passed: Whether ``compute`` also takes ``passed``, which ``forward_scale`` has.
+            fusion: How the scales are fused; None for the network's own way.
 
         Returns:
             What each scale gave, which is still to be fused: by ``finish`` or ``defer``.
@@ -240,7 +243,8 @@ class SegmentationNetwork(nn.Module):
             )
         scales = check_scales(scales)
         normalized, size = self.prepare(image, scales)
-        run = self.fusion.begin(size, scales, align_corners=self.align_corners, keep=keep_scales)
+        fusion = self.fusion if fusion is None else fusion
+        run = fusion.begin(size, scales, align_corners=self.align_corners, keep=keep_scales)
         while (scale := run.next()) is not None:
             resized = resize_to(normalized, scaled_size(size, scale), self.align_corners)
             # In training all scales pass the attention's batch norms: in evaluation each may.

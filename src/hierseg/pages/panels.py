@@ -31,11 +31,25 @@ def list_panels(name: str, save: Sequence[str], scales: Sequence[float]) -> list
     return [f"{FOLDER}/{name}{ending}" for ending in fill_scales(endings, scales)]
 
 
-def write_panels(prediction: Prediction, out: Path, name: str, save: list[str]) -> list[Panel]:
+def write_panels(
+    prediction: Prediction,
+    out: Path,
+    name: str,
+    save: Sequence[str],
+    shown: Sequence[str] | None = None,
+) -> list[Panel]:
     """Write ``page/NAME_*.jpg`` and say what the page shows: image, overlay, and what was asked.
 
     Outputs that are small enough are shown themselves.
+
+    Args:
+        prediction: Of the image.
+        out: Folder of the page.
+        name: What the files' names begin with.
+        save: Outputs that are files of their own.
+        shown: Outputs that the page shows; None for ``save``.
     """
+    shown = save if shown is None else shown
 
     def panel(kind: str, caption: str, output: str, make: Callable[[], Path]) -> Panel:
         small = max(prediction.labels.shape) <= LONGEST
@@ -55,25 +69,25 @@ def write_panels(prediction: Prediction, out: Path, name: str, save: list[str]) 
             lambda: write_overlay_panel(image, labels, space, out, f"{name}_overlay"),
         ),
     ]
-    if "scales" in save:
+    if "scales" in shown:
         for scale, alone in (prediction.per_scale or {}).items():
             stem = f"{name}_scale_{scale:g}"
             picture = write_overlay_panel(image, alone, space, out, stem)
             file = picture.relative_to(out).as_posix()
             panels.append(Panel("scale", f"prediction at {scale:g} alone", file))
-    if "confidence" in save:
+    if "confidence" in shown:
         heat = render_heat(prediction.confidence)
         panels.append(
             panel("confidence", "confidence", "", lambda: small_picture("confidence", heat))
         )
-    if "attention" in save:
+    if "attention" in shown:
         for scale, weight in (prediction.attention or {}).items():
             kind = f"attention_{scale:g}"
             panels.append(
                 panel(
                     "attention",
                     f"attention at {scale:g}",
-                    f"{name}_{kind}_heat.jpg",
+                    f"{name}_{kind}_heat.jpg" if "attention" in save else "",
                     lambda kind=kind, weight=weight: small_picture(kind, render_heat(weight)),  # type: ignore[misc]
                 )
             )

@@ -70,6 +70,8 @@ class RunFolder:
         self.steps = path / "steps.csv"
         self.tensorboard = path / "tensorboard"
         self.files = path / "data.csv"
+        self.log = path / "run.log"
+        self.validation = path / "validation"
 
     @classmethod
     @contextmanager

@@ -19,7 +19,8 @@ from lightning_fabric.strategies.strategy import Strategy
 
 from hierseg.assembly import choose_device
 from hierseg.config import Experiment, RuntimeConfig
-from hierseg.errors import UsageError, UserError
+from hierseg.distributed import describe_unreached
+from hierseg.errors import UsageError
 from hierseg.processes import Launch
 
 Engine = tuple[Fabric, Precision]
@@ -52,11 +53,7 @@ def launch_engine(experiment: Experiment, launch: Launch) -> Engine:
     try:
         fabric.launch()
     except torch.distributed.DistError as error:
-        raise UserError(
-            f"process {launch.rank} of {launch.processes} finds no connection to the first one "
-            f"({os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}); check that it "
-            "runs and that the machines reach each other."
-        ) from error
+        raise describe_unreached(launch) from error
     return fabric, precision
 
 

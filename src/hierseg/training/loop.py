@@ -11,12 +11,13 @@ from torch import Tensor
 from hierseg import assembly as build
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
-from hierseg.evaluation import Evaluation, evaluate, require_counted
+from hierseg.evaluation import Evaluation
+from hierseg.media import Picture
 from hierseg.processes import Launch
 from hierseg.recipes import use_synthetic
 from hierseg.training.checkpointing import Keeper, save_weights
 from hierseg.training.counting import count_pixels
-from hierseg.training.distributed import leave_together, one_failure, share_buffers
+from hierseg.training.distributed import leave_together, one_failure
 from hierseg.training.feeding import naming_failures
 from hierseg.training.folder import RunFolder
 from hierseg.training.initialization import check_start
@@ -33,10 +34,11 @@ from hierseg.training.reporting.observer import (
     StepReport,
 )
 from hierseg.training.reporting.pace import Pace
-from hierseg.training.reporting.pictures import SamplePictures
+from hierseg.training.reporting.run_log import RunLog
 from hierseg.training.result import TrainingResult, read_result
 from hierseg.training.run import Run, prepare_run
 from hierseg.training.signals import RunEnded, StopRequest
+from hierseg.training.validation import count_validated, validate
 from hierseg.training.waiting import Wait
 
 __all__ = ["Run", "prepare_run", "train"]
@@ -54,7 +56,7 @@ def train(experiment: Experiment, observers: Sequence[Observer] = ()) -> Trainin
     Returns:
         The run folder, the figures of its best and its last epoch, and where their weights are.
         The folder has ``best.safetensors``, ``last.safetensors``, ``states/``, ``run.json``,
-        ``steps.csv``, ``epochs.csv`` and ``tensorboard/``.
+        ``steps.csv``, ``epochs.csv``, ``run.log``, ``validation/`` and ``tensorboard/``.
 
     Raises:
         UsageError: Settings that cannot work together.
@@ -128,7 +130,7 @@ def _train(run: Run, stop: StopRequest, observers: Sequence[Observer]) -> None:
     progress, is_first = run.state.progress, run.fabric.is_global_zero
     if is_first:
         run.folder.begin(run.experiment, run.data)
-    with Observers(observers if is_first else ()) as watching:
+    with Observers([RunLog(run.folder.log), *observers] if is_first else ()) as watching:
         is_validating = progress.position == run.steps_per_epoch
         journal = (
             Journal(run.folder, progress, is_validating, watching.on_message)
@@ -198,9 +200,7 @@ def finish_epoch(
     """
     progress, started = run.state.progress, time.perf_counter()
     epochs = run.experiment.optim.epochs
-    images = _count_validated(run)
-    pictures = SamplePictures(images, run.data.val.label_space, run.fabric.world_size)
-    evaluation = validate(run, observer, pictures, keeper, stop)
+    evaluation, pictures = validate(run, observer, keeper, stop)
     save_weights(run, evaluation)
     progress.seconds += time.perf_counter() - started
     report = _report_epoch(run, evaluation, pictures)
@@ -215,41 +215,6 @@ def finish_epoch(
     return evaluation
 
 
-def validate(
-    run: Run, observer: Observer, pictures: SamplePictures, keeper: Keeper, stop: StopRequest
-) -> Evaluation | None:
-    """Evaluate as the command would, every so many epochs and after the last."""
-    settings, epoch = run.experiment.eval, run.state.progress.epoch + 1
-    if epoch % settings.every and epoch < run.experiment.optim.epochs:
-        return None
-
-    def note(done: int, images: int) -> None:
-        observer.on_validation(done, images)
-        # Of several processes each has images of its own, and none may leave before the others.
-        if stop.received is not None and run.fabric.world_size == 1:
-            keeper.save()
-            stop.end(f"in validation after step {run.state.progress.step}, which is saved")
-
-    share_buffers(run.network, run.evaluated)
-    found = evaluate(
-        run.evaluated,
-        run.data.val,
-        scales=settings.scales,
-        flip=settings.flip,
-        device=run.fabric.device,
-        limit=run.experiment.runtime.limit_batches,
-        on_progress=note,
-        watchers=[pictures],
-    )
-    require_counted(found)
-    return found
-
-
-def _count_validated(run: Run) -> int:
-    limit = run.experiment.runtime.limit_batches
-    return len(run.data.val) if limit is None else min(limit, len(run.data.val))
-
-
 def _report_run(run: Run) -> RunReport:
     settings = run.experiment
     return RunReport(
@@ -258,7 +223,7 @@ def _report_run(run: Run) -> RunReport:
         model=settings.model.name,
         device=str(run.fabric.device),
         images=len(run.data.train),
-        validation_images=_count_validated(run),
+        validation_images=count_validated(run),
         epochs=settings.optim.epochs,
         steps_per_epoch=run.steps_per_epoch,
         step=run.state.progress.step,
@@ -289,7 +254,9 @@ def _report_step(
     )
 
 
-def _report_epoch(run: Run, evaluation: Evaluation | None, pictures: SamplePictures) -> EpochReport:
+def _report_epoch(
+    run: Run, evaluation: Evaluation | None, pictures: Mapping[str, Picture]
+) -> EpochReport:
     progress = run.state.progress
     return EpochReport(
         epoch=progress.epoch + 1,
@@ -300,5 +267,5 @@ def _report_epoch(run: Run, evaluation: Evaluation | None, pictures: SamplePictu
         evaluation=evaluation,
         rmi_fallbacks=progress.fallbacks,
         skipped=progress.skipped_in_epoch,
-        pictures=pictures.pictures,
+        pictures=pictures,
     )

@@ -21,6 +21,8 @@ class EpochFigures:
         miou: Mean IoU on the validation split, in [0, 1]; None where it was not validated.
         pixel_accuracy: Share of pixels that were right, in [0, 1]; None likewise.
         mean_class_accuracy: Mean over classes of the share that was right; None likewise.
+        val_loss: Mean cross-entropy of the validation split's pixels, in nats; None likewise.
+        val_criterion: Mean over its images of the run's own main criterion; None likewise.
     """
 
     epoch: int
@@ -29,6 +31,8 @@ class EpochFigures:
     miou: float | None = None
     pixel_accuracy: float | None = None
     mean_class_accuracy: float | None = None
+    val_loss: float | None = None
+    val_criterion: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,4 +91,6 @@ def _read_figures(row: Row) -> EpochFigures:
         miou=read("miou"),
         pixel_accuracy=read("pixel_accuracy"),
         mean_class_accuracy=read("mean_class_accuracy"),
+        val_loss=read("val_loss"),
+        val_criterion=read("val_criterion"),
     )

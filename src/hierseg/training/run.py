@@ -34,7 +34,7 @@ from hierseg.training.initialization import find_conventions, start_at_random, s
 from hierseg.training.launching import Engine, launch_engine
 from hierseg.training.loading import EpochBatches, build_loader, build_sampler
 from hierseg.training.optimizer import build_optimiser, freeze
-from hierseg.training.reporting.display import say_aside
+from hierseg.training.reporting.run_log import RunLog
 from hierseg.training.schedule import Schedule
 from hierseg.training.state import TrainingState, read_conventions_of
 from hierseg.training.step import Stepper
@@ -78,7 +78,7 @@ def prepare_run(
     if runtime.resume:
         folder.require_same_data(data)
     fabric, precision = engine or launch_engine(experiment, Launch())
-    say = say_aside if fabric.is_global_zero else lambda _line: None
+    say = RunLog(folder.log).say_aside if fabric.is_global_zero else lambda _line: None
     if runtime.resume and fabric.is_global_zero:  # each machine may have a copy of its own
         folder.require_same_files(data, settings.verify, say)
     batches = _build_batches(experiment, data, fabric)

@@ -34,12 +34,14 @@ class CorruptionReport:
         settings: What the figures depend on; figures of others are not taken up.
         clean: mIoU without corruption, in [0, 1]; NaN where no class occurs.
         miou: Corruption -> severity -> mIoU.
+        is_writer: Whether this process writes the file: of several one does.
     """
 
     path: Path
     settings: dict[str, Any]
     clean: float
     miou: dict[str, dict[int, float]] = field(default_factory=dict)
+    is_writer: bool = True
 
     @classmethod
     def open(cls, out: Path, settings: Mapping[str, Any], clean: float) -> CorruptionReport:
@@ -70,7 +72,9 @@ class CorruptionReport:
         self.write()
 
     def write(self) -> None:
-        """Write all there is."""
+        """Write all there is; of several processes one writes."""
+        if not self.is_writer:
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_json(self.path, {"settings": self.settings, **self.to_json()})
 

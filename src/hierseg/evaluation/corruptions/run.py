@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from hierseg.data import SegmentationDataset
+from hierseg.distributed import first_before_others
 from hierseg.evaluation.corruptions.catalog import SEVERITIES, VERSION, CorruptedDataset
 from hierseg.evaluation.corruptions.report import FILE, CorruptionReport
 from hierseg.evaluation.result import Evaluation
 from hierseg.media import write_figure
 from hierseg.ownership import require_own_png
+from hierseg.processes import own_rank
 
 PICTURE = "corruptions.png"
 COMMAND = "evaluate"
@@ -35,6 +37,8 @@ def run_corruptions(
     ``corruptions.json`` is written after each one, ``corruptions.png`` at the end, or when it is
     interrupted; a run that was interrupted goes on after what is in the file.
 
+    Of several processes all measure, and the first one writes.
+
     Args:
         measure: Evaluates a split, telling how many of its images are done.
         dataset: The split as it is.
@@ -50,10 +54,11 @@ def run_corruptions(
             read.
         KeyboardInterrupt: As it came, once what is done is written.
     """
-    report = CorruptionReport.open(
-        out, {**describe(dataset, clean), "weights": weights, "seed": seed}, clean.scores.miou
-    )
-    report.write()
+    settings = {**describe(dataset, clean), "weights": weights, "seed": seed}
+    with first_before_others():
+        report = CorruptionReport.open(out, settings, clean.scores.miou)
+        report.is_writer = own_rank() == 0
+        report.write()
     missing = [(n, s) for n in names for s in SEVERITIES if s not in report.miou.get(n, {})]
     total = len(missing) * clean.images
 
@@ -76,7 +81,8 @@ def run_corruptions(
             "there."
         ) from None
     finally:
-        write_figure(out / PICTURE, report.draw(), COMMAND)
+        if report.is_writer:
+            write_figure(out / PICTURE, report.draw(), COMMAND)
     return report
 
 

@@ -58,7 +58,10 @@ def format_epoch(report: EpochReport) -> str:
         return line
     scores = report.evaluation.scores
     classes = count(scores.num_classes_averaged, "class", "classes")
-    return f"{line}, mIoU {scores.miou:.4f} over {classes}"
+    loss = report.evaluation.loss
+    return f"{line}, mIoU {scores.miou:.4f} over {classes}" + (
+        "" if loss is None else f", validation loss {loss:.4f}"
+    )
 
 
 def say_aside(line: str) -> None:

@@ -21,7 +21,7 @@ LOSS_NAMES = ("loss", "main", "auxiliary", "per_scale", "lovasz")
 STEP_FIELDS = ("step", "epoch", "lr", *LOSS_NAMES, "images_per_second", "skipped")
 EPOCH_FIELDS = (
     "epoch", "step", "loss", "seconds", "miou", "num_classes_averaged", "pixel_accuracy",
-    "mean_class_accuracy", "rmi_fallbacks", "skipped",
+    "mean_class_accuracy", "rmi_fallbacks", "skipped", "val_loss", "val_criterion",
 )  # fmt: skip
 
 
@@ -99,6 +99,11 @@ class Journal(Observer):
             }
             for name in ("miou", "pixel_accuracy"):
                 self.board.add_scalar(f"val/{name}", row[name], report.step)
+            losses = {"loss": report.evaluation.loss, "criterion": report.evaluation.criterion}
+            for name, value in losses.items():
+                if value is not None:
+                    row[f"val_{name}"] = value
+                    self.board.add_scalar(f"val/{name}", value, report.step)
             for name, iou in scores.iou.items():
                 self.board.add_scalar(f"val_iou/{name}", iou, report.step)
         self.epochs.append(row)

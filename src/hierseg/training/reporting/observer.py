@@ -89,7 +89,8 @@ class EpochReport:
         evaluation: What the validation found; None where there was none (``eval.every``).
         rmi_fallbacks: How often region mutual information fell back to its BCE.
         skipped: Steps of the epoch that were skipped, since they were not finite.
-        pictures: Name -> (h, w, 3) uint8 RGB of image, truth and prediction beside each other.
+        pictures: Name -> (h, w, 3) uint8 RGB of image, truth, prediction and the attention of each
+            scale beside each other.
     """
 
     epoch: int

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from hierseg.data import Record
 from hierseg.evaluation import Labels
+from hierseg.inference import Segmentation
 from hierseg.labels import LabelSpace
-from hierseg.media import Picture, render_color
+from hierseg.media import Picture, render_color, render_heat
 
 COUNT = 4
 LONGEST_SIDE = 512
@@ -16,7 +18,8 @@ LONGEST_SIDE = 512
 
 
 class SamplePictures:
-    """Watches a validation, and keeps image, truth and prediction of a few fixed images.
+    """Watches a validation, and keeps image, truth, prediction and the attention of each scale
+    that has one, beside each other, of a few fixed images.
 
     Args:
         images: Images of the validation; those that are kept lie evenly among them.
@@ -25,14 +28,24 @@ class SamplePictures:
     """
 
     def __init__(self, images: int, space: LabelSpace, processes: int = 1) -> None:
-        last = (images - 1) // processes
-        places = {round(i * last / max(1, COUNT - 1)) for i in range(COUNT)}
-        self.indices = {place * processes for place in places}
+        self.indices = choose_samples(images, COUNT, processes)
+        self._heat: list[Picture] = []
         self.pictures: dict[str, Picture] = {}
         self._space = space
 
+    can_miss = True
+
+    def wants(self, index: int) -> bool:
+        """Whether a sample is among the few."""
+        return index in self.indices
+
+    def look_at_details(self, index: int, record: Record, details: Segmentation) -> None:
+        """Keep the attention of each scale until the labels come."""
+        maps = (details.attention or {}).values()
+        self._heat = [render_heat(shrink_map(weight)) for weight in maps]
+
     def look(self, index: int, record: Record, labels: Labels) -> None:
-        """Keep (H, 3 W + gaps, 3) RGB of a sample that is among the few."""
+        """Keep (h, n w + gaps, 3) RGB of a sample that is among the few, of n pictures."""
         if index not in self.indices:
             return
         assert record.labels is not None
@@ -47,5 +60,23 @@ class SamplePictures:
             )
             for found in (record.labels, labels)
         ]
+        heat, self._heat = self._heat, []
         gap = np.full((size[1], 4, 3), 255, np.uint8)
-        self.pictures[record.name] = np.hstack([image, gap, maps[0], gap, maps[1]])
+        row = [image]
+        for picture in (*maps, *heat):
+            row += [gap, picture]
+        self.pictures[record.name] = np.hstack(row)
+
+
+def choose_samples(images: int, count: int, processes: int = 1) -> set[int]:
+    """So many samples that lie evenly among all, of those that the first process sees."""
+    last = (images - 1) // processes
+    return {round(i * last / max(1, count - 1)) * processes for i in range(count)}
+
+
+def shrink_map(weight: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(H, W) weights at the size that pictures are kept at."""
+    height, width = weight.shape
+    scale = min(1.0, LONGEST_SIDE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), np.float32)

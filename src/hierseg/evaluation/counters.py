@@ -1,0 +1,122 @@
+"""What an evaluation counts of a network's outputs beside its label maps: the loss, and what each
+scale alone would have been worth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from hierseg.data import Record, SegmentationDataset
+from hierseg.errors import lacks_memory
+from hierseg.evaluation.scoring import Labels
+from hierseg.inference import Segmentation
+from hierseg.metrics import ConfusionMatrix, SegmentationScores, sum_cross_entropy
+from hierseg.processes import alone, sum_over_processes
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+"""(1, K, H, W) float logits and (1, H, W) int64 train ids to a scalar."""
+
+
+class LossCounter:
+    """Sums the cross-entropy of each image, and a criterion where one is given.
+
+    Each image's figures have a place of their own, and are added exactly at the end, so that
+    neither the order of the images nor the number of processes shows in the last digit.
+
+    Args:
+        dataset: The split.
+        images: Images that are counted, of all processes.
+        criterion: A further loss of each image by itself, such as that of training.
+    """
+
+    def __init__(
+        self, dataset: SegmentationDataset, images: int, criterion: Criterion | None = None
+    ) -> None:
+        self.ignore, self.criterion = dataset.label_space.ignore, criterion
+        self._sums = torch.zeros(images, dtype=torch.float64)
+        self._pixels = torch.zeros(images, dtype=torch.int64)
+        self._criteria = torch.zeros(images, dtype=torch.float64)
+
+    def look(self, index: int, record: Record, labels: Labels) -> None:
+        """Nothing: labels have no loss."""
+
+    def look_at_logits(self, index: int, record: Record, logits: Tensor) -> None:
+        """Count one image."""
+        assert record.labels is not None
+        truth = torch.from_numpy(record.labels)
+        self._sums[index], self._pixels[index] = sum_cross_entropy(logits, truth, self.ignore)
+        if self.criterion is not None:
+            self._criteria[index] = self._run(self.criterion, logits, truth)
+
+    def _run(self, criterion: Criterion, logits: Tensor, truth: Tensor) -> float:
+        """The criterion of an image; NaN where there is too little memory for it."""
+        try:
+            with torch.no_grad(), alone():  # other processes have other images, or none
+                return float(criterion(logits.clone()[None], truth.long().to(logits.device)[None]))
+        except (MemoryError, RuntimeError) as error:
+            if not lacks_memory(error):
+                raise
+            return math.nan
+
+    def finish(self) -> tuple[float | None, float | None]:
+        """The mean cross-entropy of counted pixels, and the mean criterion of images, over all
+        processes; None for what there is none of, or is not finite.
+        """
+        pixels = int(sum_over_processes(self._pixels).sum())
+        # Of each place all processes but one hold 0, so that this sum is exact.
+        loss = add_exactly(sum_over_processes(self._sums)) / pixels if pixels else math.nan
+        images = len(self._criteria)
+        criterion = add_exactly(sum_over_processes(self._criteria)) / images
+        return (
+            loss if math.isfinite(loss) else None,
+            criterion if self.criterion is not None and math.isfinite(criterion) else None,
+        )
+
+
+class ScaleCounter:
+    """Counts the label maps of each scale's logits alone, in one confusion matrix each.
+
+    Args:
+        dataset: The split.
+        scales: Those that are run.
+    """
+
+    can_miss = False
+
+    def __init__(self, dataset: SegmentationDataset, scales: tuple[float, ...]) -> None:
+        self.space = dataset.label_space
+        self._matrices = {
+            scale: ConfusionMatrix(self.space.num_classes, self.space.ignore)
+            for scale in sorted(scales)
+        }
+
+    def wants(self, index: int) -> bool:
+        """Every image."""
+        return True
+
+    def look(self, index: int, record: Record, labels: Labels) -> None:
+        """Nothing: these labels are of all scales together."""
+
+    def look_at_details(self, index: int, record: Record, details: Segmentation) -> None:
+        """Count one image."""
+        assert record.labels is not None
+        for scale, labels in (details.per_scale or {}).items():
+            self._matrices[scale].update(labels, record.labels)
+
+    def finish(self) -> Mapping[float, SegmentationScores]:
+        """The measures of each scale, over all processes."""
+        for matrix in self._matrices.values():
+            matrix.matrix = sum_over_processes(matrix.matrix)
+        return {scale: one.scores(self.space.names) for scale, one in self._matrices.items()}
+
+
+def add_exactly(values: Tensor) -> float:
+    """The sum of float64 values, rounded once; NaN where they do not add up to a number."""
+    try:
+        return math.fsum(values.tolist())
+    except (OverflowError, ValueError):
+        return math.nan

@@ -1,0 +1,34 @@
+"""Cross-entropy of a network's logits, summed so that it can be added up exactly."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+CHUNK = 1 << 18
+"""Pixels that are taken together, so that copies of their logits stay small."""
+
+
+@torch.inference_mode()
+def sum_cross_entropy(logits: Tensor, labels: Tensor, ignore: int = 255) -> tuple[float, int]:
+    """The cross-entropy of an image's counted pixels, in nats, and how many pixels those are.
+
+    A pixel's is -log softmax(logits)[label], computed in float32 and summed in float64.
+
+    Args:
+        logits: (K, H, W) float, any device.
+        labels: (H, W) integer train ids; pixels of ``ignore`` do not count.
+        ignore: The label that does not count.
+
+    Returns:
+        The sum, 0 where no pixel counts, and the number of counted pixels.
+    """
+    flat, truth = logits.flatten(1), labels.flatten().to(logits.device)
+    total = torch.zeros((), dtype=torch.float64, device=logits.device)
+    for start in range(0, truth.numel(), CHUNK):
+        part, given = truth[start : start + CHUNK].long(), flat[:, start : start + CHUNK].float()
+        counted = part != ignore
+        own = given.gather(0, part.where(counted, 0)[None])[0]
+        # where, and not a product: what does not count may be no number.
+        total += (given.logsumexp(0) - own).where(counted, 0).double().sum()
+    return float(total), int((truth != ignore).sum())
