@@ -10,12 +10,14 @@ import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hierseg.errors import UsageError
 from hierseg.size import SMALLEST_SIDE, Size
 
 PresetName = Literal["cityscapes", "mapillary"]
+EngineName = Literal["auto", "torch", "compile", "onnxruntime", "openvino"]
+PrecisionName = Literal["auto", "float32", "fp32", "bf16", "fp16", "int8"]
 MOST_SCALES = 16
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
 """Beyond them is a slip of the pen: the memory grows by the square of the largest."""
@@ -45,6 +47,12 @@ class RunOptions:
     """Share of a window that its neighbour sees too, at least; 0.25 by default."""
     batch: int = 1
     """Images of one size that the network is given together, at most."""
+    engine: EngineName | None = None
+    """What computes: torch, its compiler, ONNX Runtime or OpenVINO; auto takes the fastest whose
+    labels agree with torch's in float32. predict takes auto by itself, others torch."""
+    precision: PrecisionName | None = None
+    """Of the arithmetic. Where none is given, an engine that is chosen by itself chooses it too,
+    and others have float32. int8 is for graphs that were made so."""
 
     def resolve(self) -> RunOptions:
         """The options once checked, with those of the preset filled in and no preset left.
@@ -62,11 +70,25 @@ class RunOptions:
             scales=None if given is None else _check_flag(given),
             flip=self.flip or preset.flip,
             long_edge=preset.long_edge if self.long_edge is None else self.long_edge,
+            precision="float32" if self.precision == "fp32" else self.precision,
         )
         resolved._check()
         return resolved
 
+    def prefer_engine(self, engine: EngineName) -> RunOptions:
+        """The same with an engine where none is given."""
+        return self if self.engine is not None else dataclasses.replace(self, engine=engine)
+
+    def _check_engine(self) -> None:
+        for flag, value, known in (
+            ("engine", self.engine, get_args(EngineName)),
+            ("precision", self.precision, get_args(PrecisionName)),
+        ):
+            if value is not None and value not in known:
+                raise UsageError(f"--{flag} {value!s:.40} is none of {', '.join(known)}.")
+
     def _check(self) -> None:
+        self._check_engine()
         edge: Any = self.long_edge
         if isinstance(edge, str) and edge not in ("auto", "own"):
             raise UsageError(

@@ -27,6 +27,7 @@ from hierseg.data import (
     FileStatus,
     SegmentationDataset,
 )
+from hierseg.engines import expect_images
 from hierseg.files import write_json
 from hierseg.inference import Prediction, Predictor
 from hierseg.jobs import (
@@ -122,6 +123,7 @@ def _label(
     waiting = [task for task in tasks if task.image not in journal.records]
     try:
         with RunProgress(len(waiting), console) as job.progress:
+            expect_images(predictor.engine, len(waiting), job.progress.say)
             job.run(predictor, waiting)
     except KeyboardInterrupt:
         raise interrupted_after(f"{len(journal.records)} of {len(tasks)} images") from None

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         read_image,
         read_label_ids,
     )
-    from hierseg.data.sampling.centroids import index_centroids
+    from hierseg.data.sampling.centroids import find_cache, index_centroids
     from hierseg.data.sampling.class_uniform import ClassUniformSampler
     from hierseg.data.sampling.epochs import Draw, EpochSampler, TrainingSamples
     from hierseg.data.sampling.joint import JointSampler
@@ -143,7 +143,7 @@ else:
                 "read_image",
                 "read_label_ids",
             ),
-            "sampling.centroids": ("index_centroids",),
+            "sampling.centroids": ("find_cache", "index_centroids"),
             "sampling.class_uniform": ("ClassUniformSampler",),
             "sampling.epochs": (
                 "Draw",
@@ -198,6 +198,7 @@ __all__ = [
     "describe_small",
     "end_workers",
     "find_auto_records",
+    "find_cache",
     "find_files",
     "format_header",
     "format_record",

@@ -12,7 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from hierseg.data import bring_to
-from hierseg.engines import LiveBytes, TorchEngine, bytes_of, read_free_memory, trim_memory
+from hierseg.engines import (
+    LiveBytes,
+    TorchEngine,
+    bytes_of,
+    plain_engine,
+    read_free_memory,
+    trim_memory,
+)
 from hierseg.errors import UserError, lacks_memory
 from hierseg.inference.predictor import Predictor
 from hierseg.inference.segmenter import Segmenter
@@ -115,13 +122,21 @@ class Footprint:
         image = np.zeros((SIDE, SIDE, 3), np.uint8)
         try:
             with LiveBytes() as live:
-                self.segmenter.whole().segment([image], SIDE)
+                self._plain().segment([image], SIDE)
         except (UserError, MemoryError, RuntimeError) as error:
             if lacks_memory(error):
                 return int(self._rough()) * SIDE**2
             if not isinstance(error, UserError):  # which will be said of the image itself
                 raise
         return int(live.peak)
+
+    def _plain(self) -> Segmenter:
+        """The segmenter without windows, by float32 torch, whose tensors can be counted; other
+        engines need no more.
+        """
+        whole = self.segmenter.whole()
+        engine = plain_engine(whole.engine)
+        return Segmenter(engine, whole.options, whole.temperature, whole.keep_scales)
 
     def _need(self, size: tuple[int, int], edge: int, rate: float) -> float:
         at = bring_to(edge, max(size), size)

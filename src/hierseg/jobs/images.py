@@ -12,6 +12,7 @@ from types import MappingProxyType
 from rich.console import Console
 
 from hierseg.data import FileStatus
+from hierseg.engines import describe_engine, expect_images
 from hierseg.files import FolderLock, remove_leftovers
 from hierseg.inference import Prediction, Predictor
 from hierseg.jobs.job import Job, Policy, Source, interrupted_after
@@ -78,9 +79,12 @@ def run_folder(
                 UnderWay(out, settings.overwrite) as policy.under_way,
             ):
                 policy.say = job.progress.say
+                expect_images(predictor.engine, len(waiting), policy.say)
                 policy.under_way.forget(set(paths).difference(waiting))
                 _segment(job, predictor, waiting, left_out, policy.under_way)
             summary.complete = True
+            if chosen := describe_engine(predictor.engine):
+                summary.about["engine"] = chosen
         except KeyboardInterrupt:
             raise interrupted_after(f"{len(summary.records)} images", settings.overwrite) from None
         finally:
