@@ -20,6 +20,8 @@ PresetName = Literal["cityscapes", "mapillary"]
 GateName = Literal[
     "auto", "learned", "disagreement", "product", "entropy", "weight", "random"
 ]  # fmt: skip
+EngineName = Literal["auto", "torch", "compile", "onnxruntime", "openvino"]
+PrecisionName = Literal["auto", "float32", "fp32", "bf16", "fp16", "int8"]
 MOST_SCALES = 16
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
 """Beyond them is a slip of the pen: the memory grows by the square of the largest."""
@@ -69,6 +71,12 @@ class RunOptions:
     fusion: Literal["average", "hierarchical"] | None = None
     """How scales are fused, for comparison: average takes the mean of their logits also where a
     network has attention over scales; hierarchical is what such a network does by itself."""
+    engine: EngineName | None = None
+    """What computes: torch, its compiler, ONNX Runtime or OpenVINO; auto takes the fastest whose
+    labels agree with torch's in float32. predict takes auto by itself, others torch."""
+    precision: PrecisionName | None = None
+    """Of the arithmetic. Where none is given, an engine that is chosen by itself chooses it too,
+    and others have float32. int8 is for graphs that were made so."""
 
     def resolve(self) -> RunOptions:
         """The options once checked, with those of the preset filled in and no preset left.
@@ -87,11 +95,25 @@ class RunOptions:
             flip=self.flip or preset.flip,
             long_edge=preset.long_edge if self.long_edge is None else self.long_edge,
             memory=None if self.memory is None else parse_memory(self.memory),
+            precision="float32" if self.precision == "fp32" else self.precision,
         )
         resolved._check()
         return resolved
 
+    def prefer_engine(self, engine: EngineName) -> RunOptions:
+        """The same with an engine where none is given."""
+        return self if self.engine is not None else dataclasses.replace(self, engine=engine)
+
+    def _check_engine(self) -> None:
+        for flag, value, known in (
+            ("engine", self.engine, get_args(EngineName)),
+            ("precision", self.precision, get_args(PrecisionName)),
+        ):
+            if value is not None and value not in known:
+                raise UsageError(f"--{flag} {value!s:.40} is none of {', '.join(known)}.")
+
     def _check(self) -> None:
+        self._check_engine()
         edge: Any = self.long_edge
         if isinstance(edge, str) and edge not in ("auto", "own"):
             raise UsageError(

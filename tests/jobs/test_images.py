@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from hierseg.engines.torch_engine import fingerprint
+from hierseg.engines.fingerprints import fingerprint
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs import pipeline as pipeline_module

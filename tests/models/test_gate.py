@@ -88,7 +88,8 @@ def test_every_builder_can_have_one_and_none_has_it_by_itself() -> None:
     assert gated.gate is not None
     assert gated.gate.mix.weight.shape == (7, network.head.out_channels + 3, 1, 1)
     added = gated.state_dict().keys() - network.state_dict().keys()
-    assert added and all(name.startswith("gate.") for name in added)
+    assert added
+    assert all(name.startswith("gate.") for name in added)
 
 
 @pytest.mark.parametrize("channels", [0, -1, 2.0, "8", True, 10**9])

@@ -28,6 +28,7 @@ from hierseg.data import (
     SegmentationDataset,
 )
 from hierseg.distributed import gather
+from hierseg.engines import expect_images
 from hierseg.errors import UsageError
 from hierseg.files import write_json
 from hierseg.inference import Prediction, Predictor
@@ -153,6 +154,7 @@ def _label(
     waiting = [task for task in tasks if task.image not in journal.records]
     try:
         with RunProgress(len(waiting), console) as job.progress:
+            expect_images(predictor.engine, len(waiting), job.progress.say)
             job.run(predictor, waiting)
     except KeyboardInterrupt:
         raise interrupted_after(f"{len(journal.records)} of {len(tasks)} images") from None

@@ -83,6 +83,7 @@ def predict(
 
     if how.long_edge is None and how.preset is None:
         how = dataclasses.replace(how, long_edge="auto")
+    how = how.prefer_engine("auto")
     asked = _Asked(out, weights, device, save, max_pixels, overwrite, workers, how.resolve())
     if dataset.data is None and any(map(is_video, sources)):
         if Launch.find().by == "torchrun" and Launch.find().processes > 1:

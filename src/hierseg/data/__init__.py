@@ -58,7 +58,7 @@ if TYPE_CHECKING:
         read_image,
         read_label_ids,
     )
-    from hierseg.data.sampling.centroids import index_centroids
+    from hierseg.data.sampling.centroids import find_cache, index_centroids
     from hierseg.data.sampling.class_uniform import ClassUniformSampler
     from hierseg.data.sampling.epochs import Draw, EpochSampler, TrainingSamples
     from hierseg.data.sampling.joint import JointSampler
@@ -153,7 +153,7 @@ else:
                 "read_label_ids",
             ),
             "published_view": ("PublishedView",),
-            "sampling.centroids": ("index_centroids",),
+            "sampling.centroids": ("find_cache", "index_centroids"),
             "sampling.class_uniform": ("ClassUniformSampler",),
             "sampling.epochs": (
                 "Draw",
@@ -210,6 +210,7 @@ __all__ = [
     "describe_small",
     "end_workers",
     "find_auto_records",
+    "find_cache",
     "find_factor",
     "find_files",
     "format_header",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
+    from hierseg.engines.candidates import list_candidates
+    from hierseg.engines.fingerprints import fingerprint
     from hierseg.engines.gated import ComputeScale, GatedRun, check_gating
     from hierseg.engines.live import LiveBytes, bytes_of
     from hierseg.engines.memory import (
@@ -18,8 +20,18 @@ if TYPE_CHECKING:
         returning_freed_memory,
         trim_memory,
     )
+    from hierseg.engines.opening import (
+        clear_trials,
+        describe_engine,
+        expect_images,
+        list_trials,
+        make_runner,
+        open_engine,
+        plain_engine,
+    )
     from hierseg.engines.protocol import Engine, ScaleRunner
-    from hierseg.engines.torch_engine import TorchEngine, as_engine, fingerprint
+    from hierseg.engines.torch_engine import TorchEngine, as_engine
+    from hierseg.engines.trial import Trial
 else:
     __getattr__, __dir__ = open_face(
         __name__,
@@ -43,11 +55,22 @@ else:
                 "trim_memory",
             ),
             "protocol": ("Engine", "ScaleRunner"),
+            "candidates": ("list_candidates",),
+            "fingerprints": ("fingerprint",),
+            "opening": (
+                "clear_trials",
+                "describe_engine",
+                "expect_images",
+                "list_trials",
+                "make_runner",
+                "open_engine",
+                "plain_engine",
+            ),
             "torch_engine": (
                 "TorchEngine",
                 "as_engine",
-                "fingerprint",
             ),
+            "trial": ("Trial",),
         },
     )
 
@@ -58,12 +81,21 @@ __all__ = [
     "LiveBytes",
     "ScaleRunner",
     "TorchEngine",
+    "Trial",
     "as_engine",
     "bytes_of",
     "check_gating",
+    "clear_trials",
+    "describe_engine",
+    "expect_images",
     "fingerprint",
     "keep_freed_memory",
     "lacks_memory",
+    "list_candidates",
+    "list_trials",
+    "make_runner",
+    "open_engine",
+    "plain_engine",
     "read_free_memory",
     "read_resident",
     "read_taken_memory",

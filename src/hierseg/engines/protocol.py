@@ -51,7 +51,9 @@ class Engine(Protocol):
         """How maps are resized."""
 
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that tell these weights, and how they are run, from others."""
+        """Sixteen hexadecimal digits that tell these weights from others; then what else they are
+        run by than float32 torch: ``0123456789abcdef openvino bf16``.
+        """
 
     def run(
         self, images: Tensor, options: RunOptions, keep_scales: bool = False

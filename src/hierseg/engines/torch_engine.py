@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.checkpoint import Header, place_network
+from hierseg.engines.fingerprints import fingerprint
 from hierseg.engines.gated import check_gating, run_gated
 from hierseg.engines.protocol import Engine, ScaleRunner
 from hierseg.errors import UsageError, UserError
 from hierseg.models import (
-    CONVENTIONS,
     AverageFusion,
     DeferredOutput,
     Fusion,
@@ -91,6 +91,11 @@ class TorchEngine:
 
     def fingerprint(self) -> str:
         """See ``Engine``."""
+        return self.weights if self.runner is None else f"{self.weights} {describe(self.runner)}"
+
+    @cached_property
+    def weights(self) -> str:
+        """Sixteen hexadecimal digits that tell the weights from others."""
         return fingerprint(self.network)
 
     @torch.inference_mode()
@@ -179,18 +184,6 @@ def as_engine(
     raise UserError(f"{given!r:.200} is no network; give hierseg.load_model({name}).")
 
 
-def fingerprint(network: nn.Module) -> str:
-    """Sixteen hexadecimal digits that tell a network's weights from others, and how it normalises
-    and resizes where that is not its builder's own way.
-    """
-    digest = hashlib.sha256()
-    arguments = getattr(network, "builder_arguments", {})
-    for name in CONVENTIONS:
-        if arguments.get(name):  # not align_corners=False, which is everyone's
-            digest.update(f"{name} {arguments[name]}".encode())
-    if getattr(getattr(network, "fusion", None), "passes", False):
-        digest.update(b"passes")  # the same tensors would be another network's
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()[:16]
+def describe(runner: ScaleRunner) -> str:
+    """Its engine and precision: ``openvino bf16``."""
+    return f"{runner.name} {runner.precision}"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset, describe_small
-from hierseg.engines import Engine, as_engine, returning_freed_memory
+from hierseg.engines import Engine, expect_images, open_engine, returning_freed_memory
 from hierseg.errors import UsageError, UserError, lacks_memory
 from hierseg.evaluation.counters import Criterion, LossCounter, ScaleCounter
 from hierseg.evaluation.result import Evaluation
@@ -69,15 +69,16 @@ def evaluate(
         raise UsageError("options say the scales and flip; give either, not both.")
     was_training = isinstance(network, nn.Module) and network.training
     try:
-        engine, options = as_engine(network, device), options.resolve()
+        engine, options = open_engine(network, options, device), options.resolve()
         if options.scales is None:
             options = dataclasses.replace(options, scales=engine.scales)
         segmenter = Segmenter(engine, options)
         counted = len(dataset) if limit is None else min(limit, len(dataset))
+        expect_images(engine, counted)
         loss = LossCounter(dataset, counted, criterion)
         alone = ScaleCounter(dataset, segmenter.scales) if per_scale else None
         seen = [*watchers, loss, *([] if alone is None else [alone])]
-        runner = _Runner(segmenter, was_training, seen)
+        runner = _Runner(segmenter, _make_footprint(segmenter, was_training), seen)
         found = score(
             dataset, runner.label, limit, on_progress, seen, batch=segmenter.options.batch,
             on_miou=on_miou,

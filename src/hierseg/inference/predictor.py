@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hierseg.engines import Engine, TorchEngine, as_engine
+from hierseg.engines import Engine, TorchEngine, open_engine
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.pixels import ImageLike, as_pixels, list_images
 from hierseg.inference.prediction import Prediction
@@ -17,7 +17,7 @@ from hierseg.inference.segmenter import Segmenter, choose_label_space
 from hierseg.inference.tiling import Windows
 from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork
-from hierseg.options import RunOptions
+from hierseg.options import EngineName, PrecisionName, RunOptions
 
 
 class Predictor:
@@ -36,7 +36,12 @@ class Predictor:
             shorter side keeps 32 pixels), else its own.
         temperature: What logits are divided by for the confidence, which labels do not depend on;
             None takes what `hierseg calibrate` has stored in the checkpoint, else 1.
-        options: How the network is run, by windows too, instead of scales, flip and long edge.
+        options: How the network is run, by windows too, instead of what is of its names here.
+        engine: What computes: ``"torch"``, ``"compile"``, ``"onnxruntime"``, ``"openvino"``, or
+            ``"auto"`` for the fastest whose labels agree with torch's in float32, once a trial
+            pays. None runs the network's modules as they are.
+        precision: ``"float32"``, ``"bf16"``, ``"fp16"``, or ``"auto"`` for what an engine that is
+            chosen by itself chooses; None for that, and for float32 of others.
 
     Raises:
         UserError: The network has no label space and none is given, or it has other classes, or the
@@ -58,13 +63,24 @@ class Predictor:
         temperature: float | None = None,
         long_edge: int | Literal["auto"] | None = "auto",
         options: RunOptions | None = None,
+        engine: EngineName | None = None,
+        precision: PrecisionName | None = None,
     ) -> None:
-        self.engine = as_engine(network, device)
         if options is None:
             # As it was given: whoever checks it says what is wrong with it.
-            options = RunOptions(scales=scales, flip=flip, long_edge=long_edge)  # type: ignore[arg-type]
-        elif scales is not None or flip or long_edge != "auto":
-            raise UsageError("options say the scales, flip and long edge; give either, not both.")
+            options = RunOptions(
+                scales=scales,  # type: ignore[arg-type]
+                flip=flip,
+                long_edge=long_edge,
+                engine=engine,
+                precision=precision,
+            )
+        elif scales is not None or flip or long_edge != "auto" or engine or precision:
+            raise UsageError(
+                "options say the scales, flip, long edge, engine and precision; give either, not "
+                "both."
+            )
+        self.engine = open_engine(network, options, device)
         self.label_space = choose_label_space(self.engine, label_space)
         self.segmenter = Segmenter(self.engine, options, temperature, keep_scales)
 

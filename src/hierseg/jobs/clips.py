@@ -13,6 +13,7 @@ import numpy.typing as npt
 from rich.console import Console
 
 from hierseg.data import FileStatus, read_label_ids
+from hierseg.engines import describe_engine, expect_images
 from hierseg.errors import UserError
 from hierseg.files import FolderLock, remove_leftovers
 from hierseg.inference import Prediction, Predictor
@@ -77,11 +78,14 @@ def run_video(
             )
             job = Job(policy, summary, out, settings.batch, settings.workers)
             job.progress = progress
+            expect_images(predictor.engine, progress.total, progress.say)
             try:
                 _segment(job, policy, predictor, clip)
                 if overlay is not None:
                     overlay.hold(round(video.shown_until * video.rate) - 1)
                 summary.complete = video.damage is None
+                if chosen := describe_engine(predictor.engine):
+                    summary.about["engine"] = chosen
             except KeyboardInterrupt:
                 done = f"{len(summary.records)} frames"
                 raise interrupted_after(done, settings.overwrite) from None

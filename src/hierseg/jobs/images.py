@@ -15,6 +15,7 @@ from rich.console import Console
 
 from hierseg.data import FileStatus
 from hierseg.distributed import gather, tell_all
+from hierseg.engines import describe_engine, expect_images
 from hierseg.files import FolderLock, remove_leftovers
 from hierseg.inference import Prediction, Predictor
 from hierseg.jobs.job import Job, Policy, Source, interrupted_after
@@ -83,10 +84,13 @@ def run_folder(
                 under_way as policy.under_way,
             ):
                 policy.say = job.progress.say
+                expect_images(predictor.engine, len(plan.waiting), policy.say)
                 if rank == 0:
                     under_way.forget(set(paths).difference(plan.waiting))
                 _segment(job, summary, predictor, plan.waiting, left_out, under_way)
             summary.complete = True
+            if chosen := describe_engine(predictor.engine):
+                summary.about["engine"] = chosen
         except KeyboardInterrupt:
             raise interrupted_after(f"{len(summary.records)} images", settings.overwrite) from None
         finally:

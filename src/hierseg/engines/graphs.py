@@ -1,0 +1,197 @@
+"""A network at one scale as an ONNX graph, for engines that run such graphs.
+
+Shape letters: B batch, K classes, C channels of the head, h and w of the image at its scale.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hierseg.engines.folding import fold_norms
+from hierseg.models import SegmentationNetwork
+
+TRACED = (2, 3, 160, 224)
+"""Shape of the image by which a network is traced; all of it but the channels stays free."""
+OUTPUTS = ("logits", "attention", "regions", "features")
+"""Names of a graph's outputs, as far as it has them, in this order."""
+
+
+class ScaleGraph(nn.Module):
+    """What is exported: a normalised image in, the parts of a ``ScaleOutput`` out.
+
+    Args:
+        network: Copied, its batch norms folded.
+        features: Whether the head's features are given.
+    """
+
+    def __init__(self, network: SegmentationNetwork, features: bool) -> None:
+        super().__init__()
+        self.network = fold_norms(network).cpu()
+        _replace_padding(self.network)
+        self.features = features
+        with torch.no_grad():
+            found = self.network.forward_scale(torch.rand(1, 3, 64, 64))
+        wanted = ["logits", "attention", "regions", *(["features"] if features else [])]
+        self.names = [name for name in wanted if getattr(found, name) is not None]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, h, w) float32, normalised."""
+        output = self.network.forward_scale(image)
+        return tuple(getattr(output, name) for name in self.names)
+
+
+def export_scale(network: SegmentationNetwork, path: Path, features: bool) -> None:
+    """Write a network at one scale as an ONNX graph whose batch, height and width are free.
+
+    Args:
+        network: Its weights are in the graph.
+        path: The file; tensors lie beside it, in ``path`` with ``.data`` added.
+        features: Whether the head's features are given too.
+
+    Raises:
+        ImportError: onnx or onnxscript is not installed.
+        RuntimeError: Torch cannot export this network.
+    """
+    graph = ScaleGraph(network, features).eval()
+    free = torch.export.Dim.DYNAMIC
+    shapes = ({0: free, 2: free, 3: free},)
+    image = torch.rand(*TRACED)
+    with torch.inference_mode(False), torch.no_grad():
+        # Asserted when it runs: a trace's guesses about sizes would else narrow what it takes.
+        exported = torch.export.export(
+            graph,
+            (image,),
+            dynamic_shapes=shapes,
+            strict=False,
+            prefer_deferred_runtime_asserts_over_guards=True,
+        )
+        # Whoever runs the graph optimises it too, in seconds; here a large one takes minutes.
+        program = torch.onnx.export(
+            exported,
+            (image,),
+            dynamo=True,
+            input_names=["image"],
+            output_names=graph.names,
+            dynamic_shapes=shapes,
+            optimize=False,
+            verbose=False,
+            custom_translation_table={torch.ops.hierseg.convolve_same.default: _translate_same},
+        )
+    assert program is not None
+    program.save(str(path), external_data=True)
+
+
+@torch.library.custom_op("hierseg::convolve_same", mutates_args=())
+def convolve_same(
+    image: Tensor, weight: Tensor, bias: Tensor, stride: int, dilation: int, groups: int
+) -> Tensor:
+    """A convolution padded as TensorFlow does: to ceil(side / stride), more behind than before.
+
+    One node of a graph: its padding in terms of a size that is not known yet takes a tracer
+    minutes.
+    """
+    height, width = image.shape[-2:]
+    sides = [
+        max((-(-side // stride) - 1) * stride + (kernel - 1) * dilation + 1 - side, 0)
+        for side, kernel in ((width, weight.shape[-1]), (height, weight.shape[-2]))
+    ]
+    padding = [half for total in sides for half in (total // 2, total - total // 2)]
+    return F.conv2d(F.pad(image, padding), weight, bias, stride, 0, dilation, groups)
+
+
+@convolve_same.register_fake
+def _shape_same(
+    image: Tensor, weight: Tensor, bias: Tensor, stride: int, dilation: int, groups: int
+) -> Tensor:
+    height, width = ((side + stride - 1) // stride for side in image.shape[-2:])
+    return image.new_empty(image.shape[0], weight.shape[0], height, width)
+
+
+def _translate_same(
+    image: Any, weight: Any, bias: Any, stride: int, dilation: int, groups: int
+) -> Any:
+    from onnxscript import opset18 as operators
+
+    return operators.Conv(
+        image,
+        weight,
+        bias,
+        auto_pad="SAME_UPPER",
+        dilations=[dilation, dilation],
+        group=groups,
+        strides=[stride, stride],
+    )
+
+
+class _SameConvolution(nn.Module):
+    """timm's Conv2dSame as one node."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight = convolution.weight
+        bias = convolution.bias
+        self.bias = torch.zeros(convolution.out_channels) if bias is None else bias
+        self.stride, self.dilation = convolution.stride[0], convolution.dilation[0]
+        self.groups = convolution.groups
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, channels, h, w) to (B, C, ceil(h / stride), ceil(w / stride))."""
+        result: Tensor = torch.ops.hierseg.convolve_same(
+            image, self.weight, self.bias, self.stride, self.dilation, self.groups
+        )
+        return result
+
+
+def _replace_padding(network: nn.Module) -> None:
+    from timm.layers.conv2d_same import Conv2dSame
+
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, Conv2dSame) and len({*child.stride}) == 1 == len(
+                {*child.dilation}
+            ):
+                setattr(parent, name, _SameConvolution(child))
+
+
+def take_regions(model: Any) -> Any:
+    """An ``onnx.ModelProto`` that takes ``given_regions`` where it used its own.
+
+    Args:
+        model: With an output ``regions``; not changed.
+
+    Raises:
+        ValueError: Nothing of it uses region vectors.
+    """
+    changed = copy.deepcopy(model)
+    graph = changed.graph
+    used = False
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            if name == "regions":
+                node.input[place] = "given_regions"
+                used = True
+    if not used:
+        raise ValueError("the graph uses no region vectors")
+    given = next(copy.deepcopy(output) for output in graph.output if output.name == "regions")
+    given.name = "given_regions"
+    graph.input.append(given)
+    graph.output.remove(next(output for output in graph.output if output.name == "regions"))
+    _drop_unused(graph)
+    return changed
+
+
+def _drop_unused(graph: Any) -> None:
+    wanted = {output.name for output in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            wanted.update(node.input)
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(reversed(kept))

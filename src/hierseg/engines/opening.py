@@ -1,0 +1,108 @@
+"""From a network and how it is to be run to the engine that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from hierseg.engines.auto_engine import AutoEngine
+from hierseg.engines.cache import EngineCache
+from hierseg.engines.candidates import find_candidate
+from hierseg.engines.protocol import Engine, ScaleRunner
+from hierseg.engines.torch_engine import TorchEngine, as_engine, describe
+from hierseg.engines.trial import Trial
+from hierseg.errors import MALFORMED, UsageError
+from hierseg.models import SegmentationNetwork
+from hierseg.options import WHOLE, RunOptions
+
+
+def open_engine(
+    network: SegmentationNetwork | Engine,
+    options: RunOptions = WHOLE,
+    device: str | torch.device | None = None,
+) -> Engine:
+    """The engine that options ask for.
+
+    Args:
+        network: A network; or an engine, which stays as it is.
+        options: Of these the engine and the precision count. Without either, the network's modules
+            are run as they are, in float32.
+        device: Where to run; None leaves the network where it is.
+
+    Raises:
+        UserError: What is asked for is not installed, or does not run on the device.
+        UsageError: There is no such engine in that precision, or an engine is given already.
+    """
+    plain = as_engine(network, device)
+    options = options.resolve()
+    name, precision = options.engine, options.precision
+    if name is None and precision is None:
+        return plain
+    if plain is network or not isinstance(plain, TorchEngine):
+        raise UsageError("an engine is given already; leave --engine and --precision out.")
+    name = name or "torch"
+    if precision is None:
+        precision = "auto" if name == "auto" else "float32"
+    if precision == "int8":  # said before anything is tried
+        find_candidate(name, precision, plain.device)
+    if "auto" in (name, precision):
+        return AutoEngine(plain.network, None, name, precision)
+    return TorchEngine(plain.network, None, make_runner(plain.network, name, precision))
+
+
+def make_runner(network: SegmentationNetwork, engine: str, precision: str) -> ScaleRunner:
+    """What runs a network at one scale by an engine.
+
+    Args:
+        network: In evaluation mode, on its device.
+        engine: torch, compile, onnxruntime or openvino.
+        precision: float32, bf16 or fp16.
+
+    Raises:
+        UserError: It is not installed, or does not run on the network's device.
+        UsageError: There is no such engine in that precision.
+    """
+    device = TorchEngine(network).device
+    return find_candidate(engine, precision, device).make(network)
+
+
+def plain_engine(engine: Engine) -> Engine:
+    """The same weights as float32 torch runs them; an engine without a network as it is."""
+    return TorchEngine(engine.network) if isinstance(engine, TorchEngine) else engine
+
+
+def expect_images(
+    engine: Engine, images: int | None, say: Callable[[str], None] | None = None
+) -> None:
+    """Tell an engine how many images are to come, None for unknown, and where to say what it
+    chooses; most do not care.
+    """
+    given: Any = engine
+    if isinstance(given, AutoEngine):
+        given.expect(images, say)
+
+
+def describe_engine(engine: Engine) -> str:
+    """What runs, and where that was chosen why; empty for float32 torch and for a stranger."""
+    if isinstance(engine, AutoEngine):
+        return engine.describe()
+    runner = getattr(engine, "runner", None)
+    return "" if runner is None else describe(runner)
+
+
+def list_trials() -> list[Trial]:
+    """All trials of engines that are remembered, the latest last."""
+    found = []
+    for content in EngineCache().list_trials():
+        try:
+            found.append(Trial.from_dict(content))
+        except MALFORMED:
+            continue
+    return found
+
+
+def clear_trials() -> int:
+    """Forget all trials, and remove the graphs made for them; how many trials there were."""
+    return EngineCache().forget()

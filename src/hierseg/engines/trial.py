@@ -1,0 +1,316 @@
+"""A trial of engines: each runs a part of an image in a process of its own, and is compared with
+float32 torch. What crashes or hangs there costs no more than the trial.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hierseg.engines.cache import EngineCache
+from hierseg.engines.candidates import Candidate
+from hierseg.models import SegmentationNetwork
+from hierseg.processes import child_command, child_environment
+
+HEIGHT, WIDTH = 512, 1024
+"""Of the part of an image that is tried, at most."""
+LEAST_EQUAL = 0.995
+"""Share of the pixels whose label must be that of float32 torch."""
+MOST_DIFFERENT = 0.02
+"""Mean difference of confidence that an engine may have."""
+LEAST_GAIN = 1.05
+"""How many times as fast as float32 torch is worth another engine."""
+PATIENCE = 300.0
+"""Seconds that an engine may take to be made and to run the part a few times."""
+START = 120.0
+"""Seconds that the process may take until its first engine is begun."""
+REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of one engine.
+
+    Attributes:
+        engine: Its name.
+        precision: Of its arithmetic.
+        seconds: For the part of the image; None where it did not get so far.
+        equal: Share of the pixels with the label of float32 torch.
+        difference: Largest difference of confidence.
+        reason: Why it was passed over; empty for one that could be taken.
+    """
+
+    engine: str
+    precision: str
+    seconds: float | None = None
+    equal: float | None = None
+    difference: float | None = None
+    reason: str = ""
+
+    def describe(self) -> str:
+        """Name and fate, for a line."""
+        return f"{self.engine} {self.precision}" + (f" ({self.reason})" if self.reason else "")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a trial has found.
+
+    Attributes:
+        attempts: One of each engine.
+        seconds: Of float32 torch, for the part of the image.
+        size: Height and width of that part.
+        about: What the trial was of: weights, machine, versions, scales, class of sizes.
+        picked: Place of the engine that is taken among the attempts; None for float32 torch.
+    """
+
+    attempts: tuple[Attempt, ...]
+    seconds: float
+    size: tuple[int, int]
+    about: Mapping[str, Any] = field(default_factory=dict)
+    picked: int | None = None
+
+    @property
+    def pick(self) -> Attempt | None:
+        """The engine that is taken; None for float32 torch as it is."""
+        return None if self.picked is None else self.attempts[self.picked]
+
+    def describe(self) -> str:
+        """What was taken and why, in a line."""
+        over = [one.describe() for one in self.attempts if one.reason]
+        rest = f"; passed over: {', '.join(over)}" if over else ""
+        pick = self.pick
+        if pick is None:
+            return f"torch float32, as nothing faster agrees with it{rest}"
+        assert pick.seconds is not None
+        assert pick.equal is not None
+        return (
+            f"{pick.engine} {pick.precision}, {self.seconds / pick.seconds:.1f} times as fast as "
+            f"torch float32 with {pick.equal:.2%} of the labels equal and confidences within "
+            f"{pick.difference:.2g}{rest}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Trial:
+        """Of what ``to_dict`` gave; ValueError, LookupError or TypeError where it is not that."""
+        attempts = tuple(Attempt(**one) for one in content["attempts"])
+        picked = content["picked"]
+        if picked is not None and (attempts[picked].seconds is None or attempts[picked].reason):
+            raise ValueError("an engine that was passed over cannot be taken")
+        height, width = content["size"]
+        return cls(attempts, float(content["seconds"]), (height, width), content["about"], picked)
+
+
+def hold_trial(
+    network: SegmentationNetwork,
+    image: Tensor,
+    scales: Sequence[float],
+    candidates: Sequence[Candidate],
+    about: Mapping[str, Any],
+    patience: float = PATIENCE,
+) -> Trial:
+    """Try engines on a part of an image.
+
+    Args:
+        network: In evaluation mode, on the device.
+        image: (1, 3, h, w), as a network takes it.
+        scales: Of the run.
+        candidates: In order; those that are not installed are passed over.
+        about: What the trial is of.
+        patience: Seconds that each may take.
+
+    Raises:
+        OSError: There is no room for a passing folder.
+        Exception: The network cannot be handed to another process.
+    """
+    part = cut_part(image)
+    missing = [one.find_missing() for one in candidates]
+    attempts = [
+        Attempt(one.engine, one.precision, reason="" if module is None else "not installed")
+        for one, module in zip(candidates, missing, strict=True)
+    ]
+    with tempfile.TemporaryDirectory(prefix="hierseg-trial-") as folder:
+        place = Path(folder)
+        content = {"network": network, "image": part.cpu(), "device": str(image.device)}
+        torch.save(content, place / "network.pt")
+        left = [place for place, one in enumerate(attempts) if not one.reason]
+        process = TrialProcess(place, list(scales), candidates, patience)
+        process.run_all(left)
+        reference = process.results.get(REFERENCE)
+        if reference is None:
+            raise RuntimeError(process.failures.get(REFERENCE, "it ended early"))
+        for index in left:
+            attempts[index] = _judge(attempts[index], index, process, reference)
+    seconds = float(reference["seconds"])
+    size = (part.shape[-2], part.shape[-1])
+    return Trial(tuple(attempts), seconds, size, about, _choose(attempts, seconds))
+
+
+def cut_part(image: Tensor) -> Tensor:
+    """The middle of a batch's first image, as large as is tried."""
+    height, width = image.shape[-2:]
+    tall, wide = (WIDTH, HEIGHT) if height > width else (HEIGHT, WIDTH)
+    top, left = max(0, height - tall) // 2, max(0, width - wide) // 2
+    return image[:1, :, top : top + tall, left : left + wide]
+
+
+def _choose(attempts: Sequence[Attempt], seconds: float) -> int | None:
+    """The fastest that agrees, where it is worth it."""
+    fit = [index for index, one in enumerate(attempts) if one.seconds is not None]
+    fit = [index for index in fit if not attempts[index].reason]
+    fastest = min(fit, key=lambda index: attempts[index].seconds or 0, default=None)
+    if fastest is None or seconds < LEAST_GAIN * (attempts[fastest].seconds or seconds):
+        return None
+    return fastest
+
+
+def _judge(
+    attempt: Attempt, index: int, process: TrialProcess, reference: Mapping[str, Any]
+) -> Attempt:
+    found = process.results.get(str(index))
+    if found is None:
+        reason = process.failures.get(str(index), "it was not tried")
+        return Attempt(attempt.engine, attempt.precision, reason=reason)
+    equal = float((found["labels"] == reference["labels"]).mean())
+    differences = np.abs(found["confidence"] - reference["confidence"])
+    largest, mean = float(differences.max()), float(differences.mean())
+    reason = ""
+    if not np.isfinite(largest):
+        reason, largest = "it gives no numbers", 1.0
+    elif equal < LEAST_EQUAL:
+        reason = f"only {equal:.1%} of the labels are equal"
+    elif mean > MOST_DIFFERENT:
+        reason = f"confidences are off by {mean:.2g}"
+    return Attempt(
+        attempt.engine, attempt.precision, float(found["seconds"]), equal, largest, reason
+    )
+
+
+class TrialProcess:
+    """Runs engines in another process, and in a new one after each that crashes or hangs.
+
+    Attributes:
+        results: What an engine gave: seconds, labels, confidence; by its number, or ``REFERENCE``.
+        failures: Why another gave nothing.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        scales: Sequence[float],
+        candidates: Sequence[Candidate],
+        patience: float,
+    ) -> None:
+        self.folder, self.scales, self.patience = folder, list(scales), patience
+        self.candidates = candidates
+        self.results: dict[str, dict[str, Any]] = {}
+        self.failures: dict[str, str] = {}
+
+    def run_all(self, indices: Sequence[int]) -> None:
+        """Run float32 torch, and these."""
+        left = [REFERENCE, *map(str, indices)]
+        while left:
+            reason = self._run(left)
+            before = len(left)
+            left = [name for name in left if not self._is_over(name)]
+            if left and len(left) == before:  # it ended before it began one
+                self.failures.update(dict.fromkeys(left, reason))
+                return
+            if REFERENCE in self.failures:
+                return
+
+    def _is_over(self, name: str) -> bool:
+        return name in self.results or name in self.failures
+
+    def _run(self, names: Sequence[str]) -> str:
+        """Run a process until it ends or has to be ended; why it ended."""
+        job = {
+            "scales": self.scales,
+            "threads": torch.get_num_threads(),
+            "names": list(names),
+            "makers": {
+                str(index): asdict(candidate) for index, candidate in enumerate(self.candidates)
+            },
+        }
+        (self.folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        environment = child_environment()
+        environment["HIERSEG_CACHE"] = str(EngineCache().folder.parent)
+        command = child_command("-m", "hierseg.engines.trial_process", str(self.folder))
+        log = self.folder / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+            try:
+                hung = self._wait(process, names)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                process.wait()
+        return self._collect(names, hung, process.returncode, log)
+
+    def _wait(self, process: subprocess.Popen[bytes], names: Sequence[str]) -> bool:
+        """Wait until it ends; False, or True where one took too long."""
+        started, done = time.monotonic(), -1
+        while process.poll() is None:
+            time.sleep(0.05)
+            steps = sum(
+                (self.folder / f"{name}.{step}").exists()
+                for name in names
+                for step in ("begun", "json")
+            )
+            if steps != done:
+                started, done = time.monotonic(), steps
+            limit = (
+                max(START, self.patience)
+                if steps == 0 or (REFERENCE in names and steps < 2)
+                else self.patience
+            )
+            if time.monotonic() - started > limit:
+                return True
+        return False
+
+    def _collect(self, names: Sequence[str], hung: bool, status: int, log: Path) -> str:
+        reason = f"it took more than {self.patience:.0f} s" if hung else _say_end(status, log)
+        for name in names:
+            path = self.folder / f"{name}.json"
+            if path.exists():
+                found = json.loads(path.read_text(encoding="utf-8"))
+                if "error" in found:
+                    self.failures[name] = str(found["error"])
+                    continue
+                with np.load(self.folder / f"{name}.npz") as arrays:
+                    self.results[name] = {**found, **arrays}
+            elif (self.folder / f"{name}.begun").exists():
+                self.failures[name] = reason
+        return reason
+
+
+def _say_end(status: int, log: Path) -> str:
+    last = ""
+    with suppress(OSError):
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        last = lines[-1][:120] if lines else ""
+    if status < 0 and os.name == "posix":
+        return f"it crashed with signal {-status}"
+    return f"it ended with status {status}{f': {last}' if last else ''}"

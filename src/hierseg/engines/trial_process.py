@@ -1,0 +1,70 @@
+"""The other process of a trial: ``python -m hierseg.engines.trial_process FOLDER``.
+
+It reads ``network.pt`` and ``job.json`` there. Of each engine it writes NAME.begun as it begins,
+NAME.npz with labels and confidence, and NAME.json with the seconds, or why there is nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hierseg.engines.candidates import Candidate
+from hierseg.engines.torch_engine import TorchEngine
+from hierseg.engines.trial import REFERENCE
+from hierseg.files import write_json
+from hierseg.options import RunOptions
+
+RUNS = 3
+LONG = 4.0
+"""Seconds: of what takes longer, fewer runs will do."""
+
+
+def main(folder: Path) -> None:
+    """Run the engines that the job names."""
+    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    torch.set_num_threads(job["threads"])
+    # Written by the process that started this one, into a folder of its own.
+    content = torch.load(folder / "network.pt", weights_only=False)
+    network = content["network"].eval().to(content["device"])
+    image = content["image"].to(content["device"])
+    options = RunOptions(scales=tuple(job["scales"]))
+    for name in job["names"]:
+        (folder / f"{name}.begun").touch()
+        try:
+            runner = None
+            if name != REFERENCE:
+                runner = Candidate(**job["makers"][name]).make(network)
+            found = run(TorchEngine(network, runner=runner), image, options)
+        except Exception as error:  # whatever a library raises, the next may do
+            said = f"{type(error).__name__}: {error}".splitlines()[0]
+            write_json(folder / f"{name}.json", {"error": said[:200]})
+            continue
+        np.savez(folder / f"{name}.npz", labels=found[1], confidence=found[2])
+        write_json(folder / f"{name}.json", {"seconds": found[0]})
+
+
+def run(engine: TorchEngine, image: Tensor, options: RunOptions) -> tuple[float, Any, Any]:
+    """Seconds at best, after one run that does not count; (h, w) labels and confidence."""
+    times = []
+    for _ in range(RUNS + 1):
+        start = time.perf_counter()
+        logits = engine.run(image, options).logits
+        if logits.device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+        if len(times) > 1 and sum(times[1:]) > LONG:
+            break
+    confidence, labels = logits[0].float().softmax(dim=0).max(dim=0)
+    return min(times[1:]), labels.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
