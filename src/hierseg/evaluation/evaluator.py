@@ -78,7 +78,7 @@ def evaluate(
         loss = LossCounter(dataset, counted, criterion)
         alone = ScaleCounter(dataset, segmenter.scales) if per_scale else None
         seen = [*watchers, loss, *([] if alone is None else [alone])]
-        runner = _Runner(segmenter, _make_footprint(segmenter, was_training), seen)
+        runner = _Runner(segmenter, was_training, seen)
         found = score(
             dataset, runner.label, limit, on_progress, seen, batch=segmenter.options.batch,
             on_miou=on_miou,

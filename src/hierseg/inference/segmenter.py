@@ -244,7 +244,9 @@ class Segmenter:
 
     def resize_logits(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, K, h, w) logits of ``run`` at another size; as they are where they have it."""
-        return logits if tuple(logits.shape[-2:]) == tuple(size) else self._at_size(logits, size)
+        if tuple(logits.shape[-2:]) == tuple(size):
+            return logits
+        return resize_to(logits.float(), size, self.engine.align_corners)
 
     @torch.inference_mode()
     def segment(

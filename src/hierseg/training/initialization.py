@@ -99,8 +99,8 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
     if model.replace_head and not anew:
         say_aside(f"{source} has the classes of {space.name}: nothing starts anew")
     if anew:
-        tensors = "1 tensor starts" if len(anew) == 1 else f"{len(anew)} tensors start"
-        say_aside(f"{tensors} anew: {list_some(sorted(anew))}")
+        count = "1 tensor starts" if len(anew) == 1 else f"{len(anew)} tensors start"
+        say_aside(f"{count} anew: {list_some(sorted(anew))}")
     for name, tensor in wanted.items():
         if name in found:
             tensor.copy_(found[name])
