@@ -29,6 +29,7 @@ from hierseg.layers import (
     MirroredMean,
     RowMap,
     resize_map,
+    resize_to,
     split_rows,
 )
 from hierseg.models import DeferredOutput, SegmentationOutput
