@@ -167,7 +167,7 @@ def test_bf16_trains_and_validates_every_so_often(tiny: Experiment, tmp_path: Pa
 def test_the_criterion_is_told_its_epoch_when_a_run_is_resumed(
     tiny: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny = change(tiny, "loss", main="boundary_relaxed", relax_until=1)
+    tiny = change(tiny, "loss", main="boundary_relaxed", relax_until=0)
     relaxed: list[bool] = []
     step = Stepper.step
 

@@ -71,7 +71,7 @@ def open_dataset(
         print(record.name, record.image.shape, dataset.label_space.names)
     """
     place = None if root is None else Path(root)
-    if JOINT in split and not _is_literal(str(name), place, split):
+    if JOINT in str(split) and not _is_literal(str(name), place, split):
         parts = [
             open_dataset(name, place, part, label_space, keep_unpaired, options)
             for part in list_parts(split)
