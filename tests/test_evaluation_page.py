@@ -24,8 +24,9 @@ PAGE = (Path(__file__).resolve().parents[1] / "docs" / "evaluation.md").read_tex
 
 @pytest.mark.slow
 def test_its_commands(tmp_path: Path) -> None:
-    assert len(run_blocks(PAGE, "measures", tmp_path)) == 7
+    assert len(run_blocks(PAGE, "measures", tmp_path)) == 8
     result = json.loads((tmp_path / "result.json").read_text())
+    assert list((tmp_path / "panels").glob("*_attention_0.5_heat.jpg"))
     assert 0 < result["boundary"]["mean_boundary_iou"] < 1
     assert read_header(tmp_path / "calibrated.safetensors").temperature != 1
     assert (tmp_path / "reliability.png").is_file()
@@ -37,7 +38,7 @@ def test_its_commands(tmp_path: Path) -> None:
 
 def test_every_corruption_and_flag_is_there() -> None:
     assert re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE) == list(CORRUPTIONS)
-    flags = {"--" + field.name for field in dataclasses.fields(MeasureFlags)}
+    flags = {"--" + field.name.replace("_", "-") for field in dataclasses.fields(MeasureFlags)}
     named = set(re.findall(r"--[a-z][a-z-]*", PAGE))
     assert {"--boundary", "--calibration", "--corruptions"} <= named & flags
     known = {
@@ -47,5 +48,5 @@ def test_every_corruption_and_flag_is_there() -> None:
     }
     known |= {"--" + field.name.replace("_", "-") for field in dataclasses.fields(AdjustFlags)}
     known |= {"--" + field.name.replace("_", "-") for field in dataclasses.fields(RunOptions)}
-    others = {"--count", "--size", "--val-fraction", "--save", "--image"}
+    others = {"--count", "--size", "--val-fraction", "--save", "--image", "--nproc-per-node"}
     assert named - flags - known <= others

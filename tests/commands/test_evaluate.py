@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from hierseg.checkpoint.load import load_model
 from hierseg.checkpoint.save import save_checkpoint
 from hierseg.commands.evaluate import evaluate
+from hierseg.commands.measures import MeasureFlags
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.segmenter import Segmenter
 from hierseg.labels import CAMVID, CITYSCAPES
@@ -163,3 +165,78 @@ def test_flags_that_do_not_go_together_are_refused(camvid: Path, tmp_path: Path)
     ):
         with pytest.raises(UsageError, match=message):
             evaluate("camvid", camvid, **flags)  # type: ignore[arg-type]
+
+
+def test_the_published_preset_counts_at_its_long_edge(
+    camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights, out = str(camvid / "camvid.safetensors"), tmp_path / "result.json"
+    how = RunOptions(preset="mapillary", scales=(1.0,), long_edge=84)
+
+    def count(**flags: Any) -> dict[str, Any]:
+        evaluate("camvid", camvid, weights=weights, device="cpu", json=out, **flags)
+        found: dict[str, Any] = json.loads(out.read_text())
+        return {**found, "pixels": sum(map(sum, found["confusion"]))}
+
+    labels = [cv2.imread(str(path), 0) for path in sorted((camvid / "valannot").iterdir())]
+    at_run = count(how=how)
+    assert at_run["counted_at"] == "run"
+    assert "labels too (nearest" in at_run["split_note"]
+    enlarged = [np.repeat(np.repeat(one, 3, 0), 3, 1)[1::2, 1::2] for one in labels]  # 84 / 56
+    assert at_run["pixels"] == sum(int((one < 11).sum()) for one in enlarged)
+    assert "counted at the size that images ran at" in capsys.readouterr().out
+    at_label = count(how=how, count_at="label")
+    assert at_label["counted_at"] == "label"
+    assert at_label["pixels"] == sum(int((one < 11).sum()) for one in labels)
+    assert "counted at" not in capsys.readouterr().out
+    plain = RunOptions(scales=(1.0,), long_edge=84)
+    assert count(how=plain)["counted_at"] == "label"
+    assert count(how=plain, count_at="run")["miou"] == at_run["miou"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"count_at": "run"}, "--count-at run counts at --long-edge N"),
+        (
+            {"how": RunOptions(preset="mapillary"), "val_crop": Size(32, 32)},
+            "give --count-at label",
+        ),
+        ({"count_at": "run", "predictions": Path("maps")}, "--count-at is for a network"),
+        ({"save_panels": Path("panels"), "predictions": Path("maps")}, "--save-panels shows what"),
+        ({"save_panels": Path("a"), "out": Path("a"), "worst": 1}, "name another one"),
+        ({"how": RunOptions(fusion="hierarchical")}, "averages them; leave it out"),
+    ],
+)
+def test_what_cannot_be_together_is_refused(
+    camvid: Path, tmp_path: Path, flags: dict[str, Any], message: str
+) -> None:
+    averaging = tmp_path / "averaging.safetensors"
+    save_checkpoint(averaging, create_model("lite0-ocr", 11), CAMVID)
+    network = {} if "predictions" in flags else {"weights": str(averaging), "device": "cpu"}
+    with pytest.raises(UsageError, match=message):
+        evaluate("camvid", camvid, **network, **flags)
+
+
+def test_panels_and_scales_are_written_and_said(
+    camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, panels = tmp_path / "result.json", tmp_path / "panels"
+    evaluate(
+        "camvid", camvid, weights=str(camvid / "camvid.safetensors"), device="cpu", json=out,
+        save_panels=panels, measures=MeasureFlags(table="full", per_scale=True),
+    )  # fmt: skip
+    said = capsys.readouterr().out
+    assert f"all images: {(panels / 'index.html').resolve().as_uri()}" in said
+    assert "FN/TP" in said
+    assert "mIoU of each scale alone" in said
+    content = json.loads(out.read_text())
+    assert set(content["per_scale"]) == {"0.5", "1"}
+    assert content["processes"] == 1
+    assert (panels / "0_attention_0.5.png").is_file()
+    assert f"loss {content['loss']:.4f}" in said
+    evaluate(
+        "camvid", camvid, weights=str(camvid / "camvid.safetensors"), device="cpu", json=out,
+        how=RunOptions(scales=(0.5, 0.75), fusion="average"),
+    )  # fmt: skip
+    assert "at scales 0.5 0.75, averaged" in capsys.readouterr().out

@@ -58,6 +58,27 @@ def test_progress_is_told_in_lines_where_there_is_no_terminal(
     assert capsys.readouterr().out == ""
 
 
+def test_the_miou_so_far_is_told_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress("evaluating") as bar:
+        bar(1, 4)
+        bar.show_miou(float("nan"))  # nothing has counted yet
+        assert "evaluating: 1 of 4, 0 min " in _wait_for(capsys, "1 of 4")
+        bar.show_miou(0.4567)
+        assert "1 of 4, mIoU 45.67 so far, 0 min " in _wait_for(capsys, "mIoU")
+
+
+def test_a_terminal_shows_the_miou_beside_the_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with show_progress("evaluating") as bar:
+        bar(1, 4)
+        bar.show_miou(0.4567)
+    assert "mIoU 45.67" in capsys.readouterr().err
+
+
 def test_what_fails_while_it_is_awaited_fails(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt), announce("x"):
         raise KeyboardInterrupt

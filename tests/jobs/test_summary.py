@@ -140,3 +140,35 @@ def test_whatever_lies_there_is_a_run_or_a_sentence(
             for record in found.records.values():
                 job.is_current(record)
             found.finish(out)
+
+
+def test_the_journals_of_all_processes_are_taken_up_and_then_gone(tmp_path: Path) -> None:
+    """Of a run of three processes that were killed; the next has one."""
+    _begin(tmp_path, "a")
+    for rank, name in ((1, "b"), (2, "c")):
+        share = Summary.begin_share(tmp_path, WANTED, rank)
+        share.claim([f"{name}_labels.png"], f"/in/{name}.png")
+        share.add(_record(name))
+    found = Summary.open(tmp_path, WANTED)
+    assert list(found.records.values()) == [_record("a"), _record("b"), _record("c")]
+    found.begin(tmp_path)
+    assert [path.name for path in tmp_path.glob(".hierseg-journal*")] == [JOURNAL]
+    again = Summary.open(tmp_path, WANTED)  # killed at once: the summary has what the parts had
+    assert set(again.records) == set(found.records)
+    _begin(tmp_path, overwrite=True)
+    assert not Summary.open(tmp_path, WANTED).records
+
+
+def test_shares_are_taken_over_and_written_down(tmp_path: Path) -> None:
+    summary = _begin(tmp_path, "a", "b")
+    share = Summary.begin_share(tmp_path, WANTED, 1)
+    share.claim(["d_labels.png"], "/in/d.png")
+    share.add(_record("c"))
+    share.skip("/in/b.png", "it is no image")
+    share.end_share()
+    summary.take_over([share.share()], tmp_path)
+    assert not list(tmp_path.glob(".hierseg-journal.*.jsonl"))
+    content = json.loads((tmp_path / FILE).read_text())
+    assert [image["name"] for image in content["images"]] == ["a", "c"]
+    assert content["skipped"] == [{"source": "/in/b.png", "reason": "it is no image"}]
+    assert "d_labels.png" in content["other_files"]

@@ -148,3 +148,18 @@ def test_what_was_done_before_the_kill_is_no_suspect(tmp_path: Path, images: lis
     with UnderWay(tmp_path) as under_way:
         under_way.forget([images[2]])
     assert not (tmp_path / FILE).exists()
+
+
+def test_what_other_processes_had_under_way_is_taken_up(
+    images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hierseg.jobs.under_way.own_rank", lambda: 2)
+    second = UnderWay(tmp_path)
+    second.begin(images[2])
+    assert not (tmp_path / FILE).exists()
+    monkeypatch.undo()
+    found = UnderWay(tmp_path)
+    assert found.divide(images) == ([*images[:2], images[3]], [images[2]], [])
+    assert not list(tmp_path.glob(".hierseg-doing.*.json"))
+    second.begin(images[1])
+    assert UnderWay(tmp_path, anew=True).divide(images)[0] == images

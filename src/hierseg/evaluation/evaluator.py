@@ -15,7 +15,14 @@ from hierseg.engines import Engine, expect_images, open_engine, returning_freed_
 from hierseg.errors import UsageError, UserError, lacks_memory
 from hierseg.evaluation.counters import Criterion, LossCounter, ScaleCounter
 from hierseg.evaluation.result import Evaluation
-from hierseg.evaluation.scoring import DetailWatcher, Labels, LogitWatcher, Watcher, score
+from hierseg.evaluation.scoring import (
+    DetailWatcher,
+    Labels,
+    LogitWatcher,
+    Score,
+    Watcher,
+    score,
+)
 from hierseg.inference import Fit, Footprint, Segmentation, Segmenter
 from hierseg.models import SegmentationNetwork
 from hierseg.options import RunOptions
@@ -80,31 +87,42 @@ def evaluate(
         seen = [*watchers, loss, *([] if alone is None else [alone])]
         runner = _Runner(segmenter, was_training, seen)
         found = score(
-            dataset, runner.label, limit, on_progress, seen, batch=segmenter.options.batch,
-            on_miou=on_miou,
-        )  # fmt: skip
-        losses, scales_alone = loss.finish(), {} if alone is None else alone.finish()
+            dataset, runner.label, limit, on_progress, seen, batch=options.batch, on_miou=on_miou
+        )
+        return _sum_up(segmenter, dataset, found, loss, alone)
     finally:
         if isinstance(network, nn.Module):
             network.train(was_training)
-    edge = segmenter.options.long_edge
+
+
+def _sum_up(
+    segmenter: Segmenter,
+    dataset: SegmentationDataset,
+    found: Score,
+    loss: LossCounter,
+    alone: ScaleCounter | None,
+) -> Evaluation:
+    """What was counted, by this process and the others, and how images were run."""
+    options, names = segmenter.options, dataset.label_space.names
+    edge = options.long_edge
     run_at = "" if edge in (None, "own") else f"long edge {edge}"
+    mean, criterion = loss.finish()
     return Evaluation(
-        scores=found.matrix.scores(dataset.label_space.names),
+        scores=found.matrix.scores(names),
         confusion=tuple(tuple(row) for row in found.matrix.matrix.tolist()),
         data=dataset.name,
         split=dataset.split,
-        names=dataset.label_space.names,
+        names=names,
         scales=segmenter.scales,
-        flip=segmenter.options.flip,
+        flip=options.flip,
         images=found.images,
         note=", ".join(filter(None, (run_at, options.describe_gate(), found.note))),
         mode="whole" if segmenter.windows is None else segmenter.windows.describe(),
-        loss=losses[0],
-        criterion=losses[1],
-        per_scale=scales_alone,
+        loss=mean,
+        criterion=criterion,
+        per_scale={} if alone is None else alone.finish(),
         counted_at=dataset.counted_at,
-        fusion=segmenter.options.fusion or "",
+        fusion=options.fusion or "",
         processes=count_processes(),
     )
 

@@ -33,6 +33,7 @@ def evaluate(
     device: str | torch.device | None = None,
     limit: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    per_scale: bool = False,
 ) -> Evaluation:
     """Measure a network on a labelled split: mIoU, and IoU, precision and recall of each class.
 
@@ -49,10 +50,11 @@ def evaluate(
         device: Where to run; None leaves a network where it is, and loads weights to the CPU.
         limit: Only the first so many images.
         on_progress: Called with (images done, images in all) after each image.
+        per_scale: Also measure the logits of each scale alone.
 
     Returns:
-        What was found: ``.scores.miou`` in [0, 1], ``.scores.iou`` by class name, ``.confusion``,
-        ``.to_json()``.
+        What was found: ``.scores.miou`` in [0, 1], ``.scores.iou`` by class name, ``.loss``,
+        ``.confusion``, ``.per_scale``, ``.to_json()``.
 
     Raises:
         UsageError: Options that cannot be.
@@ -88,6 +90,7 @@ def evaluate(
         on_progress=on_progress,
         options=dataclasses.replace(options, long_edge=None),  # images come at it already
         watchers=[evaluator.RequireFinite()],
+        per_scale=per_scale,
     )
     require_counted(found)
     return found
