@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,11 +85,14 @@ def test_what_cannot_be_is_refused(
 def test_what_is_remembered_is_shown_and_forgotten(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    remembered: list[Any] = ["512x1024: openvino bf16"]
+    about = {"weights": "0123456789abcdef", "size": [512, 1024], "scales": [0.5, 1.0]}
+    picked = SimpleNamespace(about=about, describe=lambda: "openvino bf16, 3.0 times as fast")
+    remembered: list[Any] = [picked]
     monkeypatch.setattr(hierseg.engines, "list_trials", lambda: list(remembered), raising=False)
     monkeypatch.setattr(hierseg.engines, "clear_trials", remembered.clear, raising=False)
     assert main(["bench", "--remembered"]) == 0
-    assert "512x1024: openvino bf16" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("0123456789abcdef, images up to 512x1024 at 0.5 1: openvino bf16")
     assert main(["bench", "--forget"]) == 0
     assert capsys.readouterr().out == "1 trial forgotten.\n"
     assert remembered == []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hierseg.commands.places import check_place, check_result, write_result
 from hierseg.errors import UsageError, make_printable
-from hierseg.options import RunOptions
+from hierseg.options import RunOptions, show_scales
 from hierseg.ownership import require_own_png
 from hierseg.size import Size
 from hierseg.wording import count
@@ -213,5 +213,15 @@ def _tell_trials(forget: bool) -> int:
     if not trials:
         print("nothing is remembered; `hierseg predict` tries the engines when it first needs to.")
     for trial in trials:
-        print(make_printable(str(trial)))
+        print(make_printable(_describe_trial(trial)))
     return 0
+
+
+def _describe_trial(trial: Any) -> str:
+    """A line: what was tried, and what came of it."""
+    about = trial.about
+    height, width = about["size"]
+    return (
+        f"{about['weights']}, images up to {height}x{width} at {show_scales(about['scales'])}: "
+        f"{trial.describe()}"
+    )
