@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -15,15 +15,17 @@ from hierseg.engines.cache import EngineCache, make_key, read_machine, read_vers
 from hierseg.engines.candidates import Candidate, find_candidate, list_candidates
 from hierseg.engines.protocol import ScaleRunner
 from hierseg.engines.torch_engine import TorchEngine
-from hierseg.engines.trial import Trial, cut_part, hold_trial
+from hierseg.engines.trial import LEAST_GAIN, Trial, cut_part, hold_trial
 from hierseg.errors import MALFORMED
 from hierseg.models import SegmentationNetwork, SegmentationOutput
 from hierseg.options import RunOptions, show_scales
 
 STEP = 256
 """Sides of images are rounded up to its multiples: of a class of sizes one trial is held."""
+LARGE = 4 * 512 * 1024
+"""Pixels of an image that is not run before it is decided whether a trial pays; instead"""
 SMALL = 256
-"""Side of the part of an image by which it is estimated what an image takes."""
+"""a part of this side is."""
 START_SECONDS = 12.0
 """What a trial takes beside running: another process, libraries."""
 GRAPH_SECONDS = 30.0
@@ -34,13 +36,6 @@ GAIN = 0.5
 """Share of the time that a trial is expected to win."""
 
 _log = logging.getLogger("hierseg.engines")
-
-
-class Pick(NamedTuple):
-    """What runs a class of sizes, and why."""
-
-    runner: ScaleRunner | None
-    reason: str
 
 
 class AutoEngine(TorchEngine):
@@ -76,10 +71,12 @@ class AutoEngine(TorchEngine):
             self._fallback = find_candidate(name, exact, self.device)
         self.say: Callable[[str], None] = _log.info
         self.expected: int | None = None
-        self._picks: dict[str, Pick] = {}
-        self._costs: dict[str, tuple[float, float]] = {}
+        self._fallback_runner: ScaleRunner | None = None
+        self._exact = f"{'torch' if engine == 'auto' else engine} {exact}"
+        self._picks: dict[str, ScaleRunner | None] = {}
+        self._reasons: dict[str, str] = {}
+        self._rates: dict[str, float] = {}  # seconds a pixel, before there is a pick
         self._done: dict[str, int] = {}
-        self._told: set[str] = set()
 
     def fingerprint(self) -> str:
         """See ``Engine``."""
@@ -94,73 +91,87 @@ class AutoEngine(TorchEngine):
 
     def describe(self) -> str:
         """What ran, and why."""
-        return "; ".join(f"{key}: {pick.reason}" for key, pick in self._picks.items())
+        return "; ".join(f"{name}: {reason}" for name, reason in self._reasons.items())
 
     def run(
         self, images: Tensor, options: RunOptions, keep_scales: bool = False
     ) -> SegmentationOutput:
         """See ``Engine``."""
-        self.prepare(images, options)
-        return super().run(images, options, keep_scales)
+        with self.choosing(images, options):
+            return super().run(images, options, keep_scales)
 
-    def prepare(self, images: Tensor, options: RunOptions) -> None:
-        """Choose what runs these images; a trial is held here."""
+    @contextmanager
+    def choosing(self, images: Tensor, options: RunOptions) -> Iterator[None]:
+        """Within it ``runner`` is what runs these images; a trial is held before, if one pays."""
         scales = self.scales if options.scales is None else options.scales
         size = _round_up(images.shape[-2]), _round_up(images.shape[-1])
         name = f"up to {size[0]}x{size[1]} at {show_scales(scales)}"
-        count = len(images)
         if name not in self._picks:
             self.runner = None
             self._picks |= self._pick(name, size, images, scales)
-        self._done[name] = self._done.get(name, 0) + count
-        if self.expected is not None:
-            self.expected = max(0, self.expected - count)
         pick = self._picks.get(name)
-        self.runner = self._run_fallback() if pick is None else pick.runner
+        self.runner = self._run_fallback() if pick is None else pick
+        start = time.perf_counter()
+        yield
+        if pick is None:
+            spent = (time.perf_counter() - start) / (len(images) * math.prod(images.shape[-2:]))
+            self._rates[name] = min(spent, self._rates.get(name, spent))
+        self._done[name] = self._done.get(name, 0) + len(images)
+        if self.expected is not None:
+            self.expected = max(0, self.expected - len(images))
 
     def _pick(
         self, name: str, size: tuple[int, int], images: Tensor, scales: tuple[float, ...]
-    ) -> dict[str, Pick]:
-        """What runs a class of sizes; nothing yet where that is still open."""
+    ) -> dict[str, ScaleRunner | None]:
+        """What runs a class of sizes, None for torch's modules; nothing where that is open yet."""
         about = self._describe_trial(size, scales)
         cache, key = EngineCache(), make_key(about)
-        trial = _recall(cache, key)
-        known = "" if trial is None else " (as found by an earlier trial)"
+        trial, known = _recall(cache, key), ", as an earlier trial has found"
         if trial is None:
+            known = ""
             if not self._pays(name, images, scales):
                 return {}
-            self.say(f"trying engines for images {name}; this is remembered")
+            self.say(f"trying engines for images {name}; the result is remembered")
             try:
-                trial = hold_trial(self.network, images, scales, self.candidates, about)
-            except Exception as error:  # what cannot be tried is run as it is
-                said = f"no engine could be tried ({error!s:.150})"
-                return {
-                    name: self._settle(name, Pick(self._run_fallback(), f"torch float32: {said}"))
-                }
+                trial = hold_trial(
+                    self.network,
+                    images,
+                    scales,
+                    self.candidates,
+                    about,
+                    gain=LEAST_GAIN if self.engine == "auto" else 0,
+                )
+            except Exception as error:  # what cannot be tried is run without
+                self._settle(name, f"{self._exact}, as no engine can be tried: {error!s:.150}")
+                return {name: self._run_fallback()}
             cache.write_trial(key, trial.to_dict())
-        return {name: self._settle(name, self._take(trial, known))}
+        return {name: self._take(name, trial, known)}
 
-    def _settle(self, name: str, pick: Pick) -> Pick:
-        self.say(f"engine for images {name}: {pick.reason}")
-        return pick
-
-    def _take(self, trial: Trial, known: str) -> Pick:
+    def _take(self, name: str, trial: Trial, known: str) -> ScaleRunner | None:
+        """The runner that a trial is for."""
         attempt = trial.pick
-        if attempt is None:
-            return Pick(self._run_fallback(), trial.describe() + known)
-        try:
-            found = find_candidate(attempt.engine, attempt.precision, self.device)
-            return Pick(found.make(self.network), trial.describe() + known)
-        except Exception as error:  # libraries have their own
-            said = f"torch float32, as {attempt.describe()} failed: {error!s:.150}"
-            return Pick(self._run_fallback(), said)
+        if attempt is not None:
+            try:
+                found = find_candidate(attempt.engine, attempt.precision, self.device)
+                runner = found.make(self.network)
+            except Exception as error:  # whatever a library raises
+                said = f"as {attempt.engine} {attempt.precision} fails: {error!s:.150}"
+                self._settle(name, f"torch float32, {said}")
+                return None
+            self._settle(name, trial.describe() + known)
+            return runner
+        self._settle(name, trial.describe() + known)
+        return None  # nothing else is known to be right
+
+    def _settle(self, name: str, reason: str) -> None:
+        if self._reasons.get(name) != reason:
+            self._reasons[name] = reason
+            self.say(f"engine for images {name}: {reason}")
 
     def _run_fallback(self) -> ScaleRunner | None:
         if self._fallback is not None and self._fallback_runner is None:
             self._fallback_runner = self._fallback.make(self.network)
         return self._fallback_runner
-
-    _fallback_runner: ScaleRunner | None = None
 
     def _describe_trial(
         self, size: tuple[int, int], scales: tuple[float, ...]
@@ -177,37 +188,42 @@ class AutoEngine(TorchEngine):
 
     def _pays(self, name: str, images: Tensor, scales: tuple[float, ...]) -> bool:
         """Whether a trial is likely to take less time than it wins."""
+        pixels = math.prod(images.shape[-2:])
         if not any(one.find_missing() is None for one in self.candidates):
+            self._settle(name, f"{self._exact}, as no other engine is installed")
             return False
-        if name not in self._costs:
-            self._costs[name] = self._estimate(images, scales)
-        cost, image = self._costs[name]
+        if name not in self._rates and pixels > LARGE:
+            self._rates[name] = self._measure(images, scales)
         # Where nobody knows what is to come, it is taken to be as much as there was.
         left = self._done.get(name, 0) if self.expected is None else self.expected
-        if left * image * GAIN > cost:
+        rate = self._rates.get(name)
+        if rate is None and left > 1:
+            return False  # the first image will say
+        cost = self._estimate_cost(images, 0 if rate is None else rate)
+        work = 0 if rate is None else left * pixels * rate
+        if work * GAIN > cost:
             return True
-        if self.expected is not None and name not in self._told:
-            self._told.add(name)
-            self.say(
-                f"engine for images {name}: torch float32; with about {left * image:.0f} s of work "
-                f"a trial of engines, {cost:.0f} s, would not pay"
-            )
+        if self.expected is not None:
+            what = "one small image" if rate is None else f"about {work:.0f} s of work"
+            self._settle(name, f"{self._exact}; for {what} a trial of engines would not pay")
         return False
 
-    def _estimate(self, images: Tensor, scales: tuple[float, ...]) -> tuple[float, float]:
-        """Seconds of a trial, and of an image by float32 torch."""
+    def _measure(self, images: Tensor, scales: tuple[float, ...]) -> float:
+        """Seconds a pixel, by a small part of a large image."""
         small = images[:1, :, :SMALL, :SMALL]
         options, times = RunOptions(scales=scales), []
         for _ in range(2):
             start = time.perf_counter()
             super().run(small, options)
             times.append(time.perf_counter() - start)
-        rate = min(times) / math.prod(small.shape[-2:])
+        return min(times) / math.prod(small.shape[-2:])
+
+    def _estimate_cost(self, images: Tensor, rate: float) -> float:
+        """Seconds that a trial takes."""
         part = rate * math.prod(cut_part(images).shape[-2:])
         graphs = any("onnx" in one.modules for one in self.candidates)
         engines = 1 + len(self.candidates) / 2  # most are faster
-        cost = START_SECONDS + GRAPH_SECONDS * graphs + min(RUNS * part, 2 * part + 8) * engines
-        return cost, rate * math.prod(images.shape[-2:])
+        return START_SECONDS + GRAPH_SECONDS * graphs + min(RUNS * part, 2 * part + 8) * engines
 
 
 def _recall(cache: EngineCache, key: str) -> Trial | None:

@@ -125,7 +125,8 @@ class OpenVINORunner(GraphRunner):
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(),
                 "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
-                "CACHE_DIR": str(graph.parent / "openvino"),
+                # One for each: by what compiled graphs are found does not tell precisions apart.
+                "CACHE_DIR": str(graph.parent / f"openvino-{self.precision}"),
             },
         )
         request = compiled.create_infer_request()

@@ -5,6 +5,7 @@ float32 torch. What crashes or hangs there costs no more than the trial.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import tempfile
@@ -124,6 +125,7 @@ def hold_trial(
     candidates: Sequence[Candidate],
     about: Mapping[str, Any],
     patience: float = PATIENCE,
+    gain: float = LEAST_GAIN,
 ) -> Trial:
     """Try engines on a part of an image.
 
@@ -134,6 +136,7 @@ def hold_trial(
         candidates: In order; those that are not installed are passed over.
         about: What the trial is of.
         patience: Seconds that each may take.
+        gain: How many times as fast as float32 torch one must be to be taken.
 
     Raises:
         OSError: There is no room for a passing folder.
@@ -159,7 +162,13 @@ def hold_trial(
             attempts[index] = _judge(attempts[index], index, process, reference)
     seconds = float(reference["seconds"])
     size = (part.shape[-2], part.shape[-1])
-    return Trial(tuple(attempts), seconds, size, about, _choose(attempts, seconds))
+    return Trial(
+        tuple(attempts),
+        seconds,
+        size,
+        about,
+        _choose(attempts, seconds / gain if gain else math.inf),
+    )
 
 
 def cut_part(image: Tensor) -> Tensor:
@@ -170,14 +179,14 @@ def cut_part(image: Tensor) -> Tensor:
     return image[:1, :, top : top + tall, left : left + wide]
 
 
-def _choose(attempts: Sequence[Attempt], seconds: float) -> int | None:
-    """The fastest that agrees, where it is worth it."""
-    fit = [index for index, one in enumerate(attempts) if one.seconds is not None]
-    fit = [index for index in fit if not attempts[index].reason]
-    fastest = min(fit, key=lambda index: attempts[index].seconds or 0, default=None)
-    if fastest is None or seconds < LEAST_GAIN * (attempts[fastest].seconds or seconds):
-        return None
-    return fastest
+def _choose(attempts: Sequence[Attempt], limit: float) -> int | None:
+    """The fastest that agrees; None where it takes more seconds than are allowed."""
+    fit = [
+        (one.seconds, index)
+        for index, one in enumerate(attempts)
+        if one.seconds is not None and not one.reason and one.seconds <= limit
+    ]
+    return min(fit)[1] if fit else None
 
 
 def _judge(
@@ -281,11 +290,8 @@ class TrialProcess:
             )
             if steps != done:
                 started, done = time.monotonic(), steps
-            limit = (
-                max(START, self.patience)
-                if steps == 0 or (REFERENCE in names and steps < 2)
-                else self.patience
-            )
+            starting = steps == 0  # libraries are loaded, and the network
+            limit = max(START, self.patience) if starting else self.patience
             if time.monotonic() - started > limit:
                 return True
         return False
