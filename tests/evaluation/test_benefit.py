@@ -122,7 +122,7 @@ def test_a_gate_finds_where_the_largest_scale_is_right() -> None:
     clues = sample._clues[0].float()
     values = fit.gate(clues.T[None, :, :, None])[0, 0, :, 0]
     blue = clues[:, 3 + 2] > 0.5
-    assert 0.3 < values[blue].mean() < 1
+    assert 0.3 < values[blue].mean() < 1.05
     assert -1 < values[~blue].mean() < -0.1
 
 

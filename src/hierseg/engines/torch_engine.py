@@ -90,7 +90,7 @@ class TorchEngine:
         if options.gates and options.budget != 1:
             check_gating(self, options)
             compute = self.compute_scale if self.runner is None else self.runner.run_scale
-            return run_gated(self.network, images, options, keep_scales, compute)
+            return run_gated(self.network, images, options, keep_scales, compute).finish()
         if self.runner is not None:
             scales = self.scales if options.scales is None else options.scales
             return self.network.run_scales(images, scales, keep_scales, self.runner.run_scale)

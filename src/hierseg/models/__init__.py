@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hierseg.models.catalog import MODELS
     from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
     from hierseg.models.explicit import ExplicitFusion
-    from hierseg.models.fusion import AverageFusion, Fusion
+    from hierseg.models.fusion import AverageFusion, Fusion, FusionRun
     from hierseg.models.gate import BenefitGate, Evidence, gather_evidence, join_clues
     from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
     from hierseg.models.hrnet import HRNet
@@ -51,6 +51,7 @@ else:
             "fusion": (
                 "AverageFusion",
                 "Fusion",
+                "FusionRun",
             ),
             "gate": (
                 "BenefitGate",
@@ -111,6 +112,7 @@ __all__ = [
     "Evidence",
     "ExplicitFusion",
     "Fusion",
+    "FusionRun",
     "HRNet",
     "HeadOutput",
     "HierarchicalFusion",
