@@ -108,7 +108,7 @@ class Frame:
         self.tiled = tiled
 
     def _label(self, chosen: Tensor) -> npt.NDArray[np.uint8]:
-        return self.run.finish(chosen).logits.argmax(1)[0].numpy().astype(np.uint8)
+        return self.run.complete(chosen).finish().logits.argmax(1)[0].numpy().astype(np.uint8)
 
     def gain(self, other: npt.NDArray[np.uint8]) -> Tensor:
         """(1, 1, H, W): 1 where another answer corrects that of the smaller scales, -1 where it

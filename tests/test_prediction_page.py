@@ -33,6 +33,12 @@ def test_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_gated_scales(tmp_path: Path) -> None:
+    assert len(run_blocks(PAGE, "gated", tmp_path)) == 4
+    assert (tmp_path / "gated.safetensors").is_file()
+
+
+@pytest.mark.slow
 def test_video(tmp_path: Path) -> None:
     pytest.importorskip("av", reason="the extra video is not installed")
     from support.clips import read_clip, slide, write_clip

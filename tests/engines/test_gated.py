@@ -215,7 +215,7 @@ def test_the_learned_gate_is_taken_where_there_is_one() -> None:
     with torch.no_grad():
         for parameter in gate.parameters():
             parameter.zero_()
-        gate.mix.weight[0, 0] = 1  # the first colour is what gains
+        gate.mix.weight[0, 3] = 1  # the first colour, behind three clues, is what gains
         gate.foretell.weight[0, 0] = 1
     images[:, 0] = 0
     images[:, 0, 200:, 300:] = 1

@@ -24,10 +24,10 @@ from hierseg.layers import resize_to, scaled_size
 from hierseg.models import (
     BenefitGate,
     Evidence,
+    FusionRun,
     HierarchicalFusion,
     ScaleOutput,
     SegmentationNetwork,
-    SegmentationOutput,
     gather_evidence,
     join_clues,
 )
@@ -64,6 +64,11 @@ def check_gating(engine: Any, options: RunOptions, flag: str = "") -> None:
             f"{flag} is for networks whose attention decides between each scale and the larger "
             "ones, which this one has not; leave it out, or give other weights."
         )
+    if options.fusion == "average":
+        raise UsageError(
+            f"{flag} is for scales whose attention decides, and --fusion average has none; leave "
+            "out one of the two."
+        )
     scales = sorted(engine.scales if options.scales is None else options.scales)
     if len(scales) < 2:
         raise UsageError(
@@ -95,8 +100,8 @@ def run_gated(
     options: RunOptions,
     keep_scales: bool,
     compute: ComputeScale,
-) -> SegmentationOutput:
-    """Run the smaller scales whole and the largest on some tiles, and fuse them as ever.
+) -> FusionRun:
+    """Run the smaller scales whole and the largest on some tiles; they are still to be fused.
 
     Args:
         network: Hierarchical.
@@ -112,7 +117,7 @@ def run_gated(
         values = draw_values(images, gated.layout)
     else:
         values = value_tiles(gated.layout, gated.evidence, options.gate_by, network.gate)
-    return gated.finish(choose_tiles(values, gated.layout, gated.sizes, options), keep_scales)
+    return gated.complete(choose_tiles(values, gated.layout, gated.sizes, options), keep_scales)
 
 
 class GatedRun:
@@ -152,8 +157,8 @@ class GatedRun:
             [self.outputs[scale] for scale in smaller], network.align_corners
         )
 
-    def finish(self, chosen: Tensor, keep_scales: bool = False) -> SegmentationOutput:
-        """Run some tiles of the largest scale, and fuse all scales as ever.
+    def complete(self, chosen: Tensor, keep_scales: bool = False) -> FusionRun:
+        """Run some tiles of the largest scale; all scales are then fused as ever.
 
         Args:
             chosen: (B, N) bool.
@@ -173,7 +178,7 @@ class GatedRun:
         )
         while (wanted := run.next()) is not None:
             run.add(wanted, outputs.pop(wanted)._replace(auxiliary=None, features=None))
-        return run.finish()
+        return run
 
 
 def value_tiles(

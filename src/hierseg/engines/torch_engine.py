@@ -104,9 +104,7 @@ class TorchEngine:
     ) -> SegmentationOutput:
         """See ``Engine``."""
         if options.gates and options.budget != 1:
-            check_gating(self, options)
-            compute = self.compute_scale if self.runner is None else self.runner.run_scale
-            return run_gated(self.network, images, options, keep_scales, compute)
+            return self._gate(images, options, keep_scales).finish()
         if self.runner is not None or options.fusion is not None:
             return self._add_scales(images, options, keep_scales).finish()
         output: SegmentationOutput = self.network(
@@ -120,14 +118,21 @@ class TorchEngine:
     ) -> DeferredOutput:
         """What ``run`` gives, but fused row by row, when rows are asked for."""
         given: Any = self.network
-        # Where not every scale is run whole, ``run`` says how.
-        if not isinstance(given, SegmentationNetwork) or options.gates:
+        if not isinstance(given, SegmentationNetwork):
             return DeferredOutput.of(self.run(images, options, keep_scales))
         self.prepare(images, options)
+        if options.gates and options.budget != 1:
+            return self._gate(images, options, keep_scales).defer()
         return self._add_scales(images, options, keep_scales).defer()
 
     def prepare(self, images: Tensor, options: RunOptions) -> None:
         """Choose what runs these images, where there is a choice."""
+
+    def _gate(self, images: Tensor, options: RunOptions, keep_scales: bool) -> FusionRun:
+        """Run the largest scale where it may change the answer, and the others whole."""
+        check_gating(self, options)
+        compute = self.compute_scale if self.runner is None else self.runner.run_scale
+        return run_gated(self.network, images, options, keep_scales, compute)
 
     def _add_scales(self, images: Tensor, options: RunOptions, keep_scales: bool) -> FusionRun:
         """Run each scale; what they give is still to be fused."""

@@ -115,7 +115,7 @@ class BenefitSample:
     def _label(self, run: GatedRun, chosen: Tensor, record: Record) -> Labels:
         assert record.labels is not None
         logits = resize_to(
-            run.finish(chosen).logits, record.labels.shape, self.network.align_corners
+            run.complete(chosen).finish().logits, record.labels.shape, self.network.align_corners
         )
         if not bool(logits.isfinite().all()):
             raise UserError(
@@ -172,7 +172,7 @@ class BenefitSample:
             raise UserError("no pixel of these images has a label; fit on a labelled split.")
         own = torch.where(present, 1 / union, 0).numpy()
         other = (matrix.diag() / union / union).numpy()
-        scale = 1 / own[present.numpy()].mean()
+        scale = 1 / (own + other)[present.numpy()].mean()
 
         def weigh(answers: Labels) -> Tensor:
             corrected, spoiled = _compare(answers, self.ignore)

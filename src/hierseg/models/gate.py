@@ -47,13 +47,13 @@ def gather_evidence(outputs: Sequence[ScaleOutput], align_corners: bool = False)
     disagreement = None
     own = fused
     for output in reversed(smaller):
-        attention = resize_to(_attention_of(output), size, align_corners)
-        logits = resize_to(output.logits.float(), size, align_corners)
+        logits, attention = output.logits.float(), _attention_of(output)
         if disagreement is None:
-            difference = own.softmax(dim=1) - logits.softmax(dim=1)
+            difference = own.softmax(dim=1) - resize_to(logits, size, align_corners).softmax(dim=1)
             disagreement = difference.abs_().sum(dim=1, keepdim=True) / 2
-        fused = torch.lerp(fused, logits, attention)
-        weight = weight * (1 - attention)
+        rest = 1 - resize_to(attention, size, align_corners)
+        fused = resize_to(attention * logits, size, align_corners) + rest * fused
+        weight = weight * rest
     log_share = fused.log_softmax(dim=1)
     entropy = -(log_share.exp() * log_share).sum(dim=1, keepdim=True)
     features = largest.features
