@@ -40,6 +40,7 @@ _SHORT = (
     "Short forms: --init or --weights FILE for --model.weights, --init-trunk FILE for "
     "--model.init-trunk, --replace-head for --model.replace-head."
 )
+DRY_RUN = {"-n": "--dry-run"}  # of `hierseg sweep`, as make has it
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM
 
@@ -118,6 +119,8 @@ def _run(words: list[str]) -> int:
         raise UsageError(f"there is no {kind} '{name}'; {hint}")
     if name in OF_RECIPES:
         return int(_run_recipe(name, rest) or 0)
+    if name == "sweep":
+        rest = [DRY_RUN.get(word, word) for word in rest]
     status = parse(COMMANDS[name].load(), name, rest)
     return int(status or 0)
 

@@ -8,7 +8,7 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.models.aspp import ASPP, DensePredictionCell
-    from hierseg.models.catalog import MODELS
+    from hierseg.models.catalog import MODELS, PUBLISHED_NAMES
     from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
     from hierseg.models.explicit import ExplicitFusion
     from hierseg.models.fusion import AverageFusion, Fusion
@@ -40,7 +40,7 @@ else:
                 "ASPP",
                 "DensePredictionCell",
             ),
-            "catalog": ("MODELS",),
+            "catalog": ("MODELS", "PUBLISHED_NAMES"),
             "deeplab": (
                 "DeepLabV3Head",
                 "DeepLabV3PlusHead",
@@ -94,6 +94,7 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "MODELS",
+    "PUBLISHED_NAMES",
     "STATISTICS",
     "AverageFusion",
     "DeepLabV3Head",
