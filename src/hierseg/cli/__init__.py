@@ -121,8 +121,20 @@ def _run(words: list[str]) -> int:
         return int(_run_recipe(name, rest) or 0)
     if name == "sweep":
         rest = [DRY_RUN.get(word, word) for word in rest]
+    if name == "runs":
+        rest = _name_stdout(rest)
     status = parse(COMMANDS[name].load(), name, rest)
     return int(status or 0)
+
+
+def _name_stdout(words: list[str]) -> list[str]:
+    """``--json`` and ``--csv`` without a file mean the standard output, which is ``-``."""
+    named: list[str] = []
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        named.append(word)
+        if word in ("--json", "--csv") and following.startswith("--"):
+            named.append("-")
+    return named
 
 
 def _overview() -> str:

@@ -122,7 +122,9 @@ def _run_on_ray(
     with announce("starting Ray"):
         opened = open_ray(address, dashboard)
     with opened as connection:
-        runner = connection.make_runner(planned.resources, parallel)
+        runner = connection.make_runner(
+            planned.resources, parallel, fits=planned.search is not None
+        )
         return _drive(Driver(planned, runner, only=only))
 
 
@@ -144,7 +146,7 @@ def _report(outcome: Outcome, out: Path) -> int:
     parts = [f"{count(done, 'run')} done"]
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{outcome.left} left"] if outcome.left else []
-    over = "the budget of time is over; " if outcome.is_over else ""
+    over = "the budget of time is over; " if outcome.is_over and outcome.left else ""
     print(make_printable(f"{over}{', '.join(parts)}; `hierseg runs {out}` shows them"))
     for path in outcome.failed:
         print(make_printable(f"failed: {path} (log: {path / 'log.txt'})"))
@@ -192,4 +194,3 @@ def _list_flags(function: Any) -> set[str]:
     for hint in get_type_hints(function).values():
         names += [field.name for field in fields(hint)] if is_dataclass(hint) else []
     return {"--" + name.rstrip("_").replace("_", "-") for name in names}
-

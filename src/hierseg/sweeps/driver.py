@@ -31,6 +31,8 @@ class Runner(Protocol):
 
     slots: int
     """How many at once, at most."""
+    word: str
+    """What has become of an attempt that is started."""
 
     def start(self, name: str, attempt: Attempt) -> None:
         """Start an attempt."""
@@ -170,7 +172,7 @@ class Driver:
             name = job.place.path.name
             self._running[name] = job
             self.runner.start(name, self._make_attempt(job))
-            self.say(f"{name}: started{self._position()}")
+            self.say(f"{name}: {self.runner.word}{self._position()}")
 
     def _position(self) -> str:
         total = len(self._done) + len(self._failed) + len(self._running) + len(self._waiting)
@@ -214,9 +216,9 @@ class Driver:
             self._learn(job.run, job.place)
             return
         reason = describe(job.place)
-        if state in ("lost", "waiting", "running") and job.losses < MOST_LOSSES:
+        if state != "failed" and job.losses < MOST_LOSSES:
             job.losses += 1
-            self.say(f"{name}: its process or its machine is gone; started again")
+            self.say(f"{name}: ended by no fault of its own ({reason}); started again")
             self._waiting.appendleft(job)
         elif job.failures < self.sweep.retries:
             job.failures += 1
@@ -263,7 +265,9 @@ def describe(place: RunPlace) -> str:
         why = f" ({last['reason']})" if last.get("reason") else ""
         return f"{state}{why}{_describe_time(last)}{found}"
     if state == "failed":
-        return f"failed with exit status {last.get('exit_status')} ({last.get('reason') or 'no word'})"
+        return (
+            f"failed with exit status {last.get('exit_status')} ({last.get('reason') or 'no word'})"
+        )
     return state
 
 

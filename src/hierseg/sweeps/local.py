@@ -22,6 +22,8 @@ class LocalRunner:
         gpus_per_run: How many of them each takes; 0 leaves the variable as it is.
     """
 
+    word = "started"
+
     def __init__(self, slots: int = 1, gpus: Sequence[str] = (), gpus_per_run: int = 0) -> None:
         self.slots = slots
         self._free = list(gpus)
@@ -42,7 +44,9 @@ class LocalRunner:
         """The names of those that have ended."""
         deadline = time.monotonic() + seconds
         while True:
-            ended = [name for name, process in self._processes.items() if process.poll() is not None]
+            ended = [
+                name for name, process in self._processes.items() if process.poll() is not None
+            ]
             if ended or time.monotonic() > deadline:
                 break
             time.sleep(0.02)

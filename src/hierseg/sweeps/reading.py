@@ -78,7 +78,9 @@ class _Reader:
         self.out = out or Path(str(content.get("out") or Path("runs") / path.stem))
         self.command = str(content.get("command", "train"))
         if self.command not in COMMANDS:
-            raise UsageError(f"command: '{shorten(self.command)}' is none of {', '.join(COMMANDS)}.")
+            raise UsageError(
+                f"command: '{shorten(self.command)}' is none of {', '.join(COMMANDS)}."
+            )
         self.processes = _read_count(content, "processes", 1, smallest=1)
 
     def read(self) -> Sweep:
@@ -118,7 +120,9 @@ class _Reader:
         if number > MOST_RUNS:
             raise UsageError(f"{number} runs are more than {MOST_RUNS}; give fewer values.")
         return [
-            self._make_run(variant, {**settings, **dict(zip(grid, values, strict=True))}, list(grid))
+            self._make_run(
+                variant, {**settings, **dict(zip(grid, values, strict=True))}, list(grid)
+            )
             for variant, settings in variants.items()
             for values in itertools.product(*grid.values())
         ]
@@ -150,7 +154,10 @@ class _Reader:
         if tracking is not None:
             if self.command != "train":
                 raise UsageError("tracking: only training is tracked; leave it out.")
-            words += ["--tracking", *map(str, tracking if isinstance(tracking, list) else [tracking])]
+            words += [
+                "--tracking",
+                *map(str, tracking if isinstance(tracking, list) else [tracking]),
+            ]
         return PlannedRun(make_name(parts), self.command, tuple(words), varied, self.processes)
 
     def _train(self, recipe: Any, settings: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:

@@ -148,7 +148,7 @@ def list_changes(
         old, new = getattr(base, part.name), getattr(experiment, part.name)
         for field in dataclasses.fields(new):
             value, name = getattr(new, field.name), f"{part.name}.{field.name}"
-            if value != getattr(old, field.name) or name in also and value is not None:
+            if value != getattr(old, field.name) or (name in also and value is not None):
                 changes[name] = value
     return changes
 

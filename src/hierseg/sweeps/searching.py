@@ -54,7 +54,7 @@ def _read_range(name: str, value: Any) -> Range:
             low, high = map(float, given)
         except (TypeError, ValueError):
             low, high = math.nan, math.nan
-        if kind in ("uniform", "int") and low < high or kind == "log" and 0 < low < high:
+        if (kind in ("uniform", "int") and low < high) or (kind == "log" and 0 < low < high):
             return kind, [low, high]
     raise UsageError(
         f"grid: '{shorten(name)}' is neither a list nor a range; write {{log: [1e-4, 1e-2]}}, "
@@ -151,16 +151,15 @@ class OptunaSearch(Search):
         if self._study is None:
             # Its first draws do not repeat those of a call before.
             sampler = self._optuna.samplers.TPESampler(seed=self.seed + 7919 * number)
-            direction = "minimize" if self.smaller_is_better else "maximize"
+            directions = self._optuna.study.StudyDirection
+            direction = directions.MINIMIZE if self.smaller_is_better else directions.MAXIMIZE
             self._study = self._optuna.create_study(sampler=sampler, direction=direction)
         return self._study
 
     def draw(self, number: int) -> dict[str, Any]:
         """What the runs so far make the most promising."""
         trial = self._open_study(number).ask(self._distributions())
-        drawn = {
-            name: self._value(name, value) for name, value in trial.params.items()
-        }
+        drawn = {name: self._value(name, value) for name, value in trial.params.items()}
         self._asked.append((drawn, trial))
         return drawn
 

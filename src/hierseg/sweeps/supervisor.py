@@ -36,7 +36,7 @@ from hierseg.sweeps.stopping import find_reason
 STOPPED = 75
 """Exit status of an attempt that was told to end, and of a training run that was: EX_TEMPFAIL."""
 PATIENCE = 120.0
-"""Seconds that a command is given to end by itself, and that an attempt waits for the one before."""
+"""Seconds that a command is given to end, and that an attempt waits for the one before."""
 TICK = 0.05
 SECONDS_BETWEEN_LOOKS = 2.0
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>

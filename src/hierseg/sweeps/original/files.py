@@ -115,7 +115,9 @@ def read_launch(command: Any) -> Launch:
     launcher = [part for word in words[:script] for part in word.split("=", 1)]
     numbers = {"processes": 1, "machines": 1}
     for position, word in enumerate(launcher[:-1]):
-        key = "processes" if _PROCESSES.fullmatch(word) else "machines" if word == "--nnodes" else ""
+        key = (
+            "processes" if _PROCESSES.fullmatch(word) else "machines" if word == "--nnodes" else ""
+        )
         if key:
             value = launcher[position + 1]
             if not value.isdigit() or int(value) < 1:
@@ -198,7 +200,9 @@ def _find_log_root(path: Path) -> Path:
         try:
             content = yaml.safe_load(read_text_file(place, "settings"))
         except yaml.YAMLError as error:
-            raise UserError(f"'{place}' is no YAML; check it, or name the folder with --out.") from error
+            raise UserError(
+                f"'{place}' is no YAML; check it, or name the folder with --out."
+            ) from error
         root = content.get("LOGROOT") if isinstance(content, dict) else None
         if isinstance(root, str) and root:
             return Path(root).expanduser()

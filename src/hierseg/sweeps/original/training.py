@@ -208,10 +208,9 @@ def list_scales(values: Values, is_multi: bool) -> tuple[float, ...] | None:
         own = read_value("default_scale", float, values.get("default_scale", 1.0))
         extra = read_value("extra_scales", read_numbers, values.get("extra_scales", "0.5,2.0"))
         return tuple(sorted({own, *extra}))
-    if is_multi or "n_scales" in values and "arch" not in values:
+    if is_multi or ("n_scales" in values and "arch" not in values):
         given: tuple[float, ...] = read_value(
             "n_scales", read_numbers, values.get("n_scales", EVALUATED_AT)
         )
         return given
     return None
-
