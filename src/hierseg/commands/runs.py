@@ -105,14 +105,12 @@ def _print(comparison: Comparison) -> None:
 
     heading, rows = comparison.list_cells()
     table = Table(*map(escape, heading), box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        column.no_wrap = True
     for row in rows:
         table.add_row(*(escape(make_printable(cell)) for cell in row))
     console = make_console()
-    if not console.is_terminal:
-        console.width = max(
-            120, 2 + sum(max(map(len, c)) + 2 for c in zip(heading, *rows, strict=True))
+    if not console.is_terminal:  # a line for each run, however long
+        console.width = 4 + sum(
+            3 + max(map(len, column)) for column in zip(heading, *rows, strict=True)
         )
     console.print(table)
     for record in comparison.records:

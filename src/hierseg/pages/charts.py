@@ -59,7 +59,7 @@ class Axis:
         """Round values within it."""
         if self.is_log:
             return _list_log_ticks(self.low, self.high)
-        step = _round_step((self.high - self.low) / 5)
+        step = _round_step((self.high - self.low) / 6)
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [round(number * step, 12) for number in range(first, last + 1)]
@@ -121,8 +121,10 @@ def draw_points(series: Sequence[Series], x_title: str, y_title: str) -> str:
 
 
 def pick_color(number: int) -> str:
-    """The colour of a run by its place."""
-    return COLORS[number % len(COLORS)]
+    """The colour of a run by its place; after the first ten, hues that lie apart."""
+    if number < len(COLORS):
+        return COLORS[number]
+    return f"hsl({number * 137.5 % 360:.0f} 55% 47%)"
 
 
 def _make_axis(values: Sequence[float], start: float, end: float) -> Axis:

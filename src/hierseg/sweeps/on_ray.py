@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import socket
 import sys
 import time
 from types import TracebackType
@@ -25,6 +26,7 @@ OBJECT_STORE = 128 << 20
 """Bytes of the shared memory of a Ray that is started here: its tasks pass a few words."""
 MOST_AT_ONCE = 100_000
 LOOPBACK = "127.0.0.1"
+SECONDS_TO_ANSWER = 10.0
 
 
 def open_ray(address: str | None = None, dashboard: bool = False) -> RayConnection:
@@ -40,10 +42,17 @@ def open_ray(address: str | None = None, dashboard: bool = False) -> RayConnecti
         UserError: There is no Ray at the address, or it does not start.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
+    place = None if address is None else _split(address)
+    if address is None or (place is not None and place[0] in (LOOPBACK, "localhost")):
+        # Ray takes 127.0.0.1 for the machine's outer address, unless it is to have no cluster, as
+        # it has none on macOS by default.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError as error:
         raise MissingExtraError("--runner ray", "cluster") from error
+    if place is not None:
+        _require_reachable(*place, address or "")
     options: dict[str, Any] = {"address": address, "log_to_driver": False}
     if address is None:
         options |= {
@@ -53,7 +62,7 @@ def open_ray(address: str | None = None, dashboard: bool = False) -> RayConnecti
             "_node_ip_address": LOOPBACK,
         }
     if not (address or "").startswith("ray://"):
-        options["logging_level"] = logging.WARNING
+        options["logging_level"] = logging.ERROR
     try:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -64,6 +73,23 @@ def open_ray(address: str | None = None, dashboard: bool = False) -> RayConnecti
             "another --address."
         ) from error
     return RayConnection(ray)
+
+
+def _split(address: str) -> tuple[str, int] | None:
+    """Host and port; None of ``auto`` and its like, which Ray resolves."""
+    host, _, port = address.removeprefix("ray://").split("?")[0].rpartition(":")
+    return (host.strip("[]"), int(port)) if host and port.isdigit() else None
+
+
+def _require_reachable(host: str, port: int, address: str) -> None:
+    """UserError where nothing answers: Ray itself would try for minutes."""
+    try:
+        socket.create_connection((host, port), SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"no Ray is reached at {address} ({error}); see `ray status` there, or give another "
+            "--address."
+        ) from error
 
 
 class RayConnection:
