@@ -45,6 +45,7 @@ _SHORT = (
     "--model.init-trunk, --replace-head for --model.replace-head, --skip-mismatched for "
     "--model.skip-mismatched."
 )
+DRY_RUN = {"-n": "--dry-run"}  # of `hierseg sweep`, as make has it
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM
 
@@ -125,8 +126,22 @@ def _run(words: list[str]) -> int:
         raise UsageError(f"there is no {kind} '{name}'; {hint}")
     if name in OF_RECIPES:
         return int(_run_recipe(name, rest) or 0)
+    if name == "sweep":
+        rest = [DRY_RUN.get(word, word) for word in rest]
+    if name == "runs":
+        rest = _name_stdout(rest)
     status = parse(COMMANDS[name].load(), name, rest)
     return int(status or 0)
+
+
+def _name_stdout(words: list[str]) -> list[str]:
+    """``--json`` and ``--csv`` without a file mean the standard output, which is ``-``."""
+    named: list[str] = []
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        named.append(word)
+        if word in ("--json", "--csv") and following.startswith("--"):
+            named.append("-")
+    return named
 
 
 def _overview() -> str:

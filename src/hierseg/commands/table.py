@@ -49,6 +49,8 @@ COMMANDS = {
     ),
     "check": Command("hierseg.commands.check:check", "say what is wrong with a data set"),
     "train": Command("hierseg.commands.train:train", "train a model by a recipe"),
+    "sweep": Command("hierseg.commands.sweep:sweep", "run many trainings, here or on Ray"),
+    "runs": Command("hierseg.commands.runs:runs", "compare runs: settings, figures, curves"),
     "plan": Command(
         "hierseg.commands.plan:plan", "say what memory and work a recipe needs, and what would fit"
     ),

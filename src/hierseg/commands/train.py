@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from hierseg.commands.places import check_training
 from hierseg.config import Experiment
 from hierseg.errors import make_printable
 
 
-def train(experiment: Experiment) -> None:
+@dataclass(frozen=True)
+class TrackingFlags:
+    """Flags of `hierseg train` beside the settings of the run."""
+
+    tracking: tuple[Literal["mlflow", "wandb", "trackio"], ...] = ()
+    """Also tell these trackers of the run: mlflow into mlflow.db here, or where MLFLOW_TRACKING_URI
+    says; wandb offline into the run folder, unless WANDB_MODE says otherwise; trackio into its own
+    store. TensorBoard's files and csv tables are always written."""
+
+
+NO_TRACKING = TrackingFlags()
+
+
+def train(experiment: Experiment, flags: TrackingFlags = NO_TRACKING) -> None:
     """Train an experiment, and print the folder of its checkpoints."""
     from hierseg.commands.progress import announce
 
     check_training(experiment)
     with announce("loading torch"):
-        from hierseg.training import make_display
+        from hierseg.training import make_display, make_trackers
         from hierseg.training import train as run
 
-    folder = run(experiment, observers=[make_display()]).folder
+    trackers = make_trackers(flags.tracking, experiment)
+    folder = run(experiment, observers=[make_display(), *trackers]).folder
     print(make_printable(f"the run is in {folder}; use it as --weights {folder}"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
+    from hierseg.pages.charts import Series, draw_curves, draw_points, pick_color
     from hierseg.pages.page import FILE, Page, write_page
     from hierseg.pages.panels import (
         FOLDER,
@@ -17,10 +18,17 @@ if TYPE_CHECKING:
         write_panels,
     )
     from hierseg.pages.records import ImageRecord, Panel
+    from hierseg.pages.runs_page import MARK, Chart, RunsPage, render_runs_page
 else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
+            "charts": (
+                "Series",
+                "draw_curves",
+                "draw_points",
+                "pick_color",
+            ),
             "page": (
                 "FILE",
                 "Page",
@@ -38,6 +46,12 @@ else:
                 "ImageRecord",
                 "Panel",
             ),
+            "runs_page": (
+                "MARK",
+                "Chart",
+                "RunsPage",
+                "render_runs_page",
+            ),
         },
     )
 
@@ -45,11 +59,19 @@ __all__ = [
     "FILE",
     "FOLDER",
     "LONGEST",
+    "MARK",
+    "Chart",
     "ImageRecord",
     "Page",
     "Panel",
+    "RunsPage",
+    "Series",
+    "draw_curves",
+    "draw_points",
     "fill_scales",
     "list_panels",
+    "pick_color",
+    "render_runs_page",
     "write_overlay_panel",
     "write_page",
     "write_panels",

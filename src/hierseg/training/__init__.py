@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hierseg.training.optimizer import freeze, hold_frozen
     from hierseg.training.reporting.display import make_display
     from hierseg.training.reporting.observer import EpochReport, Observer, RunReport, StepReport
+    from hierseg.training.reporting.tracking import Tracker, TrackingObserver, make_trackers
     from hierseg.training.result import EpochFigures, TrainingResult
     from hierseg.training.samples import write_samples
     from hierseg.training.schedule import Schedule
@@ -36,6 +37,11 @@ else:
                 "RunReport",
                 "StepReport",
             ),
+            "reporting.tracking": (
+                "Tracker",
+                "TrackingObserver",
+                "make_trackers",
+            ),
             "result": (
                 "EpochFigures",
                 "TrainingResult",
@@ -53,11 +59,14 @@ __all__ = [
     "RunReport",
     "Schedule",
     "StepReport",
+    "Tracker",
+    "TrackingObserver",
     "TrainingResult",
     "WeightAverage",
     "freeze",
     "hold_frozen",
     "make_display",
+    "make_trackers",
     "recompute_trunk",
     "run_depthwise_in_float",
     "train",

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -311,6 +312,7 @@ def _describe(experiment: Experiment) -> dict[str, Any]:
         },
         "commit": find_commit(),
         "platform": platform.platform(),
+        "machine": socket.gethostname(),
         "threads": torch.get_num_threads(),
         "processes": count_processes(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

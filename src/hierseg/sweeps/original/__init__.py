@@ -1,0 +1,7 @@
+"""The original's sweep files: ``CMD`` and ``HPARAMS``, and what each flag is called here."""
+
+from __future__ import annotations
+
+from hierseg.sweeps.original.files import is_original, read_original
+
+__all__ = ["is_original", "read_original"]
