@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset, describe_small
-from hierseg.engines import Engine, expect_images, open_engine, returning_freed_memory
+from hierseg.engines import (
+    Engine,
+    describe_engine,
+    expect_images,
+    open_engine,
+    returning_freed_memory,
+)
 from hierseg.errors import UsageError, UserError, lacks_memory
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.scoring import Labels, LogitWatcher, Watcher, score
@@ -83,7 +89,7 @@ def evaluate(
         scales=segmenter.scales,
         flip=segmenter.options.flip,
         images=found.images,
-        note=", ".join(filter(None, (run_at, found.note))),
+        note=", ".join(filter(None, (run_at, describe_engine(engine), found.note))),
         mode="whole" if segmenter.windows is None else segmenter.windows.describe(),
     )
 

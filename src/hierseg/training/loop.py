@@ -12,6 +12,7 @@ from hierseg import assembly as build
 from hierseg.config import Experiment
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation import Evaluation, evaluate, require_counted
+from hierseg.options import RunOptions
 from hierseg.processes import Launch
 from hierseg.training.checkpointing import Keeper, save_weights
 from hierseg.training.counting import count_pixels
@@ -232,9 +233,10 @@ def validate(
     found = evaluate(
         run.evaluated,
         run.data.val,
-        scales=settings.scales,
-        flip=settings.flip,
         device=run.fabric.device,
+        options=RunOptions(
+            scales=settings.scales, flip=settings.flip, precision=settings.precision
+        ),
         limit=run.experiment.runtime.limit_batches,
         on_progress=note,
         watchers=[pictures],
