@@ -252,6 +252,9 @@ class EvalConfig:
     """Average with the mirrored image."""
     every: int = 1
     """Epochs between validations; the last epoch is always validated."""
+    precision: Literal["float32", "bf16", "fp16"] | None = None
+    """Of the arithmetic at validation, by torch with batch norms folded; by default the network is
+    run as it is, in float32."""
 
 
 @dataclass(frozen=True)

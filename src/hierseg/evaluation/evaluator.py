@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset, describe_small
-from hierseg.engines import Engine, expect_images, open_engine, returning_freed_memory
+from hierseg.engines import (
+    Engine,
+    describe_engine,
+    expect_images,
+    open_engine,
+    returning_freed_memory,
+)
 from hierseg.errors import UsageError, UserError, lacks_memory
 from hierseg.evaluation.counters import Criterion, LossCounter, ScaleCounter
 from hierseg.evaluation.result import Evaluation
@@ -116,7 +122,9 @@ def _sum_up(
         scales=segmenter.scales,
         flip=options.flip,
         images=found.images,
-        note=", ".join(filter(None, (run_at, options.describe_gate(), found.note))),
+        note=", ".join(filter(None, (run_at, found.note))),
+        engine=describe_engine(segmenter.engine),
+        gate=options.describe_gate(),
         mode="whole" if segmenter.windows is None else segmenter.windows.describe(),
         loss=mean,
         criterion=criterion,

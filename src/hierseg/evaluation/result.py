@@ -33,6 +33,8 @@ class Evaluation:
         per_scale: Scale -> the measures of that scale's logits alone; empty unless asked for.
         counted_at: Size at which pixels were counted: that of the label, or that of the run.
         fusion: How scales were fused, where that is not the network's own way.
+        engine: What ran the network, and why, where that is not torch in float32.
+        gate: How the largest scale was gated; empty where it was run whole.
         processes: Processes that shared the images; the figures do not depend on it.
     """
 
@@ -52,6 +54,8 @@ class Evaluation:
     per_scale: Mapping[float, SegmentationScores] = field(default_factory=dict)
     counted_at: Literal["label", "run"] = "label"
     fusion: str = ""
+    engine: str = ""
+    gate: str = ""
     processes: int = 1
 
     @property
@@ -99,6 +103,8 @@ class Evaluation:
             "mode": self.mode,
             "counted_at": self.counted_at,
             **({"fusion": self.fusion} if self.fusion else {}),
+            **({"engine": self.engine} if self.engine else {}),
+            **({"gate": self.gate} if self.gate else {}),
             "processes": self.processes,
             "loss": self.loss,
             **({} if self.criterion is None else {"criterion": self.criterion}),

@@ -26,6 +26,8 @@ def format_table(evaluation: Evaluation, full: bool = False) -> str:
         f"{evaluation.data} {evaluation.split}: {count(evaluation.images, 'image')} "
         f"{_how(evaluation)}",
         *([f"not the standard split: {evaluation.note}"] if evaluation.note else []),
+        *([f"gated: {evaluation.gate}"] if evaluation.gate else []),
+        *([f"engine: {evaluation.engine}"] if evaluation.engine else []),
         *_tell_where_counted(evaluation),
         "",
         *_lay_out(evaluation.names, _choose_columns(evaluation, full)),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hierseg.errors import reason_of
 from hierseg.evaluation import Evaluation, PanelFiles, Watcher, evaluate, require_counted
 from hierseg.media import Picture
+from hierseg.options import RunOptions
 from hierseg.processes import alone
 from hierseg.training.checkpointing import Keeper
 from hierseg.training.distributed import share_buffers
@@ -47,8 +48,9 @@ def validate(
     found = evaluate(
         run.evaluated,
         run.data.val,
-        scales=settings.scales,
-        flip=settings.flip,
+        options=RunOptions(
+            scales=settings.scales, flip=settings.flip, precision=settings.precision
+        ),
         device=run.fabric.device,
         limit=run.experiment.runtime.limit_batches,
         on_progress=note,
