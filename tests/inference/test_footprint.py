@@ -72,7 +72,7 @@ def test_what_does_not_fit_is_run_at_the_longest_edge_that_does(
     assert _need(3000, 4000, fit.long_edge) <= free["bytes"]
     assert _need(3000, 4000, fit.long_edge + 32) > free["bytes"]
     assert fit.describe(3000, 4000) == (
-        "3000x4000 pixels need about 14.2 GB of memory, and 1.4 GB are free"
+        "3000x4000 pixels need about 14.0 GB of memory, and 1.4 GB are free"
     )
     free["bytes"] = OWN * 12e6 + CONSTANT  # nothing is left for the network
     assert Footprint(predictor).fit(3000, 4000, 1).long_edge == 0

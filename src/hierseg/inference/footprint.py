@@ -51,8 +51,10 @@ BANDS = 6
 """How many maps of a band of all classes are there at once while it is fused and decided."""
 WAITING = 2
 """Rows of windows whose maps wait, at the network's own stride, to be blended."""
-OWN = 24
-"""Bytes a pixel of the image itself: pixels, labels, confidence, and the files made of them."""
+OWN = 5
+"""Bytes a pixel of labels and confidence, the same again for each scale that is kept, and"""
+FILES = 12
+"""of what is written of them, once the network has run; the image itself is there already."""
 STEP = 32
 SIDES = (*range(4096, 2047, -512), *range(1792, 1023, -256), *range(896, 511, -128), 448, 384, 320,
          256, 192, 128)  # fmt: skip
@@ -126,6 +128,10 @@ class Footprint:
         found = self._find_windows(size, edge, free)
         return Fit(0, self._find_longest(size, edge, free), True, need, free, found)
 
+    def estimate(self, size: Size) -> float:
+        """Bytes for one image of a size, run as the segmenter would."""
+        return self._need(size, self.segmenter.find_edge(*size), self.segmenter.windows)
+
     def per_pixel(self, at: Size) -> float:
         """Bytes of tensors for each pixel that the network sees in images of about a size; nothing
         where it does not run.
@@ -192,8 +198,10 @@ class Footprint:
         bands: float = BANDS * min(row * size.height, max(BAND_BYTES, FEWEST_ROWS * row))
         if windows is None:  # the maps are among the tensors
             kept, bands = 0.0, max(0.0, bands - tensors)
-        own = OWN * size.height * size.width
-        return KERNELS * (tensors + kept + bands) + resized + own + self._weights + CONSTANT
+        maps = 1 + (len(self.segmenter.scales) if self.segmenter.keep_scales else 0)
+        pixels = size.height * size.width
+        running = KERNELS * (tensors + kept + bands) + resized
+        return max(running, FILES * pixels) + maps * OWN * pixels + self._weights + CONSTANT
 
     def _find_windows(self, size: Size, edge: int, free: float) -> Windows | None:
         """The largest windows by which an image can be run, and a part of it of almost two of them
