@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
     from hierseg.models.explicit import ExplicitFusion
     from hierseg.models.fusion import AverageFusion, Fusion, FusionRun
-    from hierseg.models.gate import BenefitGate, Evidence, gather_evidence, join_clues
+    from hierseg.models.gate import CLUES, BenefitGate, Evidence, gather_evidence, join_clues
     from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
     from hierseg.models.hrnet import HRNet
     from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, SegmentationNetwork
@@ -39,6 +39,7 @@ else:
         {
             "aspp": (
                 "ASPP",
+                "CLUES",
                 "DensePredictionCell",
             ),
             "catalog": ("MODELS",),
@@ -54,6 +55,7 @@ else:
                 "FusionRun",
             ),
             "gate": (
+                "CLUES",
                 "BenefitGate",
                 "Evidence",
                 "gather_evidence",
@@ -98,6 +100,7 @@ else:
 
 __all__ = [
     "ASPP",
+    "CLUES",
     "CONVENTIONS",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
