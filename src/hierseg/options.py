@@ -63,7 +63,7 @@ class RunOptions:
     gate: float | None = None
     """Run the largest scale on the tiles whose gate value is above this, instead of a budget. The
     learned gate's value is the share of pixels that it foretells to be corrected, less those
-    spoiled; all others are in [0, 1]."""
+    spoiled; other gates' values are in [0, 1]."""
     gate_by: GateName = "auto"
     """What values a tile: learned, where the weights have a gate; or, from the scales already run,
     the scales' disagreement, the entropy of the classes, the weight left to larger scales, or the

@@ -58,7 +58,7 @@ def test_the_weights_keep_what_they_had_and_gain_a_gate(fitted: Path) -> None:
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert all(after[name].dtype == before[name].dtype for name in before)
     header, old = read_header(fitted), read_header(own)
-    assert header.arguments == {**old.arguments, "gate_channels": 32}
+    assert header.arguments == {**old.arguments, "gate_channels": 8}
     assert header.temperature == 1.5
     assert header.record == old.record
     about = header.extra["gate"]

@@ -216,7 +216,7 @@ def test_the_learned_gate_is_taken_where_there_is_one() -> None:
         for parameter in gate.parameters():
             parameter.zero_()
         gate.mix.weight[0, 3] = 1  # the first colour, behind three clues, is what gains
-        gate.foretell.weight[0, 0] = 1
+        gate.foretell.weight[0, 0] = 1  # to the share corrected
     images[:, 0] = 0
     images[:, 0, 200:, 300:] = 1
     for by in ("auto", "learned"):

@@ -19,8 +19,7 @@ from hierseg.data import Record, SegmentationDataset
 from hierseg.engines import ComputeScale, GatedRun
 from hierseg.errors import UserError
 from hierseg.layers import resize_to
-from hierseg.metrics import ConfusionMatrix
-from hierseg.models import BenefitGate, SegmentationNetwork, join_clues
+from hierseg.models import CLUES, BenefitGate, SegmentationNetwork, join_clues
 
 ACROSS = 4
 """Pixels that are looked at across a cell, and down it."""
@@ -34,7 +33,7 @@ BEST = 1 / 3
 """The share of cells by which gates are compared."""
 STEPS, TOGETHER = 800, 4096
 RATE, DECAY = 4e-3, 0.1
-CHANNELS = 32
+CHANNELS = 8
 
 Labels = npt.NDArray[np.uint8]
 
@@ -87,7 +86,6 @@ class BenefitSample:
         self.cells_of_image = min(CELLS_OF_IMAGE, max(1, CELLS // max(1, images)))
         self._clues: list[Tensor] = []  # (N, F) float16 of each image
         self._answers: list[Labels] = []  # (N, P, 3): truth, without the largest scale, with it
-        self.matrix = ConfusionMatrix(network.num_classes, ignore)
 
     @torch.inference_mode()
     def add(self, record: Record) -> None:
@@ -98,7 +96,6 @@ class BenefitSample:
         run = GatedRun(self.network, image.to(device), self.scales, self.compute)
         tiles = torch.zeros(1, run.layout.count, dtype=torch.bool, device=device)
         without, full = (self._label(run, chosen, record) for chosen in (tiles, ~tiles))
-        self.matrix.update(without, record.labels)
         clues = join_clues(run.evidence)[0]
         height, width = clues.shape[-2:]
         name = zlib.crc32(record.name.encode("utf-8", "surrogateescape"))
@@ -135,15 +132,18 @@ class BenefitSample:
         held = [index % HELD_OUT == HELD_OUT - 1 for index in range(images)]
         kept = [index for index, is_held in enumerate(held) if not is_held]
         seen = [index for index, is_held in enumerate(held) if is_held] or kept
-        weights = self._weigh_pixels()
         clues = torch.cat([self._clues[index] for index in kept]).float()
-        benefit = torch.cat([weights(self._answers[index]) for index in kept])
-        if not bool(benefit.any()):
+        shares, counted = _count_kinds(
+            np.concatenate([self._answers[index] for index in kept]), self.ignore
+        )
+        if not bool(counted.any()):
+            raise UserError("no pixel of these images has a label; fit on a labelled split.")
+        if not bool(shares[counted, :2].any()):
             raise UserError(
                 "the largest scale corrects and spoils no labelled pixel of these images, so there "
                 "is nothing to learn; fit on another split, or at other scales."
             )
-        gate = _fit(clues, benefit, channels, steps, self.seed)
+        gate = _fit(clues[counted], shares[counted], channels, steps, self.seed)
         answers = np.concatenate([self._answers[index] for index in seen])
         every = np.concatenate(self._answers)
         corrected, spoiled = _compare(every, self.ignore)
@@ -158,29 +158,6 @@ class BenefitSample:
                 gate, torch.cat([self._clues[i] for i in seen]).float(), answers, self.ignore
             ),
         )
-
-    def _weigh_pixels(self) -> Callable[[Labels], Tensor]:
-        """From the answers of cells to their benefit, each pixel by what mIoU gains by it.
-
-        A pixel of class k that is corrected raises class k's IoU I by 1 / U, U being the union of
-        truth and prediction, and by I / U that of the class that was wrongly said, to first order.
-        """
-        matrix = self.matrix.matrix.double()
-        union = (matrix.sum(0) + matrix.sum(1) - matrix.diag()).clamp(min=1)
-        present = matrix.sum(1) > 0
-        if not bool(present.any()):
-            raise UserError("no pixel of these images has a label; fit on a labelled split.")
-        own = torch.where(present, 1 / union, 0).numpy()
-        other = (matrix.diag() / union / union).numpy()
-        scale = 1 / (own + other)[present.numpy()].mean()
-
-        def weigh(answers: Labels) -> Tensor:
-            corrected, spoiled = _compare(answers, self.ignore)
-            truth, without, full = np.moveaxis(np.minimum(answers, len(own) - 1), -1, 0)
-            gain = corrected * (own[truth] + other[without]) - spoiled * (own[truth] + other[full])
-            return torch.from_numpy(scale * gain.mean(axis=1)).float()
-
-        return weigh
 
 
 def _spread(
@@ -203,31 +180,38 @@ def _compare(answers: Labels, ignore: int) -> tuple[npt.NDArray[np.bool_], npt.N
     return counted & ~before & after, counted & before & ~after
 
 
-def _fit(clues: Tensor, benefit: Tensor, channels: int, steps: int, seed: int) -> BenefitGate:
-    """Least squares; clues and benefit are brought to one variance, which the gate then undoes."""
-    mean, spread, unit = clues.mean(0), clues.std(0).clamp(min=1e-4), benefit.std().clamp(min=1e-6)
+def _count_kinds(answers: Labels, ignore: int) -> tuple[Tensor, Tensor]:
+    """(N, 3) shares of a cell's labelled pixels that are corrected, spoiled and neither, and (N,)
+    whether it has any.
+    """
+    corrected, spoiled = (torch.from_numpy(one.sum(axis=1)) for one in _compare(answers, ignore))
+    labelled = torch.from_numpy((answers[..., 0] != ignore).sum(axis=1))
+    kinds = torch.stack([corrected, spoiled, labelled - corrected - spoiled], dim=1)
+    return kinds / labelled.clamp(min=1)[:, None], labelled > 0
+
+
+def _fit(clues: Tensor, shares: Tensor, channels: int, steps: int, seed: int) -> BenefitGate:
+    """By cross-entropy; clues are brought to one mean and variance, which the gate then undoes."""
+    mean, spread = clues.mean(0), clues.std(0).clamp(min=1e-4)
     random = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        first, second = nn.Linear(clues.shape[1], channels), nn.Linear(channels, 1)
-    parameters = [*first.parameters(), *second.parameters()]
-    optimizer = torch.optim.AdamW(parameters, RATE, weight_decay=DECAY)
+        gate = BenefitGate(clues.shape[1] - CLUES, channels)
+    optimizer = torch.optim.AdamW(gate.parameters(), RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
     for _ in range(steps):
         some = torch.randint(len(clues), (TOGETHER,), generator=random)
-        found = second(first((clues[some] - mean) / spread).relu())[:, 0]
-        loss = (found - benefit[some] / unit).square().mean()
+        given = ((clues[some] - mean) / spread).T[None, ..., None]
+        scores = gate.foretell(gate.act(gate.mix(given)))[0, ..., 0].T
+        loss = nn.functional.cross_entropy(scores, shares[some])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    gate = BenefitGate(clues.shape[1] - 3, channels)
     with torch.no_grad():
-        weight = first.weight / spread
-        gate.mix.weight.copy_(weight[..., None, None])
-        gate.mix.bias.copy_(first.bias - weight @ mean)  # type: ignore[union-attr]
-        gate.foretell.weight.copy_(unit * second.weight[..., None, None])
-        gate.foretell.bias.copy_(unit * second.bias)  # type: ignore[union-attr]
+        gate.mix.weight.div_(spread[None, :, None, None])
+        assert gate.mix.bias is not None
+        gate.mix.bias.sub_(gate.mix.weight[..., 0, 0] @ mean)
     return gate.eval()
 
 

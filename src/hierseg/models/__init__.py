@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hierseg.models.deeplab import DeepLabV3Head, DeepLabV3PlusHead, PlainHead
     from hierseg.models.explicit import ExplicitFusion
     from hierseg.models.fusion import AverageFusion, Fusion, FusionRun
-    from hierseg.models.gate import BenefitGate, Evidence, gather_evidence, join_clues
+    from hierseg.models.gate import CLUES, BenefitGate, Evidence, gather_evidence, join_clues
     from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
     from hierseg.models.hrnet import HRNet
     from hierseg.models.network import IMAGENET_MEAN, IMAGENET_STD, SegmentationNetwork
@@ -45,8 +45,6 @@ else:
         {
             "aspp": (
                 "ASPP",
-                "DeferredOutput",
-                "DeferredOutput",
                 "DensePredictionCell",
             ),
             "catalog": ("MODELS", "PUBLISHED_NAMES"),
@@ -62,6 +60,7 @@ else:
                 "FusionRun",
             ),
             "gate": (
+                "CLUES",
                 "BenefitGate",
                 "Evidence",
                 "gather_evidence",
@@ -108,6 +107,7 @@ else:
 
 __all__ = [
     "ASPP",
+    "CLUES",
     "CONVENTIONS",
     "IMAGENET_MEAN",
     "IMAGENET_STD",

@@ -71,26 +71,28 @@ def _attention_of(output: ScaleOutput) -> Tensor:
 
 
 class BenefitGate(nn.Module):
-    """Foretells how much the next scale corrects the answer, less how much it spoils it.
+    """Foretells where the next scale corrects the answer, and where it spoils it.
 
-    Two 1x1 convolutions with a ReLU between them.
+    Two 1x1 convolutions with a ReLU between them, to the shares of three kinds of pixels: those
+    that the next scale corrects, those that it spoils, and others.
 
     Args:
         channels: C.
         mid_channels: Channels between the convolutions.
     """
 
-    def __init__(self, channels: int, mid_channels: int = 32) -> None:
+    def __init__(self, channels: int, mid_channels: int = 8) -> None:
         super().__init__()
         self.mix = nn.Conv2d(channels + CLUES, mid_channels, 1)
         self.act = nn.ReLU()
-        self.foretell = nn.Conv2d(mid_channels, 1, 1)
+        self.foretell = nn.Conv2d(mid_channels, 3, 1)
 
     def forward(self, clues: Tensor) -> Tensor:
-        """(B, C + 3, h, w) as of ``join_clues`` to (B, 1, h, w): the share of pixels corrected less
-        that of pixels spoiled, each counted by how much of mIoU depends on it, 1 on average.
+        """(B, C + 3, h, w) as of ``join_clues`` to (B, 1, h, w) in (-1, 1): the share of pixels
+        corrected less that of pixels spoiled.
         """
-        benefit: Tensor = self.foretell(self.act(self.mix(clues)))
+        shares = self.foretell(self.act(self.mix(clues))).softmax(dim=1)
+        benefit: Tensor = shares[:, :1] - shares[:, 1:2]
         return benefit
 
 
