@@ -1,4 +1,4 @@
-"""Run every benchmark, or those that are named: ``python -m benchmarks [NAME ...]``."""
+"""Run the benchmarks of speed, throughput and memory: ``python -m benchmarks [NAME ... | all]``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+
+USUAL = ("engines", "folder", "memory")
+"""Those that are run where none is named; together at most 20 minutes on two cores."""
+ASKING = ("gpu", "two_commits")
+"""Those that need a GPU or an argument, and are no part of all."""
 
 
 def main() -> int:
@@ -15,7 +20,9 @@ def main() -> int:
         for m in pkgutil.iter_modules([str(Path(__file__).parent)])
         if not m.name.startswith("_")
     )
-    chosen = sys.argv[1:] or known
+    chosen = sys.argv[1:] or list(USUAL)
+    if chosen == ["all"]:
+        chosen = [name for name in known if name not in ASKING]
     unknown = sorted(set(chosen) - set(known))
     if unknown:
         print(f"no benchmark named {', '.join(unknown)}; there are {', '.join(known)}.")

@@ -12,10 +12,9 @@ import cv2
 import torch
 from torch import Tensor
 
-from hierseg.data.augmentation.rand_augment import RandAugment
-from hierseg.data.augmentation.transforms import TrainingTransform
+from hierseg.data import RandAugment, TrainingTransform
 from hierseg.size import Size
-from hierseg.streets.rendering import draw_street
+from hierseg.streets import draw_street
 
 CROPS = {Size(512, 512): 40, Size(1024, 2048): 12}
 

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hierseg.metrics.boundary import BoundaryCounts, BoundaryScores
+from hierseg.metrics import BoundaryCounts, BoundaryScores
 
 CLASSES, IGNORE = 19, 255
 TOLERANCES = (3, 5, 9, 12)

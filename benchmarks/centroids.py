@@ -15,7 +15,7 @@ from scipy.ndimage import center_of_mass
 from hierseg.data.sampling.tiles import find_centroids
 from hierseg.labels import CITYSCAPES, IGNORE
 from hierseg.size import Size
-from hierseg.streets.rendering import draw_street
+from hierseg.streets import draw_street
 
 TILE = 1024
 TARGET = 10.0

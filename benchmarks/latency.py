@@ -20,11 +20,10 @@ from pathlib import Path
 import torch
 
 from benchmarks.folder import Spent, spent_since, write_frames
-from hierseg.checkpoint.load import load_model
-from hierseg.engines.memory import keep_freed_memory
-from hierseg.inference.predictor import Predictor
-from hierseg.jobs.writers import WRITERS
-from hierseg.media.pictures import read_image
+from hierseg.checkpoint import load_model
+from hierseg.engines import keep_freed_memory
+from hierseg.inference import Predictor
+from hierseg.media import read_image, write_picture
 from hierseg.size import Size
 
 WARM = 2  # files before the clock starts
@@ -33,7 +32,7 @@ WARM = 2  # files before the clock starts
 def time_file(predictor: Predictor, path: Path, out: Path) -> Spent:
     """Read, segment and write one file."""
     start = time.perf_counter(), time.process_time()
-    (written,) = WRITERS["labels"](predictor(path), out, path.stem)
+    written = write_picture(out / f"{path.stem}_labels.png", predictor(path).labels)
     spent = spent_since(*start)
     assert written.is_file()
     return spent

@@ -21,13 +21,12 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 from torchvision.transforms import functional as torchvision_functional
 
-from hierseg.data.augmentation.transforms import TrainingTransform, draw_corner
-from hierseg.data.base import Sample, SegmentationDataset
-from hierseg.data.reading import read_image
+from hierseg.data import Sample, SegmentationDataset, TrainingTransform, read_image
+from hierseg.data.augmentation.transforms import draw_corner
 from hierseg.data.sampling.epochs import make_generator
 from hierseg.labels import CITYSCAPES
 from hierseg.size import Size
-from hierseg.streets.rendering import draw_street
+from hierseg.streets import draw_street
 
 CROP = Size(512, 512)
 DRAWS = 16

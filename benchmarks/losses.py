@@ -23,8 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.memory import peak_gigabytes
-from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
-from hierseg.losses.region_mutual_information import RegionMutualInformation
+from hierseg.losses import BoundaryRelaxedLoss, RegionMutualInformation
 
 CLASSES, SIDE, IGNORE = 19, 1024, 255
 ROUNDS = 3

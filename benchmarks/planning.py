@@ -43,10 +43,9 @@ def run(name: str, what: str) -> None:
 
     from benchmarks.memory import peak_gigabytes
     from hierseg import assembly as build
-    from hierseg.engines import TorchEngine
-    from hierseg.engines.memory import keep_freed_memory
+    from hierseg.engines import TorchEngine, keep_freed_memory
     from hierseg.options import RunOptions
-    from hierseg.planning.overheads import read_resident
+    from hierseg.planning import read_resident
     from hierseg.training.optimizer import build_optimiser
 
     torch.manual_seed(0)
@@ -85,8 +84,7 @@ def measure(name: str, what: str) -> tuple[int, int]:
 
 def compare(name: str, what: str) -> float:
     """Print one row; returns estimate over measurement, less 1."""
-    from hierseg.planning.estimate import estimate_evaluation, estimate_training
-    from hierseg.planning.overheads import add_overheads
+    from hierseg.planning import add_overheads, estimate_evaluation, estimate_training
 
     experiment = describe(name)
     if what == "training":

@@ -20,12 +20,11 @@ def step(model: str, crop: str, steps: int, recompute: bool) -> None:
     """Make steps in this process and print the peak over what was there before, and the time."""
     import torch
 
-    from hierseg.engines.memory import keep_freed_memory
-    from hierseg.losses.combined import CombinedLoss
-    from hierseg.losses.cross_entropy import CrossEntropy
-    from hierseg.models.registry import create_model
+    from hierseg.engines import keep_freed_memory
+    from hierseg.losses import CombinedLoss, CrossEntropy
+    from hierseg.models import create_model
     from hierseg.size import Size
-    from hierseg.training.gradient_checkpointing import recompute_trunk
+    from hierseg.training import recompute_trunk
 
     keep_freed_memory()
     torch.manual_seed(0)

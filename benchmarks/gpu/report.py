@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from hierseg.errors import lacks_memory
+
 Figures = dict[str, Any]
 
 
@@ -73,18 +75,26 @@ class Report:
                         found["rows"][name] = figures
                         print(f"| {name} | {_show(figures)} |", flush=True)
                         self.failed |= figures.get("ok") is False
-            except OutOfTimeError:
-                found["skipped"] = f"the {self.budget:.0f} s were over in the middle of it"
-                print(f"ended: {found['skipped']}", flush=True)
             except Exception as error:  # each kernel may fail in ways of its own
-                lines = str(error).splitlines() or [""]
-                found["failed"] = f"{type(error).__name__}: {lines[0]}"
-                self.failed = True
-                print(f"failed: {found['failed']}", flush=True)
+                self._explain(found, error)
         found["seconds"] = round(time.monotonic() - begun, 1)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         self.path.write_text(json.dumps(self.content, indent=2) + "\n", encoding="utf-8")
+
+    def _explain(self, found: Figures, error: Exception) -> None:
+        """Why a part has ended before its end."""
+        if lacks_memory(error):
+            found["skipped"] = "the rest of it needs more memory than there is"
+        # A compiler in which the alarm goes off raises an error of its own.
+        elif isinstance(error, OutOfTimeError) or self.left <= 0:
+            found["skipped"] = f"the {self.budget:.0f} s were over in the middle of it"
+        else:
+            lines = str(error).splitlines() or [""]
+            found["failed"] = f"{type(error).__name__}: {lines[0]}"
+            self.failed = True
+        ((word, reason),) = ((key, found[key]) for key in ("skipped", "failed") if key in found)
+        print(f"{word}: {reason}", flush=True)
 
 
 @contextmanager

@@ -48,6 +48,34 @@ def test_a_part_that_fails_keeps_its_rows_and_the_next_one_runs(tmp_path: Path) 
     assert report.failed
 
 
+def test_want_of_memory_is_no_failure(tmp_path: Path) -> None:
+    def measure() -> Rows:
+        yield "first", {"ms": 1.0}
+        raise MemoryError
+
+    report = Report(tmp_path / "gpu.json", 100, {})
+    report.run(Part("large", 0, measure))
+    part = json.loads((tmp_path / "gpu.json").read_text())["parts"]["large"]
+    assert part["rows"] == {"first": {"ms": 1.0}}
+    assert "more memory" in part["skipped"]
+    assert not report.failed
+
+
+def test_an_error_that_the_alarm_has_become_is_no_failure(tmp_path: Path) -> None:
+    def measure() -> Rows:
+        yield "first", {"ms": 1.0}
+        try:
+            time.sleep(30)
+        except RuntimeError as error:
+            raise ValueError("compiling failed") from error
+
+    report = Report(tmp_path / "gpu.json", 0.5, {})
+    report.run(Part("compiled", 0, measure))
+    part = json.loads((tmp_path / "gpu.json").read_text())["parts"]["compiled"]
+    assert "in the middle" in part["skipped"]
+    assert not report.failed
+
+
 def test_a_check_that_does_not_hold_is_a_failure(tmp_path: Path) -> None:
     report = Report(tmp_path / "gpu.json", 100, {})
     report.run(make("good", {"ok": True}))

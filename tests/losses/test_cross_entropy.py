@@ -64,3 +64,18 @@ def test_pixelwise_is_cross_entropy_itself() -> None:
     logits, labels = torch.randn(1, 3, 4, 4), torch.randint(0, 3, (1, 4, 4))
     criterion = CrossEntropy()
     assert criterion.pixelwise(logits, labels).item() == criterion(logits, labels).item()
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_layout_of_the_logits_changes_nothing(batch: int) -> None:
+    plain = torch.randn(batch, 5, 7, 9, requires_grad=True)
+    labels = torch.randint(0, 5, (batch, 7, 9))
+    labels[:, 2] = 255
+    last = plain.detach().to(memory_format=torch.channels_last).requires_grad_()
+    losses = [CrossEntropy()(logits, labels) for logits in (plain, last)]
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
+    for loss in losses:
+        loss.backward()
+    assert plain.grad is not None
+    assert last.grad is not None
+    assert torch.allclose(plain.grad, last.grad, rtol=1e-5, atol=1e-8)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hierseg.options import RunOptions
+
+ROOT = Path(__file__).parents[2]
+LITE, SIZE = "--model=lite0-ocr-hier", "--size=64x96"
+NEEDS_ENGINES = pytest.mark.skipif(
+    "engine" not in {field.name for field in dataclasses.fields(RunOptions)},
+    reason="this version runs networks by torch alone",
+)
+
+
+def run(name: str, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@NEEDS_ENGINES
+def test_engines() -> None:
+    said = run("engines", LITE, SIZE, "--file-size=64x96", "--rounds=1", "--engine=torch")
+    lines = said.splitlines()
+    assert len(lines) == 3
+    assert all("times as fast" in line and "labels equal" in line for line in lines[1:])
+
+
+@pytest.mark.slow
+@NEEDS_ENGINES
+def test_folder() -> None:
+    said = run("folder", "--images=4", SIZE, "--repeats=1", "--engine=torch", "--workers=1")
+    assert "4 frames of 64x96: engine" in said
+    assert "best of each by the processor" in said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of the process")
+def test_memory() -> None:
+    said = run("memory", LITE, SIZE, "--scales", "0.5", "1", "--runs", "float32", "kept")
+    assert said.count("VmHWM") == 2
+
+
+@pytest.mark.slow
+def test_step() -> None:
+    said = run("step", "--rounds=1", "--only=lite0-ocr-hier", "--crop=128x128")
+    assert "times as long" in said
+    assert "times as fast" in said
+
+
+def test_a_name_that_is_none_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "speed"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no benchmark named speed; there are" in done.stdout
