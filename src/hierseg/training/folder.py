@@ -218,8 +218,6 @@ class RunFolder:
         # A setting that came later had its default's effect when the run began.
         began = list_settings(Experiment().to_dict()) | list_settings(self._read_record()["config"])
         asked = list_settings(experiment.to_dict())
-        # Settings that an older run did not know were as their defaults are.
-        began = list_settings(Experiment().to_dict()) | began
         for settings in (began, asked):
             settings |= {key: None for key, old in FORMER_DEFAULTS.items() if settings[key] == old}
         differences = list_differences(began, asked)
