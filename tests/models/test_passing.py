@@ -75,6 +75,10 @@ def test_is_what_the_formulas_say(network: SegmentationNetwork) -> None:
     torch.testing.assert_close(output.logits, fused)
 
 
+def test_runs_the_published_pair_where_no_scales_are_given(network: SegmentationNetwork) -> None:
+    assert network.scales == network.train_scales == (0.5, 1.0)
+
+
 @torch.inference_mode()
 def test_two_channels_decide_apart(network: SegmentationNetwork) -> None:
     image = torch.rand(1, 3, HEIGHT, WIDTH, dtype=torch.float64)

@@ -79,6 +79,8 @@ def combine_scales(
     attention: nn.Module | None = None
     fusion: Fusion
     pair: tuple[float, ...] = (0.5, 1.0)
+    if way in PASSING:
+        default = pair  # published with these alone
     if way == "average":
         fusion, default, pair = AverageFusion(), (1.0,), (1.0,)
     elif way == "explicit":

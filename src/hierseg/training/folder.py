@@ -224,8 +224,6 @@ class RunFolder:
         began = list_settings(Experiment().to_dict()) | FORMER_RULES
         began |= list_settings(self._read_record()["config"])
         asked = list_settings(experiment.to_dict())
-        # Settings that an older run did not know were as their defaults are.
-        began = list_settings(Experiment().to_dict()) | began
         for settings in (began, asked):
             settings |= {key: None for key, old in FORMER_DEFAULTS.items() if settings[key] == old}
             if "auto" not in (settings["data.labels"], settings["data.extra"]):

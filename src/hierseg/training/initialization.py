@@ -142,11 +142,11 @@ def _skip_mismatched(
     unknown = [name for name in found if name not in wanted]
     unlike = [name for name in found if name in wanted and name not in fits]
     lacking = [name for name in wanted if name not in fits]
-    say_aside(f"{count_tensors(list(fits))} of {make_printable(source)} taken over")
+    say_aside(f"{count_tensors(list(fits))} taken over from {make_printable(source)}")
     for names, what in (
         (unknown, f"skipped, as {model.name} has none of the name"),
         (unlike, f"skipped, as those of {model.name} have another shape or type"),
-        (lacking, f"of {model.name} not taken over: random weights"),
+        (lacking, f"left at random weights, as {make_printable(source)} has none that fit"),
     ):
         if names:
             say_aside(f"{count_tensors(names)} {what}: {_list_layers(names)}")

@@ -92,8 +92,11 @@ def test_the_three_of_its_model_zoo(
         tensors[name] = torch.tensor(7) if value is None else torch.tensor(value).float()
     file, own, back = (tmp_path / name for name in ("a.pth", "own.safetensors", "back.pth"))
     write_mmsegmentation(file, tensors)
-    assert cli.main(["convert", str(file), str(own)]) == 0
+    assert cli.main(["convert", str(file), str(own), "--model", model]) == 0
     assert f"{KIND} ({model}), 19 classes of cityscapes" in capsys.readouterr().out
+    assert open_weights(file).foreign.recognised.model == model
+    assert cli.main(["convert", str(file), str(own), "--model", "hrnet32-ocr-hier"]) == 1
+    assert "no publication of the network 'hrnet32-ocr-hier' is known" in capsys.readouterr().err
     assert read_header(own).arguments["head_bias"] is False
     assert cli.main(["convert", str(own), str(back), "--to-published"]) == 0
     found = read_published(back)

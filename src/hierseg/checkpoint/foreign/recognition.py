@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -153,6 +154,10 @@ def recognise(
         return found._replace(ignored=arch) if is_other else found
     keys = _find_published(model)
     if not keys:
+        with suppress(UserError):  # of other widths than its publication states
+            found = _recognise(tensors, source, every, [])
+            if found.model == model:
+                return found
         known = ", ".join(dict.fromkeys(p.model for p in PUBLICATIONS.values()))
         raise UserError(
             f"no publication of the network '{model}' is known, so {source} cannot be "

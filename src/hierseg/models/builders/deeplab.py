@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hierseg.errors import UsageError
 from hierseg.models.combining import (
     LARGEST_WIDTH,
@@ -55,29 +57,19 @@ def build_deeplab(
     of a branch of the context, ``mid_channels`` where it is None.
     """
     backbone = _build_dilated(trunk, width, shallow, pretrained)
+    context: dict[str, Any] = {
+        "cell": cell,
+        "context_channels": aspp_channels,
+        "pool": aspp_pool,
+        "align_corners": align_corners,
+    }
+    widths = (backbone.channels, num_classes, mid_channels)
     head: DeepLabV3PlusHead | DeepLabV3Head
     if refined:
         kind = PassingHead if combine in PASSING else DeepLabV3PlusHead
-        head = kind(
-            backbone.channels,
-            num_classes,
-            mid_channels,
-            fine_channels,
-            cell=cell,
-            context_channels=aspp_channels,
-            pool=aspp_pool,
-            align_corners=align_corners,
-        )
+        head = kind(*widths, fine_channels, **context)
     else:
-        head = DeepLabV3Head(
-            backbone.channels,
-            num_classes,
-            mid_channels,
-            cell=cell,
-            context_channels=aspp_channels,
-            pool=aspp_pool,
-            align_corners=align_corners,
-        )
+        head = DeepLabV3Head(*widths, **context)
     options = AttentionOptions(
         attention_channels, attention_second, attention_dropout, attention_norm, attention_even
     )

@@ -42,16 +42,10 @@ def build_hrnet_ocr(
     """
     trunk = _build_hrnet(width, small, align_corners, pretrained)
     _refuse_idle(aspp, aspp_channels, aspp_pool)
-    context = (
-        ASPP(
-            mid_channels,
-            aspp_channels or mid_channels // 2,
-            pool=aspp_pool,
-            align_corners=align_corners,
-        )
-        if aspp
-        else None
-    )
+    context: ASPP | None = None
+    if aspp:
+        branch = aspp_channels or mid_channels // 2
+        context = ASPP(mid_channels, branch, pool=aspp_pool, align_corners=align_corners)
     head = OCRHead(
         trunk.channels,
         num_classes,
