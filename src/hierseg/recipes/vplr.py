@@ -97,8 +97,7 @@ def vplr_cityscapes_wrn38() -> Experiment:
     Hardware: 8 GPUs, two crops each: the command behind torchrun --nproc-per-node 8 -m.
     Precision: mixed bf16, which needs no scaling of the loss, in place of fp16.
     Time: about 14 hours on 8 V100 (published).
-    Expected mIoU: 81.4 on val of split 2, 83.5 on test with propagated frames (VPLR); not measured
-    here.
+    Expected mIoU: 81.4 without propagated frames, 83.5 on test with them (VPLR); not measured here.
     """
     return Experiment(
         recipe="vplr-cityscapes-wrn38",
@@ -151,7 +150,7 @@ def vplr_cityscapes_seresnext50() -> Experiment:
     Hardware: 8 GPUs, two crops each: the command behind torchrun --nproc-per-node 8 -m.
     Precision: mixed bf16, which needs no scaling of the loss, in place of fp16.
     Time: about 9 hours on 8 V100 (published).
-    Expected mIoU: 80.0 on val (VPLR, without propagated frames); not measured here.
+    Expected mIoU: 80.0 without propagated frames (VPLR); not measured here.
     """
     base = vplr_cityscapes_wrn38()
     return replace(
