@@ -189,7 +189,7 @@ def test_the_published_preset_counts_at_its_long_edge(
     assert at_label["counted_at"] == "label"
     assert at_label["pixels"] == sum(int((one < 11).sum()) for one in labels)
     assert "counted at" not in capsys.readouterr().out
-    plain = RunOptions(scales=(1.0,), long_edge=84)
+    plain = RunOptions(scales=(1.0,), flip=True, long_edge=84)
     assert count(how=plain)["counted_at"] == "label"
     assert count(how=plain, count_at="run")["miou"] == at_run["miou"]
 
@@ -212,7 +212,7 @@ def test_what_cannot_be_together_is_refused(
     camvid: Path, tmp_path: Path, flags: dict[str, Any], message: str
 ) -> None:
     averaging = tmp_path / "averaging.safetensors"
-    save_checkpoint(averaging, create_model("lite0-ocr", 11), CAMVID)
+    save_checkpoint(averaging, create_model("lite0-ocr-hier", 11, hierarchical=False), CAMVID)
     network = {} if "predictions" in flags else {"weights": str(averaging), "device": "cpu"}
     with pytest.raises(UsageError, match=message):
         evaluate("camvid", camvid, **network, **flags)
