@@ -51,8 +51,9 @@ def _list_names() -> tuple[str, ...]:
 
 
 @functools.cache
-def _read_hints(part: type) -> dict[str, Any]:
-    return get_type_hints(part)
+def _read_hints(part: str) -> dict[str, Any]:
+    """The types of the settings of a part of an experiment."""
+    return get_type_hints(type(getattr(Experiment(), part)))
 
 
 def apply_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:
@@ -68,7 +69,7 @@ def apply_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Exper
     parts: dict[str, dict[str, Any]] = {}
     for name, value in settings.items():
         part, _, field = find_setting(name).partition(".")
-        hint = _read_hints(type(getattr(experiment, part)))[field]
+        hint = _read_hints(part)[field]
         try:
             parts.setdefault(part, {})[field] = convert(value, hint)
         except (ValueError, TypeError, UsageError) as error:
