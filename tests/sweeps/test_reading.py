@@ -32,11 +32,13 @@ def test_lists_are_a_product_in_order(tmp_path: Path) -> None:
     assert [run.name for run in sweep.runs] == [
         f"lr{lr}-seed{seed}" for lr in (0.001, 0.002) for seed in (1, 2, 3)
     ]
-    # 0.002 is the recipe's own rate.
     assert commands(sweep)[0] == (
         "streets-lite0 --data.root streets --optim.lr 0.001 --runtime.seed 1"
     )
-    assert commands(sweep)[-1] == "streets-lite0 --data.root streets --runtime.seed 3"
+    # What the recipe says already is shown too.
+    assert commands(sweep)[-1] == (
+        "streets-lite0 --data.root streets --optim.lr 0.002 --runtime.seed 3"
+    )
 
 
 def test_variants_are_settings_under_a_name_before_the_grid(tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ def test_values_are_read_as_the_settings_have_them(tmp_path: Path) -> None:
     assert line == (
         "streets-lite0 --model.no-pretrained --model.weights runs/a --model.replace-head "
         "--data.root x --data.crop 64x128 --loss.strict-border-classes 5 pole --optim.lr 0.001 "
-        "--optim.epochs 3"
+        "--optim.epochs 3 --eval.scales 0.5 1"
     )
 
 
