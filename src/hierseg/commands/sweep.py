@@ -181,7 +181,9 @@ def _check_flags(planned: Sweep) -> None:
     """
     from hierseg.commands.table import COMMANDS
 
-    for command in {run.command for run in planned.runs if not run.key} - {"train"}:
+    if planned.is_translated:
+        return
+    for command in {run.command for run in planned.runs} - {"train"}:
         known = _list_flags(COMMANDS[command].load())
         for run in planned.runs:
             for word in run.words if run.command == command else ():

@@ -27,6 +27,10 @@ OBJECT_STORE = 128 << 20
 MOST_AT_ONCE = 100_000
 LOOPBACK = "127.0.0.1"
 SECONDS_TO_ANSWER = 10.0
+TRIES = 3
+"""Times that Ray is started here: it gives itself half a minute, which is little while a machine is
+busy.
+"""
 
 
 def open_ray(address: str | None = None, dashboard: bool = False) -> RayConnection:
@@ -63,15 +67,20 @@ def open_ray(address: str | None = None, dashboard: bool = False) -> RayConnecti
         }
     if not (address or "").startswith("ray://"):
         options["logging_level"] = logging.ERROR
-    try:
-        ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        said = str(error).strip().splitlines()
-        where = f"no Ray is reached at {address}" if address else "Ray does not start"
-        raise UserError(
-            f"{where} ({said[0] if said else type(error).__name__}); see `ray status`, or give "
-            "another --address."
-        ) from error
+    for left in reversed(range(1 if address else TRIES)):
+        try:
+            ray.init(**options)
+            break
+        except Exception as error:  # Ray raises many, and a bare one where it starts too slowly
+            ray.shutdown()
+            if left and "timed out" in str(error):  # a busy machine
+                continue
+            said = str(error).strip().splitlines()
+            where = f"no Ray is reached at {address}" if address else "Ray does not start"
+            raise UserError(
+                f"{where} ({said[0] if said else type(error).__name__}); see `ray status`, or give "
+                "another --address."
+            ) from error
     return RayConnection(ray)
 
 

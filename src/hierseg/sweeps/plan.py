@@ -131,6 +131,7 @@ class Sweep:
         budget: Seconds after which the sweep ends, to be continued; None for no end.
         early_stop: When a run is ended early.
         search: What draws further runs.
+        is_translated: Whether it is a file of the original's kind.
     """
 
     path: Path
@@ -143,6 +144,7 @@ class Sweep:
     budget: float | None = None
     early_stop: EarlyStop | None = None
     search: Any = None
+    is_translated: bool = False
 
 
 def make_name(parts: Sequence[str]) -> str:

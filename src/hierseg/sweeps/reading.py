@@ -143,35 +143,50 @@ class _Reader:
         both = {**fixed, **settings}
         both.pop("recipe", None)
         if self.command == "train":
-            words, shown = self._train(recipe, both)
+            words, key, shown = self._train(recipe, both)
         else:
-            words, shown = _list_flags(both), both
-        varied = {name: shown.get(_full(self.command, name), settings[name]) for name in settings}
-        if variant:
-            varied = {"variant": variant, **varied}
-        parts = [variant, *(f"{_last(name)}{_brief(settings[name])}" for name in in_name)]
-        tracking = self.content.get("tracking")
-        if tracking is not None:
-            if self.command != "train":
-                raise UsageError("tracking: only training is tracked; leave it out.")
-            words += [
-                "--tracking",
-                *map(str, tracking if isinstance(tracking, list) else [tracking]),
-            ]
-        return PlannedRun(make_name(parts), self.command, tuple(words), varied, self.processes)
+            key, shown = _list_flags(both), both
+            words = key
+        varied = {}
+        for name, value in settings.items():
+            full = _full(self.command, name)
+            varied[full] = shown.get(full, value)
+        parts = [variant]
+        parts += [f"{_last(name)}{_brief(varied[_full(self.command, name)])}" for name in in_name]
+        return PlannedRun(
+            name=make_name(parts),
+            command=self.command,
+            words=(*words, *self._track()),
+            varied={"variant": variant, **varied} if variant else varied,
+            processes=self.processes,
+            key=tuple(key),
+        )
 
-    def _train(self, recipe: Any, settings: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    def _track(self) -> list[str]:
+        """The words that name trackers: no part of what a run is known by."""
+        given = self.content.get("tracking")
+        if given is None:
+            return []
+        if self.command != "train":
+            raise UsageError("tracking: only training is tracked; leave it out.")
+        return ["--tracking", *map(str, given if isinstance(given, list) else [given])]
+
+    def _train(
+        self, recipe: Any, settings: Mapping[str, Any]
+    ) -> tuple[list[str], list[str], dict[str, Any]]:
+        """The words, those of them that the recipe does not say already, and all values."""
         if not isinstance(recipe, str):
             raise UsageError("recipe: name the recipe, as `recipe: streets-lite0`.")
         base = get_recipe(recipe)
         full = {find_setting(name): value for name, value in settings.items()}
         experiment = apply_settings(base, full)
         changes = list_changes(base, experiment)
+        words = make_words(list_changes(base, experiment, full))
         shown = {
             name: getattr(getattr(experiment, name.split(".")[0]), name.split(".")[1])
             for name in full
         }
-        return [recipe, *make_words(changes)], {"recipe": recipe, **shown}
+        return [recipe, *words], [recipe, *make_words(changes)], {"recipe": recipe, **shown}
 
 
 def _full(command: str, name: str) -> str:

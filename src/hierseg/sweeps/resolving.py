@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ def find_setting(name: str) -> str:
     Raises:
         UsageError: There is none; the nearest is named.
     """
-    known = [key for key in list_settings(Experiment().to_dict()) if key != "recipe"]
+    known = _list_names()
     asked = name.removeprefix("--").replace("-", "_")
     asked = SHORT_NAMES.get(asked, asked)
     if asked in OWN_SETTINGS:
@@ -42,6 +43,17 @@ def find_setting(name: str) -> str:
     by_last = [key for key in known if key.split(".")[-1] == asked]
     near = by_last or difflib.get_close_matches(asked, known, n=1, cutoff=0.0)
     raise UsageError(f"there is no setting '{shorten(name)}'; the nearest is '{near[0]}'.")
+
+
+@functools.cache
+def _list_names() -> tuple[str, ...]:
+    return tuple(key for key in list_settings(Experiment().to_dict()) if key != "recipe")
+
+
+@functools.cache
+def _read_hints(part: str) -> dict[str, Any]:
+    """The types of the settings of a part of an experiment."""
+    return get_type_hints(type(getattr(Experiment(), part)))
 
 
 def apply_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:
@@ -57,7 +69,7 @@ def apply_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Exper
     parts: dict[str, dict[str, Any]] = {}
     for name, value in settings.items():
         part, _, field = find_setting(name).partition(".")
-        hint = get_type_hints(type(getattr(experiment, part)))[field]
+        hint = _read_hints(part)[field]
         try:
             parts.setdefault(part, {})[field] = convert(value, hint)
         except (ValueError, TypeError, UsageError) as error:

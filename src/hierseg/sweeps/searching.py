@@ -145,15 +145,17 @@ class OptunaSearch(Search):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._optuna = optuna
         self._study: Any = None
+        self._earlier: list[Any] = []
         self._asked: list[tuple[dict[str, Any], Any]] = []
 
     def _open_study(self, number: int) -> Any:
         if self._study is None:
-            # Its first draws do not repeat those of a call before.
+            # A later call does not draw again what one before has drawn.
             sampler = self._optuna.samplers.TPESampler(seed=self.seed + 7919 * number)
             directions = self._optuna.study.StudyDirection
             direction = directions.MINIMIZE if self.smaller_is_better else directions.MAXIMIZE
             self._study = self._optuna.create_study(sampler=sampler, direction=direction)
+            self._study.add_trials(self._earlier)
         return self._study
 
     def draw(self, number: int) -> dict[str, Any]:
@@ -165,18 +167,17 @@ class OptunaSearch(Search):
 
     def tell(self, settings: Mapping[str, Any], figure: float | None) -> None:
         """Learn from a run, also one of an earlier call."""
-        state = self._optuna.trial.TrialState
-        failed = figure is None or not math.isfinite(figure)
+        found = figure if figure is not None and math.isfinite(figure) else None
         for position, (drawn, trial) in enumerate(self._asked):
             if drawn == settings:
                 self._asked.pop(position)
-                if failed:
-                    self._open_study(0).tell(trial, state=state.FAIL)
-                else:
-                    self._open_study(0).tell(trial, figure)
+                failed = self._optuna.trial.TrialState.FAIL if found is None else None
+                self._study.tell(trial, found, state=failed)
                 return
-        if failed:
-            return
+        if found is not None:
+            self._tell_earlier(settings, found)
+
+    def _tell_earlier(self, settings: Mapping[str, Any], figure: float) -> None:
         try:
             trial = self._optuna.trial.create_trial(
                 params={name: self._parameter(name, settings[name]) for name in self.ranges},
@@ -185,7 +186,10 @@ class OptunaSearch(Search):
             )
         except (KeyError, ValueError):  # drawn from other ranges
             return
-        self._open_study(len(self.ranges) + 1).add_trial(trial)
+        if self._study is None:
+            self._earlier.append(trial)
+        else:
+            self._study.add_trial(trial)
 
     def _distributions(self) -> dict[str, Any]:
         kinds = self._optuna.distributions

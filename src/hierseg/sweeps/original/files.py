@@ -68,7 +68,7 @@ def read_original(path: Path, content: Mapping[str, Any], out: Path | None) -> S
             f"CMD is of {launch.machines} machines; each run takes {launch.processes} processes "
             "of one here: docs/clusters.md has runs over several."
         ] = None
-    return Sweep(path=path, out=root, runs=list(runs.values()), notes=list(notes))
+    return Sweep(path, root, list(runs.values()), list(notes), is_translated=True)
 
 
 def _translate(entry: Entry, launch: Launch) -> tuple[PlannedRun, list[str]]:

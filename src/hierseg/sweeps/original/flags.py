@@ -125,10 +125,10 @@ DEAD: Mapping[str, str] = {
     "trial": "a sweep gives each run a folder; name their place with --out",
     "summary": "`hierseg plan RECIPE` says it before a run",
     "syncbn": "batch norms of several processes are always synchronised",
-    "apex": "torchrun starts the processes",
+    "apex": "the launcher starts the processes",
     "amp_opt_level": "mixed precision has no levels here",
-    "local_rank": "torchrun sets it",
-    "global_rank": "torchrun sets it",
+    "local_rank": "the launcher sets it",
+    "global_rank": "the launcher sets it",
     "log_msinf_to_tb": "every validation leaves a page with each scale's prediction",
 }
 """Flags of which nothing comes, and why."""

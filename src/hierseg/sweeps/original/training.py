@@ -33,10 +33,12 @@ NEUTRAL: Mapping[str, Any] = {
 }
 
 
-_SETTINGS_OF_JOINT = {
-    "arch": "model.name", "n_scales": "eval.scales", "do_flip": "eval.flip",
-    "gblur": "data.blur", "bblur": "data.blur", "rmi_loss": "loss.main",
+_SETTINGS_OF_JOINT: Mapping[str, str] = {
+    "arch": "model.name", "n_scales": "eval.scales", "multi_scale_inference": "eval.scales",
+    "do_flip": "eval.flip", "gblur": "data.blur", "bblur": "data.blur", "rmi_loss": "loss.main",
     "img_wt_loss": "loss.main", "jointwtborder": "loss.main", "fp16": "runtime.precision",
+    "coarse_boost_classes": "data.extra", "custom_coarse_prob": "data.extra",
+    "max_cu_epoch": "data.extra_until",
 }  # fmt: skip
 
 
