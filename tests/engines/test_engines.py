@@ -111,7 +111,7 @@ def test_what_folding_would_change_is_left(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("combine", ["explicit", "paired"])
 def test_fusions_of_features_get_them(combine: str) -> None:
     require("openvino")
-    network = make_network("lite0-ocr", combine=combine)
+    network = make_network("hrnet48", combine=combine, width=8, small=True)
     options = RunOptions(engine="openvino")
     image = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
     found = open_engine(network, options).run(image, options).logits
