@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -81,6 +83,24 @@ def test_a_scale_is_what_the_modules_give(
             assert not is_near(given.logits, expected.logits, precision)
 
 
+def test_what_is_compiled_is_one_scale(
+    network: SegmentationNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+
+    def note(function: Callable[..., Any]) -> Callable[..., Any]:
+        compiled.append(function.__name__)
+        return function  # the compiler itself takes minutes
+
+    monkeypatch.setattr(torch, "compile", note)
+    runner = make_runner(network, "compile", "float32")
+    assert (runner.name, compiled) == ("compile", ["_compute"])
+    image = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        expected = network.forward_scale(image)
+        assert is_near(runner.run_scale(image, True).logits, expected.logits, "float32")
+
+
 @pytest.mark.parametrize("name", ["lite0-ocr-hier", "hrnet18s-ocr-hier"])
 def test_batch_norms_are_folded(name: str) -> None:
     network = make_network(name)
@@ -111,7 +131,7 @@ def test_what_folding_would_change_is_left(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("combine", ["explicit", "paired"])
 def test_fusions_of_features_get_them(combine: str) -> None:
     require("openvino")
-    network = make_network("lite0-ocr", combine=combine)
+    network = make_network("hrnet48", combine=combine, width=8, small=True)
     options = RunOptions(engine="openvino")
     image = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
     found = open_engine(network, options).run(image, options).logits
@@ -192,6 +212,18 @@ def test_an_engine_that_is_not_installed_is_told(
     said = rf"--engine {engine} needs {engine}, which is not installed.*'hierseg\[{extra}\]'"
     with pytest.raises(UserError, match=said):
         open_engine(network, options)
+
+
+def test_a_library_that_fails_is_told(
+    network: SegmentationNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(network: SegmentationNetwork, precision: str) -> None:
+        raise RuntimeError("no such kernel\nat line 1")
+
+    monkeypatch.setattr("hierseg.engines.making.make_modules", fail)
+    said = r"--engine torch cannot run this network in bf16 \(RuntimeError: no such kernel\)"
+    with pytest.raises(UserError, match=said):
+        open_engine(network, RunOptions(precision="bf16"))
 
 
 def test_an_engine_of_the_cpu_is_refused_on_a_gpu() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -23,18 +22,15 @@ from hierseg.options import RunOptions, show_scales
 STEP = 256
 """Sides of images are rounded up to its multiples: of a class of sizes one trial is held."""
 LARGE = 4 * 512 * 1024
-"""Pixels of an image that is not run before it is decided whether a trial pays; instead"""
+"""Pixels of an image that is not run before it is decided whether a trial pays."""
 SMALL = 256
-"""a part of this side is."""
+"""Side of the part of an image by which it is measured what an image takes."""
 START_SECONDS = 12.0
 """What a trial takes beside running: another process, libraries."""
 GRAPH_SECONDS = 30.0
 """What making a graph takes."""
 RUNS = 4
 """How often a part of an image is run by each engine of a trial, at most."""
-GAIN = 0.5
-"""Share of the time that a trial is expected to win."""
-
 _log = logging.getLogger("hierseg.engines")
 
 
@@ -97,25 +93,18 @@ class AutoEngine(TorchEngine):
         self, images: Tensor, options: RunOptions, keep_scales: bool = False
     ) -> SegmentationOutput:
         """See ``Engine``."""
-        with self.choosing(images, options):
-            return super().run(images, options, keep_scales)
+        self.prepare(images, options)
+        return super().run(images, options, keep_scales)
 
-    @contextmanager
-    def choosing(self, images: Tensor, options: RunOptions) -> Iterator[None]:
-        """Within it ``runner`` is what runs these images; a trial is held before, if one pays."""
+    def prepare(self, images: Tensor, options: RunOptions) -> None:
+        """Have as ``runner`` what is to run these images; a trial is held here, if one pays."""
         scales = self.scales if options.scales is None else options.scales
         size = _round_up(images.shape[-2]), _round_up(images.shape[-1])
         name = f"up to {size[0]}x{size[1]} at {show_scales(scales)}"
         if name not in self._picks:
             self.runner = None
             self._picks |= self._pick(name, size, images, scales)
-        pick = self._picks.get(name)
-        self.runner = self._run_fallback() if pick is None else pick
-        start = time.perf_counter()
-        yield
-        if pick is None:
-            spent = (time.perf_counter() - start) / (len(images) * math.prod(images.shape[-2:]))
-            self._rates[name] = min(spent, self._rates.get(name, spent))
+        self.runner = self._picks[name] if name in self._picks else self._run_fallback()
         self._done[name] = self._done.get(name, 0) + len(images)
         if self.expected is not None:
             self.expected = max(0, self.expected - len(images))
@@ -192,16 +181,17 @@ class AutoEngine(TorchEngine):
         if not any(one.find_missing() is None for one in self.candidates):
             self._settle(name, f"{self._exact}, as no other engine is installed")
             return False
-        if name not in self._rates and pixels > LARGE:
+        # One small image does not pay, whatever it takes.
+        if name not in self._rates and (pixels > LARGE or self._done.get(name, 0)):
             self._rates[name] = self._measure(images, scales)
         # Where nobody knows what is to come, it is taken to be as much as there was.
         left = self._done.get(name, 0) if self.expected is None else self.expected
         rate = self._rates.get(name)
         if rate is None and left > 1:
-            return False  # the first image will say
+            return False  # the next image will say
         cost = self._estimate_cost(images, 0 if rate is None else rate)
         work = 0 if rate is None else left * pixels * rate
-        if work * GAIN > cost:
+        if work > cost:  # it wins most of that, and later runs need none
             return True
         if self.expected is not None:
             what = "one small image" if rate is None else f"about {work:.0f} s of work"

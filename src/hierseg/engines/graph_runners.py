@@ -40,6 +40,7 @@ class GraphRunner(ABC):
     def __init__(self, graph: Path, precision: str) -> None:
         self.graph, self.precision = graph, precision
         self._made: dict[tuple[bool, bool], tuple[list[str], Run]] = {}
+        self._find(attention=False, given=False)  # so that what cannot run fails here
 
     @abstractmethod
     def _open(self, graph: Path, attention: bool) -> tuple[list[str], Run]:
@@ -49,11 +50,7 @@ class GraphRunner(ABC):
         self, image: Tensor, attention: bool, regions: Tensor | None = None
     ) -> ScaleOutput:
         """See ``ScaleRunner``."""
-        kind = (attention, regions is not None)
-        if kind not in self._made:
-            graph = self.graph if regions is None else self._write_with_regions()
-            self._made[kind] = self._open(graph, attention)
-        names, run = self._made[kind]
+        names, run = self._find(attention, regions is not None)
         given = {"image": _as_array(image)}
         if regions is not None:
             given["given_regions"] = _as_array(regions)
@@ -63,6 +60,14 @@ class GraphRunner(ABC):
         if regions is not None:
             found["regions"] = regions
         return ScaleOutput(**found)  # type: ignore[arg-type] # there are always logits
+
+    def _find(self, attention: bool, given: bool) -> tuple[list[str], Run]:
+        """The graph with or without attention, which is given region vectors or makes them."""
+        kind = (attention, given)
+        if kind not in self._made:
+            graph = self._write_with_regions() if given else self.graph
+            self._made[kind] = self._open(graph, attention)
+        return self._made[kind]
 
     def _write_with_regions(self) -> Path:
         """The graph that takes region vectors, made of the other where it is not there yet."""

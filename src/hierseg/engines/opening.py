@@ -13,7 +13,7 @@ from hierseg.engines.candidates import find_candidate
 from hierseg.engines.protocol import Engine, ScaleRunner
 from hierseg.engines.torch_engine import TorchEngine, as_engine, describe
 from hierseg.engines.trial import Trial
-from hierseg.errors import MALFORMED, UsageError
+from hierseg.errors import MALFORMED, UsageError, UserError, lacks_memory
 from hierseg.models import SegmentationNetwork
 from hierseg.options import WHOLE, RunOptions
 
@@ -61,11 +61,22 @@ def make_runner(network: SegmentationNetwork, engine: str, precision: str) -> Sc
         precision: float32, bf16 or fp16.
 
     Raises:
-        UserError: It is not installed, or does not run on the network's device.
+        UserError: It is not installed, or does not run this network or on its device.
         UsageError: There is no such engine in that precision.
     """
-    device = TorchEngine(network).device
-    return find_candidate(engine, precision, device).make(network)
+    candidate = find_candidate(engine, precision, TorchEngine(network).device)
+    try:
+        return candidate.make(network)
+    except (MemoryError, UserError):
+        raise
+    except Exception as error:  # whatever a library raises
+        if lacks_memory(error):
+            raise
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(
+            f"--engine {engine} cannot run this network in {precision} ({said:.200}); give "
+            "--engine torch."
+        ) from error
 
 
 def plain_engine(engine: Engine) -> Engine:
