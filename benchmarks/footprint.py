@@ -1,7 +1,7 @@
 """What a run is estimated to take of memory, against its peak, and that of another checkout.
 
-    python -m benchmarks.footprint [--models hrnet48-ocr-hier] [--sizes 1024x2048] [--scales 0.5 1 2]
-        [--precisions float32 bf16] [--before CHECKOUT]
+    python -m benchmarks.footprint [--models hrnet48-ocr-hier] [--sizes 1024x2048]
+        [--scales 0.5 1 2] [--precisions float32 bf16] [--before CHECKOUT]
 
 Each run is a fresh process, and the number is its VmHWM as Linux reports it: everything that was
 ever resident, interpreter and libraries included. Weights are random, which changes no size, but

@@ -27,8 +27,9 @@ class Watch:
 
     def __init__(self, network: torch.nn.Module) -> None:
         self.clock = self.processor = 0.0
-        network.register_forward_pre_hook(self._begin)
-        network.register_forward_hook(self._end)
+        for part in network.children():  # a predictor calls them one by one, at each scale
+            part.register_forward_pre_hook(self._begin)
+            part.register_forward_hook(self._end)
 
     def _begin(self, *_: object) -> None:
         self._began = time.perf_counter(), time.thread_time()

@@ -10,6 +10,7 @@ import pytest
 
 from hierseg.checkpoint.save import save_checkpoint
 from hierseg.cli import main
+from hierseg.errors import UsageError
 from hierseg.labels import CITYSCAPES
 from hierseg.models.registry import create_model
 from hierseg.options import PRESETS, RunOptions
@@ -78,3 +79,17 @@ def test_an_unknown_preset_is_wrong_usage(
         main([*words, "--preset", "kitti"])
     assert left.value.code == 2
     assert "cityscapes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("4G", 4 * 2**30), ("800M", 800 * 2**20), ("1.5GiB", 3 * 2**29), ("4096", 4096), (7, 7)],
+)
+def test_memory_is_given_in_bytes_or_units(given: Any, expected: int) -> None:
+    assert RunOptions(memory=given).resolve().memory == expected
+
+
+@pytest.mark.parametrize("given", ["", "much", "0", "-4G", 0, True, 1.5])
+def test_what_is_no_memory_is_refused(given: Any) -> None:
+    with pytest.raises(UsageError, match="is no amount of memory; give --memory 24G, for example"):
+        RunOptions(memory=given).resolve()

@@ -211,10 +211,10 @@ def test_images_of_one_size_go_on_by_the_same_windows(
 def test_what_would_be_too_small_to_be_of_use_is_skipped_with_the_cure(
     predictor: Predictor, free: dict[str, float]
 ) -> None:
-    free["bytes"] = _fits_windows_of(100)
+    free["bytes"] = _fits_windows_of(60)
     seen = _run(predictor, "a")
     assert seen.done == []
-    assert seen.skipped["a"].endswith("GB are free; give --long-edge 256")
+    assert seen.skipped["a"].endswith("GB are free; give --long-edge 224")
     assert seen.network.calls == []
 
 

@@ -215,9 +215,8 @@ class Footprint:
             if window == largest or min(window) < SMALLEST_SIDE:
                 continue
             windows = Windows(window, min(0.5, MARGIN / min(window)))
-            part = self._need(size, 0, None) + KERNELS * self.per_pixel(window) * (
-                2 * window.height * window.width
-            )
+            both = 2 * self.per_pixel(window) * window.height * window.width
+            part = self._need(size, edge, None, both / (at.height * at.width))
             if max(part, self._need(size, edge, windows)) <= free:
                 return windows
         return None
