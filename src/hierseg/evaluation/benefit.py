@@ -205,7 +205,7 @@ def _fit(clues: Tensor, shares: Tensor, channels: int, steps: int, seed: int) ->
         scores = gate.foretell(gate.act(gate.mix(given)))[0, ..., 0].T
         loss = nn.functional.cross_entropy(scores, shares[some])
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     with torch.no_grad():
