@@ -8,7 +8,7 @@ classes, H and W pixels, h and w pooled pixels, M maps, N = (h - 2) * (w - 2) ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -38,7 +38,7 @@ class SigmoidCrossEntropySum(torch.autograd.Function):
         ctx.save_for_backward(logits, own, counted)
         sums = [
             _sum_cross_entropy(logits[strip.of], own[strip.of], counted[strip.plain])
-            for strip in _list_strips(logits)
+            for strip in _list_strips(logits.shape, logits.device)
         ]
         return torch.stack(sums).sum()
 
@@ -48,12 +48,74 @@ class SigmoidCrossEntropySum(torch.autograd.Function):
         """(sigmoid(x) - one-hot) on counted pixels."""
         logits, own, counted = ctx.saved_tensors
         gradient = torch.empty_like(logits)
-        for strip in _list_strips(logits):
+        for strip in _list_strips(logits.shape, logits.device):
             weight = counted[strip.plain].to(logits.dtype) * upstream.to(logits.dtype)
             part = torch.sigmoid(logits[strip.of], out=gradient[strip.of])
             part *= weight
             part.scatter_add_(0, own[strip.of], weight.neg_()[None])
         return gradient, None, None
+
+
+class EnlargedCrossEntropySum(torch.autograd.Function):
+    """The same of logits that are resized bilinearly to a whole number of times their size.
+
+    ``apply(logits, own, counted)``: (B, K, h, w) float logits; the others as above, of H = f h and
+    W = f w for a whole f. Corners are not aligned. The resized map is made strip by strip and never
+    kept, nor is its gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, own: Tensor, counted: Tensor) -> Tensor:
+        """Sum over strips of the resized map."""
+        ctx.save_for_backward(logits, own, counted)
+        shape = (*logits.shape[:2], *counted.shape[-2:])
+        sums = [
+            _sum_cross_entropy(
+                _enlarge(logits[_find_source(strip, logits, counted)], strip, logits, counted),
+                own[strip.of],
+                counted[strip.plain],
+            )
+            for strip in _list_strips(shape, logits.device)
+        ]
+        return torch.stack(sums).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
+        """That of each strip, brought back to the rows that it is made of."""
+        logits, own, counted = ctx.saved_tensors
+        gradient = torch.zeros_like(logits)
+        shape = (*logits.shape[:2], *counted.shape[-2:])
+        for strip in _list_strips(shape, logits.device):
+            source = _find_source(strip, logits, counted)
+            with torch.enable_grad():
+                rows = logits[source].detach().requires_grad_()
+                enlarged = _enlarge(rows, strip, logits, counted)
+            weight = counted[strip.plain].to(logits.dtype) * upstream.to(logits.dtype)
+            part = enlarged.detach().sigmoid().mul_(weight)
+            part.scatter_add_(0, own[strip.of], weight.neg_()[None])
+            (found,) = torch.autograd.grad(enlarged, rows, part)
+            gradient[source] += found
+        return gradient, None, None
+
+
+def _find_source(strip: _Strip, logits: Tensor, counted: Tensor) -> tuple[int, slice, slice]:
+    """The rows that a strip of the resized map is made of, and one more on either side."""
+    factor = counted.shape[-2] // logits.shape[-2]
+    image, _, rows = strip.of
+    first, last = rows.start // factor - 1, -(-rows.stop // factor) + 1
+    return image, slice(None), slice(max(0, first), min(last, logits.shape[-2]))
+
+
+def _enlarge(rows: Tensor, strip: _Strip, logits: Tensor, counted: Tensor) -> Tensor:
+    """The strip of the resized map, of rows with one more on either side: only beyond these would
+    resizing see that there are no others.
+    """
+    factor = counted.shape[-2] // logits.shape[-2]
+    size = (factor * rows.shape[-2], counted.shape[-1])
+    enlarged = functional.interpolate(rows[None], size=size, mode="bilinear")[0]
+    before = factor * _find_source(strip, logits, counted)[2].start
+    return enlarged[:, strip.of[2].start - before : strip.of[2].stop - before]
 
 
 class SigmoidStatistics(torch.autograd.Function):
@@ -70,7 +132,7 @@ class SigmoidStatistics(torch.autograd.Function):
         height, width = (side // POOL + 1 for side in logits.shape[-2:])
         pooled = logits.new_empty((*logits.shape[:2], height, width), dtype=torch.float64)
         sums = []
-        for strip in _list_strips(logits):
+        for strip in _list_strips(logits.shape, logits.device):
             x, is_counted = logits[strip.of], counted[strip.plain]
             sums.append(_sum_cross_entropy(x, own[strip.of], is_counted))
             probability = functional.pad(x.sigmoid().mul_(is_counted), (0, 0, *strip.pads))
@@ -88,7 +150,7 @@ class SigmoidStatistics(torch.autograd.Function):
         before = POOL // 2
         after = logits.shape[-1] - (POOL * shares.shape[-1] - before)
         gradient = torch.empty_like(logits)
-        for strip in _list_strips(logits):
+        for strip in _list_strips(logits.shape, logits.device):
             is_counted = counted[strip.plain].to(logits.dtype)
             weight = is_counted * of_sum.to(logits.dtype)
             part = torch.sigmoid(logits[strip.of], out=gradient[strip.of])
@@ -119,9 +181,10 @@ class _Strip(NamedTuple):
     pads: tuple[int, int]
 
 
-def _list_strips(logits: Tensor) -> Iterator[_Strip]:
-    batch, classes, height, width = logits.shape
-    on_cpu = logits.device.type == "cpu"
+def _list_strips(shape: Sequence[int], device: torch.device) -> Iterator[_Strip]:
+    """Of (B, K, H, W) maps."""
+    batch, classes, height, width = shape
+    on_cpu = device.type == "cpu"
     numbers = STRIP * torch.get_num_threads() if on_cpu else STRIP_OF_GPU
     rows = height // POOL + 1
     step = max(1, numbers // (POOL * classes * width))
