@@ -21,6 +21,7 @@ REGION = 3  # side of a neighbourhood
 DIMENSION = REGION * REGION
 STRIP = 2**17  # logits of a strip for each thread of a CPU, and
 STRIP_OF_GPU = 2**25  # of one on a GPU, where starting a kernel takes longer than a small strip
+ENLARGED = 8  # times a strip's size, where each is made of rows that its neighbours need too
 CHUNK = 2**21  # numbers that are unfolded at a time
 LINEAR = 40.0  # from here on softplus(x) is x in double precision too
 
@@ -69,14 +70,11 @@ class EnlargedCrossEntropySum(torch.autograd.Function):
         """Sum over strips of the resized map."""
         ctx.save_for_backward(logits, own, counted)
         shape = (*logits.shape[:2], *counted.shape[-2:])
-        sums = [
-            _sum_cross_entropy(
-                _enlarge(logits[_find_source(strip, logits, counted)], strip, logits, counted),
-                own[strip.of],
-                counted[strip.plain],
-            )
-            for strip in _list_strips(shape, logits.device)
-        ]
+        sums = []
+        for strip in _list_strips(shape, logits.device, ENLARGED):
+            source, inside = _find_source(strip, logits, counted)
+            enlarged = _enlarge(logits[source], counted)[:, inside]
+            sums.append(_sum_cross_entropy(enlarged, own[strip.of], counted[strip.plain]))
         return torch.stack(sums).sum()
 
     @staticmethod
@@ -86,36 +84,40 @@ class EnlargedCrossEntropySum(torch.autograd.Function):
         logits, own, counted = ctx.saved_tensors
         gradient = torch.zeros_like(logits)
         shape = (*logits.shape[:2], *counted.shape[-2:])
-        for strip in _list_strips(shape, logits.device):
-            source = _find_source(strip, logits, counted)
-            with torch.enable_grad():
-                rows = logits[source].detach().requires_grad_()
-                enlarged = _enlarge(rows, strip, logits, counted)
+        for strip in _list_strips(shape, logits.device, ENLARGED):
+            source, inside = _find_source(strip, logits, counted)
+            enlarged = _enlarge(logits[source], counted)
             weight = counted[strip.plain].to(logits.dtype) * upstream.to(logits.dtype)
-            part = enlarged.detach().sigmoid().mul_(weight)
+            part = enlarged[:, inside].sigmoid_().mul_(weight)
             part.scatter_add_(0, own[strip.of], weight.neg_()[None])
-            (found,) = torch.autograd.grad(enlarged, rows, part)
-            gradient[source] += found
+            enlarged[:, : inside.start] = 0
+            enlarged[:, inside.stop :] = 0
+            rows = (1, *gradient[source].shape)
+            gradient[source] += torch.ops.aten.upsample_bilinear2d_backward(
+                enlarged[None], enlarged.shape[-2:], rows, False
+            )[0]
         return gradient, None, None
 
 
-def _find_source(strip: _Strip, logits: Tensor, counted: Tensor) -> tuple[int, slice, slice]:
-    """The rows that a strip of the resized map is made of, and one more on either side."""
-    factor = counted.shape[-2] // logits.shape[-2]
-    image, _, rows = strip.of
-    first, last = rows.start // factor - 1, -(-rows.stop // factor) + 1
-    return image, slice(None), slice(max(0, first), min(last, logits.shape[-2]))
-
-
-def _enlarge(rows: Tensor, strip: _Strip, logits: Tensor, counted: Tensor) -> Tensor:
-    """The strip of the resized map, of rows with one more on either side: only beyond these would
-    resizing see that there are no others.
+def _find_source(
+    strip: _Strip, logits: Tensor, counted: Tensor
+) -> tuple[tuple[int, slice, slice], slice]:
+    """The rows that a strip of the resized map is made of, and one more on either side, for only
+    beyond these would resizing see that there are no others; and where the strip is in what they
+    are resized to.
     """
     factor = counted.shape[-2] // logits.shape[-2]
-    size = (factor * rows.shape[-2], counted.shape[-1])
-    enlarged = functional.interpolate(rows[None], size=size, mode="bilinear")[0]
-    before = factor * _find_source(strip, logits, counted)[2].start
-    return enlarged[:, strip.of[2].start - before : strip.of[2].stop - before]
+    image, _, rows = strip.of
+    first = max(0, rows.start // factor - 1)
+    last = min(-(-rows.stop // factor) + 1, logits.shape[-2])
+    inside = slice(rows.start - factor * first, rows.stop - factor * first)
+    return (image, slice(None), slice(first, last)), inside
+
+
+def _enlarge(rows: Tensor, counted: Tensor) -> Tensor:
+    """(K, r, w) logits at the columns of ``counted``, and as many times the rows."""
+    size = (counted.shape[-1] // rows.shape[-1] * rows.shape[-2], counted.shape[-1])
+    return functional.interpolate(rows[None], size=size, mode="bilinear")[0]
 
 
 class SigmoidStatistics(torch.autograd.Function):
@@ -181,11 +183,11 @@ class _Strip(NamedTuple):
     pads: tuple[int, int]
 
 
-def _list_strips(shape: Sequence[int], device: torch.device) -> Iterator[_Strip]:
-    """Of (B, K, H, W) maps."""
+def _list_strips(shape: Sequence[int], device: torch.device, times: int = 1) -> Iterator[_Strip]:
+    """Of (B, K, H, W) maps, of so many times the usual size."""
     batch, classes, height, width = shape
     on_cpu = device.type == "cpu"
-    numbers = STRIP * torch.get_num_threads() if on_cpu else STRIP_OF_GPU
+    numbers = times * STRIP * torch.get_num_threads() if on_cpu else STRIP_OF_GPU
     rows = height // POOL + 1
     step = max(1, numbers // (POOL * classes * width))
     for image in range(batch):
