@@ -140,4 +140,26 @@ def test_logits_are_resized_to_the_labels_once_where_they_must(
     CombinedLoss(RegionMutualInformation(), 0.4)(output, labels)
     assert resized == []  # fused and auxiliary logits come at the size of the image
     CombinedLoss(RegionMutualInformation(), 0.4, 0.05)(output, labels)
+    assert resized == [(12, 20)] * len(labels)  # image by image
+    resized.clear()
+    CombinedLoss(CrossEntropy(), 0.4, 0.05)(output, labels)
     assert resized == [(12, 20)]
+
+
+def test_what_small_logits_are_resized_to_is_not_kept(labels: Tensor) -> None:
+    kept: list[tuple[int, ...]] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.is_floating_point():
+            kept.append(tuple(tensor.shape))
+        return tensor
+
+    classes = 4
+    small = torch.randn(len(labels), classes, 12, 20, requires_grad=True)
+    main = torch.randn(len(labels), classes, *labels.shape[-2:], requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        CombinedLoss(RegionMutualInformation(), 0.4, 0.05)(
+            Output(main, None, {0.5: small}), labels % classes
+        )
+    assert kept.count(tuple(main.shape)) == 1  # the fused logits themselves
+    assert tuple(small.shape) in kept

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from hierseg.losses import region_statistics
 from hierseg.losses.region_statistics import (
+    EnlargedCrossEntropySum,
     JointScatter,
     SigmoidCrossEntropySum,
     SigmoidStatistics,
@@ -60,6 +61,32 @@ def test_statistics_are_the_same_by_strips_of_any_size(
         assert leaf.grad is not None
         gradients.append(leaf.grad)
     assert torch.allclose(*gradients, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_logits_are_resized_strip_by_strip_as_they_are_at_once(
+    factor: int, layout: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(region_statistics, "STRIP", 1)
+    small = doubles(2, 3, 7, 5).detach().to(memory_format=layout)
+    height, width = 7 * factor, 5 * factor
+    own = torch.randint(0, 3, (2, 1, height, width))
+    counted = torch.rand(2, height, width) < 0.7
+    losses, gradients = [], []
+    for at_once in (True, False):
+        leaf = small.clone(memory_format=torch.preserve_format).requires_grad_()
+        if at_once:
+            resized = functional.interpolate(leaf, size=(height, width), mode="bilinear")
+            loss = SigmoidCrossEntropySum.apply(resized, own, counted)
+        else:
+            loss = EnlargedCrossEntropySum.apply(leaf, own, counted)
+        loss.backward()
+        losses.append(loss.item())
+        assert leaf.grad is not None
+        gradients.append(leaf.grad)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+    assert torch.allclose(*gradients, rtol=1e-10, atol=1e-12)
 
 
 def test_a_loss_of_almost_nothing_is_not_lost_among_large_logits() -> None:

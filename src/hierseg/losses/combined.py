@@ -159,7 +159,15 @@ class CombinedLoss(nn.Module):
     def _per_scale(self, per_scale: Mapping[float, Tensor], labels: Tensor) -> Tensor:
         total = torch.zeros((), device=labels.device)
         for logits in per_scale.values():
-            size = (labels.shape[-2], labels.shape[-1])
-            resized = resize_to(logits, size, self.align_corners)
-            total = total + self.main.pixelwise(resized, labels)
+            if not self._enlarges(logits, labels):
+                size = (labels.shape[-2], labels.shape[-1])
+                logits = resize_to(logits, size, self.align_corners)
+            total = total + self.main.pixelwise(logits, labels)
         return total
+
+    def _enlarges(self, logits: Tensor, labels: Tensor) -> bool:
+        """Whether the main criterion itself resizes these logits to the labels' size."""
+        if self.align_corners or not isinstance(self.main, RegionMutualInformation):
+            return False
+        (height, width), (rows, columns) = labels.shape[-2:], logits.shape[-2:]
+        return height % rows == 0 and width % columns == 0 and height // rows == width // columns

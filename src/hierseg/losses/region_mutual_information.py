@@ -13,6 +13,7 @@ from hierseg.losses.region_statistics import (
     DIMENSION,
     POOL,
     REGION,
+    EnlargedCrossEntropySum,
     JointScatter,
     SigmoidCrossEntropySum,
     SigmoidStatistics,
@@ -66,12 +67,18 @@ class RegionMutualInformation(nn.Module):
         return (1 - self.weight) * bce + self.weight * region.to(bce.dtype) * share.images
 
     def bce(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Sigmoid cross-entropy summed over classes and counted pixels, over (those pixels + 1)."""
+        """Sigmoid cross-entropy summed over classes and counted pixels, over (those pixels + 1).
+
+        Logits of which the labels are a whole number of times the size are resized, corners not
+        aligned, without keeping what they are resized to.
+        """
         with torch.autocast(logits.device.type, enabled=False):
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             counted = labels != self.ignore
             own = labels.where(counted, 0).unsqueeze(1)
-            total: Tensor = SigmoidCrossEntropySum.apply(logits, own, counted)
+            is_small = logits.shape[-2:] != labels.shape[-2:]
+            kind = EnlargedCrossEntropySum if is_small else SigmoidCrossEntropySum
+            total: Tensor = kind.apply(logits, own, counted)
             return self._mean(total, counted).to(logits.dtype)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:

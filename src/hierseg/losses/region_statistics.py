@@ -8,7 +8,7 @@ classes, H and W pixels, h and w pooled pixels, M maps, N = (h - 2) * (w - 2) ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -21,6 +21,7 @@ REGION = 3  # side of a neighbourhood
 DIMENSION = REGION * REGION
 STRIP = 2**17  # logits of a strip for each thread of a CPU, and
 STRIP_OF_GPU = 2**25  # of one on a GPU, where starting a kernel takes longer than a small strip
+ENLARGED = 8  # times a strip's size, where each is made of rows that its neighbours need too
 CHUNK = 2**21  # numbers that are unfolded at a time
 LINEAR = 40.0  # from here on softplus(x) is x in double precision too
 
@@ -38,7 +39,7 @@ class SigmoidCrossEntropySum(torch.autograd.Function):
         ctx.save_for_backward(logits, own, counted)
         sums = [
             _sum_cross_entropy(logits[strip.of], own[strip.of], counted[strip.plain])
-            for strip in _list_strips(logits)
+            for strip in _list_strips(logits.shape, logits.device)
         ]
         return torch.stack(sums).sum()
 
@@ -48,12 +49,75 @@ class SigmoidCrossEntropySum(torch.autograd.Function):
         """(sigmoid(x) - one-hot) on counted pixels."""
         logits, own, counted = ctx.saved_tensors
         gradient = torch.empty_like(logits)
-        for strip in _list_strips(logits):
+        for strip in _list_strips(logits.shape, logits.device):
             weight = counted[strip.plain].to(logits.dtype) * upstream.to(logits.dtype)
             part = torch.sigmoid(logits[strip.of], out=gradient[strip.of])
             part *= weight
             part.scatter_add_(0, own[strip.of], weight.neg_()[None])
         return gradient, None, None
+
+
+class EnlargedCrossEntropySum(torch.autograd.Function):
+    """The same of logits that are resized bilinearly to a whole number of times their size.
+
+    ``apply(logits, own, counted)``: (B, K, h, w) float logits; the others as above, of H = f h and
+    W = f w for a whole f. Corners are not aligned. The resized map is made strip by strip and never
+    kept, nor is its gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, own: Tensor, counted: Tensor) -> Tensor:
+        """Sum over strips of the resized map."""
+        ctx.save_for_backward(logits, own, counted)
+        shape = (*logits.shape[:2], *counted.shape[-2:])
+        sums = []
+        for strip in _list_strips(shape, logits.device, ENLARGED):
+            source, inside = _find_source(strip, logits, counted)
+            enlarged = _enlarge(logits[source], counted)[:, inside]
+            sums.append(_sum_cross_entropy(enlarged, own[strip.of], counted[strip.plain]))
+        return torch.stack(sums).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
+        """That of each strip, brought back to the rows that it is made of."""
+        logits, own, counted = ctx.saved_tensors
+        gradient = torch.zeros_like(logits)
+        shape = (*logits.shape[:2], *counted.shape[-2:])
+        for strip in _list_strips(shape, logits.device, ENLARGED):
+            source, inside = _find_source(strip, logits, counted)
+            enlarged = _enlarge(logits[source], counted)
+            weight = counted[strip.plain].to(logits.dtype) * upstream.to(logits.dtype)
+            part = enlarged[:, inside].sigmoid_().mul_(weight)
+            part.scatter_add_(0, own[strip.of], weight.neg_()[None])
+            enlarged[:, : inside.start] = 0
+            enlarged[:, inside.stop :] = 0
+            rows = (1, *gradient[source].shape)
+            gradient[source] += torch.ops.aten.upsample_bilinear2d_backward(
+                enlarged[None], enlarged.shape[-2:], rows, False
+            )[0]
+        return gradient, None, None
+
+
+def _find_source(
+    strip: _Strip, logits: Tensor, counted: Tensor
+) -> tuple[tuple[int, slice, slice], slice]:
+    """The rows that a strip of the resized map is made of, and one more on either side, for only
+    beyond these would resizing see that there are no others; and where the strip is in what they
+    are resized to.
+    """
+    factor = counted.shape[-2] // logits.shape[-2]
+    image, _, rows = strip.of
+    first = max(0, rows.start // factor - 1)
+    last = min(-(-rows.stop // factor) + 1, logits.shape[-2])
+    inside = slice(rows.start - factor * first, rows.stop - factor * first)
+    return (image, slice(None), slice(first, last)), inside
+
+
+def _enlarge(rows: Tensor, counted: Tensor) -> Tensor:
+    """(K, r, w) logits at the columns of ``counted``, and as many times the rows."""
+    size = (counted.shape[-1] // rows.shape[-1] * rows.shape[-2], counted.shape[-1])
+    return functional.interpolate(rows[None], size=size, mode="bilinear")[0]
 
 
 class SigmoidStatistics(torch.autograd.Function):
@@ -70,7 +134,7 @@ class SigmoidStatistics(torch.autograd.Function):
         height, width = (side // POOL + 1 for side in logits.shape[-2:])
         pooled = logits.new_empty((*logits.shape[:2], height, width), dtype=torch.float64)
         sums = []
-        for strip in _list_strips(logits):
+        for strip in _list_strips(logits.shape, logits.device):
             x, is_counted = logits[strip.of], counted[strip.plain]
             sums.append(_sum_cross_entropy(x, own[strip.of], is_counted))
             probability = functional.pad(x.sigmoid().mul_(is_counted), (0, 0, *strip.pads))
@@ -88,7 +152,7 @@ class SigmoidStatistics(torch.autograd.Function):
         before = POOL // 2
         after = logits.shape[-1] - (POOL * shares.shape[-1] - before)
         gradient = torch.empty_like(logits)
-        for strip in _list_strips(logits):
+        for strip in _list_strips(logits.shape, logits.device):
             is_counted = counted[strip.plain].to(logits.dtype)
             weight = is_counted * of_sum.to(logits.dtype)
             part = torch.sigmoid(logits[strip.of], out=gradient[strip.of])
@@ -119,10 +183,11 @@ class _Strip(NamedTuple):
     pads: tuple[int, int]
 
 
-def _list_strips(logits: Tensor) -> Iterator[_Strip]:
-    batch, classes, height, width = logits.shape
-    on_cpu = logits.device.type == "cpu"
-    numbers = STRIP * torch.get_num_threads() if on_cpu else STRIP_OF_GPU
+def _list_strips(shape: Sequence[int], device: torch.device, times: int = 1) -> Iterator[_Strip]:
+    """Of (B, K, H, W) maps, of so many times the usual size."""
+    batch, classes, height, width = shape
+    on_cpu = device.type == "cpu"
+    numbers = times * STRIP * torch.get_num_threads() if on_cpu else STRIP_OF_GPU
     rows = height // POOL + 1
     step = max(1, numbers // (POOL * classes * width))
     for image in range(batch):
