@@ -16,6 +16,7 @@ import pytest
 from hierseg.size import Size
 from hierseg.streets import write_streets
 from hierseg.sweeps import RunPlace, read_runs
+from sweeps.fakes import list_attempts
 
 pytestmark = pytest.mark.slow
 
@@ -91,9 +92,13 @@ def write_sweep(folder: Path, root: Path, seeds: list[int], epochs: int = 2) -> 
     (folder / "sweep.yaml").write_text(text)
 
 
-def start(folder: Path, code: str) -> subprocess.Popen[str]:
+def start(folder: Path, code: str, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", code], cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, *words],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -154,7 +159,8 @@ os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 import ray
 from ray.cluster_utils import Cluster
-from hierseg.sweeps import Driver, RunPlace, open_ray, read_sweep
+from hierseg.sweeps import Driver, RunPlace, launch_hierseg, open_ray, read_sweep
+from sweeps.fakes import fake, launch_fake, make_sweep
 
 def ancestors(process):
     while process > 1:
@@ -178,12 +184,16 @@ cluster = try_hard(
     lambda: Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **sizes}))
 nodes = [try_hard(lambda labels=labels: cluster.add_node(num_cpus=1, labels=labels, **sizes))
          for labels in ({"gpu": "0"}, {"gpu": "1"})]
-sweep = read_sweep(Path("sweep.yaml"))
+if sys.argv[1] == "fake":
+    run = fake("long", "--steps", "200", "--pause", "0.1")
+    sweep, launch = make_sweep(Path("runs"), run), launch_fake
+else:
+    sweep, launch = read_sweep(Path("sweep.yaml")), launch_hierseg
 place = RunPlace(sweep.out / sweep.runs[0].name)
 found = {}
 
 def kill():
-    while not any(place.run.glob("states/*")):
+    while not (any(place.run.glob("states/*")) or (place.run / "state").is_file()):
         time.sleep(0.05)
     lines = list(ancestors(place.read_status()["attempts"][0]["process"]))
     victim = next(node for node in nodes if raylet_of(node) in lines)
@@ -198,7 +208,7 @@ thread = threading.Thread(target=kill)
 thread.start()
 with open_ray(cluster.address) as connection:
     runner = connection.make_runner(sweep.resources)
-    outcome = Driver(sweep, runner, patience=60).run()
+    outcome = Driver(sweep, runner, launch, patience=60).run()
 thread.join(60)
 cluster.shutdown()
 status = place.read_status()
@@ -207,13 +217,23 @@ print(json.dumps({**found, "done": len(outcome.done),
 """
 
 
+def test_what_a_node_was_running_goes_on_on_another_node(tmp_path: Path) -> None:
+    said, _ = start(tmp_path, CLUSTER, "fake").communicate(timeout=1500)
+    found = json.loads(said.splitlines()[-1])
+    assert found["done"] == 1
+    assert {found["first"], found["second"]} == {0, 1}
+    first, second = list_attempts(tmp_path / "runs", "long")
+    assert (first, second > 0) == (0, True)
+    assert len((tmp_path / "runs/long/run/epochs.csv").read_text().splitlines()) == 201
+
+
 def test_a_run_goes_on_from_its_checkpoint_on_another_node(streets: Path, tmp_path: Path) -> None:
     write_sweep(tmp_path, streets, [0], epochs=8)
     text = (tmp_path / "sweep.yaml").read_text()
     (tmp_path / "sweep.yaml").write_text(
         text.replace("[0.001, 0.002]", "[0.001]").replace("retries: 1", "retries: 0")
     )
-    said, _ = start(tmp_path, CLUSTER).communicate(timeout=1500)
+    said, _ = start(tmp_path, CLUSTER, "real").communicate(timeout=1500)
     found = json.loads(said.splitlines()[-1])
     assert found["done"] == 1
     assert {found["first"], found["second"]} == {0, 1}
