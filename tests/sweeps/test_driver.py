@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 
-from hierseg.sweeps import Driver, EarlyStop, LocalRunner, Outcome, PlannedRun, RunPlace
+from hierseg.files import FolderLock
+from hierseg.sweeps import (
+    Driver,
+    EarlyStop,
+    LocalRunner,
+    Outcome,
+    PlannedRun,
+    Resources,
+    RunPlace,
+)
 from sweeps.fakes import fake, launch_fake, list_attempts, make_sweep
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -107,7 +116,15 @@ def test_fail_fast_ends_the_others_which_can_go_on(tmp_path: Path) -> None:
 
 def test_a_budget_of_time_ends_a_sweep_and_the_next_call_goes_on(tmp_path: Path) -> None:
     run = fake("long", "--steps", "60", "--pause", "0.05")
-    outcome = run_sweep(tmp_path, run, budget=0.7)
+    sweep = make_sweep(tmp_path, run, budget=0.7)
+
+    class Patient(LocalRunner):
+        def wait(self, seconds: float) -> list[str]:
+            wait_for(lambda: (tmp_path / "long" / "run" / "state").is_file())
+            time.sleep(0.8)
+            return super().wait(seconds)
+
+    outcome = Driver(sweep, Patient(), launch_fake, lambda _: None, patience=20).run()
     assert (outcome.is_over, outcome.left, outcome.failed) == (True, 1, [])
     assert names(run_sweep(tmp_path, run).done) == ["long"]
     first, second = list_attempts(tmp_path, "long")
@@ -219,3 +236,40 @@ def test_a_status_that_is_damaged_counts_as_none(tmp_path: Path) -> None:
     assert place.find_state() == "waiting"
     place.status.write_text(json.dumps({"state": "excellent"}))
     assert place.find_state() == "waiting"
+
+
+def test_a_command_that_its_supervisor_has_left_behind_is_waited_for(tmp_path: Path) -> None:
+    place, run = RunPlace(tmp_path / "a"), fake("a")
+    place.write_plan(run)
+    place.run.mkdir()
+    with FolderLock(place.run):
+        timer = threading.Timer(2.0, (place.run / ".hierseg.lock").unlink)
+        timer.start()
+        began = time.monotonic()
+        assert names(run_sweep(tmp_path, run).done) == ["a"]
+    assert time.monotonic() - began > 2
+
+
+def test_each_run_has_gpus_of_its_own(tmp_path: Path) -> None:
+    code = "import os, time; time.sleep(0.5); print(os.environ['CUDA_VISIBLE_DEVICES'])"
+    runs = [fake(name, name) for name in "abcd"]
+    sweep = make_sweep(tmp_path, *runs)
+    runner = LocalRunner(2, ["4", "5", "7", "8"], 2)
+    Driver(sweep, runner, lambda run, folder: [sys.executable, "-c", code], lambda _: None).run()
+    given = [(tmp_path / name / "log.txt").read_text().splitlines()[-1] for name in "abcd"]
+    assert set(given) == {"4,5", "7,8"}
+    assert sorted(given[:2]) == ["4,5", "7,8"]  # at once
+
+
+def test_threads_are_the_cores_of_a_run(tmp_path: Path) -> None:
+    code = "import os; print(os.environ['OMP_NUM_THREADS'], os.getcwd())"
+    sweep = make_sweep(tmp_path, fake("a"), resources=Resources(cpus=3))
+    Driver(sweep, LocalRunner(), lambda run, folder: [sys.executable, "-c", code]).run()
+    assert (tmp_path / "a" / "log.txt").read_text().splitlines()[-1] == f"3 {Path.cwd()}"
+
+
+def test_a_command_that_cannot_be_started_fails_with_a_word(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path, fake("a"))
+    outcome = Driver(sweep, LocalRunner(), lambda run, folder: ["/no/such/program"]).run()
+    assert names(outcome.failed) == ["a"]
+    assert "/no/such/program cannot be started" in (tmp_path / "a" / "log.txt").read_text()

@@ -57,7 +57,7 @@ def open_ray(address: str | None = None, dashboard: bool = False) -> RayConnecti
         raise MissingExtraError("--runner ray", "cluster") from error
     if place is not None:
         _require_reachable(*place, address or "")
-    options: dict[str, Any] = {"address": address, "log_to_driver": False}
+    options: dict[str, Any] = {"address": address}
     if address is None:
         options |= {
             "address": "local",
@@ -66,7 +66,7 @@ def open_ray(address: str | None = None, dashboard: bool = False) -> RayConnecti
             "_node_ip_address": LOOPBACK,
         }
     if not (address or "").startswith("ray://"):
-        options["logging_level"] = logging.ERROR
+        options |= {"logging_level": logging.ERROR, "log_to_driver": False}
     for left in reversed(range(1 if address else TRIES)):
         try:
             ray.init(**options)

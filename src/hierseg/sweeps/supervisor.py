@@ -29,7 +29,7 @@ from typing import Any
 from hierseg.errors import UserError
 from hierseg.files import FolderLock, write_json
 from hierseg.processes import child_environment
-from hierseg.sweeps.folder import FINISHED, RunPlace, now
+from hierseg.sweeps.folder import FINISHED, RunPlace, is_held, now
 from hierseg.sweeps.plan import EarlyStop
 from hierseg.sweeps.stopping import find_reason
 
@@ -101,7 +101,8 @@ class Supervisor:
                 return STOPPED
             if self.place.find_state() in FINISHED:
                 return 0
-            return self._run()
+            self._await_command()
+            return STOPPED if self._wish else self._run()
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self._wish = self._wish or "stop"
@@ -118,6 +119,12 @@ class Supervisor:
                     raise
                 self._listen(0.2)
         return False
+
+    def _await_command(self) -> None:
+        """Wait for a command whose supervisor was killed: it has been told, and is saving."""
+        deadline = time.monotonic() + self.attempt.patience
+        while not self._wish and is_held(self.place.run) and time.monotonic() < deadline:
+            self._listen(0.2)
 
     def _run(self) -> int:
         words = [*self.attempt.words, *self._prepare()]

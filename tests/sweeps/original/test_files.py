@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,30 @@ from hierseg.settings import list_settings
 from hierseg.sweeps import Sweep, read_sweep
 from hierseg.sweeps.original.files import Launch, list_entries, read_launch
 from hierseg.sweeps.original.flags import DEAD, JOINT, KNOWN, PLAIN, REFUSED
-from test_coming_page import ORIGINAL
 
 TRAIN = "python train.py"
+# Names alone, as its users' scripts have them.
+ORIGINAL = re.findall(
+    r"\w+",
+    """
+dataset cv num_workers set_cityscapes_root pre_size map_crop_val scf maxSkip
+class_uniform_pct class_uniform_tile max_cu_epoch coarse_boost_classes
+custom_coarse_dropout_classes custom_coarse_prob mask_out_cityscapes only_coarse hardnm
+crop_size scale_min scale_max color_aug gblur bblur brt_aug rand_augment full_crop_training
+translate_aug_fix dump_augmentation_images
+arch trunk n_scales mscale_lo_scale three_scale alt_two_scale ocr_aspp aspp_bot_ch segattn_bot_ch
+mscale_no3x3 mscale_dropout mscale_old_arch mscale_cat_scale_flt mscale_init attnscale_bn_head
+align_corners init_decoder freeze_trunk grad_ckpt
+rmi_loss img_wt_loss wt_bound batch_weighting jointwtborder strict_bdr_cls rlx_off_epoch ocr_alpha
+ocr_aux_loss_rmi supervised_mscale_loss_wt
+optimizer amsgrad lr weight_decay momentum lr_schedule poly_exp poly_step rescale repoly max_epoch
+start_epoch bs_trn bs_val
+snapshot resume restore_net restore_optimizer result_dir exp trial val_freq test_mode deterministic
+summary syncbn apex fp16 amp_opt_level local_rank global_rank log_msinf_to_tb
+eval eval_folder do_flip multi_scale_inference extra_scales default_scale no_metrics dump_assets
+dump_all_images dump_for_submission dump_for_auto_labelling dump_topn dump_topn_all
+""",
+)
 BASE = {"dataset": "cityscapes", "arch": "ocrnet.HRNet_Mscale", "crop_size": "1024,2048"}
 
 
