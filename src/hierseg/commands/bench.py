@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.places import check_place, check_result, write_result
 from hierseg.errors import UsageError, make_printable
@@ -14,6 +14,7 @@ from hierseg.size import Size
 from hierseg.wording import count
 
 if TYPE_CHECKING:
+    from hierseg.engines import Trial
     from hierseg.planning import Row
 
 EngineName = Literal["auto", "torch", "compile", "onnxruntime", "openvino"]
@@ -202,12 +203,11 @@ def _tell_trials(forget: bool) -> int:
     from hierseg.commands.progress import announce
 
     with announce("loading torch"):
-        from hierseg import engines
+        from hierseg.engines import clear_trials, list_trials
 
-    # An engine room that tries none has neither.
-    trials = list(getattr(engines, "list_trials", list)())
+    trials = list_trials()
     if forget:
-        getattr(engines, "clear_trials", lambda: None)()
+        clear_trials()
         print(f"{count(len(trials), 'trial')} forgotten.")
         return 0
     if not trials:
@@ -217,7 +217,7 @@ def _tell_trials(forget: bool) -> int:
     return 0
 
 
-def _describe_trial(trial: Any) -> str:
+def _describe_trial(trial: Trial) -> str:
     """A line: what was tried, and what came of it."""
     about = trial.about
     height, width = about["size"]

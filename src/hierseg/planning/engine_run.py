@@ -5,7 +5,6 @@ What it finds is a file. A crash in native code leaves none, and costs the calle
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import statistics
 import sys
@@ -20,9 +19,8 @@ import numpy.typing as npt
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from hierseg import engines
 from hierseg.checkpoint import load_model
-from hierseg.engines import keep_freed_memory
+from hierseg.engines import expect_images, keep_freed_memory
 from hierseg.errors import UserError, lacks_memory
 from hierseg.inference import Predictor
 from hierseg.options import RunOptions
@@ -102,16 +100,16 @@ def run_engine(request: Request) -> Finding:
     keep_freed_memory()
     device = torch.device(request.device)
     network = load_model(request.weights, device)
-    predictor = Predictor(network, options=_make_options(request))
+    asked: dict[str, Any] = {"engine": request.engine, "precision": request.precision}
+    options = RunOptions(scales=request.scales, **asked)
+    predictor = Predictor(network, options=options)
     image, _ = draw_street(SEED, Size.parse(request.size))
     start = time.perf_counter()
     with FlopCounterMode(display=False) if request.is_reference else nullcontext() as counter:
         prediction = predictor(image)
     if "auto" in (request.engine, request.precision):
         # A trial is held where it pays: once the first image has said how long one takes.
-        expect: Any = getattr(engines, "expect_images", None)
-        if expect is not None:
-            expect(predictor.engine, MANY)
+        expect_images(predictor.engine, MANY)
         prediction = predictor(image)
     first = time.perf_counter() - start
     _forget_peak(device)
@@ -127,15 +125,6 @@ def run_engine(request: Request) -> Finding:
         None if counter is None else counter.get_total_flops(),
         measure_matrix_peak(ran[1], device),
     )
-
-
-def _make_options(request: Request) -> RunOptions:
-    how: dict[str, Any] = {"engine": request.engine, "precision": request.precision}
-    if not how.keys() <= {field.name for field in dataclasses.fields(RunOptions)}:
-        if not request.is_reference:
-            raise UserError("this version of hierseg runs a network by torch in float32 alone.")
-        how = {}
-    return RunOptions(scales=request.scales, **how)
 
 
 def _time(predictor: Predictor, image: npt.NDArray[np.uint8], repeats: int) -> float:
