@@ -12,19 +12,28 @@ from hierseg.models.explicit import ExplicitFusion
 from hierseg.models.fusion import AverageFusion
 from hierseg.models.hierarchical import HierarchicalFusion
 from hierseg.models.paired import PairedFusion
+from hierseg.models.passing import PassingFusion
 from hierseg.models.pretrained import PretrainedWeightsWarning
 from hierseg.models.registry import build_network, create_model, list_models
 
 NARROW = {"trunk": "resnet50", "width": 4, "shallow": True, "mid_channels": 4}
 TRUNKS = ("wrn38", "xception71", "resnet50", "resnet101", "seresnext50", "seresnext101")
-WAYS = {"hier": HierarchicalFusion, "explicit": ExplicitFusion, "paired": PairedFusion}
+WAYS = {
+    "hier": HierarchicalFusion,
+    "explicit": ExplicitFusion,
+    "paired": PairedFusion,
+    "fuse": PassingFusion,
+    "fuse2": PassingFusion,
+}
 
 
 def test_the_promised_names_are_there() -> None:
     promised = {
         "hrnet48", "hrnet48-hier", "hrnet48-ocraspp", "hrnet48-ocraspp-hier",
         "deeplabv3plus-resnet50-explicit", "deeplabv3plus-resnet50-paired",
-        "vplr-wrn38", "vplr-seresnext50",
+        "vplr-wrn38", "vplr-seresnext50", "hrnet48-basic", "hrnet48-basic-hier", "hrnet48-aspp",
+        "hrnet48-aspp-hier", "deeper-wrn38", "deeper-wrn38-hier", "deeper-xception71",
+        "deeper-xception71-hier", "deeplabv3plus-wrn38-fuse", "deeplabv3plus-wrn38-fuse2",
     }  # fmt: skip
     promised |= {f"deeplabv3plus-{trunk}{form}" for trunk in TRUNKS for form in ("", "-hier")}
     assert promised <= set(list_models())
