@@ -31,7 +31,9 @@ def test_the_promised_names_are_there() -> None:
     promised = {
         "hrnet48", "hrnet48-hier", "hrnet48-ocraspp", "hrnet48-ocraspp-hier",
         "deeplabv3plus-resnet50-explicit", "deeplabv3plus-resnet50-paired",
-        "vplr-wrn38", "vplr-seresnext50",
+        "vplr-wrn38", "vplr-seresnext50", "hrnet48-basic", "hrnet48-basic-hier", "hrnet48-aspp",
+        "hrnet48-aspp-hier", "deeper-wrn38", "deeper-wrn38-hier", "deeper-xception71",
+        "deeper-xception71-hier", "deeplabv3plus-wrn38-fuse", "deeplabv3plus-wrn38-fuse2",
     }  # fmt: skip
     promised |= {f"deeplabv3plus-{trunk}{form}" for trunk in TRUNKS for form in ("", "-hier")}
     assert promised <= set(list_models())
