@@ -59,7 +59,9 @@ class AutoEngine(TorchEngine):
     ) -> None:
         super().__init__(network, device)
         self.engine, self.precision = engine, precision
-        self.candidates = list_candidates(self.device, engine, precision)
+        # Scales that take over from one another are run by the modules alone.
+        passes = engine == "auto" and network.fusion.passes
+        self.candidates = [] if passes else list_candidates(self.device, engine, precision)
         exact = "float32" if precision == "auto" else precision
         self._fallback: Candidate | None = None
         if engine != "auto" or exact != "float32":
