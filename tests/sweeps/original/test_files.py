@@ -190,6 +190,29 @@ def test_a_dead_flag_is_said_to_be_so_and_ends_with_0(
     assert "translate_aug_fix" not in said
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"mscale_no3x3": True}, "--model.no-attention-second"),
+        ({"mscale_dropout": True}, "--model.attention-dropout 0.5"),
+        ({"mscale_init": 0.5}, "--model.attention-even"),
+        ({"align_corners": True}, "--model.align-corners"),
+        ({"segattn_bot_ch": 128}, "--model.attention-channels 128"),
+        ({"aspp_bot_ch": 64, "arch": "deepv3.DeepV3PlusW38"}, "--model.aspp-channels 64"),
+    ],
+)
+def test_switches_of_a_network_are_settings(
+    tmp_path: Path, flags: dict[str, object], words: str
+) -> None:
+    said = words_of(tmp_path, **flags)
+    assert words in (said if isinstance(said, str) else " ".join(said))
+
+
+def test_channels_that_a_network_has_by_itself_say_nothing(tmp_path: Path) -> None:
+    said = words_of(tmp_path, segattn_bot_ch=256, aspp_bot_ch=256)
+    assert "channels" not in (said if isinstance(said, str) else " ".join(said))
+
+
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_a_flag_that_would_change_a_run_is_refused_unless_it_changes_nothing(
     tmp_path: Path, name: str

@@ -47,6 +47,20 @@ def read_epoch(value: Any) -> int | None:
     return None if int(value) < 0 else int(value)
 
 
+def read_channels(value: Any) -> int | None:
+    """Channels; 256 is what the networks have by themselves, and some know no other."""
+    return None if int(value) == 256 else int(value)
+
+
+def read_start(value: Any) -> bool | None:
+    """What attention starts from: 0.5, or whatever random weights give."""
+    if value in (None, False):
+        return None
+    if float(value) != 0.5:
+        raise ValueError(f"attention starts from 0.5 or at random, not from {shorten(value)}.")
+    return True
+
+
 class Plain(NamedTuple):
     """A flag that is a setting of training."""
 
@@ -74,6 +88,10 @@ PLAIN: Mapping[str, Plain] = {
     "color_aug": Plain("data.color_jitter", float, 0.25),
     "rand_augment": Plain("data.rand_augment", str),
     "full_crop_training": Plain("data.full_crop", bool),
+    "aspp_bot_ch": Plain("model.aspp_channels", read_channels),
+    "segattn_bot_ch": Plain("model.attention_channels", read_channels),
+    "mscale_init": Plain("model.attention_even", read_start),
+    "align_corners": Plain("model.align_corners", bool),
     "freeze_trunk": Plain("model.freeze_trunk", bool, False),
     "grad_ckpt": Plain("model.grad_checkpoint", bool, False),
     "wt_bound": Plain("loss.weight_bound", float, 1.0),
@@ -107,7 +125,7 @@ JOINT = (
     "jointwtborder", "fp16", "test_mode", "eval", "eval_folder", "do_flip",
     "multi_scale_inference", "extra_scales", "default_scale", "no_metrics", "dump_assets",
     "dump_all_images", "dump_for_submission", "dump_for_auto_labelling", "dump_topn",
-    "dump_topn_all", "bs_val",
+    "dump_topn_all", "bs_val", "mscale_no3x3", "mscale_dropout",
 )  # fmt: skip
 """Flags whose meaning hangs on others."""
 
@@ -115,7 +133,6 @@ DEAD: Mapping[str, str] = {
     "trunk": "the network's name says its trunk",
     "translate_aug_fix": "a crop for a class always contains its point here",
     "dump_augmentation_images": "`hierseg samples RECIPE --out DIR` writes them",
-    "align_corners": "it is a setting of the network, by its name",
     "restore_net": "a run that is resumed restores all of its state",
     "restore_optimizer": "a run that is resumed restores all of its state",
     "resume": "a sweep resumes its runs from their own checkpoints",
@@ -138,13 +155,8 @@ REFUSED: Mapping[str, tuple[str, Any]] = {
     "hardnm": ("no paper defines it", 0),
     "brt_aug": ("brightness is part of --data.color-jitter", False),
     "alt_two_scale": ("name the scales with --model.train-scales", False),
-    "aspp_bot_ch": ("give mid_channels to create_model", 256),
-    "segattn_bot_ch": ("give attention_channels to create_model", 256),
-    "mscale_no3x3": ("give attention_second to create_model", False),
-    "mscale_dropout": ("give attention_dropout to create_model", False),
     "mscale_old_arch": ("no paper defines it", False),
     "mscale_cat_scale_flt": ("paired attention is another network: hrnet48-paired", False),
-    "mscale_init": ("no paper defines it", None),
     "init_decoder": ("no paper defines it", False),
 }
 """Flags that are not taken at any value but the one that changes nothing, and why."""

@@ -103,7 +103,9 @@ def _read_plain(values: Values) -> dict[str, Any]:
         given = values.get(name, plain.default)
         if given is None:
             continue
-        target[plain.setting] = read_value(name, plain.read, given)
+        found = read_value(name, plain.read, given)
+        if found is not None or plain.default is not None:
+            target[plain.setting] = found
     return target
 
 
@@ -129,6 +131,10 @@ def _read_joint(values: Values) -> dict[str, Any]:
         **_read_loss(values),
         **_read_scales(values, network),
     }
+    if values.get("mscale_no3x3"):
+        target["model.attention_second"] = False
+    if values.get("mscale_dropout"):
+        target["model.attention_dropout"] = 0.5
     if values.get("bblur"):
         target["data.blur"] = "bilateral"
     if values.get("only_coarse"):
