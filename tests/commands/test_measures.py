@@ -16,7 +16,7 @@ from hierseg.checkpoint.load import load_model
 from hierseg.checkpoint.save import save_checkpoint
 from hierseg.commands.calibrate import calibrate
 from hierseg.commands.evaluate import evaluate
-from hierseg.commands.fitting import FitFlags
+from hierseg.commands.fitting import PixelFlags
 from hierseg.commands.measures import MeasureFlags
 from hierseg.data.catalog import open_dataset
 from hierseg.errors import UsageError, UserError
@@ -133,7 +133,7 @@ def test_a_temperature_is_fitted_stored_and_used(
     streets: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, before = tmp_path / "calibrated.safetensors", own.read_bytes()
-    flags = FitFlags("cityscapes", out, streets, weights=str(own), device="cpu", pixels=3000)
+    flags = PixelFlags("cityscapes", out, streets, weights=str(own), device="cpu", pixels=3000)
     calibrate(flags, tmp_path / "plot.png")
     assert own.read_bytes() == before
     assert (tmp_path / "plot.png").is_file()
@@ -167,7 +167,7 @@ def test_one_image_in_so_many_is_fitted_on(streets: Path, own: Path, tmp_path: P
     fits, notes = {}, []
     for name, chosen in (("all", {}), ("every", {"every": 2}), ("limit", {"limit": 1})):
         out = tmp_path / f"{name}.safetensors"
-        calibrate(FitFlags("cityscapes", out, streets, weights=str(own), device="cpu", **chosen))  # type: ignore[arg-type]
+        calibrate(PixelFlags("cityscapes", out, streets, weights=str(own), device="cpu", **chosen))  # type: ignore[arg-type]
         record = read_header(out).extra["calibration"]
         fits[name] = (record["images"], record["pixels"])
         notes.append(record["split_note"])
@@ -184,14 +184,14 @@ def test_weights_are_replaced_only_when_asked(streets: Path, own: Path, tmp_path
     mine.write_bytes(own.read_bytes())
     common: dict[str, Any] = {"weights": str(mine), "device": "cpu", "pixels": 500}
     with pytest.raises(UsageError, match=r"is the weights themselves; .* --overwrite"):
-        calibrate(FitFlags("cityscapes", mine, streets, **common))
+        calibrate(PixelFlags("cityscapes", mine, streets, **common))
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"x")
     with pytest.raises(UsageError, match=r"is there; .* --overwrite"):
-        calibrate(FitFlags("cityscapes", other, streets, **common))
+        calibrate(PixelFlags("cityscapes", other, streets, **common))
     assert mine.read_bytes() == own.read_bytes()
     assert other.read_bytes() == b"x"
-    calibrate(FitFlags("cityscapes", mine, streets, overwrite=True, **common))
+    calibrate(PixelFlags("cityscapes", mine, streets, overwrite=True, **common))
     assert "temperature" in read_header(mine).extra
 
 
@@ -215,5 +215,5 @@ def test_what_cannot_be_calibrated_is_refused(streets: Path, own: Path, tmp_path
         given: dict[str, Any] = {"out": out, "root": streets, "weights": str(own), **flags}
         plot, how = given.pop("plot", None), given.pop("how", RunOptions())
         with pytest.raises(UserError, match=message):
-            calibrate(FitFlags("cityscapes", **given), plot, how)
+            calibrate(PixelFlags("cityscapes", **given), plot, how)
     assert not out.exists()

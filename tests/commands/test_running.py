@@ -58,7 +58,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             ["--preset", "mapillary", "--long-edge", "160"],
             [0.25, 0.5, 1.0, 2.0],
             True,
-            "long edge 160",
+            "long edge 160, labels too (nearest, the image bilinear)",
         ),
         (["--scales", "1", "2"], [1.0, 2.0], False, ""),
     ],

@@ -32,11 +32,14 @@ class Oracle:
         self.network = self.Network(1, 1)
         self.scales = (0.5, 1.0)
         self.engine = SimpleNamespace(
-            fingerprint=lambda: "0123456789abcdef", device=torch.device("cpu"), scales=(0.5, 1.0)
+            fingerprint=lambda: "0123456789abcdef",
+            device=torch.device("cpu"),
+            scales=(0.5, 1.0),
+            num_classes=CITYSCAPES.num_classes,
         )
         self.windows, self.keep_scales = None, True
         self.segmenter = SimpleNamespace(windows=None, options=WHOLE)
-        self.flip = False
+        self.flip, self.options = False, WHOLE
         self.temperature, self.long_edge, self.longest = 1.0, None, None
         self.label_space = CITYSCAPES
         self.wrong = wrong

@@ -278,4 +278,4 @@ def test_a_dry_run_is_short_and_says_so(tiny: Experiment, tmp_path: Path) -> Non
     (tag,) = events.Tags()["images"]
     first, second = events.Images(tag)
     assert (first.step, second.step) == (1, 2)
-    assert (first.width, first.height) == (3 * 128 + 8, 96)
+    assert (first.width, first.height) == (4 * 128 + 12, 96)  # with the attention
