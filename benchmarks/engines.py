@@ -4,7 +4,7 @@
         [--weights streetlite] [--file-size 360x480] [--rounds 5] [--engine auto]
 
 First the network from pixels to labels, then the packaged weights from image file to label file.
-Both sides run in one process, in turns; medians, and their ratio. Acceptance: 2.4 times as fast for
+Both sides run in one process, in turns; medians, and their ratio. Goals: 2.4 times as fast for
 the network, with 99.5 % of the labels equal, and 2.5 times for the file.
 """
 

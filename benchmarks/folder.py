@@ -6,7 +6,7 @@
 Both sides run in one process, in turns, by the same engine, over the same frames of Miniature
 Streets. The engine's own time is that of its runs over frames that are in memory; the folder run
 reads JPEGs, decides, and writes overlays, label maps, the pictures of the page, the page and the
-summary. The acceptance is a ratio of at most 1.1. Without packaged weights a network of random ones
+summary. The goal is a ratio of at most 1.1. Without packaged weights a network of random ones
 is measured: the time is the same, the outlines of its overlays are more.
 
 Beside the clock stand the processor seconds of both sides, of all threads: on a machine with other
