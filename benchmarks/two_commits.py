@@ -1,7 +1,7 @@
 """Two commits against each other: start-up, a folder of frames, training steps.
 
-    git worktree add --detach /tmp/before COMMIT
-    python -m benchmarks.two_commits /tmp/before [--turns 9] [--only startup predict train]
+    git worktree add --detach ../before COMMIT
+    python -m benchmarks.two_commits ../before [--turns 9] [--only startup predict train]
 
 Whole processes, the two sides in turns, the medians of nine; by the clock, and by the processor
 seconds of all threads, which other work on the machine changes less. Not run with the others, as

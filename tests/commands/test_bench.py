@@ -82,6 +82,16 @@ def test_what_cannot_be_is_refused(
     assert sentence in capsys.readouterr().err
 
 
+def test_weights_that_are_not_there_are_said_before_any_engine_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[Any] = []
+    monkeypatch.setattr(hierseg.planning, "compare_engines", lambda *given: ran.append(given) or [])
+    assert main(["bench", "--weights", "nothere"]) == 2
+    assert "nothere" in capsys.readouterr().err
+    assert not ran
+
+
 def test_what_is_remembered_is_shown_and_forgotten(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,7 +101,7 @@ def _compare(
         from hierseg.checkpoint import find_weights
         from hierseg.planning import Request, compare_engines
 
-    source = str(find_weights()) if weights is None else weights
+    source = str(find_weights(weights))  # before each engine finds that there are none
     place = str(choose_device(device, "--device"))
     chosen = _list_engines() if engines is None else engines
     precisions: Sequence[PrecisionName] = precision or (
