@@ -14,7 +14,7 @@ come out, in `OUT/gates.csv`:
 - `kind` run: what `--budget` runs, tiles with halo and the region vectors of the whole image.
 
 `oracle` values a tile by its labels: pixels that 2.0x corrects less those that it spoils. The
-second command times the engine with and without a gate, at 360x480 and at 720x960 (the frames
+second command times each engine with and without a gate, at 360x480 and at 720x960 (the frames
 enlarged), alternating, and writes `OUT/gates-time.csv`. The third draws the curves of both files.
 """
 
@@ -40,7 +40,7 @@ from hierseg.checkpoint.load import load_model
 from hierseg.data.catalog import open_dataset
 from hierseg.engines.gated import GatedRun, draw_values, value_tiles
 from hierseg.engines.gated_tiles import lay_tiles
-from hierseg.engines.torch_engine import TorchEngine
+from hierseg.engines.opening import open_engine
 from hierseg.metrics.bands import band_width, count_bands
 from hierseg.metrics.confusion import ConfusionMatrix
 from hierseg.models.network import SegmentationNetwork
@@ -54,7 +54,13 @@ GATES = ("learned", "disagreement", "product", "entropy", "weight", "random", "o
 SHARES = (0.1, 0.2, 0.3, 0.35, 0.5)
 SIDE = 60  # pixels of a tile whose labels are taken from one answer or the other
 REPEATS = 5
-BUDGETS = (None, 0.5, 0.6)
+BUDGETS = (None, 0.43, 0.61, 0.79)
+ENGINES: Mapping[str, tuple[Any, Any]] = {
+    "modules": (None, None),
+    "torch float32": ("torch", "float32"),
+    "openvino float32": ("openvino", "float32"),
+    "openvino bf16": ("openvino", "bf16"),
+}
 
 Counts = npt.NDArray[np.int64]
 
@@ -253,32 +259,43 @@ def write_table(path: Path, totals: Mapping[str, Counts], work: Mapping[str, flo
 
 
 def measure_time(camvid: Path, out: Path, weights: str) -> None:
-    """Alternate runs without a gate and with several budgets; medians, and ratios of those."""
-    engine = TorchEngine(load_model(weights))
+    """Alternate runs of each engine without a gate and with several budgets; medians, and their
+    ratios to the same engine's without a gate, and to the modules as they are without a gate.
+    """
+    network = load_model(weights)
+    engines = {
+        name: open_engine(network, RunOptions(engine=engine, precision=precision))
+        for name, (engine, precision) in ENGINES.items()
+    }
     record = open_dataset("camvid", camvid, "val").read(0)
     frame = torch.from_numpy(np.ascontiguousarray(record.image)).permute(2, 0, 1)[None]
-    rows = []
+    rows: list[list[object]] = []
     for factor in (1, 2):
         images = frame
         if factor == 2:
             images = F.interpolate(frame.float(), scale_factor=2, mode="bicubic")
             images = images.clamp(0, 255).byte()
-        taken: dict[float | None, list[tuple[float, float]]] = {one: [] for one in BUDGETS}
+        kinds = [(name, budget) for name in engines for budget in BUDGETS]
+        taken: dict[tuple[str, float | None], list[tuple[float, float]]] = {k: [] for k in kinds}
         for _ in range(REPEATS + 1):
-            for budget in BUDGETS:
+            for name, budget in kinds:
                 begun, worked = time.perf_counter(), time.process_time()
-                engine.run(images, RunOptions(scales=SCALES, budget=budget))
-                taken[budget].append((time.perf_counter() - begun, time.process_time() - worked))
+                engines[name].run(images, RunOptions(scales=SCALES, budget=budget))
+                spent = (time.perf_counter() - begun, time.process_time() - worked)
+                taken[name, budget].append(spent)
         size = "x".join(map(str, images.shape[-2:]))
-        whole = _take_medians(taken[None])
-        for budget in BUDGETS:
-            wall, work = _take_medians(taken[budget])
-            ratios = [f"{whole[0] / wall:.2f}", f"{whole[1] / work:.2f}"]
-            rows.append([size, budget or 1, f"{1000 * wall:.0f}", f"{1000 * work:.0f}", *ratios])
+        medians = {kind: _take_medians(spent) for kind, spent in taken.items()}
+        for name, budget in kinds:
+            wall, work = medians[name, budget]
+            own, plain = medians[name, None], medians["modules", None]
+            ratios = [own[0] / wall, own[1] / work, plain[0] / wall]
+            shown = [f"{ratio:.2f}" for ratio in ratios]
+            rows.append([size, name, budget or 1, f"{1000 * wall:.0f}", f"{1000 * work:.0f}"])
+            rows[-1] += shown
             print(*rows[-1], flush=True)
-    head = ["size", "budget", "ms", "cpu_ms", "times_as_fast", "times_as_fast_by_cpu"]
+    head = ["size", "engine", "budget", "ms", "cpu_ms", "times_as_fast", "times_as_fast_by_cpu"]
     with (out / TIMES).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([head, *rows])
+        csv.writer(file).writerows([[*head, "times_the_modules"], *rows])
 
 
 def _take_medians(taken: list[tuple[float, float]]) -> tuple[float, float]:
