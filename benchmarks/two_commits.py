@@ -1,16 +1,18 @@
 """Two commits against each other: start-up, a folder of frames, training steps.
 
     git worktree add --detach ../before COMMIT
-    python -m benchmarks.two_commits ../before [--turns 9] [--only startup predict train]
+    python -m benchmarks.two_commits ../before [--turns 9] [--only startup predict train step]
 
 Whole processes, the two sides in turns, the medians of nine; by the clock, and by the processor
-seconds of all threads, which other work on the machine changes less. Not run with the others, as
-it needs a second checkout.
+seconds of all threads, which other work on the machine changes less. Of a training run the step is
+taken by itself too, from its journal: validation is left out. Not run with the others, as it needs
+a second checkout.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import resource
 import statistics
@@ -62,16 +64,35 @@ def compare(name: str, before: Path, turns: int, arguments: Callable[[Path], lis
         print(f"{name:12s} {clock:10s} {old:7.3f} s, now {new:7.3f} s: {new / old:.3f}", flush=True)
 
 
+def compare_steps(before: Path, turns: int, arguments: Callable[[Path], list[str]]) -> None:
+    """Print the medians of a step of training, the first few steps of a run left out."""
+    taken: dict[Path, list[float]] = {before: [], HERE: []}
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in range(turns + 1):
+            for side, checkout in enumerate(taken):
+                out = Path(folder) / f"{side}-{turn}"
+                measure(checkout, arguments(out))
+                with (out / "steps.csv").open(encoding="utf-8") as file:
+                    rates = [float(row["images_per_second"]) for row in csv.DictReader(file)]
+                # The rates are of all steps so far.
+                ends = [step / rate for step, rate in enumerate(rates, start=1)]
+                if turn:
+                    seconds = (ends[-1] - ends[SETTLING]) / (len(ends) - 1 - SETTLING)
+                    taken[checkout].append(seconds)
+    old, new = map(statistics.median, taken.values())
+    print(f"step, an image clock {old:7.4f} s, now {new:7.4f} s: {new / old:.3f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("before", type=Path)
     parser.add_argument("--turns", type=int, default=9)
-    parser.add_argument("--only", nargs="*", default=["startup", "predict", "train"])
+    parser.add_argument("--only", nargs="*", default=[*CASES, "step"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_frames(folder / "in", 200, Size(96, 128))
-        write_streets(folder / "streets", count=16, size=Size(128, 256), seed=0)
+        write_streets(folder / "streets", count=96, size=Size(128, 256), seed=0)
         predict = ["predict", str(folder / "in"), "--weights", "streets-lite0", "--scales", "1"]
         train = ["train", "streets-lite0", "--data.root", str(folder / "streets"), *TRAINING]
         cases: dict[str, Callable[[Path], list[str]]] = {
@@ -80,10 +101,16 @@ def main() -> None:
             "train": lambda out: [*train, "--runtime.out", str(out)],
         }
         for name in options.only:
+            if name == "step":
+                compare_steps(options.before.resolve(), options.turns, cases["train"])
+                continue
             compare(name, options.before.resolve(), options.turns, cases[name])
 
 
 TRAINING = ["--runtime.limit-batches", "20", "--optim.epochs", "1", "--data.workers", "0"]
+TRAINING += ["--runtime.log-every", "1"]
+SETTLING = 5
+CASES = ("startup", "predict", "train")
 
 if __name__ == "__main__":
     main()
