@@ -21,7 +21,7 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 from torchvision.transforms import functional as torchvision_functional
 
-from hierseg.data import Sample, SegmentationDataset, TrainingTransform, read_image
+from hierseg.data import Sample, SegmentationDataset, TrainingTransform, read_dataset_image
 from hierseg.data.augmentation.transforms import draw_corner
 from hierseg.data.sampling.epochs import make_generator
 from hierseg.labels import CITYSCAPES
@@ -95,7 +95,7 @@ class Ours:
             record = self.dataset.read(0)
             pixels, labels = record.image, torch.from_numpy(record.labels)
         else:
-            pixels = read_image(self.dataset.samples[0].image)
+            pixels = read_dataset_image(self.dataset.samples[0].image)
         image, cut = self.transform(torch.from_numpy(pixels).permute(2, 0, 1), labels, generator)
         return normalise(image.as_subclass(Tensor)), cut.as_subclass(Tensor).long()
 

@@ -54,7 +54,7 @@ def run(name: str, what: str) -> None:
     torch.ones(64, 64).requires_grad_().matmul(torch.ones(64, 64)).sum().backward()
     before = read_resident()
     crop, batch = experiment.data.crop, experiment.data.batch
-    network = build.build_network(experiment, CITYSCAPES)
+    network = build.assemble_network(experiment, CITYSCAPES)
     if what == "training":
         criterion = build.build_criterion(experiment, CITYSCAPES, network.align_corners)
         optimiser = build_optimiser(network, experiment.optim)

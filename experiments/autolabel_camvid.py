@@ -28,7 +28,7 @@ import torch
 from rich.console import Console
 
 from hierseg.assembly.parts import build_datasets
-from hierseg.autolabel.run import autolabel
+from hierseg.autolabel.labelling import autolabel
 from hierseg.autolabel.summary import AutoSummary
 from hierseg.checkpoint.load import load_model
 from hierseg.config import Experiment

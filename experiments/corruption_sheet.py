@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hierseg.data.reading import read_image
+from hierseg.data.reading import read_dataset_image
 from hierseg.evaluation.corruptions.sheet import draw_sheet
 from hierseg.media.picture_writing import write_picture
 from hierseg.size import Size
@@ -27,7 +27,7 @@ def main() -> None:
     if arguments.image is None:
         image, _ = draw_street(scene_seed(77, 3), Size(512, 1024))
     else:
-        image = read_image(arguments.image)
+        image = read_dataset_image(arguments.image)
     print(write_picture(arguments.out, draw_sheet(image, key=arguments.out.stem)))
 
 

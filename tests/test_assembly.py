@@ -137,12 +137,12 @@ def test_the_network_is_the_one_that_is_asked_for() -> None:
         _change("model", train_scales=(0.75, 1.0)),
         eval=dataclasses.replace(FINE.eval, scales=(1.0,)),
     )
-    network = build.build_network(experiment, CAMVID)
+    network = build.assemble_network(experiment, CAMVID)
     assert network.num_classes == 11
     assert network.train_scales == (0.75, 1.0)
     assert network.scales == (1.0,)
     # None leaves the network its own.
-    assert build.build_network(FINE, CITYSCAPES).train_scales == (0.5, 1.0)
+    assert build.assemble_network(FINE, CITYSCAPES).train_scales == (0.5, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_the_network_is_the_one_that_is_asked_for() -> None:
 )
 def test_crops_that_are_too_small_are_refused(crop: Size, batch: int, cure: str) -> None:
     with pytest.raises(UsageError, match=f"at scale 0.5 .*{cure}"):
-        build.build_network(_change("data", crop=crop, batch=batch), CITYSCAPES)
-    build.build_network(_change("data", crop=Size(64, 64), batch=4), CITYSCAPES)
+        build.assemble_network(_change("data", crop=crop, batch=batch), CITYSCAPES)
+    build.assemble_network(_change("data", crop=Size(64, 64), batch=4), CITYSCAPES)
 
 
 @pytest.mark.parametrize(
@@ -280,4 +280,4 @@ def test_the_augmentation_is_the_one_that_is_asked_for() -> None:
 
 def test_whole_images_are_not_held_to_the_crop() -> None:
     small = _change("data", crop=Size(8, 8), full_crop=True)
-    assert build.build_network(small, CITYSCAPES).num_classes == 19
+    assert build.assemble_network(small, CITYSCAPES).num_classes == 19

@@ -7,7 +7,7 @@ import pytest
 
 from hierseg.autolabel.counting import count_labels, quantise
 from hierseg.autolabel.picture import BAR, HEAD, NAME_WIDTH, ROW, draw_summary
-from hierseg.autolabel.summary import AutoSummary, format_table, summarise
+from hierseg.autolabel.summary import AutoSummary, format_summary, summarise
 from hierseg.data.pseudo_labels.records import AutoHeader, AutoRecord, AutoRecords
 from hierseg.labels import LabelSpace
 
@@ -56,7 +56,7 @@ def test_a_confidence_at_the_threshold_is_kept_as_the_loader_keeps_it() -> None:
 
 
 def test_the_table_and_the_json_say_so(summary: AutoSummary) -> None:
-    lines = format_table(summary).splitlines()
+    lines = format_summary(summary).splitlines()
     assert lines[0] == "mine dash: 2 images labelled"
     assert lines[2].split() == ["class", "share", "share", "from", "0.5", "kept", "confidence"]
     assert lines[3].split() == ["road", "62.50", "50.00", "40.00", "42.43"]
@@ -78,4 +78,4 @@ def test_of_no_images_all_is_zero() -> None:
     empty = summarise(AutoRecords(Path("x"), HEADER))
     assert (empty.images, empty.kept, empty.classes[0].share) == (0, 0, 0)
     assert draw_summary(empty).ndim == 3
-    assert "0 images" in format_table(empty)
+    assert "0 images" in format_summary(empty)

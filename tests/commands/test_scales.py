@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from hierseg import cli
-from hierseg.assembly.checks import check_scales
+from hierseg.assembly.checks import check_training_scales
 from hierseg.checkpoint.load import load_model
 from hierseg.config import EvalConfig, Experiment, ModelConfig
 from hierseg.errors import UsageError
@@ -41,8 +41,8 @@ def test_the_command_line_refuses_them_before_anything_is_read(
 @pytest.mark.parametrize("wrong", [(1, 1e9), [1.0] * 20_000, "1", 1, None, (1, "2"), (1, [2])])
 def test_checks_of_a_configuration(wrong: Any) -> None:
     with pytest.raises(UsageError, match=r"^--eval\.scales"):
-        check_scales(wrong, "--eval.scales")
-    assert check_scales((0.5, 1), "--eval.scales") is None  # type: ignore[func-returns-value]
+        check_training_scales(wrong, "--eval.scales")
+    assert check_training_scales((0.5, 1), "--eval.scales") is None  # type: ignore[func-returns-value]
 
 
 def test_python_refuses_them(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from hierseg.data import archive, unpacking
 from hierseg.data.catalog import open_dataset
-from hierseg.data.reading import DataError, read_image
+from hierseg.data.reading import DataError, read_dataset_image
 from hierseg.errors import UserError
 from hierseg.files import UnreadableFolderError
 
@@ -43,8 +43,8 @@ def test_members_are_files_behind_the_archives_name(packed: Path, tmp_path: Path
     assert not archive.is_file(packed / "in" / "a" / "none.png")
     assert archive.read_bytes(packed / "in" / "b" / "y.txt") == b"text"
     assert archive.read_bytes(packed / "in" / "b" / ".hidden") == b"dot"
-    assert np.array_equal(read_image(member), read_image(tmp_path / "x.png"))
-    with archive.open_file(packed / "in" / "b" / "y.txt") as file:
+    assert np.array_equal(read_dataset_image(member), read_dataset_image(tmp_path / "x.png"))
+    with archive.open_dataset_file(packed / "in" / "b" / "y.txt") as file:
         assert file.read() == b"text"
     status = archive.get_status(packed / "in" / "b" / "y.txt")
     assert status == (4, packed.stat().st_mtime_ns)
@@ -77,7 +77,7 @@ def test_a_damaged_archive_is_named_with_the_cure(packed: Path) -> None:
         archive.is_folder(packed / "in")
     assert raised.value.filename == str(packed)
     with pytest.raises(DataError, match=r"data\.zip.*fetch it again"):
-        read_image(packed / "in" / "a" / "x.png")
+        read_dataset_image(packed / "in" / "a" / "x.png")
 
 
 def test_damaged_names_and_methods_of_an_archive_are_named(packed: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_damaged_member_is_named(packed: Path) -> None:
     content[place : place + 9] = b"123456789"
     packed.write_bytes(bytes(content))
     with pytest.raises(DataError, match=r"x\.png' cannot be read \(the archive is damaged"):
-        read_image(packed / "in" / "a" / "x.png")
+        read_dataset_image(packed / "in" / "a" / "x.png")
 
 
 def test_an_archive_that_was_replaced_is_read_anew(packed: Path) -> None:

@@ -14,13 +14,13 @@ import pytest
 from PIL import Image, features
 
 from hierseg.data.base import Sample, SegmentationDataset
-from hierseg.data.checking.headers import read_header
+from hierseg.data.checking.headers import read_image_header
 from hierseg.data.endings import tell_by_bytes
 from hierseg.data.reading import (
     DataError,
     is_turned_by_exif,
     read_confidence,
-    read_image,
+    read_dataset_image,
     read_label_colors,
     read_label_ids,
 )
@@ -105,9 +105,9 @@ def insert(data: bytes, random: np.random.Generator) -> bytes:
 DAMAGES = (cut, flip, write_over, insert)
 KNOWN = frozenset({0, 1, 2, 3, 255})
 READERS: dict[str, Callable[[Path], object]] = {
-    "image": read_image,
+    "image": read_dataset_image,
     "image of a user": read_user_image,
-    "header": read_header,
+    "header": read_image_header,
     "orientation": is_turned_by_exif,
     "ids": lambda path: read_label_ids(path, KNOWN),
     "any ids": read_label_ids,

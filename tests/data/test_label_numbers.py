@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hierseg.data.reading import DataError, read_confidence, read_image, read_label_ids
+from hierseg.data.reading import DataError, read_confidence, read_dataset_image, read_label_ids
 
 HEIGHT, WIDTH = 9, 13
 KNOWN = frozenset({0, 7, 11, 23, 255})
@@ -169,7 +169,7 @@ def test_samples_of_few_bits_are_numbers(
         assert np.array_equal(read, samples)
     # To the eye they are as bright as before.
     factor = {1: 255, 2: 85, 4: 17}[bits]
-    assert np.array_equal(read_image(path)[..., 0], samples * factor)
+    assert np.array_equal(read_dataset_image(path)[..., 0], samples * factor)
     assert np.array_equal(read_label_ids(path, None, "values"), samples * factor)
     assert np.array_equal(read_confidence(path), samples * factor)
 
@@ -194,7 +194,7 @@ def test_a_bitmap_with_plain_greys_is_unpacked_by_its_own_bits(
 ) -> None:
     samples, path = pick((0, 1) if len(greys) == 2 else (0, 5, 11, 15)), tmp_path / "map.bmp"
     write_bmp(path, samples, bits, greys)
-    assert np.array_equal(read_image(path)[..., 0], np.array(greys)[samples])
+    assert np.array_equal(read_dataset_image(path)[..., 0], np.array(greys)[samples])
     assert np.array_equal(read_label_ids(path, frozenset(range(16))), samples)
 
 

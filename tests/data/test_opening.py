@@ -16,11 +16,11 @@ import pytest
 from PIL import Image, ImageFile, features
 
 import hierseg
-from hierseg.data.checking.headers import read_header
+from hierseg.data.checking.headers import read_image_header
 from hierseg.data.reading import (
     DataError,
     is_turned_by_exif,
-    read_image,
+    read_dataset_image,
     read_label_colors,
     read_label_ids,
 )
@@ -31,7 +31,8 @@ from hierseg.size import Size
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 256, (40, 56, 3), np.uint8)
 READERS: list[Callable[[Path], object]] = [
-    read_image, read_label_ids, read_label_colors, read_header, is_turned_by_exif, read_user_image,
+    read_dataset_image, read_label_ids, read_label_colors,
+    read_image_header, is_turned_by_exif, read_user_image,
 ]  # fmt: skip
 
 
@@ -82,9 +83,9 @@ def test_the_formats_that_are_wanted_are_read_whatever_they_are_called(
     else:
         smooth.save(path, kind)
     for name in ("picture", "picture.jpg", "picture.tga"):
-        assert np.abs(read_image(path).astype(int) - np.asarray(smooth)).mean() < 4
+        assert np.abs(read_dataset_image(path).astype(int) - np.asarray(smooth)).mean() < 4
         assert read_user_image(path).shape == (40, 56, 3)
-        assert read_header(path).size == Size(40, 56)
+        assert read_image_header(path).size == Size(40, 56)
         path = path.rename(tmp_path / name)
 
 
@@ -96,7 +97,7 @@ def test_others_are_not_opened(tmp_path: Path, kind: str) -> None:
     else:
         Image.fromarray(RGB).resize((32, 32)).save(path, kind)
     with pytest.raises(DataError, match=r"not an image of a known format|save it as PNG"):
-        read_image(path)
+        read_dataset_image(path)
 
 
 UNREAD = {
@@ -119,7 +120,7 @@ def test_a_known_kind_that_is_not_read_is_named_with_its_cure(tmp_path: Path, na
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(DataError, match=rf"{name}' is (of )?{words}.*\.$"):
-        read_image(path)
+        read_dataset_image(path)
     with pytest.raises(UnreadableImageError, match=rf"{name}: (of )?{words}"):
         read_user_image(path)
 
@@ -128,7 +129,7 @@ def test_a_raw_photograph_called_tiff_is_told_by_its_tag(tmp_path: Path) -> None
     path = tmp_path / "a.tif"
     Image.fromarray(RGB).save(path, tiffinfo={50706: b"\1\4\0\0"})
     with pytest.raises(DataError, match="a raw photograph"):
-        read_image(path)
+        read_dataset_image(path)
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
@@ -154,13 +155,13 @@ def test_long_texts_and_profiles_of_a_png_do_no_harm(
 ) -> None:
     path = tmp_path / "a.png"
     added = chunk(*TEXTS[name])
-    for pixels, read in ((RGB, read_image), (RGB[..., 0], read_label_ids)):
+    for pixels, read in ((RGB, read_dataset_image), (RGB[..., 0], read_label_ids)):
         Image.fromarray(pixels).save(path)
         data = path.read_bytes()
         place = len(data) - 12 if behind else 33
         path.write_bytes(data[:place] + added + data[place:])
         assert np.array_equal(read(path), pixels)  # type: ignore[operator]
-        assert read_header(path) == (Size(40, 56), False)
+        assert read_image_header(path) == (Size(40, 56), False)
         assert read_user_image(path).shape == (40, 56, 3)
 
 
@@ -171,7 +172,7 @@ def test_a_png_of_countless_chunks_is_refused_at_once(tmp_path: Path) -> None:
     path.write_bytes(data[:33] + chunk(b"prVt", b"") * 1_000_000 + data[33:])
     began = time.process_time()
     with pytest.raises(DataError, match="damaged"):
-        read_image(path)
+        read_dataset_image(path)
     assert time.process_time() - began < 3
 
 
@@ -185,8 +186,8 @@ def test_exif_alone_turns_a_picture(tmp_path: Path, kind: str) -> None:
         data = path.read_bytes()
         text = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
         path.write_bytes(data[:33] + text + data[33:])
-    assert read_image(path).shape == RGB.shape
-    assert read_header(path) == (Size(40, 56), False)
+    assert read_dataset_image(path).shape == RGB.shape
+    assert read_image_header(path) == (Size(40, 56), False)
     assert not is_turned_by_exif(path)
 
 
@@ -196,11 +197,11 @@ def test_fill_bytes_of_a_jpeg_cost_nothing(tmp_path: Path, count: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(RGB).save(path, exif=exif, quality=95)
-    image, data = read_image(path), path.read_bytes()
+    image, data = read_dataset_image(path), path.read_bytes()
     path.write_bytes(data[:2] + b"\xff" * count + data[2:])
     began = time.process_time()
-    assert np.array_equal(read_image(path), image)
-    assert read_header(path) == (Size(56, 40), True)
+    assert np.array_equal(read_dataset_image(path), image)
+    assert read_image_header(path) == (Size(56, 40), True)
     assert time.process_time() - began < 5
 
 
@@ -209,7 +210,7 @@ def test_a_jpeg_that_never_begins_is_refused_at_once(tmp_path: Path, junk: bytes
     path = tmp_path / "a.jpg"
     path.write_bytes(b"\xff\xd8\xff" + junk)
     began = time.process_time()
-    for read in (read_image, read_header):
+    for read in (read_dataset_image, read_image_header):
         with pytest.raises(DataError):
             read(path)  # type: ignore[operator]
     assert time.process_time() - began < 5
@@ -222,7 +223,7 @@ def test_a_jpeg_of_countless_segments_is_refused_at_once(tmp_path: Path) -> None
     path.write_bytes(data[:2] + b"\xff\xfe\0\2" * 3_000_000 + data[2:])
     began = time.process_time()
     with pytest.raises(DataError, match="damaged"):
-        read_image(path)
+        read_dataset_image(path)
     assert time.process_time() - began < 5
 
 
@@ -230,7 +231,7 @@ def test_a_netpbm_without_a_size_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "a.ppm"
     path.write_bytes(b"P6\n#" + b"a" * 8_000_000 + b"\n8 8\n255\n" + bytes(192))
     began = time.process_time()
-    for read in (read_image, read_header):
+    for read in (read_dataset_image, read_image_header):
         with pytest.raises(DataError, match="not an image of a known format"):
             read(path)  # type: ignore[operator]
     assert time.process_time() - began < 2
@@ -275,11 +276,11 @@ def test_heic_is_read_by_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Image, "ID", list(Image.ID))
     path = tmp_path / "a.heic"
     path.write_bytes(HEIC)
-    assert (read_image(path) == 255).all()
+    assert (read_dataset_image(path) == 255).all()
     assert read_user_image(path).shape == (40, 56, 3)
     # What is no HEIC is no business of the package.
     Image.fromarray(RGB).save(path, "PNG")
-    assert np.array_equal(read_image(path), RGB)
+    assert np.array_equal(read_dataset_image(path), RGB)
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "JPEG2000", "WEBP", "TIFF"])
@@ -295,7 +296,7 @@ def test_whatever_a_decoder_raises_ends_as_a_sentence(tmp_path: Path, kind: str)
         for place in random.integers(0, len(data), 20):
             data[place] = random.integers(0, 256)
         path.write_bytes(data)
-        for read in (read_image, read_label_colors, is_turned_by_exif, read_user_image):
+        for read in (read_dataset_image, read_label_colors, is_turned_by_exif, read_user_image):
             try:
                 read(path)  # type: ignore[operator]
             except (DataError, UnreadableImageError) as error:
@@ -316,6 +317,6 @@ def test_any_error_of_a_decoder_ends_as_a_sentence(
 
     monkeypatch.setattr("PIL.WebPImagePlugin.WebPImageFile.load", fail)
     words = "memory" if isinstance(error, MemoryError) else "damaged"
-    for read in (read_image, read_label_ids, read_label_colors, read_user_image):
+    for read in (read_dataset_image, read_label_ids, read_label_colors, read_user_image):
         with pytest.raises((DataError, UnreadableImageError), match=rf"a\.webp.*{words}"):
             read(path)  # type: ignore[operator]

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from hierseg.data.reading import DataError, read_image, read_label_ids
+from hierseg.data.reading import DataError, read_dataset_image, read_label_ids
 from hierseg.media.pictures import UnreadableImageError
 from hierseg.media.pictures import read_image as read_user_image
 
@@ -26,31 +26,31 @@ def path(tmp_path: Path) -> Path:
 
 def test_png_is_exact_and_rgb(path: Path) -> None:
     Image.fromarray(RGB).save(path)
-    assert np.array_equal(read_image(path), RGB)
+    assert np.array_equal(read_dataset_image(path), RGB)
 
 
 def test_jpeg_is_rgb(path: Path) -> None:
     Image.new("RGB", (40, 30), (250, 10, 60)).save(path, "JPEG", quality=95)
-    image = read_image(path)
+    image = read_dataset_image(path)
     assert image.shape == (30, 40, 3)
     assert np.abs(image.astype(int) - [250, 10, 60]).max() < 6
 
 
 def test_grey_palette_and_alpha_become_rgb(path: Path) -> None:
     Image.fromarray(GREY).save(path)
-    assert np.array_equal(read_image(path), np.repeat(GREY[..., None], 3, 2))
+    assert np.array_equal(read_dataset_image(path), np.repeat(GREY[..., None], 3, 2))
     Image.fromarray(np.dstack([RGB, GREY])).save(path)
-    assert np.array_equal(read_image(path), RGB)
+    assert np.array_equal(read_dataset_image(path), RGB)
     palette = Image.fromarray(GREY % 4, "P")
     palette.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
     palette.save(path)
     colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]])
-    assert np.array_equal(read_image(path), colors[GREY % 4])
+    assert np.array_equal(read_dataset_image(path), colors[GREY % 4])
 
 
 def test_cmyk_becomes_rgb(path: Path) -> None:
     Image.new("CMYK", (20, 10), (0, 255, 255, 0)).save(path, "JPEG", quality=95)
-    image = read_image(path)
+    image = read_dataset_image(path)
     assert image.shape == (10, 20, 3)
     assert image[..., 0].min() > 200
     assert image[..., 1:].max() < 60
@@ -58,7 +58,7 @@ def test_cmyk_becomes_rgb(path: Path) -> None:
 
 def test_16_bit_grey_keeps_its_range(path: Path) -> None:
     Image.fromarray(GREY.astype(np.uint16) * 256 + 7).save(path)
-    assert np.array_equal(read_image(path), np.repeat(GREY[..., None], 3, 2))
+    assert np.array_equal(read_dataset_image(path), np.repeat(GREY[..., None], 3, 2))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".pgm"])
@@ -68,7 +68,7 @@ def test_the_depth_is_that_of_the_file_not_of_what_it_shows(
 ) -> None:
     path = tmp_path / f"dark{suffix}"
     cv2.imwrite(str(path), GREY.astype(np.uint16) * factor)
-    assert np.array_equal(read_image(path)[..., 0], GREY.astype(int) * factor // 256)
+    assert np.array_equal(read_dataset_image(path)[..., 0], GREY.astype(int) * factor // 256)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
@@ -76,7 +76,7 @@ def test_pixels_of_unknown_range_are_refused(tmp_path: Path, dtype: Any) -> None
     path = tmp_path / "wide.tif"
     Image.fromarray(np.ones((40, 40), dtype)).save(path)
     with pytest.raises(DataError, match=r"wide\.tif' has 32-bit or .*save it with 8 or 16 bits"):
-        read_image(path)
+        read_dataset_image(path)
     with pytest.raises(UnreadableImageError, match=r"wide\.tif: 32-bit .* 8 or 16 bits\.$"):
         read_user_image(path)
 
@@ -102,7 +102,7 @@ def test_exif_orientation_is_honoured(path: Path, kind: str, orientation: int) -
     exif[0x0112] = orientation
     Image.fromarray(stored).save(path, kind, exif=exif, quality=95)
     expected = TURNED[orientation](stored)
-    image = read_image(path)
+    image = read_dataset_image(path)
     assert image.shape == expected.shape
     assert np.abs(image.astype(int) - expected).mean() < 4
 
@@ -150,7 +150,7 @@ def test_label_values_that_are_no_ids_are_refused(tmp_path: Path) -> None:
             read_label_ids(path)
 
 
-@pytest.mark.parametrize("read", [read_image, read_label_ids])
+@pytest.mark.parametrize("read", [read_dataset_image, read_label_ids])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 @pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
 def test_a_truncated_file_is_named(path: Path, read: object, kind: str, share: float) -> None:
@@ -168,29 +168,29 @@ def test_a_truncated_file_padded_with_zeros_is_named(path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2] + bytes(len(data) // 2))
     with pytest.raises(DataError, match="damaged or cut short"):
-        read_image(path)
+        read_dataset_image(path)
 
 
 def test_bytes_behind_the_end_of_a_jpeg_do_no_harm(path: Path) -> None:
     Image.fromarray(RGB).save(path, "JPEG", quality=95)
-    image = read_image(path)
+    image = read_dataset_image(path)
     path.write_bytes(path.read_bytes() + b"maker's notes")
-    assert np.array_equal(read_image(path), image)
+    assert np.array_equal(read_dataset_image(path), image)
 
 
 def test_what_phones_append_to_a_jpeg_is_not_taken_for_its_end(path: Path) -> None:
     """Motion photos end in a video, in which any pair of bytes may be."""
     Image.fromarray(RGB).save(path, "JPEG", quality=95)
-    image, data = read_image(path), path.read_bytes()
+    image, data = read_dataset_image(path), path.read_bytes()
     path.write_bytes(data + b"video \xff\xd9 and \xff\xda more")
-    assert np.array_equal(read_image(path), image)
+    assert np.array_equal(read_dataset_image(path), image)
     # A thumbnail, in a segment before the picture, has an end that is not the picture's.
     thumbnail = b"\xff\xe1\x00\x08" + b"\xff\xda\xff\xd9" + b"\x00\x00"
     path.write_bytes(data[:2] + thumbnail + data[2:])
-    assert np.array_equal(read_image(path), image)
+    assert np.array_equal(read_dataset_image(path), image)
     path.write_bytes(data[:2] + thumbnail + data[2 : len(data) * 3 // 4])
     with pytest.raises(DataError, match="damaged or cut short"):
-        read_image(path)
+        read_dataset_image(path)
 
 
 def test_an_altered_png_is_named(path: Path) -> None:
@@ -199,10 +199,10 @@ def test_an_altered_png_is_named(path: Path) -> None:
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
     with pytest.raises(DataError, match="damaged or cut short"):
-        read_image(path)
+        read_dataset_image(path)
 
 
-@pytest.mark.parametrize("read", [read_image, read_label_ids])
+@pytest.mark.parametrize("read", [read_dataset_image, read_label_ids])
 def test_what_is_no_image_is_named(path: Path, read: object) -> None:
     assert callable(read)
     with pytest.raises(DataError, match=r"picture\.png' cannot be read \(No such file"):
@@ -225,7 +225,7 @@ def test_a_huge_image_is_named_before_it_is_decoded(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)
     Image.new("L", (2000, 1001)).save(path)
     with pytest.raises(DataError, match=r"picture\.png' has more than 2 million pixels"):
-        read_image(path)
+        read_dataset_image(path)
 
 
 class Broken(Dataset[torch.Tensor]):

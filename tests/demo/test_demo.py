@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hierseg.demo.run import run_demo
+from hierseg.demo.demonstration import run_demo
 from hierseg.demo.scenes import draw_scenes
 from hierseg.errors import UserError
 from hierseg.inference.prediction import Prediction

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hierseg.autolabel.run import autolabel
+from hierseg.autolabel.labelling import autolabel
 from hierseg.data.base import Record, Sample, SegmentationDataset
 from hierseg.engines.torch_engine import as_engine
 from hierseg.errors import UsageError

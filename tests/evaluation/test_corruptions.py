@@ -24,7 +24,7 @@ from hierseg.evaluation.corruptions.catalog import (
     corrupt,
 )
 from hierseg.evaluation.corruptions.report import CorruptionReport
-from hierseg.evaluation.corruptions.run import check_folder, run_corruptions
+from hierseg.evaluation.corruptions.robustness import check_folder, run_corruptions
 from hierseg.evaluation.corruptions.sheet import draw_sheet
 from hierseg.evaluation.evaluator import evaluate
 from hierseg.evaluation.result import Evaluation

@@ -9,7 +9,7 @@ from PIL import Image
 from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.data.view import resize_dataset
 from hierseg.evaluation.evaluator import evaluate
-from hierseg.evaluation.table import format_table
+from hierseg.evaluation.table import format_evaluation
 from hierseg.labels import CAMVID
 from hierseg.models.registry import create_model
 
@@ -26,7 +26,7 @@ def test_the_table_has_every_class_and_what_the_mean_is_over(network: ReadingNet
             return super().forward(image, scales, keep_scales)
 
     result = evaluate(Wrong(), MemoryDataset([truth]))  # type: ignore[arg-type]
-    lines = format_table(result).splitlines()
+    lines = format_evaluation(result).splitlines()
     assert lines[0] == "memory val: 1 image at scales 0.5 1"
     cells = {line.split()[0]: line.split()[1:] for line in lines if line}
     assert cells["class"] == ["IoU", "precision", "recall"]
@@ -37,7 +37,7 @@ def test_the_table_has_every_class_and_what_the_mean_is_over(network: ReadingNet
     assert "pixel accuracy 95.00, mean class accuracy 96.88" in lines[-1]
     assert len({len(line) for line in lines[2:7]}) == 1  # columns stand under each other
     flipped = dataclasses.replace(result, flip=True)
-    assert format_table(flipped).startswith("memory val: 1 image at scales 0.5 1 with flip\n")
+    assert format_evaluation(flipped).startswith("memory val: 1 image at scales 0.5 1 with flip\n")
 
 
 def test_names_move_no_cursor(network: ReadingNetwork) -> None:
@@ -46,7 +46,7 @@ def test_names_move_no_cursor(network: ReadingNetwork) -> None:
     )
     names = ("\x1b[2Jspades", "hearts\rmIoU 99", "clubs", "jokers")
     data.label_space = dataclasses.replace(data.label_space, names=names)
-    shown = format_table(evaluate(network, data))  # type: ignore[arg-type]
+    shown = format_evaluation(evaluate(network, data))  # type: ignore[arg-type]
     assert not {"\x1b", "\r"} & set(shown)
     assert "\\x1b[2Jspades" in shown
     assert "hearts\\x0dmIoU 99" in shown
@@ -62,11 +62,11 @@ def test_a_split_that_is_not_the_standard_one_is_said_so(tmp_path: Path) -> None
     network = create_model("lite0-ocr-hier", CAMVID.num_classes)
     plain = evaluate(network, dataset)
     assert (plain.note, plain.to_json()["standard_split"]) == ("", True)
-    assert "standard" not in format_table(plain)
+    assert "standard" not in format_evaluation(plain)
     dataset.note = "cv 1"
     result = evaluate(network, resize_dataset(dataset, long_edge=96), limit=1)
     assert result.note == "cv 1, long edge 96, the first 1 of 2 images"
-    assert f"\nnot the standard split: {result.note}\n" in format_table(result)
+    assert f"\nnot the standard split: {result.note}\n" in format_evaluation(result)
     assert result.summary()["split_note"] == result.note
     assert result.summary()["standard_split"] is False
     assert sum(map(sum, result.confusion)) == 40 * 64
@@ -84,7 +84,7 @@ def test_the_full_table_has_true_positives_and_what_is_wrong_beside_them(
             return super().forward(image, scales, keep_scales)
 
     result = evaluate(Wrong(), MemoryDataset([truth]))  # type: ignore[arg-type]
-    lines = format_table(result, full=True).splitlines()
+    lines = format_evaluation(result, full=True).splitlines()
     cells = {line.split()[0]: line.split()[1:] for line in lines if line}
     assert cells["class"] == ["IoU", "TP", "FP/TP", "FN/TP", "precision", "recall"]
     assert cells["spades"] == ["93.75", "960", "0.000", "0.067", "100.00", "93.75"]
@@ -96,11 +96,11 @@ def test_the_full_table_has_true_positives_and_what_is_wrong_beside_them(
     left_open = dataclasses.replace(result, unlabelled=(0, 3, 0, 0))
     assert left_open.false_negatives["hearts"] == 3
     alone = dataclasses.replace(result, per_scale={1.0: result.scores, 0.5: result.scores})
-    shown = format_table(alone).splitlines()
+    shown = format_evaluation(alone).splitlines()
     assert shown[2].split("  ")[0] == "class"
     assert "IoU at 0.5" in shown[2]
     assert shown[3].split() == ["spades", "93.75", "93.75", "93.75", "100.00", "93.75"]
     assert "mIoU of each scale alone: 86.88 at 0.5, 86.88 at 1" in shown
-    at_run = format_table(dataclasses.replace(result, counted_at="run"))
+    at_run = format_evaluation(dataclasses.replace(result, counted_at="run"))
     assert "\ncounted at the size that images ran at" in at_run
-    assert "counted at" not in format_table(result)
+    assert "counted at" not in format_evaluation(result)

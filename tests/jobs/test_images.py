@@ -25,7 +25,7 @@ from hierseg.jobs.job import interrupted_after
 from hierseg.jobs.progress import RunProgress
 from hierseg.jobs.run_settings import RunSettings, describe_outputs
 from hierseg.jobs.summary import Summary
-from hierseg.jobs.writers import list_files
+from hierseg.jobs.writers import list_run_files
 from hierseg.labels import LabelSpace
 from hierseg.media import picture_writing
 
@@ -411,12 +411,12 @@ def test_the_files_that_are_looked_for_are_all_that_are_written(
     predictor = Predictor(network, (0.5, 1.0, 2.0), label_space=space, keep_scales=True)
     save = tuple(writers.WRITERS)
     (record,) = _run(predictor, images[:1], tmp_path / "out", save=save).records.values()
-    expected = list_files(predictor, save, [record.name])
+    expected = list_run_files(predictor, save, [record.name])
     assert set(record.files) <= set(expected)
     for key in save:
         alone = _run(predictor, images[:1], tmp_path / key, save=(key,)).records
         (one,) = alone.values()
-        assert set(one.files) <= set(list_files(predictor, (key,), [one.name]))
+        assert set(one.files) <= set(list_run_files(predictor, (key,), [one.name]))
 
 
 def test_a_folder_of_an_earlier_version_goes_on(

@@ -77,7 +77,7 @@ def build_tiny(experiment: Experiment, space: LabelSpace, *_: object) -> Segment
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "build_network", build_tiny)
+    monkeypatch.setattr(build, "assemble_network", build_tiny)
 
 
 def describe(name: str = "lite0-ocr-hier", **optim: object) -> Experiment:
@@ -93,7 +93,7 @@ def describe(name: str = "lite0-ocr-hier", **optim: object) -> Experiment:
 
 def _train_with_numbers(experiment: Experiment) -> int:
     """Bytes that a step really takes beyond the weights."""
-    network = build.build_network(experiment, CAMVID).train()
+    network = build.assemble_network(experiment, CAMVID).train()
     criterion = build.build_criterion(experiment, CAMVID)
     with LiveBytes() as live:
         image = torch.zeros(2, 3, *CROP, dtype=torch.uint8)
@@ -120,7 +120,7 @@ def test_a_step_takes_what_is_estimated() -> None:
 def test_an_evaluation_takes_what_is_estimated() -> None:
     experiment = describe()
     estimate = estimate_evaluation(experiment, CAMVID, CROP)
-    network = build.build_network(experiment, CAMVID).eval()
+    network = build.assemble_network(experiment, CAMVID).eval()
     with LiveBytes() as live:
         image = torch.zeros(1, 3, *CROP, dtype=torch.uint8)
         TorchEngine(network).run(image, RunOptions(scales=(0.5, 1.0))).logits[0].argmax(0)

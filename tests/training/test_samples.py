@@ -26,7 +26,7 @@ def _read(path: Path) -> np.ndarray:
 def test_the_pictures_are_what_training_loads(
     tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "build_network", lambda *_: pytest.fail("a network was built"))
+    monkeypatch.setattr(build, "assemble_network", lambda *_: pytest.fail("a network was built"))
     tiny = change(tiny, "data", color_jitter=0.25, blur="gaussian", rand_augment="2,15")
     paths = write_samples(tiny, tmp_path / "out", 5, epoch=2)
     assert [path.name[:11] for path in paths] == [f"e003-{n:05}-" for n in range(5)]

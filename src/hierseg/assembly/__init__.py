@@ -12,13 +12,13 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.assembly.checks import check_experiment
-    from hierseg.assembly.devices import check_scales, choose_device, choose_own_device
+    from hierseg.assembly.devices import check_training_scales, choose_device, choose_own_device
     from hierseg.assembly.extra import build_options
     from hierseg.assembly.parts import (
         Datasets,
+        assemble_network,
         build_criterion,
         build_datasets,
-        build_network,
         build_transform,
     )
 else:
@@ -27,7 +27,7 @@ else:
         {
             "checks": ("check_experiment",),
             "devices": (
-                "check_scales",
+                "check_training_scales",
                 "choose_device",
                 "choose_own_device",
             ),
@@ -36,7 +36,7 @@ else:
                 "Datasets",
                 "build_criterion",
                 "build_datasets",
-                "build_network",
+                "assemble_network",
                 "build_transform",
             ),
         },
@@ -44,13 +44,13 @@ else:
 
 __all__ = [
     "Datasets",
+    "assemble_network",
     "build_criterion",
     "build_datasets",
-    "build_network",
     "build_options",
     "build_transform",
     "check_experiment",
-    "check_scales",
+    "check_training_scales",
     "choose_device",
     "choose_own_device",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hierseg.assembly.devices import check_scales, choose_device
+from hierseg.assembly.devices import check_training_scales, choose_device
 from hierseg.config import DataConfig, Experiment, LossConfig, OptimConfig
 from hierseg.data import RandAugment, is_description, is_synthetic
 from hierseg.errors import UsageError
@@ -22,9 +22,9 @@ def check_experiment(experiment: Experiment) -> None:
     _check_optim(experiment.optim)
     _check_loss(experiment.loss)
     if experiment.model.train_scales is not None:
-        check_scales(experiment.model.train_scales, "--model.train-scales")
+        check_training_scales(experiment.model.train_scales, "--model.train-scales")
     if experiment.eval.scales is not None:
-        check_scales(experiment.eval.scales, "--eval.scales")
+        check_training_scales(experiment.eval.scales, "--eval.scales")
     refuse_if(
         experiment.model.compile and experiment.model.grad_checkpoint,
         "torch does not compile what is computed again in the backward pass; leave --model.compile "

@@ -52,7 +52,7 @@ def choose_own_device(name: str, flag: str = "--device") -> torch.device:
     return torch.device("cuda", launch.local_rank)
 
 
-def check_scales(scales: Sequence[float], flag: str) -> None:
+def check_training_scales(scales: Sequence[float], flag: str) -> None:
     """Refuse a set of scales that no network can run, or hierarchical fusion cannot (METHOD section
     2).
     """

@@ -52,7 +52,7 @@ class Datasets(NamedTuple):
     extra: tuple[SegmentationDataset, ...] = ()
 
 
-def build_network(
+def assemble_network(
     experiment: Experiment,
     label_space: LabelSpace,
     statistics: Statistics | None = None,

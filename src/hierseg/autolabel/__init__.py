@@ -8,17 +8,17 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.autolabel.journal import Shard
-    from hierseg.autolabel.run import autolabel
-    from hierseg.autolabel.summary import AutoSummary, format_table, summarise
+    from hierseg.autolabel.labelling import autolabel
+    from hierseg.autolabel.summary import AutoSummary, format_summary, summarise
 else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
             "journal": ("Shard",),
-            "run": ("autolabel",),
+            "labelling": ("autolabel",),
             "summary": (
                 "AutoSummary",
-                "format_table",
+                "format_summary",
                 "summarise",
             ),
         },
@@ -28,6 +28,6 @@ __all__ = [
     "AutoSummary",
     "Shard",
     "autolabel",
-    "format_table",
+    "format_summary",
     "summarise",
 ]

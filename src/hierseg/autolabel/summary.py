@@ -110,7 +110,7 @@ def summarise(found: AutoRecords) -> AutoSummary:
     )
 
 
-def format_table(summary: AutoSummary) -> str:
+def format_summary(summary: AutoSummary) -> str:
     """Shares before and after the threshold, what it keeps, and mean confidence, in per cent."""
     threshold = f"{summary.header.threshold:g}"
     after = f"share from {threshold}"

@@ -175,7 +175,7 @@ def read_header(path: str | Path) -> Header:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"there is no checkpoint at {path}.")
-    return header_in(open_file(path))
+    return header_in(open_tensor_file(path))
 
 
 def header_in(opened: TensorFile) -> Header:
@@ -190,7 +190,7 @@ def header_in(opened: TensorFile) -> Header:
     return header_from_json(metadata[METADATA_KEY], str(path))
 
 
-def open_file(path: Path) -> TensorFile:
+def open_tensor_file(path: Path) -> TensorFile:
     """What a safetensors file says of itself; UserError where it is none."""
     try:
         return open_tensors(path)

@@ -18,7 +18,7 @@ from hierseg.checkpoint.format import (
     header_in,
     header_of,
     not_readable,
-    open_file,
+    open_tensor_file,
 )
 from hierseg.checkpoint.opening import GRAPHS, Container, container_of, no_memory
 from hierseg.checkpoint.tensor_files import (
@@ -229,7 +229,7 @@ class Weights:
     @cached_property
     def _opened(self) -> TensorFile:
         _ = self.container  # which refuses a graph
-        return open_file(self.path)
+        return open_tensor_file(self.path)
 
     @cached_property
     def _translated(self) -> tuple[dict[str, Tensor], str]:

@@ -118,9 +118,9 @@ def _open(
 
 def _report(summary: AutoSummary) -> int:
     """Say what was found and skipped, and give the exit status."""
-    from hierseg.autolabel import format_table
+    from hierseg.autolabel import format_summary
 
-    print(format_table(summary))
+    print(format_summary(summary))
     if not summary.skipped:
         return 0
     for image, reason in list(summary.skipped.items())[:5]:

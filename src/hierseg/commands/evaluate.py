@@ -149,7 +149,7 @@ def _measure(
 ) -> None:
     """Measure, print the table, and write what is asked for, where no other run writes."""
     from hierseg.commands.progress import show_progress
-    from hierseg.evaluation import format_table, require_counted
+    from hierseg.evaluation import format_evaluation, require_counted
 
     with saving.hold(dataset, more.writes):
         watchers = more.watch(dataset, weights, official)
@@ -157,7 +157,7 @@ def _measure(
         with show_progress("evaluating") as bar:
             result = measure(dataset, limit, bar, [*watchers, *saved.watchers])
         require_counted(result)
-        print(format_table(result, more.flags.table == "full"))
+        print(format_evaluation(result, more.flags.table == "full"))
         saved.write_pages(result)
         more.finish(_again(measure, limit), dataset, result, weights, saving.json)
         saved.require_all()

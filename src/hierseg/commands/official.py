@@ -119,7 +119,7 @@ class Official:
             )
 
     def _find_maps(self, folder: Path) -> list[LabelFile]:
-        from hierseg.data import read_header
+        from hierseg.data import read_image_header
         from hierseg.evaluation import LabelFile, LabelMaps
 
         maps = LabelMaps(folder, self.dataset, "raw", self.palette)
@@ -129,7 +129,7 @@ class Official:
             path = maps.find(sample)
             assert path is not None  # require
             assert sample.label is not None  # a labelled split
-            files.append(LabelFile(sample.name, path, read_header(sample.label).size))
+            files.append(LabelFile(sample.name, path, read_image_header(sample.label).size))
         return files
 
     def _check(self) -> None:

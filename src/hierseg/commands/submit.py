@@ -198,13 +198,13 @@ def _label(
 
 def _find_maps(dataset: SegmentationDataset, folder: Path) -> list[LabelFile]:
     """The label map of each image, and the size that it must be of; UserError without one."""
-    from hierseg.data import read_header
+    from hierseg.data import read_image_header
     from hierseg.evaluation import LabelFile, LabelMaps
 
     maps = LabelMaps(folder, dataset, "raw")
     maps.require(len(dataset))
     return [
-        LabelFile(sample.name, path, read_header(sample.image).size)
+        LabelFile(sample.name, path, read_image_header(sample.image).size)
         for sample in dataset.samples
         if (path := maps.find(sample)) is not None
     ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         get_status,
         is_file,
         is_folder,
-        open_file,
+        open_dataset_file,
         read_bytes,
     )
     from hierseg.data.augmentation.rand_augment import RandAugment
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hierseg.data.base import Record, Sample, SegmentationDataset, Statistics
     from hierseg.data.catalog import available_datasets, open_dataset, open_extra
     from hierseg.data.checking.check import check_data
-    from hierseg.data.checking.headers import describe_small, read_header
+    from hierseg.data.checking.headers import describe_small, read_image_header
     from hierseg.data.checking.report import CheckReport
     from hierseg.data.checking.table import format_report
     from hierseg.data.datasets.synthetic import is_synthetic
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
         as_rgb,
         is_plain_label_map,
         read_confidence,
-        read_image,
+        read_dataset_image,
         read_label_ids,
     )
     from hierseg.data.sampling.centroids import find_cache, index_centroids
@@ -81,7 +81,7 @@ else:
                 "get_status",
                 "is_file",
                 "is_folder",
-                "open_file",
+                "open_dataset_file",
                 "read_bytes",
             ),
             "augmentation.rand_augment": ("RandAugment",),
@@ -100,7 +100,7 @@ else:
             "checking.check": ("check_data",),
             "checking.headers": (
                 "describe_small",
-                "read_header",
+                "read_image_header",
             ),
             "checking.report": ("CheckReport",),
             "checking.table": ("format_report",),
@@ -149,7 +149,7 @@ else:
                 "as_rgb",
                 "is_plain_label_map",
                 "read_confidence",
-                "read_image",
+                "read_dataset_image",
                 "read_label_ids",
             ),
             "published_view": ("PublishedView",),
@@ -227,15 +227,15 @@ __all__ = [
     "is_synthetic",
     "open_auto_labels",
     "open_dataset",
+    "open_dataset_file",
     "open_extra",
-    "open_file",
     "open_header",
     "place_auto_labels",
     "prepare_worker",
     "read_bytes",
     "read_confidence",
-    "read_header",
-    "read_image",
+    "read_dataset_image",
+    "read_image_header",
     "read_label_ids",
     "read_label_space",
     "resize_dataset",

@@ -57,7 +57,7 @@ def read_text(path: Path, what: str = "file", largest: int = LARGEST_TEXT) -> st
     return decode_text(content, path, what)
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_dataset_file(path: Path) -> BinaryIO:
     """A file, or a whole member in memory, open for reading."""
     return path.open("rb") if _split(path) is None else io.BytesIO(read_bytes(path))
 

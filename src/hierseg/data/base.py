@@ -15,7 +15,7 @@ from hierseg.data.reading import (
     DataError,
     UInt8Array,
     is_turned_by_exif,
-    read_image,
+    read_dataset_image,
     read_label_ids,
 )
 from hierseg.errors import UsageError, UserError, shorten
@@ -126,7 +126,7 @@ class SegmentationDataset:
             DataError: Naming the file: unreadable, of differing sizes, or with unknown label ids.
         """
         sample = self.samples[index]
-        image = read_image(sample.image)
+        image = read_dataset_image(sample.image)
         labels = self.read_labels(index)
         if labels is not None and labels.shape != image.shape[:2]:
             (height, width), (label_height, label_width) = image.shape[:2], labels.shape

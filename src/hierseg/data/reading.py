@@ -36,7 +36,7 @@ class DataError(UserError):
         super().__init__(message.rstrip().rpartition(f"{type(self).__qualname__}: ")[2])
 
 
-def read_image(path: Path) -> UInt8Array:
+def read_dataset_image(path: Path) -> UInt8Array:
     """(H, W, 3) uint8 RGB, turned as EXIF says.
 
     Grey, palette, RGBA (alpha dropped), CMYK and 16-bit files are converted.

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
-    from hierseg.demo.run import DemoResult, run_demo
+    from hierseg.demo.demonstration import DemoResult, run_demo
     from hierseg.demo.scenes import DEMO_SEED, WEIGHTS, DemoScene, draw_scenes
 else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
-            "run": (
+            "demonstration": (
                 "DemoResult",
                 "run_demo",
             ),

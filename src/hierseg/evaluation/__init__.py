@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         format_calibration,
     )
     from hierseg.evaluation.corruptions.catalog import choose_corruptions
-    from hierseg.evaluation.corruptions.run import PICTURE, check_folder, run_corruptions
+    from hierseg.evaluation.corruptions.robustness import PICTURE, check_folder, run_corruptions
     from hierseg.evaluation.counters import Criterion
     from hierseg.evaluation.evaluator import RequireFinite, check_classes, evaluate
     from hierseg.evaluation.label_files import LabelFile, check_label_files
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hierseg.evaluation.saving import FLAG, PredictionFiles, require_apart
     from hierseg.evaluation.scoring import DetailWatcher, Labels, Watcher
     from hierseg.evaluation.submission import check_names, find_form, write_submission
-    from hierseg.evaluation.table import format_table
+    from hierseg.evaluation.table import format_evaluation
     from hierseg.evaluation.worst import WorstImages
 else:
     __getattr__, __dir__ = open_face(
@@ -59,7 +59,7 @@ else:
                 "format_calibration",
             ),
             "corruptions.catalog": ("choose_corruptions",),
-            "corruptions.run": (
+            "corruptions.robustness": (
                 "PICTURE",
                 "check_folder",
                 "run_corruptions",
@@ -107,7 +107,7 @@ else:
                 "find_form",
                 "write_submission",
             ),
-            "table": ("format_table",),
+            "table": ("format_evaluation",),
             "worst": ("WorstImages",),
         },
     )
@@ -147,8 +147,8 @@ __all__ = [
     "fit_gate",
     "format_boundaries",
     "format_calibration",
+    "format_evaluation",
     "format_official",
-    "format_table",
     "require_apart",
     "require_counted",
     "require_official",

@@ -50,14 +50,14 @@ class PredictionFiles:
                 ``overwrite`` does not say that they may be replaced.
         """
         record, space = open_record(folder), dataset.label_space
-        files = [file for s in dataset.samples[:limit] for file in list_files(s.name, space)]
+        files = [file for s in dataset.samples[:limit] for file in list_saved_files(s.name, space)]
         record.require([*files, LEGEND], FLAG, overwrite)
         remove_leftovers(folder)
         return cls(folder, space, record)
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
         """Write one image's label maps."""
-        files = list_files(record.name, self.space)
+        files = list_saved_files(record.name, self.space)
         if self.record is not None:
             self.record.add(*files)
         contents = [labels, *([self.space.decode(labels)] if self.space.raw_ids_differ else [])]
@@ -79,7 +79,7 @@ class PredictionFiles:
             )
 
 
-def list_files(name: str, space: LabelSpace) -> list[str]:
+def list_saved_files(name: str, space: LabelSpace) -> list[str]:
     """The files of an image of a name, relative to their folder."""
     path = name_files(name)
     endings = ("_labels", "_ids") if space.raw_ids_differ else ("_labels",)

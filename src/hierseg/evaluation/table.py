@@ -13,7 +13,7 @@ Column = tuple[str, Callable[[str], str]]
 """A heading, and what stands below it for a class of a name."""
 
 
-def format_table(evaluation: Evaluation, full: bool = False) -> str:
+def format_evaluation(evaluation: Evaluation, full: bool = False) -> str:
     """IoU, precision and recall of each class in per cent, then the means and their counts.
 
     Args:

@@ -24,7 +24,7 @@ from hierseg.jobs.progress import RunProgress
 from hierseg.jobs.run_settings import RunSettings, describe_outputs
 from hierseg.jobs.summary import Summary, claim_files
 from hierseg.jobs.under_way import FATAL, UnderWay
-from hierseg.jobs.writers import LEGEND, list_files, list_outputs, write_legend, write_outputs
+from hierseg.jobs.writers import LEGEND, list_outputs, list_run_files, write_legend, write_outputs
 from hierseg.media import assign_names, pixels_counted_here, read_image
 from hierseg.pages import FILE as PAGE
 from hierseg.pages import FOLDER, ImageRecord, list_panels
@@ -128,7 +128,7 @@ def _prepare(
     job = Job(_ImagePolicy(out, settings, names, summary), summary, out, settings.batch)
     waiting = job.list_waiting(paths)
     files = [LEGEND, *([PAGE] if has_page else [])]
-    files += list_files(predictor, settings.save, [names[path] for path in waiting])
+    files += list_run_files(predictor, settings.save, [names[path] for path in waiting])
     claimed = claim_files(out, files, summary, settings.overwrite, paths)
     out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
     summary.begin(out)

@@ -104,7 +104,7 @@ def list_outputs(name: str, save: Sequence[str], scales: Sequence[float]) -> lis
     return [f"{name}{ending}" for ending in fill_scales(endings, scales)]
 
 
-def list_files(predictor: Predictor, save: Sequence[str], names: Sequence[str]) -> list[str]:
+def list_run_files(predictor: Predictor, save: Sequence[str], names: Sequence[str]) -> list[str]:
     """All that may be written of images of these names."""
     scales = predictor.scales
     has_ids = predictor.label_space.raw_ids_differ

@@ -16,10 +16,10 @@ from hierseg.data import (
     UnsupportedError,
     as_rgb,
     get_status,
-    open_file,
+    open_dataset_file,
     open_header,
+    read_dataset_image,
 )
-from hierseg.data import read_image as read_pixels
 from hierseg.errors import UserError, name_settings
 
 MAX_PIXELS = 100_000_000
@@ -51,11 +51,11 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
         if get_status(path).size == 0:
             raise UnreadableImageError(path, "the file is empty")
         with (
-            open_file(path) as file,
+            open_dataset_file(path) as file,
             open_header(file, path) as image,
         ):  # the header alone: the size is known before the memory is
             check_size(image.height, image.width, max_pixels, path)
-        return read_pixels(path)
+        return read_dataset_image(path)
     except UnreadableImageError:
         raise
     except DataError as error:

@@ -220,7 +220,7 @@ def _build(experiment: Experiment, space: LabelSpace) -> SegmentationNetwork:
     """The network on a CPU, its weights without numbers."""
     model = replace(experiment.model, pretrained=False, init_trunk=None, weights=None)
     with torch.utils._python_dispatch._disable_current_modes(), torch.device("meta"):
-        network = build.build_network(replace(experiment, model=model), space)
+        network = build.assemble_network(replace(experiment, model=model), space)
     for module in network.modules():
         for name, weight in module._parameters.items():
             if weight is not None:

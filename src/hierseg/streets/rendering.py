@@ -53,13 +53,13 @@ def draw_street_instances(seed: int, size: Size) -> tuple[Pixels, Pixels, Ids]:
 
 
 def _compose(seed: int, size: Size) -> Scene:
-    check_size(size)
+    check_scene_size(size)
     if seed < 0:
         raise UsageError(f"the seed of a street scene must not be negative, as {seed} is.")
     return compose_scene(seed)
 
 
-def check_size(size: Size) -> None:
+def check_scene_size(size: Size) -> None:
     """Raise UsageError for a size that is too small or too large for a scene."""
     if min(size) < _SMALLEST:
         raise UsageError(f"a street scene needs at least {_SMALLEST} rows and columns, not {size}.")

@@ -12,7 +12,7 @@ from typing import Any
 from hierseg.errors import MALFORMED, UsageError, UserError, shorten
 from hierseg.files import LOCK, FolderLock, read_text_file, remove_leftovers, write_bytes
 from hierseg.size import Size
-from hierseg.streets.rendering import check_size
+from hierseg.streets.rendering import check_scene_size
 from hierseg.streets.workers import write_in_parallel
 from hierseg.streets.writing import Settings, cannot_write, write_scenes
 
@@ -51,7 +51,7 @@ def write_streets(
         UsageError: A number that cannot be.
         UserError: The folder holds something else, cannot be written, or another run writes there.
     """
-    check_size(size)
+    check_scene_size(size)
     _check(count, seed, val_fraction)
     settings = Settings(seed, str(size), count, val_fraction)
     if out.exists() and not out.is_dir():

@@ -190,7 +190,7 @@ class RunFolder:
             entries = list_entries(data, experiment.data.verify)
             write_entries(self.files, entries)
             began["files"] = describe_entries(entries)
-        write_json(self.record, record)
+        write_run_json(self.record, record)
 
     def _read_record(self) -> dict[str, Any]:
         if not self.record.exists():
@@ -261,7 +261,7 @@ def _shorten(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:80]}..."
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_run_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON: the file appears whole or stays as it was."""
     with saving(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from hierseg.data import (
     TrainingTransform,
     describe_small,
     index_centroids,
-    read_header,
+    read_image_header,
 )
 from hierseg.errors import UsageError, UserError
 from hierseg.size import SMALLEST_SIDE, Size
@@ -80,7 +80,7 @@ def index_sources(
 def _require_large(val: SegmentationDataset) -> None:
     """UserError naming an image that validation would run too small for a network."""
     for sample in val.samples if val.has_files else ():
-        size = read_header(sample.image).size
+        size = read_image_header(sample.image).size
         if isinstance(val, ResizedDataset):
             size = val.run_size(size)
         if min(size) < SMALLEST_SIDE:
@@ -100,7 +100,7 @@ def _require_alike(settings: DataConfig, data: Datasets) -> None:
     first: Size | None = None
     for source in (data.train, *data.extra):
         for sample in source.samples if source.has_files else ():
-            size = transform.find_crop(read_header(sample.image).size)
+            size = transform.find_crop(read_image_header(sample.image).size)
             if min(size) < SMALLEST_SIDE:
                 raise UserError(describe_small(sample.image, size))
             first = first or size

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hierseg.assembly import Datasets
-from hierseg.data import SegmentationDataset, get_crc, get_status, open_file
+from hierseg.data import SegmentationDataset, get_crc, get_status, open_dataset_file
 from hierseg.errors import UserError, reason_of
 from hierseg.files import saving
 
@@ -189,7 +189,7 @@ def _with_checksum(entry: FileEntry) -> FileEntry:
         return entry
     digest = hashlib.sha256()
     try:
-        with open_file(entry.path) as file:
+        with open_dataset_file(entry.path) as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
     except OSError as error:

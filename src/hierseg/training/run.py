@@ -134,14 +134,14 @@ def _start(
     if saved is None:
         check()
         conventions = find_conventions(experiment.model, statistics)
-        network = build.build_network(experiment, space, statistics, conventions)
+        network = build.assemble_network(experiment, space, statistics, conventions)
         start_network(network, experiment.model, space)
         return network
     # Also refuses what is no state, before anything is taken from it.
     before = read_conventions_of(saved[1], saved[0])
     check()
     # What a checkpoint holds is not looked for elsewhere.
-    return build.build_network(start_at_random(experiment), space, statistics, before)
+    return build.assemble_network(start_at_random(experiment), space, statistics, before)
 
 
 def _build_batches(experiment: Experiment, data: build.Datasets, fabric: Fabric) -> EpochBatches:

@@ -159,9 +159,9 @@ def test_a_published_file_is_weights_directly(
     ],
 )
 def test_label_spaces_by_their_number(count: int, name: str, first: str) -> None:
-    from hierseg.checkpoint.foreign.label_spaces import choose_label_space
+    from hierseg.checkpoint.foreign.label_spaces import match_label_space
 
-    space = choose_label_space(count, "a.pth")
+    space = match_label_space(count, "a.pth")
     assert (space.name, space.names[0], len(set(space.names))) == (name, first, count)
     assert len({tuple(color) for color in space.color_table()[:count].tolist()}) == count
     if name == "ade20k":

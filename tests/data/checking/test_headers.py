@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from hierseg.data.checking import headers
-from hierseg.data.checking.headers import Header, read_header
-from hierseg.data.reading import DataError, read_image
+from hierseg.data.checking.headers import Header, read_image_header
+from hierseg.data.reading import DataError, read_dataset_image
 from hierseg.size import Size
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
@@ -25,17 +25,17 @@ def test_size_and_orientation_are_those_of_the_image_that_is_read(
         exif[0x0112] = orientation
     Image.fromarray(PIXELS).save(path, kind, exif=exif)
     size = Size(40, 24) if orientation in (6, 8) else Size(24, 40)
-    header = read_header(path)
-    assert header.size == size == read_image(path).shape[:2]
+    header = read_image_header(path)
+    assert header.size == size == read_dataset_image(path).shape[:2]
     if kind != "TIFF":
         assert header == Header(size, orientation in (3, 6, 8))
 
 
 def test_a_sound_image_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(headers, "read_image")
+    monkeypatch.delattr(headers, "read_dataset_image")
     for name in ("a.png", "a.jpg"):
         Image.fromarray(PIXELS).save(tmp_path / name)
-        assert read_header(tmp_path / name).size == (24, 40)
+        assert read_image_header(tmp_path / name).size == (24, 40)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
@@ -45,31 +45,31 @@ def test_a_file_that_is_cut_short_is_named(tmp_path: Path, kind: str) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(DataError, match="a' is damaged or cut short"):
-        read_header(path)
+        read_image_header(path)
     path.write_text("no image")
     with pytest.raises(DataError, match="a' is not an image"):
-        read_header(path)
+        read_image_header(path)
     path.unlink()
     with pytest.raises(DataError, match="a' cannot be read"):
-        read_header(path)
+        read_image_header(path)
 
 
 def test_bytes_behind_the_end_do_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "a"
     Image.fromarray(PIXELS).save(path, "JPEG")
     path.write_bytes(path.read_bytes() + b"maker's notes")
-    assert read_header(path).size == (24, 40)
+    assert read_image_header(path).size == (24, 40)
 
 
 def test_damaged_exif_turns_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     picture = Image.fromarray(np.zeros((40, 60, 3), np.uint8))
     picture.save(path, dpi=(72, 72), exif=b"Exif\0\0garbagegarbage")
-    assert read_header(path) == (Size(40, 60), False)
+    assert read_image_header(path) == (Size(40, 60), False)
     path.write_bytes(path.read_bytes() + b"more")  # read whole then
-    assert read_header(path) == (Size(40, 60), False)
+    assert read_image_header(path) == (Size(40, 60), False)
     exif = Image.Exif()
     exif[0x0112] = 0  # which means nothing
     picture.save(path, exif=exif)
     path.write_bytes(path.read_bytes() + b"more")
-    assert read_header(path) == (Size(40, 60), False)
+    assert read_image_header(path) == (Size(40, 60), False)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from hierseg.checkpoint.foreign.fitting import Fitted, complete_tensors, fit_tensors
-from hierseg.checkpoint.foreign.label_spaces import choose_label_space, read_classes
+from hierseg.checkpoint.foreign.label_spaces import match_label_space, read_classes
 from hierseg.checkpoint.foreign.reading import ForeignWeights, Form
 from hierseg.checkpoint.foreign.recognition import (
     TRUNK_PUBLICATIONS,
@@ -20,7 +20,7 @@ from hierseg.checkpoint.foreign.recognition import (
     recognise,
 )
 from hierseg.checkpoint.foreign.structure import infer_arguments
-from hierseg.checkpoint.format import TRUNK_KEY, not_readable, open_file
+from hierseg.checkpoint.format import TRUNK_KEY, not_readable, open_tensor_file
 from hierseg.checkpoint.save import describe_network, save_tensors
 from hierseg.checkpoint.tensor_files import list_some
 from hierseg.errors import UserError
@@ -90,7 +90,7 @@ def convert_network(
     fitted = fit_tensors(
         weights.tensors, found.table, found.expected(classes), source, replace_head
     )
-    space = choose_label_space(classes, source, space)
+    space = match_label_space(classes, source, space)
     network = build_network(found.builder, {**found.arguments, "num_classes": classes})
     network.load_state_dict(complete_tensors(fitted, network.state_dict()))
     network.header = describe_network(
@@ -189,7 +189,7 @@ def save_trunk(path: Path, trunk: TrunkConversion) -> None:
 def read_trunk(path: Path) -> TrunkConversion:
     """What ``save_trunk`` wrote; UserError where the file is damaged or something else."""
     try:
-        opened = open_file(path)
+        opened = open_tensor_file(path)
         metadata = json.loads(opened.metadata[TRUNK_KEY])
         tensors = opened.read()
         key, _ = read_form(metadata["published"])

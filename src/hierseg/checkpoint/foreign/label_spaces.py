@@ -156,7 +156,7 @@ def _name_space(names: Sequence[str], palette: Any) -> LabelSpace:
         return space
 
 
-def choose_label_space(count: int, source: str, given: LabelSpace | None = None) -> LabelSpace:
+def match_label_space(count: int, source: str, given: LabelSpace | None = None) -> LabelSpace:
     """The label space of logits of ``count`` classes; UsageError where there is none.
 
     Args:

@@ -15,13 +15,18 @@ from hierseg.data.archive import find_files, is_file
 from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.data.catalog import open_dataset
 from hierseg.data.checking.classes import explain_absent
-from hierseg.data.checking.headers import Header, describe_mismatch, describe_small, read_header
+from hierseg.data.checking.headers import (
+    Header,
+    describe_mismatch,
+    describe_small,
+    read_image_header,
+)
 from hierseg.data.checking.report import CheckReport, PairReport, SplitReport
 from hierseg.data.datasets.split_names import NEEDED, list_splits
 from hierseg.data.datasets.synthetic import is_synthetic
 from hierseg.data.options import STANDARD, DataOptions
 from hierseg.data.parallel import Progress, map_in_order
-from hierseg.data.reading import DataError, read_image
+from hierseg.data.reading import DataError, read_dataset_image
 from hierseg.errors import UsageError, UserError
 from hierseg.files import UnreadableFolderError
 from hierseg.labels import UnknownLabelError
@@ -137,11 +142,11 @@ class _Checker:
 
     def _check_image(self, sample: Sample, found: PairReport) -> None:
         try:
-            image = read_image(sample.image)
+            image = read_dataset_image(sample.image)
             side = min(image.shape[:2])
             if side < SMALLEST_SIDE and self.dataset.split == "val":
                 found.problems.append(describe_small(sample.image, Size(*image.shape[:2])))
-            found.turned = read_header(sample.image).turned
+            found.turned = read_image_header(sample.image).turned
         except DataError as error:
             found.problems.append(str(error))
             return

@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from hierseg.data.archive import open_file
+from hierseg.data.archive import open_dataset_file
 from hierseg.data.opening import open_header
-from hierseg.data.reading import DataError, is_turned_by_exif, read_image, read_orientation
+from hierseg.data.reading import DataError, is_turned_by_exif, read_dataset_image, read_orientation
 from hierseg.size import SMALLEST_SIDE, Size
 
 TAIL = 4096
@@ -29,14 +29,14 @@ class Header(NamedTuple):
     turned: bool
 
 
-def read_header(path: Path) -> Header:
+def read_image_header(path: Path) -> Header:
     """Size and orientation of an image, a file or a member of an archive.
 
     Raises:
-        DataError: As ``read_image``, but that damage between a file's two ends stays unseen.
+        DataError: As ``read_dataset_image``, but damage between a file's two ends stays unseen.
     """
     try:
-        with open_file(path) as file, open_header(file, path) as picture:
+        with open_dataset_file(path) as file, open_header(file, path) as picture:
             size, kind = Size(picture.height, picture.width), picture.format
             # getexif would decode a whole PNG in search of a chunk behind the pixels, where none
             # of the usual programs put it.
@@ -47,7 +47,7 @@ def read_header(path: Path) -> Header:
         is_whole = False
     if not is_whole:
         # Rare: what has something behind its end, or is not whole, which the decoder then says.
-        image = read_image(path)
+        image = read_dataset_image(path)
         return Header(Size(*image.shape[:2]), is_turned_by_exif(path))
     if orientation in TURNED_SIDEWAYS:
         size = Size(size.width, size.height)
@@ -56,7 +56,7 @@ def read_header(path: Path) -> Header:
 
 def check_pair(image: Path, label: Path | None, label_size: Size) -> None:
     """DataError naming both files where an image is not of its label map's size."""
-    header = read_header(image)
+    header = read_image_header(image)
     if header.size != label_size:
         raise DataError(describe_mismatch(image, header, label, label_size))
 

@@ -8,7 +8,7 @@ from hierseg.evaluation.corruptions.catalog import (
     corrupt,
 )
 from hierseg.evaluation.corruptions.report import CorruptionReport
-from hierseg.evaluation.corruptions.run import check_folder, run_corruptions
+from hierseg.evaluation.corruptions.robustness import check_folder, run_corruptions
 from hierseg.evaluation.corruptions.sheet import draw_sheet
 
 __all__ = [

@@ -19,7 +19,7 @@ from hierseg.config import Experiment
 from hierseg.errors import MissingExtraError, UserError, shorten
 from hierseg.files import read_text_file
 from hierseg.settings import list_settings
-from hierseg.training.folder import write_json
+from hierseg.training.folder import write_run_json
 from hierseg.training.reporting.observer import EpochReport, Observer, RunReport, StepReport
 
 IDENTITIES = "tracking.json"
@@ -216,7 +216,7 @@ class TrackingObserver(Observer):
                 f"--tracking {self.tracker.name} fails: {shorten(_first_line(error), 200)}; see to "
                 "it, or leave it out."
             ) from error
-        write_json(path, {**known, self.tracker.name: identity})
+        write_run_json(path, {**known, self.tracker.name: identity})
         self._is_open = True
 
     def on_step(self, report: StepReport) -> None:

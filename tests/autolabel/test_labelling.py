@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hierseg.autolabel.journal import Journal, Places, Shard
-from hierseg.autolabel.run import autolabel
+from hierseg.autolabel.labelling import autolabel
 from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.data.pseudo_labels.records import place_auto_labels, read_auto_records
 from hierseg.errors import UsageError, UserError
