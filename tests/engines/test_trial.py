@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,8 +16,10 @@ from hierseg.engines.cache import EngineCache
 from hierseg.engines.opening import clear_trials, describe_engine, list_trials, open_engine
 from hierseg.engines.torch_engine import TorchEngine
 from hierseg.engines.trial import Attempt, Trial, cut_part, hold_trial
+from hierseg.inference.segmenter import Segmenter
 from hierseg.models import SegmentationNetwork, create_model
 from hierseg.options import RunOptions
+from hierseg.size import Size
 from support.made_engines import make
 
 SCALES = (0.5, 1.0)
@@ -123,6 +126,28 @@ def test_few_images_are_run_without_a_trial(
         assert len(lines) == 1
         assert "a trial of engines would not pay" in lines[0]
         assert describe_engine(engine)
+
+
+@pytest.mark.parametrize(("flip", "runs"), [(False, 6), (True, 12)])
+def test_windows_and_mirrored_images_count_as_work_to_come(
+    network: SegmentationNetwork, monkeypatch: pytest.MonkeyPatch, flip: bool, runs: int
+) -> None:
+    options = RunOptions(
+        scales=(1.0,), flip=flip, mode="slide", window=Size(32, 32), overlap=0.0, engine="auto"
+    )
+    engine, expected = open_engine(network, options), []
+    assert isinstance(engine, AutoEngine)
+
+    def prepare(images: Tensor, options: RunOptions) -> None:
+        expected.append(engine.expected)
+        engine.expected -= len(images)
+
+    monkeypatch.setattr(engine, "prepare", prepare)
+    engine.expect(1)
+    Segmenter(engine, options, 1.0).segment([np.zeros((64, 96, 3), np.uint8)])
+    assert len(expected) == runs
+    assert expected[0] == 6
+    assert engine.expected == 0
 
 
 def test_a_network_that_cannot_be_handed_over_is_run_by_torch(

@@ -95,6 +95,13 @@ def expect_images(
         given.expect(images, say)
 
 
+def expect_more(engine: Engine, runs: int) -> None:
+    """Tell an engine that images take more runs than one each: windows, mirrored images."""
+    given: Any = engine
+    if isinstance(given, AutoEngine) and given.expected is not None:
+        given.expected += runs
+
+
 def describe_engine(engine: Engine) -> str:
     """What runs, and where that was chosen why; empty for float32 torch and for a stranger."""
     if isinstance(engine, AutoEngine):

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from hierseg.data import bring_to, resize_image
-from hierseg.engines import Engine, check_gating
+from hierseg.engines import Engine, check_gating, expect_more
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.deciding import count_rows, decide
 from hierseg.inference.tiling import Mosaic, Tile, Windows
@@ -183,6 +183,7 @@ class Segmenter:
         output = self.engine.run(images, self.options, self.keep_scales)
         if not self.options.flip:
             return output
+        expect_more(self.engine, len(images))
         mirrored = self.engine.run(images.flip(-1), self.options, self.keep_scales)
         return SegmentationOutput(
             _average(output.logits, mirrored.logits),
@@ -196,6 +197,7 @@ class Segmenter:
         output = self._ask(images)
         if not self.options.flip:
             return output
+        expect_more(self.engine, len(images))
         mirrored = self._ask(images.flip(-1))
 
         def average(name: str) -> dict[float, RowMap] | None:
@@ -225,7 +227,9 @@ class Segmenter:
             window, aligned = (tile.height, tile.width), self.engine.align_corners
             return {key: resize_map(values, window, aligned) for key, values in maps.items()}
 
-        mosaic = Mosaic(size, windows.tiles(size), give)
+        tiles = windows.tiles(size)
+        expect_more(self.engine, (len(tiles) - 1) * len(images))
+        mosaic = Mosaic(size, tiles, give)
 
         def blended(key: _Key) -> RowMap:
             return ComputedMap(size, lambda band: mosaic.rows(key, band.top, band.bottom))
