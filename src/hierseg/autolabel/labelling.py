@@ -33,6 +33,7 @@ from hierseg.errors import UsageError
 from hierseg.files import write_json
 from hierseg.inference import Prediction, Predictor
 from hierseg.jobs import (
+    Elsewhere,
     Job,
     Pixels,
     Policy,
@@ -41,6 +42,7 @@ from hierseg.jobs import (
     Source,
     describe_run,
     interrupted_after,
+    run_elsewhere,
 )
 from hierseg.media import pixels_counted_here, read_image, write_picture
 from hierseg.ownership import FileRecord
@@ -56,6 +58,7 @@ def autolabel(
     root: Path | None = None,
     console: Console | None = None,
     overwrite: bool = False,
+    workers: Elsewhere | None = None,
 ) -> AutoSummary:
     """Write hard labels in raw ids and 8-bit confidences of a split's images.
 
@@ -76,6 +79,7 @@ def autolabel(
         root: The data set's folder.
         console: For progress; None for none.
         overwrite: Replace files that no run has written.
+        workers: Who labels the images instead of this process.
 
     Raises:
         UsageError: ``out`` holds labels of this split that were made with other settings, or files
@@ -108,7 +112,8 @@ def autolabel(
         written = places.open_record()
         if not overwrite:
             require_free(tasks, places, header, written)
-        return _label(predictor, header, places, journal, shard.choose(tasks), written, console)
+        chosen = shard.choose(tasks)
+        return _label(predictor, header, places, journal, chosen, written, console, workers)
 
 
 def _share(label: Callable[[Shard], AutoSummary], shard: Shard) -> AutoSummary:
@@ -138,6 +143,7 @@ def _label(
     tasks: list[Task],
     written: FileRecord,
     console: Console | None,
+    elsewhere: Elsewhere | None = None,
 ) -> AutoSummary:
     """Label a part that no other process works on, and sum it up."""
     earlier = find_earlier(header, places)
@@ -154,8 +160,11 @@ def _label(
     waiting = [task for task in tasks if task.image not in journal.records]
     try:
         with RunProgress(len(waiting), console) as job.progress:
-            expect_images(predictor.engine, len(waiting), job.progress.say)
-            job.run(predictor, waiting)
+            if elsewhere is not None:
+                run_elsewhere(job, elsewhere.load, elsewhere.workers, waiting)
+            else:
+                expect_images(predictor.engine, len(waiting), job.progress.say)
+                job.run(predictor, waiting)
     except KeyboardInterrupt:
         raise interrupted_after(f"{len(journal.records)} of {len(tasks)} images") from None
     job.sort(task.image for task in tasks)
@@ -185,7 +194,9 @@ class _LabelPolicy(Policy[Task, AutoRecord]):
 
     can_divide = False
 
-    def __init__(self, header: AutoHeader, places: Places, written: FileRecord) -> None:
+    def __init__(
+        self, header: AutoHeader, places: Places, written: FileRecord | None = None
+    ) -> None:
         self.header, self.places, self.written = header, places, written
         self._claimed: set[str] = set()
 
@@ -206,9 +217,19 @@ class _LabelPolicy(Policy[Task, AutoRecord]):
         return read_image(item.sample.image)
 
     def claim(self, item: Task, prediction: Prediction) -> None:
-        files = (item.confidence, item.label)
-        self._claimed.update(files)
-        self.written.add(*files)
+        self.claim_ahead(item)
+
+    def claim_ahead(self, item: Task) -> None:
+        if self.written is not None:
+            files = (item.confidence, item.label)
+            self._claimed.update(files)
+            self.written.add(*files)
+
+    def give_back(self, item: Task) -> None:
+        self._claimed -= {item.confidence, item.label}
+
+    def copy_for_worker(self) -> _LabelPolicy:
+        return _LabelPolicy(self.header, self.places)
 
     def is_recorded(self, records: Iterable[AutoRecord]) -> bool:
         """Whether records name all files that may be there."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierseg.commands.places import check_inputs
+from hierseg.commands.runner import RunnerFlags, name_for_all, send_to
 from hierseg.commands.running import require_scales
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
@@ -17,6 +19,8 @@ from hierseg.wording import count_were
 if TYPE_CHECKING:
     from hierseg.autolabel import AutoSummary
     from hierseg.data import SegmentationDataset
+    from hierseg.inference import Predictor
+    from hierseg.labels import LabelSpace
     from hierseg.models import SegmentationNetwork
 
 SOME_SKIPPED = 3
@@ -34,6 +38,7 @@ def autolabel(
     threshold: float = 0.5,
     overwrite: bool = False,
     how: RunOptions = WHOLE,
+    where: RunnerFlags = RunnerFlags(),  # noqa: B008 - frozen
 ) -> int:
     """Label the images of a data set, or of any folder, with a trained network, for training.
 
@@ -55,6 +60,7 @@ def autolabel(
         threshold: Confidence from which the summary counts a pixel as kept.
         overwrite: Also replace files that no earlier run of this command wrote.
         how: How the network is run.
+        where: Where images are run.
     """
     from hierseg.commands.progress import announce, make_console
 
@@ -68,6 +74,7 @@ def autolabel(
 
     part = Shard.parse(shard)
     _check_threshold(threshold)
+    where.check()
     how = how.resolve()
     require_scales(weights, how)
     with join_processes():
@@ -75,10 +82,26 @@ def autolabel(
         keep_freed_memory()
         space = choose_space(network, dataset)
         predictor = Predictor(network, label_space=space, options=how)
-        summary = run(
-            predictor, dataset, out, part, threshold, root, make_console(stderr=True), overwrite
-        )
+        load = functools.partial(_load_predictor, name_for_all(weights), device, space, how)
+        console = make_console(stderr=True)
+        with where.open(device) as workers:
+            sent = send_to(workers, load)
+            summary = run(predictor, dataset, out, part, threshold, root, console, overwrite, sent)
         return _report(summary) if own_rank() == 0 else 0
+
+
+def _load_predictor(
+    weights: str | None, device: str, space: LabelSpace | None, how: RunOptions
+) -> Predictor:
+    """The predictor of a worker."""
+    from hierseg.assembly import choose_own_device
+    from hierseg.checkpoint import load_model
+    from hierseg.engines import keep_freed_memory
+    from hierseg.inference import Predictor
+
+    keep_freed_memory()
+    network = load_model(weights, choose_own_device(device))
+    return Predictor(network, label_space=space, options=how)
 
 
 def _check_threshold(threshold: float) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.commands.chosen import NO_DATASET, DatasetFlags
+from hierseg.commands.runner import RunnerFlags, name_for_all, send_to
 from hierseg.commands.running import require_scales
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
     from hierseg.inference import Predictor
     from hierseg.jobs import RunSettings, Summary
+    from hierseg.labels import LabelSpace
     from hierseg.media import Clip
     from hierseg.models import SegmentationNetwork
 
@@ -48,6 +51,7 @@ def predict(
     frames: bool = False,
     dataset: DatasetFlags = NO_DATASET,
     how: RunOptions = WHOLE,
+    where: RunnerFlags = RunnerFlags(),  # noqa: B008 - frozen
 ) -> int:
     """Segment images, or a video.
 
@@ -77,21 +81,25 @@ def predict(
         frames: Video: also write each frame and its overlay, and a page of all frames.
         dataset: A data set to segment instead of sources.
         how: How the network is run.
+        where: Where images are run.
     """
     from hierseg.commands.video import choose_clip, refuse_clip
     from hierseg.media import is_video
 
     if how.long_edge is None and how.preset is None:
         how = dataclasses.replace(how, long_edge="auto")
-    how = how.prefer_engine("auto")
+    where.check()
+    how = where.prefer_engine(how, "auto")
     asked = _Asked(out, weights, device, save, max_pixels, overwrite, workers, how.resolve())
     if dataset.data is None and any(map(is_video, sources)):
         if Launch.find().by == "torchrun" and Launch.find().processes > 1:
             raise UsageError("one process segments a video, frame after frame; leave out torchrun.")
+        if where.runner != "local":
+            raise UsageError("one process segments a video, frame after frame; leave out --runner.")
         return _predict_video(asked, sources, choose_clip(every, from_, to), frames)
     refuse_clip(every, from_, to, frames)
     with join_processes():
-        return _predict_images(asked, sources, dataset)
+        return _predict_images(asked, sources, dataset, where)
 
 
 class _Asked(NamedTuple):
@@ -124,8 +132,13 @@ class _Asked(NamedTuple):
             save, self.max_pixels, self.overwrite, name, self.how.batch, about, self.workers
         )
 
-    def load(self, settings: RunSettings, dataset: SegmentationDataset | None = None) -> Predictor:
-        """The predictor, on its device."""
+    def load(
+        self,
+        settings: RunSettings,
+        dataset: SegmentationDataset | None = None,
+        space: LabelSpace | None = None,
+    ) -> Predictor:
+        """The predictor, on its device, with a label space where it is known already."""
         from hierseg.assembly import choose_own_device
         from hierseg.checkpoint import load_model
         from hierseg.commands.chosen import choose_space
@@ -137,12 +150,14 @@ class _Asked(NamedTuple):
         network = load_model(self.weights, choose_own_device(self.device))
         if "attention" in settings.save:
             _check_attention(network, self.how.scales or network.scales)
-        space = choose_space(network, dataset)
+        space = space or choose_space(network, dataset)
         keeps = bool(NEEDS_SCALES & set(settings.save))
         return Predictor(network, label_space=space, keep_scales=keeps, options=self.how)
 
 
-def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags) -> int:
+def _predict_images(
+    asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags, where: RunnerFlags
+) -> int:
     from hierseg.commands.chosen import choose_images, describe_dataset
     from hierseg.commands.progress import announce, make_console
 
@@ -161,9 +176,13 @@ def _predict_images(asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags
             write_run_page(summary, predictor.label_space, asked.out)
 
     console = make_console(stderr=True)
-    summary = run_folder(
-        predictor, found.images, asked.out, settings, console, finish, found.left_out
-    )
+    sent = asked._replace(weights=name_for_all(asked.weights))
+    load = functools.partial(sent.load, settings, None, predictor.label_space)
+    with where.open(asked.device) as workers:
+        summary = run_folder(
+            predictor, found.images, asked.out, settings, console, finish, found.left_out,
+            send_to(workers, load),
+        )  # fmt: skip
     if own_rank() > 0:  # the first says all, and gives the status
         return 0
     _say_reduced(summary, predictor)

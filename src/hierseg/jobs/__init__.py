@@ -8,10 +8,13 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.jobs.clips import OVERLAY_MISSING, run_video
-    from hierseg.jobs.images import run_folder
+    from hierseg.jobs.elsewhere import Workers, run_elsewhere
+    from hierseg.jobs.images import Elsewhere, run_folder
     from hierseg.jobs.job import Job, Policy, Source, interrupted_after
+    from hierseg.jobs.on_ray import RayWorkers
     from hierseg.jobs.pipeline import Pixels
     from hierseg.jobs.progress import RunProgress
+    from hierseg.jobs.ray_start import start_ray
     from hierseg.jobs.run_page import write_run_page
     from hierseg.jobs.run_settings import RunSettings, describe_run
     from hierseg.jobs.summary import FILE, Summary
@@ -24,15 +27,18 @@ else:
                 "OVERLAY_MISSING",
                 "run_video",
             ),
-            "images": ("run_folder",),
+            "elsewhere": ("Workers", "run_elsewhere"),
+            "images": ("Elsewhere", "run_folder"),
             "job": (
                 "Job",
                 "Policy",
                 "Source",
                 "interrupted_after",
             ),
+            "on_ray": ("RayWorkers",),
             "pipeline": ("Pixels",),
             "progress": ("RunProgress",),
+            "ray_start": ("start_ray",),
             "run_page": ("write_run_page",),
             "run_settings": (
                 "RunSettings",
@@ -57,18 +63,23 @@ __all__ = [
     "LEGEND",
     "NEEDS_SCALES",
     "OVERLAY_MISSING",
+    "Elsewhere",
     "Job",
     "Pixels",
     "Policy",
+    "RayWorkers",
     "RunProgress",
     "RunSettings",
     "Source",
     "Summary",
+    "Workers",
     "describe_run",
     "interrupted_after",
     "list_outputs",
+    "run_elsewhere",
     "run_folder",
     "run_video",
+    "start_ray",
     "write_legend",
     "write_outputs",
     "write_run_page",

@@ -18,13 +18,21 @@ from hierseg.distributed import gather, tell_all
 from hierseg.engines import describe_engine, expect_images
 from hierseg.files import FolderLock, remove_leftovers
 from hierseg.inference import Prediction, Predictor
+from hierseg.jobs.elsewhere import Workers, run_elsewhere
 from hierseg.jobs.job import Job, Policy, Source, interrupted_after
 from hierseg.jobs.pipeline import Pixels
 from hierseg.jobs.progress import RunProgress
 from hierseg.jobs.run_settings import RunSettings, describe_outputs
 from hierseg.jobs.summary import Summary, claim_files
 from hierseg.jobs.under_way import FATAL, UnderWay
-from hierseg.jobs.writers import LEGEND, list_outputs, list_run_files, write_legend, write_outputs
+from hierseg.jobs.writers import (
+    LEGEND,
+    NEEDS_SCALES,
+    list_run_files,
+    list_outputs,
+    write_legend,
+    write_outputs,
+)
 from hierseg.media import assign_names, pixels_counted_here, read_image
 from hierseg.pages import FILE as PAGE
 from hierseg.pages import FOLDER, ImageRecord, list_panels
@@ -39,6 +47,7 @@ def run_folder(
     console: Console | None = None,
     finish: Callable[[Summary], object] | None = None,
     left_out: Mapping[Path, str] = MappingProxyType({}),
+    workers: Elsewhere | None = None,
 ) -> Summary:
     """Segment images into a folder; what an earlier run there has done is not done again.
 
@@ -53,6 +62,7 @@ def run_folder(
         console: For progress; None for none.
         finish: Writes the page, ``index.html``, before another run may have the folder.
         left_out: What is listed as skipped besides, and why.
+        workers: Who does the images instead of this process.
 
     Raises:
         UsageError: ``out`` holds outputs that were made with other weights or settings, or files
@@ -74,7 +84,7 @@ def run_folder(
             plan = cast(_Plan, tell_all(None))
             summary = Summary.begin_share(out, described, rank)
             under_way = UnderWay(out)
-        policy = _ImagePolicy(out, settings, plan.names, summary)
+        policy = _ImagePolicy(out, settings, summary, _list_scales(predictor, settings))
         job = Job(policy, summary, out, settings.batch, settings.workers)
         total = len(plan.waiting) + len(left_out)
         try:
@@ -84,10 +94,11 @@ def run_folder(
                 under_way as policy.under_way,
             ):
                 policy.say = job.progress.say
-                expect_images(predictor.engine, len(plan.waiting), policy.say)
+                if workers is None:
+                    expect_images(predictor.engine, len(plan.waiting), policy.say)
                 if rank == 0:
-                    under_way.forget(set(paths).difference(plan.waiting))
-                _segment(job, summary, predictor, plan.waiting, left_out, under_way)
+                    under_way.forget(set(paths).difference(image.path for image in plan.waiting))
+                _segment(job, summary, predictor, plan.waiting, left_out, under_way, workers)
             summary.complete = True
             if chosen := describe_engine(predictor.engine):
                 summary.about["engine"] = chosen
@@ -104,11 +115,29 @@ def run_folder(
     return summary
 
 
+class Elsewhere(NamedTuple):
+    """Workers who do the images.
+
+    Attributes:
+        workers: Where they are hired.
+        load: Gives a predictor there, as this process's; it can be sent.
+    """
+
+    workers: Workers
+    load: Callable[[], Predictor]
+
+
+class _Image(NamedTuple):
+    """An image, and what its outputs are called."""
+
+    path: Path
+    name: str = ""
+
+
 class _Plan(NamedTuple):
     """What there is to do, the same in all processes."""
 
-    waiting: list[Path]
-    names: dict[Path, str]
+    waiting: list[_Image]
 
 
 def _prepare(
@@ -125,38 +154,44 @@ def _prepare(
     summary.about = settings.describe(predictor.label_space)
     taken = {Path(record.source): record.name for record in summary.records.values()}
     names = assign_names(paths, taken)
-    job = Job(_ImagePolicy(out, settings, names, summary), summary, out, settings.batch)
-    waiting = job.list_waiting(paths)
+    job = Job(_ImagePolicy(out, settings, summary), summary, out, settings.batch)
+    waiting = job.list_waiting(_Image(path, names[path]) for path in paths)
     files = [LEGEND, *([PAGE] if has_page else [])]
-    files += list_run_files(predictor, settings.save, [names[path] for path in waiting])
+    files += list_run_files(predictor, settings.save, [image.name for image in waiting])
     claimed = claim_files(out, files, summary, settings.overwrite, paths)
     out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
     summary.begin(out)
     summary.claim(claimed)
     write_legend(predictor.label_space, out)
-    return summary, _Plan(waiting, dict(names))
+    return summary, _Plan(waiting)
 
 
-class _ImagePolicy(Policy[Path, ImageRecord]):
+def _list_scales(predictor: Predictor, settings: RunSettings) -> tuple[float, ...]:
+    """The scales that outputs are written of."""
+    return predictor.scales if NEEDS_SCALES & set(settings.save) else ()
+
+
+class _ImagePolicy(Policy[_Image, ImageRecord]):
     """What a folder run does with an image.
 
     Attributes:
-        names: What the outputs of each image are called.
-        under_way: What of it a killed run is known by.
-        say: Takes a line for the reader.
+        summary: Where its files are claimed; None in a worker, for which that is done.
+        under_way: What of it a killed run is known by; None in a worker.
     """
 
-    under_way: UnderWay
-    say: Callable[[str], None]
-
     def __init__(
-        self, out: Path, settings: RunSettings, names: Mapping[Path, str], summary: Summary
+        self,
+        out: Path,
+        settings: RunSettings,
+        summary: Summary | None = None,
+        scales: Sequence[float] = (),
     ) -> None:
-        self.out, self.settings, self.names, self.summary = out, settings, names, summary
+        self.out, self.settings, self.summary, self.scales = out, settings, summary, scales
+        self.under_way: UnderWay | None = None
         self._facts: dict[Path, str] = {}
 
-    def key(self, item: Path) -> str:
-        return str(item)
+    def key(self, item: _Image) -> str:
+        return str(item.path)
 
     def list_files(self, record: ImageRecord) -> Sequence[str]:
         return record.files
@@ -164,68 +199,93 @@ class _ImagePolicy(Policy[Path, ImageRecord]):
     def find_source(self, record: ImageRecord) -> Source:
         return Source(Path(record.source), FileStatus(record.bytes, record.modified))
 
-    def locate(self, item: Path) -> Path:
-        return item
+    def locate(self, item: _Image) -> Path:
+        return item.path
 
-    def read(self, item: Path) -> Pixels:
-        return read_image(item, self.settings.max_pixels)
+    def read(self, item: _Image) -> Pixels:
+        return read_image(item.path, self.settings.max_pixels)
 
-    def claim(self, item: Path, prediction: Prediction) -> None:
-        name, save = self.names[item], self.settings.save
-        scales = [*(prediction.per_scale or {}), *(prediction.attention or {})]
-        files = (*list_outputs(name, save, scales), *list_panels(name, save, scales))
-        self.summary.claim(files, str(item))
+    def claim(self, item: _Image, prediction: Prediction) -> None:
+        self._claim(item, [*(prediction.per_scale or {}), *(prediction.attention or {})])
+
+    def claim_ahead(self, item: _Image) -> None:
+        self._claim(item, self.scales)
+
+    def _claim(self, item: _Image, scales: Sequence[float]) -> None:
+        if self.summary is not None:
+            save = self.settings.save
+            files = list_outputs(item.name, save, scales), list_panels(item.name, save, scales)
+            self.summary.claim([*files[0], *files[1]], self.key(item))
+
+    def give_back(self, item: _Image) -> None:
+        if self.summary is not None:
+            self.summary.give_back(self.key(item))
+
+    def copy_for_worker(self) -> _ImagePolicy:
+        return _ImagePolicy(self.out, self.settings)
 
     def write(
-        self, item: Path, prediction: Prediction, seconds: float, status: FileStatus
+        self, item: _Image, prediction: Prediction, seconds: float, status: FileStatus
     ) -> ImageRecord:
         record = write_outputs(
             prediction,
             self.out,
-            self.names[item],
+            item.name,
             self.settings.save,
-            source=str(item),
+            source=self.key(item),
             bytes=status.size,
             modified=status.modified,
             seconds=seconds,
         )
-        record.facts.extend(filter(None, [self._facts.pop(item, "")]))
+        record.facts.extend(filter(None, [self._facts.pop(item.path, "")]))
         return record
 
-    def divide(self, item: Path, how: str, reason: str) -> None:
-        self._facts[item] = f"run by {how}: {reason}"
-        self.say(f"{item}: {reason}; it is run by {how}")
+    def divide(self, item: _Image, how: str, reason: str) -> None:
+        self._facts[item.path] = f"run by {how}: {reason}"
+        self.say(f"{self.key(item)}: {reason}; it is run by {how}")
 
-    def begin(self, item: Path) -> None:
-        self.under_way.begin(item)
+    def begin(self, item: _Image) -> None:
+        if self.under_way is not None:
+            self.under_way.begin(item.path)
 
-    def end(self, item: Path, record: ImageRecord | None) -> None:
-        self.under_way.end(item)
+    def end(self, item: _Image, record: ImageRecord | None) -> None:
+        if self.under_way is not None:
+            self.under_way.end(item.path)
         for output, reason in ({} if record is None else record.unwritten).items():
-            self.say(f"{item} without {output}: {reason}")
+            self.say(f"{self.key(item)} without {output}: {reason}")
 
-    def describe(self, item: Path) -> str:
-        return str(item)
+    def describe(self, item: _Image) -> str:
+        return self.key(item)
 
 
 def _segment(
-    job: Job[Path, ImageRecord],
+    job: Job[_Image, ImageRecord],
     summary: Summary,
     predictor: Predictor,
-    images: Sequence[Path],
+    images: Sequence[_Image],
     left_out: Mapping[Path, str],
     under_way: UnderWay,
+    elsewhere: Elsewhere | None,
 ) -> None:
     """Segment images, those that a killed run had under way one by one at the end. Of several
     processes each takes its share, and the first what is left after all of them.
     """
-    together, alone, fatal = tell_all(under_way.divide(images))
+    by_path = {image.path: image for image in images}
+    together, alone, fatal = (
+        [by_path[path] for path in paths] for paths in tell_all(under_way.divide(list(by_path)))
+    )
     rank, processes = own_rank(), count_processes()
     if rank == 0:
         for path, reason in left_out.items():
-            job.skip(Path(os.path.abspath(path)), reason)  # noqa: PTH100
-        for path in fatal:
-            job.skip(path, FATAL)
+            job.skip(_Image(Path(os.path.abspath(path))), reason)  # noqa: PTH100
+        for image in fatal:
+            job.skip(image, FATAL)
+    if elsewhere is not None:
+        before = list(summary.skipped)
+        run_elsewhere(job, elsewhere.load, elsewhere.workers, together, alone)
+        remove_leftovers(job.out)  # of workers that were lost
+        summary.sort_skipped([*before, *map(job.policy.key, (*together, *alone))])
+        return
     job.run(predictor, together[rank::processes])
     _, *others = gather(summary.share())
     if rank > 0:
@@ -236,6 +296,6 @@ def _segment(
         for source, reason in share.skipped.items():
             job.progress.say(f"skipped {source}: {reason}")
     under_way.alone = True
-    for path in alone:
-        job.progress.say(f"an earlier run ended while {path} was under way; alone now")
-        job.run_readings(predictor, map(job.read, [path]))
+    for image in alone:
+        job.progress.say(f"an earlier run ended while {image.path} was under way; alone now")
+        job.run_readings(predictor, map(job.read, [image]))

@@ -7,10 +7,10 @@ what is written of it, and what a record of it holds.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from hierseg.data import FileStatus, get_status
 from hierseg.errors import UserError
@@ -58,6 +58,8 @@ class Policy(ABC, Generic[Item, Record]):
 
     can_divide = True
     """Whether an item may be run by windows for want of memory; else it is skipped."""
+    say: Callable[[str], object] = staticmethod(lambda _: None)
+    """Takes a line for the reader."""
 
     @abstractmethod
     def key(self, item: Item) -> str:
@@ -82,6 +84,18 @@ class Policy(ABC, Generic[Item, Record]):
     def claim(self, item: Item, prediction: Prediction) -> None:
         """Have the files of an item down as the work's own, before any is written."""
 
+    def claim_ahead(self, item: Item) -> None:
+        """Have all files that there may be of an item down as the work's own: a worker elsewhere is
+        about to have it.
+        """
+
+    def give_back(self, item: Item) -> None:
+        """None of the files were written that were claimed ahead."""
+
+    def copy_for_worker(self) -> Self:
+        """What a worker elsewhere needs of it, which claims nothing and can be sent."""
+        raise NotImplementedError
+
     @abstractmethod
     def write(
         self, item: Item, prediction: Prediction, seconds: float, status: FileStatus
@@ -105,7 +119,7 @@ class Policy(ABC, Generic[Item, Record]):
         return ""
 
 
-class _Written(NamedTuple, Generic[Item, Record]):
+class Written(NamedTuple, Generic[Item, Record]):
     """An item whose files are there, or why they are not."""
 
     item: Item
@@ -139,7 +153,7 @@ class Job(Generic[Item, Record]):
         self.workers = workers
         self.progress = RunProgress(0, None)
         self._status: dict[str, FileStatus] = {}
-        self._pipeline: Pipeline[Item, _Written[Item, Record]] | None = None
+        self._pipeline: Pipeline[Item, Written[Item, Record]] | None = None
 
     def is_done(self, item: Item) -> bool:
         """Whether an earlier run has done an item, and nothing has changed since."""
@@ -224,22 +238,22 @@ class Job(Generic[Item, Record]):
 
     def _write(
         self, item: Item, prediction: Prediction | None, seconds: float
-    ) -> _Written[Item, Record]:
+    ) -> Written[Item, Record]:
         key = self.policy.key(item)
         if prediction is None:
             record = self.ledger.records[key]
             self.policy.take_up(item, record)
-            return _Written(item, record, is_new=False)
+            return Written(item, record, is_new=False)
         status = self._status.pop(key, UNKNOWN)
         self.policy.claim(item, prediction)
         try:
-            return _Written(item, self.policy.write(item, prediction, seconds, status))
+            return Written(item, self.policy.write(item, prediction, seconds, status))
         except UnwritableError as error:
-            return _Written(item, error)
+            return Written(item, error)
         except OSError as error:
-            return _Written(item, as_unwritable(error, self.out))
+            return Written(item, as_unwritable(error, self.out))
 
-    def _finish(self, written: _Written[Item, Record]) -> None:
+    def _finish(self, written: Written[Item, Record]) -> None:
         if isinstance(written.record, UnwritableError):
             self.skip(written.item, f"cannot be written: {written.record.reason}")
             return

@@ -217,6 +217,15 @@ class Summary:
         if self._journal is not None:
             self._journal.append({"files": list(files), "source": source})
 
+    def give_back(self, source: str) -> None:
+        """None of the files were written that were claimed of an image."""
+        self.others.difference_update(self._begun.pop(source, ()))
+
+    def sort_skipped(self, sources: Iterable[str]) -> None:
+        """Have those that were skipped in an order."""
+        skipped = self.skipped
+        self.skipped = {source: skipped[source] for source in sources if source in skipped}
+
     def add(self, record: ImageRecord) -> None:
         """An image is done."""
         self._add(record)

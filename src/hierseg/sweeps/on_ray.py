@@ -8,97 +8,23 @@ dies is no failure of the run, which goes on elsewhere from its checkpoint.
 from __future__ import annotations
 
 import dataclasses
-import logging
-import os
-import socket
 import sys
 import time
 from types import TracebackType
 from typing import Any, Self
 
-from hierseg.errors import MissingExtraError, UserError
+from hierseg.jobs import start_ray
 from hierseg.processes import child_environment
 from hierseg.sweeps.local import close, start_supervisor, tell
 from hierseg.sweeps.plan import Resources
 from hierseg.sweeps.supervisor import Attempt
 
-OBJECT_STORE = 128 << 20
-"""Bytes of the shared memory of a Ray that is started here: its tasks pass a few words."""
 MOST_AT_ONCE = 100_000
-LOOPBACK = "127.0.0.1"
-SECONDS_TO_ANSWER = 10.0
-TRIES = 3
-"""Times that Ray is started here: it gives itself half a minute, which is little while a machine is
-busy.
-"""
 
 
 def open_ray(address: str | None = None, dashboard: bool = False) -> RayConnection:
-    """Start Ray here, or reach one that runs.
-
-    Args:
-        address: ``auto``, ``ray://HOST:10001`` or ``HOST:6379``; None starts one, bound to
-            127.0.0.1.
-        dashboard: Have the one that is started show its dashboard.
-
-    Raises:
-        MissingExtraError: Ray is not installed.
-        UserError: There is no Ray at the address, or it does not start.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
-    place = None if address is None else _split(address)
-    if address is None or (place is not None and place[0] in (LOOPBACK, "localhost")):
-        # Ray takes 127.0.0.1 for the machine's outer address, unless it is to have no cluster, as
-        # it has none on macOS by default.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError("--runner ray", "cluster") from error
-    if place is not None:
-        _require_reachable(*place, address or "")
-    options: dict[str, Any] = {"address": address}
-    if address is None:
-        options |= {
-            "address": "local",
-            "include_dashboard": dashboard,
-            "object_store_memory": OBJECT_STORE,
-            "_node_ip_address": LOOPBACK,
-        }
-    if not (address or "").startswith("ray://"):
-        options |= {"logging_level": logging.ERROR, "log_to_driver": False}
-    for left in reversed(range(1 if address else TRIES)):
-        try:
-            ray.init(**options)
-            break
-        except Exception as error:  # Ray raises many, and a bare one where it starts too slowly
-            ray.shutdown()
-            if left and "timed out" in str(error):  # a busy machine
-                continue
-            said = str(error).strip().splitlines()
-            where = f"no Ray is reached at {address}" if address else "Ray does not start"
-            raise UserError(
-                f"{where} ({said[0] if said else type(error).__name__}); see `ray status`, or give "
-                "another --address."
-            ) from error
-    return RayConnection(ray)
-
-
-def _split(address: str) -> tuple[str, int] | None:
-    """Host and port; None of ``auto`` and its like, which Ray resolves."""
-    host, _, port = address.removeprefix("ray://").split("?")[0].rpartition(":")
-    return (host.strip("[]"), int(port)) if host and port.isdigit() else None
-
-
-def _require_reachable(host: str, port: int, address: str) -> None:
-    """UserError where nothing answers: Ray itself would try for minutes."""
-    try:
-        socket.create_connection((host, port), SECONDS_TO_ANSWER).close()
-    except (OSError, OverflowError) as error:
-        raise UserError(
-            f"no Ray is reached at {address} ({error}); see `ray status` there, or give another "
-            "--address."
-        ) from error
+    """Start Ray here, or reach one that runs, as ``start_ray`` does."""
+    return RayConnection(start_ray(address, dashboard))
 
 
 class RayConnection:

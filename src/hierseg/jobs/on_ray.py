@@ -1,0 +1,181 @@
+"""Workers as actors of Ray, on this machine or a cluster."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
+
+from hierseg.errors import UsageError
+from hierseg.jobs.ray_start import start_ray
+from hierseg.jobs.spreading import Answer, Crew
+from hierseg.jobs.worker import Hands, Reply, Worker
+from hierseg.wording import count
+
+Item = TypeVar("Item")
+CPUS = 4
+"""Of a worker by default, at most: further ones gain less than another worker would."""
+
+
+class Division(NamedTuple):
+    """How many workers there are, and what each takes."""
+
+    workers: int
+    cpus: int
+    gpus: int
+
+
+def divide(nodes: Sequence[Mapping[str, float]], workers: int | None, use_gpus: bool) -> Division:
+    """How the resources of a cluster are divided among workers.
+
+    Args:
+        nodes: The resources of each machine, as Ray names them.
+        workers: How many there are to be; None for one for each GPU, or for each four CPUs.
+        use_gpus: Whether they run on GPUs, where there are any.
+
+    Raises:
+        UsageError: There is no room for so many.
+    """
+    cpus: list[int] = [int(node.get("CPU", 0)) for node in nodes]
+    gpus: list[int] = [int(node.get("GPU", 0)) for node in nodes]
+    all_gpus = sum(gpus)
+    if use_gpus and all_gpus:
+        if (workers or 1) > all_gpus:
+            raise UsageError(
+                f"--actors {workers}: Ray has {count(all_gpus, 'GPU')}, and each actor takes one; "
+                "give fewer, or --device cpu."
+            )
+        each = min(cpu // gpu for cpu, gpu in zip(cpus, gpus, strict=True) if gpu)
+        return Division(workers or all_gpus, max(1, min(each, CPUS)), 1)
+    if workers is None:
+        each = max(1, min(CPUS, max(cpus, default=0)))
+        return Division(max(1, sum(number // each for number in cpus)), each, 0)
+    for each in range(max(cpus, default=0), 0, -1):
+        if sum(number // each for number in cpus) >= workers:
+            return Division(workers, each, 0)
+    raise UsageError(
+        f"--actors {workers}: Ray has {count(sum(cpus), 'CPU')}, and each actor takes one at "
+        "least; give fewer."
+    )
+
+
+class RayWorkers:
+    """A Ray that is connected to, and how many workers are hired there; a context manager that lets
+    go of it.
+
+    Args:
+        address: As of ``start_ray``.
+        workers: How many; None for as many as there is room for.
+        use_gpus: Whether each takes a GPU, where there are any.
+        dashboard: As of ``start_ray``.
+
+    Raises:
+        UserError: As of ``start_ray`` and ``divide``.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        workers: int | None = None,
+        use_gpus: bool = True,
+        dashboard: bool = False,
+    ) -> None:
+        self.ray = start_ray(address, dashboard)
+        try:
+            nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+            self.division = divide(nodes, workers, use_gpus)
+        except BaseException:
+            self.ray.shutdown()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.ray.shutdown()
+
+    @contextmanager
+    def hire(self, make: Callable[[], Hands[Item]]) -> Iterator[Crew[Item]]:
+        """Workers for a job, which end with it."""
+        crew = _RayCrew[Item](self.ray, make, self.division)
+        try:
+            yield crew
+        finally:
+            crew.dismiss()
+
+
+class _RayCrew(Crew[Item]):
+    """Actors.
+
+    Args:
+        ray: The module, initialised.
+        make: What a worker is made by, there.
+        division: How many there are, and what each takes.
+    """
+
+    def __init__(self, ray: Any, make: Callable[[], Hands[Item]], division: Division) -> None:
+        self.size = division.workers
+        self._ray = ray
+        self._actor = ray.remote(
+            num_cpus=division.cpus,
+            num_gpus=division.gpus,
+            max_restarts=0,  # the driver knows what a lost worker has left
+            max_task_retries=0,
+        )(Worker)
+        self._make = functools.partial(_make_with_threads, division.cpus, make)
+        self._actors: dict[int, Any] = {}
+        self._calls: dict[Any, int] = {}
+
+    def start(self, worker: int) -> None:
+        """See ``Crew``."""
+        self._let_go(worker)
+        self._actors[worker] = self._actor.remote(self._make)
+        self._calls[self._actors[worker].open.remote()] = worker
+
+    def exchange(self, worker: int, items: Sequence[Item | None]) -> None:
+        """See ``Crew``."""
+        self._calls[self._actors[worker].exchange.remote(list(items))] = worker
+
+    def wait(self, seconds: float) -> list[Answer]:
+        """See ``Crew``."""
+        calls = list(self._calls)
+        ready, _ = self._ray.wait(calls, num_returns=1, timeout=seconds)
+        return [self._hear(call) for call in ready]
+
+    def dismiss(self) -> None:
+        """End all."""
+        for worker in list(self._actors):
+            self._let_go(worker)
+
+    def _hear(self, call: Any) -> Answer:
+        worker = self._calls.pop(call)
+        try:
+            reply: Reply = self._ray.get(call)
+        except self._ray.exceptions.RayTaskError as error:
+            return Answer(worker, Reply([], RuntimeError(str(error))))
+        except self._ray.exceptions.RayError as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            return Answer(worker, None, lines[0].strip().rstrip("."))
+        return Answer(worker, reply)
+
+    def _let_go(self, worker: int) -> None:
+        """A worker that Ray has lost sight of may still be there."""
+        actor = self._actors.pop(worker, None)
+        if actor is not None:
+            with suppress(Exception):  # it may be gone, and Ray with it
+                self._ray.kill(actor)
+
+
+def _make_with_threads(threads: int, make: Callable[[], Hands[Item]]) -> Hands[Item]:
+    """What does items, on so many threads of the processor."""
+    import torch
+
+    torch.set_num_threads(threads)
+    return make()
