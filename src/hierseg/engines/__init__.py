@@ -8,6 +8,10 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.engines.candidates import list_candidates
+    from hierseg.engines.exported_header import ExportedHeader, read_metadata
+    from hierseg.engines.exported_files import read_graph_header
+    from hierseg.engines.exported_engine import Decision, ExportedEngine, load_weights
+    from hierseg.engines.graphs import convert_graph, prepare_network, trace_graph
     from hierseg.engines.fingerprints import fingerprint
     from hierseg.engines.gated import ComputeScale, GatedRun, check_gating
     from hierseg.engines.live import LiveBytes, bytes_of
@@ -56,7 +60,11 @@ else:
             ),
             "protocol": ("Engine", "ScaleRunner"),
             "candidates": ("list_candidates",),
+            "exported_engine": ("Decision", "ExportedEngine", "load_weights"),
+            "exported_files": ("read_graph_header",),
+            "exported_header": ("ExportedHeader", "read_metadata"),
             "fingerprints": ("fingerprint",),
+            "graphs": ("convert_graph", "prepare_network", "trace_graph"),
             "opening": (
                 "clear_trials",
                 "describe_engine",
@@ -101,4 +109,13 @@ __all__ = [
     "read_taken_memory",
     "returning_freed_memory",
     "trim_memory",
+    "Decision",
+    "ExportedEngine",
+    "ExportedHeader",
+    "load_weights",
+    "read_graph_header",
+    "read_metadata",
+    "convert_graph",
+    "prepare_network",
+    "trace_graph",
 ]
