@@ -7,8 +7,26 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
+    from hierseg.exporting.graph_run import LabelledData
     from hierseg.exporting.options import ENDINGS, ExportOptions
     from hierseg.exporting.pixels_to_labels import PixelsToLabels, PixelsToScale
+    from hierseg.exporting.quantising import Quantisation, write_quantised
+    from hierseg.exporting.report import (
+        CheckOptions,
+        ExportReport,
+        check_export,
+        list_files,
+        name_report,
+        reject,
+        write_report,
+    )
+    from hierseg.exporting.report_page import describe_report, require_own_page, write_report_page
+    from hierseg.exporting.samples import (
+        SampleImage,
+        draw_samples,
+        read_dataset_samples,
+        read_samples,
+    )
     from hierseg.exporting.writing import export, write_graph
 else:
     __getattr__, __dir__ = open_face(
@@ -16,15 +34,57 @@ else:
         {
             "options": ("ENDINGS", "ExportOptions"),
             "pixels_to_labels": ("PixelsToLabels", "PixelsToScale"),
+            "graph_run": ("LabelledData",),
+            "quantising": (
+                "Quantisation",
+                "write_quantised",
+            ),
+            "report": (
+                "CheckOptions",
+                "ExportReport",
+                "check_export",
+                "list_files",
+                "name_report",
+                "reject",
+                "write_report",
+            ),
+            "report_page": (
+                "describe_report",
+                "require_own_page",
+                "write_report_page",
+            ),
+            "samples": (
+                "SampleImage",
+                "draw_samples",
+                "read_dataset_samples",
+                "read_samples",
+            ),
             "writing": ("export", "write_graph"),
         },
     )
 
 __all__ = [
     "ENDINGS",
+    "CheckOptions",
     "ExportOptions",
+    "ExportReport",
+    "LabelledData",
     "PixelsToLabels",
     "PixelsToScale",
+    "Quantisation",
+    "SampleImage",
+    "check_export",
+    "describe_report",
+    "draw_samples",
     "export",
+    "list_files",
+    "name_report",
+    "read_dataset_samples",
+    "read_samples",
+    "reject",
+    "require_own_page",
     "write_graph",
+    "write_quantised",
+    "write_report",
+    "write_report_page",
 ]
