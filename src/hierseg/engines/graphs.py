@@ -197,9 +197,13 @@ class _SameConvolution(nn.Module):
 
 def prepare_network(network: SegmentationNetwork) -> SegmentationNetwork:
     """A copy on the CPU that can be traced, its batch norms folded."""
-    prepared = fold_norms(network).cpu()
+    prepared: Any = fold_norms(network).cpu()
     _replace_padding(prepared)
-    return prepared
+    for part in prepared.modules():
+        if hasattr(part, "inplace"):  # which doubles the time that it takes to convert
+            part.inplace = False
+    result: SegmentationNetwork = prepared
+    return result
 
 
 def _replace_padding(network: nn.Module) -> None:
