@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
+    from hierseg.exporting.checked import Checks, export_checked
     from hierseg.exporting.graph_run import LabelledData
     from hierseg.exporting.options import ENDINGS, ExportOptions
     from hierseg.exporting.pixels_to_labels import PixelsToLabels, PixelsToScale
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
         reject,
         write_report,
     )
-    from hierseg.exporting.report_page import describe_report, require_own_page, write_report_page
+    from hierseg.exporting.report_page import (
+        describe_report,
+        name_page_folder,
+        require_own_page,
+        write_report_page,
+    )
     from hierseg.exporting.samples import (
         SampleImage,
         draw_samples,
@@ -49,6 +55,7 @@ else:
                 "write_report",
             ),
             "report_page": (
+                "name_page_folder",
                 "describe_report",
                 "require_own_page",
                 "write_report_page",
@@ -59,6 +66,7 @@ else:
                 "read_dataset_samples",
                 "read_samples",
             ),
+            "checked": ("Checks", "export_checked"),
             "writing": ("export", "write_graph"),
         },
     )
@@ -66,6 +74,7 @@ else:
 __all__ = [
     "ENDINGS",
     "CheckOptions",
+    "Checks",
     "ExportOptions",
     "ExportReport",
     "LabelledData",
@@ -77,7 +86,9 @@ __all__ = [
     "describe_report",
     "draw_samples",
     "export",
+    "export_checked",
     "list_files",
+    "name_page_folder",
     "name_report",
     "read_dataset_samples",
     "read_samples",

@@ -243,8 +243,8 @@ def _judge(report: ExportReport) -> ExportReport:
     reasons = []
     if report.share_different > report.tolerance:
         reasons.append(
-            f"{report.share_different:.3%} of the clear pixels have another label than the network "
-            f"gives, and {report.tolerance:.3%} may"
+            f"{100 * report.share_different:.3g} % of the clear pixels have another label than the "
+            f"network gives, and {100 * report.tolerance:.3g} % may"
         )
     largest = report.largest
     if precision == "float32" and largest is not None and not largest <= LARGEST_DIFFERENCE:

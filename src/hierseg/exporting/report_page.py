@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from hierseg.exporting.comparison import CLOSE, ImageComparison, name_compared
 from hierseg.exporting.report import ExportReport
@@ -68,7 +69,7 @@ def write_report_page(
     space = report.about.header.label_space
     shown = [] if report.about.part == "scale" else list(report.images)
     page = Page(
-        title=f"{report.path.name}: {'rejected' if report.reason else 'as its network'}",
+        title=f"{report.path.name}: {'rejected' if report.reason else 'accepted'}",
         facts=_list_facts(report),
         label_space=space,
         records=[
@@ -89,10 +90,10 @@ def describe_report(report: ExportReport) -> list[str]:
     lines = []
     if report.images:
         lines.append(
-            f"labels: {report.share_different:.4%} of the clear pixels differ (up to "
-            f"{report.tolerance:g} may, as a share); {report.share_close:.4%} of all are not "
-            f"clear, as their two largest logits are within {CLOSE:g}, and "
-            f"{report.share_different_close:.2%} of those differ."
+            f"labels: {_share(report.share_different)} of the clear pixels differ, and "
+            f"{_share(report.tolerance)} may. Clear are those whose two largest logits are "
+            f"{CLOSE:g} apart or more; of the others, which are {_share(report.share_close)} of "
+            f"all, {_share(report.share_different_close)} differ."
         )
     compared = name_compared(report.about)
     if report.largest is not None:
@@ -131,8 +132,15 @@ def _describe_quantisation(report: ExportReport) -> list[str]:
     names = ", ".join(one.name for one in made.kept)
     return [
         f"{said}; in float32 stay {names}, by which labels equal to float32's went from "
-        f"{made.agreement_of_all:.2%} to {made.agreement:.2%} on {count(made.judged, 'image')}."
+        f"{_share(made.agreement_of_all)} to {_share(made.agreement)} on {count(made.judged, 'image')}."
     ]
+
+
+def _share(value: float) -> str:
+    """As percent, with as many digits as small ones need; ``0 %`` for none at all."""
+    if value == 0:
+        return "0 %"
+    return f"{100 * value:.2f} %" if abs(value) >= 0.001 else f"{100 * value:.2g} %"
 
 
 def _list_facts(report: ExportReport) -> list[str]:
@@ -149,8 +157,8 @@ def _list_facts(report: ExportReport) -> list[str]:
 
 
 def _list_notes(report: ExportReport) -> list[str]:
-    verdict = f"Rejected: {report.reason}." if report.reason else "Accepted."
-    return [verdict, *(line[0].upper() + line[1:] for line in describe_report(report))]
+    verdict = [f"Rejected: {report.reason}."] if report.reason else []
+    return [*verdict, *(line[0].upper() + line[1:] for line in describe_report(report))]
 
 
 def _list_rows(report: ExportReport) -> list[tuple[str, str, str]]:
@@ -162,9 +170,9 @@ def _list_rows(report: ExportReport) -> list[tuple[str, str, str]]:
         ("milliseconds an image", show(report.network_milliseconds, ".0f"),
          show(report.milliseconds, ".0f")),
         ("size", "", f"{report.size:,} bytes"),
-        ("clear pixels with another label", "", f"{report.share_different:.4%}"),
-        ("pixels that are not clear", f"{report.share_close:.4%}", ""),
-        ("of those with another label", "", f"{report.share_different_close:.2%}"),
+        ("clear pixels with another label", "", _share(report.share_different)),
+        ("pixels that are not clear", _share(report.share_close), ""),
+        ("of those with another label", "", _share(report.share_different_close)),
     ]  # fmt: skip
     if report.largest is not None:
         rows.append((f"largest difference of {compared}", "", f"{report.largest:.3g}"))
@@ -179,7 +187,7 @@ def _list_kept(report: ExportReport) -> list[Table]:
     made = report.quantisation
     if made is None or not made.kept:
         return []
-    rows = [(one.name, str(one.layers), f"{one.gain:.3%}") for one in made.kept]
+    rows = [(one.name, str(one.layers), _share(one.gain)) for one in made.kept]
     heading = ("layers", "how many", "labels that they win by themselves")
     return [Table("Left in float32", heading, rows)]
 
@@ -222,7 +230,7 @@ def _place(out: Path, one: ImageComparison, kind: str) -> Path:
 
 
 def _overlay(
-    sample: SampleImage, labels: np.ndarray, space: LabelSpace, out: Path, kind: str
+    sample: SampleImage, labels: npt.NDArray[np.uint8], space: LabelSpace, out: Path, kind: str
 ) -> Path:
     return write_overlay_panel(sample.pixels, labels, space, out, f"{sample.name}_{kind}")
 
