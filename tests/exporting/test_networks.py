@@ -75,7 +75,10 @@ def share_equal(logits: torch.Tensor, labels: torch.Tensor) -> float:
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in list_models()],
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in list_models()
+    ],
 )
 def test_labels_are_those_of_the_network(name: str, tmp_path: Path) -> None:
     network = make_network(name, list_testers()[name])

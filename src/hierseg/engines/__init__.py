@@ -8,12 +8,13 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.engines.candidates import list_candidates
-    from hierseg.engines.exported_header import ExportedHeader, read_metadata
-    from hierseg.engines.exported_files import read_graph_header
     from hierseg.engines.exported_engine import Decision, ExportedEngine, load_weights
-    from hierseg.engines.graphs import convert_graph, prepare_network, trace_graph
+    from hierseg.engines.exported_files import read_graph_header
+    from hierseg.engines.exported_header import ExportedHeader, read_metadata
+    from hierseg.engines.exported_runners import find_runner
     from hierseg.engines.fingerprints import fingerprint
     from hierseg.engines.gated import ComputeScale, GatedRun, check_gating
+    from hierseg.engines.graphs import convert_graph, prepare_network, trace_graph
     from hierseg.engines.live import LiveBytes, bytes_of
     from hierseg.engines.memory import (
         keep_freed_memory,
@@ -62,6 +63,7 @@ else:
             "candidates": ("list_candidates",),
             "exported_engine": ("Decision", "ExportedEngine", "load_weights"),
             "exported_files": ("read_graph_header",),
+            "exported_runners": ("find_runner",),
             "exported_header": ("ExportedHeader", "read_metadata"),
             "fingerprints": ("fingerprint",),
             "graphs": ("convert_graph", "prepare_network", "trace_graph"),
@@ -84,7 +86,10 @@ else:
 
 __all__ = [
     "ComputeScale",
+    "Decision",
     "Engine",
+    "ExportedEngine",
+    "ExportedHeader",
     "GatedRun",
     "LiveBytes",
     "ScaleRunner",
@@ -94,28 +99,26 @@ __all__ = [
     "bytes_of",
     "check_gating",
     "clear_trials",
+    "convert_graph",
     "describe_engine",
     "expect_images",
+    "find_runner",
     "fingerprint",
     "keep_freed_memory",
     "lacks_memory",
     "list_candidates",
     "list_trials",
+    "load_weights",
     "make_runner",
     "open_engine",
     "plain_engine",
+    "prepare_network",
     "read_free_memory",
+    "read_graph_header",
+    "read_metadata",
     "read_resident",
     "read_taken_memory",
     "returning_freed_memory",
-    "trim_memory",
-    "Decision",
-    "ExportedEngine",
-    "ExportedHeader",
-    "load_weights",
-    "read_graph_header",
-    "read_metadata",
-    "convert_graph",
-    "prepare_network",
     "trace_graph",
+    "trim_memory",
 ]

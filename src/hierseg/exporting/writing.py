@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import importlib.util
 import tempfile
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.export import ExportedProgram
 
 from hierseg.checkpoint import Header, header_of, load_model
@@ -121,7 +119,9 @@ def write_graph(
         ) from error
 
 
-def describe(network: SegmentationNetwork, header: Header, options: ExportOptions) -> ExportedHeader:
+def describe(
+    network: SegmentationNetwork, header: Header, options: ExportOptions
+) -> ExportedHeader:
     """What a graph of a network is to say of itself; UsageError for what it cannot be."""
     scale = options.part == "scale"
     scales = options.scales or ((1.0,) if scale else network.scales)
