@@ -17,6 +17,7 @@ from hierseg.wording import count_were
 if TYPE_CHECKING:
     from hierseg.autolabel import AutoSummary
     from hierseg.data import SegmentationDataset
+    from hierseg.engines import Engine
     from hierseg.models import SegmentationNetwork
 
 SOME_SKIPPED = 3
@@ -75,6 +76,7 @@ def autolabel(
         keep_freed_memory()
         space = choose_space(network, dataset)
         predictor = Predictor(network, label_space=space, options=how)
+        predictor.require_confidence("labelling for training")
         summary = run(
             predictor, dataset, out, part, threshold, root, make_console(stderr=True), overwrite
         )
@@ -92,18 +94,17 @@ def _choose_split(data: str, split: str | None) -> str:
 
 def _load(
     data: str, root: Path | None, split: str, weights: str | None, device: str
-) -> tuple[SegmentationNetwork, SegmentationDataset]:
-    from hierseg.assembly import choose_own_device
-    from hierseg.checkpoint import load_model
+) -> tuple[SegmentationNetwork | Engine, SegmentationDataset]:
     from hierseg.commands.progress import announce
+    from hierseg.commands.running import load_runnable
 
     with announce("loading the weights and the data set"):
-        network = load_model(weights, choose_own_device(device))
+        network = load_runnable(weights, device)
         return network, _open(data, root, split, network)
 
 
 def _open(
-    data: str, root: Path | None, split: str, network: SegmentationNetwork
+    data: str, root: Path | None, split: str, network: SegmentationNetwork | Engine
 ) -> SegmentationDataset:
     """The images; of a folder without classes of its own, they are the network's."""
     from hierseg.checkpoint import header_of

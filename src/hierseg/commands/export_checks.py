@@ -63,6 +63,10 @@ class CheckFlags:
         return Checks(self.check, data, self.calibrate, self.calibrate_split, self.tolerance)
 
 
+PLAIN = CheckFlags()
+"""Compared on scenes that are drawn, without a data set."""
+
+
 def tell_report(report: ExportReport) -> int:
     """Print what was found; the exit status."""
     from hierseg.exporting import describe_report, name_page_folder, name_report

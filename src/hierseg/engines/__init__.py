@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hierseg.engines.exported_engine import Decision, ExportedEngine, load_weights
     from hierseg.engines.exported_files import read_graph_header
     from hierseg.engines.exported_header import ExportedHeader, read_metadata
-    from hierseg.engines.exported_runners import open_session
+    from hierseg.engines.exported_runners import find_runner, open_session
     from hierseg.engines.fingerprints import fingerprint
     from hierseg.engines.gated import ComputeScale, GatedRun, check_gating
     from hierseg.engines.graphs import convert_graph, prepare_network, trace_graph
@@ -63,6 +63,7 @@ else:
             "candidates": ("list_candidates",),
             "exported_engine": ("Decision", "ExportedEngine", "load_weights"),
             "exported_files": ("read_graph_header",),
+            "exported_runners": ("find_runner",),
             "exported_runners": ("open_session",),
             "exported_header": ("ExportedHeader", "read_metadata"),
             "fingerprints": ("fingerprint",),
@@ -102,6 +103,7 @@ __all__ = [
     "convert_graph",
     "describe_engine",
     "expect_images",
+    "find_runner",
     "fingerprint",
     "keep_freed_memory",
     "lacks_memory",

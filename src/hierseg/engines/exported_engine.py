@@ -69,7 +69,9 @@ class ExportedEngine:
     def __init__(self, path: str | Path, device: str | torch.device = "cpu") -> None:
         self.path = Path(path)
         if torch.device(device).type != "cpu":
-            raise UsageError(f"{path} is an exported graph, which runs on the CPU; give --device cpu.")
+            raise UsageError(
+                f"{path} is an exported graph, which runs on the CPU; give --device cpu."
+            )
         self.about = read_graph_header(self.path)
         if self.about.part == "scale":
             raise UsageError(
@@ -247,9 +249,7 @@ class ExportedEngine:
         }[self.gives]
         given = [(values.shape, values.dtype.type) for values in found]
         if given != wanted or int(found[0].max()) >= self.num_classes:
-            raise UserError(
-                f"{self.path} does not give what its header says; export it again."
-            )
+            raise UserError(f"{self.path} does not give what its header says; export it again.")
 
 
 def _describe(gives: GraphOutput) -> str:

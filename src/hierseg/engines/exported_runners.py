@@ -32,15 +32,18 @@ class GraphSession(Protocol):
         """(B, 3, H, W) uint8 RGB to what the graph gives, labels first."""
 
 
+def find_runner(path: str | Path) -> str:
+    """What runs files of this kind, by its name among engines."""
+    return _KINDS[Path(path).suffix.lower()].name
+
+
 def open_session(path: Path, about: ExportedHeader) -> GraphSession:
     """An exported graph, opened by what runs files of its kind.
 
     Raises:
         UserError: That is not installed, or cannot read the file.
     """
-    kind = {".onnx": _OnnxSession, ".xml": _OpenVINOSession, ".pt2": _TorchSession}[
-        path.suffix.lower()
-    ]
+    kind = _KINDS[path.suffix.lower()]
     for module in kind.modules:
         if importlib.util.find_spec(module) is None:
             raise UserError(
@@ -166,6 +169,13 @@ class _TorchSession:
     def run(self, images: Pixels) -> Arrays:
         """See ``GraphSession``."""
         return [found.numpy() for found in self._module(torch.from_numpy(images))]
+
+
+_KINDS: dict[str, type[_OnnxSession | _OpenVINOSession | _TorchSession]] = {
+    ".onnx": _OnnxSession,
+    ".xml": _OpenVINOSession,
+    ".pt2": _TorchSession,
+}
 
 
 def _shorten(error: Exception) -> str:

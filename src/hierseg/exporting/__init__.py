@@ -33,17 +33,28 @@ if TYPE_CHECKING:
         read_dataset_samples,
         read_samples,
     )
-    from hierseg.exporting.writing import export, write_graph
+    from hierseg.exporting.writing import (
+        convert_to_openvino,
+        export,
+        require_installed,
+        save_openvino,
+        write_graph,
+    )
 else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
-            "options": ("ENDINGS", "ExportOptions"),
-            "pixels_to_labels": ("PixelsToLabels", "PixelsToScale"),
-            "graph_run": ("LabelledData",),
-            "quantising": (
-                "Quantisation",
-                "write_quantised",
+            "samples": (
+                "SampleImage",
+                "draw_samples",
+                "read_dataset_samples",
+                "read_samples",
+            ),
+            "report_page": (
+                "describe_report",
+                "name_page_folder",
+                "require_own_page",
+                "write_report_page",
             ),
             "report": (
                 "CheckOptions",
@@ -54,20 +65,24 @@ else:
                 "reject",
                 "write_report",
             ),
-            "report_page": (
-                "name_page_folder",
-                "describe_report",
-                "require_own_page",
-                "write_report_page",
+            "quantising": (
+                "Quantisation",
+                "write_quantised",
             ),
-            "samples": (
-                "SampleImage",
-                "draw_samples",
-                "read_dataset_samples",
-                "read_samples",
+            "graph_run": ("LabelledData",),
+            "checked": (
+                "Checks",
+                "export_checked",
             ),
-            "checked": ("Checks", "export_checked"),
-            "writing": ("export", "write_graph"),
+            "options": ("ENDINGS", "ExportOptions"),
+            "pixels_to_labels": ("PixelsToLabels", "PixelsToScale"),
+            "writing": (
+                "convert_to_openvino",
+                "export",
+                "require_installed",
+                "save_openvino",
+                "write_graph",
+            ),
         },
     )
 
@@ -83,6 +98,7 @@ __all__ = [
     "Quantisation",
     "SampleImage",
     "check_export",
+    "convert_to_openvino",
     "describe_report",
     "draw_samples",
     "export",
@@ -93,7 +109,9 @@ __all__ = [
     "read_dataset_samples",
     "read_samples",
     "reject",
+    "require_installed",
     "require_own_page",
+    "save_openvino",
     "write_graph",
     "write_quantised",
     "write_report",

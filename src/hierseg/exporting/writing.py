@@ -13,7 +13,13 @@ import torch
 from torch.export import ExportedProgram
 
 from hierseg.checkpoint import Header, header_of, load_model
-from hierseg.engines import ExportedHeader, convert_graph, fingerprint, trace_graph
+from hierseg.engines import (
+    ExportedHeader,
+    convert_graph,
+    fingerprint,
+    read_graph_header,
+    trace_graph,
+)
 from hierseg.errors import MissingExtraError, UsageError, UserError, lacks_memory
 from hierseg.exporting.options import ExportOptions
 from hierseg.exporting.pixels_to_labels import PixelsToLabels, PixelsToScale
@@ -174,16 +180,22 @@ def _write_onnx(
 def _write_openvino(
     exported: ExportedProgram, names: list[str], path: Path, about: ExportedHeader, tell: Say
 ) -> None:
-    openvino: Any = importlib.import_module("openvino")
     with tempfile.TemporaryDirectory(prefix="hierseg-") as folder:
         graph = Path(folder, "graph.onnx")
         _write_onnx(exported, names, graph, about, tell)
         tell("converting to OpenVINO")
-        # Read, never converted by openvino's own tool, which reports its use.
-        model = openvino.Core().read_model(str(graph))
-        for key, text in about.to_metadata().items():
-            model.set_rt_info(text, [key])
-        save_openvino(model, path, half=about.precision == "fp16")
+        convert_to_openvino(graph, path)
+
+
+def convert_to_openvino(graph: Path, path: Path) -> None:
+    """Write an exported graph of ONNX as one of OpenVINO, ``*.xml`` and ``*.bin``."""
+    openvino: Any = importlib.import_module("openvino")
+    about = read_graph_header(graph)
+    # Read, never converted by openvino's own tool, which reports its use.
+    model = openvino.Core().read_model(str(graph))
+    for key, text in about.to_metadata().items():
+        model.set_rt_info(text, [key])
+    save_openvino(model, path, half=about.precision == "fp16")
 
 
 def save_openvino(model: Any, path: Path, half: bool = False) -> None:

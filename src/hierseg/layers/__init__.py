@@ -29,7 +29,13 @@ else:
         __name__,
         {
             "bands": ("Band", "resize_band", "split_rows", "take_band"),
-            "convolution": ("ConvNormAct", "find_ratio", "initialise_convolutions", "resize_to", "scaled_size"),
+            "convolution": (
+                "ConvNormAct",
+                "find_ratio",
+                "initialise_convolutions",
+                "resize_to",
+                "scaled_size",
+            ),
             "row_maps": (
                 "ComputedMap",
                 "MirroredMean",

@@ -99,7 +99,7 @@ def scaled_size(size: tuple[int, int], scale: float) -> Size:
 def _scale_side(side: int, scale: float) -> int:
     if isinstance(side, int):
         return math.floor(side * scale)
-    # Of a graph whose sizes are free: in whole numbers, as other runtimes round fractions otherwise.
+    # Of a graph whose sizes are free: in whole numbers, as runtimes round fractions differently.
     ratio = find_ratio(scale)
     return side * ratio.numerator // ratio.denominator
 
