@@ -132,7 +132,8 @@ def _describe_quantisation(report: ExportReport) -> list[str]:
     names = ", ".join(one.name for one in made.kept)
     return [
         f"{said}; in float32 stay {names}, by which labels equal to float32's went from "
-        f"{_share(made.agreement_of_all)} to {_share(made.agreement)} on {count(made.judged, 'image')}."
+        f"{_share(made.agreement_of_all)} to {_share(made.agreement)} on "
+        f"{count(made.judged, 'image')}."
     ]
 
 
