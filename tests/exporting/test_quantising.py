@@ -93,13 +93,13 @@ def test_ranges_need_images(
     small: SegmentationNetwork, header: Header, samples: list[SampleImage], tmp_path: Path
 ) -> None:
     options = ExportOptions(precision="int8")
+    scale = ExportOptions(precision="int8", part="scale")
+    torch_file = ExportOptions(format="pt2", precision="int8")
     with pytest.raises(UserError, match="one image"):
         write_quantised(small, header, tmp_path / "a.onnx", options, samples[:1], "here")
     with pytest.raises(UsageError, match="--part scale"):
-        scale = ExportOptions(precision="int8", part="scale")
         write_quantised(small, header, tmp_path / "a.onnx", scale, samples, "here")
     with pytest.raises(UsageError, match="int8 is for onnx and openvino"):
-        torch_file = ExportOptions(format="pt2", precision="int8")
         write_quantised(small, header, tmp_path / "a.pt2", torch_file, samples, "here")
     assert list(tmp_path.iterdir()) == []
 

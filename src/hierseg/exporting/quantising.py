@@ -195,8 +195,8 @@ class LayerSearch:
         most = max(1, int(len(groups) * MOST_KEPT))
         kept: list[KeptLayers] = []
         final = whole
-        for one in found[:most]:
-            if final >= GOAL or one.gain < LEAST_GAIN:
+        for one in found:
+            if final >= GOAL or one.gain < LEAST_GAIN or len(kept) >= most:
                 break
             tried = self._try(_gather(groups, [*kept, one]))
             if tried - final < LEAST_GAIN:  # what it won, others have won already
