@@ -62,13 +62,16 @@ class Quantiser(ABC):
         self.layers.setdefault(name_layer(weights), []).append(node)
 
 
-def open_quantiser(form: str, path: Path) -> Quantiser:
-    """What quantises a format; MissingExtraError where that is not installed."""
-    kind = OnnxQuantiser if form == "onnx" else OpenVINOQuantiser
-    needed, extra = ("onnxruntime", "onnx") if form == "onnx" else ("nncf", "openvino,int8")
+def require_quantiser(form: str) -> None:
+    """MissingExtraError where what quantises a format is not installed."""
+    needed, extra = ("onnxruntime", "onnx") if form == "onnx" else ("nncf", "onnx,openvino,int8")
     if importlib.util.find_spec(needed) is None:
-        raise MissingExtraError("--precision int8", extra)
-    return kind(path)
+        raise MissingExtraError(f"--precision int8 as {form}", extra)
+
+
+def open_quantiser(form: str, path: Path) -> Quantiser:
+    """What quantises a format, which must be installed."""
+    return OnnxQuantiser(path) if form == "onnx" else OpenVINOQuantiser(path)
 
 
 def name_layer(weights: str) -> str:

@@ -16,7 +16,7 @@ from hierseg.checkpoint import Header
 from hierseg.engines import ExportedEngine
 from hierseg.errors import UsageError, UserError, lacks_memory
 from hierseg.exporting.options import ExportOptions
-from hierseg.exporting.quantisers import Quantiser, open_quantiser
+from hierseg.exporting.quantisers import Quantiser, open_quantiser, require_quantiser
 from hierseg.exporting.samples import SampleImage
 from hierseg.exporting.writing import write_graph
 from hierseg.files import move_into_place
@@ -113,6 +113,7 @@ def write_quantised(
     options.check(path)
     if options.part == "scale":
         raise UsageError("--precision int8 is judged by labels, and --part scale gives none.")
+    require_quantiser(options.format)
     if len(images) < 2:
         raise UserError(f"{source} has one image; int8 needs two at least, and better twenty.")
     judged = min(JUDGED, len(images) // 2)

@@ -69,6 +69,11 @@ def export(
         hierseg.export("streetlite", "streetlite.onnx")
     """
     options.check(Path(out))
+    if options.precision == "int8":
+        raise UsageError(
+            "int8 needs pictures to measure ranges over; use `hierseg export --precision int8`, or "
+            "hierseg.exporting.write_quantised."
+        )
     network = weights if isinstance(weights, SegmentationNetwork) else load_model(weights)
     write_graph(network, header_of(network), Path(out), options, say)
     return Path(out)
