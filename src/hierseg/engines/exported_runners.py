@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -163,7 +165,18 @@ class _TorchSession:
         with open_checkpoint(path) as (file, size):
             require_room(path, size)
             check_program(file, path)
-        self._module: Any = torch.export.load(str(path)).module(check_guards=False)
+        importlib.import_module("hierseg.engines.graphs")  # one of its operations may be in it
+        try:
+            with _quietly("torch.export"):  # which logs what is raised, over pages
+                program = torch.export.load(str(path))
+        except RuntimeError as error:
+            if lacks_memory(error):
+                raise
+            raise UserError(
+                f"{path} cannot be read by torch {torch.__version__}: another release wrote it, or "
+                "it is damaged; export it again."
+            ) from error
+        self._module: Any = program.module(check_guards=False)
 
     @torch.inference_mode()
     def run(self, images: Pixels) -> Arrays:
@@ -176,6 +189,16 @@ _KINDS: dict[str, type[_OnnxSession | _OpenVINOSession | _TorchSession]] = {
     ".xml": _OpenVINOSession,
     ".pt2": _TorchSession,
 }
+
+
+@contextmanager
+def _quietly(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _shorten(error: Exception) -> str:
