@@ -12,6 +12,7 @@ Networks
     create_model      a new network by name
     list_models       the names
     save_checkpoint   a network and its label space in one file
+    export            a network as one graph, from pixels to labels, for other runtimes
 
 Prediction
     Predictor         segments images
@@ -44,6 +45,7 @@ __all__ = [
     "__version__",
     "create_model",
     "evaluate",
+    "export",
     "get_recipe",
     "list_models",
     "list_recipes",
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from hierseg.data import open_dataset
     from hierseg.errors import UserError
     from hierseg.evaluation import evaluate_weights as evaluate
+    from hierseg.exporting import export
     from hierseg.inference import Prediction, Predictor
     from hierseg.labels import LabelSpace
     from hierseg.models import create_model, list_models
@@ -71,6 +74,7 @@ else:  # type checkers would take any name for one that this gives
         "UserError": ("errors", "UserError"),
         "create_model": ("models", "create_model"),
         "evaluate": ("evaluation", "evaluate_weights"),
+        "export": ("exporting", "export"),
         "get_recipe": ("recipes", "get_recipe"),
         "list_models": ("models", "list_models"),
         "list_recipes": ("recipes", "list_recipes"),

@@ -22,6 +22,11 @@ GateName = Literal[
 ]  # fmt: skip
 EngineName = Literal["auto", "torch", "compile", "onnxruntime", "openvino"]
 PrecisionName = Literal["auto", "float32", "fp32", "bf16", "fp16", "int8"]
+GraphOutput = Literal["labels", "confidence", "logits"]
+"""What an exported graph gives: labels alone, or with their confidence, or with the logits."""
+GraphPrecision = Literal["float32", "fp16", "int8"]
+GraphPart = Literal["whole", "scale"]
+"""What is in an exported graph: all from pixels to labels, or the maps of one scale."""
 MOST_SCALES = 16
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
 """Beyond them is a slip of the pen: the memory grows by the square of the largest."""

@@ -132,7 +132,7 @@ def test_exported_graphs_are_recognised_and_left_to_engines(tmp_path: Path, name
         lambda: weights.has_classes_of(CITYSCAPES),
         weights.build,
     ):
-        with pytest.raises(UserError, match=r"is an exported graph.*engines open such files"):
+        with pytest.raises(UserError, match=r"is an exported graph.*needs the network's tensors"):
             ask()
 
 

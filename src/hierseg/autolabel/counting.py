@@ -14,8 +14,8 @@ Counts = dict[str, tuple[int, int, int]]
 
 
 def quantise(confidence: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """(H, W) probabilities in [0, 1] as round(255 * p), 8 bits."""
-    return np.rint(confidence.astype(np.float64) * 255).astype(np.uint8)
+    """(H, W) probabilities in [0, 1] as round(255 * p), 8 bits; 0 where there is none (NaN)."""
+    return np.rint(np.nan_to_num(confidence.astype(np.float64)) * 255).astype(np.uint8)
 
 
 def count_labels(

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     )
     from hierseg.checkpoint.foreign.label_spaces import find_label_space
     from hierseg.checkpoint.foreign.publishing import choose_publication, write_published
-    from hierseg.checkpoint.format import CLASSIFIERS, Header, header_of, read_header
+    from hierseg.checkpoint.format import (
+        CLASSIFIERS,
+        Header,
+        header_from_json,
+        header_of,
+        read_header,
+    )
     from hierseg.checkpoint.load import Weights, load_model, open_weights, place_network
-    from hierseg.checkpoint.opening import no_memory, open_checkpoint
+    from hierseg.checkpoint.opening import GRAPHS, no_memory, open_checkpoint
     from hierseg.checkpoint.save import save_checkpoint
     from hierseg.checkpoint.tensor_files import count_tensors, list_some
     from hierseg.checkpoint.torch_files import read_torch_file
@@ -52,6 +58,7 @@ else:
             "format": (
                 "CLASSIFIERS",
                 "Header",
+                "header_from_json",
                 "header_of",
                 "read_header",
             ),
@@ -62,6 +69,7 @@ else:
                 "place_network",
             ),
             "opening": (
+                "GRAPHS",
                 "no_memory",
                 "open_checkpoint",
             ),
@@ -77,6 +85,7 @@ else:
 __all__ = [
     "CLASSIFIERS",
     "DEFAULT_WEIGHTS",
+    "GRAPHS",
     "Header",
     "Weights",
     "annotate_checkpoint",
@@ -86,6 +95,7 @@ __all__ = [
     "count_tensors",
     "find_label_space",
     "find_weights",
+    "header_from_json",
     "header_of",
     "list_some",
     "load_model",

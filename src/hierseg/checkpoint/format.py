@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from torch import nn
 
 from hierseg.checkpoint.opening import describe_stray
 from hierseg.checkpoint.tensor_files import TensorFile, open_tensors
@@ -206,8 +205,10 @@ def not_readable(path: Path) -> UserError:
     return UserError(f"{path} is damaged or no hierseg checkpoint (.safetensors).")
 
 
-def header_of(network: nn.Module) -> Header:
-    """The header that a loaded network carries; UserError for one that no checkpoint gave."""
+def header_of(network: object) -> Header:
+    """The header that a loaded network, or an engine, carries; UserError for one that no checkpoint
+    gave.
+    """
     header = getattr(network, "header", None)
     if not isinstance(header, Header):
         raise UserError(

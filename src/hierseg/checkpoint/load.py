@@ -102,9 +102,8 @@ class Weights:
         """The form of a file of another project, by its first bytes; None for one of ours."""
         if self.path.suffix.lower() in GRAPHS:
             raise UserError(
-                f"{self.path} is an exported graph, which holds no tensors by name: engines open "
-                "such files, and none of this hierseg does yet; name the checkpoint that it was "
-                "made of."
+                f"{self.path} is an exported graph: commands that run a network take it, and this "
+                "needs the network's tensors; name the checkpoint that it was made of."
             )
         return container_of(self.path)
 

@@ -19,6 +19,7 @@ from hierseg.wording import count_were
 if TYPE_CHECKING:
     from hierseg.autolabel import AutoSummary
     from hierseg.data import SegmentationDataset
+    from hierseg.engines import Engine
     from hierseg.inference import Predictor
     from hierseg.labels import LabelSpace
     from hierseg.models import SegmentationNetwork
@@ -82,6 +83,7 @@ def autolabel(
         keep_freed_memory()
         space = choose_space(network, dataset)
         predictor = Predictor(network, label_space=space, options=how)
+        predictor.require_confidence("labelling for training")
         load = functools.partial(_load_predictor, name_for_all(weights), device, space, how)
         console = make_console(stderr=True)
         with where.open(device) as workers:
@@ -94,13 +96,12 @@ def _load_predictor(
     weights: str | None, device: str, space: LabelSpace | None, how: RunOptions
 ) -> Predictor:
     """The predictor of a worker."""
-    from hierseg.assembly import choose_own_device
-    from hierseg.checkpoint import load_model
+    from hierseg.commands.running import load_runnable
     from hierseg.engines import keep_freed_memory
     from hierseg.inference import Predictor
 
     keep_freed_memory()
-    network = load_model(weights, choose_own_device(device))
+    network = load_runnable(weights, device)
     return Predictor(network, label_space=space, options=how)
 
 
@@ -115,18 +116,17 @@ def _choose_split(data: str, split: str | None) -> str:
 
 def _load(
     data: str, root: Path | None, split: str, weights: str | None, device: str
-) -> tuple[SegmentationNetwork, SegmentationDataset]:
-    from hierseg.assembly import choose_own_device
-    from hierseg.checkpoint import load_model
+) -> tuple[SegmentationNetwork | Engine, SegmentationDataset]:
     from hierseg.commands.progress import announce
+    from hierseg.commands.running import load_runnable
 
     with announce("loading the weights and the data set"):
-        network = load_model(weights, choose_own_device(device))
+        network = load_runnable(weights, device)
         return network, _open(data, root, split, network)
 
 
 def _open(
-    data: str, root: Path | None, split: str, network: SegmentationNetwork
+    data: str, root: Path | None, split: str, network: SegmentationNetwork | Engine
 ) -> SegmentationDataset:
     """The images; of a folder without classes of its own, they are the network's."""
     from hierseg.checkpoint import header_of

@@ -98,10 +98,12 @@ def _compare(
 
     with announce("loading torch"):
         from hierseg.assembly import choose_device
-        from hierseg.checkpoint import find_weights
+        from hierseg.checkpoint import find_weights, open_weights
         from hierseg.planning import Request, compare_engines
 
     source = str(find_weights(weights))  # before each engine finds that there are none
+    if open_weights(weights).kind == "graph":
+        return _time_graph(source, sizes, scales, repeats, bool(engines or precision))
     place = str(choose_device(device, "--device"))
     chosen = _list_engines() if engines is None else engines
     precisions: Sequence[PrecisionName] = precision or (
@@ -111,6 +113,32 @@ def _compare(
         Request(source, place, engine, kind, str(size), scales, repeats, "")
         for size in sizes
         for engine, kind in _list_pairs(chosen, precisions)
+    ]
+    with show_progress("engines") as move:
+        return compare_engines(requests, move)
+
+
+def _time_graph(
+    source: str,
+    sizes: Sequence[Size],
+    scales: tuple[float, ...] | None,
+    repeats: int,
+    asked: bool,
+) -> list[Row]:
+    """An exported graph has one engine and one precision."""
+    from hierseg.commands.progress import show_progress
+    from hierseg.engines import find_runner, read_graph_header
+    from hierseg.planning import Request, compare_engines
+
+    if asked:
+        raise UsageError(
+            f"--engines and --precision are for networks, and {source} is an exported graph; leave "
+            "them out."
+        )
+    about, engine = read_graph_header(source), find_runner(source)
+    requests = [
+        Request(source, "cpu", engine, about.precision, str(size), scales, repeats, "")
+        for size in sizes
     ]
     with show_progress("engines") as move:
         return compare_engines(requests, move)

@@ -11,6 +11,7 @@ from hierseg.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
+    from hierseg.engines import Engine
     from hierseg.labels import LabelSpace
     from hierseg.media import Sources
     from hierseg.models import SegmentationNetwork
@@ -63,7 +64,7 @@ def choose_images(
 
 
 def choose_space(
-    network: SegmentationNetwork, dataset: SegmentationDataset | None
+    network: SegmentationNetwork | Engine, dataset: SegmentationDataset | None
 ) -> LabelSpace | None:
     """The data set's ids and colours where its classes are the network's; else the network's own,
     which is said.

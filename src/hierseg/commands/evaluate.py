@@ -207,17 +207,15 @@ def _by_network(weights: str | None, how: RunOptions, device: str, per_scale: bo
     from hierseg.commands.progress import announce
 
     with announce("loading torch"):
-        from hierseg.assembly import choose_own_device
-        from hierseg.checkpoint import load_model
+        from hierseg.commands.running import load_runnable
         from hierseg.engines import keep_freed_memory
         from hierseg.evaluation import RequireFinite
         from hierseg.evaluation import evaluate as run
 
     require_scales(weights, how)
-    where = choose_own_device(device)
     keep_freed_memory()
 
-    loaded = functools.cache(load_model)  # corruptions measure many times
+    loaded = functools.cache(load_runnable)  # corruptions measure many times
 
     def measure(
         dataset: SegmentationDataset,
@@ -225,9 +223,9 @@ def _by_network(weights: str | None, how: RunOptions, device: str, per_scale: bo
         on_progress: Callable[[int, int], None],
         watchers: Sequence[Watcher],
     ) -> Evaluation:
-        network, seen = loaded(weights), [*watchers, RequireFinite()]
+        network, seen = loaded(weights, device), [*watchers, RequireFinite()]
         return run(
-            network, dataset, device=where, limit=limit, on_progress=on_progress, options=how,
+            network, dataset, limit=limit, on_progress=on_progress, options=how,
             watchers=seen, per_scale=per_scale, on_miou=getattr(on_progress, "show_miou", None),
         )  # fmt: skip
 

@@ -19,11 +19,11 @@ from hierseg.wording import count
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
+    from hierseg.engines import Engine
     from hierseg.inference import Predictor
     from hierseg.jobs import RunSettings, Summary
     from hierseg.labels import LabelSpace
     from hierseg.media import Clip
-    from hierseg.models import SegmentationNetwork
 
 Output = Literal["overlay", "color", "labels", "ids", "confidence", "attention", "scales"]
 
@@ -139,20 +139,22 @@ class _Asked(NamedTuple):
         space: LabelSpace | None = None,
     ) -> Predictor:
         """The predictor, on its device, with a label space where it is known already."""
-        from hierseg.assembly import choose_own_device
-        from hierseg.checkpoint import load_model
         from hierseg.commands.chosen import choose_space
+        from hierseg.commands.running import load_runnable
         from hierseg.engines import keep_freed_memory
         from hierseg.inference import Predictor
         from hierseg.jobs import NEEDS_SCALES
 
         keep_freed_memory()
-        network = load_model(self.weights, choose_own_device(self.device))
-        if "attention" in settings.save:
-            _check_attention(network, self.how.scales or network.scales)
+        network = load_runnable(self.weights, self.device)
         space = space or choose_space(network, dataset)
         keeps = bool(NEEDS_SCALES & set(settings.save))
-        return Predictor(network, label_space=space, keep_scales=keeps, options=self.how)
+        predictor = Predictor(network, label_space=space, keep_scales=keeps, options=self.how)
+        if "attention" in settings.save:
+            _check_attention(predictor.engine, predictor.scales)
+        if "confidence" in settings.save:
+            predictor.require_confidence("--save confidence")
+        return predictor
 
 
 def _predict_images(
@@ -215,8 +217,8 @@ def _predict_video(asked: _Asked, sources: tuple[str, ...], clip: Clip, frames: 
     return segment_video(predictor, video, asked.out, settings, clip, frames)
 
 
-def _check_attention(network: SegmentationNetwork, scales: tuple[float, ...]) -> None:
-    if not network.fusion.attends:
+def _check_attention(engine: Engine, scales: tuple[float, ...]) -> None:
+    if not engine.attends:
         raise UsageError("this network has no attention over scales; leave it out of --save.")
     if len(scales) < 2:
         raise UsageError(

@@ -47,6 +47,19 @@ def announce(what: str) -> Iterator[None]:
 
 
 @contextmanager
+def show_steps() -> Iterator[Callable[[str], None]]:
+    """Gives a function that is told each step as it begins: on a terminal they pass by in one line,
+    elsewhere each is a line.
+    """
+    console = make_console(stderr=True)
+    if not console.is_terminal:
+        yield lambda step: print(f"{step} ...", file=sys.stderr, flush=True)
+        return
+    with console.status("") as status:
+        yield lambda step: status.update(f"{step} ...")
+
+
+@contextmanager
 def show_progress(description: str) -> Iterator[Bar]:
     """Gives a function of (done, total) that moves the bar; the bar vanishes at the end. Where
     standard error is no terminal, there is a line soon, and then now and again.

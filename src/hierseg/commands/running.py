@@ -4,9 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from typing import TYPE_CHECKING
 
 from hierseg.errors import UsageError
 from hierseg.options import WHOLE, RunOptions, require_one
+
+if TYPE_CHECKING:
+    from hierseg.engines import Engine
+    from hierseg.models import SegmentationNetwork
+
+
+def load_runnable(weights: str | None, device: str) -> SegmentationNetwork | Engine:
+    """What weights of any kind are run by, on this process' device: a network, or the engine of an
+    exported graph, which without being told another takes the CPU.
+    """
+    from hierseg.assembly import choose_own_device
+    from hierseg.checkpoint import open_weights
+    from hierseg.engines import load_weights
+
+    if device == "auto" and open_weights(weights).kind == "graph":
+        return load_weights(weights, "cpu")
+    return load_weights(weights, choose_own_device(device))
 
 
 def own_edge(how: RunOptions) -> int | None:

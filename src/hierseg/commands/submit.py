@@ -174,16 +174,15 @@ def _label(
     device: str,
 ) -> None:
     """Label every image, into a folder that an interrupted run goes on in."""
-    from hierseg.assembly import choose_own_device
     from hierseg.autolabel import autolabel
-    from hierseg.checkpoint import load_model
     from hierseg.commands.progress import announce, make_console
+    from hierseg.commands.running import load_runnable
     from hierseg.engines import keep_freed_memory
     from hierseg.evaluation import check_classes
     from hierseg.inference import Predictor
 
     with announce("loading the weights"):
-        network = load_model(weights, choose_own_device(device))
+        network = load_runnable(weights, device)
     check_classes(network, dataset)
     keep_freed_memory()
     space = dataset.label_space

@@ -47,6 +47,9 @@ COMMANDS = {
     "convert": Command(
         "hierseg.commands.convert:convert", "bring a published checkpoint here, or back"
     ),
+    "export": Command(
+        "hierseg.commands.export:export", "write a model as one graph for other runtimes"
+    ),
     "check": Command("hierseg.commands.check:check", "say what is wrong with a data set"),
     "train": Command("hierseg.commands.train:train", "train a model by a recipe"),
     "sweep": Command("hierseg.commands.sweep:sweep", "run many trainings, here or on Ray"),

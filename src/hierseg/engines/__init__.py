@@ -8,8 +8,13 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.engines.candidates import list_candidates
+    from hierseg.engines.exported_engine import Decision, ExportedEngine, load_weights
+    from hierseg.engines.exported_files import read_graph_header
+    from hierseg.engines.exported_header import ExportedHeader, read_metadata
+    from hierseg.engines.exported_runners import find_runner, open_session
     from hierseg.engines.fingerprints import fingerprint
     from hierseg.engines.gated import ComputeScale, GatedRun, check_gating
+    from hierseg.engines.graphs import convert_graph, prepare_network, trace_graph
     from hierseg.engines.live import LiveBytes, bytes_of
     from hierseg.engines.memory import (
         keep_freed_memory,
@@ -57,7 +62,12 @@ else:
             ),
             "protocol": ("Engine", "ScaleRunner"),
             "candidates": ("list_candidates",),
+            "exported_engine": ("Decision", "ExportedEngine", "load_weights"),
+            "exported_files": ("read_graph_header",),
+            "exported_runners": ("find_runner", "open_session"),
+            "exported_header": ("ExportedHeader", "read_metadata"),
             "fingerprints": ("fingerprint",),
+            "graphs": ("convert_graph", "prepare_network", "trace_graph"),
             "opening": (
                 "clear_trials",
                 "describe_engine",
@@ -78,7 +88,10 @@ else:
 
 __all__ = [
     "ComputeScale",
+    "Decision",
     "Engine",
+    "ExportedEngine",
+    "ExportedHeader",
     "GatedRun",
     "LiveBytes",
     "ScaleRunner",
@@ -88,20 +101,28 @@ __all__ = [
     "bytes_of",
     "check_gating",
     "clear_trials",
+    "convert_graph",
     "describe_engine",
     "expect_images",
     "expect_more",
+    "find_runner",
     "fingerprint",
     "keep_freed_memory",
     "lacks_memory",
     "list_candidates",
     "list_trials",
+    "load_weights",
     "make_runner",
     "open_engine",
+    "open_session",
     "plain_engine",
+    "prepare_network",
     "read_free_memory",
+    "read_graph_header",
+    "read_metadata",
     "read_resident",
     "read_taken_memory",
     "returning_freed_memory",
+    "trace_graph",
     "trim_memory",
 ]

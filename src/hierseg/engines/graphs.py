@@ -6,15 +6,18 @@ Shape letters: B batch, K classes, C channels of the head, h and w of the image 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from hierseg.engines.folding import fold_norms
 from hierseg.models import SegmentationNetwork
+from hierseg.size import SMALLEST_SIDE
 
 TRACED = (2, 3, 160, 224)
 """Shape of the image by which a network is traced; all of it but the channels stays free."""
@@ -32,8 +35,7 @@ class ScaleGraph(nn.Module):
 
     def __init__(self, network: SegmentationNetwork, features: bool) -> None:
         super().__init__()
-        self.network = fold_norms(network).cpu()
-        _replace_padding(self.network)
+        self.network = prepare_network(network)
         self.features = features
         with torch.no_grad():
             found = self.network.forward_scale(torch.rand(1, 3, 64, 64))
@@ -59,9 +61,23 @@ def export_scale(network: SegmentationNetwork, path: Path, features: bool) -> No
         RuntimeError: Torch cannot export this network.
     """
     graph = ScaleGraph(network, features).eval()
+    exported = trace_graph(graph, torch.rand(*TRACED))
+    convert_graph(exported, graph.names).save(str(path), external_data=True)
+
+
+def trace_graph(graph: nn.Module, image: Tensor, free_size: bool = True) -> ExportedProgram:
+    """A module as a program of torch, whose batch is free.
+
+    Args:
+        graph: Takes one image and gives tensors.
+        image: (B, 3, H, W), by which it is traced; B of at least 2.
+        free_size: Whether height and width are free too.
+
+    Raises:
+        RuntimeError: Torch cannot trace it.
+    """
     free = torch.export.Dim.DYNAMIC
-    shapes = ({0: free, 2: free, 3: free},)
-    image = torch.rand(*TRACED)
+    shapes = ({0: free, 2: free, 3: free} if free_size else {0: free},)
     with torch.inference_mode(False), torch.no_grad():
         # Asserted when it runs: a trace's guesses about sizes would else narrow what it takes.
         exported = torch.export.export(
@@ -71,20 +87,51 @@ def export_scale(network: SegmentationNetwork, path: Path, features: bool) -> No
             strict=False,
             prefer_deferred_runtime_asserts_over_guards=True,
         )
+    _drop_guesses(exported)
+    return exported
+
+
+def convert_graph(exported: ExportedProgram, outputs: Sequence[str]) -> Any:
+    """A program of ``trace_graph`` as an ``ONNXProgram``, with the input ``image``.
+
+    Args:
+        exported: The program; not changed.
+        outputs: Names of what it gives.
+
+    Raises:
+        ImportError: onnx or onnxscript is not installed.
+        RuntimeError: Torch cannot convert it.
+    """
+    with torch.inference_mode(False), torch.no_grad():
         # Whoever runs the graph optimises it too, in seconds; here a large one takes minutes.
         program = torch.onnx.export(
             exported,
-            (image,),
             dynamo=True,
             input_names=["image"],
-            output_names=graph.names,
-            dynamic_shapes=shapes,
+            output_names=list(outputs),
             optimize=False,
             verbose=False,
             custom_translation_table={torch.ops.hierseg.convolve_same.default: _translate_same},
         )
     assert program is not None
-    program.save(str(path), external_data=True)
+    return program
+
+
+def _drop_guesses(exported: ExportedProgram) -> None:
+    """Remove what a program asserts of sizes: that maps are not of one size by chance, say, where
+    what follows holds all the same.
+    """
+    graph = exported.graph_module.graph
+    for node in reversed(list(graph.nodes)):
+        if "_assert_scalar" in str(node.target) or "sym_constrain_range" in str(node.target):
+            graph.erase_node(node)
+    graph.eliminate_dead_code()
+    exported.graph_module.recompile()
+    image = next(node.meta["val"] for node in graph.nodes if node.name == "image")
+    for lowest, length in zip((1, 3, SMALLEST_SIDE, SMALLEST_SIDE), image.shape, strict=True):
+        if isinstance(length, torch.SymInt):
+            limits = exported.range_constraints[length.node.expr]
+            exported.range_constraints[length.node.expr] = type(limits)(lowest, limits.upper)
 
 
 @torch.library.custom_op("hierseg::convolve_same", mutates_args=())
@@ -146,6 +193,17 @@ class _SameConvolution(nn.Module):
             image, self.weight, self.bias, self.stride, self.dilation, self.groups
         )
         return result
+
+
+def prepare_network(network: SegmentationNetwork) -> SegmentationNetwork:
+    """A copy on the CPU that can be traced, its batch norms folded."""
+    prepared: Any = fold_norms(network).cpu()
+    _replace_padding(prepared)
+    for part in prepared.modules():
+        if hasattr(part, "inplace"):  # which doubles the time that it takes to convert
+            part.inplace = False
+    result: SegmentationNetwork = prepared
+    return result
 
 
 def _replace_padding(network: nn.Module) -> None:

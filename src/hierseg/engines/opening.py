@@ -10,6 +10,7 @@ import torch
 from hierseg.engines.auto_engine import AutoEngine
 from hierseg.engines.cache import EngineCache
 from hierseg.engines.candidates import find_candidate
+from hierseg.engines.exported_engine import ExportedEngine
 from hierseg.engines.protocol import Engine, ScaleRunner
 from hierseg.engines.torch_engine import TorchEngine, as_engine, describe
 from hierseg.engines.trial import Trial
@@ -37,6 +38,9 @@ def open_engine(
     """
     plain = as_engine(network, device)
     options = options.resolve()
+    if isinstance(plain, ExportedEngine):
+        plain.check(options)
+        return plain
     name, precision = options.engine, options.precision
     if name is None and precision is None:
         return plain
@@ -106,6 +110,8 @@ def describe_engine(engine: Engine) -> str:
     """What runs, and where that was chosen why; empty for float32 torch and for a stranger."""
     if isinstance(engine, AutoEngine):
         return engine.describe()
+    if isinstance(engine, ExportedEngine):
+        return f"{engine.name} {engine.precision}, an exported graph"
     runner = getattr(engine, "runner", None)
     return "" if runner is None else describe(runner)
 

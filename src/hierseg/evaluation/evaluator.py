@@ -13,6 +13,7 @@ from hierseg.checkpoint import Header
 from hierseg.data import Record, SegmentationDataset, describe_small
 from hierseg.engines import (
     Engine,
+    ExportedEngine,
     describe_engine,
     expect_images,
     open_engine,
@@ -88,9 +89,12 @@ def evaluate(
         segmenter = Segmenter(engine, options)
         counted = len(dataset) if limit is None else min(limit, len(dataset))
         expect_images(engine, counted)
-        loss = LossCounter(dataset, counted, criterion)
+        by_labels = segmenter.decider is not None
+        loss = None if by_labels else LossCounter(dataset, counted, criterion)
         alone = ScaleCounter(dataset, segmenter.scales) if per_scale else None
-        seen = [*watchers, loss, *([] if alone is None else [alone])]
+        seen = [*watchers, *(one for one in (loss, alone) if one is not None)]
+        if segmenter.decider is not None:
+            seen = _keep_label_watchers(seen, segmenter.decider)
         runner = _Runner(segmenter, was_training, seen)
         found = score(
             dataset, runner.label, limit, on_progress, seen, batch=options.batch, on_miou=on_miou
@@ -105,14 +109,14 @@ def _sum_up(
     segmenter: Segmenter,
     dataset: SegmentationDataset,
     found: Score,
-    loss: LossCounter,
+    loss: LossCounter | None,
     alone: ScaleCounter | None,
 ) -> Evaluation:
     """What was counted, by this process and the others, and how images were run."""
     options, names = segmenter.options, dataset.label_space.names
     edge = options.long_edge
     run_at = "" if edge in (None, "own") else f"long edge {edge}"
-    mean, criterion = loss.finish()
+    mean, criterion = (None, None) if loss is None else loss.finish()
     return Evaluation(
         scores=found.matrix.scores(names),
         confusion=tuple(tuple(row) for row in found.matrix.matrix.tolist()),
@@ -133,6 +137,16 @@ def _sum_up(
         fusion=options.fusion or "",
         processes=count_processes(),
     )
+
+
+def _keep_label_watchers(watchers: Sequence[Watcher], decider: ExportedEngine) -> list[Watcher]:
+    """Those that look at labels alone; UsageError for what needs more than an engine gives."""
+    kept = [watcher for watcher in watchers if not isinstance(watcher, RequireFinite)]
+    if any(isinstance(watcher, LogitWatcher | DetailWatcher) for watcher in kept):
+        raise decider.lacks_logits(
+            "what is measured or saved here beside IoU (--calibration, --boundary, --save-panels)"
+        )
+    return kept
 
 
 def _make_footprint(segmenter: Segmenter, was_training: bool) -> Footprint | None:
@@ -159,6 +173,9 @@ class _Runner:
 
     def label(self, batch: Sequence[tuple[int, Record]]) -> Iterator[Tensor]:
         """The (H, W) train ids of each, in order, at the size of its labels."""
+        if self.segmenter.decider is not None:
+            yield from self._decide([record for _, record in batch])
+            return
         keep = any(watcher.wants(index) for watcher in self.detailed for index, _ in batch)
         logits, details = self._run_or_miss([record for _, record in batch], keep)
         for place, (index, record) in enumerate(batch):
@@ -169,6 +186,18 @@ class _Runner:
                 if watcher.wants(index):
                     watcher.look_at_details(index, record, details[place])
             yield logits[place].argmax(0)
+
+    def _decide(self, records: Sequence[Record]) -> Iterator[Tensor]:
+        """The labels of an engine that chooses the classes itself."""
+        first = records[0]
+        assert first.labels is not None
+        if first.labels.shape != first.image.shape[:2]:
+            decider = self.segmenter.decider
+            assert decider is not None
+            raise decider.lacks_logits(f"'{first.name}', whose labels are of another size,")
+        with naming_memory(first.name):
+            found = self.segmenter.segment([record.image for record in records])
+        yield from (torch.from_numpy(one.labels).long() for one in found)
 
     def _run_or_miss(
         self, records: Sequence[Record], keep: bool

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import torch
 
-from hierseg.checkpoint import load_model
 from hierseg.data import SegmentationDataset, resize_dataset
+from hierseg.engines import Engine, load_weights
 from hierseg.errors import UsageError, UserError
 from hierseg.evaluation import evaluator
 from hierseg.evaluation.result import Evaluation, require_counted
@@ -38,8 +38,9 @@ def evaluate(
     """Measure a network on a labelled split: mIoU, and IoU, precision and recall of each class.
 
     Args:
-        weights: A checkpoint file, a run folder, a name of packaged weights, a network, or a
-            predictor, whose scales, flip and long edge hold where none are given here.
+        weights: A checkpoint file, a run folder, a name of packaged weights, the file of an
+            exported graph, a network, or a predictor, whose scales, flip and long edge hold where
+            none are given here.
         dataset: A labelled split, as ``open_dataset`` gives it; its classes are the network's.
         scales: Scales of the image; None for the network's own.
         flip: Average with the mirrored image; None for False.
@@ -85,7 +86,7 @@ def evaluate(
     found = evaluator.evaluate(
         network,
         resize_dataset(dataset, long_edge),
-        device=next(network.parameters()).device if device is None else device,
+        device=device,
         limit=limit,
         on_progress=on_progress,
         options=dataclasses.replace(options, long_edge=None),  # images come at it already
@@ -109,12 +110,12 @@ def _require_dataset(dataset: Any) -> None:
 
 def _find_network(
     weights: Any, device: str | torch.device | None
-) -> tuple[SegmentationNetwork, Predictor | None]:
-    """The network, and the predictor that it comes from where there is one."""
+) -> tuple[SegmentationNetwork | Engine, Predictor | None]:
+    """The network or engine, and the predictor that it comes from where there is one."""
     if isinstance(weights, Predictor):
-        return weights.network, weights
+        return weights.runnable, weights
     if isinstance(weights, str | Path):
-        return load_model(weights, "cpu" if device is None else device), None
+        return load_weights(weights, "cpu" if device is None else device), None
     if isinstance(weights, SegmentationNetwork):
         return weights, None
     raise UserError(

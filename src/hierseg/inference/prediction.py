@@ -22,7 +22,8 @@ class Prediction:
     Attributes:
         image: (H, W, 3) uint8 RGB, upright.
         labels: (H, W) uint8 train ids.
-        confidence: (H, W) float32 in (0, 1], the softmax of the class chosen.
+        confidence: (H, W) float32 in (0, 1], the softmax of the class chosen; NaN where an exported
+            graph gives labels alone.
         label_space: What the train ids mean.
         attention: Scale -> (H, W) float32 in [0, 1], how far the scale decides against larger ones
             (METHOD section 2), for all but the largest; None unless the predictor keeps scales.

@@ -92,6 +92,11 @@ class Predictor:
         return self.engine.network
 
     @property
+    def runnable(self) -> SegmentationNetwork | Engine:
+        """The network; or the engine, where that has none."""
+        return self.engine.network if isinstance(self.engine, TorchEngine) else self.engine
+
+    @property
     def scales(self) -> tuple[float, ...]:
         """Scales of the image that are run."""
         return self.segmenter.scales
@@ -120,6 +125,17 @@ class Predictor:
     def keep_scales(self) -> bool:
         """Whether predictions keep each scale's attention and labels."""
         return self.segmenter.keep_scales
+
+    def require_confidence(self, what: str) -> None:
+        """UsageError where predictions have no confidence, as of an exported graph that gives
+        labels alone; ``what`` says in the error what needs it.
+        """
+        decider = self.segmenter.decider
+        if decider is not None and decider.gives == "labels":
+            raise UsageError(
+                f"{what} needs the confidence, and {decider.path} gives labels alone; export it "
+                "with --output confidence."
+            )
 
     def __call__(self, image: ImageLike) -> Prediction:
         """Segment an image.

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from hierseg.data import bring_to, resize_image
-from hierseg.engines import Engine, check_gating, expect_more
+from hierseg.engines import Engine, ExportedEngine, check_gating, expect_more
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.deciding import count_rows, decide
 from hierseg.inference.tiling import Mosaic, Tile, Windows
@@ -45,7 +45,8 @@ class Segmentation:
 
     Attributes:
         labels: (H, W) uint8 train ids.
-        confidence: (H, W) float32 in (0, 1], the softmax of the class chosen.
+        confidence: (H, W) float32 in (0, 1], the softmax of the class chosen; NaN where an exported
+            graph gives labels alone.
         attention: Scale -> (H, W) float32 in [0, 1] of those whose attention decides; None unless
             scales are kept.
         per_scale: Scale -> (H, W) uint8 train ids by that scale alone; None likewise.
@@ -68,6 +69,7 @@ class Segmenter:
 
     Attributes:
         scales: Those that are run.
+        decider: The engine, where it gives labels and no logits; None where it gives logits.
         long_edge: That every image is run at; None for its own, or for ``longest``.
         longest: Long edge that larger images alone are run at; None for none.
         windows: Those of the mode slide; None for whole images.
@@ -93,6 +95,8 @@ class Segmenter:
             )
         if self.options.scales is not None and not averages:
             require_one(self.options.scales)
+        if isinstance(engine, ExportedEngine):
+            engine.check(self.options, keep_scales)
         check_gating(engine, self.options)
         self.scales = engine.scales if self.options.scales is None else self.options.scales
         self.keep_scales = keep_scales
@@ -108,6 +112,9 @@ class Segmenter:
                 f"a temperature of {given!r:.40} is not above 0, or no number; give more, or none."
             )
         self.temperature = float(temperature)
+        self.decider = _find_decider(engine, self.temperature)
+        if self.decider is not None:
+            self.longest = None  # labels cannot be resized as logits can
 
     def whole(self) -> Segmenter:
         """The same without windows."""
@@ -265,7 +272,32 @@ class Segmenter:
         Raises:
             UserError: Images that the network cannot run, or a network that gives no numbers.
         """
+        if self.decider is not None:
+            return self._take_decision(self.decider, images, long_edge, windows)
         return self.read(self.defer(images, long_edge, windows), Size(*images[0].shape[:2]))
+
+    def _take_decision(
+        self,
+        decider: ExportedEngine,
+        images: Sequence[Pixels],
+        long_edge: int | None,
+        windows: Windows | None,
+    ) -> list[Segmentation]:
+        """What an engine that chooses the classes itself says of images, at their own size."""
+        if windows is not None:
+            raise decider.lacks_logits("running an image by windows")
+        if long_edge not in (None, max(images[0].shape[:2])):
+            raise decider.lacks_logits("running an image at another size")
+        found = decider.decide(self._stack(images, None))
+        return [
+            Segmentation(
+                labels.numpy(),
+                np.full(labels.shape, np.nan, np.float32)
+                if found.confidence is None
+                else found.confidence[index].numpy(),
+            )
+            for index, labels in enumerate(found.labels)
+        ]
 
     @torch.inference_mode()
     def read(self, given: SegmentationOutput | DeferredOutput, size: Size) -> list[Segmentation]:
@@ -382,6 +414,17 @@ def choose_label_space(engine: Engine, space: LabelSpace | None) -> LabelSpace:
             f"{engine.num_classes}; give the label space that the network was trained with."
         )
     return chosen
+
+
+def _find_decider(engine: Engine, temperature: float) -> ExportedEngine | None:
+    """The engine where it chooses the classes itself; UserError for a confidence that it does not
+    give.
+    """
+    if not isinstance(engine, ExportedEngine) or engine.gives == "logits":
+        return None
+    if engine.gives == "confidence" and temperature != engine.header.temperature:
+        raise engine.lacks_logits(f"a temperature of {temperature:g}")
+    return engine
 
 
 def _choose_windows(options: RunOptions) -> Windows | None:

@@ -6,6 +6,7 @@ A file is complete or not there: it is written beside its place and then moved t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -185,10 +186,16 @@ def write_outputs(
         name=name,
         height=height,
         width=width,
-        confidence=float(prediction.confidence.mean(dtype=np.float64)),
+        confidence=_mean_confidence(prediction),
         shares=prediction.class_shares(),
         seconds=round(seconds, 4),
         files=sorted({*files, *(panel.file for panel in panels)}),
         panels=panels,
         unwritten=unwritten,
     )
+
+
+def _mean_confidence(prediction: Prediction) -> float | None:
+    """Over all pixels; None where an exported graph gives labels alone."""
+    mean = float(prediction.confidence.mean(dtype=np.float64))
+    return None if math.isnan(mean) else mean

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hierseg.layers.bands import Band, resize_band, split_rows, take_band
     from hierseg.layers.convolution import (
         ConvNormAct,
+        find_ratio,
         initialise_convolutions,
         resize_to,
         scaled_size,
@@ -28,7 +29,13 @@ else:
         __name__,
         {
             "bands": ("Band", "resize_band", "split_rows", "take_band"),
-            "convolution": ("ConvNormAct", "initialise_convolutions", "resize_to", "scaled_size"),
+            "convolution": (
+                "ConvNormAct",
+                "find_ratio",
+                "initialise_convolutions",
+                "resize_to",
+                "scaled_size",
+            ),
             "row_maps": (
                 "ComputedMap",
                 "MirroredMean",
@@ -53,6 +60,7 @@ __all__ = [
     "RowMap",
     "Synchronised",
     "TensorMap",
+    "find_ratio",
     "initialise_convolutions",
     "resize_band",
     "resize_map",

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from functools import cache
 
+import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hierseg.errors import UserError
 from hierseg.size import Size
+
+LONGEST_SIDE = 2**14
+"""Pixels of a side that a graph with free sizes scales exactly."""
+LARGEST_DENOMINATOR = 1000
+"""Of a scale in whole numbers: 32 bits hold all products with a side."""
 
 
 class ConvNormAct(nn.Module):
@@ -84,4 +93,30 @@ def resize_to(x: Tensor, size: tuple[int, int], align_corners: bool = False) -> 
 
 def scaled_size(size: tuple[int, int], scale: float) -> Size:
     """The size of an image of ``size`` resized by ``scale``: floor(H*s) by floor(W*s) pixels."""
-    return Size(math.floor(size[0] * scale), math.floor(size[1] * scale))
+    return Size(_scale_side(size[0], scale), _scale_side(size[1], scale))
+
+
+def _scale_side(side: int, scale: float) -> int:
+    if isinstance(side, int):
+        return math.floor(side * scale)
+    # Of a graph whose sizes are free: in whole numbers, as runtimes round fractions differently.
+    ratio = find_ratio(scale)
+    return side * ratio.numerator // ratio.denominator
+
+
+@cache
+def find_ratio(scale: float) -> Fraction:
+    """Whole numbers by which every side up to ``LONGEST_SIDE`` is scaled as by the scale itself.
+
+    Raises:
+        UserError: There are none, as a multiple of this scale is rounded past a whole number.
+    """
+    ratio = Fraction(scale).limit_denominator(LARGEST_DENOMINATOR)
+    sides = np.arange(1, LONGEST_SIDE + 1)
+    by_ratio = sides * ratio.numerator // ratio.denominator
+    if not np.array_equal(np.floor(sides * scale), by_ratio):
+        raise UserError(
+            f"scale {scale:g} cannot be followed exactly at every size; give one size (--size), or "
+            "scales such as 0.5, 0.75 and 1.5."
+        )
+    return ratio

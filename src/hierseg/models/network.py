@@ -264,7 +264,8 @@ class SegmentationNetwork(nn.Module):
         if not self.training and not _is_traced(image) and not self._takes_any_range():
             check_range(image)
         size = Size(image.shape[-2], image.shape[-1])
-        self._check_smallest(size, min(scales), image.shape[0])
+        if isinstance(size.height, int):  # what a graph with free sizes is given is not known yet
+            self._check_smallest(size, min(scales), image.shape[0])
         return self.normalize(image), size
 
 

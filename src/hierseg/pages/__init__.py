@@ -8,7 +8,7 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.pages.charts import Series, draw_curves, draw_points, pick_color
-    from hierseg.pages.page import FILE, Page, write_page
+    from hierseg.pages.page import FILE, Page, Table, write_page
     from hierseg.pages.panels import (
         FOLDER,
         LONGEST,
@@ -32,6 +32,7 @@ else:
             "page": (
                 "FILE",
                 "Page",
+                "Table",
                 "write_page",
             ),
             "panels": (
@@ -66,6 +67,7 @@ __all__ = [
     "Panel",
     "RunsPage",
     "Series",
+    "Table",
     "draw_curves",
     "draw_points",
     "fill_scales",

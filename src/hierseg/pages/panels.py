@@ -75,7 +75,7 @@ def write_panels(
             picture = write_overlay_panel(image, alone, space, out, stem)
             file = picture.relative_to(out).as_posix()
             panels.append(Panel("scale", f"prediction at {scale:g} alone", file))
-    if "confidence" in shown:
+    if "confidence" in shown and not np.isnan(prediction.confidence[0, 0]):
         heat = render_heat(prediction.confidence)
         panels.append(
             panel("confidence", "confidence", "", lambda: small_picture("confidence", heat))

@@ -19,8 +19,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from hierseg.checkpoint import load_model
-from hierseg.engines import expect_images, keep_freed_memory
+from hierseg.engines import ExportedEngine, expect_images, keep_freed_memory, load_weights
 from hierseg.errors import UserError, lacks_memory
 from hierseg.inference import Predictor
 from hierseg.options import RunOptions
@@ -99,8 +98,10 @@ def run_engine(request: Request) -> Finding:
     """
     keep_freed_memory()
     device = torch.device(request.device)
-    network = load_model(request.weights, device)
+    network = load_weights(request.weights, device)
     asked: dict[str, Any] = {"engine": request.engine, "precision": request.precision}
+    if isinstance(network, ExportedEngine):  # whose own they are
+        asked = {}
     options = RunOptions(scales=request.scales, **asked)
     predictor = Predictor(network, options=options)
     image, _ = draw_street(SEED, Size.parse(request.size))
@@ -138,7 +139,10 @@ def _time(predictor: Predictor, image: npt.NDArray[np.uint8], repeats: int) -> f
 
 def _name(predictor: Predictor) -> tuple[str, str]:
     """Engine and precision that ran."""
-    runner = getattr(predictor.engine, "runner", None)
+    engine = predictor.engine
+    if isinstance(engine, ExportedEngine):
+        return engine.name, engine.precision
+    runner = getattr(engine, "runner", None)
     return ("torch", "float32") if runner is None else (runner.name, runner.precision)
 
 

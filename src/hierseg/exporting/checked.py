@@ -1,0 +1,153 @@
+"""An export whose answer is known to be the network's: written, compared, and rejected where it is
+not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hierseg.checkpoint import Header
+from hierseg.data import DataOptions, open_dataset
+from hierseg.errors import UsageError
+from hierseg.exporting.graph_run import LabelledData
+from hierseg.exporting.options import ExportOptions
+from hierseg.exporting.quantising import JUDGED, MEASURED, Quantisation, write_quantised
+from hierseg.exporting.report import (
+    CheckOptions,
+    ExportReport,
+    check_export,
+    name_report,
+    reject,
+    write_report,
+)
+from hierseg.exporting.report_page import require_own_page, write_report_page
+from hierseg.exporting.samples import (
+    SampleImage,
+    draw_samples,
+    read_dataset_samples,
+    read_samples,
+)
+from hierseg.exporting.writing import write_graph
+from hierseg.models import SegmentationNetwork
+from hierseg.ownership import require_own_json
+from hierseg.size import Size
+
+MOST_CHECKED = 8
+"""Pictures of a folder by which a file is compared."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Checks:
+    """By what an export is compared with its network, and brought to int8.
+
+    Attributes:
+        pictures: A folder of pictures that both segment; None for scenes that are drawn.
+        data: A labelled split that mIoU of both is measured on; None for none.
+        calibration: A folder of pictures by which ranges for int8 are measured; None for the
+            split ``calibration_split`` of ``data``.
+        calibration_split: Likewise.
+        tolerance: Share of the clear pixels whose label may differ; None for 0.0001 of float32,
+            0.01 of fp16, and 0.05 of int8.
+    """
+
+    pictures: Path | None = None
+    data: LabelledData | None = None
+    calibration: Path | None = None
+    calibration_split: str = "train"
+    tolerance: float | None = None
+
+    def check(self, options: ExportOptions) -> None:
+        """UsageError for what cannot be."""
+        if self.tolerance is not None and not 0 <= self.tolerance <= 1:
+            raise UsageError(f"--tolerance {self.tolerance:g} is no share; give 0.01, say.")
+        if options.precision == "int8":
+            if self.calibration is None and self.data is None:
+                raise UsageError(
+                    "--precision int8 measures ranges over pictures such as the network will see; "
+                    "name them by --calibrate FOLDER, or by --data and --root."
+                )
+        elif self.calibration is not None:
+            raise UsageError("--calibrate is for --precision int8; add that, or leave it out.")
+        if options.part == "scale" and self.data is not None:
+            raise UsageError("--part scale gives no labels, of which --data measures mIoU.")
+
+
+def export_checked(
+    network: SegmentationNetwork,
+    header: Header,
+    path: Path,
+    options: ExportOptions,
+    checks: Checks = Checks(),  # frozen
+    overwrite: bool = False,
+    say: Say | None = None,
+) -> ExportReport:
+    """Write a network as a graph, and compare that with it in a fresh process.
+
+    Beside the file come ``FILE.report.json`` and ``FILE.report/index.html``. A file beyond the
+    tolerance, or one that does not run, is renamed to ``FILE.rejected``.
+
+    Args:
+        network: In evaluation mode.
+        header: What the file's metadata say of it.
+        path: The file.
+        options: What the graph takes and gives.
+        checks: By what it is compared.
+        overwrite: Replace reports, whatever wrote them.
+        say: Told what is being done.
+
+    Returns:
+        The report, with a ``reason`` where the file is rejected.
+
+    Raises:
+        UsageError: Options that cannot be, or another's files are where the report would be.
+        UserError: What is needed is not installed or not there, or the network cannot be exported.
+    """
+    options.check(path)
+    checks.check(options)
+    require_own_json("--out", name_report(path), "export", overwrite)
+    samples, source = _take_samples(checks, options.size)
+    require_own_page(path, [sample.name for sample in samples], overwrite)
+    made = None
+    if options.precision == "int8":
+        made = _quantise(network, header, path, options, checks, say)
+    else:
+        write_graph(network, header, path, options, say)
+    compared = CheckOptions(samples, source, checks.data, checks.tolerance)
+    report = check_export(network, path, compared, made, say)
+    if report.reason:
+        reject(path)
+    write_report(report)
+    write_report_page(report, samples, overwrite)
+    return report
+
+
+def _quantise(
+    network: SegmentationNetwork,
+    header: Header,
+    path: Path,
+    options: ExportOptions,
+    checks: Checks,
+    say: Say | None,
+) -> Quantisation:
+    most = MEASURED + JUDGED
+    if checks.calibration is not None:
+        images = read_samples(checks.calibration, most, options.size)
+        source = str(checks.calibration)
+    else:
+        data = checks.data
+        assert data is not None  # as Checks.check has it
+        root = None if data.root is None else Path(data.root)
+        split = checks.calibration_split
+        dataset = open_dataset(data.name, root, split, options=DataOptions(cv=data.cv))
+        images = read_dataset_samples(dataset, most, options.size)
+        source = f"{data.name} {split}"
+    return write_quantised(network, header, path, options, images, source, say)
+
+
+def _take_samples(checks: Checks, size: Size | None) -> tuple[list[SampleImage], str]:
+    if checks.pictures is None:
+        return draw_samples(size), "Miniature Streets"
+    return read_samples(checks.pictures, MOST_CHECKED, size), str(checks.pictures)

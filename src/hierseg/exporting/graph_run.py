@@ -1,0 +1,138 @@
+"""An exported file run over images, in a process of its own: ``python -m`` this module.
+
+What it finds are files. A crash in native code leaves none, and costs the caller no more than that.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hierseg.data import DataOptions, open_dataset
+from hierseg.engines import Engine, ExportedEngine, open_session, read_graph_header
+from hierseg.errors import UserError, lacks_memory
+from hierseg.evaluation import evaluate
+from hierseg.models import SegmentationNetwork
+
+FOUND, FAILED = "found.json", "failed.json"
+LEAST_RUNS = 5
+"""Timed runs of which the median counts, at least."""
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """A labelled split that both are measured on.
+
+    Attributes:
+        name: As of ``open_dataset``.
+        root: Its folder.
+        split: val, or another.
+        limit: Its first images alone; None for all.
+        cv: Cross-validation split.
+    """
+
+    name: str
+    root: str | None = None
+    split: str = "val"
+    limit: int | None = None
+    cv: int = 0
+
+    def open(self) -> Any:
+        """The data set."""
+        root = None if self.root is None else Path(self.root)
+        return open_dataset(self.name, root, self.split, options=DataOptions(cv=self.cv))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be run.
+
+    Attributes:
+        path: The file.
+        folder: With the images ``0.npy``, ... , each (1, 3, H, W) uint8; what comes of them goes to
+            ``0.0.npy``, ``0.1.npy``, ... there.
+        images: How many.
+        threads: Of the arithmetic.
+        data: What mIoU is measured on; None for nothing.
+    """
+
+    path: str
+    folder: str
+    images: int
+    threads: int
+    data: LabelledData | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a file came to.
+
+    Attributes:
+        milliseconds: Median time of an image, from pixels to what the file gives.
+        miou: In [0, 1]; None where nothing is named to measure it on.
+    """
+
+    milliseconds: float
+    miou: float | None
+
+
+def run_request(request: Request) -> Finding:
+    """Run a file over the images, and write what it gives; UserError where that cannot be."""
+    torch.set_num_threads(request.threads)
+    path, folder = Path(request.path), Path(request.folder)
+    session = open_session(path, read_graph_header(path))
+
+    def run(index: int) -> float:
+        image = np.load(folder / f"{index}.npy")
+        start = time.perf_counter()
+        found = session.run(image)
+        seconds = time.perf_counter() - start
+        for place, values in enumerate(found):
+            np.save(folder / f"{index}.{place}.npy", values)
+        return seconds
+
+    for index in range(request.images):  # the first run of a size compiles for it
+        run(index)
+    rounds = max(1, -(-LEAST_RUNS // request.images))
+    taken = [run(index) for _ in range(rounds) for index in range(request.images)]
+    miou = None if request.data is None else measure(ExportedEngine(path), request.data)
+    return Finding(1000 * statistics.median(taken), miou)
+
+
+def measure(
+    network: SegmentationNetwork | Engine,
+    data: LabelledData,
+    scales: tuple[float, ...] | None = None,
+) -> float:
+    """MIoU over a split, in [0, 1], at scales or those that it has."""
+    found = evaluate(network, data.open(), scales, limit=data.limit)
+    return float(found.scores.miou)
+
+
+def main() -> None:
+    """Run the request of the first argument, in JSON."""
+    content = json.loads(sys.argv[1])
+    data = content.pop("data")
+    request = Request(**content, data=None if data is None else LabelledData(**data))
+    name, found = FOUND, {}
+    try:
+        found = asdict(run_request(request))
+    except UserError as error:
+        name, found = FAILED, {"reason": str(error)}
+    except Exception as error:  # whatever a library raises
+        lines = str(error).splitlines() or [type(error).__name__]
+        reason = "it takes more memory than there is" if lacks_memory(error) else lines[0][:300]
+        name, found = FAILED, {"reason": reason}
+    Path(request.folder, name).write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""What is exported, and how. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from hierseg.errors import UsageError
+from hierseg.options import GraphOutput, GraphPart, GraphPrecision, check_scales
+from hierseg.size import SMALLEST_SIDE, Size
+
+Format = Literal["onnx", "openvino", "pt2"]
+
+ENDINGS: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml", "pt2": ".pt2"}
+"""Of each format's file; OpenVINO has the numbers in another beside it, ``.bin``."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What a graph takes and gives.
+
+    Attributes:
+        format: onnx, openvino, or pt2, which torch itself runs.
+        size: Of the images; None for any from 32x32 on.
+        scales: Scales of the image; None for the network's own.
+        output: labels alone; or with their confidence, or with the logits.
+        precision: float32; fp16, with which a file takes half the room; or int8.
+        part: whole, from pixels to labels; or scale: one scale's logits, attention and features,
+            for those who fuse them by themselves.
+    """
+
+    format: Format = "onnx"
+    size: Size | None = None
+    scales: tuple[float, ...] | None = None
+    output: GraphOutput = "labels"
+    precision: GraphPrecision = "float32"
+    part: GraphPart = "whole"
+
+    def check(self, path: Path) -> None:
+        """UsageError for what cannot be, also of the file's name."""
+        for flag, value, kind in (
+            ("format", self.format, Format),
+            ("output", self.output, GraphOutput),
+            ("precision", self.precision, GraphPrecision),
+            ("part", self.part, GraphPart),
+        ):
+            if value not in get_args(kind):
+                raise UsageError(f"--{flag} {value!s:.40} is none of {', '.join(get_args(kind))}.")
+        ending, given = ENDINGS[self.format], Path(path).suffix
+        if given != ending:
+            raise UsageError(
+                f"--out {path} is not named *{ending}, as --format {self.format} is; name it so."
+            )
+        self._check_scales()
+        if self.size is not None and min(self.size) < SMALLEST_SIDE:
+            raise UsageError(
+                f"--size {self.size} has a side under {SMALLEST_SIDE} pixels; give more."
+            )
+        if self.precision == "int8" and self.format == "pt2":
+            raise UsageError("--precision int8 is for onnx and openvino; give one as --format.")
+
+    def _check_scales(self) -> None:
+        given: Any = self.scales
+        if given is not None:
+            try:
+                check_scales(given)
+            except UsageError as error:
+                raise UsageError(f"--scales: {error}") from error
+        if self.part == "scale":
+            if given is not None and len(given) != 1:
+                raise UsageError("--part scale is of one scale; give one, as --scales 0.5.")
+            if self.output != "labels":
+                raise UsageError("--part scale gives a scale's maps; leave --output out.")

@@ -1,0 +1,112 @@
+"""What is exported: a network from pixels to labels as one module.
+
+Shape letters: B batch, K classes, C channels of the head, H and W the image's size, h and w its
+size at a scale and the network's stride.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hierseg.engines import prepare_network
+from hierseg.layers import resize_to, scaled_size
+from hierseg.models import Passed, ScaleOutput, SegmentationNetwork
+from hierseg.size import Size
+
+
+class PixelsToLabels(nn.Module):
+    """Normalising, resizing, scales, attention, fusion and the choice of a class.
+
+    Args:
+        network: Copied, its batch norms folded.
+        scales: Those that are run.
+        output: labels, confidence or logits.
+        temperature: What logits are divided by for the confidence.
+        half: Whether the convolutions are of 16 bits; what is resized and fused is of 32.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        scales: Sequence[float],
+        output: str = "labels",
+        temperature: float = 1.0,
+        half: bool = False,
+    ) -> None:
+        super().__init__()
+        self.network = prepare_network(network)
+        self.network.gate = None
+        self.scales, self.output, self.temperature = tuple(scales), output, temperature
+        self.half_precision = half
+        self.names = ["labels", *([] if output == "labels" else [output])]
+        if half:
+            halve(self.network)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Labels first.
+
+        Args:
+            image: (B, 3, H, W) uint8 RGB, H and W at least 32.
+
+        Returns:
+            (B, H, W) uint8 train ids; then, if asked for, their (B, H, W) float32 confidence in
+            (0, 1], or the (B, K, H, W) float32 logits.
+        """
+        run = self.network.add_scales(image, self.scales, False, self._compute, takes_passed=True)
+        logits = run.finish().logits
+        labels = logits.argmax(dim=1).to(torch.uint8)
+        if self.output == "labels":
+            return (labels,)
+        if self.output == "logits":
+            return labels, logits
+        return labels, (logits / self.temperature).softmax(dim=1).amax(dim=1)
+
+    def _compute(self, image: Tensor, attention: bool, passed: Passed | None = None) -> ScaleOutput:
+        if self.half_precision:
+            image = image.half()
+            passed = None if passed is None else Passed(*(part.half() for part in passed))
+        output = self.network.forward_scale(image, attention=attention, passed=passed)
+        return output._replace(auxiliary=None)
+
+
+class PixelsToScale(nn.Module):
+    """One scale of a network, for those who fuse scales by themselves.
+
+    Args:
+        network: Copied, its batch norms folded.
+        scale: Of the image.
+        half: Whether the convolutions are of 16 bits.
+    """
+
+    def __init__(self, network: SegmentationNetwork, scale: float, half: bool = False) -> None:
+        super().__init__()
+        self.network = prepare_network(network)
+        self.scale, self.half_precision = scale, half
+        self.names = ["logits", *([] if network.attention is None else ["attention"]), "features"]
+        if half:
+            halve(self.network)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The maps of a scale, at the network's own stride.
+
+        Args:
+            image: (B, 3, H, W) uint8 RGB, of the size of the whole image.
+
+        Returns:
+            (B, K, h, w) logits; (B, 1, h, w) attention in (0, 1), where the network has it for each
+            scale; (B, C, h, w) features that the attention sees.
+        """
+        network = self.network
+        size = scaled_size(Size(image.shape[-2], image.shape[-1]), self.scale)
+        resized = resize_to(network.normalize(image), size, network.align_corners)
+        output = network.forward_scale(resized.half() if self.half_precision else resized)
+        return tuple(getattr(output, name).float() for name in self.names)
+
+
+def halve(network: SegmentationNetwork) -> None:
+    """Weights of 16 bits; the statistics by which images are normalised stay as they are."""
+    for part in network.children():
+        part.half()

@@ -1,0 +1,361 @@
+"""The report of an export: the file is loaded in its own runtime, in a fresh process, and compared
+with the network that it was made of.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hierseg.engines import ExportedHeader, read_graph_header
+from hierseg.errors import UserError
+from hierseg.exporting.comparison import (
+    CLOSE,
+    ImageComparison,
+    Reference,
+    as_batch,
+    name_compared,
+    read_given,
+)
+from hierseg.exporting.graph_run import FAILED, FOUND, Finding, LabelledData, Request, measure
+from hierseg.exporting.quantising import Quantisation
+from hierseg.exporting.samples import SampleImage
+from hierseg.files import write_json
+from hierseg.models import SegmentationNetwork
+from hierseg.ownership import with_header
+from hierseg.processes import child_command, child_environment
+from hierseg.wording import count
+
+LIMIT = 3600.0
+"""Seconds after which a file is given up, mIoU included."""
+MOST_DIFFERENT = {"float32": 1e-4, "fp16": 1e-2, "int8": 5e-2}
+"""Share of the clear pixels whose label may differ."""
+MOST_LOST = {"float32": 1e-4, "fp16": 2e-3, "int8": 1e-2}
+"""Of mIoU, where that is measured."""
+LARGEST_DIFFERENCE = 1e-2
+"""Of what a file of float32 gives beside labels; logits are around 10."""
+ENDING = ".rejected"
+LIBRARIES = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class ExportReport:
+    """How a file compares with its network.
+
+    Attributes:
+        path: The file, where it was written.
+        about: What it says of itself.
+        source: Where the images are from.
+        images: One by one.
+        tolerance: Share of the clear pixels whose label may differ.
+        size: Bytes of the file, or of both.
+        milliseconds: Median of an image by the file, None where it did not run, and
+        network_milliseconds: by the network in torch.
+        miou: By the file, in [0, 1]; None where no data set is named, and
+        network_miou: by the network.
+        data: The data set and split, in words.
+        quantisation: How it was brought to int8; None of another precision.
+        reason: Why it is rejected; empty where it is not.
+    """
+
+    path: Path
+    about: ExportedHeader
+    source: str
+    images: tuple[ImageComparison, ...]
+    tolerance: float
+    size: int
+    milliseconds: float | None = None
+    network_milliseconds: float | None = None
+    miou: float | None = None
+    network_miou: float | None = None
+    data: str = ""
+    quantisation: Quantisation | None = None
+    reason: str = ""
+
+    @property
+    def share_different(self) -> float:
+        """Of the clear pixels, those whose label differs."""
+        clear = sum(one.clear for one in self.images)
+        return sum(one.different for one in self.images) / max(1, clear)
+
+    @property
+    def share_close(self) -> float:
+        """Of all pixels, those whose two largest logits are nearly the same."""
+        pixels = sum(one.pixels for one in self.images)
+        return 1 - sum(one.clear for one in self.images) / max(1, pixels)
+
+    @property
+    def share_different_close(self) -> float:
+        """Of those, the ones whose label differs."""
+        close = sum(one.pixels - one.clear for one in self.images)
+        return sum(one.different_close for one in self.images) / max(1, close)
+
+    @property
+    def largest(self) -> float | None:
+        """Largest difference of what is compared beside labels."""
+        found = [one.largest for one in self.images if one.largest is not None]
+        return max(found, default=None)
+
+    @property
+    def lost(self) -> float | None:
+        """Of mIoU, what the file loses."""
+        if self.miou is None or self.network_miou is None:
+            return None
+        return self.network_miou - self.miou
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as JSON holds it."""
+        return {
+            "file": self.path.name,
+            "accepted": not self.reason,
+            "reason": self.reason,
+            "bytes": self.size,
+            "precision": self.about.precision,
+            "output": self.about.output,
+            "part": self.about.part,
+            "scales": list(self.about.scales),
+            "size": None if self.about.size is None else str(self.about.size),
+            "weights": self.about.fingerprint,
+            "images_from": self.source,
+            "compared": name_compared(self.about) or "labels",
+            "largest_difference": self.largest,
+            "share_different": self.share_different,
+            "tolerance": self.tolerance,
+            "margin": CLOSE,
+            "share_close": self.share_close,
+            "share_different_of_close": self.share_different_close,
+            "milliseconds": self.milliseconds,
+            "network_milliseconds": self.network_milliseconds,
+            "data": self.data,
+            "miou": self.miou,
+            "network_miou": self.network_miou,
+            "quantisation": None if self.quantisation is None else self.quantisation.to_dict(),
+            "images": [_describe_image(one) for one in self.images],
+            "machine": describe_machine(),
+        }
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """By what a file is checked.
+
+    Attributes:
+        images: Pictures that both segment.
+        source: Where they are from, in words.
+        data: What mIoU is measured on; None for nothing.
+        tolerance: Share of the clear pixels whose label may differ; None for that of the precision.
+    """
+
+    images: Sequence[SampleImage]
+    source: str
+    data: LabelledData | None = None
+    tolerance: float | None = None
+
+
+def check_export(
+    network: SegmentationNetwork,
+    path: Path,
+    options: CheckOptions,
+    quantisation: Quantisation | None = None,
+    say: Say | None = None,
+) -> ExportReport:
+    """Compare a file with the network that it was made of.
+
+    Args:
+        network: In evaluation mode.
+        path: The file.
+        options: By what.
+        quantisation: How the file was brought to int8.
+        say: Told what is being done.
+
+    Returns:
+        What was found; with a ``reason`` where the file is beyond the tolerance, or does not run.
+
+    Raises:
+        UserError: The data set cannot be opened, or the file is none of ours.
+    """
+    tell = say or (lambda _: None)
+    about = read_graph_header(path)
+    tolerance = options.tolerance
+    tolerance = MOST_DIFFERENT[about.precision] if tolerance is None else tolerance
+    reference = Reference(network, about)
+    batches = [torch.from_numpy(as_batch(one)) for one in options.images]
+    with tempfile.TemporaryDirectory(prefix="hierseg-check-") as name:
+        folder = Path(name)
+        for index, one in enumerate(options.images):
+            np.save(folder / f"{index}.npy", as_batch(one))
+        tell("running the file in a process of its own")
+        finding, reason = _run_child(path, folder, len(batches), options.data)
+        images: list[ImageComparison] = []
+        if finding is not None:
+            tell("comparing it with the network")
+            try:
+                for index, one in enumerate(options.images):
+                    images.append(reference.compare(one, read_given(folder, index)))
+            except UserError as error:
+                reason = str(error)
+    report = ExportReport(
+        path,
+        about,
+        options.source,
+        tuple(images),
+        tolerance,
+        _measure_size(path),
+        None if finding is None else finding.milliseconds,
+        quantisation=quantisation,
+        reason=reason,
+    )
+    if finding is None or reason:
+        return report
+    tell("timing the network")
+    return _judge(_measure_network(report, reference, batches, options.data, finding))
+
+
+def _measure_network(
+    report: ExportReport,
+    reference: Reference,
+    batches: Sequence[torch.Tensor],
+    data: LabelledData | None,
+    finding: Finding,
+) -> ExportReport:
+    report = replace(report, network_milliseconds=reference.time(batches))
+    if data is None:
+        return report
+    with_data = _describe_data(data)
+    expected = measure(reference.network, data, report.about.scales)
+    return replace(report, miou=finding.miou, network_miou=expected, data=with_data)
+
+
+def _judge(report: ExportReport) -> ExportReport:
+    precision = report.about.precision
+    reasons = []
+    if report.share_different > report.tolerance:
+        reasons.append(
+            f"{100 * report.share_different:.3g} % of the clear pixels have another label than the "
+            f"network gives, and {100 * report.tolerance:.3g} % may"
+        )
+    largest = report.largest
+    if precision == "float32" and largest is not None and not largest <= LARGEST_DIFFERENCE:
+        reasons.append(
+            f"its {name_compared(report.about)} differ by up to {largest:.3g}, and "
+            f"{LARGEST_DIFFERENCE:g} is allowed"
+        )
+    if report.lost is not None and report.lost > MOST_LOST[precision]:
+        reasons.append(
+            f"it loses {100 * report.lost:.2f} points of mIoU, and "
+            f"{100 * MOST_LOST[precision]:g} may be lost"
+        )
+    return replace(report, reason="; ".join(reasons))
+
+
+def reject(path: Path) -> Path:
+    """Give a file a name by which nobody takes it for a good one; OpenVINO's numbers too.
+
+    Returns:
+        The new name.
+    """
+    for file in list_files(path):
+        if file.exists():
+            file.replace(file.with_name(file.name + ENDING))
+    return path.with_name(path.name + ENDING)
+
+
+def list_files(path: Path) -> list[Path]:
+    """The files that an export is: OpenVINO has two."""
+    return [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
+
+
+def name_report(path: Path) -> Path:
+    """``FILE.report.json``, beside the file."""
+    return path.with_name(path.name + ".report.json")
+
+
+def write_report(report: ExportReport) -> Path:
+    """Write the report as JSON; its path."""
+    path = name_report(report.path)
+    return write_json(path, with_header(report.to_dict(), "export"))
+
+
+def _run_child(
+    path: Path, folder: Path, images: int, data: LabelledData | None
+) -> tuple[Finding | None, str]:
+    """What a file came to in a fresh process, or why it came to nothing."""
+    request = Request(str(path), str(folder), images, torch.get_num_threads(), data)
+    command = child_command("-m", "hierseg.exporting.graph_run", json.dumps(asdict(request)))
+    try:
+        done = subprocess.run(
+            command,
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None, f"it was given up after {LIMIT:.0f} seconds"
+    if (folder / FAILED).is_file():
+        return None, str(json.loads((folder / FAILED).read_text(encoding="utf-8"))["reason"])
+    if done.returncode == 0 and (folder / FOUND).is_file():
+        return Finding(**json.loads((folder / FOUND).read_text(encoding="utf-8"))), ""
+    return None, _describe_end(done.returncode, done.stderr.decode(errors="replace"))
+
+
+def _describe_end(status: int, complaint: str) -> str:
+    if status < 0:
+        try:
+            return f"its runtime crashed ({signal.Signals(-status).name})"
+        except ValueError:
+            return f"its runtime crashed (signal {-status})"
+    last = [line.strip() for line in complaint.splitlines() if line.strip()][-1:]
+    return f"its runtime failed ({last[0][:200]})" if last else f"it ended with status {status}"
+
+
+def _measure_size(path: Path) -> int:
+    return sum(file.stat().st_size for file in list_files(path) if file.exists())
+
+
+def _describe_data(data: LabelledData) -> str:
+    first = "" if data.limit is None else f", the first {count(data.limit, 'image')}"
+    return f"{data.name} {data.split}{first}"
+
+
+def _describe_image(one: ImageComparison) -> dict[str, Any]:
+    height, width = one.labels.shape
+    return {
+        "name": one.name,
+        "size": f"{height}x{width}",
+        "pixels": one.pixels,
+        "clear": one.clear,
+        "different": one.different,
+        "different_of_close": one.different_close,
+        "largest_difference": one.largest,
+    }
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures depend on beside the file."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "system": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "versions": versions,
+    }
