@@ -314,7 +314,7 @@ def test_label_maps_with_a_palette_have_the_same_ids(tmp_path: Path) -> None:
     shown = Prediction(
         np.zeros((19, 40, 3), np.uint8), labels, np.ones((19, 40), np.float32), CITYSCAPES
     )
-    look = Look(palette="dataset")
+    look = Look(colored=True)
     for what, ids in (("labels", labels), ("ids", shown.raw_ids())):
         [path] = WRITERS[what](shown, tmp_path, "a", look)
         with Image.open(path) as stored:

@@ -16,7 +16,6 @@ from hierseg.errors import UsageError, UserError
 from hierseg.files import write_json
 from hierseg.inference.prediction import Prediction
 from hierseg.media import (
-    PaletteName,
     map_rows,
     render_grey,
     render_heat,
@@ -29,18 +28,13 @@ class Look(NamedTuple):
     """How classes are shown.
 
     Attributes:
-        palette: Colours of pictures, which label maps of 8 bits then carry too: a viewer shows
-            them, and the ids are as they were. None for the data set's own, in pictures alone.
+        colored: Whether label maps of 8 bits carry the classes' colours as a palette: viewers show
+            them, and the ids are what they are without.
         names: Whether overlays have the names of classes upon large regions.
     """
 
-    palette: PaletteName | None = None
+    colored: bool = False
     names: bool = False
-
-    @property
-    def shown(self) -> PaletteName:
-        """The palette of pictures."""
-        return self.palette or "dataset"
 
 
 PLAIN = Look()
@@ -50,9 +44,9 @@ Writer = Callable[[Prediction, Path, str, Look], list[Path]]
 def write_labels(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
     """``NAME_labels.png``: train ids of 8 bits, grey, or with the colours of a palette."""
     path = out / f"{name}_labels.png"
-    if look.palette is None:
+    if not look.colored:
         return [write_picture(path, prediction.labels)]
-    return [write_labelled(path, prediction.labels, prediction.label_space, look.palette)]
+    return [write_labelled(path, prediction.labels, prediction.label_space)]
 
 
 def write_ids(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
@@ -60,19 +54,19 @@ def write_ids(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) 
     if not prediction.label_space.raw_ids_differ:
         return []
     ids, path = prediction.raw_ids(), out / f"{name}_ids.png"
-    if look.palette is None or ids.dtype != np.uint8:
+    if not look.colored or ids.dtype != np.uint8:
         return [write_picture(path, ids)]
-    return [write_labelled(path, ids, prediction.label_space, look.palette, raw=True)]
+    return [write_labelled(path, ids, prediction.label_space, raw=True)]
 
 
 def write_color(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
     """``NAME_color.png``: the classes' colours."""
-    return [write_picture(out / f"{name}_color.png", prediction.color(look.shown))]
+    return [write_picture(out / f"{name}_color.png", prediction.color())]
 
 
 def write_overlay(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
     """``NAME_overlay.jpg``: the image under the classes' colours."""
-    overlay = prediction.overlay(palette=look.shown, names=look.names)
+    overlay = prediction.overlay(names=look.names)
     return [write_picture(out / f"{name}_overlay.jpg", overlay)]
 
 
@@ -102,10 +96,10 @@ def write_scales(prediction: Prediction, out: Path, name: str, look: Look = PLAI
     space, paths = prediction.label_space, []
     for scale, labels in (prediction.per_scale or {}).items():
         path = out / f"{name}_labels_{scale:g}.png"
-        if look.palette is None:
-            paths.append(write_picture(path, labels))
+        if look.colored:
+            paths.append(write_labelled(path, labels, space))
         else:
-            paths.append(write_labelled(path, labels, space, look.palette))
+            paths.append(write_picture(path, labels))
     return paths
 
 

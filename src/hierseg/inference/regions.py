@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -142,7 +142,7 @@ def _outline_regions(
     return found
 
 
-def _simplify(contour: npt.NDArray[np.int32], tolerance: float) -> Points:
+def _simplify(contour: npt.NDArray[Any], tolerance: float) -> Points:
     if tolerance > 0:
         contour = cv2.approxPolyDP(contour, tolerance, closed=True)
     return np.asarray(contour[:, 0], np.int32)

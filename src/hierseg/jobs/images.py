@@ -188,6 +188,7 @@ class _ImagePolicy(Policy[Path, ImageRecord]):
             bytes=status.size,
             modified=status.modified,
             seconds=seconds,
+            look=self.settings.look,
         )
         record.facts.extend(filter(None, [self._facts.pop(item, "")]))
         return record

@@ -10,7 +10,13 @@ if TYPE_CHECKING:
     from hierseg.media.camera import Camera
     from hierseg.media.charts import Bar, draw_bars
     from hierseg.media.names import assign_names
-    from hierseg.media.palettes import PALETTES, PaletteName, choose_colors, find_background
+    from hierseg.media.palettes import (
+        PALETTES,
+        PaletteName,
+        choose_colors,
+        find_background,
+        recolor,
+    )
     from hierseg.media.picture_writing import (
         UnwritableError,
         as_unwritable,
@@ -56,6 +62,7 @@ else:
                 "PaletteName",
                 "choose_colors",
                 "find_background",
+                "recolor",
             ),
             "picture_writing": (
                 "UnwritableError",
@@ -135,6 +142,7 @@ __all__ = [
     "map_rows",
     "pixels_counted_here",
     "read_image",
+    "recolor",
     "render_color",
     "render_errors",
     "render_grey",

@@ -8,9 +8,10 @@ colours as far as may be, so that a sky stays bluish and grass greenish.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -26,36 +27,36 @@ BACKGROUND = frozenset({"background", "void", "unlabeled", "unlabelled", "ignore
 
 _TABLES: Mapping[str, tuple[str, ...]] = {
     "distinct": (
-        "0000ff 00ff00 2dc3f0 ff0000",
-        "0000ff 0096ff 00ff00 4bffe1 5a3c1e ff0000 ff1eb4 ffd200",
-        "0000ff 00ff00 00ffd2 1e3ca5 1e6900 3cc3ff 5a3c3c ff0069 ff3cf0 ff7800 ffe1b4 fff000",
-        "0000ff 00ff00 00ffa5 0f4b69 1e9678 1e96ff 3c9600 4b2db4 4b4b00 781e5a 871e00 b4e1ff "
-        "f09600 f0f000 f0f0a5 ff0000 ff0078 ff00ff ff96ff ffa5a5",
-        "0000ff 004bc3 005a0f 005a78 009687 00d2ff 00ff00 00ff96 00ffe1 0fa500 2d96f0 5a3c3c "
-        "780087 784b00 87003c 875a96 879600 960000 964bff 969669 c3f0e1 c3ff78 d287ff d2c3f0 "
-        "f0f000 ff0000 ff00ff ff0f69 ff0fb4 ff874b ff87c3 ffb400 ffb4a5 ffe187",
-        "003cff 004b5a 004b87 005a00 0069ff 00785a 0087b4 00d2ff 00ff00 00ff96 00ffd2 0f3ca5 "
-        "0fa500 0fb469 1ea5ff 3c4b1e 4b1eb4 5a3c3c 5ab4b4 693c0f 693c78 696900 697869 69ffff "
-        "780087 7878d2 78a53c 78ff5a 870f4b 8787a5 96b487 a500ff a51e00 a55a00 a569f0 a5875a "
-        "a5c300 b400c3 b40f3c b45a4b b45ab4 b46987 b49600 b4ffb4 c30f87 c3c3ff c3f0ff c3ff00 "
-        "c3ff78 e1b4c3 f0a5f0 f0e1c3 ff0000 ff0078 ff00c3 ff00ff ff4b4b ff78b4 ff78ff ff8700 "
-        "ff875a ffb45a ffb496 ffc300 fff000 fff078",
+        "003cc3 00f0ff e1d200 ff1e5a",
+        "00a5ff 00ffb4 2d4b00 690fa5 f06900 f0f03c ff2d87 ffe1d2",
+        "005a00 00c3ff 00ffd2 2d78ff 4b3c5a 873c00 b400a5 b4ff5a f0e1b4 ff1e69 ffb4f0 ffc300",
+        "004b87 0078ff 00961e 009678 00ffb4 3c4b00 690fa5 781e5a 782d0f 786969 96f0ff b4b4ff "
+        "c3ff5a d2d296 e10f2d f00087 f0c300 ff87ff ff965a ff96b4",
+        "004bd2 00ffd2 0f4b69 1ea569 2da500 2db4f0 3c4b2d 3c6900 3cf0ff 3cff87 4b3c87 4b9696 "
+        "693c4b 6996ff 8700a5 874b0f 960069 960f2d 9687b4 a5961e a59678 a5e178 c3f0d2 d21e0f "
+        "e1f03c f078a5 f0a5ff ff0069 ff5ae1 ff871e ff9678 ffc300 ffd2e1 ffe196",
+        "004b4b 004ba5 006996 0078ff 00a5b4 00b496 00c3ff 00ffc3 0f7800 1e3cc3 1e5a1e 1e96f0 "
+        "2dc369 2dfff0 3cb41e 3cff87 4b4b2d 5a4b5a 5a8769 692d96 697800 69a55a 782d00 782d3c "
+        "782d69 785a0f 7869a5 8796a5 87b400 87f0ff a5005a a500a5 a51e2d a59678 a5ff69 a5ffc3 "
+        "b45a00 b4694b b47887 b478ff b4a500 b4a5ff b4b45a b4d2c3 b4d2ff c31e00 c35ab4 c3f087 "
+        "d2963c e1b4e1 e1f03c f01ea5 f0b487 f0f0b4 ff0078 ff4b5a ff69a5 ff69f0 ff780f ff875a "
+        "ff9696 ffa500 ffa5ff ffd20f ffd2d2 fff078",
     ),
     "colorblind": (
-        "00ffe1 4b0fc3 870f00 ffe100",
-        "00ff96 5a9687 6900e1 780f87 870f1e d2ff00 e196ff f02d00",
-        "003cff 5a1ea5 69a569 69ff87 782d78 870f3c a578f0 b4000f c3ff00 d278b4 f0781e ffd2d2",
-        "2d4b00 2d784b 4b69ff 5a3c4b 6900b4 6900ff 697800 69ff69 780f78 785ac3 78b400 87c3f0 "
-        "a596ff a5ff2d b45aa5 b4a55a e16996 e1f0f0 ffa5a5 ffe1a5",
-        "0000f0 00875a 00c3c3 2d3c87 2d4b1e 6900a5 6900d2 692d69 695a00 695a96 7887b4 871e4b "
-        "874bff 87ffa5 963cc3 964b78 9678d2 a58796 a5c378 a5d2ff b40f3c b4783c b4a5ff b4ff87 "
-        "c369ff c3b496 d2690f d2a54b d2e1f0 d2f000 f02d69 f09600 f0d24b ffe1d2",
-        "000fff 0f4b3c 1e4be1 1e69b4 1eb478 3c00d2 3c87d2 4b3c78 4b6969 4bf05a 5a3c1e 5a692d "
-        "5a8787 6900a5 690fc3 69874b 69c3ff 781e5a 783c00 784b78 87003c 870096 872dc3 8769a5 "
-        "8796b4 87c34b 87e12d 87ff1e 87ffd2 960f87 965aff 96695a 9678ff 96964b a50fff a51e5a "
-        "a54b00 a596d2 a5b469 a5b4c3 a5d2c3 b41eb4 b4ffb4 c32d96 c38769 c387ff c3a5a5 c3b4e1 "
-        "c3d278 c3d2e1 c3ff5a d21e3c d23c78 d24bd2 d2f0f0 e15a0f e15a96 e1a596 e1d2b4 e1d2ff "
-        "e1f096 f0870f f0c396 ff0f3c ff96ff ffa500",
+        "00ffe1 3c2da5 870f00 ffe12d",
+        "2d2db4 6996ff 781e69 870f00 877869 d2f0a5 ff872d ffb4e1",
+        "3c4b4b 4bb469 5a5ae1 782d87 78ffc3 870f0f a596f0 c3ff87 d23c00 e169a5 f0b41e ffd2ff",
+        "2d2db4 4b69f0 4b963c 5a3c4b 5a694b 5ac3c3 780f78 784bb4 78ffff 870f0f 9696d2 96ff69 "
+        "b44b96 c387ff c3a500 c3e1c3 d22d0f f06996 f09687 ffe1a5",
+        "003cc3 00d269 4b69f0 5a3c3c 5a7887 5aa5ff 690f96 6996b4 69ff78 781e69 78c387 871e1e "
+        "874bc3 875a4b a50000 a51e96 a5c3ff a5ffa5 b41e69 b45a3c b469d2 b47878 b4d200 c33c00 "
+        "c3f0c3 d2c34b e1690f e1874b e1a5b4 e1e1e1 f01e96 ff78d2 ffd2ff fff03c",
+        "004b5a 00784b 0f4bd2 2d69f0 3c2db4 3cf0ff 3cff96 4b2d96 4b691e 4bd2a5 5a5a78 5a6996 "
+        "5ab4b4 695a5a 698769 6987b4 69a51e 780f78 782d1e 783c96 78a5d2 87003c 87005a 87874b "
+        "87e178 87ffb4 960000 963cc3 966978 9678ff 9696ff 96a587 96c300 96d287 a51e3c a56900 "
+        "a5873c a5ff87 b40f78 b41e00 b44b2d b44bc3 b4a569 b4c3ff b4e13c c3a5ff c3f0f0 c3ff69 "
+        "d25a69 d26996 d269e1 d27800 d2a55a d2d25a d2d2c3 e10096 e14bb4 e1963c e1f0d2 f087b4 "
+        "f0b4d2 f0c3f0 f0f03c ff69d2 ff7887 ffa5a5",
     ),
 }
 
@@ -77,6 +78,12 @@ def choose_colors(space: LabelSpace, palette: PaletteName = "dataset") -> npt.ND
     if shown:
         own[shown] = _assign(tuple(space.colors[train] for train in shown), palette)
     return own
+
+
+def recolor(space: LabelSpace, palette: PaletteName) -> LabelSpace:
+    """The label space with a palette's colours instead of its own."""
+    colors = choose_colors(space, palette)[: space.num_classes].tolist()
+    return dataclasses.replace(space, colors=tuple((r, g, b) for r, g, b in colors))
 
 
 def find_background(space: LabelSpace) -> list[int]:
@@ -111,11 +118,11 @@ def _read_table(palette: str, count: int) -> npt.NDArray[np.uint8]:
             return table
     largest = tables[-1]
     shades = [largest, largest * np.float64(0.7), 255 - (255 - largest) * np.float64(0.6)]
-    repeated = np.concatenate([*shades, *shades])
-    return np.rint(repeated[:count]).astype(np.uint8)
+    repeated = np.concatenate([*shades, *shades])[:count]
+    return np.asarray(np.rint(repeated), np.uint8)
 
 
-def _to_lab(colors: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:  # type: ignore[type-arg]
+def _to_lab(colors: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
     """(N, 3) RGB in 0..255 as CIELAB."""
     values = np.asarray(colors, np.float32)[None] / 255
-    return np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2LAB), np.float32)[0]
+    return np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2LAB)[0], np.float32)

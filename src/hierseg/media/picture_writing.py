@@ -19,7 +19,6 @@ from PIL import Image, ImageShow
 from hierseg.errors import UserError, reason_of
 from hierseg.files import write_bytes
 from hierseg.labels import LabelSpace
-from hierseg.media.palettes import PaletteName, choose_colors
 from hierseg.ownership import sign_png
 
 # Colours of every pixel (4:4:4): halved, they would smear along the borders of classes.
@@ -90,22 +89,17 @@ def write_picture(path: Path, picture: npt.NDArray[Any], within: Path | None = N
 
 
 def write_labelled(
-    path: Path,
-    ids: npt.NDArray[np.uint8],
-    space: LabelSpace,
-    palette: PaletteName,
-    raw: bool = False,
+    path: Path, ids: npt.NDArray[np.uint8], space: LabelSpace, raw: bool = False
 ) -> Path:
     """Write (H, W) ids as a PNG whose palette has the classes' colours; the ids are its indices.
 
     Args:
         path: The file.
         ids: Train ids, or raw ids.
-        space: Names the classes.
-        palette: Gives their colours.
+        space: Gives the colours.
         raw: Whether they are raw ids.
     """
-    colors = choose_colors(space, palette)
+    colors = space.color_table()
     if raw:
         table = np.zeros((256, 3), np.uint8)
         for train, one in enumerate(space.raw_ids):

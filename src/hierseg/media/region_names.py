@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +67,7 @@ def _find_places(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int, float]]:
 def _write(
     picture: npt.NDArray[np.uint8],
     name: str,
-    place: npt.NDArray[np.floating],  # type: ignore[type-arg]
+    place: npt.NDArray[np.floating[Any]],
     letter: float,
     room: float,
 ) -> None:

@@ -109,7 +109,7 @@ def write_overlay_panel(
     rows = np.linspace(0, labels.shape[0] - 1, small.shape[0]).round().astype(int)
     columns = np.linspace(0, labels.shape[1] - 1, small.shape[1]).round().astype(int)
     fitting = labels[np.ix_(rows, columns)]
-    overlay = render_overlay(small, fitting, space, palette=look.shown, names=look.names)
+    overlay = render_overlay(small, fitting, space, names=look.names)
     return write_picture(out / FOLDER / f"{stem}.jpg", overlay)
 
 
