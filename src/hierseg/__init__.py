@@ -4,8 +4,9 @@ Segment an image with the model in the box:
 
     import hierseg
 
-    predictor = hierseg.Predictor(hierseg.load_model())
+    predictor = hierseg.Predictor("streetlite")
     prediction = predictor("street.jpg")
+    prediction.save("overlay.png")
 
 Networks
     load_model        a network with its weights, of a file, a run folder or a name
@@ -15,8 +16,8 @@ Networks
     export            a network as one graph, from pixels to labels, for other runtimes
 
 Prediction
-    Predictor         segments images
-    Prediction        labels and confidence of one
+    Predictor         segments images, folders, videos, cameras
+    Prediction        labels, confidence, masks, pictures of one
 
 Training and evaluation
     open_dataset      a split of a data set by name, or of your own data

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hierseg.media import Clip
 
 Output = Literal["overlay", "color", "labels", "ids", "confidence", "attention", "scales"]
+Palette = Literal["dataset", "distinct", "colorblind"]
 
 SAVED_OF_VIDEO: tuple[Output, ...] = ("overlay", "labels", "ids")
 SAVED_OF_IMAGES: tuple[Output, ...] = ("overlay", "color", "labels", "ids")
@@ -45,6 +46,8 @@ def predict(
     max_pixels: int = 100_000_000,
     overwrite: bool = False,
     workers: int = 2,
+    palette: Palette | None = None,
+    names: bool = False,
     every: int | None = None,
     from_: float | None = None,
     to: float | None = None,
@@ -75,6 +78,11 @@ def predict(
         max_pixels: Skip images with more pixels.
         overwrite: Segment everything again, and replace any files under the names of the outputs.
         workers: Threads that read images, and as many that write outputs, while the network runs.
+        palette: Colours of classes: dataset, distinct (as far apart as can be), or colorblind (also
+            for people with protanopia, deuteranopia or tritanopia). Where it is given, label maps
+            carry the colours too, their ids unchanged. By default the data set's, in pictures
+            alone.
+        names: Write the names of classes upon their large regions in overlays.
         every: Video: segment every n-th frame; the overlay video repeats it until the next.
         from_: Video: start at this many seconds.
         to: Video: end before this many seconds.
@@ -90,7 +98,9 @@ def predict(
         how = dataclasses.replace(how, long_edge="auto")
     where.check()
     how = where.prefer_engine(how, "auto")
-    asked = _Asked(out, weights, device, save, max_pixels, overwrite, workers, how.resolve())
+    asked = _Asked(
+        out, weights, device, save, max_pixels, overwrite, workers, how.resolve(), palette, names
+    )
     if dataset.data is None and any(map(is_video, sources)):
         if Launch.find().by == "torchrun" and Launch.find().processes > 1:
             raise UsageError("one process segments a video, frame after frame; leave out torchrun.")
@@ -113,10 +123,13 @@ class _Asked(NamedTuple):
     overwrite: bool
     workers: int
     how: RunOptions
+    palette: Palette | None
+    names: bool
 
     def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
         """What is written; UsageError for what cannot be."""
         from hierseg.checkpoint import find_weights
+        from hierseg.inference import Look
         from hierseg.jobs import RunSettings
 
         save = default if self.save is None else tuple(dict.fromkeys(self.save))
@@ -128,8 +141,9 @@ class _Asked(NamedTuple):
             raise UsageError(f"--workers {self.workers} reads nothing; give 1 or more.")
         require_scales(self.weights, self.how)
         name = self.weights if self.weights is not None else find_weights().stem
+        look = Look(self.palette is not None, self.names)
         return RunSettings(
-            save, self.max_pixels, self.overwrite, name, self.how.batch, about, self.workers
+            save, self.max_pixels, self.overwrite, name, self.how.batch, about, self.workers, look
         )
 
     def load(
@@ -139,15 +153,19 @@ class _Asked(NamedTuple):
         space: LabelSpace | None = None,
     ) -> Predictor:
         """The predictor, on its device, with a label space where it is known already."""
+        from hierseg.checkpoint import header_of
         from hierseg.commands.chosen import choose_space
         from hierseg.commands.running import load_runnable
         from hierseg.engines import keep_freed_memory
         from hierseg.inference import Predictor
         from hierseg.jobs import NEEDS_SCALES
+        from hierseg.media import recolor
 
         keep_freed_memory()
         network = load_runnable(self.weights, self.device)
         space = space or choose_space(network, dataset)
+        if self.palette is not None:
+            space = recolor(space or header_of(network).label_space, self.palette)
         keeps = bool(NEEDS_SCALES & set(settings.save))
         predictor = Predictor(network, label_space=space, keep_scales=keeps, options=self.how)
         if "attention" in settings.save:

@@ -44,7 +44,16 @@ def read_dataset_image(path: Path) -> UInt8Array:
     Raises:
         DataError: Naming the file, where it is missing, no image, damaged, or too large.
     """
-    data = _read_bytes(path)
+    return decode_dataset_image(_read_bytes(path), path)
+
+
+def decode_dataset_image(data: bytes, path: Path) -> UInt8Array:
+    """The content of an image file as ``read_dataset_image`` gives it.
+
+    Args:
+        data: All of the file.
+        path: Its name, by which some kinds of files are told, and which errors say.
+    """
     with _naming(path), open_picture(data, path) as picture:
         _require_end(picture, data)
         if picture.mode == "RGB" and _is_plain(picture, data):

@@ -11,9 +11,13 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.inference.agreement import Agreement, measure_agreement
+    from hierseg.inference.exchange import encode_runs, list_categories
     from hierseg.inference.footprint import STEP, Fit, Footprint
-    from hierseg.inference.prediction import Prediction, class_shares
+    from hierseg.inference.outputs import PLAIN, WRITERS, Look
+    from hierseg.inference.pixels import ImageLike, Region
+    from hierseg.inference.prediction import Prediction
     from hierseg.inference.predictor import Predictor
+    from hierseg.inference.regions import ClassStatistics, Polygon, class_shares
     from hierseg.inference.segmenter import Segmentation, Segmenter
     from hierseg.inference.tiling import Windows, blend
 else:
@@ -29,11 +33,16 @@ else:
                 "Footprint",
                 "STEP",
             ),
-            "prediction": (
-                "Prediction",
+            "exchange": ("encode_runs", "list_categories"),
+            "outputs": ("Look", "PLAIN", "WRITERS"),
+            "pixels": ("ImageLike", "Region"),
+            "prediction": ("Prediction",),
+            "predictor": ("Predictor",),
+            "regions": (
+                "ClassStatistics",
+                "Polygon",
                 "class_shares",
             ),
-            "predictor": ("Predictor",),
             "segmenter": (
                 "Segmentation",
                 "Segmenter",
@@ -46,16 +55,25 @@ else:
     )
 
 __all__ = [
+    "PLAIN",
     "STEP",
+    "WRITERS",
     "Agreement",
+    "ClassStatistics",
     "Fit",
     "Footprint",
+    "ImageLike",
+    "Look",
+    "Polygon",
     "Prediction",
     "Predictor",
+    "Region",
     "Segmentation",
     "Segmenter",
     "Windows",
     "blend",
     "class_shares",
+    "encode_runs",
+    "list_categories",
     "measure_agreement",
 ]

@@ -8,7 +8,7 @@ large ones, whose head is computed in bands, on one without numbers.
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ from hierseg.engines import (
 )
 from hierseg.errors import UserError, lacks_memory
 from hierseg.inference.deciding import BAND_BYTES, FEWEST_ROWS
-from hierseg.inference.predictor import Predictor
 from hierseg.inference.segmenter import Segmenter
 from hierseg.inference.tiling import Windows
 from hierseg.models import SegmentationNetwork
@@ -91,6 +90,12 @@ class Fit(NamedTuple):
         )
 
 
+class Runs(Protocol):
+    """What has a segmenter, as a predictor."""
+
+    segmenter: Segmenter
+
+
 class Footprint:
     """Bytes that the images of a predictor, or of a segmenter, need.
 
@@ -98,8 +103,8 @@ class Footprint:
         predictor: Nothing of it is run before it matters.
     """
 
-    def __init__(self, predictor: Predictor | Segmenter) -> None:
-        self.segmenter = predictor.segmenter if isinstance(predictor, Predictor) else predictor
+    def __init__(self, predictor: Runs | Segmenter) -> None:
+        self.segmenter = predictor if isinstance(predictor, Segmenter) else predictor.segmenter
         self._rates: dict[bool, float] = {}
         self._weights = 0
 
@@ -204,7 +209,10 @@ class Footprint:
         maps = 1 + (len(self.segmenter.scales) if self.segmenter.keep_scales else 0)
         pixels = size.height * size.width
         running = KERNELS * (tensors + kept + bands) + resized
-        return max(running, FILES * pixels) + maps * OWN * pixels + self._weights + CONSTANT
+        own = maps * OWN * pixels
+        if self.segmenter.keep_probabilities:
+            own += row * size.height
+        return max(running, FILES * pixels) + own + self._weights + CONSTANT
 
     def _find_windows(self, size: Size, edge: int, free: float) -> Windows | None:
         """The largest windows by which an image can be run, and a part of it of almost two of them

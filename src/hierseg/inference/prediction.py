@@ -2,68 +2,216 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hierseg.errors import UsageError, UserError
+from hierseg.inference.exchange import as_coco, as_detections
+from hierseg.inference.pixels import Region
+from hierseg.inference.regions import (
+    ClassStatistics,
+    Polygon,
+    class_shares,
+    find_polygons,
+    measure_classes,
+)
+from hierseg.inference.showing import describe, draw_html, draw_png
 from hierseg.labels import LabelSpace
-from hierseg.media import ALPHA, map_rows, render_color, render_overlay
+from hierseg.media import ALPHA, PaletteName, map_rows, render_color, render_overlay, show_picture
 
-ROWS = 256
-"""Of a label map that are counted at a time."""
+if TYPE_CHECKING:
+    import torch
+
+Pixels = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
-    """A segmented image; every map is of the image's size.
+    """A segmented image; every map is of the image's size. A notebook shows it as a picture.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB, upright.
-        labels: (H, W) uint8 train ids.
-        confidence: (H, W) float32 in (0, 1], the softmax of the class chosen; NaN where an exported
-            graph gives labels alone.
+        image: (H, W, 3) uint8 RGB, upright; the array that was given, where it was one of these.
+        labels: (H, W) uint8 train ids; the label space's ``ignore`` outside of a region.
+        confidence: (H, W) float32 in (0, 1], the softmax of the class chosen; 0 outside; NaN where
+            an exported graph gives labels alone.
         label_space: What the train ids mean.
         attention: Scale -> (H, W) float32 in [0, 1], how far the scale decides against larger ones
             (METHOD section 2), for all but the largest; None unless the predictor keeps scales.
         per_scale: Scale -> (H, W) uint8 train ids by that scale alone; None likewise.
+        probabilities: (K, H, W) float32 in [0, 1], the softmax of every class; None unless the
+            predictor keeps probabilities.
+        source: Path of the image or the video; empty where there is none.
+        region: The part of the image that was segmented; None for all of it.
+        frame: Number of the frame in its video, from 0; None for a picture.
+        time: Seconds from the beginning of the video, or since the camera was opened.
 
     Example:
         prediction = predictor("street.jpg")
         prediction.class_shares()  # {"road": 0.41, "building": 0.22, ...}
-        PIL.Image.fromarray(prediction.overlay()).save("overlay.png")
+        prediction.mask("car")  # (H, W) bool
+        prediction.save("overlay.png")
     """
 
-    image: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.uint8]
+    image: Pixels
+    labels: Pixels
     confidence: npt.NDArray[np.float32]
     label_space: LabelSpace
     attention: dict[float, npt.NDArray[np.float32]] | None = None
-    per_scale: dict[float, npt.NDArray[np.uint8]] | None = None
+    per_scale: dict[float, Pixels] | None = None
+    probabilities: npt.NDArray[np.float32] | None = None
+    source: str = ""
+    region: Region | None = None
+    frame: int | None = None
+    time: float | None = None
 
-    def color(self) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) RGB in the classes' colours."""
-        return render_color(self.labels, self.label_space)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes by train id."""
+        return self.label_space.names
 
-    def overlay(self, alpha: float = ALPHA) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) RGB: the image under the classes' colours, which have the weight ``alpha``."""
-        return render_overlay(self.image, self.labels, self.label_space, alpha)
+    def mask(self, name: str | int) -> npt.NDArray[np.bool_]:
+        """(H, W) where a class is, given by its name or train id; UsageError where there is none
+        such.
+        """
+        return np.equal(self.labels, self._find(name))
+
+    def color(self, palette: PaletteName = "dataset") -> Pixels:
+        """(H, W, 3) RGB in the classes' colours: those of the data set, ``"distinct"``, or
+        ``"colorblind"``; black where there is no class.
+        """
+        return render_color(self.labels, self.label_space, palette)
+
+    def overlay(
+        self, alpha: float = ALPHA, palette: PaletteName = "dataset", names: bool = False
+    ) -> Pixels:
+        """(H, W, 3) RGB: the image under the classes' colours.
+
+        Args:
+            alpha: Weight of the colours: 0 is the image, 1 the colours.
+            palette: Which colours: ``"dataset"``, ``"distinct"``, or ``"colorblind"``.
+            names: Write the names of classes upon their large regions.
+
+        Raises:
+            UserError: For another weight, or another palette.
+        """
+        return render_overlay(self.image, self.labels, self.label_space, alpha, palette, names)
 
     def raw_ids(self) -> npt.NDArray[Any]:
         """(H, W) ids as the data set's own label files have them, uint8 or uint16."""
         return map_rows(self.label_space.decode, self.labels)
 
     def class_shares(self) -> dict[str, float]:
-        """Name -> share of the pixels, of the classes that occur, the largest first."""
-        return class_shares(self.labels, self.label_space)
+        """Name -> share of what was segmented, of the classes that occur, the largest first."""
+        labels = self.labels if self.region is None else self.region.cut(self.labels)
+        return class_shares(labels, self.label_space)
 
+    def statistics(self) -> dict[str, ClassStatistics]:
+        """Name -> pixels, share, mean confidence and number of regions, of the classes that occur,
+        the largest first.
+        """
+        pixels = self.labels.size if self.region is None else self.region.pixels
+        return measure_classes(self.labels, self.confidence, self.label_space, pixels)
 
-def class_shares(labels: npt.NDArray[np.uint8], space: LabelSpace) -> dict[str, float]:
-    """Name -> share of all pixels, of the classes that occur, the largest first."""
-    counts = np.zeros(256, np.int64)
-    for top in range(0, len(labels), ROWS):  # bincount makes 64 bits of each label
-        counts += np.bincount(labels[top : top + ROWS].ravel(), minlength=256)
-    counts = counts[: space.num_classes]
-    order = np.argsort(-counts, kind="stable")
-    return {space.names[i]: float(counts[i] / labels.size) for i in order if counts[i]}
+    def polygons(
+        self,
+        names: Sequence[str | int] | None = None,
+        smallest: int = 1,
+        tolerance: float = 0.0,
+    ) -> list[Polygon]:
+        """The outlines of regions, class by class, the largest of each first.
+
+        Args:
+            names: Classes, by name or train id; None for all.
+            smallest: Pixels that a region has at least.
+            tolerance: Pixels that an outline may be off, for fewer points; with 0, filling it (as
+                ``cv2.fillPoly`` does) gives the region's own pixels.
+        """
+        wanted = range(len(self.names)) if names is None else map(self._find, names)
+        return find_polygons(
+            self.labels, self.confidence, self.label_space, [*wanted], smallest, tolerance
+        )
+
+    def to_coco(self, image_id: int = 1, file_name: str | None = None) -> dict[str, Any]:
+        """A document of COCO's detection format: an annotation for each class that occurs, its mask
+        run-length encoded as pycocotools decodes it; ``category_id`` is the train id plus 1.
+
+        Args:
+            image_id: Of the image in the document.
+            file_name: Of the image; None for that of ``source``.
+        """
+        name = Path(self.source).name if file_name is None else file_name
+        return as_coco(self.labels, self.confidence, self.label_space, image_id, name)
+
+    def to_supervision(self) -> Any:
+        """``supervision.Detections``, one for each class that occurs: mask, box, mean confidence,
+        ``class_id`` (the train id) and ``data["class_name"]``; UserError where supervision is not
+        installed.
+        """
+        return as_detections(self.labels, self.confidence, self.label_space)
+
+    def to_tensor(self, device: str | torch.device = "cpu") -> torch.Tensor:
+        """(H, W) int64 train ids, as losses take them."""
+        import torch
+
+        return torch.from_numpy(self.labels).to(torch.device(device), torch.int64)
+
+    def save(self, path: str | Path, what: str | Sequence[str] | None = None) -> list[Path]:
+        """Write files, and say which.
+
+        Args:
+            path: A picture (``.png``, ``.jpg``: the overlay, or the one output that ``what``
+                names), a ``.json`` (COCO), or else a folder, made where it is not, for files
+                called after the image. What is there by these names is replaced.
+            what: Outputs as of `hierseg predict --save`; of a folder by default overlay, color,
+                labels and ids.
+
+        Raises:
+            UserError: There is no such output of this prediction, or no such kind of file.
+            OSError: A file cannot be written.
+        """
+        from hierseg.inference.outputs import save_prediction
+
+        return save_prediction(self, Path(path), what)
+
+    def show(self, palette: PaletteName = "dataset") -> None:
+        """Open the overlay, with names, in the machine's viewer or the notebook; UserError where
+        there is none.
+        """
+        if not show_picture(self.overlay(palette=palette, names=True), Path(self.source).name):
+            raise UserError("this machine has no viewer of pictures; give save() a path instead.")
+
+    def __repr__(self) -> str:
+        size, name = f"{self.labels.shape[0]}x{self.labels.shape[1]}", Path(self.source).name
+        if self.frame is not None:
+            name = f"{name} frame {self.frame}".strip()
+        return describe(name, size, self.class_shares(), self._mean_confidence())
+
+    def _repr_png_(self) -> bytes:
+        return draw_png(self.overlay())
+
+    def _repr_html_(self) -> str:
+        return draw_html(self.overlay(), repr(self), self.class_shares(), self.label_space)
+
+    def _mean_confidence(self) -> float:
+        inside = self.confidence if self.region is None else self.region.cut(self.confidence)
+        return float(inside.mean(dtype=np.float64))
+
+    def _find(self, name: Any) -> int:
+        """The train id of a class."""
+        if isinstance(name, int | np.integer) and not isinstance(name, bool):
+            if 0 <= name < len(self.names):
+                return int(name)
+        elif name in self.names:
+            return self.names.index(name)
+        near = difflib.get_close_matches(str(name), self.names, n=1, cutoff=0.4)
+        hint = f"; did you mean '{near[0]}'" if near else ""
+        raise UsageError(
+            f"label space '{self.label_space.name}' has no class {name!r:.60}; give a name of "
+            f"prediction.names, or a train id from 0 to {len(self.names) - 1}{hint}."
+        )

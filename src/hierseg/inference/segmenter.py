@@ -24,7 +24,6 @@ from hierseg.inference.deciding import count_rows, decide
 from hierseg.inference.tiling import Mosaic, Tile, Windows
 from hierseg.labels import LabelSpace
 from hierseg.layers import (
-    Band,
     ComputedMap,
     MirroredMean,
     RowMap,
@@ -50,12 +49,31 @@ class Segmentation:
         attention: Scale -> (H, W) float32 in [0, 1] of those whose attention decides; None unless
             scales are kept.
         per_scale: Scale -> (H, W) uint8 train ids by that scale alone; None likewise.
+        probabilities: (K, H, W) float32 in [0, 1], every class's softmax; None unless kept.
     """
 
     labels: npt.NDArray[np.uint8]
     confidence: npt.NDArray[np.float32]
     attention: dict[float, npt.NDArray[np.float32]] | None = None
     per_scale: dict[float, npt.NDArray[np.uint8]] | None = None
+    probabilities: npt.NDArray[np.float32] | None = None
+
+    def place(self, tile: Tile, size: tuple[int, int], ignore: int) -> Segmentation:
+        """The same as a part of a larger image: ``ignore`` and 0 around it."""
+
+        def around(values: npt.NDArray[Any], fill: int = 0) -> npt.NDArray[Any]:
+            whole = np.full((*values.shape[:-2], *size), fill, values.dtype)
+            bottom, right = tile.top + tile.height, tile.left + tile.width
+            whole[..., tile.top : bottom, tile.left : right] = values
+            return whole
+
+        return Segmentation(
+            around(self.labels, ignore),
+            around(self.confidence),
+            self.attention and {key: around(one) for key, one in self.attention.items()},
+            self.per_scale and {key: around(one, ignore) for key, one in self.per_scale.items()},
+            None if self.probabilities is None else around(self.probabilities),
+        )
 
 
 class Segmenter:
@@ -66,6 +84,7 @@ class Segmenter:
         options: How; checked here.
         temperature: What logits are divided by for the confidence; None takes the weights' own.
         keep_scales: Keep each scale's attention and labels; takes more memory.
+        keep_probabilities: Keep every class's softmax; takes 4K bytes a pixel.
 
     Attributes:
         scales: Those that are run.
@@ -85,6 +104,7 @@ class Segmenter:
         options: RunOptions = WHOLE,
         temperature: float | None = None,
         keep_scales: bool = False,
+        keep_probabilities: bool = False,
     ) -> None:
         self.engine, self.options = engine, options.resolve()
         averages = self.options.fusion == "average" or not engine.attends
@@ -99,7 +119,7 @@ class Segmenter:
             engine.check(self.options, keep_scales)
         check_gating(engine, self.options)
         self.scales = engine.scales if self.options.scales is None else self.options.scales
-        self.keep_scales = keep_scales
+        self.keep_scales, self.keep_probabilities = keep_scales, keep_probabilities
         self.windows = _choose_windows(self.options)
         header, edge = engine.header, self.options.long_edge
         self.long_edge = None if edge is None or isinstance(edge, str) else int(edge)
@@ -121,7 +141,8 @@ class Segmenter:
         if self.windows is None:
             return self
         options = dataclasses.replace(self.options, mode="whole", window=None, overlap=None)
-        return Segmenter(self.engine, options, self.temperature, self.keep_scales)
+        kept = self.keep_scales, self.keep_probabilities
+        return Segmenter(self.engine, options, self.temperature, *kept)
 
     def find_edge(self, height: int, width: int) -> int:
         """Pixels of the longer side that an image of a size is run at."""
@@ -319,11 +340,13 @@ class Segmenter:
         }
         images = range(len(logits.rows(0, 1)))
         kept = (attention, per_scale) if self.keep_scales else (None, None)
-        found = [_make_canvas(size, *kept) for _ in images]
+        classes = self.engine.num_classes if self.keep_probabilities else None
+        found = [_make_canvas(size, *kept, classes) for _ in images]
         count = count_rows(logits, len(images), self.engine.num_classes, self.engine.device)
         for band in split_rows(size, count):
             rows = slice(band.top, band.bottom)
-            labels, confidence = self._decide(logits, band)
+            values = logits.rows(band.top, band.bottom)
+            labels, confidence = self._decide(values)
             if not np.isfinite(confidence).all():
                 raise UserError(
                     "the network gives outputs that are no numbers (NaN or infinite); use other "
@@ -331,12 +354,16 @@ class Segmenter:
                 )
             for index, one in enumerate(found):
                 one.labels[rows], one.confidence[rows] = labels[index], confidence[index]
+                if one.probabilities is not None:
+                    softmax = (values[index].float() / self.temperature).softmax(0)
+                    one.probabilities[:, rows] = softmax.cpu().numpy()
             for scale, weight in attention.items():
-                values = weight.rows(band.top, band.bottom)[:, 0].float().cpu().numpy()
-                for one, of_image in zip(found, values, strict=True):
+                shares = weight.rows(band.top, band.bottom)[:, 0].float().cpu().numpy()
+                for one, of_image in zip(found, shares, strict=True):
                     (one.attention or {})[scale][rows] = of_image
             for scale, alone in per_scale.items():
-                for one, of_image in zip(found, self._decide(alone, band)[0], strict=True):
+                of_scale = alone.rows(band.top, band.bottom)
+                for one, of_image in zip(found, self._decide(of_scale)[0], strict=True):
                     (one.per_scale or {})[scale][rows] = of_image
         return found
 
@@ -353,9 +380,9 @@ class Segmenter:
             if scale < largest or self.engine.weighs_largest
         }
 
-    def _decide(self, logits: RowMap, band: Band) -> tuple[Pixels, npt.NDArray[np.float32]]:
-        """Labels and confidence of rows of (B, K, H, W) logits."""
-        labels, confidence = decide(logits.rows(band.top, band.bottom), self.temperature)
+    def _decide(self, logits: Tensor) -> tuple[Pixels, npt.NDArray[np.float32]]:
+        """Labels and confidence of (B, K, h, W) logits."""
+        labels, confidence = decide(logits, self.temperature)
         return labels.cpu().numpy(), confidence.cpu().numpy()
 
     def _at_size(self, values: RowMap, size: Size) -> RowMap:
@@ -371,7 +398,10 @@ class _Key(NamedTuple):
 
 
 def _make_canvas(
-    size: Size, attention: Iterable[float] | None, per_scale: Iterable[float] | None
+    size: Size,
+    attention: Iterable[float] | None,
+    per_scale: Iterable[float] | None,
+    classes: int | None = None,
 ) -> Segmentation:
     """Maps of an image that are still to be filled."""
     return Segmentation(
@@ -379,6 +409,7 @@ def _make_canvas(
         np.empty(size, np.float32),
         None if attention is None else {scale: np.empty(size, np.float32) for scale in attention},
         None if per_scale is None else {scale: np.empty(size, np.uint8) for scale in per_scale},
+        None if classes is None else np.empty((classes, *size), np.float32),
     )
 
 

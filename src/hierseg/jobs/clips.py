@@ -177,7 +177,7 @@ class _FramePolicy(Policy[Frame, ImageRecord]):
         self.video, self.out, self.summary = video, out, summary
         self.overlay, self.frames, self.space, self.say = overlay, frames, space, say
         each = settings.save if frames else [key for key in settings.save if key != "overlay"]
-        self.save = list(each)
+        self.save, self.look = list(each), settings.look
         self._pictures: dict[int, Picture] = {}  # of frames that are on their way to the overlay
         self._shown = (-1, math.inf)  # tick of the last frame given to the overlay, and how far off
         self._facts: dict[int, str] = {}
@@ -210,6 +210,7 @@ class _FramePolicy(Policy[Frame, ImageRecord]):
             modified=status.modified,
             seconds=seconds,
             pictures=self.frames,
+            look=self.look,
         )
         record.facts.append(f"{item.time:.2f} s")
         record.facts.extend(filter(None, [self._facts.pop(item.index, "")]))
@@ -240,7 +241,9 @@ class _FramePolicy(Policy[Frame, ImageRecord]):
 
     def _draw(self, frame: Frame, labels: Picture) -> None:
         if self.overlay is not None:
-            self._pictures[frame.index] = render_overlay(frame.pixels, labels, self.space)
+            self._pictures[frame.index] = render_overlay(
+                frame.pixels, labels, self.space, names=self.look.names
+            )
 
     def _show(self, overlay: OverlayVideo, frame: Frame, picture: Picture) -> None:
         """Give a frame to the overlay video, unless one that is nearer to the tick is there."""

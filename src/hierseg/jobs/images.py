@@ -236,6 +236,7 @@ class _ImagePolicy(Policy[_Image, ImageRecord]):
             bytes=status.size,
             modified=status.modified,
             seconds=seconds,
+            look=self.settings.look,
         )
         record.facts.extend(filter(None, [self._facts.pop(item.path, "")]))
         return record

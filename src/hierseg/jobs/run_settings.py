@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hierseg.inference import Predictor
+from hierseg.inference import PLAIN, Look, Predictor
 from hierseg.jobs.pipeline import WORKERS
 from hierseg.labels import LabelSpace
 from hierseg.media import MAX_PIXELS
@@ -25,6 +25,7 @@ class RunSettings:
         batch: Images of one size that the network is given together, at most.
         about: What else the reader of the summary is told, such as the data set.
         workers: Threads that read images, and as many that write; outputs do not depend on it.
+        look: How classes are shown.
     """
 
     save: tuple[str, ...] = ("labels", "ids", "color", "overlay")
@@ -34,6 +35,7 @@ class RunSettings:
     batch: int = 1
     about: Mapping[str, str] = field(default_factory=dict)
     workers: int = WORKERS
+    look: Look = PLAIN
 
     def describe(self, space: LabelSpace) -> dict[str, str]:
         """What the reader of the summary is told."""
@@ -44,7 +46,11 @@ def describe_outputs(predictor: Predictor, settings: RunSettings) -> dict[str, o
     """What files depend on, but for the images: raw ids and colours beside what labels do."""
     space = predictor.label_space
     digest = hashlib.sha256(json.dumps(space.to_dict()).encode()).hexdigest()
-    return {**describe_run(predictor, settings), "label_space": f"{space.name} {digest[:8]}"}
+    return {
+        **describe_run(predictor, settings),
+        "label_space": f"{space.name} {digest[:8]}",
+        **({} if settings.look == PLAIN else {"look": list(settings.look)}),
+    }
 
 
 def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, object]:

@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
+    from hierseg.media.camera import Camera
     from hierseg.media.charts import Bar, draw_bars
     from hierseg.media.names import assign_names
+    from hierseg.media.palettes import (
+        PALETTES,
+        PaletteName,
+        choose_colors,
+        find_background,
+        recolor,
+    )
     from hierseg.media.picture_writing import (
         UnwritableError,
         as_unwritable,
+        show_picture,
         write_figure,
+        write_labelled,
         write_picture,
     )
     from hierseg.media.pictures import (
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
         MIN_SIDE,
         check_size,
         convert_image,
+        decode_image,
         pixels_counted_here,
         read_image,
     )
@@ -43,12 +54,22 @@ else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
+            "camera": ("Camera",),
             "charts": ("Bar", "draw_bars"),
             "names": ("assign_names",),
+            "palettes": (
+                "PALETTES",
+                "PaletteName",
+                "choose_colors",
+                "find_background",
+                "recolor",
+            ),
             "picture_writing": (
                 "UnwritableError",
                 "as_unwritable",
+                "show_picture",
                 "write_figure",
+                "write_labelled",
                 "write_picture",
             ),
             "pictures": (
@@ -56,6 +77,7 @@ else:
                 "MIN_SIDE",
                 "check_size",
                 "convert_image",
+                "decode_image",
                 "pixels_counted_here",
                 "read_image",
             ),
@@ -92,11 +114,14 @@ __all__ = [
     "ALPHA",
     "MAX_PIXELS",
     "MIN_SIDE",
+    "PALETTES",
     "WHOLE",
     "Bar",
+    "Camera",
     "Clip",
     "Frame",
     "OverlayVideo",
+    "PaletteName",
     "Picture",
     "Sources",
     "UnwritableError",
@@ -104,22 +129,28 @@ __all__ = [
     "as_unwritable",
     "assign_names",
     "check_size",
+    "choose_colors",
     "convert_image",
+    "decode_image",
     "describe_legend",
     "draw_bars",
     "expand_user",
+    "find_background",
     "find_sources",
     "hex_of",
     "is_video",
     "map_rows",
     "pixels_counted_here",
     "read_image",
+    "recolor",
     "render_color",
     "render_errors",
     "render_grey",
     "render_heat",
     "render_overlay",
+    "show_picture",
     "shrink",
     "write_figure",
+    "write_labelled",
     "write_picture",
 ]

@@ -6,15 +6,19 @@ What a format does not hold, or one place does not take, is an ``UnwritableError
 from __future__ import annotations
 
 import errno
+import io
 import os
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageShow
 
 from hierseg.errors import UserError, reason_of
 from hierseg.files import write_bytes
+from hierseg.labels import LabelSpace
 from hierseg.ownership import sign_png
 
 # Colours of every pixel (4:4:4): halved, they would smear along the borders of classes.
@@ -82,6 +86,35 @@ def write_picture(path: Path, picture: npt.NDArray[Any], within: Path | None = N
     if not done:
         raise UnwritableError(path, f"{height}x{width} pixels are no {kind}")
     return write_bytes(path, encoded.tobytes(), within)
+
+
+def write_labelled(
+    path: Path, ids: npt.NDArray[np.uint8], space: LabelSpace, raw: bool = False
+) -> Path:
+    """Write (H, W) ids as a PNG whose palette has the classes' colours; the ids are its indices.
+
+    Args:
+        path: The file.
+        ids: Train ids, or raw ids.
+        space: Gives the colours.
+        raw: Whether they are raw ids.
+    """
+    colors = space.color_table()
+    if raw:
+        table = np.zeros((256, 3), np.uint8)
+        for train, one in enumerate(space.raw_ids):
+            table[one] = colors[train]
+        colors = table
+    picture = Image.fromarray(ids, "P")
+    picture.putpalette(colors.tobytes())
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return write_bytes(path, file.getvalue())
+
+
+def show_picture(picture: npt.NDArray[np.uint8], title: str) -> bool:
+    """Open a picture in the machine's viewer, or in the notebook; whether there is one."""
+    return bool(ImageShow.show(Image.fromarray(picture), title or None))
 
 
 def write_figure(path: Path, picture: npt.NDArray[Any], command: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from hierseg.data import (
     open_header,
     read_dataset_image,
 )
+from hierseg.data import decode_dataset_image
 from hierseg.errors import UserError, name_settings
 
 MAX_PIXELS = 100_000_000
@@ -47,7 +49,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
             under 32 pixels, 32-bit or floating-point, or not permitted.
     """
     path = Path(path)
-    try:
+    with _naming(path):
         if get_status(path).size == 0:
             raise UnreadableImageError(path, "the file is empty")
         with (
@@ -56,6 +58,23 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
         ):  # the header alone: the size is known before the memory is
             check_size(image.height, image.width, max_pixels, path)
         return read_dataset_image(path)
+
+
+def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
+    """The content of an image file as ``read_image`` gives it, and refuses it."""
+    with _naming(None):
+        if not data:
+            raise UnreadableImageError(None, "no bytes are given")
+        with open_header(io.BytesIO(data)) as image:
+            check_size(image.height, image.width, max_pixels)
+        return decode_dataset_image(data, Path("bytes"))
+
+
+@contextmanager
+def _naming(path: Path | None) -> Iterator[None]:
+    """Make an UnreadableImageError of whatever reading raises."""
+    try:
+        yield
     except UnreadableImageError:
         raise
     except DataError as error:
@@ -87,8 +106,8 @@ def check_size(
         )
 
 
-def _reason(path: Path, error: BaseException) -> str:
-    if path.is_symlink() and not path.exists():
+def _reason(path: Path | None, error: BaseException) -> str:
+    if path is not None and path.is_symlink() and not path.exists():
         return "a link to a file that is not there"
     kinds: list[tuple[type[BaseException], str]] = [
         (FileNotFoundError, "there is no such file"),

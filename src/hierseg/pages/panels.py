@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hierseg.inference import Prediction
+from hierseg.inference import PLAIN, Look, Prediction
 from hierseg.labels import LabelSpace
 from hierseg.media import render_heat, render_overlay, shrink, write_picture
 from hierseg.pages.records import Panel
@@ -37,6 +37,7 @@ def write_panels(
     name: str,
     save: Sequence[str],
     shown: Sequence[str] | None = None,
+    look: Look = PLAIN,
 ) -> list[Panel]:
     """Write ``page/NAME_*.jpg`` and say what the page shows: image, overlay, and what was asked.
 
@@ -48,6 +49,7 @@ def write_panels(
         name: What the files' names begin with.
         save: Outputs that are files of their own.
         shown: Outputs that the page shows; None for ``save``.
+        look: How classes are shown.
     """
     shown = save if shown is None else shown
 
@@ -66,13 +68,13 @@ def write_panels(
             "overlay",
             "prediction",
             f"{name}_overlay.jpg" if "overlay" in save else "",
-            lambda: write_overlay_panel(image, labels, space, out, f"{name}_overlay"),
+            lambda: write_overlay_panel(image, labels, space, out, f"{name}_overlay", look),
         ),
     ]
     if "scales" in shown:
         for scale, alone in (prediction.per_scale or {}).items():
             stem = f"{name}_scale_{scale:g}"
-            picture = write_overlay_panel(image, alone, space, out, stem)
+            picture = write_overlay_panel(image, alone, space, out, stem, look)
             file = picture.relative_to(out).as_posix()
             panels.append(Panel("scale", f"prediction at {scale:g} alone", file))
     if "confidence" in shown and not np.isnan(prediction.confidence[0, 0]):
@@ -100,13 +102,15 @@ def write_overlay_panel(
     space: LabelSpace,
     out: Path,
     stem: str,
+    look: Look = PLAIN,
 ) -> Path:
     """Write ``page/STEM.jpg``, an overlay whose lines are as thin as the small picture allows."""
     small = shrink(image, LONGEST)
     rows = np.linspace(0, labels.shape[0] - 1, small.shape[0]).round().astype(int)
     columns = np.linspace(0, labels.shape[1] - 1, small.shape[1]).round().astype(int)
     fitting = labels[np.ix_(rows, columns)]
-    return write_picture(out / FOLDER / f"{stem}.jpg", render_overlay(small, fitting, space))
+    overlay = render_overlay(small, fitting, space, names=look.names)
+    return write_picture(out / FOLDER / f"{stem}.jpg", overlay)
 
 
 def fill_scales(endings: Sequence[str], scales: Sequence[float]) -> list[str]:

@@ -1,0 +1,165 @@
+"""Predictions as files: one verb each; data lossless, everything of the image's own size.
+
+A file is complete or not there: it is written beside its place and then moved to it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hierseg.errors import UsageError, UserError
+from hierseg.files import write_json
+from hierseg.inference.prediction import Prediction
+from hierseg.media import (
+    map_rows,
+    render_grey,
+    render_heat,
+    write_labelled,
+    write_picture,
+)
+
+
+class Look(NamedTuple):
+    """How classes are shown.
+
+    Attributes:
+        colored: Whether label maps of 8 bits carry the classes' colours as a palette: viewers show
+            them, and the ids are what they are without.
+        names: Whether overlays have the names of classes upon large regions.
+    """
+
+    colored: bool = False
+    names: bool = False
+
+
+PLAIN = Look()
+Writer = Callable[[Prediction, Path, str, Look], list[Path]]
+
+
+def write_labels(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
+    """``NAME_labels.png``: train ids of 8 bits, grey, or with the colours of a palette."""
+    path = out / f"{name}_labels.png"
+    if not look.colored:
+        return [write_picture(path, prediction.labels)]
+    return [write_labelled(path, prediction.labels, prediction.label_space)]
+
+
+def write_ids(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
+    """``NAME_ids.png``: the data set's own ids, 8 or 16 bits; none where they are the train ids."""
+    if not prediction.label_space.raw_ids_differ:
+        return []
+    ids, path = prediction.raw_ids(), out / f"{name}_ids.png"
+    if not look.colored or ids.dtype != np.uint8:
+        return [write_picture(path, ids)]
+    return [write_labelled(path, ids, prediction.label_space, raw=True)]
+
+
+def write_color(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
+    """``NAME_color.png``: the classes' colours."""
+    return [write_picture(out / f"{name}_color.png", prediction.color())]
+
+
+def write_overlay(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
+    """``NAME_overlay.jpg``: the image under the classes' colours."""
+    overlay = prediction.overlay(names=look.names)
+    return [write_picture(out / f"{name}_overlay.jpg", overlay)]
+
+
+def write_confidence(
+    prediction: Prediction, out: Path, name: str, look: Look = PLAIN
+) -> list[Path]:
+    """``NAME_confidence.png``: 16-bit grey, 65535 times the probability of the class chosen."""
+    scaled = map_rows(
+        lambda rows: np.rint(rows.astype(np.float64) * 65535).astype(np.uint16),
+        prediction.confidence,
+    )
+    return [write_picture(out / f"{name}_confidence.png", scaled)]
+
+
+def write_attention(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
+    """``NAME_attention_SCALE.png``, 8-bit grey, 255 times the weight, and ``..._heat.jpg``."""
+    paths = []
+    for scale, weight in (prediction.attention or {}).items():
+        stem = f"{name}_attention_{scale:g}"
+        paths.append(write_picture(out / f"{stem}.png", render_grey(weight)))
+        paths.append(write_picture(out / f"{stem}_heat.jpg", render_heat(weight)))
+    return paths
+
+
+def write_scales(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
+    """``NAME_labels_SCALE.png``: train ids by each scale alone, as ``write_labels``."""
+    space, paths = prediction.label_space, []
+    for scale, labels in (prediction.per_scale or {}).items():
+        path = out / f"{name}_labels_{scale:g}.png"
+        if look.colored:
+            paths.append(write_labelled(path, labels, space))
+        else:
+            paths.append(write_picture(path, labels))
+    return paths
+
+
+WRITERS: Mapping[str, Writer] = {
+    "labels": write_labels,
+    "ids": write_ids,
+    "color": write_color,
+    "overlay": write_overlay,
+    "confidence": write_confidence,
+    "attention": write_attention,
+    "scales": write_scales,
+}
+"""What ``--save`` may name, and who writes it; each returns the files it wrote."""
+
+USUAL = ("overlay", "color", "labels", "ids")
+_PICTURES = (".png", ".jpg", ".jpeg")
+
+
+def save_prediction(
+    prediction: Prediction, path: Path, what: str | Sequence[str] | None
+) -> list[Path]:
+    """Write what ``Prediction.save`` says."""
+    asked = (what,) if isinstance(what, str) else None if what is None else tuple(what)
+    for one in asked or ():
+        if one not in WRITERS:
+            raise UsageError(f"there is no output '{one!s:.40}'; give {', '.join(WRITERS)}.")
+        if one in ("attention", "scales") and prediction.per_scale is None:
+            raise UserError(
+                f"this prediction keeps no scales, of which '{one}' is written; give the predictor "
+                "keep_scales=True."
+            )
+    suffix = path.suffix.lower()
+    if path.is_dir() or not suffix:
+        path.mkdir(parents=True, exist_ok=True)
+        name = Path(prediction.source).stem or "image"
+        name += "" if prediction.frame is None else f"_{prediction.frame:06d}"
+        return [
+            file for one in asked or USUAL for file in WRITERS[one](prediction, path, name, PLAIN)
+        ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if suffix == ".json" and asked is None:
+        return [write_json(path, prediction.to_coco())]
+    if suffix not in _PICTURES or len(asked or ("overlay",)) != 1:
+        raise UsageError(
+            f"'{path.name}' holds no such output; give a .png or .jpg for one picture, a .json for "
+            "COCO, or a folder."
+        )
+    return [_save_picture(prediction, path, (asked or ("overlay",))[0])]
+
+
+def _save_picture(prediction: Prediction, path: Path, what: str) -> Path:
+    if what == "overlay":
+        return write_picture(path, prediction.overlay())
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"'{path.name}' would lose what '{what}' holds; give a .png.")
+    # A name of its own first: some outputs are several files, or none.
+    stem = f".{path.stem}.{os.getpid()}"
+    written = WRITERS[what](prediction, path.parent, stem, PLAIN)
+    if len(written) == 1:
+        return written[0].replace(path)
+    for file in written:
+        file.unlink()
+    raise UsageError(f"'{what}' is no single file of this prediction; give a folder.")
