@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from hierseg.options import RunOptions
 from hierseg.serving.application import make_application
+from hierseg.serving.decoder import Decoder
 from hierseg.serving.limits import USUAL, Limits
 from hierseg.serving.model import Model
 from hierseg.serving.service import Service
@@ -26,8 +27,15 @@ def model(network: ColorNetwork) -> Model:
     return Model(network, "flags", RunOptions(engine="torch"), SPACE)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="session")
+def decoder() -> Iterator[Decoder]:
+    """One process for all servers with the usual limits: starting it takes longer than a test."""
+    with Decoder(USUAL.resolve()) as decoder:
+        yield decoder
+
+
 @pytest.fixture
-def connect(model: Model) -> Iterator[Connect]:
+def connect(model: Model, decoder: Decoder) -> Iterator[Connect]:
     """Starts a server with limits, and gives its client; ``client.service`` is what it asks."""
     begun: list[tuple[Service, Store]] = []
 
@@ -37,6 +45,8 @@ def connect(model: Model) -> Iterator[Connect]:
         limits = limits.resolve()
         store = Store(int(limits.disk), keep)
         service = Service(model, limits, store)
+        if _decodes_alike(limits):
+            service.work.decoder = decoder
         service.work.start()
         begun.append((service, store))
         gate = make_application(service, about.pop("hosts", ["127.0.0.1"]), token, **about)
@@ -46,6 +56,8 @@ def connect(model: Model) -> Iterator[Connect]:
 
     yield start
     for service, store in begun:
+        if service.work.decoder is decoder:
+            service.work.decoder = Decoder(service.limits)
         service.work.end()
         store.close()
 
@@ -53,3 +65,9 @@ def connect(model: Model) -> Iterator[Connect]:
 @pytest.fixture
 def client(connect: Connect) -> TestClient:
     return connect()
+
+
+def _decodes_alike(limits: Limits) -> bool:
+    usual = USUAL.resolve()
+    names = ("max_pixels", "decode_memory", "decode_seconds")
+    return all(getattr(limits, name) == getattr(usual, name) for name in names)

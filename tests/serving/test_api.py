@@ -190,7 +190,7 @@ def test_truncated_large_and_small_pictures(connect: Connect, image: Pixels) -> 
 
 
 def test_the_decoder_is_started_anew_when_it_dies(connect: Connect, image: Pixels) -> None:
-    client = connect()
+    client = connect(Limits(decode_seconds=29))  # one of its own
     assert post(client, as_file(image)).status_code == 200
     decoder = client.service.work.decoder  # type: ignore[attr-defined]
     first = decoder.process

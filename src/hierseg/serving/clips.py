@@ -33,7 +33,7 @@ def segment_clip(task: Task, model: Model, limits: Limits) -> Generator[bool]:
             raise Refusal(
                 413,
                 f"{task.sent}: {count} frames are more than the {limits.max_frames} that are "
-                f"taken; take every {every}th, or a part of it.",
+                f"taken; take fewer by every={every}, or a part by from and to.",
             )
         task.total, task.state = count, "segmenting"
         film = _Film(task, rate, stack)

@@ -55,6 +55,7 @@ class Decoder:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
+        self._path = ""
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +140,8 @@ class Decoder:
                 about = self._hear(name)
                 if about.get("end"):
                     if first:
-                        raise Refusal(422, f"{name}: {about['damage'] or 'no frame is in it'}.")
+                        why = about["damage"] or "there is no frame in it"
+                        raise Refusal(422, self._explain(name, why))
                     return
                 pixels = self._take_pixels(name, about)
             first = False
@@ -148,6 +150,7 @@ class Decoder:
 
     def _ask(self, name: str, order: Mapping[str, Any]) -> None:
         self.start()
+        self._path = order["path"]
         self._tell(name, json.dumps(order).encode() + b"\n")
 
     def _tell(self, name: str, line: bytes) -> None:
@@ -165,7 +168,7 @@ class Decoder:
         about: dict[str, Any] = json.loads(line)
         if "error" in about:
             status = 413 if about.get("too_large") else 422
-            raise Refusal(status, f"{name}: {about['error']}.")
+            raise Refusal(status, self._explain(name, about["error"]))
         return about
 
     def _take_pixels(self, name: str, about: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
@@ -182,6 +185,11 @@ class Decoder:
                 raise self._died(name)
             filled += count
         return pixels
+
+    def _explain(self, name: str, why: str) -> str:
+        """A sentence that has the name that the sender knows."""
+        said = why.replace(self._path, name)
+        return f"{said}." if said.startswith(name) else f"{name}: {said}."
 
     def _pipe(self, which: str) -> IO[bytes]:
         pipe: IO[bytes] | None = getattr(self._process, which, None)

@@ -91,7 +91,10 @@
       const item = { file, row, state: "waiting", text: "waiting", share: null, result: null, error: "", frame: 0, asked: null };
       const pick = make("button", { type: "button", className: "pick" });
       const away = make("button", { type: "button", className: "drop-it", textContent: "\u2715", ariaLabel: `remove ${file.name}` });
-      pick.addEventListener("click", () => { choose(item); });
+      pick.addEventListener("click", async () => {
+        await choose(item);
+        if (matchMedia("(max-width: 900px)").matches) find("viewer").scrollIntoView(); // it lies below
+      });
       away.addEventListener("click", () => remove(item));
       row.append(pick, away);
       items.push(item);
@@ -119,6 +122,7 @@
     find("queue-head").hidden = items.length === 0;
     find("queue-title").textContent = items.length === 1 ? "1 file" : `${done.length} of ${items.length} done`;
     find("download").hidden = done.length === 0;
+    find("empty-title").textContent = items.some((one) => one.state === "running") ? "The result is on its way." : "Nothing here yet.";
     find("download").href = `download?${done.map((one) => `id=${encodeURIComponent(one.result.id)}`).join("&")}`;
   };
   const tell = (item, text, share = null) => {
@@ -202,9 +206,11 @@
   const finish = (item, result, error) => {
     Object.assign(item, { result, error, share: null, state: result ? "done" : "failed", frame: 0 });
     const frames = result?.frames ? `${result.frames.length} frames, ` : "";
-    item.text = result ? `${frames}${result.seconds.toFixed(result.seconds < 10 ? 2 : 0)} s` : error;
+    if (error.startsWith(`${item.file.name}: `)) error = error.slice(item.file.name.length + 2); // it stands above
+    item.error = error.charAt(0).toUpperCase() + error.slice(1);
+    item.text = result ? `${frames}${result.seconds.toFixed(result.seconds < 10 ? 2 : 0)} s` : item.error;
     draw(item);
-    say(result ? `${item.file.name} is done` : error);
+    say(result ? `${item.file.name} is done` : `${item.file.name}: ${error}`);
     if (chosen === null || chosen === item || (chosen.state === "failed" && result)) choose(item);
   };
   const remove = (item) => {
@@ -269,7 +275,7 @@
       return;
     }
     if (!item.result) {
-      if (!before?.result) show("empty");
+      show("empty");
       return;
     }
     await open(item);
@@ -284,6 +290,7 @@
     }
     if (chosen !== item) return;
     layers = { ...found, part };
+    const attended = list_scales(part.view.attention);
     marked = null;
     const facts = [`${result.width}\u00d7${result.height}`, `${result.seconds.toFixed(2)} s`, `${percent(part.confidence)} sure on average`];
     if (result.run_by) facts.push(`run by ${result.run_by}, for want of memory`);
@@ -296,7 +303,7 @@
       find("frame").value = item.frame;
       find("frame-name").textContent = `at ${part.time.toFixed(1)} s`;
     }
-    const names = ["prediction", "confidence", ...Object.keys(part.view.attention).map((scale) => `attention at ${scale}`)];
+    const names = ["prediction", "confidence", ...attended.map((scale) => `attention at ${scale}`)];
     if (!names.includes(layer)) layer = "prediction";
     find("tabs").replaceChildren(...names.map((name) => {
       const tab = make("button", { type: "button", textContent: name, ariaPressed: String(name === layer) });
@@ -308,7 +315,7 @@
     list_files(result);
     show("shown");
     for (const id of ["under", "over"]) Object.assign(find(id), { width: layers.width, height: layers.height });
-    find("stage").style.maxWidth = `calc(72vh * ${layers.width / layers.height})`;
+    find("stage").style.maxWidth = `calc(60vh * ${layers.width / layers.height})`;
     find("under").getContext("2d").drawImage(layers.image, 0, 0, layers.width, layers.height);
     paint();
     wipe(find("wipe").value);
@@ -320,6 +327,7 @@
     find("alpha").value = name === "prediction" ? OVER.prediction : OVER.heat;
     paint();
   };
+  const list_scales = (attention) => Object.keys(attention).sort((a, b) => a - b); // an object has 1 before 0.5
   const load = async (view) => {
     const picture = async (address, exact) => {
       const answer = await fetch(address);
@@ -335,7 +343,7 @@
       const { data } = context.getImageData(0, 0, view.width, view.height);
       return Uint8Array.from({ length: data.length / 4 }, (_, at) => data[4 * at]);
     };
-    const scales = Object.keys(view.attention);
+    const scales = list_scales(view.attention);
     const [image, labels, confidence, ...attention] = await Promise.all([
       picture(view.image, false), values(view.labels), values(view.confidence), ...scales.map((scale) => values(view.attention[scale])),
     ]);
@@ -406,12 +414,12 @@
     const text = find("readout").lastElementChild;
     if (place === null || !layers) {
       chip.style.background = "none";
-      text.textContent = "Point at the picture to read classes.";
+      text.textContent = "Point at the picture, or tap, to read classes.";
       return "";
     }
     const at = place.y * layers.width + place.x;
     const one = about.classes[layers.labels[at]];
-    const weights = Object.entries(layers.attention).map(([scale, values]) => `${scale}: ${(values[at] / 255).toFixed(2)}`);
+    const weights = list_scales(layers.attention).map((scale) => `${scale}: ${(layers.attention[scale][at] / 255).toFixed(2)}`);
     const heading = one ? `${one.name}, ${Math.round((100 * layers.confidence[at]) / 255)} % sure` : "no class";
     chip.style.background = one ? one.hex : "none";
     text.textContent = weights.length ? `${heading}; attention at ${weights.join(", at ")}` : heading;
