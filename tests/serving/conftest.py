@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from hierseg.options import RunOptions
@@ -14,6 +16,7 @@ from hierseg.serving.application import make_application
 from hierseg.serving.decoder import Decoder
 from hierseg.serving.limits import USUAL, Limits
 from hierseg.serving.model import Model
+from hierseg.serving.server import bind, name_address
 from hierseg.serving.service import Service
 from hierseg.serving.store import Store
 from support.color_network import SPACE, ColorNetwork, image, labels, network, space
@@ -65,6 +68,22 @@ def connect(model: Model, decoder: Decoder) -> Iterator[Connect]:
 @pytest.fixture
 def client(connect: Connect) -> TestClient:
     return connect()
+
+
+@pytest.fixture
+def answering(connect: Connect) -> Iterator[Any]:
+    """A server at a real socket, as ``(address, service)``."""
+    client = connect(Limits(queue=3))
+    service: Any = client.service  # type: ignore[attr-defined]
+    server = bind("127.0.0.1", 0)
+    config = uvicorn.Config(client.app, log_level="warning", lifespan="off")
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [server]})
+    thread.start()
+    yield name_address(server), service
+    running.should_exit = True
+    thread.join(20)
+    server.close()
 
 
 def _decodes_alike(limits: Limits) -> bool:

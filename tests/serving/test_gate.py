@@ -172,7 +172,7 @@ def test_who_asks_too_often_is_told_when_to_come_again(
         ("::", False),
         ("192.168.0.1", False),
         ("example.org", False),
-    ],  # fmt: skip
+    ],
 )
 def test_what_only_this_machine_reaches(host: str, is_own: bool) -> None:
     assert is_loopback(host) is is_own

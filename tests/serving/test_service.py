@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import numpy.typing as npt
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 
 from hierseg.serving.limits import Limits
-from hierseg.serving.server import bind, name_address
 from support.serving import Connect, as_file
 
 
@@ -32,22 +29,6 @@ class _Held:
             return run(*given, **named)
 
         monkeypatch.setattr(service.model, "segment", segment)
-
-
-@pytest.fixture
-def answering(connect: Connect) -> Iterator[Any]:
-    """A server at a real socket, as ``(address, service)``."""
-    client = connect(Limits(queue=3))
-    service: Any = client.service  # type: ignore[attr-defined]
-    server = bind("127.0.0.1", 0)
-    config = uvicorn.Config(client.app, log_level="warning", lifespan="off")
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [server]})
-    thread.start()
-    yield name_address(server), service
-    running.should_exit = True
-    thread.join(20)
-    server.close()
 
 
 def _until(holds: Any) -> None:
