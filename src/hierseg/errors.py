@@ -85,11 +85,15 @@ def flags_shown() -> Iterator[None]:
         _shows_flags = before
 
 
-def name_settings(text: str) -> str:
+def name_settings(text: str, flags: bool | None = None) -> str:
     """A message as its reader writes settings: ``--max-pixels`` on the command line, where it stays
     as it is, and ``max_pixels`` in Python. Commands between backticks remain commands.
+
+    Args:
+        text: The message.
+        flags: Whether its reader writes flags; None for what holds of the process.
     """
-    if _shows_flags:
+    if _shows_flags if flags is None else flags:
         return text
     parts = _COMMAND.split(text)
     parts[::2] = [_FLAG.sub(lambda flag: flag[1].replace("-", "_"), part) for part in parts[::2]]

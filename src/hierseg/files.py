@@ -70,8 +70,11 @@ def read_regular(path: Path, largest: int) -> bytes:
             raise IsADirectoryError(errno.EISDIR, "a folder", str(path))
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file; name one that is", str(path))
-        # What /proc holds states no size.
-        content = file.read(largest + 1) if status.st_size <= largest else b""
+        content = b""
+        if status.st_size <= largest:  # no larger buffer is taken at once than the file needs
+            content = file.read(status.st_size + 1)
+        if len(content) > status.st_size:  # what /proc holds states no size
+            content += file.read(largest + 1 - len(content))
     if max(len(content), status.st_size) > largest:
         raise OSError(errno.EFBIG, f"it has more than {largest >> 20} MB", str(path))
     return content

@@ -71,14 +71,18 @@ class Browser:
         os.close(self._in)
         os.close(self._out)
 
-    def open(self, path: Path) -> None:
-        """Show a page, and wait until it is there with its pictures."""
-        target = self._ask("Target.createTarget", url=path.as_uri())["targetId"]
+    def open(self, path: Path | str) -> None:
+        """Show a page, a file's or an address's, and wait until it is there with its pictures."""
+        address = path if isinstance(path, str) else path.as_uri()
+        target = self._ask("Target.createTarget", url=address)["targetId"]
         found = self._ask("Target.attachToTarget", targetId=target, flatten=True)
         self._session = found["sessionId"]
         end = time.monotonic() + SECONDS
-        shown = f"location.href === {json.dumps(path.as_uri())} && document.readyState"
-        while self.evaluate(shown) != "complete":  # the window is empty at first
+        shown = f"location.href === {json.dumps(address)} && document.readyState"
+        while True:
+            with contextlib.suppress(AssertionError):  # between two pages there is none to ask
+                if self.evaluate(shown) == "complete":  # the window is empty at first
+                    return
             assert time.monotonic() < end
             time.sleep(0.05)
 
@@ -95,6 +99,32 @@ class Browser:
         about = {"key": key, "code": key, "windowsVirtualKeyCode": code}
         self._ask("Input.dispatchKeyEvent", type="keyDown", **about, **text)
         self._ask("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    def move(self, x: float, y: float, held: bool = False) -> None:
+        """Move the mouse to a place in the window, its left button held or not."""
+        self._point("mouseMoved", x, y, int(held))
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the left button at a place in the window, and let go at another."""
+        self._point("mousePressed", *start, 1)
+        self.move(*start, held=True)
+        self.move(*end, held=True)
+        self._point("mouseReleased", *end, 0)
+
+    def _point(self, kind: str, x: float, y: float, buttons: int) -> None:
+        self._ask(
+            "Input.dispatchMouseEvent", type=kind, x=x, y=y, buttons=buttons,
+            button="none" if kind == "mouseMoved" and not buttons else "left", clickCount=1,
+        )  # fmt: skip
+
+    def emulate(self, width: int, height: int, dark: bool) -> None:
+        """A window of a size, and a user who likes it dark or light."""
+        self._ask(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
+            mobile=width < 600,
+        )  # fmt: skip
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._ask("Emulation.setEmulatedMedia", features=[scheme])
 
     def click(self, selector: str) -> None:
         """Click on the middle of an element."""

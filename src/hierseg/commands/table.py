@@ -30,6 +30,7 @@ TOGETHER = ("evaluate", "predict", "submit", "autolabel")
 COMMANDS = {
     "demo": Command("hierseg.commands.demo:demo", "draw street scenes, segment them, make a page"),
     "predict": Command("hierseg.commands.predict:predict", "segment files, folders or globs"),
+    "serve": Command("hierseg.commands.serve:serve", "show a page to try a model on"),
     "evaluate": Command("hierseg.commands.evaluate:evaluate", "score a model on a data set"),
     "submit": Command("hierseg.commands.submit:submit", "make what a benchmark's server takes"),
     "autolabel": Command(

@@ -1,0 +1,131 @@
+"""The server from its socket on: bound, run, and ended by a signal."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from hierseg.errors import UserError, reason_of
+from hierseg.serving.application import make_application
+from hierseg.serving.gate import is_loopback, list_hosts
+from hierseg.serving.limits import Limits
+from hierseg.serving.model import Model
+from hierseg.serving.service import Service
+from hierseg.serving.store import Store
+
+BACKLOG = 128
+CONNECTIONS = 512
+"""That are open at a time; further ones are answered 503."""
+LAST_SECONDS = 5
+"""For what is being answered when the server is told to end."""
+_EVERYWHERE = ("0.0.0.0", "::")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket at an address, not yet listening; port 0 takes one that is free.
+
+    Raises:
+        UserError: The port is in use or not permitted, or there is no such address here.
+    """
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise UserError(f"--host {host} is no address of this machine; give 127.0.0.1.") from None
+    family, kind, protocol, _, address = found[0]
+    server = socket.socket(family, kind, protocol)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        server.bind(address)
+        server.listen(BACKLOG)
+    except OSError as error:
+        server.close()
+        raise _explain(error, host, port) from error
+    return server
+
+
+def _explain(error: OSError, host: str, port: int) -> UserError:
+    if error.errno == errno.EADDRINUSE:
+        return UserError(
+            f"port {port} of {host} is in use, maybe by another `hierseg serve`; give --port "
+            f"{port + 1 if port < 65535 else port - 1}, or --port 0 for any that is free."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return UserError(f"port {port} needs more rights; give --port 8765, or one above 1023.")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return UserError(f"--host {host} is no address of this machine; give 127.0.0.1.")
+    return UserError(f"port {port} of {host}: {reason_of(error)}.")
+
+
+def name_address(server: socket.socket) -> str:
+    """The address of a bound socket's page, as a browser of this machine takes it."""
+    host, port = server.getsockname()[:2]
+    host = "127.0.0.1" if host in _EVERYWHERE else host
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def serve(
+    model: Model,
+    limits: Limits,
+    server: socket.socket,
+    token: str | None = None,
+    allowed: Iterable[str] = (),
+    keep: Path | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer until a signal comes, as Ctrl-C sends one, which then goes on as it would have.
+
+    Args:
+        model: The network.
+        limits: Resolved.
+        server: As of ``bind``; closed at the end.
+        token: What clients must show; None where all may ask.
+        allowed: Names by which the server may be called beside its own.
+        keep: Folder where results stay; None to keep none.
+        ready: Called once the server answers.
+    """
+    host = server.getsockname()[0]
+    with server, Store(int(limits.disk), keep) as store:
+        service = Service(model, limits, store)
+        everywhere = not is_loopback(host)
+        gate = make_application(service, list_hosts(host, allowed), token, everywhere)
+        config = uvicorn.Config(
+            gate, log_level="warning", access_log=False, server_header=False, lifespan="off",
+            ws="none", http="h11", loop="asyncio", proxy_headers=False,
+            limit_concurrency=CONNECTIONS, timeout_graceful_shutdown=LAST_SECONDS,
+        )  # fmt: skip
+        service.work.start()
+        try:
+            _Server(config, service, ready).run(sockets=[server])
+        finally:
+            service.work.end()
+
+
+class _Server(uvicorn.Server):
+    """Lets those that wait know when it is told to end.
+
+    Args:
+        config: Of uvicorn.
+        service: Whose work is to be refused then.
+        ready: Called once it answers.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._service, self._ready = service, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, by SIGINT or SIGTERM."""
+        super().handle_exit(sig, frame)
+        if sig in (signal.SIGINT, signal.SIGTERM):
+            self._service.work.refuse_all()
