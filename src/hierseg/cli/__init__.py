@@ -45,6 +45,7 @@ _SHORT = (
     "--model.init-trunk, --replace-head for --model.replace-head, --skip-mismatched for "
     "--model.skip-mismatched."
 )
+OUT = {"-o": "--out"}  # of `hierseg finetune` and `hierseg describe`
 DRY_RUN = {"-n": "--dry-run"}  # of `hierseg sweep`, as make has it
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM
@@ -126,6 +127,8 @@ def _run(words: list[str]) -> int:
         raise UsageError(f"there is no {kind} '{name}'; {hint}")
     if name in OF_RECIPES:
         return int(_run_recipe(name, rest) or 0)
+    if name in ("finetune", "describe"):
+        rest = [OUT.get(word, word) for word in rest]
     if name == "sweep":
         rest = [DRY_RUN.get(word, word) for word in rest]
     if name == "runs":

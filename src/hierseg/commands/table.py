@@ -47,6 +47,12 @@ COMMANDS = {
     "convert": Command(
         "hierseg.commands.convert:convert", "bring a published checkpoint here, or back"
     ),
+    "finetune": Command(
+        "hierseg.commands.finetune:finetune", "train a model on a folder of images and masks"
+    ),
+    "describe": Command(
+        "hierseg.commands.describe:describe", "write the file that describes such a folder"
+    ),
     "check": Command("hierseg.commands.check:check", "say what is wrong with a data set"),
     "train": Command("hierseg.commands.train:train", "train a model by a recipe"),
     "sweep": Command("hierseg.commands.sweep:sweep", "run many trainings, here or on Ray"),

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
         read_image,
         read_label_ids,
     )
+    from hierseg.data.recognition.folder import OwnData, recognise_folder
+    from hierseg.data.recognition.writing import describe_by_globs, write_own_data
     from hierseg.data.sampling.centroids import find_cache, index_centroids
     from hierseg.data.sampling.class_uniform import ClassUniformSampler
     from hierseg.data.sampling.epochs import Draw, EpochSampler, TrainingSamples
@@ -143,6 +145,8 @@ else:
                 "format_skipped",
                 "place_auto_labels",
             ),
+            "recognition.folder": ("OwnData", "recognise_folder"),
+            "recognition.writing": ("describe_by_globs", "write_own_data"),
             "reading": (
                 "DataError",
                 "DepthError",
@@ -191,6 +195,7 @@ __all__ = [
     "FileStatus",
     "Int32Array",
     "JointSampler",
+    "OwnData",
     "Palette",
     "Patience",
     "PublishedView",
@@ -207,6 +212,7 @@ __all__ = [
     "available_datasets",
     "bring_to",
     "check_data",
+    "describe_by_globs",
     "describe_small",
     "end_workers",
     "find_auto_records",
@@ -238,9 +244,11 @@ __all__ = [
     "read_image",
     "read_label_ids",
     "read_label_space",
+    "recognise_folder",
     "resize_dataset",
     "resize_image",
     "tell",
     "tell_by_name",
     "watching",
+    "write_own_data",
 ]

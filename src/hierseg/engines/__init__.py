@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
-    from hierseg.engines.candidates import list_candidates
+    from hierseg.engines.candidates import list_candidates, read_cpu_flags
     from hierseg.engines.fingerprints import fingerprint
     from hierseg.engines.gated import ComputeScale, GatedRun, check_gating
     from hierseg.engines.live import LiveBytes, bytes_of
@@ -55,7 +55,7 @@ else:
                 "trim_memory",
             ),
             "protocol": ("Engine", "ScaleRunner"),
-            "candidates": ("list_candidates",),
+            "candidates": ("list_candidates", "read_cpu_flags"),
             "fingerprints": ("fingerprint",),
             "opening": (
                 "clear_trials",
@@ -96,6 +96,7 @@ __all__ = [
     "make_runner",
     "open_engine",
     "plain_engine",
+    "read_cpu_flags",
     "read_free_memory",
     "read_resident",
     "read_taken_memory",

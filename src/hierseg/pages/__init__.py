@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     )
     from hierseg.pages.records import ImageRecord, Panel
     from hierseg.pages.runs_page import MARK, Chart, RunsPage, render_runs_page
+    from hierseg.pages.sections import (
+        ClassFigures,
+        Section,
+        render_charts,
+        render_class_table,
+        render_text,
+    )
 else:
     __getattr__, __dir__ = open_face(
         __name__,
@@ -52,6 +59,13 @@ else:
                 "RunsPage",
                 "render_runs_page",
             ),
+            "sections": (
+                "ClassFigures",
+                "Section",
+                "render_charts",
+                "render_class_table",
+                "render_text",
+            ),
         },
     )
 
@@ -61,17 +75,22 @@ __all__ = [
     "LONGEST",
     "MARK",
     "Chart",
+    "ClassFigures",
     "ImageRecord",
     "Page",
     "Panel",
     "RunsPage",
+    "Section",
     "Series",
     "draw_curves",
     "draw_points",
     "fill_scales",
     "list_panels",
     "pick_color",
+    "render_charts",
+    "render_class_table",
     "render_runs_page",
+    "render_text",
     "write_overlay_panel",
     "write_page",
     "write_panels",

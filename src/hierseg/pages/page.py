@@ -19,6 +19,7 @@ from hierseg.files import write_text
 from hierseg.labels import LabelSpace
 from hierseg.media import hex_of
 from hierseg.pages.records import ImageRecord, Panel
+from hierseg.pages.sections import Section, render_sections
 from hierseg.wording import count
 
 FILE = "index.html"
@@ -43,6 +44,7 @@ class Page:
         label_space: Names and colours of the classes.
         records: The images, in order.
         skipped: Source -> reason of those that could not be segmented.
+        sections: What stands above the images.
     """
 
     title: str
@@ -52,6 +54,7 @@ class Page:
     skipped: dict[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sections: Sequence[Section] = ()
 
 
 def write_page(page: Page, out: Path) -> Path:
@@ -69,6 +72,7 @@ def render_page(page: Page) -> str:
         notes="".join(f"<p>{escape(note)}</p>" for note in page.notes),
         style=(assets / "page.css").read_text(encoding="utf-8"),
         script=(assets / "page.js").read_text(encoding="utf-8"),
+        sections=render_sections(page.sections),
         classes=_classes(page),
         lists=_lists(page.lists),
         cards="\n".join(_card(record, page) for record in page.records),
