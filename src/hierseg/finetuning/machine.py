@@ -32,9 +32,8 @@ class Machine(NamedTuple):
 def find_machine(device: str) -> Machine:
     """The machine that this is; UsageError for a device that it has not."""
     chosen = choose_device(device, "--device")
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    is_told = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if is_told else os.cpu_count() or 1
     if chosen.type == "cpu":
         return Machine("cpu", cores, 0, bool(BF16 & read_cpu_flags()))
     properties = torch.cuda.get_device_properties(chosen)

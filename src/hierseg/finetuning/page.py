@@ -1,4 +1,4 @@
-"""The page that a fine-tuning ends with: figures, curves, best and worst images, what to do next."""
+"""The page that a fine-tuning ends with: figures, curves, best and worst images, and its use."""
 
 from __future__ import annotations
 
