@@ -76,3 +76,18 @@ def write_image(path: Path, pixels: npt.NDArray[Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), pixels[..., ::-1] if pixels.ndim == 3 else pixels)
     return path
+
+
+def draw_blocks(index: int, size: Size = Size(64, 96)) -> tuple[Array, Array]:
+    """A picture of two plain blocks on noise and its mask of 0, 1 and 2, for tests that look at
+    layouts and not at what is learnt.
+    """
+    numbers = np.random.default_rng(index)
+    picture = numbers.integers(60, 120, (size.height, size.width, 3)).astype(np.uint8)
+    mask: Array = np.zeros((size.height, size.width), np.uint8)
+    for label, left in ((1, 4), (2, size.width // 2)):
+        top = 4 + int(numbers.integers(0, size.height // 3))
+        region = (slice(top, top + size.height // 3), slice(left, left + size.width // 3))
+        mask[region] = label
+        picture[region] = COLORS[label - 1]
+    return picture, mask

@@ -61,8 +61,8 @@ def write_result_page(
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
     lists = {WORST: ranking.worst, BEST: ranking.best}
     records = {
-        one.index: show_compared(dataset, one.index, one.labels, out, _facts(one))
-        for ranked in lists.values()
+        one.index: show_compared(dataset, one.index, one.labels, out, _facts(one, title))
+        for title, ranked in lists.items()
         for one in ranked
     }
     scores = result.scores
@@ -89,7 +89,9 @@ def write_result_page(
             Section("Use it", render_text(shown.command)),
             Section("Classes", _draw_classes(result, dataset, shown.shares)),
             Section("Training", _draw_training(shown.training)),
-            Section("Data and plan", render_text(f"{shown.understood}\n{shown.plan.describe()}")),
+            Section(
+                "Data and plan", render_text(f"{shown.understood}\n{shown.plan.describe()}", True)
+            ),
         ],
     )
     return write_page(page, out)
@@ -100,8 +102,8 @@ def describe_shares(data: OwnData) -> dict[str, float]:
     return {one.name: one.share for one in data.classes}
 
 
-def _facts(one: Ranked) -> list[str]:
-    return [f"mIoU {one.miou:.3f}", f"{one.wrong:,} wrong pixels"]
+def _facts(one: Ranked, title: str) -> list[str]:
+    return [f"among the {title}", f"mIoU {one.miou:.3f}", f"{one.wrong:,} wrong pixels"]
 
 
 def _draw_classes(

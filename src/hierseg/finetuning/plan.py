@@ -24,6 +24,7 @@ from hierseg.config import (
 from hierseg.finetuning.choices import Choices
 from hierseg.finetuning.machine import Machine
 from hierseg.size import Size
+from hierseg.wording import count
 
 CPU_AREA, GPU_AREA = 224 * 320, 512 * 1024
 """Pixels of the largest crop."""
@@ -36,6 +37,7 @@ GPU_FACTOR = 20.0
 MOST_EPOCHS, FEWEST_STEPS = 150, 60
 GPU_BYTES_PIXEL = 20e3
 """Bytes of a step by pixel of its crops, with room to spare."""
+CPU_WORKERS, GPU_WORKERS = 2, 8
 STRIDE = 32
 RATE, NEW_RATE = 1e-3, 2e-3
 """For weights that know the classes already, and for new ones."""
@@ -77,11 +79,13 @@ class Plan:
 
     def describe(self) -> str:
         """The plan in lines for a person."""
+        every = f"every {self.every} epochs" if self.every > 1 else "every epoch"
         edge = f", images at a long edge of {self.long_edge}" if self.long_edge else ""
         return (
-            f"plan     {self.epochs} epochs, {self.steps} steps of {self.batch} crops of "
+            f"plan     {count(self.epochs, 'epoch')}, {count(self.steps, 'step')} of "
+            f"{count(self.batch, 'crop')} of "
             f"{self.crop}{edge}\n         rate {self.lr:g} after {self.warmup} steps of warm-up, "
-            f"{self.precision}, validated every {self.every} epochs"
+            f"{self.precision}, validated {every}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,7 +136,7 @@ def make_plan(
         scale_min=round(min(0.75, max(0.5, shown)), 2),
         scale_max=1.5,
         precision="bf16" if machine.has_bf16 else "fp32",
-        workers=min(2 if is_cpu else 8, machine.cores, 2 * batch),
+        workers=min(CPU_WORKERS if is_cpu else GPU_WORKERS, machine.cores),
         every=max(1, math.ceil(epochs / MOST_VALIDATIONS)),
     )
 

@@ -81,8 +81,9 @@ def finetune(
     say: Say = lambda line: None,
     on_progress: Progress = lambda what, done, total: None,
 ) -> FinetuneResult:
-    """Fine-tune weights on a folder of images and masks. A run that was interrupted goes on; one that
-    is done is evaluated again.
+    """Fine-tune weights on a folder of images and masks.
+
+    A run that was interrupted goes on, and one that is done is evaluated again.
 
     Args:
         folder: The data.

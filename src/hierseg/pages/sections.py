@@ -60,9 +60,10 @@ def render_charts(charts: Sequence[tuple[str, str]]) -> str:
     return f'<div class="charts">{figures}</div>'
 
 
-def render_text(text: str) -> str:
-    """Lines as they are: commands, and what is aligned by blanks."""
-    return f"<pre>{escape(text)}</pre>"
+def render_text(text: str, is_aligned: bool = False) -> str:
+    """Lines as they are; those that are aligned by blanks are not broken where a page is narrow."""
+    name = ' class="aligned"' if is_aligned else ""
+    return f"<pre{name}>{escape(text)}</pre>"
 
 
 def _render_row(row: ClassFigures) -> str:

@@ -91,7 +91,7 @@ def name_color(color: Color) -> str:
     if saturation < GREY_BELOW or value < GREY_BELOW:
         return "black" if value < 0.2 else "white" if value > 0.85 else "grey"
     word = next(word for end, word in HUES if 360 * hue <= end)
-    return f"dark {word}" if value < 0.5 else word
+    return f"dark {word}" if value < 0.55 else word
 
 
 def make_single(names: list[str]) -> list[str]:
