@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ def test_a_plan_can_be_trained_by(machine: Machine, size: Size, images: int) -> 
     assert 0 <= plan.ema < 1
     assert 1 <= plan.every <= plan.epochs
     assert plan.crop.height % 32 == plan.crop.width % 32 == 0
+    values = plan.batch * ceil(plan.crop.height / 64) * ceil(plan.crop.width / 64)
+    assert values >= 4  # of a channel, for batch norm
     check_experiment(make_experiment(plan, ASKED, "lite0-ocr-hier", Path("x.yaml"), Path("out")))
     assert Plan.from_dict(plan.to_dict()) == plan
 

@@ -39,6 +39,9 @@ GPU_BYTES_PIXEL = 20e3
 """Bytes of a step by pixel of its crops, with room to spare."""
 CPU_WORKERS, GPU_WORKERS = 2, 8
 STRIDE = 32
+"""Of the coarsest features, which are those of the image at half its size."""
+FEWEST_VALUES = 4
+"""Of a channel over a batch, which batch norm needs."""
 RATE, NEW_RATE = 1e-3, 2e-3
 """For weights that know the classes already, and for new ones."""
 MOST_VALIDATIONS = 8
@@ -115,8 +118,9 @@ def make_plan(
     long_edge = edge if max(size) > edge else None
     factor = min(1.0, edge / max(size))
     crop = _choose_crop(size, factor, CPU_AREA if is_cpu else GPU_AREA)
+    batch = choices.batch or _choose_batch(images, crop.height * crop.width, machine)
+    crop = _require_values(crop, batch)
     area = crop.height * crop.width
-    batch = choices.batch or _choose_batch(images, area, machine)
     steps_an_epoch = max(1, images // batch)
     cores = min(8.0, max(1.0, machine.cores / 2))
     budget = (CPU_PIXELS + CPU_PIXELS_IMAGE * images) * (cores if is_cpu else GPU_FACTOR)
@@ -201,6 +205,16 @@ def _choose_crop(size: Size, factor: float, largest: int) -> Size:
     shrink = min(1.0, math.sqrt(largest / (height * width)))
     sides = (max(2 * STRIDE, STRIDE * round(side * shrink / STRIDE)) for side in (height, width))
     return Size(*sides)
+
+
+def _require_values(crop: Size, batch: int) -> Size:
+    """The crop, larger where images are so small that its batch is too little for batch norm."""
+    height, width = crop
+    while (
+        batch * math.ceil(height / (2 * STRIDE)) * math.ceil(width / (2 * STRIDE)) < FEWEST_VALUES
+    ):
+        height, width = height + STRIDE, width + STRIDE
+    return Size(height, width)
 
 
 def _choose_batch(images: int, area: int, machine: Machine) -> int:

@@ -72,10 +72,8 @@ def test_masks_of_0_and_255_have_a_foreground(tmp_path: Path) -> None:
         white = np.where(mask > 0, 255, 0).astype(np.uint8)
         write_image(tmp_path / "own" / "labels" / f"{index}_mask.png", white)
     data = recognise_folder(tmp_path / "own")
-    assert [(one.name, one.value) for one in data.classes] == [
-        ("background", 0),
-        ("foreground", 255),
-    ]
+    assert names(data) == ["background", "foreground"]
+    assert [one.value for one in data.classes] == [0, 255]
     assert data.ignored == ()
     assert read_all(data, tmp_path / "out")["0"].max() == 1
 
@@ -312,10 +310,8 @@ def test_the_split_stays_when_images_come(tmp_path: Path) -> None:
     after = recognise_folder(tmp_path / "own")
     now = {entry.image for entry in after.entries if entry.split == "val"}
     assert len(held & now) >= 3
-    other = {
-        e.image for e in recognise_folder(tmp_path / "own", seed=5).entries if e.split == "val"
-    }
-    assert other != now
+    drawn = recognise_folder(tmp_path / "own", seed=5)
+    assert {entry.image for entry in drawn.entries if entry.split == "val"} != now
 
 
 def test_a_class_of_one_image_is_trained_on(tmp_path: Path) -> None:

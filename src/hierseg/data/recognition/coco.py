@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hierseg.data.described.documents import parse_json
-from hierseg.data.recognition.layouts import Layout
+from hierseg.data.recognition.layout import Layout
 from hierseg.data.recognition.listing import Entry, Listing, find_split
 from hierseg.data.recognition.shapes import Shape, decode_counts, make_polygon
 from hierseg.errors import UserError, make_printable

@@ -11,7 +11,8 @@ from pathlib import Path
 from hierseg.data.checking.headers import read_header
 from hierseg.data.label_numbers import Palette
 from hierseg.data.recognition.classes import FoundClass, find_classes, require_classes
-from hierseg.data.recognition.layouts import Layout, find_layout
+from hierseg.data.recognition.finding import find_layout
+from hierseg.data.recognition.layout import Layout
 from hierseg.data.recognition.listing import Entry, list_folder
 from hierseg.data.recognition.names import Names, guess_names, read_names
 from hierseg.data.recognition.shapes import draw_label_map

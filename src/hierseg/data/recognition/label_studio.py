@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from hierseg.data.described.documents import parse_json
 from hierseg.data.recognition.coco import LARGEST
-from hierseg.data.recognition.layouts import Layout
+from hierseg.data.recognition.layout import Layout
 from hierseg.data.recognition.listing import Entry, Listing, describe_unpaired
 from hierseg.data.recognition.shapes import Shape
 from hierseg.errors import UserError

@@ -1,16 +1,13 @@
-"""Which layout a folder has: those in which people keep images and masks, tried one by one."""
+"""Layouts of images and label maps that are told by the names of folders and files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from hierseg.data.recognition.layout import Layout
 from hierseg.data.recognition.listing import Entry, Listing, describe_unpaired, find_split
-from hierseg.data.recognition.shapes import Shape
-from hierseg.errors import UserError
 from hierseg.files import read_text_file
-from hierseg.wording import count
 
 IMAGE_FOLDERS = frozenset(
     ("images", "image", "imgs", "img", "photos", "photo", "pictures", "frames", "rgb", "input",
@@ -28,46 +25,7 @@ MASK_ENDINGS = (
 IMAGE_ENDINGS = ("_image", "-image", "_img", "_rgb", "_leftimg8bit", "_sat", "_photo", "_input")
 
 
-@dataclass(frozen=True)
-class Layout:
-    """What a folder was found to be.
-
-    Attributes:
-        title: Its layout in words.
-        entries: Images with their label maps.
-        notes: Sentences about what is left out.
-        shapes: Image -> regions to draw as its label map, where it has none of its own.
-        names: Label of a drawn map -> class name; only with ``shapes``.
-    """
-
-    title: str
-    entries: tuple[Entry, ...]
-    notes: tuple[str, ...] = ()
-    shapes: Mapping[Path, Sequence[Shape]] = field(default_factory=dict)
-    names: Mapping[int, str] = field(default_factory=dict)
-
-
-def find_layout(listing: Listing) -> Layout:
-    """The layout of a folder.
-
-    Raises:
-        UserError: No layout fits, with what was found and what would do.
-    """
-    from hierseg.data.recognition.coco import find_coco
-    from hierseg.data.recognition.label_studio import find_brushes
-    from hierseg.data.recognition.yolo import find_yolo
-
-    finders: tuple[Callable[[Listing], Layout | None], ...] = (
-        find_coco, find_brushes, find_yolo, _find_voc, _find_segnet, _find_folders, _find_beside,
-    )  # fmt: skip
-    for find in finders:
-        layout = find(listing)
-        if layout is not None:
-            return layout
-    raise _explain(listing)
-
-
-def _find_voc(listing: Listing) -> Layout | None:
+def find_voc(listing: Listing) -> Layout | None:
     """Pascal VOC's folders, which CVAT exports too; ImageSets/Segmentation has the splits."""
     folders = {path.parts[-2] for path in listing.pictures if len(path.parts) > 1}
     if not {"JPEGImages", "SegmentationClass"} <= folders:
@@ -102,7 +60,7 @@ def _read_image_sets(listing: Listing) -> dict[str, str]:
     return splits
 
 
-def _find_segnet(listing: Listing) -> Layout | None:
+def find_segnet(listing: Listing) -> Layout | None:
     """train/ beside trainannot/ or train_labels/, as CamVid is passed on."""
     parents = {path.parent for path in listing.pictures}
     pairs = {
@@ -125,7 +83,7 @@ def _find_segnet(listing: Listing) -> Layout | None:
     return Layout(title, tuple(found), tuple(describe_unpaired(left))) if found else None
 
 
-def _find_folders(listing: Listing) -> Layout | None:
+def find_folders(listing: Listing) -> Layout | None:
     """images/ and masks/, by any of their usual names, above or below those of splits."""
     images: dict[str, list[PurePosixPath]] = {}
     masks: dict[str, list[PurePosixPath]] = {}
@@ -147,7 +105,7 @@ def _find_folders(listing: Listing) -> Layout | None:
     )
 
 
-def _find_beside(listing: Listing) -> Layout | None:
+def find_beside(listing: Listing) -> Layout | None:
     """Images and masks in one folder: NAME.jpg beside NAME.png, or NAME_mask.png."""
     found: list[Entry] = []
     left: list[PurePosixPath] = []
@@ -193,22 +151,3 @@ def _rest(path: PurePosixPath, folder: str) -> str:
     """A path's part below a folder, without suffix."""
     at = path.parts.index(folder)
     return PurePosixPath(*path.parts[at + 1 :]).with_suffix("").as_posix()
-
-
-def _explain(listing: Listing) -> UserError:
-    """The sentence about a folder of no known layout."""
-    named = [
-        [p for p in listing.pictures if any(part.lower() in names for part in p.parts[:-1])]
-        for names in (IMAGE_FOLDERS, MASK_FOLDERS)
-    ]
-    images, masks = named
-    if images and masks:
-        return UserError(
-            f"no mask in '{listing.root}' has the name of an image: there is '{images[0]}' and "
-            f"'{masks[0]}'; name each mask as its image (or NAME_mask.png)."
-        )
-    what = count(len(listing.pictures), "picture")
-    return UserError(
-        f"'{listing.root}' holds {what} and no masks that can be told from images; put images "
-        "into images/ and their masks, PNG files of the same names, into masks/."
-    )

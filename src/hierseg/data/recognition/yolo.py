@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hierseg.data.described.documents import read_document
-from hierseg.data.recognition.layouts import Layout
+from hierseg.data.recognition.layout import Layout
 from hierseg.data.recognition.listing import Entry, Listing, find_split
 from hierseg.data.recognition.shapes import Shape, make_polygon
 from hierseg.errors import UserError
