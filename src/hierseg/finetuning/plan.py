@@ -210,9 +210,8 @@ def _choose_crop(size: Size, factor: float, largest: int) -> Size:
 def _require_values(crop: Size, batch: int) -> Size:
     """The crop, larger where images are so small that its batch is too little for batch norm."""
     height, width = crop
-    while (
-        batch * math.ceil(height / (2 * STRIDE)) * math.ceil(width / (2 * STRIDE)) < FEWEST_VALUES
-    ):
+    stride = 2 * STRIDE
+    while batch * math.ceil(height / stride) * math.ceil(width / stride) < FEWEST_VALUES:
         height, width = height + STRIDE, width + STRIDE
     return Size(height, width)
 

@@ -129,7 +129,8 @@ def _pair(
     """Images with the masks of their names, endings such as _mask aside, and those without."""
     exact = {path.stem: path for path in masks}
     loose = {_strip(path.stem, MASK_ENDINGS): path for path in masks}
-    found, left = {}, []
+    found: dict[PurePosixPath, Entry] = {}
+    left = []
     for image in images:
         mask = exact.get(image.stem) or loose.get(_strip(image.stem, IMAGE_ENDINGS))
         if mask is None:
