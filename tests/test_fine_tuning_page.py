@@ -13,6 +13,7 @@ from hierseg.cli import SHORT_FLAGS
 from hierseg.config import Experiment
 from hierseg.settings import list_settings, name_flag
 from support.documents import run_blocks, write_files
+from support.shapes import draw_blocks, write_image
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "fine-tuning.md").read_text(encoding="utf-8")
 
@@ -28,6 +29,17 @@ def test_its_commands(tmp_path: Path) -> None:
         assert header.label_space.num_classes == classes
         described = json.loads((tmp_path / "runs" / run / "run.json").read_text())
         assert described["config"]["model"]["weights"] in ("streets-lite0", "runs/my")
+
+
+@pytest.mark.slow
+def test_the_one_command(tmp_path: Path) -> None:
+    for index in range(6):
+        picture, mask = draw_blocks(index)
+        write_image(tmp_path / "photos" / "images" / f"{index}.jpg", picture)
+        write_image(tmp_path / "photos" / "masks" / f"{index}.png", mask)
+    assert len(run_blocks(PAGE, "folder", tmp_path)) == 4
+    assert (tmp_path / "runs" / "photos" / "index.html").is_file()
+    assert len(list((tmp_path / "predictions").glob("*_labels.png"))) == 6
 
 
 def test_its_flags_are_those_that_there_are() -> None:

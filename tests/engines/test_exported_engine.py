@@ -93,9 +93,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("how", "said"), REFUSED)
-def test_what_a_file_cannot_do(
-    with_logits: ExportedEngine, how: dict[str, Any], said: str
-) -> None:
+def test_what_a_file_cannot_do(with_logits: ExportedEngine, how: dict[str, Any], said: str) -> None:
     with flags_shown(), pytest.raises(UsageError, match=said):
         open_engine(with_logits, RunOptions(**how))
     with flags_shown(), pytest.raises(UsageError, match=said):
@@ -146,7 +144,9 @@ def test_evaluation_counts_what_the_network_says(output: str) -> None:
     if space.num_classes != 4:
         pytest.skip("the made-up streets have other classes")
     found = evaluate(engine, dataset, limit=2)
-    assert found.scores.miou == pytest.approx(evaluate(make_network(), dataset, limit=2).scores.miou)
+    assert found.scores.miou == pytest.approx(
+        evaluate(make_network(), dataset, limit=2).scores.miou
+    )
     assert (found.loss is None) == (output == "labels")
     with pytest.raises(UsageError, match="needs logits"):
         evaluate(engine, dataset, limit=2, watchers=[CalibrationWatcher(space, (1.0,))])

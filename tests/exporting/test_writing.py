@@ -161,7 +161,9 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_python_exports_a_network_or_weights(tmp_path: Path) -> None:
     told: list[str] = []
-    out = hierseg.export(make_network(), tmp_path / "a.pt2", ExportOptions("pt2", SIZE), told.append)
+    out = hierseg.export(
+        make_network(), tmp_path / "a.pt2", ExportOptions("pt2", SIZE), told.append
+    )
     assert out == tmp_path / "a.pt2"
     assert told == ["tracing the network", "writing the file"]
     assert read_graph_header(out).header.record == {"recipe": "tiny"}

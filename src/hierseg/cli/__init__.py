@@ -40,11 +40,22 @@ SHORT_FLAGS = {
     for flag in ("init-trunk", "weights", "replace-head", "skip-mismatched")
 }
 SHORT_FLAGS["--init"] = SHORT_FLAGS["--weights"]
+SHORT_FLAGS |= {
+    "--data": "--data.name",
+    "--root": "--data.root",
+    "--batch": "--data.batch",
+    "--epochs": "--optim.epochs",
+    "--lr": "--optim.lr",
+    "--out": "--runtime.out",
+    "-o": "--runtime.out",
+    "--device": "--runtime.device",
+    "--seed": "--runtime.seed",
+}
 _SHORT = (
-    "Short forms: --init or --weights FILE for --model.weights, --init-trunk FILE for "
-    "--model.init-trunk, --replace-head for --model.replace-head, --skip-mismatched for "
-    "--model.skip-mismatched."
+    f"Short forms: {', '.join(f'{short} for {long}' for short, long in SHORT_FLAGS.items())}; "
+    "a flag that the command has itself means that."
 )
+OUT = {"-o": "--out"}  # of `hierseg finetune` and `hierseg describe`
 DRY_RUN = {"-n": "--dry-run"}  # of `hierseg sweep`, as make has it
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM
@@ -126,6 +137,8 @@ def _run(words: list[str]) -> int:
         raise UsageError(f"there is no {kind} '{name}'; {hint}")
     if name in OF_RECIPES:
         return int(_run_recipe(name, rest) or 0)
+    if name in ("finetune", "describe"):
+        rest = [OUT.get(word, word) for word in rest]
     if name == "sweep":
         rest = [DRY_RUN.get(word, word) for word in rest]
     if name == "runs":
@@ -173,19 +186,30 @@ def _run_recipe(command: str, words: list[str]) -> Any:
             return 0
         raise UsageError(f"name the recipe first: {usage}.")
     name = words[0]
-    rest = [
-        SHORT_FLAGS.get(flag, flag) + sep + value
-        for flag, sep, value in (word.partition("=") for word in words[1:])
-    ]
     experiment = get_recipe(name)
     function = COMMANDS[command].load()
     own, flags = _list_flags(function, experiment)
+    short = _list_short(function, own)
+    rest = [
+        short.get(flag, flag) + sep + value
+        for flag, sep, value in (word.partition("=") for word in words[1:])
+    ]
     about = inspect.getdoc(RECIPES[name] if command == "train" else function) or ""
     chosen = parse(flags, f"{command} {name}", rest, about=f"{about}\n\n{_SHORT}")
     parts = [field.name for field in dataclasses.fields(flags) if field.name not in own]
     changes = {part: getattr(chosen, part) for part in parts}
     given = {part: getattr(chosen, part) for part in own}
     return function(dataclasses.replace(experiment, **changes), **given)
+
+
+def _list_short(function: Callable[..., Any], own: list[str]) -> dict[str, str]:
+    """The short names that a command takes: not those of flags that it has itself."""
+    hints = get_type_hints(function)
+    parts = [hints[name] for name in own if dataclasses.is_dataclass(hints[name])]
+    taken = {field.name for part in parts for field in dataclasses.fields(part)} | {*own}
+    flags = {f"--{name.replace('_', '-')}" for name in taken}
+    short = {name: full for name, full in SHORT_FLAGS.items() if name not in flags}
+    return short | ({"-o": "--out"} if "--out" in flags else {})
 
 
 def _list_flags(function: Callable[..., Any], experiment: Experiment) -> tuple[list[str], Any]:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from rich.console import Console
@@ -157,3 +157,23 @@ def _telling(describe: Callable[[], str], again: bool) -> Iterator[None]:
     finally:
         ended.set()
         teller.join()
+
+
+@contextmanager
+def show_steps() -> Iterator[Callable[[str, int, int], None]]:
+    """Gives a function of (what is done, done, total), for work of several steps: a bar for each on
+    a terminal, a line for each that takes long elsewhere.
+    """
+    with ExitStack() as stack:
+        bars: dict[str, Bar] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in bars:
+                stack.close()
+                bars[what] = stack.enter_context(show_progress(what))
+            bars[what](done, total)
+            if done >= total:
+                stack.close()
+                del bars[what]
+
+        yield show

@@ -51,6 +51,12 @@ COMMANDS = {
     "export": Command(
         "hierseg.commands.export:export", "write a model as one graph for other runtimes"
     ),
+    "finetune": Command(
+        "hierseg.commands.finetune:finetune", "train a model on a folder of images and masks"
+    ),
+    "describe": Command(
+        "hierseg.commands.describe:describe", "write the file that describes such a folder"
+    ),
     "check": Command("hierseg.commands.check:check", "say what is wrong with a data set"),
     "train": Command("hierseg.commands.train:train", "train a model by a recipe"),
     "sweep": Command("hierseg.commands.sweep:sweep", "run many trainings, here or on Ray"),

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
         read_dataset_image,
         read_label_ids,
     )
+    from hierseg.data.recognition.folder import OwnData, recognise_folder
+    from hierseg.data.recognition.writing import describe_by_globs, write_own_data
     from hierseg.data.sampling.centroids import find_cache, index_centroids
     from hierseg.data.sampling.class_uniform import ClassUniformSampler
     from hierseg.data.sampling.epochs import Draw, EpochSampler, TrainingSamples
@@ -144,6 +146,8 @@ else:
                 "format_skipped",
                 "place_auto_labels",
             ),
+            "recognition.folder": ("OwnData", "recognise_folder"),
+            "recognition.writing": ("describe_by_globs", "write_own_data"),
             "reading": (
                 "DataError",
                 "DepthError",
@@ -193,6 +197,7 @@ __all__ = [
     "FileStatus",
     "Int32Array",
     "JointSampler",
+    "OwnData",
     "Palette",
     "Patience",
     "PublishedView",
@@ -210,6 +215,7 @@ __all__ = [
     "bring_to",
     "check_data",
     "decode_dataset_image",
+    "describe_by_globs",
     "describe_small",
     "end_workers",
     "find_auto_records",
@@ -241,9 +247,11 @@ __all__ = [
     "read_image_header",
     "read_label_ids",
     "read_label_space",
+    "recognise_folder",
     "resize_dataset",
     "resize_image",
     "tell",
     "tell_by_name",
     "watching",
+    "write_own_data",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
-    from hierseg.engines.candidates import list_candidates
+    from hierseg.engines.candidates import list_candidates, read_cpu_flags
     from hierseg.engines.exported_engine import Decision, ExportedEngine, load_weights
     from hierseg.engines.exported_files import read_graph_header
     from hierseg.engines.exported_header import ExportedHeader, read_metadata
@@ -61,7 +61,7 @@ else:
                 "trim_memory",
             ),
             "protocol": ("Engine", "ScaleRunner"),
-            "candidates": ("list_candidates",),
+            "candidates": ("list_candidates", "read_cpu_flags"),
             "exported_engine": ("Decision", "ExportedEngine", "load_weights"),
             "exported_files": ("read_graph_header",),
             "exported_runners": ("find_runner", "open_session"),
@@ -117,6 +117,7 @@ __all__ = [
     "open_session",
     "plain_engine",
     "prepare_network",
+    "read_cpu_flags",
     "read_free_memory",
     "read_graph_header",
     "read_metadata",

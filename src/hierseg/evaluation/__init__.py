@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from hierseg.evaluation.scoring import DetailWatcher, Labels, Watcher
     from hierseg.evaluation.submission import check_names, find_form, write_submission
     from hierseg.evaluation.table import format_evaluation
-    from hierseg.evaluation.worst import WorstImages
+    from hierseg.evaluation.worst import WorstImages, show_compared
 else:
     __getattr__, __dir__ = open_face(
         __name__,
@@ -108,7 +108,7 @@ else:
                 "write_submission",
             ),
             "table": ("format_evaluation",),
-            "worst": ("WorstImages",),
+            "worst": ("WorstImages", "show_compared"),
         },
     )
 
@@ -155,5 +155,6 @@ __all__ = [
     "run_corruptions",
     "run_official",
     "score_label_maps",
+    "show_compared",
     "write_submission",
 ]

@@ -161,44 +161,61 @@ class WorstImages:
 
     def _record(self, image: _Image) -> ImageRecord:
         """One image's pictures, and what the page says of it."""
-        space = self.dataset.label_space
-        record = self.dataset.read(image.index)
-        assert record.labels is not None
+        names = self.dataset.label_space.names
         labels = np.asarray(
             cv2.imread(str(self._path(image.index)), cv2.IMREAD_UNCHANGED), np.uint8
         )
-        height, width = labels.shape
-        pixels = record.image
-        if pixels.shape[:2] != labels.shape:  # evaluated at another size than the labels'
-            pixels = np.asarray(cv2.resize(pixels, (width, height)), np.uint8)
-        stem = f"{image.index:06d}"
-        shown = write_picture(self.out / FOLDER / f"{stem}_image.jpg", shrink(pixels, LONGEST))
-        overlay = write_overlay_panel(pixels, labels, space, self.out, f"{stem}_overlay")
-        truth = write_overlay_panel(pixels, record.labels, space, self.out, f"{stem}_truth")
-        wrong = render_errors(pixels, labels, record.labels, space.ignore)
-        errors = write_picture(self.out / FOLDER / f"{stem}_errors.jpg", shrink(wrong, LONGEST))
-        panels = [
-            Panel(kind, caption, path.relative_to(self.out).as_posix())
-            for kind, caption, path in (
-                ("image", "image", shown),
-                ("truth", "truth", truth),
-                ("overlay", "prediction", overlay),
-                ("errors", "wrong pixels", errors),
-            )
-        ]
-        worst = [space.names[train] for train in np.argsort(-image.wrong)[:3] if image.wrong[train]]
+        worst = [names[train] for train in np.argsort(-image.wrong)[:3] if image.wrong[train]]
         facts = [f"mIoU {image.miou:.3f}", f"{image.missed:,} wrong pixels"]
-        return ImageRecord(
-            source=str(self.dataset.samples[image.index].image),
-            bytes=0,
-            modified=0,
-            name=record.name,
-            height=height,
-            width=width,
-            confidence=None,
-            shares=class_shares(record.labels, space),
-            seconds=0.0,
-            files=[panel.file for panel in panels],
-            panels=panels,
-            facts=[*facts, *([f"most in {', '.join(worst)}"] if worst else [])],
+        facts += [f"most in {', '.join(worst)}"] if worst else []
+        return show_compared(self.dataset, image.index, labels, self.out, facts)
+
+
+def show_compared(
+    dataset: SegmentationDataset, index: int, labels: Labels, out: Path, facts: list[str]
+) -> ImageRecord:
+    """Write an image, its truth, its prediction and the wrong pixels as pictures of a page.
+
+    Args:
+        dataset: A labelled split.
+        index: Which of its samples.
+        labels: (H, W) uint8 predicted train ids.
+        out: Folder of the page.
+        facts: What the page says of the image.
+    """
+    space = dataset.label_space
+    record = dataset.read(index)
+    assert record.labels is not None
+    height, width = labels.shape
+    pixels = record.image
+    if pixels.shape[:2] != labels.shape:  # evaluated at another size than the labels'
+        pixels = np.asarray(cv2.resize(pixels, (width, height)), np.uint8)
+    stem = f"{index:06d}"
+    shown = write_picture(out / FOLDER / f"{stem}_image.jpg", shrink(pixels, LONGEST))
+    overlay = write_overlay_panel(pixels, labels, space, out, f"{stem}_overlay")
+    truth = write_overlay_panel(pixels, record.labels, space, out, f"{stem}_truth")
+    wrong = render_errors(pixels, labels, record.labels, space.ignore)
+    errors = write_picture(out / FOLDER / f"{stem}_errors.jpg", shrink(wrong, LONGEST))
+    panels = [
+        Panel(kind, caption, path.relative_to(out).as_posix())
+        for kind, caption, path in (
+            ("image", "image", shown),
+            ("truth", "truth", truth),
+            ("overlay", "prediction", overlay),
+            ("errors", "wrong pixels", errors),
         )
+    ]
+    return ImageRecord(
+        source=str(dataset.samples[index].image),
+        bytes=0,
+        modified=0,
+        name=record.name,
+        height=height,
+        width=width,
+        confidence=None,
+        shares=class_shares(record.labels, space),
+        seconds=0.0,
+        files=[panel.file for panel in panels],
+        panels=panels,
+        facts=facts,
+    )

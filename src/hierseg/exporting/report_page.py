@@ -22,7 +22,8 @@ from hierseg.pages import (
     ImageRecord,
     Page,
     Panel,
-    Table,
+    Section,
+    render_table,
     write_overlay_panel,
     write_page,
 )
@@ -77,8 +78,8 @@ def write_report_page(
             for sample, one in zip(samples, shown, strict=False)
         ],
         notes=_list_notes(report),
-        tables=[
-            Table("Compared", ("", "network", "file"), _list_rows(report)),
+        sections=[
+            Section("Compared", render_table(("", "network", "file"), _list_rows(report))),
             *_list_kept(report),
         ],
     )
@@ -184,13 +185,13 @@ def _list_rows(report: ExportReport) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _list_kept(report: ExportReport) -> list[Table]:
+def _list_kept(report: ExportReport) -> list[Section]:
     made = report.quantisation
     if made is None or not made.kept:
         return []
     rows = [(one.name, str(one.layers), _share(one.gain)) for one in made.kept]
     heading = ("layers", "how many", "labels that they win by themselves")
-    return [Table("Left in float32", heading, rows)]
+    return [Section("Left in float32", render_table(heading, rows))]
 
 
 def _make_record(

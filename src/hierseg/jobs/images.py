@@ -28,8 +28,8 @@ from hierseg.jobs.under_way import FATAL, UnderWay
 from hierseg.jobs.writers import (
     LEGEND,
     NEEDS_SCALES,
-    list_run_files,
     list_outputs,
+    list_run_files,
     write_legend,
     write_outputs,
 )

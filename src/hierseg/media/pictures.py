@@ -16,12 +16,12 @@ from hierseg.data import (
     DepthError,
     UnsupportedError,
     as_rgb,
+    decode_dataset_image,
     get_status,
     open_dataset_file,
     open_header,
     read_dataset_image,
 )
-from hierseg.data import decode_dataset_image
 from hierseg.errors import UserError, name_settings
 
 MAX_PIXELS = 100_000_000

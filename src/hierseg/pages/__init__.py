@@ -8,7 +8,7 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.pages.charts import Series, draw_curves, draw_points, pick_color
-    from hierseg.pages.page import FILE, Page, Table, write_page
+    from hierseg.pages.page import FILE, Page, write_page
     from hierseg.pages.panels import (
         FOLDER,
         LONGEST,
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     )
     from hierseg.pages.records import ImageRecord, Panel
     from hierseg.pages.runs_page import MARK, Chart, RunsPage, render_runs_page
+    from hierseg.pages.sections import (
+        ClassFigures,
+        Section,
+        render_charts,
+        render_class_table,
+        render_table,
+        render_text,
+    )
 else:
     __getattr__, __dir__ = open_face(
         __name__,
@@ -32,7 +40,6 @@ else:
             "page": (
                 "FILE",
                 "Page",
-                "Table",
                 "write_page",
             ),
             "panels": (
@@ -53,6 +60,14 @@ else:
                 "RunsPage",
                 "render_runs_page",
             ),
+            "sections": (
+                "ClassFigures",
+                "Section",
+                "render_charts",
+                "render_class_table",
+                "render_table",
+                "render_text",
+            ),
         },
     )
 
@@ -62,18 +77,23 @@ __all__ = [
     "LONGEST",
     "MARK",
     "Chart",
+    "ClassFigures",
     "ImageRecord",
     "Page",
     "Panel",
     "RunsPage",
+    "Section",
     "Series",
-    "Table",
     "draw_curves",
     "draw_points",
     "fill_scales",
     "list_panels",
     "pick_color",
+    "render_charts",
+    "render_class_table",
     "render_runs_page",
+    "render_table",
+    "render_text",
     "write_overlay_panel",
     "write_page",
     "write_panels",

@@ -19,6 +19,7 @@ from hierseg.files import write_text
 from hierseg.labels import LabelSpace
 from hierseg.media import hex_of
 from hierseg.pages.records import ImageRecord, Panel
+from hierseg.pages.sections import Section, render_sections
 from hierseg.wording import count
 
 FILE = "index.html"
@@ -28,21 +29,6 @@ SHOWN_SHARE = 0.001
 _HEAT = ("attention", "confidence")
 _SMALL = ("scale", *_HEAT)
 _SKIPPED = "skipped"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Figures above the images.
-
-    Attributes:
-        title: What stands above it.
-        heading: Titles of the columns.
-        rows: Cells of each row; the first says what the others are of.
-    """
-
-    title: str
-    heading: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +44,7 @@ class Page:
         label_space: Names and colours of the classes.
         records: The images, in order.
         skipped: Source -> reason of those that could not be segmented.
-        tables: Figures above the images.
+        sections: What stands above the images.
     """
 
     title: str
@@ -68,7 +54,7 @@ class Page:
     skipped: dict[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    tables: Sequence[Table] = ()
+    sections: Sequence[Section] = ()
 
 
 def write_page(page: Page, out: Path) -> Path:
@@ -86,11 +72,11 @@ def render_page(page: Page) -> str:
         notes="".join(f"<p>{escape(note)}</p>" for note in page.notes),
         style=(assets / "page.css").read_text(encoding="utf-8"),
         script=(assets / "page.js").read_text(encoding="utf-8"),
+        sections=render_sections(page.sections),
         classes=_classes(page),
         lists=_lists(page.lists),
         cards="\n".join(_card(record, page) for record in page.records),
         skipped=_skipped(page.skipped),
-        tables="".join(_table(table) for table in page.tables),
         count=count(len(page.records), "image"),
     )
 
@@ -186,17 +172,6 @@ def _bars(shares: dict[str, float], space: LabelSpace) -> str:
         f'{share / largest * 100:.1f}%;background:{_color(name, space)}"></b>'
         f"<small>{_percent(share)}</small></li>"
         for name, share in shares.items()
-    )
-
-
-def _table(table: Table) -> str:
-    heading = "".join(f"<th>{escape(title)}</th>" for title in table.heading)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
-    )
-    return (
-        f'<section class="skipped"><h2>{escape(table.title)}</h2><div class="table"><table>'
-        f"<thead><tr>{heading}</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 
 

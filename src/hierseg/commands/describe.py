@@ -1,0 +1,44 @@
+"""`hierseg describe`: the file that describes a folder of images and masks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hierseg.errors import UsageError
+
+
+def describe(
+    folder: Path,
+    /,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Print a description of your own data, for --data and `hierseg check`.
+
+    What was understood goes to standard error. Example: hierseg describe photos > photos.yaml
+
+    Args:
+        folder: A folder of images and masks, in a layout that `hierseg finetune` understands.
+        seed: Of the split, where the folder names none.
+        out: Write data.yaml, the table of pairs, and the masks that polygons become, into this
+            folder. -o for short.
+    """
+    from hierseg.commands.progress import show_steps
+    from hierseg.data import describe_by_globs, recognise_folder, write_own_data
+
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"--out {out} is there and not empty; name a new folder.")
+    with show_steps() as on_progress:
+        data = recognise_folder(folder, None if out is None else out / "masks", seed, on_progress)
+    print(data.describe(), file=sys.stderr)
+    if out is not None:
+        print(write_own_data(data, out))
+        return
+    text = describe_by_globs(data)
+    if text is None:
+        raise UsageError(
+            f"no one pattern names the images of '{folder}' and their masks; let their list be "
+            "written into a folder with --out DIR."
+        )
+    print(text, end="")

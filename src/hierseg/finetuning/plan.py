@@ -1,0 +1,224 @@
+"""How long, with what crops and at what rate a network is fine-tuned: by the data and the machine.
+
+The plan is a function of counts alone. No step is timed for it, so that the same data on the same
+machine are trained on alike, and an interrupted run goes on as it began.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hierseg.config import (
+    DataConfig,
+    EvalConfig,
+    Experiment,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    RuntimeConfig,
+)
+from hierseg.finetuning.choices import Choices
+from hierseg.finetuning.machine import Machine
+from hierseg.size import Size
+from hierseg.wording import count
+
+CPU_AREA, GPU_AREA = 224 * 320, 512 * 1024
+"""Pixels of the largest crop."""
+CPU_EDGE, GPU_EDGE = 1024, 2048
+"""Longer side from which images are run smaller, in training and in use."""
+CPU_PIXELS, CPU_PIXELS_IMAGE = 85e6, 0.4e6
+"""Pixels that a run on two cores looks at: some 85 million pixels take two to four minutes, and
+each image adds to them."""
+GPU_FACTOR = 20.0
+MOST_EPOCHS, FEWEST_STEPS = 150, 60
+GPU_BYTES_PIXEL = 20e3
+"""Bytes of a step by pixel of its crops, with room to spare."""
+CPU_WORKERS, GPU_WORKERS = 2, 8
+STRIDE = 32
+"""Of the coarsest features, which are those of the image at half its size."""
+FEWEST_VALUES = 4
+"""Of a channel over a batch, which batch norm needs."""
+RATE, NEW_RATE = 1e-3, 2e-3
+"""For weights that know the classes already, and for new ones."""
+MOST_VALIDATIONS = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was planned.
+
+    Attributes:
+        epochs: Passes over the training images.
+        steps: Steps in all.
+        warmup: Steps in which the rate rises.
+        batch: Images a step.
+        crop: Size of a crop.
+        long_edge: What larger images are brought to; None where none is larger.
+        lr: Base learning rate.
+        ema: Decay of the moving average of the weights.
+        scale_min, scale_max: Range of the random scale.
+        precision: bf16 or fp32.
+        workers: Processes that load images.
+        every: Epochs between validations.
+    """
+
+    epochs: int
+    steps: int
+    warmup: int
+    batch: int
+    crop: Size
+    long_edge: int | None
+    lr: float
+    ema: float
+    scale_min: float
+    scale_max: float
+    precision: str
+    workers: int
+    every: int
+
+    def describe(self) -> str:
+        """The plan in lines for a person."""
+        every = f"every {self.every} epochs" if self.every > 1 else "every epoch"
+        edge = f", images at a long edge of {self.long_edge}" if self.long_edge else ""
+        return (
+            f"plan     {count(self.epochs, 'epoch')}, {count(self.steps, 'step')} of "
+            f"{count(self.batch, 'crop')} of "
+            f"{self.crop}{edge}\n         rate {self.lr:g} after {self.warmup} steps of warm-up, "
+            f"{self.precision}, validated {every}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {**dataclasses.asdict(self), "crop": str(self.crop)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Plan:
+        """The inverse of ``to_dict``; TypeError, LookupError or UserError for what is none."""
+        return cls(**{**data, "crop": Size.parse(str(data["crop"]))})
+
+
+def make_plan(
+    images: int, size: Size, machine: Machine, choices: Choices, has_classes: bool = False
+) -> Plan:
+    """Plan a run.
+
+    Args:
+        images: Of the training split.
+        size: Of the largest image.
+        machine: Where it runs.
+        choices: What the user chose.
+        has_classes: Whether the weights have the data's classes already.
+    """
+    is_cpu = machine.device == "cpu"
+    edge = CPU_EDGE if is_cpu else GPU_EDGE
+    long_edge = edge if max(size) > edge else None
+    factor = min(1.0, edge / max(size))
+    crop = _choose_crop(size, factor, CPU_AREA if is_cpu else GPU_AREA)
+    batch = choices.batch or _choose_batch(images, crop.height * crop.width, machine)
+    crop = _require_values(crop, batch)
+    area = crop.height * crop.width
+    steps_an_epoch = max(1, images // batch)
+    cores = min(8.0, max(1.0, machine.cores / 2))
+    budget = (CPU_PIXELS + CPU_PIXELS_IMAGE * images) * (cores if is_cpu else GPU_FACTOR)
+    wanted = max(FEWEST_STEPS, budget / (batch * area))
+    epochs = choices.epochs or max(1, min(MOST_EPOCHS, round(wanted / steps_an_epoch)))
+    steps = epochs * steps_an_epoch
+    shown = math.sqrt(area / (size.height * size.width * factor**2))
+    return Plan(
+        epochs=epochs,
+        steps=steps,
+        warmup=min(50, steps // 10),
+        batch=batch,
+        crop=crop,
+        long_edge=long_edge,
+        lr=choices.lr or (RATE if has_classes else NEW_RATE),
+        ema=max(0.0, min(0.999, 1 - 10 / steps)),
+        scale_min=round(min(0.75, max(0.5, shown)), 2),
+        scale_max=1.5,
+        precision="bf16" if machine.has_bf16 else "fp32",
+        workers=min(CPU_WORKERS if is_cpu else GPU_WORKERS, machine.cores),
+        every=max(1, math.ceil(epochs / MOST_VALIDATIONS)),
+    )
+
+
+def make_experiment(plan: Plan, choices: Choices, model: str, data: Path, out: Path) -> Experiment:
+    """The experiment that a plan means.
+
+    Args:
+        plan: The plan.
+        choices: What the user chose.
+        model: The network of the weights, by its registry name.
+        data: The description of the data.
+        out: The run folder.
+    """
+    return Experiment(
+        recipe="finetune",
+        model=ModelConfig(
+            name=model, weights=choices.weights, replace_head=True, freeze_norms=plan.batch < 2
+        ),
+        data=DataConfig(
+            name=str(data),
+            long_edge=plan.long_edge,
+            class_uniform=0.5,
+            class_uniform_tile=128,
+            crop=plan.crop,
+            scale_min=plan.scale_min,
+            scale_max=plan.scale_max,
+            batch=plan.batch,
+            workers=plan.workers,
+        ),
+        loss=LossConfig(
+            main="image_weighted", weighting="inverse", weight_bound=0.02, lovasz_weight=1.0
+        ),
+        optim=OptimConfig(
+            optimizer="adamw",
+            lr=plan.lr,
+            trunk_lr_factor=0.3,
+            weight_decay=1e-2,
+            epochs=plan.epochs,
+            poly_exponent=1.0,
+            schedule_unit="step",
+            warmup_steps=plan.warmup,
+            ema_decay=plan.ema,
+        ),
+        eval=EvalConfig(every=plan.every),
+        runtime=RuntimeConfig(
+            out=out,
+            seed=choices.seed,
+            device=choices.device,
+            precision="bf16" if plan.precision == "bf16" else "fp32",
+            save_minutes=1.0,
+            log_every=max(1, min(10, plan.steps // 50)),
+        ),
+    )
+
+
+def _choose_crop(size: Size, factor: float, largest: int) -> Size:
+    """The image's own size where that is small enough, or its shape at the largest area; sides are
+    multiples of the coarsest stride.
+    """
+    height, width = size.height * factor, size.width * factor
+    shrink = min(1.0, math.sqrt(largest / (height * width)))
+    sides = (max(2 * STRIDE, STRIDE * round(side * shrink / STRIDE)) for side in (height, width))
+    return Size(*sides)
+
+
+def _require_values(crop: Size, batch: int) -> Size:
+    """The crop, larger where images are so small that its batch is too little for batch norm."""
+    height, width = crop
+    stride = 2 * STRIDE
+    while batch * math.ceil(height / stride) * math.ceil(width / stride) < FEWEST_VALUES:
+        height, width = height + STRIDE, width + STRIDE
+    return Size(height, width)
+
+
+def _choose_batch(images: int, area: int, machine: Machine) -> int:
+    """Four on a CPU and sixteen on a GPU, or what its memory and the images give."""
+    if machine.device == "cpu":
+        return max(1, min(4, images))
+    fitting = int(0.7 * machine.memory / (GPU_BYTES_PIXEL * area))
+    return max(1, min(16, fitting, max(1, images // 2)))
