@@ -60,7 +60,7 @@ def export(
     options = _choose(out, format, size, dynamic, scales, output, precision, part)
     _check_places(out, weights, overwrite)
     checks.check_paths()
-    from hierseg.commands.progress import announce, show_steps
+    from hierseg.commands.progress import announce, announce_steps
 
     with announce("loading the weights"):
         from hierseg.checkpoint import header_of, load_model
@@ -70,7 +70,7 @@ def export(
         resolved.check(options)
         require_installed(options.format)
         network = load_model(weights)
-    with show_steps() as say:
+    with announce_steps() as say:
         report = export_checked(network, header_of(network), out, options, resolved, overwrite, say)
     print(make_printable(f"{out}: {report.size / 1e6:.1f} MB"))
     return tell_report(report)

@@ -47,7 +47,7 @@ def announce(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def show_steps() -> Iterator[Callable[[str], None]]:
+def announce_steps() -> Iterator[Callable[[str], None]]:
     """Gives a function that is told each step as it begins: on a terminal they pass by in one line,
     elsewhere each is a line.
     """
