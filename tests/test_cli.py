@@ -74,6 +74,11 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
         assert max(map(len, said.splitlines())) <= 80
 
 
+def test_each_command_is_in_one_group() -> None:
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(COMMANDS)
+
+
 def test_help_on_a_command_is_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     said = []
     for words in (["help", "predict"], ["predict", "--help"]):

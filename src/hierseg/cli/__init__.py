@@ -19,7 +19,7 @@ from hierseg.assets import expand_word
 from hierseg.cli.ending import Termination, plain_warnings
 from hierseg.cli.flags import parse
 from hierseg.cli.pipes import CLOSED, forget_output, is_closed
-from hierseg.commands.table import COMMANDS, OF_RECIPES, TOGETHER
+from hierseg.commands.table import COMMANDS, GROUPS, OF_RECIPES, TOGETHER
 from hierseg.errors import (
     NO_MEMORY,
     UsageError,
@@ -159,16 +159,17 @@ def _name_stdout(words: list[str]) -> list[str]:
 
 def _overview() -> str:
     width = max(map(len, COMMANDS)) + 2
-    lines = [f"  {name:<{width}}{command.summary}" for name, command in COMMANDS.items()]
+    lines = []
+    for title, names in GROUPS.items():
+        lines += [f"{title}:", *(f"  {name:<{width}}{COMMANDS[name].summary}" for name in names)]
+        lines.append("")
     return "\n".join(
         [
             "usage: hierseg COMMAND [ARGUMENTS]",
             "",
             "Semantic segmentation of street scenes by hierarchical multi-scale attention.",
             "",
-            "commands:",
             *lines,
-            "",
             "`hierseg help COMMAND` shows its arguments, `hierseg --version` the version.",
         ]
     )

@@ -27,6 +27,15 @@ experiment, and one more dataclass where they have flags of their own."""
 TOGETHER = ("evaluate", "predict", "submit", "autolabel")
 """Commands whose processes share the images where torchrun launches several."""
 
+GROUPS = {
+    "use a model": ("demo", "predict", "serve", "autolabel", "submit"),
+    "train one": ("finetune", "describe", "check", "train", "samples", "plan", "sweep", "runs"),
+    "measure and tune it": ("evaluate", "bench", "calibrate", "adjust", "fit-gate"),
+    "bring and take weights": ("convert", "export"),
+    "look around": ("models", "recipes", "streets"),
+}
+"""Commands as the overview has them, by what somebody wants to do; each is in one group."""
+
 COMMANDS = {
     "demo": Command("hierseg.commands.demo:demo", "draw street scenes, segment them, make a page"),
     "predict": Command("hierseg.commands.predict:predict", "segment files, folders or globs"),
