@@ -16,7 +16,7 @@ import pytest
 
 import hierseg
 from hierseg import cli
-from hierseg.commands.table import Command
+from hierseg.commands.table import COMMANDS, GROUPS, Command
 from hierseg.config import Experiment
 from hierseg.errors import MissingExtraError, UsageError, UserError
 from hierseg.size import Size
