@@ -31,7 +31,7 @@ from PIL import Image
 
 GOOD = 4
 """Of five files, so many are pictures."""
-SMALL = ["--scales", "0.5", "1", "--engine", "torch", "--max-bytes", "16M"]
+SMALL = ["--scales", "0.5", "1", "--long-edge", "320", "--engine", "torch", "--max-bytes", "16M"]
 
 
 LARGE_HEADER, HEADERS = "HTTP header of 200 kB", {"x-large": "x" * 200_000}

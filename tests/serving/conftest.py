@@ -16,7 +16,7 @@ from hierseg.serving.application import make_application
 from hierseg.serving.decoder import Decoder
 from hierseg.serving.limits import USUAL, Limits
 from hierseg.serving.model import Model
-from hierseg.serving.server import bind, name_address
+from hierseg.serving.server import bind, configure, name_address
 from hierseg.serving.service import Service
 from hierseg.serving.store import Store
 from support.color_network import SPACE, ColorNetwork, image, labels, network, space
@@ -71,13 +71,12 @@ def client(connect: Connect) -> TestClient:
 
 
 @pytest.fixture
-def answering(connect: Connect) -> Iterator[Any]:
-    """A server at a real socket, as ``(address, service)``."""
-    client = connect(Limits(queue=3))
+def answering(connect: Connect, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A server at a real socket, as ``(address, service)``; its limits can be given."""
+    client = connect(getattr(request, "param", Limits(queue=3)))
     service: Any = client.service  # type: ignore[attr-defined]
     server = bind("127.0.0.1", 0)
-    config = uvicorn.Config(client.app, log_level="warning", lifespan="off")
-    running = uvicorn.Server(config)
+    running = uvicorn.Server(configure(client.app))  # type: ignore[arg-type]
     thread = threading.Thread(target=running.run, kwargs={"sockets": [server]})
     thread.start()
     yield name_address(server), service

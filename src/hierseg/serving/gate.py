@@ -46,6 +46,7 @@ OPEN = ("/health", "/login", "/page.css")
 DRAINED_SECONDS = 20.0
 """For so long, and for twice the largest upload, the rest of a refused upload is read: a client
 that is still sending would else see a broken connection, not the answer."""
+LONGEST_HEADERS = 2**15
 GUESSES = 10
 """Wrong tokens a minute of one address."""
 _ADDRESSES = 10_000
@@ -155,6 +156,8 @@ class Gate:
         self, scope: MutableMapping[str, Any], headers: dict[str, str]
     ) -> list[tuple[bytes, bytes]] | None:
         """Refuse a request, or let it pass; or the headers that lead it elsewhere."""
+        if sum(len(key) + len(value) for key, value in scope["headers"]) > LONGEST_HEADERS:
+            raise Refusal(431, "the headers of this request are longer than 32 kB.")
         self._check_host(headers.get("host", ""))
         _check_site(scope, headers)
         if self._token is None or scope["path"] in OPEN:

@@ -13,7 +13,7 @@ import uvicorn
 
 from hierseg.errors import UserError, reason_of
 from hierseg.serving.application import make_application
-from hierseg.serving.gate import is_loopback, list_hosts
+from hierseg.serving.gate import Gate, is_loopback, list_hosts
 from hierseg.serving.limits import Limits
 from hierseg.serving.model import Model
 from hierseg.serving.service import Service
@@ -22,6 +22,8 @@ from hierseg.serving.store import Store
 BACKLOG = 128
 CONNECTIONS = 512
 """That are open at a time; further ones are answered 503."""
+READ_HEADERS = 2**19
+"""Bytes of headers that are read, so that too long ones are answered."""
 LAST_SECONDS = 5
 """For what is being answered when the server is told to end."""
 _EVERYWHERE = ("0.0.0.0", "::")
@@ -69,6 +71,24 @@ def name_address(server: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+def configure(gate: Gate) -> uvicorn.Config:
+    """How an application is run: no log of requests, nothing believed of a proxy, bounds."""
+    return uvicorn.Config(
+        gate,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        http="h11",
+        loop="asyncio",
+        limit_concurrency=CONNECTIONS,
+        h11_max_incomplete_event_size=READ_HEADERS,
+        timeout_graceful_shutdown=LAST_SECONDS,
+    )
+
+
 def serve(
     model: Model,
     limits: Limits,
@@ -94,14 +114,9 @@ def serve(
         service = Service(model, limits, store)
         everywhere = not is_loopback(host)
         gate = make_application(service, list_hosts(host, allowed), token, everywhere)
-        config = uvicorn.Config(
-            gate, log_level="warning", access_log=False, server_header=False, lifespan="off",
-            ws="none", http="h11", loop="asyncio", proxy_headers=False,
-            limit_concurrency=CONNECTIONS, timeout_graceful_shutdown=LAST_SECONDS,
-        )  # fmt: skip
         service.work.start()
         try:
-            _Server(config, service, ready).run(sockets=[server])
+            _Server(configure(gate), service, ready).run(sockets=[server])
         finally:
             service.work.end()
 

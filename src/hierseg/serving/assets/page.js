@@ -88,7 +88,7 @@
   const add = (files) => {
     for (const file of files) {
       const row = make("li");
-      const item = { file, row, state: "waiting", text: "waiting", share: null, result: null, error: "", frame: 0, asked: null };
+      const item = { file, row, state: "waiting", text: "waiting", share: null, result: null, error: "", frame: 0, sent: false };
       const pick = make("button", { type: "button", className: "pick" });
       const away = make("button", { type: "button", className: "drop-it", textContent: "\u2715", ariaLabel: `remove ${file.name}` });
       pick.addEventListener("click", async () => {
@@ -133,10 +133,13 @@
   };
   const work = () => {
     if (about === null) return;
-    while (items.filter((item) => item.state === "running").length < AT_ONCE) {
+    for (;;) {
+      const running = items.filter((item) => item.state === "running");
       const next = items.find((item) => item.state === "waiting");
-      if (next === undefined) return;
+      // The next is sent once the one before is there, so that they keep their order.
+      if (next === undefined || running.length >= AT_ONCE || running.some((item) => !item.sent)) return;
       next.state = "running";
+      next.sent = false;
       run(next).finally(work);
     }
   };
@@ -175,7 +178,7 @@
       const share = event.loaded / event.total;
       tell(item, `sending, ${Math.round(100 * share)} %`, share / 5);
     });
-    request.upload.addEventListener("load", () => { sent = true; });
+    request.upload.addEventListener("load", () => { sent = true; item.sent = true; work(); });
     const watch = setInterval(() => follow(item, ticket), 400);
     request.addEventListener("loadend", () => {
       clearInterval(watch);
