@@ -16,7 +16,9 @@ import pytest
 
 import hierseg
 from hierseg import cli
+from hierseg.commands.samples import SampleFlags
 from hierseg.commands.table import COMMANDS, GROUPS, Command
+from hierseg.commands.train import NO_TRACKING, TrackingFlags
 from hierseg.config import Experiment
 from hierseg.errors import MissingExtraError, UsageError, UserError
 from hierseg.size import Size
@@ -225,7 +227,9 @@ def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(way: str) -
 import sys, types
 from hierseg import cli
 from hierseg.commands.progress import make_console
+from hierseg.commands.samples import SampleFlags
 from hierseg.commands.table import Command
+from hierseg.commands.train import NO_TRACKING, TrackingFlags
 module = types.ModuleType("stand_in")
 def run():
     {PRINTERS[way]}
@@ -435,6 +439,38 @@ def test_the_help_of_training_names_the_short_flags(
     for short, long in cli.SHORT_FLAGS.items():
         assert f"{short} " in said
         assert long in said
+
+
+def test_short_names_set_what_the_dotted_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Experiment] = []
+
+    def train(experiment: Experiment, flags: TrackingFlags = NO_TRACKING) -> None:
+        seen.append(experiment)
+
+    monkeypatch.setattr("hierseg.commands.train.train", train)
+    words = ["--data", "my.yaml", "--root", "there", "--batch", "3", "--epochs=7", "--lr", "0.5"]
+    words += ["-o", "runs/x", "--device", "cpu", "--seed", "11"]
+    assert cli.main(["train", "camvid-lite0", *words]) == 0
+    (one,) = seen
+    assert (one.data.name, one.data.root, one.data.batch) == ("my.yaml", Path("there"), 3)
+    assert (one.optim.epochs, one.optim.lr) == (7, 0.5)
+    assert (one.runtime.out, one.runtime.device, one.runtime.seed) == (Path("runs/x"), "cpu", 11)
+
+
+def test_a_flag_that_a_command_has_itself_is_no_short_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Experiment, SampleFlags]] = []
+
+    def samples(experiment: Experiment, flags: SampleFlags) -> None:
+        seen.append((experiment, flags))
+
+    monkeypatch.setattr("hierseg.commands.samples.samples", samples)
+    for flag in ("--out", "-o"):
+        assert cli.main(["samples", "camvid-lite0", flag, "seen", "--epochs", "2"]) == 0
+    assert len(seen) == 2
+    for experiment, flags in seen:
+        assert flags.out == Path("seen")
+        assert experiment.runtime.out is None
+        assert experiment.optim.epochs == 2
 
 
 def test_train_wants_a_recipe_it_knows(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hierseg.errors import make_printable
+from hierseg.wording import count
 
 RUNS = Path("runs")
 
@@ -47,7 +48,7 @@ def finetune(
     find_weights(weights)
     with announce("loading torch"):
         from hierseg.engines import keep_freed_memory
-        from hierseg.finetuning import Choices
+        from hierseg.finetuning import Choices, describe_use
         from hierseg.finetuning import finetune as run
         from hierseg.training import make_display
 
@@ -66,12 +67,10 @@ def finetune(
         print(make_printable(line))
     print(make_printable(f"weights  {result.weights}"))
     print(f"page     {result.page.resolve().as_uri()}")
-    print(make_printable(f"predict  {_use(result.folder)}"))
-    held = f"{result.images} images" if result.images != 1 else "1 image"
-    print(
-        f"mIoU {result.miou:.2f} on {held} of {result.split}, which training did not see; "
-        f"{100 * result.pixel_accuracy:.1f} % of pixels right"
-    )
+    print(make_printable(f"predict  {describe_use(result.folder)}"))
+    held = f"{count(result.images, 'image')} of {result.split}, which training did not see"
+    right = f"{100 * result.pixel_accuracy:.1f} % of pixels right"
+    print(f"mIoU {result.miou:.2f} on {held}; {right}")
 
 
 def _describe(per_class: dict[str, float | None]) -> list[str]:
@@ -80,9 +79,3 @@ def _describe(per_class: dict[str, float | None]) -> list[str]:
         f"IoU      {name:<{width}}  {'-' if iou is None else f'{iou:.3f}'}"
         for name, iou in per_class.items()
     ]
-
-
-def _use(out: Path) -> str:
-    from hierseg.finetuning import describe_use
-
-    return describe_use(out)

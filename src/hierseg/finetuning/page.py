@@ -61,7 +61,7 @@ def write_result_page(
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
     lists = {WORST: ranking.worst, BEST: ranking.best}
     records = {
-        one.index: show_compared(dataset, one.index, one.labels, out, _facts(one, title))
+        one.place: show_compared(dataset, one.place, one.labels, out, _facts(one, title))
         for title, ranked in lists.items()
         for one in ranked
     }
@@ -79,9 +79,9 @@ def write_result_page(
             "classes. Below the figures are the images with the lowest and the highest IoU."
         ],
         label_space=dataset.label_space,
-        records=[records[one.index] for ranked in lists.values() for one in ranked],
+        records=[records[one.place] for ranked in lists.values() for one in ranked],
         lists={
-            title: [records[one.index].name for one in ranked]
+            title: [records[one.place].name for one in ranked]
             for title, ranked in lists.items()
             if ranked
         },

@@ -30,8 +30,8 @@ CPU_AREA, GPU_AREA = 224 * 320, 512 * 1024
 """Pixels of the largest crop."""
 CPU_EDGE, GPU_EDGE = 1024, 2048
 """Longer side from which images are run smaller, in training and in use."""
-CPU_PIXELS, CPU_PIXELS_IMAGE = 85e6, 0.4e6
-"""Pixels that a run on two cores looks at: some 85 million pixels take two to four minutes, and
+CPU_PIXELS, CPU_PIXELS_IMAGE = 50e6, 0.4e6
+"""Pixels that a run on two cores looks at: some 60 million pixels take two to four minutes, and
 each image adds to them."""
 GPU_FACTOR = 20.0
 MOST_EPOCHS, FEWEST_STEPS = 150, 60

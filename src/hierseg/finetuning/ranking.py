@@ -15,13 +15,13 @@ class Ranked(NamedTuple):
 
     Attributes:
         miou: In [0, 1].
-        index: Of the sample.
+        place: Of the sample in its split.
         wrong: Pixels that were taken for another class.
         labels: (H, W) uint8 train ids.
     """
 
     miou: float
-    index: int
+    place: int
     wrong: int
     labels: Labels
 
@@ -48,7 +48,7 @@ class Ranking:
             return
         wrong = int(matrix.matrix.sum() - matrix.matrix.trace())
         self._kept.append(Ranked(miou, index, wrong, labels.copy()))
-        self._kept.sort(key=lambda one: (one.miou, one.index))
+        self._kept.sort(key=lambda one: (one.miou, one.place))
         if len(self._kept) > 2 * self._count:
             del self._kept[self._count]
 

@@ -421,3 +421,20 @@ def test_smeared_masks_are_refused(tmp_path: Path) -> None:
         soft = cv2.GaussianBlur(mask * 100, (5, 5), 1.5)
         write_image(tmp_path / "soft" / "masks" / f"{index}.png", soft)
     _refuse(tmp_path / "soft", "thin lines", "nearest neighbour")
+
+
+def test_what_hierseg_has_written_into_the_folder_is_passed_over(tmp_path: Path) -> None:
+    write_flat(tmp_path)
+    picture, mask = draw_blocks(7)
+    for place, mark in (("runs/a", "finetune.json"), ("seen", ".hierseg-predict.jsonl")):
+        write_image(tmp_path / place / "images" / "9.jpg", picture)
+        write_image(tmp_path / place / "masks" / "9.png", mask)
+        (tmp_path / place / mark).write_text("{}")
+    assert len(recognise_folder(tmp_path).entries) == 6
+
+
+def test_run_lengths_of_another_image_are_refused_by_its_name(tmp_path: Path) -> None:
+    _write_coco(tmp_path / "own", as_runs=True)
+    write_image(tmp_path / "own" / "photos" / "2.jpg", draw_blocks(2)[0][:32])
+    with pytest.raises(UserError, match=r"2\.jpg.*32x96"):
+        recognise_folder(tmp_path / "own", tmp_path / "drawn")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hierseg.data.checking.headers import read_image_header
 from hierseg.data.label_numbers import Palette
+from hierseg.data.reading import DataError
 from hierseg.data.recognition.classes import FoundClass, find_classes, require_classes
 from hierseg.data.recognition.finding import find_layout
 from hierseg.data.recognition.layout import Layout
@@ -177,7 +178,10 @@ def _draw(layout: Layout, folder: Path, say: Progress) -> list[Entry]:
     entries = []
     for done, entry in enumerate(layout.entries, start=1):
         size = read_image_header(entry.image).size
-        labels = draw_label_map(layout.shapes[entry.image], size)
+        try:
+            labels = draw_label_map(layout.shapes[entry.image], size)
+        except DataError as error:
+            raise UserError(f"'{entry.image}' cannot be labelled: {error}") from error
         path = folder / f"{done:06d}_{entry.image.stem}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         _, content = cv2.imencode(".png", labels)

@@ -11,7 +11,7 @@ from hierseg.files import read_text_file
 
 IMAGE_FOLDERS = frozenset(
     ("images", "image", "imgs", "img", "photos", "photo", "pictures", "frames", "rgb", "input",
-     "inputs", "jpegimages", "jpgs", "data")
+     "inputs", "jpegimages", "jpgs")
 )  # fmt: skip
 MASK_FOLDERS = frozenset(
     ("masks", "mask", "labels", "label", "annotations", "annotation", "annots", "gt",

@@ -96,7 +96,9 @@ def describe_unpaired(images: list[PurePosixPath], what: str = "mask") -> list[s
 
 
 def _is_data(folder: Path) -> bool:
-    """Whether to look into a folder: not into those of programs, or of runs of hierseg."""
-    return folder.name not in ("__MACOSX", "node_modules", "SegmentationObject") and not (
-        (folder / "finetune.json").is_file() or (folder / "run.json").is_file()
+    """Whether to look into a folder: not into those of programs, or that hierseg has written."""
+    if folder.name in ("__MACOSX", "node_modules", "SegmentationObject"):
+        return False
+    return not any(folder.glob(".hierseg*")) and not any(
+        (folder / name).is_file() for name in ("finetune.json", "run.json")
     )
