@@ -1,8 +1,9 @@
-"""A file gives what the network gives, says of what it was made, and appears whole or not at all."""
+"""A file gives what the network gives, says of what it was made, and appears whole."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 import hierseg
 from hierseg.engines.exported_engine import ExportedEngine
 from hierseg.engines.exported_files import read_graph_header
-from hierseg.errors import MissingExtraError, UsageError, UserError
+from hierseg.errors import MissingExtraError, UsageError, UserError, flags_shown
 from hierseg.exporting import writing
 from hierseg.exporting.options import ExportOptions
 from hierseg.exporting.writing import describe, write_graph
@@ -44,6 +45,7 @@ def test_labels_and_confidence_are_the_networks(form: str, batch: int) -> None:
     torch.testing.assert_close(found.confidence, confidence, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_one_file_takes_any_size(form: str) -> None:
     require(form)
@@ -123,10 +125,8 @@ def test_what_cannot_be_exported(
 ) -> None:
     with pytest.raises(UserError) as caught:
         write_graph(make_network(), make_header(), tmp_path / name, ExportOptions(**options))
-    from hierseg.errors import flags_shown
-
     with flags_shown():
-        assert __import__("re").search(said, str(caught.value))
+        assert re.search(said, str(caught.value))
     assert not any(tmp_path.iterdir())
 
 
@@ -161,7 +161,9 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_python_exports_a_network_or_weights(tmp_path: Path) -> None:
     told: list[str] = []
-    out = hierseg.export(make_network(), tmp_path / "a.pt2", ExportOptions("pt2", SIZE), told.append)
+    out = hierseg.export(
+        make_network(), tmp_path / "a.pt2", ExportOptions("pt2", SIZE), told.append
+    )
     assert out == tmp_path / "a.pt2"
     assert told == ["tracing the network", "writing the file"]
     assert read_graph_header(out).header.record == {"recipe": "tiny"}
