@@ -24,6 +24,7 @@ from hierseg.size import Size
 OPTIONS = ExportOptions("pt2", Size(64, 96))
 
 
+@pytest.mark.slow
 def test_a_file_and_its_report(
     small: SegmentationNetwork, header: Header, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
