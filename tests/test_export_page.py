@@ -39,7 +39,7 @@ def test_the_page_shows_the_programs_as_they_are() -> None:
 
 def test_the_page_names_flags_that_there_are() -> None:
     known = set(CheckFlags.__dataclass_fields__) | set(export.__annotations__)
-    named = {flag.replace("-", "_") for flag in re.findall(r"`?--([a-z-]+)", PAGE)}
+    named = {flag.replace("-", "_") for flag in re.findall(r"(?<!<!)--([a-z][a-z0-9-]*)", PAGE)}
     others = {"budget", "gate", "ignore_scripts", "onnx", "fp16"}
     assert named - others <= known
 

@@ -13,8 +13,9 @@ import pytest
 import hierseg
 
 FACE = [
-    "LabelSpace", "Prediction", "Predictor", "UserError", "create_model", "evaluate", "get_recipe",
-    "list_models", "list_recipes", "load_model", "open_dataset", "save_checkpoint", "train",
+    "LabelSpace", "Prediction", "Predictor", "UserError", "create_model", "evaluate", "export",
+    "get_recipe", "list_models", "list_recipes", "load_model", "open_dataset", "save_checkpoint",
+    "train",
 ]  # fmt: skip
 
 

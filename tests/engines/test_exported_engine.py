@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,23 +16,25 @@ from hierseg.engines.exported_engine import ExportedEngine
 from hierseg.errors import UsageError, UserError, flags_shown
 from hierseg.evaluation import CalibrationWatcher
 from hierseg.evaluation.evaluator import evaluate
+from hierseg.inference.footprint import Footprint
 from hierseg.inference.predictor import Predictor
 from hierseg.inference.segmenter import Segmenter
 from hierseg.options import RunOptions
 from hierseg.size import Size
+from hierseg.streets import write_streets
 from support.exported import SIZE, SPACE, find_exported, make_images, make_network
 
 OTHER = Size(66, 130)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def labels_only() -> ExportedEngine:
     return ExportedEngine(find_exported("pt2", "labels"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def with_logits() -> ExportedEngine:
-    return ExportedEngine(find_exported("pt2", "logits", None))
+    return ExportedEngine(find_exported("pt2", "logits"))
 
 
 def as_array(images: torch.Tensor) -> np.ndarray:
@@ -42,7 +45,7 @@ def test_weights_of_any_kind_are_run(with_logits: ExportedEngine) -> None:
     engine = load_weights(with_logits.path)
     assert isinstance(engine, ExportedEngine)
     assert engine.header.label_space == SPACE
-    assert (engine.num_classes, engine.scales, str(engine.device)) == (4, (0.5, 1.0), "cpu")
+    assert (engine.num_classes, engine.scales, str(engine.device)) == (19, (0.5, 1.0), "cpu")
     assert (engine.attends, engine.weighs_largest, engine.align_corners) == (True, False, False)
     assert describe_engine(engine) == "torch float32, an exported graph"
     assert engine.fingerprint() == with_logits.fingerprint()
@@ -51,11 +54,12 @@ def test_weights_of_any_kind_are_run(with_logits: ExportedEngine) -> None:
         load_weights(with_logits.path, "cuda")
 
 
-@pytest.mark.parametrize("how", [{}, {"flip": True}, {"mode": "slide", "window": Size(64, 64)}])
+@pytest.mark.parametrize("how", [{}, {"flip": True}, {"mode": "slide", "window": SIZE}])
 def test_predictions_are_those_of_the_network(
     with_logits: ExportedEngine, how: dict[str, Any]
 ) -> None:
-    image, options = as_array(make_images(1, OTHER)), RunOptions(**how)
+    options = RunOptions(**how)
+    image = as_array(make_images(1, OTHER if options.mode == "slide" else SIZE))
     found = Predictor(with_logits, options=options)(image)
     expected = Predictor(make_network(), options=options)(image)
     assert (found.labels != expected.labels).mean() < 1e-3
@@ -70,7 +74,7 @@ def test_labels_alone_have_no_confidence(labels_only: ExportedEngine) -> None:
     assert np.array_equal(first.labels, expected(image).labels)
     assert np.array_equal(second.labels, expected(image[::-1].copy()).labels)
     assert np.isnan(first.confidence).all()
-    with pytest.raises(UsageError, match="this needs the confidence, and .* gives labels alone"):
+    with pytest.raises(UsageError, match=r"this needs the confidence, and .* gives labels alone"):
         predictor.require_confidence("this")
     Predictor(ExportedEngine(find_exported("pt2", "confidence"))).require_confidence("this")
 
@@ -127,7 +131,8 @@ def test_a_temperature_that_is_not_the_files_own() -> None:
         Segmenter(engine, temperature=3.0)
 
 
-def test_an_image_at_the_size_that_weights_ask_for(labels_only: ExportedEngine) -> None:
+def test_an_image_at_the_size_that_weights_ask_for() -> None:
+    labels_only = ExportedEngine(find_exported("pt2", "labels"))
     header = dataclasses.replace(labels_only.header, extra={"long_edge": 64})
     labels_only.about = dataclasses.replace(labels_only.about, header=header)
     segmenter = Segmenter(labels_only, RunOptions(long_edge="auto"))
@@ -136,17 +141,28 @@ def test_an_image_at_the_size_that_weights_ask_for(labels_only: ExportedEngine) 
 
 
 @pytest.mark.parametrize("output", ["labels", "logits"])
-def test_evaluation_counts_what_the_network_says(output: str) -> None:
-    dataset = open_dataset("synthetic", split="val")
-    dataset.label_space = dataset.label_space
-    engine = ExportedEngine(find_exported("pt2", output, None))
-    space = dataset.label_space
-    if space.num_classes != 4:
-        pytest.skip("the made-up streets have other classes")
-    found = evaluate(engine, dataset, limit=2)
-    assert found.scores.miou == pytest.approx(
-        evaluate(make_network(), dataset, limit=2).scores.miou
-    )
+def test_evaluation_counts_what_the_network_says(output: str, tmp_path: Path) -> None:
+    write_streets(tmp_path / "streets", 2, SIZE, 0, 1.0, workers=1)
+    dataset = open_dataset("cityscapes", tmp_path / "streets", "val")
+    engine = ExportedEngine(find_exported("pt2", output))
+    found, expected = (evaluate(one, dataset, limit=2) for one in (engine, make_network()))
+    assert expected.scores.miou > 0
+    assert found.scores.miou == pytest.approx(expected.scores.miou, abs=1e-4)
     assert (found.loss is None) == (output == "labels")
+    calibration = CalibrationWatcher(dataset)
+    if output == "logits":
+        evaluate(engine, dataset, limit=1, watchers=[calibration])
+        return
     with pytest.raises(UsageError, match="needs logits"):
-        evaluate(engine, dataset, limit=2, watchers=[CalibrationWatcher(space, (1.0,))])
+        evaluate(engine, dataset, limit=1, watchers=[calibration])
+
+
+def test_the_memory_that_images_take_is_measured(labels_only: ExportedEngine) -> None:
+    engine = ExportedEngine(labels_only.path)
+    least = 8 * engine.num_classes
+    assert least <= engine.bytes_per_pixel < 1e5
+    engine._resident -= 10**9  # as if it had taken as much
+    engine.decide(make_images())
+    assert engine.bytes_per_pixel >= 10**9 / SIZE.height / SIZE.width
+    image = as_array(make_images())
+    assert Footprint(Segmenter(engine)).per_pixel(SIZE) >= 0.999e9 / image[..., 0].size

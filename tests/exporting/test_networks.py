@@ -27,7 +27,6 @@ SIZES = [(1, 97, 131), (2, 97, 131), (1, 64, 160), (2, 64, 160)]
 """Batch, height and width."""
 MARGIN = 1e-3
 SHARE = 0.9999
-QUICK = ("vplr-resnet50",)
 pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
 
@@ -73,13 +72,8 @@ def share_equal(logits: torch.Tensor, labels: torch.Tensor) -> float:
     return float((labels == logits.argmax(1))[sure].float().mean())
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
-        for name in list_models()
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list_models())
 def test_labels_are_those_of_the_network(name: str, tmp_path: Path) -> None:
     network = make_network(name, list_testers()[name])
     path = tmp_path / "graph.onnx"

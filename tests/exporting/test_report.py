@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from hierseg.engines import read_graph_header
 from hierseg.errors import UsageError
 from hierseg.exporting import report as reporting
 from hierseg.exporting.checked import Checks
+from hierseg.exporting.comparison import CLOSE, Reference, as_batch
 from hierseg.exporting.options import ExportOptions
 from hierseg.exporting.report import (
     CheckOptions,
@@ -67,7 +71,7 @@ def test_a_file_of_other_weights_is_beyond_the_tolerance(
     assert report.share_different > report.tolerance
     assert "another label" in report.reason
     assert "logits differ by up to" in report.reason
-    lenient = check_export(other, exported, CheckOptions(samples, "scenes", tolerance=1.0))
+    lenient = reporting.judge(dataclasses.replace(report, tolerance=1.0))
     assert "another label" not in lenient.reason
     rejected = reject(exported)
     assert rejected.name == "small.onnx.rejected"
@@ -112,14 +116,42 @@ def test_a_runtime_that_crashes_is_a_rejected_file(
 def test_pixels_that_are_not_clear_are_counted_apart(
     small: SegmentationNetwork, exported: Path, samples: list[SampleImage]
 ) -> None:
-    found = check_export(small, exported, CheckOptions(samples[:1], "scenes")).images[0]
-    one = found.__class__("a", 100, 90, 0, 5, None, found.labels, found.found)
-    about = check_export(small, exported, CheckOptions(samples[:1], "scenes")).about
-    report = ExportReport(exported, about, "scenes", (one,), 1e-4, 1)
+    about = read_graph_header(exported)
+    reference = Reference(small, about)
+    logits = reference.run(torch.from_numpy(as_batch(samples[0])))[0]
+    labels = logits.argmax(1)
+    two = logits.topk(2, dim=1).values
+    close = two[:, 0] - two[:, 1] < CLOSE
+    wrong = labels.clone()
+    wrong[0, :2] = (wrong[0, :2] + 1) % small.num_classes
+    given = [wrong.numpy().astype(np.uint8), logits.numpy() + 0.25]
+    one = reference.compare(samples[0], given)
+    assert one.different + one.different_close == 2 * 131
+    assert one.different == int((~close[0, :2]).sum())
+    assert one.clear == int((~close).sum())
+    assert one.largest == pytest.approx(0.25, abs=1e-5)
+    made = dataclasses.replace(one, pixels=100, clear=90, different=0, different_close=5)
+    report = ExportReport(exported, about, "scenes", (made,), 1e-4, 1)
     assert report.share_different == 0
     assert report.share_close == pytest.approx(0.1)
     assert report.share_different_close == 0.5
     assert "50.00 %" in describe_report(report)[0]
+
+
+@pytest.mark.parametrize(
+    ("precision", "lost", "said"),
+    [("int8", 0.009, ""), ("int8", 0.011, "1.10 points"), ("float32", 0.001, "0.10 points")],
+)
+def test_what_is_lost_of_miou_counts(
+    exported: Path, precision: str, lost: float, said: str
+) -> None:
+    about = dataclasses.replace(read_graph_header(exported), precision=precision)
+    report = ExportReport(
+        exported, about, "scenes", (), 1e-4, 1, 1.0, 1.0, miou=0.7 - lost, network_miou=0.7
+    )
+    reason = reporting.judge(report).reason
+    assert said in reason
+    assert bool(reason) == bool(said)
 
 
 def test_pictures_of_a_folder_are_taken_evenly_and_brought_to_a_size(tmp_path: Path) -> None:

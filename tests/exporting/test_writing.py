@@ -1,8 +1,9 @@
-"""A file gives what the network gives, says of what it was made, and appears whole or not at all."""
+"""A file gives what the network gives, says of what it was made, and appears whole."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import torch
 import hierseg
 from hierseg.engines.exported_engine import ExportedEngine
 from hierseg.engines.exported_files import read_graph_header
-from hierseg.errors import MissingExtraError, UsageError, UserError
+from hierseg.errors import MissingExtraError, UsageError, UserError, flags_shown
 from hierseg.exporting import writing
-from hierseg.exporting.options import ExportOptions
+from hierseg.exporting.options import ENDINGS, ExportOptions
 from hierseg.exporting.writing import describe, write_graph
 from hierseg.inference.deciding import decide
 from hierseg.options import WHOLE
@@ -22,6 +23,7 @@ from hierseg.size import Size
 from support.exported import SIZE, find_exported, make_header, make_images, make_network
 
 FORMATS = ["onnx", "openvino", "pt2"]
+SLOW = pytest.mark.slow
 OTHERS = [Size(97, 131), Size(32, 33)]
 
 
@@ -44,6 +46,7 @@ def test_labels_and_confidence_are_the_networks(form: str, batch: int) -> None:
     torch.testing.assert_close(found.confidence, confidence, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_one_file_takes_any_size(form: str) -> None:
     require(form)
@@ -65,6 +68,16 @@ def test_the_file_says_of_what_it_was_made(form: str) -> None:
     assert about == describe(
         make_network(), make_header(), ExportOptions("onnx", SIZE, output="confidence")
     )
+
+
+@pytest.mark.slow
+def test_lengths_have_names_in_a_file_of_onnx() -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(find_exported("onnx", "logits", None)))
+    assert session.get_inputs()[0].shape == ["batch", 3, "height", "width"]
+    labels, logits = session.get_outputs()
+    assert (labels.name, labels.shape) == ("labels", ["batch", "height", "width"])
+    assert (logits.name, logits.shape) == ("logits", ["batch", 19, "height", "width"])
 
 
 def test_nothing_of_this_machine_is_in_a_file_of_torch() -> None:
@@ -91,9 +104,11 @@ def test_one_scale_for_those_who_fuse_by_themselves(tmp_path: Path) -> None:
         ExportedEngine(tmp_path / "a.pt2")
 
 
-def test_half_precision_takes_half_the_room(tmp_path: Path) -> None:
-    path = tmp_path / "a.pt2"
-    options = ExportOptions("pt2", SIZE, output="logits", precision="fp16")
+@pytest.mark.parametrize("form", ["pt2", *(pytest.param(f, marks=SLOW) for f in FORMATS[:2])])
+def test_half_precision_stays_near(form: Any, tmp_path: Path) -> None:
+    require(form)
+    path = tmp_path / f"a{ENDINGS[form]}"
+    options = ExportOptions(form, SIZE, output="logits", precision="fp16")
     write_graph(make_network(), make_header(), path, options)
     images = make_images()
     with torch.inference_mode():
@@ -123,10 +138,8 @@ def test_what_cannot_be_exported(
 ) -> None:
     with pytest.raises(UserError) as caught:
         write_graph(make_network(), make_header(), tmp_path / name, ExportOptions(**options))
-    from hierseg.errors import flags_shown
-
     with flags_shown():
-        assert __import__("re").search(said, str(caught.value))
+        assert re.search(said, str(caught.value))
     assert not any(tmp_path.iterdir())
 
 

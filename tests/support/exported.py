@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from hierseg.checkpoint.format import FORMAT_VERSION, Header
 from hierseg.exporting.options import ENDINGS, ExportOptions
 from hierseg.exporting.writing import write_graph
-from hierseg.labels import LabelSpace
+from hierseg.labels import CITYSCAPES
 from hierseg.layers import ConvNormAct
 from hierseg.models.basic import BasicHead
 from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
 from hierseg.models.network import SegmentationNetwork
 from hierseg.size import Size
 
-SPACE = LabelSpace("four", tuple("abcd"), tuple((60 * i, 9, 9) for i in range(4)), tuple(range(4)))
+SPACE = CITYSCAPES
 SIZE = Size(64, 96)
 _FOLDER = tempfile.TemporaryDirectory(prefix="hierseg-exported-")
 
@@ -41,9 +41,9 @@ class TinyTrunk(nn.Module):
 @functools.cache
 def make_network() -> SegmentationNetwork:
     torch.manual_seed(3)
-    head, attention = BasicHead((8,), 4, 8), ScaleAttention(8, 4)
+    head, attention = BasicHead((8,), 19, 8), ScaleAttention(8, 4)
     network = SegmentationNetwork(
-        TinyTrunk(), head, attention, HierarchicalFusion(), num_classes=4, scales=(0.5, 1.0)
+        TinyTrunk(), head, attention, HierarchicalFusion(), num_classes=19, scales=(0.5, 1.0)
     )
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -56,7 +56,7 @@ def make_network() -> SegmentationNetwork:
 
 
 def make_header(**extra: Any) -> Header:
-    arguments: dict[str, Any] = {"num_classes": 4}
+    arguments: dict[str, Any] = {"num_classes": 19}
     record = {"recipe": "tiny"}
     extra = {"temperature": 2.0} | extra
     return Header(FORMAT_VERSION, "hrnet_ocr", arguments, SPACE, (0.5, 1.0), False, record, extra)

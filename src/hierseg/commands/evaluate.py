@@ -225,7 +225,7 @@ def _by_network(weights: str | None, how: RunOptions, device: str, per_scale: bo
     ) -> Evaluation:
         network, seen = loaded(weights, device), [*watchers, RequireFinite()]
         return run(
-            network, dataset, limit=limit, on_progress=on_progress, options=how,
+            network, dataset, device=None, limit=limit, on_progress=on_progress, options=how,
             watchers=seen, per_scale=per_scale, on_miou=getattr(on_progress, "show_miou", None),
         )  # fmt: skip
 

@@ -17,11 +17,17 @@ from torch import Tensor
 from hierseg.checkpoint import Header, load_model, open_checkpoint, open_weights
 from hierseg.engines.exported_files import read_graph_header
 from hierseg.engines.exported_runners import Arrays, open_session
+from hierseg.engines.memory import read_resident
 from hierseg.engines.protocol import Engine
 from hierseg.errors import UsageError, UserError, lacks_memory
 from hierseg.models import SegmentationNetwork, SegmentationOutput
 from hierseg.options import GraphOutput, RunOptions, show_scales
 from hierseg.size import SMALLEST_SIDE, Size
+
+MEASURED = 256
+"""Side of the image by which it is measured what memory images take."""
+FEWEST_BYTES = 8
+"""Of each pixel and class: two maps of logits."""
 
 
 class Decision(NamedTuple):
@@ -81,6 +87,7 @@ class ExportedEngine:
         self.gives: GraphOutput = self.about.output
         self._session = open_session(self.path, self.about)
         self.name, self.precision = self._session.name, self.about.precision
+        self._resident, self._taken, self._largest = read_resident(), 0, 0
 
     @property
     def header(self) -> Header:
@@ -132,6 +139,16 @@ class ExportedEngine:
                 while chunk := file.read(2**22):
                     digest.update(chunk)
         return digest.hexdigest()[:16]
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """Memory that a pixel of an image takes, by what the process has grown since the file was
+        opened: libraries keep what they once took. Where nothing has run yet, an image is.
+        """
+        if not self._largest:
+            size = self.about.size or Size(MEASURED, MEASURED)
+            self.decide(torch.zeros(1, 3, *size, dtype=torch.uint8))
+        return max(self._taken / self._largest, FEWEST_BYTES * self.num_classes)
 
     def check(self, options: RunOptions, keep_scales: bool = False) -> None:
         """UsageError for what this file cannot do, by the flag that asks for it.
@@ -233,6 +250,8 @@ class ExportedEngine:
                 raise
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(f"{self.path} cannot be run ({said:.200}); export it again.") from error
+        self._largest = max(self._largest, len(images) * size.height * size.width)
+        self._taken = max(self._taken, read_resident() - self._resident)
         self._check_outputs(found, (len(images), *size))
         return found
 

@@ -42,7 +42,7 @@ def evaluate(
     dataset: SegmentationDataset,
     scales: Sequence[float] | None = None,
     flip: bool = False,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = "cpu",
     limit: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     options: RunOptions | None = None,
@@ -61,7 +61,7 @@ def evaluate(
         scales: Scales of the image; 1 must be among them unless the network averages its scales.
             None takes the network's own.
         flip: Average logits with those of the mirrored image.
-        device: Where the network runs.
+        device: Where the network runs; None leaves it where it is.
         limit: Only the first so many images.
         on_progress: Called with (images done, images in all) after each image.
         options: How the network is run, by windows and in batches too, instead of scales and flip;

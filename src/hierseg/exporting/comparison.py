@@ -57,7 +57,7 @@ class ImageComparison:
     @property
     def wrong(self) -> npt.NDArray[np.bool_]:
         """Where the label differs."""
-        return self.labels != self.found
+        return np.not_equal(self.labels, self.found)
 
 
 class Reference:
@@ -158,7 +158,7 @@ def as_batch(sample: SampleImage) -> npt.NDArray[np.uint8]:
 
 def read_given(folder: Path, index: int) -> list[Any]:
     """What a file gave of an image, in order; it is no longer needed there."""
-    found = []
+    found: list[Any] = []
     while (path := folder / f"{index}.{len(found)}.npy").exists():
         found.append(np.load(path))
         path.unlink()

@@ -220,7 +220,7 @@ def check_export(
     if finding is None or reason:
         return report
     tell("timing the network")
-    return _judge(_measure_network(report, reference, batches, options.data, finding))
+    return judge(_measure_network(report, reference, batches, options.data, finding))
 
 
 def _measure_network(
@@ -238,7 +238,8 @@ def _measure_network(
     return replace(report, miou=finding.miou, network_miou=expected, data=with_data)
 
 
-def _judge(report: ExportReport) -> ExportReport:
+def judge(report: ExportReport) -> ExportReport:
+    """The report with the reason why its file is rejected; an empty one where it is not."""
     precision = report.about.precision
     reasons = []
     if report.share_different > report.tolerance:

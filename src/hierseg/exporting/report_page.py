@@ -160,7 +160,12 @@ def _list_facts(report: ExportReport) -> list[str]:
 
 def _list_notes(report: ExportReport) -> list[str]:
     verdict = [f"Rejected: {report.reason}."] if report.reason else []
-    return [*verdict, *(line[0].upper() + line[1:] for line in describe_report(report))]
+    return [*verdict, *(_begin(line) for line in describe_report(report))]
+
+
+def _begin(line: str) -> str:
+    """A sentence with its first letter large, unless that is a name's."""
+    return line if line.startswith("mIoU") else line[0].upper() + line[1:]
 
 
 def _list_rows(report: ExportReport) -> list[tuple[str, str, str]]:

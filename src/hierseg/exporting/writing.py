@@ -177,9 +177,20 @@ def _write_onnx(
     program = convert_graph(exported, names)
     program.model.metadata_props.update(about.to_metadata())
     program.model.producer_name = "hierseg"
+    _name_sides(program.model.graph)
     tell("writing the file")
     with replacing(path) as part:
         program.save(str(part), external_data=False)
+
+
+def _name_sides(graph: Any) -> None:
+    """Give the free lengths of images and labels the names that a user looks for."""
+    given = [str(length) for length in graph.inputs[0].shape]
+    names = dict(zip(given, ("batch", "channels", "height", "width"), strict=True))
+    for value in (*graph.inputs, *graph.outputs):
+        for place, length in enumerate(value.shape):
+            if not isinstance(length, int) and str(length) in names:
+                value.shape[place] = names[str(length)]
 
 
 def _write_openvino(

@@ -158,7 +158,7 @@ class Footprint:
 
     def _measure(self) -> int:
         if isinstance(self.segmenter.engine, ExportedEngine):  # which has no tensors to count
-            return int(self._rough()) * SIDE**2
+            return int(self.segmenter.engine.bytes_per_pixel * SIDE**2)
         image = np.zeros((SIDE, SIDE, 3), np.uint8)
         try:
             with LiveBytes() as live:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch.nn.functional as F
@@ -96,12 +97,13 @@ def scaled_size(size: tuple[int, int], scale: float) -> Size:
     return Size(_scale_side(size[0], scale), _scale_side(size[1], scale))
 
 
-def _scale_side(side: int, scale: float) -> int:
+def _scale_side(side: Any, scale: float) -> int:
     if isinstance(side, int):
         return math.floor(side * scale)
     # Of a graph whose sizes are free: in whole numbers, as runtimes round fractions differently.
     ratio = find_ratio(scale)
-    return side * ratio.numerator // ratio.denominator
+    scaled: int = side * ratio.numerator // ratio.denominator
+    return scaled
 
 
 @cache
