@@ -79,9 +79,12 @@
     const all = links();
     kind = Math.min(kind, all.length - 1);
     const base = all.find((link) => link.dataset.kind === "image") ?? all[0];
+    if (find("viewer-name").textContent !== card.dataset.name) viewer.dispatchEvent(new Event("step"));
     find("viewer-name").textContent = card.dataset.name;
     find("under").src = base.href;
     find("over").src = all[kind].href;
+    find("over").dataset.caption = all[kind].dataset.caption;
+    find("over").dataset.kind = all[kind].dataset.kind;
     find("over").alt = all[kind].getAttribute("aria-label").replace(/^enlarge /, "");
     find("wipe-name").textContent = all[kind].dataset.caption;
     find("viewer").querySelector(".wipe").style.visibility = all[kind] === base ? "hidden" : "";
@@ -117,6 +120,7 @@
     kind = links().indexOf(link);
     wipe(0);
     show();
+    viewer.dispatchEvent(new Event("step"));
     viewer.showModal();
     find("viewer-tabs").children[kind].focus();
   });
@@ -136,7 +140,7 @@
     event.preventDefault();
   });
   const drag = (event) => {
-    if (!(event.buttons & 1)) return;
+    if (!(event.buttons & 1) || find("stage").classList.contains("moves")) return;
     const box = find("stage").getBoundingClientRect();
     wipe(Math.max(0, Math.min(100, ((event.clientX - box.left) / box.width) * 100)));
   };
