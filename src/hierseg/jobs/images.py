@@ -19,6 +19,7 @@ from hierseg.engines import describe_engine, expect_images
 from hierseg.files import FolderLock, remove_leftovers
 from hierseg.inference import Prediction, Predictor
 from hierseg.jobs.job import Job, Policy, Source, interrupted_after
+from hierseg.jobs.labelling import list_shared, write_shared
 from hierseg.jobs.pipeline import Pixels
 from hierseg.jobs.progress import RunProgress
 from hierseg.jobs.run_settings import RunSettings, describe_outputs
@@ -97,6 +98,8 @@ def run_folder(
             if rank == 0:
                 job.sort(map(str, paths))
                 summary.finish(out)
+                records = summary.records.values()
+                write_shared(records, predictor.label_space, out, settings.save)
             else:
                 summary.end_share()
         if finish is not None and rank == 0:
@@ -128,6 +131,7 @@ def _prepare(
     job = Job(_ImagePolicy(out, settings, names, summary), summary, out, settings.batch)
     waiting = job.list_waiting(paths)
     files = [LEGEND, *([PAGE] if has_page else [])]
+    files += list_shared(settings.save)
     files += list_files(predictor, settings.save, [names[path] for path in waiting])
     claimed = claim_files(out, files, summary, settings.overwrite, paths)
     out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
