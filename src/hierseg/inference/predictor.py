@@ -150,7 +150,7 @@ class Predictor:
 
     @overload
     def __call__(
-        self, image: Sequence[ImageLike], region: Box | None = None
+        self, image: list[Any] | tuple[Any, ...], region: Box | None = None
     ) -> list[Prediction]: ...
 
     def __call__(
