@@ -97,14 +97,18 @@ def run_folder(
         finally:
             if rank == 0:
                 job.sort(map(str, paths))
-                summary.finish(out)
-                records = summary.records.values()
-                write_shared(records, predictor.label_space, out, settings.save)
+                _finish(summary, predictor, out, settings)
             else:
                 summary.end_share()
         if finish is not None and rank == 0:
             finish(summary)
     return summary
+
+
+def _finish(summary: Summary, predictor: Predictor, out: Path, settings: RunSettings) -> None:
+    """Write what belongs to all images."""
+    summary.finish(out)
+    write_shared(summary.records.values(), predictor.label_space, out, settings.save)
 
 
 class _Plan(NamedTuple):

@@ -62,8 +62,7 @@
     const viewer = find("viewer");
     const inside = event.target.closest?.("#stage");
     const picture = inside ? find("over") : event.target.closest?.(".card figure a")?.querySelector("img");
-    const named = (card) => card.dataset.name === find("viewer-name").textContent;
-    const card = inside ? [...document.querySelectorAll(".card")].find(named) : picture?.closest(".card");
+    const card = inside ? viewer.card : picture?.closest(".card");
     if (card?.dataset.pixels) load(card);
     const seen = card && picture ? look(picture, card, event.clientX, event.clientY) : null;
     tip.hidden = seen === null;
