@@ -15,10 +15,11 @@ from PIL import Image
 from hierseg.checkpoint.annotate import annotate_checkpoint
 from hierseg.checkpoint.load import load_model
 from hierseg.cli import main
-from hierseg.commands.predict import Output
+from hierseg.commands.predict import Output, Palette
 from hierseg.inference.footprint import Footprint
 from hierseg.inference.predictor import Predictor
-from hierseg.jobs.writers import WRITERS
+from hierseg.jobs.writers import EVERY, WRITERS
+from hierseg.media.palettes import PALETTES
 from support.clips import read_clip, slide, write_clip
 
 Run = Callable[..., int]
@@ -45,7 +46,8 @@ def run(checkpoint: Path, tmp_path: Path) -> Run:
 
 
 def test_save_names_what_there_are_writers_for() -> None:
-    assert set(typing.get_args(Output)) == set(WRITERS)
+    assert set(typing.get_args(Output)) == set(EVERY)
+    assert typing.get_args(Palette) == PALETTES
 
 
 def test_a_folder_becomes_label_maps_overlays_and_a_page(

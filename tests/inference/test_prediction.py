@@ -22,7 +22,7 @@ from hierseg.inference.exchange import encode_runs
 from hierseg.inference.outputs import WRITERS, Look
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.predictor import Predictor
-from hierseg.labels import CITYSCAPES, LabelSpace
+from hierseg.labels import CAMVID, CITYSCAPES, LabelSpace
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -360,3 +360,20 @@ def test_memory_is_heeded_as_in_a_folder_run(
     assert {call[0] for call in network.calls} == {(1, 3, 32, 32)}
     with pytest.raises(UserError, match=r"2\.0 GB of memory.*give (--)?long.edge 128"):
         predictor(image)
+
+
+def test_label_maps_with_a_palette_are_read_as_those_without(tmp_path: Path) -> None:
+    from hierseg.data import read_label_ids
+
+    for space in (CITYSCAPES, CAMVID):
+        labels = np.arange(40 * 40, dtype=np.uint8).reshape(40, 40) % space.num_classes
+        labels[0] = space.ignore
+        image = np.zeros((40, 40, 3), np.uint8)
+        shown = Prediction(image, labels, np.ones((40, 40), np.float32), space)
+        for what, ids, known in (
+            ("labels", labels, {*range(space.num_classes), 255}),
+            ("ids", shown.raw_ids(), space.known_raw_ids),
+        ):
+            for path in WRITERS[what](shown, tmp_path, space.name, Look(colored=True)):
+                assert np.array_equal(read_label_ids(path), ids)
+                assert np.array_equal(read_label_ids(path, known), ids)

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from hierseg.files import write_bytes, write_json
+from hierseg.inference.outputs import WRITERS
 from hierseg.inference.prediction import Prediction
-from hierseg.jobs.writers import WRITERS, write_legend
+from hierseg.jobs.writers import write_legend
 from hierseg.labels import LabelSpace
 from hierseg.media.picture_writing import write_picture
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import subprocess
+import time
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -133,24 +134,24 @@ def test_small_outputs_are_shown_themselves_and_large_ones_shrunk(
     save = ["overlay", "attention"]
     small = write_panels(_predict(space, 40, 60), tmp_path, "s", save)
     assert [panel.file for panel in small] == [
-        "page/s_image.jpg", "s_overlay.jpg", "s_attention_0.5_heat.jpg",
+        "page/s_image.jpg", "s_overlay.jpg", "s_attention_0.5_heat.jpg", "page/s_pixels.js",
     ]  # fmt: skip
     large = write_panels(_predict(space, 40, LONGEST + 2), tmp_path, "l", save)
     assert [panel.file for panel in large] == [
-        "page/l_image.jpg", "page/l_overlay.jpg", "page/l_attention_0.5.jpg",
+        "page/l_image.jpg", "page/l_overlay.jpg", "page/l_attention_0.5.jpg", "page/l_pixels.js",
     ]  # fmt: skip
     assert all((tmp_path / panel.file).is_file() for panel in large)
     scales = write_panels(_predict(space, 40, 60), tmp_path, "n", ["scales"])
-    assert [(panel.kind, panel.caption, panel.file) for panel in scales[2:]] == [
+    assert [(panel.kind, panel.caption, panel.file) for panel in scales[2:-1]] == [
         ("scale", "prediction at 0.5 alone", "page/n_scale_0.5.jpg"),
         ("scale", "prediction at 1 alone", "page/n_scale_1.jpg"),
     ]
-    half, whole = (read_image(tmp_path / panel.file) for panel in scales[2:])
+    half, whole = (read_image(tmp_path / panel.file) for panel in scales[2:-1])
     assert half.shape == whole.shape == (40, 60, 3)
     assert np.abs(half.astype(int) - whole).mean() > 20  # each shows its own labels
     unasked = write_panels(_predict(space, 40, 60), tmp_path, "u", ["labels", "confidence"])
     assert [panel.file for panel in unasked] == [
-        "page/u_image.jpg", "page/u_overlay.jpg", "page/u_confidence.jpg",
+        "page/u_image.jpg", "page/u_overlay.jpg", "page/u_confidence.jpg", "page/u_pixels.js",
     ]  # fmt: skip
 
 
@@ -286,6 +287,56 @@ def test_the_slider_keeps_its_arrow_keys(page: Page, tmp_path: Path) -> None:
         assert browser.evaluate("document.getElementById('viewer-name').textContent") == (
             "one & <two>"
         )
+
+
+def _point(browser: Browser, selector: str, across: float, down: float) -> str:
+    """What stands beside the cursor over a place of an element, as shares of its sides."""
+    browser.evaluate(
+        f"(() => {{ const e = document.querySelector({selector!r});"
+        "e.scrollIntoView({block: 'center'}); })()"
+    )
+    place = browser.evaluate(
+        f"(() => {{ const b = document.querySelector({selector!r}).getBoundingClientRect();"
+        f"return [b.x + b.width * {across}, b.y + b.height * {down}]; }})()"
+    )
+    end = time.monotonic() + 20
+    while True:
+        browser.move(*place)
+        said = browser.evaluate(
+            "document.getElementById('tip').hidden ? '' : document.getElementById('tip').innerText"
+        )
+        if said or time.monotonic() > end:
+            return said.strip()
+        time.sleep(0.05)
+
+
+@in_a_browser
+def test_class_and_confidence_stand_beside_the_cursor_and_pictures_zoom(
+    space: LabelSpace, tmp_path: Path
+) -> None:
+    (tmp_path / "page").mkdir()
+    name = "a #1 ü"
+    panels = write_panels(_predict(space, 90, 120), tmp_path, name, ["scales"])
+    record = ImageRecord("/in/a.png", 1, 2, name, 90, 120, 0.5, {"red": 1.0}, 0.1, [], panels)
+    path = write_page(Page("t", [], space, [record]), tmp_path)
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(path)
+        assert _point(browser, "figure.overlay img", 0.25, 0.5) == "red 26 %"
+        assert _point(browser, "figure.image img", 0.75, 0.5) == "green 76 %"
+        assert _point(browser, "figure.scale img", 0.25, 0.5) == "green"  # what 0.5 says alone
+        browser.click("figure.overlay a")
+        assert _point(browser, "#over", 0.5 + 0.02, 0.5) in ("green 52 %", "green 54 %")
+        before = browser.evaluate("document.getElementById('over').getBoundingClientRect().width")
+        for _ in range(3):
+            browser.press("+")
+        assert browser.evaluate(
+            "document.getElementById('over').getBoundingClientRect().width"
+        ) == pytest.approx(before * 1.5**3, rel=1e-3)
+        assert _point(browser, "#stage", 0.47, 0.5) in ("red 48 %", "red 50 %")
+        browser.press("0")
+        assert browser.evaluate(
+            "document.getElementById('over').getBoundingClientRect().width"
+        ) == pytest.approx(before)
 
 
 _LISTS = """<script>

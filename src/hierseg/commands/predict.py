@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from hierseg.labels import LabelSpace
     from hierseg.media import Clip
 
-Output = Literal["overlay", "color", "labels", "ids", "confidence", "attention", "scales"]
+Output = Literal[
+    "overlay", "color", "labels", "ids", "confidence", "attention", "scales", "coco", "cvat", "yolo"
+]  # fmt: skip
 Palette = Literal["dataset", "distinct", "colorblind"]
 
 SAVED_OF_VIDEO: tuple[Output, ...] = ("overlay", "labels", "ids")
@@ -74,7 +77,9 @@ def predict(
         save: Outputs of each image, by default overlay color labels ids (for a video without
             color): NAME_overlay.jpg; NAME_color.png; NAME_labels.png (train ids); NAME_ids.png (raw
             ids, where they differ); NAME_confidence.png (16 bits, 65535 * p); attention:
-            NAME_attention_SCALE.png (8 bits) and a heat map; scales: NAME_labels_SCALE.png.
+            NAME_attention_SCALE.png (8 bits) and a heat map; scales: NAME_labels_SCALE.png. For
+            labelling tools, of images: coco (coco.json: FiftyOne, Label Studio, CVAT), cvat (cvat/:
+            segmentation masks 1.1), yolo (yolo/: polygons).
         max_pixels: Skip images with more pixels.
         overwrite: Segment everything again, and replace any files under the names of the outputs.
         workers: Threads that read images, and as many that write outputs, while the network runs.
@@ -230,9 +235,20 @@ def _predict_video(asked: _Asked, sources: tuple[str, ...], clip: Clip, frames: 
 
     video = open_video(sources, asked.max_pixels)
     with announce("loading the weights"):
+        _refuse_labelling(asked.save or ())
         settings = asked.settings(SAVED_OF_VIDEO, {})
         predictor = asked.load(settings)
     return segment_video(predictor, video, asked.out, settings, clip, frames)
+
+
+def _refuse_labelling(save: Sequence[str]) -> None:
+    """UsageError for forms of labelling tools, which name images."""
+    for one in save:
+        if one in ("coco", "cvat", "yolo"):
+            raise UsageError(
+                f"--save {one} is for images, and this is a video; leave it out, or predict its "
+                "frames as images."
+            )
 
 
 def _check_attention(engine: Engine, scales: tuple[float, ...]) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -21,6 +21,7 @@ from hierseg.media import check_size, convert_image, decode_image, expand_user, 
 ImageLike = npt.NDArray[Any] | Tensor | Image.Image | bytes | str | os.PathLike[str]
 """A path, a ``file://`` address, the bytes of an image file, a Pillow image, an array, a tensor."""
 Pixels = npt.NDArray[np.uint8]
+_Value = TypeVar("_Value", bound=np.generic)
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _CHANNELS = (1, 3, 4)
@@ -36,7 +37,7 @@ class Region(NamedTuple):
     right: int
     bottom: int
 
-    def cut(self, pixels: Pixels) -> Pixels:
+    def cut(self, pixels: npt.NDArray[_Value]) -> npt.NDArray[_Value]:
         """The region's part of (H, W, ...) pixels, contiguous."""
         return np.ascontiguousarray(pixels[self.top : self.bottom, self.left : self.right])
 
@@ -159,7 +160,7 @@ def _as_bytes(pixels: npt.NDArray[Any]) -> Pixels:
                 f"the image holds floats from {least:g} to {most:g}, not in [0, 1]; give "
                 "array.astype(np.uint8) where they are 0 to 255, or undo what normalised them."
             )
-        return np.rint(pixels * pixels.dtype.type(255)).astype(np.uint8)
+        return np.asarray(np.rint(pixels * pixels.dtype.type(255)), np.uint8)
     cure = "; give array.astype(np.uint8) where it holds 0 to 255"
     raise UserError(
         f"the image is an array of {pixels.dtype}, not of uint8, RGB, (H, W, 3)"

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -166,11 +166,11 @@ class Predictor:
 
     @overload
     def __call__(
-        self, image: Sequence[ImageLike], region: Box | None = None
+        self, image: list[Any] | tuple[Any, ...], region: Box | None = None
     ) -> list[Prediction]: ...
 
     def __call__(
-        self, image: ImageLike | Sequence[ImageLike], region: Box | None = None
+        self, image: ImageLike | list[Any] | tuple[Any, ...], region: Box | None = None
     ) -> Prediction | list[Prediction]:
         """Segment an image, or a list of images.
 
@@ -190,7 +190,7 @@ class Predictor:
         """
         if isinstance(image, list | tuple):
             return self.predict_batch(image, region=region)
-        return self.predict_batch([cast("ImageLike", image)], region=region)[0]
+        return self.predict_batch([image], region=region)[0]
 
     def stream(
         self,

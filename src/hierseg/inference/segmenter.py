@@ -341,7 +341,7 @@ class Segmenter:
         images = range(len(logits.rows(0, 1)))
         kept = (attention, per_scale) if self.keep_scales else (None, None)
         classes = self.engine.num_classes if self.keep_probabilities else None
-        found = [_make_canvas(size, *kept, classes) for _ in images]
+        found = [_make_canvas(size, kept[0], kept[1], classes) for _ in images]
         count = count_rows(logits, len(images), self.engine.num_classes, self.engine.device)
         for band in split_rows(size, count):
             rows = slice(band.top, band.bottom)

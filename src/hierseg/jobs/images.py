@@ -20,6 +20,7 @@ from hierseg.files import FolderLock, remove_leftovers
 from hierseg.inference import Prediction, Predictor
 from hierseg.jobs.elsewhere import Workers, run_elsewhere
 from hierseg.jobs.job import Job, Policy, Source, interrupted_after
+from hierseg.jobs.labelling import list_shared, write_shared
 from hierseg.jobs.pipeline import Pixels
 from hierseg.jobs.progress import RunProgress
 from hierseg.jobs.run_settings import RunSettings, describe_outputs
@@ -107,7 +108,7 @@ def run_folder(
         finally:
             if rank == 0:
                 job.sort(map(str, paths))
-                summary.finish(out)
+                _finish(summary, predictor, out, settings)
             else:
                 summary.end_share()
         if finish is not None and rank == 0:
@@ -132,6 +133,10 @@ class _Image(NamedTuple):
 
     path: Path
     name: str = ""
+def _finish(summary: Summary, predictor: Predictor, out: Path, settings: RunSettings) -> None:
+    """Write what belongs to all images."""
+    summary.finish(out)
+    write_shared(summary.records.values(), predictor.label_space, out, settings.save)
 
 
 class _Plan(NamedTuple):
@@ -157,6 +162,7 @@ def _prepare(
     job = Job(_ImagePolicy(out, settings, summary), summary, out, settings.batch)
     waiting = job.list_waiting(_Image(path, names[path]) for path in paths)
     files = [LEGEND, *([PAGE] if has_page else [])]
+    files += list_shared(settings.save)
     files += list_run_files(predictor, settings.save, [image.name for image in waiting])
     claimed = claim_files(out, files, summary, settings.overwrite, paths)
     out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from typing import IO, Any, NamedTuple
 
 from hierseg.errors import UsageError, UserError
 from hierseg.files import open_to_append, read_text_file, write_text
+from hierseg.jobs.labelling import list_shared
 from hierseg.jobs.writers import LEGEND
 from hierseg.ownership import (
     LARGEST_RECORD,
@@ -305,7 +306,7 @@ def claim_files(
     """
     own = summary.files
     if summary.taken_up:  # whose page, legend and summary are written anew each time
-        own |= {LEGEND, PAGE}
+        own |= {LEGEND, PAGE, *list_shared(summary.settings.get("save", ()))}
     foreign = find_foreign(out, files, own.__contains__)
     sources = {os.path.realpath(image) for image in images} if foreign else set()
     for file in foreign:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hierseg.files import write_json
 from hierseg.inference import PLAIN, WRITERS, Look, Prediction, Predictor
+from hierseg.jobs.labelling import LABELLING, PLACES
 from hierseg.labels import LabelSpace
 from hierseg.media import UnwritableError, describe_legend
 from hierseg.pages import ImageRecord, fill_scales, list_panels, write_panels
 
 LEGEND = "legend.json"
 
+
+EVERY = {**WRITERS, **LABELLING}
+"""What ``--save`` may name, and who writes it."""
 
 _ENDINGS: Mapping[str, Sequence[str]] = {
     "labels": ("_labels.png",),
@@ -30,8 +35,11 @@ _ENDINGS: Mapping[str, Sequence[str]] = {
 
 def list_outputs(name: str, save: Sequence[str], scales: Sequence[float]) -> list[str]:
     """The files that the writers may write of an image, relative to their folder."""
-    endings = [ending for key in save for ending in _ENDINGS[key]]
-    return [f"{name}{ending}" for ending in fill_scales(endings, scales)]
+    endings = [ending for key in save for ending in _ENDINGS.get(key, ())]
+    return [
+        *(f"{name}{ending}" for ending in fill_scales(endings, scales)),
+        *(PLACES[key].format(name) for key in save if key in PLACES),
+    ]
 
 
 def list_run_files(predictor: Predictor, save: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -83,7 +91,7 @@ def write_outputs(
         prediction: Of the image.
         out: Folder of the outputs.
         name: What the files' names begin with.
-        save: Outputs by their names in ``WRITERS``.
+        save: Outputs by their names in ``EVERY``.
         source: Absolute path of the image.
         bytes: Its size, and
         modified: its time of change in nanoseconds, by which a changed image is noticed.
@@ -96,11 +104,12 @@ def write_outputs(
         UnwritableError: No format that ``save`` names holds the image; of some, the record says so.
         OSError: A file cannot be written.
     """
+    named = replace(prediction, source=source)
     written: list[Path] = []
     unwritten: dict[str, str] = {}
     for key in save:
         try:
-            written += WRITERS[key](prediction, out, name, look)
+            written += EVERY[key](named, out, name, look)
         except UnwritableError as error:
             unwritten[key] = error.reason
             if len(unwritten) == len(save):

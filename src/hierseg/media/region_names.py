@@ -80,5 +80,14 @@ def _write(
     thickness = max(1, round(scale * height / 9))
     left = int(np.clip(place[1] - scale * width / 2, 2, picture.shape[1] - scale * width - 2))
     bottom = int(np.clip(place[0] + scale * height / 2, scale * height + 2, picture.shape[0] - 2))
-    for color, thick in (((20, 20, 20), thickness + 2), ((255, 255, 255), thickness)):
-        cv2.putText(picture, text, (left, bottom), _FONT, scale, color, thick, cv2.LINE_AA)
+    letters = np.zeros(picture.shape[:2], np.uint8)
+    cv2.putText(letters, text, (left, bottom), _FONT, scale, 255, thickness, cv2.LINE_AA)
+    margin = 2 * thickness + 2
+    rows = slice(max(0, bottom - int(1.3 * scale * height) - margin), bottom + height + margin)
+    columns = slice(max(0, left - margin), left + int(scale * width) + margin)
+    part, letters = picture[rows, columns], letters[rows, columns]
+    # Text that is drawn thicker runs wider, so the rim is grown from the letters themselves.
+    rim = cv2.dilate(letters, np.ones((3, 3), np.uint8), iterations=max(1, thickness // 2 + 1))
+    for color, mask in ((20, rim), (255, letters)):
+        weight = mask[..., None].astype(np.float32) / 255
+        part[...] = np.rint(part * (1 - weight) + color * weight)

@@ -29,6 +29,8 @@ SHOWN_SHARE = 0.001
 _HEAT = ("attention", "confidence")
 _SMALL = ("scale", *_HEAT)
 _SKIPPED = "skipped"
+_PIXELS = "pixels"
+_SCRIPTS = ("zoom.js", "page.js", "pixels.js")
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def render_page(page: Page) -> str:
         facts="".join(f"<li>{escape(fact)}</li>" for fact in page.facts) + _link_skipped(page),
         notes="".join(f"<p>{escape(note)}</p>" for note in page.notes),
         style=(assets / "page.css").read_text(encoding="utf-8"),
-        script=(assets / "page.js").read_text(encoding="utf-8"),
+        script="\n".join((assets / name).read_text(encoding="utf-8") for name in _SCRIPTS),
+        space=_describe_space(page.label_space),
         sections=render_sections(page.sections),
         classes=_classes(page),
         lists=_lists(page.lists),
@@ -79,6 +82,12 @@ def render_page(page: Page) -> str:
         skipped=_skipped(page.skipped),
         count=count(len(page.records), "image"),
     )
+
+
+def _describe_space(space: LabelSpace) -> str:
+    """Names and colours by train id, for the script; no name ends the element that it stands in."""
+    known = {"names": space.names, "colors": [hex_of(color) for color in space.colors]}
+    return json.dumps(known).replace("<", "\\u003c")
 
 
 def _classes(page: Page) -> str:
@@ -128,19 +137,25 @@ def _card(record: ImageRecord, page: Page) -> str:
         if record.name in names
     }
     shares = {name: share for name, share in record.shares.items() if share >= SHOWN_SHARE}
+    pictures = [panel for panel in record.panels if panel.kind != _PIXELS]
     facts = [f"{record.height}x{record.width}"]
     if record.confidence is not None:
         facts.append(f"confidence {record.confidence * 100:.1f} %")
     return (
         f'<article class="card" data-name="{escape(record.name)}"'
         f' data-confidence="{1 if record.confidence is None else record.confidence:.5f}"'
+        + "".join(
+            f' data-pixels="{quote(os.fsencode(panel.file))}"'
+            for panel in record.panels
+            if panel.kind == _PIXELS
+        )
         + (f' data-ranks="{escape(json.dumps(ranks))}"' if page.lists else "")
         + f' data-shares="{escape(json.dumps({k: round(v, 5) for k, v in shares.items()}))}">'
         f'<header><h2 title="{escape(record.source)}">{escape(record.name)}</h2><ul class="facts">'
         + "".join(f"<li>{escape(fact)}</li>" for fact in [*facts, *record.facts])
         + '</ul></header><div class="body"><div>'
-        + _panels([panel for panel in record.panels if panel.kind not in _SMALL], record)
-        + _panels([panel for panel in record.panels if panel.kind in _SMALL], record)
+        + _panels([panel for panel in pictures if panel.kind not in _SMALL], record)
+        + _panels([panel for panel in pictures if panel.kind in _SMALL], record)
         + f'</div><ol class="shares" aria-label="class shares">{_bars(shares, space)}</ol>'
         + "</div></article>"
     )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hierseg.inference import PLAIN, Look, Prediction
 from hierseg.labels import LabelSpace
 from hierseg.media import render_heat, render_overlay, shrink, write_picture
+from hierseg.pages.pixels import write_pixels
 from hierseg.pages.records import Panel
 
 FOLDER = "page"
@@ -27,7 +28,12 @@ _ENDINGS = {
 
 def list_panels(name: str, save: Sequence[str], scales: Sequence[float]) -> list[str]:
     """The files that ``write_panels`` may write, relative to the page's folder."""
-    endings = ["_image.jpg", "_overlay.jpg", *(e for key in save for e in _ENDINGS.get(key, ()))]
+    endings = [
+        "_image.jpg",
+        "_overlay.jpg",
+        "_pixels.js",
+        *(e for key in save for e in _ENDINGS.get(key, ())),
+    ]
     return [f"{FOLDER}/{name}{ending}" for ending in fill_scales(endings, scales)]
 
 
@@ -93,7 +99,9 @@ def write_panels(
                     lambda kind=kind, weight=weight: small_picture(kind, render_heat(weight)),  # type: ignore[misc]
                 )
             )
-    return panels
+    script = out / FOLDER / f"{name}_pixels.js"
+    script = write_pixels(prediction, script, name, scales="scales" in shown)
+    return [*panels, Panel("pixels", "", script.relative_to(out).as_posix())]
 
 
 def write_overlay_panel(

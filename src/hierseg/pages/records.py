@@ -19,7 +19,8 @@ class Panel:
     """A picture on the page.
 
     Attributes:
-        kind: image, overlay, truth, scale, attention, confidence or errors.
+        kind: image, overlay, truth, scale, attention, confidence or errors; or pixels, the script
+            of class and confidence, which is no picture.
         caption: What stands above it.
         file: Its path, relative to the page's folder.
     """

@@ -5,6 +5,10 @@
   const classes = [...document.querySelectorAll("button.class")];
   const shares = new Map(cards.map((card) => [card, JSON.parse(card.dataset.shares)]));
   const ranks = new Map(cards.map((card) => [card, JSON.parse(card.dataset.ranks ?? "{}")]));
+  const place = new Map(cards.map((card, index) => [card, index]));
+  const TOGETHER = 60; // cards that are added at a time
+  let matching = cards;
+  let there = 0;
   const list = find("list");
   const chosen = () => classes.filter((b) => b.ariaPressed === "true").map((b) => b.dataset.class);
 
@@ -13,16 +17,12 @@
     const names = chosen();
     const named = list?.value ?? "";
     const text = find("search").value.trim().toLowerCase();
-    let shown = 0;
-    for (const card of cards) {
-      const has = names.every((name) => name in shares.get(card));
-      const listed = named === "" || named in ranks.get(card);
-      card.hidden = !has || !listed || !card.dataset.name.toLowerCase().includes(text);
-      shown += !card.hidden;
-      for (const row of card.querySelectorAll(".shares li")) {
-        row.classList.toggle("chosen", names.includes(row.dataset.class));
-      }
-    }
+    const matches = (card) =>
+      names.every((name) => name in shares.get(card)) &&
+      (named === "" || named in ranks.get(card)) &&
+      card.dataset.name.toLowerCase().includes(text);
+    matching = cards.filter(matches);
+    const shown = matching.length;
     const narrowed = names.length > 0 || text !== "" || named !== "";
     const all = cards.length === 1 ? "1 image" : `${cards.length} images`;
     find("shown").textContent = narrowed ? `${shown} of ${all}` : all;
@@ -31,12 +31,32 @@
     const share = (card) => names.reduce((sum, name) => sum + (shares.get(card)[name] ?? 0), 0);
     const orders = {
       given: (a, b) =>
-        (ranks.get(a)[named] ?? 0) - (ranks.get(b)[named] ?? 0) || cards.indexOf(a) - cards.indexOf(b),
+        (ranks.get(a)[named] ?? 0) - (ranks.get(b)[named] ?? 0) || place.get(a) - place.get(b),
       confidence: (a, b) => a.dataset.confidence - b.dataset.confidence,
       share: (a, b) => share(b) - share(a),
     };
-    find("cards").append(...[...cards].sort(orders[find("order").value]));
+    matching.sort(orders[find("order").value]);
+    find("cards").replaceChildren();
+    there = 0;
+    more();
   };
+  // Cards of thousands of images would take a browser minutes: they come as the page is scrolled.
+  const more = () => {
+    const names = chosen();
+    const next = matching.slice(there, there + TOGETHER);
+    for (const card of next) {
+      for (const row of card.querySelectorAll(".shares li")) {
+        row.classList.toggle("chosen", names.includes(row.dataset.class));
+      }
+    }
+    find("cards").append(...next);
+    there += next.length;
+    find("more").hidden = there >= matching.length;
+  };
+  new IntersectionObserver(
+    (seen) => seen.some((one) => one.isIntersecting) && more(),
+    { rootMargin: "1500px" },
+  ).observe(find("more"));
   for (const button of classes) {
     button.addEventListener("click", () => {
       button.ariaPressed = String(button.ariaPressed !== "true");
@@ -63,25 +83,31 @@
   find("search").value = "";
   find("order").value = "given";
   if (list) list.value = "";
+  if (cards.length > TOGETHER) apply();
 
   // Enlarged pictures ------------------------------------------------------------------------
   const viewer = find("viewer");
   let card = null;
   let kind = 0;
   const links = () => [...card.querySelectorAll("figure a")];
-  const visible = () => [...document.querySelectorAll(".card")].filter((c) => !c.hidden);
+  const visible = () => matching;
 
   const wipe = (percent) => {
     find("wipe").value = percent;
     find("over").style.clipPath = `inset(0 0 0 ${percent}%)`;
   };
   const show = () => {
+    viewer.card = card;
+    while (!card.isConnected && there < matching.length) more();
     const all = links();
     kind = Math.min(kind, all.length - 1);
     const base = all.find((link) => link.dataset.kind === "image") ?? all[0];
+    if (find("viewer-name").textContent !== card.dataset.name) viewer.dispatchEvent(new Event("step"));
     find("viewer-name").textContent = card.dataset.name;
     find("under").src = base.href;
     find("over").src = all[kind].href;
+    find("over").dataset.caption = all[kind].dataset.caption;
+    find("over").dataset.kind = all[kind].dataset.kind;
     find("over").alt = all[kind].getAttribute("aria-label").replace(/^enlarge /, "");
     find("wipe-name").textContent = all[kind].dataset.caption;
     find("viewer").querySelector(".wipe").style.visibility = all[kind] === base ? "hidden" : "";
@@ -117,6 +143,7 @@
     kind = links().indexOf(link);
     wipe(0);
     show();
+    viewer.dispatchEvent(new Event("step"));
     viewer.showModal();
     find("viewer-tabs").children[kind].focus();
   });
@@ -136,7 +163,7 @@
     event.preventDefault();
   });
   const drag = (event) => {
-    if (!(event.buttons & 1)) return;
+    if (!(event.buttons & 1) || find("stage").classList.contains("moves")) return;
     const box = find("stage").getBoundingClientRect();
     wipe(Math.max(0, Math.min(100, ((event.clientX - box.left) / box.width) * 100)));
   };
