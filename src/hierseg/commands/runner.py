@@ -24,7 +24,7 @@ class RunnerFlags:
 
     runner: Literal["local", "ray"] = "local"
     """local runs them in this process; ray gives them to workers on Ray, which read sources and
-    write outputs themselves: all machines need the same paths, or URLs."""
+    write outputs themselves: all machines need the same paths."""
     address: str | None = None
     """Ray's address: auto for a cluster that this machine is part of, HOST:6379, ray://HOST:10001;
     by default Ray is started here."""
