@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierseg.commands.places import check_inputs
-from hierseg.commands.runner import RunnerFlags, name_for_all, send_to
+from hierseg.commands.runner import RunnerFlags, load_predictor, name_for_all, send_to
 from hierseg.commands.running import require_scales
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from hierseg.autolabel import AutoSummary
     from hierseg.data import SegmentationDataset
     from hierseg.engines import Engine
-    from hierseg.inference import Predictor
-    from hierseg.labels import LabelSpace
     from hierseg.models import SegmentationNetwork
 
 SOME_SKIPPED = 3
@@ -84,25 +82,12 @@ def autolabel(
         space = choose_space(network, dataset)
         predictor = Predictor(network, label_space=space, options=how)
         predictor.require_confidence("labelling for training")
-        load = functools.partial(_load_predictor, name_for_all(weights), device, space, how)
+        load = functools.partial(load_predictor, name_for_all(weights), device, space, how)
         console = make_console(stderr=True)
         with where.open(device) as workers:
             sent = send_to(workers, load)
             summary = run(predictor, dataset, out, part, threshold, root, console, overwrite, sent)
         return _report(summary) if own_rank() == 0 else 0
-
-
-def _load_predictor(
-    weights: str | None, device: str, space: LabelSpace | None, how: RunOptions
-) -> Predictor:
-    """The predictor of a worker."""
-    from hierseg.commands.running import load_runnable
-    from hierseg.engines import keep_freed_memory
-    from hierseg.inference import Predictor
-
-    keep_freed_memory()
-    network = load_runnable(weights, device)
-    return Predictor(network, label_space=space, options=how)
 
 
 def _check_threshold(threshold: float) -> None:

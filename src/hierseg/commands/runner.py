@@ -15,6 +15,7 @@ from hierseg.processes import Launch
 if TYPE_CHECKING:
     from hierseg.inference import Predictor
     from hierseg.jobs import Elsewhere, RayWorkers
+    from hierseg.labels import LabelSpace
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class RunnerFlags:
 
     runner: Literal["local", "ray"] = "local"
     """local runs them in this process; ray gives them to workers on Ray, which read sources and
-    write outputs themselves: all machines need the same paths, or URLs."""
+    write outputs themselves: all machines need the same paths."""
     address: str | None = None
     """Ray's address: auto for a cluster that this machine is part of, HOST:6379, ray://HOST:10001;
     by default Ray is started here."""
@@ -75,6 +76,20 @@ def send_to(workers: RayWorkers | None, load: Callable[[], Predictor]) -> Elsewh
     from hierseg.jobs import Elsewhere
 
     return None if workers is None else Elsewhere(workers, load)
+
+
+def load_predictor(
+    weights: str | None, device: str, space: LabelSpace | None, how: RunOptions
+) -> Predictor:
+    """A predictor, as a worker loads it."""
+    from hierseg.assembly import choose_own_device
+    from hierseg.checkpoint import load_model
+    from hierseg.engines import keep_freed_memory
+    from hierseg.inference import Predictor
+
+    keep_freed_memory()
+    network = load_model(weights, choose_own_device(device))
+    return Predictor(network, label_space=space, options=how)
 
 
 def name_for_all(weights: str | None) -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.places import check_inputs, check_place, hold_folders
+from hierseg.commands.runner import RunnerFlags, load_predictor, name_for_all, send_to
 from hierseg.commands.running import refuse_with_predictions, require_scales
 from hierseg.distributed import first_before_others, join_processes
 from hierseg.errors import UsageError, UserError, make_printable
@@ -32,6 +34,7 @@ def submit(
     palette: Literal["indices", "values"] | None = None,
     overwrite: bool = False,
     how: RunOptions = WHOLE,
+    where: RunnerFlags = RunnerFlags(),  # noqa: B008 - frozen
 ) -> None:
     """Make a submission for a benchmark's server: a zip of label maps with the server's ids, names
     and sizes, which are checked before it is written.
@@ -52,11 +55,15 @@ def submit(
             greys.
         overwrite: Replace an existing zip.
         how: How the network is run.
+        where: Where images are run.
     """
     from hierseg.commands.progress import announce, show_progress
     from hierseg.data import open_dataset
 
     _check_out(out, overwrite)
+    where.check()
+    if predictions is not None and where.runner != "local":
+        raise UsageError("--runner ray runs a network, and --predictions has none; leave it out.")
     if predictions is not None:
         refuse_with_predictions(how, weights=weights)
     _require_predictions(palette, predictions)
@@ -72,7 +79,7 @@ def submit(
     check_names(dataset)
     with join_processes():
         if predictions is None:
-            size = _submit_network(dataset, root, out, weights, how, device)
+            size = _submit_network(dataset, root, out, weights, how, device, where)
         elif own_rank() == 0:
             files = _find_maps(dataset, predictions)
             with show_progress("checking and packing") as on_progress:
@@ -89,6 +96,7 @@ def _submit_network(
     weights: str | None,
     how: RunOptions,
     device: str,
+    where: RunnerFlags,
 ) -> int:
     """Label all images, and write the zip; gives its bytes. Of several processes the first writes
     it.
@@ -101,7 +109,7 @@ def _submit_network(
         with first_before_others():
             if own_rank() == 0:
                 _require_own(work)
-        _label(dataset, root, work, weights, how, device)
+        _label(dataset, root, work, weights, how, device, where)
         if own_rank() == 0:
             files = _find_maps(dataset, work)
             with show_progress("checking and packing") as on_progress:
@@ -172,6 +180,7 @@ def _label(
     weights: str | None,
     how: RunOptions,
     device: str,
+    where: RunnerFlags,
 ) -> None:
     """Label every image, into a folder that an interrupted run goes on in."""
     from hierseg.autolabel import autolabel
@@ -187,7 +196,12 @@ def _label(
     keep_freed_memory()
     space = dataset.label_space
     predictor = Predictor(network, label_space=space, options=how)
-    summary = autolabel(predictor, dataset, work, root=root, console=make_console(stderr=True))
+    load = functools.partial(load_predictor, name_for_all(weights), device, space, how)
+    console = make_console(stderr=True)
+    with where.open(device) as workers:
+        summary = autolabel(
+            predictor, dataset, work, root=root, console=console, workers=send_to(workers, load)
+        )
     for image, reason in summary.skipped.items() if own_rank() == 0 else ():
         raise UserError(
             f"{count(len(summary.skipped), 'image')} could not be labelled and a server wants all "

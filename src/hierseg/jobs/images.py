@@ -95,8 +95,6 @@ def run_folder(
                 under_way as policy.under_way,
             ):
                 policy.say = job.progress.say
-                if workers is None:
-                    expect_images(predictor.engine, len(plan.waiting), policy.say)
                 if rank == 0:
                     under_way.forget(set(paths).difference(image.path for image in plan.waiting))
                 _segment(job, summary, predictor, plan.waiting, left_out, under_way, workers)
@@ -133,6 +131,8 @@ class _Image(NamedTuple):
 
     path: Path
     name: str = ""
+
+
 def _finish(summary: Summary, predictor: Predictor, out: Path, settings: RunSettings) -> None:
     """Write what belongs to all images."""
     summary.finish(out)
@@ -287,7 +287,9 @@ def _segment(
             job.skip(_Image(Path(os.path.abspath(path))), reason)  # noqa: PTH100
         for image in fatal:
             job.skip(image, FATAL)
-    if elsewhere is not None:
+    if elsewhere is None:
+        expect_images(predictor.engine, len(images), job.policy.say)
+    else:
         before = list(summary.skipped)
         run_elsewhere(job, elsewhere.load, elsewhere.workers, together, alone)
         remove_leftovers(job.out)  # of workers that were lost
