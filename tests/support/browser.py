@@ -139,10 +139,6 @@ class Browser:
                 clickCount=1,
             )  # fmt: skip
 
-    def move(self, x: float, y: float) -> None:
-        """Move the mouse to a place of the window."""
-        self._ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-
     def take_picture(self, path: Path) -> None:
         """Write what the window shows as PNG."""
         path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot")["data"]))

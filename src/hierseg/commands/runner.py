@@ -82,13 +82,12 @@ def load_predictor(
     weights: str | None, device: str, space: LabelSpace | None, how: RunOptions
 ) -> Predictor:
     """A predictor, as a worker loads it."""
-    from hierseg.assembly import choose_own_device
-    from hierseg.checkpoint import load_model
+    from hierseg.commands.running import load_runnable
     from hierseg.engines import keep_freed_memory
     from hierseg.inference import Predictor
 
     keep_freed_memory()
-    network = load_model(weights, choose_own_device(device))
+    network = load_runnable(weights, device)
     return Predictor(network, label_space=space, options=how)
 
 

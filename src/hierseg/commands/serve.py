@@ -115,11 +115,11 @@ def _choose_token(given: str | None, host: str) -> str | None:
 
 
 def _load(weights: str | None, device: str, how: RunOptions) -> Model:
-    from hierseg.assembly import choose_device
-    from hierseg.checkpoint import find_weights, load_model
+    from hierseg.checkpoint import find_weights
+    from hierseg.commands.running import load_runnable
     from hierseg.serving import Model
 
-    network = load_model(weights, choose_device(device, "--device"))
+    network = load_runnable(weights, device)
     name = weights if weights is not None else find_weights().stem
     return Model(network, name, how)
 

@@ -67,7 +67,7 @@ class AutoEngine(TorchEngine):
         if engine != "auto" or exact != "float32":
             name = "torch" if engine == "auto" else engine
             self._fallback = find_candidate(name, exact, self.device)
-        self.say: Callable[[str], None] = _log.info
+        self.say: Callable[[str], object] = _log.info
         self.expected: int | None = None
         self._fallback_runner: ScaleRunner | None = None
         self._exact = f"{'torch' if engine == 'auto' else engine} {exact}"
@@ -81,7 +81,7 @@ class AutoEngine(TorchEngine):
         asked = [one for one in (self.engine, self.precision) if one != "auto"]
         return " ".join([self.weights, "auto", *asked])
 
-    def expect(self, images: int | None, say: Callable[[str], None] | None = None) -> None:
+    def expect(self, images: int | None, say: Callable[[str], object] | None = None) -> None:
         """Be told how many images are to come, and where to say what is chosen."""
         self.expected = images
         if say is not None:

@@ -89,7 +89,7 @@ def plain_engine(engine: Engine) -> Engine:
 
 
 def expect_images(
-    engine: Engine, images: int | None, say: Callable[[str], None] | None = None
+    engine: Engine, images: int | None, say: Callable[[str], object] | None = None
 ) -> None:
     """Tell an engine how many images are to come, None for unknown, and where to say what it
     chooses; most do not care.
