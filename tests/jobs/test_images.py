@@ -76,7 +76,9 @@ def test_every_image_gets_its_own_outputs(
     first = content["images"][0]
     assert (first["height"], first["width"]) == (40, 60)
     assert first["shares"] == {"red": 0.625, "blue & <b>white</b>": 0.25, "green": 0.125}
-    assert first["files"] == ["0_labels.png", "page/0_image.jpg", "page/0_overlay.jpg"]
+    assert first["files"] == [
+        "0_labels.png", "page/0_image.jpg", "page/0_overlay.jpg", "page/0_pixels.js",
+    ]  # fmt: skip
     assert json.loads((out / "legend.json").read_text())["label_space"] == "flags"
 
 
@@ -259,7 +261,7 @@ def test_a_full_disk_ends_the_run(
     def full(*arguments: Any) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device", "x")
 
-    monkeypatch.setitem(writers.WRITERS, "labels", full)  # type: ignore[arg-type]
+    monkeypatch.setitem(writers.EVERY, "labels", full)  # type: ignore[arg-type]
     with pytest.raises(OSError, match="No space"):
         _run(predictor, images, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["images_done"] == 0

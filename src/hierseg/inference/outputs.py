@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from hierseg.errors import UsageError, UserError
 from hierseg.files import write_json
-from hierseg.inference.prediction import Prediction
+from hierseg.labels import LabelSpace
 from hierseg.media import (
     map_rows,
     render_grey,
@@ -35,6 +36,50 @@ class Look(NamedTuple):
 
     colored: bool = False
     names: bool = False
+
+
+class Prediction(Protocol):
+    """What is written of a prediction; see ``hierseg.Prediction``, which writes itself by this."""
+
+    @property
+    def labels(self) -> npt.NDArray[np.uint8]:
+        """As of ``hierseg.Prediction``."""
+
+    @property
+    def confidence(self) -> npt.NDArray[np.float32]:
+        """As of ``hierseg.Prediction``."""
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """As of ``hierseg.Prediction``."""
+
+    @property
+    def attention(self) -> dict[float, npt.NDArray[np.float32]] | None:
+        """As of ``hierseg.Prediction``."""
+
+    @property
+    def per_scale(self) -> dict[float, npt.NDArray[np.uint8]] | None:
+        """As of ``hierseg.Prediction``."""
+
+    @property
+    def source(self) -> str:
+        """As of ``hierseg.Prediction``."""
+
+    @property
+    def frame(self) -> int | None:
+        """As of ``hierseg.Prediction``."""
+
+    def color(self) -> npt.NDArray[np.uint8]:
+        """As of ``hierseg.Prediction``."""
+
+    def overlay(self, *, names: bool = False) -> npt.NDArray[np.uint8]:
+        """As of ``hierseg.Prediction``."""
+
+    def raw_ids(self) -> npt.NDArray[Any]:
+        """As of ``hierseg.Prediction``."""
+
+    def to_coco(self) -> dict[str, Any]:
+        """As of ``hierseg.Prediction``."""
 
 
 PLAIN = Look()

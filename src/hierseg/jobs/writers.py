@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from hierseg.pages import ImageRecord, fill_scales, list_panels, write_panels
 LEGEND = "legend.json"
 
 
-EVERY = {**WRITERS, **LABELLING}
+EVERY: dict[str, Callable[[Prediction, Path, str, Look], list[Path]]] = {**WRITERS, **LABELLING}
 """What ``--save`` may name, and who writes it."""
 
 _ENDINGS: Mapping[str, Sequence[str]] = {
