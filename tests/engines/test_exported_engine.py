@@ -76,6 +76,8 @@ def test_labels_alone_have_no_confidence(labels_only: ExportedEngine) -> None:
     assert np.isnan(first.confidence).all()
     with pytest.raises(UsageError, match=r"this needs the confidence, and .* gives labels alone"):
         predictor.require_confidence("this")
+    with pytest.raises(UsageError, match="every class's probability needs logits"):
+        Predictor(labels_only.path, keep_probabilities=True)
     Predictor(ExportedEngine(find_exported("pt2", "confidence"))).require_confidence("this")
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from hierseg.data.base import Record
 from hierseg.evaluation.counters import LossCounter
 from hierseg.evaluation.evaluator import evaluate
-from hierseg.inference.segmenter import Segmentation
+from hierseg.inference.segmentation import Segmentation
 from hierseg.models.network import SegmentationNetwork
 from hierseg.models.registry import create_model
 from hierseg.options import RunOptions

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from hierseg.inference.prediction import Prediction
     from hierseg.inference.predictor import Predictor
     from hierseg.inference.regions import ClassStatistics, Polygon, class_shares
-    from hierseg.inference.segmenter import Segmentation, Segmenter
+    from hierseg.inference.segmentation import Segmentation
+    from hierseg.inference.segmenter import Segmenter
     from hierseg.inference.tiling import Windows, blend
 else:
     __getattr__, __dir__ = open_face(
@@ -43,10 +44,8 @@ else:
                 "Polygon",
                 "class_shares",
             ),
-            "segmenter": (
-                "Segmentation",
-                "Segmenter",
-            ),
+            "segmentation": ("Segmentation",),
+            "segmenter": ("Segmenter",),
             "tiling": (
                 "Windows",
                 "blend",

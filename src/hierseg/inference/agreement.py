@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hierseg.data import bring_to, resize_image
-from hierseg.inference.segmenter import Pixels, Segmenter
+from hierseg.inference.segmentation import Pixels
+from hierseg.inference.segmenter import Segmenter
 from hierseg.inference.tiling import Windows
 from hierseg.size import Size
 

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from hierseg.engines import returning_freed_memory
 from hierseg.errors import UserError
 from hierseg.inference.footprint import STEP, Footprint
-from hierseg.inference.segmenter import Pixels, Segmentation
+from hierseg.inference.segmentation import Pixels, Segmentation
 
 _log = logging.getLogger(__name__)
 

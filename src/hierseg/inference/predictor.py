@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hierseg.checkpoint import load_model
-from hierseg.engines import Engine, TorchEngine, open_engine
+from hierseg.engines import Engine, TorchEngine, load_weights, open_engine
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.fitting import segment_within
 from hierseg.inference.footprint import Footprint
 from hierseg.inference.pixels import ImageLike, Region, as_pixels, as_region, list_images, name_of
 from hierseg.inference.prediction import Prediction
-from hierseg.inference.segmenter import Segmentation, Segmenter, choose_label_space
+from hierseg.inference.segmentation import Segmentation
+from hierseg.inference.segmenter import Segmenter, choose_label_space
 from hierseg.inference.streaming import Given, StreamSource, iterate
 from hierseg.inference.tiling import Tile, Windows
 from hierseg.labels import LabelSpace
@@ -322,5 +322,5 @@ def _open(
     if device == "auto" or (device is None and by_name):
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if by_name:
-        return load_model(given, device or "cpu"), options, None
+        return load_weights(given, device or "cpu"), options, None
     return given, options, device

@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from hierseg.data import bring_to, resize_image
 from hierseg.engines import Engine, ExportedEngine, check_gating, expect_more
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.deciding import count_rows, decide
+from hierseg.inference.segmentation import Pixels, Segmentation, make_canvas
 from hierseg.inference.tiling import Mosaic, Tile, Windows
 from hierseg.labels import LabelSpace
 from hierseg.layers import (
@@ -34,46 +34,6 @@ from hierseg.layers import (
 from hierseg.models import DeferredOutput, SegmentationOutput
 from hierseg.options import WHOLE, RunOptions, require_one
 from hierseg.size import SMALLEST_SIDE, Size
-
-Pixels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class Segmentation:
-    """What is made of one image; every map is of the image's size.
-
-    Attributes:
-        labels: (H, W) uint8 train ids.
-        confidence: (H, W) float32 in (0, 1], the softmax of the class chosen; NaN where an exported
-            graph gives labels alone.
-        attention: Scale -> (H, W) float32 in [0, 1] of those whose attention decides; None unless
-            scales are kept.
-        per_scale: Scale -> (H, W) uint8 train ids by that scale alone; None likewise.
-        probabilities: (K, H, W) float32 in [0, 1], every class's softmax; None unless kept.
-    """
-
-    labels: npt.NDArray[np.uint8]
-    confidence: npt.NDArray[np.float32]
-    attention: dict[float, npt.NDArray[np.float32]] | None = None
-    per_scale: dict[float, npt.NDArray[np.uint8]] | None = None
-    probabilities: npt.NDArray[np.float32] | None = None
-
-    def place(self, tile: Tile, size: tuple[int, int], ignore: int) -> Segmentation:
-        """The same as a part of a larger image: ``ignore`` and 0 around it."""
-
-        def around(values: npt.NDArray[Any], fill: int = 0) -> npt.NDArray[Any]:
-            whole = np.full((*values.shape[:-2], *size), fill, values.dtype)
-            bottom, right = tile.top + tile.height, tile.left + tile.width
-            whole[..., tile.top : bottom, tile.left : right] = values
-            return whole
-
-        return Segmentation(
-            around(self.labels, ignore),
-            around(self.confidence),
-            self.attention and {key: around(one) for key, one in self.attention.items()},
-            self.per_scale and {key: around(one, ignore) for key, one in self.per_scale.items()},
-            None if self.probabilities is None else around(self.probabilities),
-        )
 
 
 class Segmenter:
@@ -135,6 +95,8 @@ class Segmenter:
         self.decider = _find_decider(engine, self.temperature)
         if self.decider is not None:
             self.longest = None  # labels cannot be resized as logits can
+            if keep_probabilities:
+                raise self.decider.lacks_logits("every class's probability")
 
     def whole(self) -> Segmenter:
         """The same without windows."""
@@ -341,7 +303,7 @@ class Segmenter:
         images = range(len(logits.rows(0, 1)))
         kept = (attention, per_scale) if self.keep_scales else (None, None)
         classes = self.engine.num_classes if self.keep_probabilities else None
-        found = [_make_canvas(size, kept[0], kept[1], classes) for _ in images]
+        found = [make_canvas(size, kept[0], kept[1], classes) for _ in images]
         count = count_rows(logits, len(images), self.engine.num_classes, self.engine.device)
         for band in split_rows(size, count):
             rows = slice(band.top, band.bottom)
@@ -395,22 +357,6 @@ class _Key(NamedTuple):
 
     name: str
     scale: float
-
-
-def _make_canvas(
-    size: Size,
-    attention: Iterable[float] | None,
-    per_scale: Iterable[float] | None,
-    classes: int | None = None,
-) -> Segmentation:
-    """Maps of an image that are still to be filled."""
-    return Segmentation(
-        np.empty(size, np.uint8),
-        np.empty(size, np.float32),
-        None if attention is None else {scale: np.empty(size, np.float32) for scale in attention},
-        None if per_scale is None else {scale: np.empty(size, np.uint8) for scale in per_scale},
-        None if classes is None else np.empty((classes, *size), np.float32),
-    )
 
 
 def _compute(output: DeferredOutput) -> SegmentationOutput:

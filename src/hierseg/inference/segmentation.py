@@ -1,0 +1,69 @@
+"""What is made of one image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hierseg.inference.tiling import Tile
+from hierseg.size import Size
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What is made of one image; every map is of the image's size.
+
+    Attributes:
+        labels: (H, W) uint8 train ids.
+        confidence: (H, W) float32 in (0, 1], the softmax of the class chosen; NaN where an exported
+            graph gives labels alone.
+        attention: Scale -> (H, W) float32 in [0, 1] of those whose attention decides; None unless
+            scales are kept.
+        per_scale: Scale -> (H, W) uint8 train ids by that scale alone; None likewise.
+        probabilities: (K, H, W) float32 in [0, 1], every class's softmax; None unless kept.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    confidence: npt.NDArray[np.float32]
+    attention: dict[float, npt.NDArray[np.float32]] | None = None
+    per_scale: dict[float, npt.NDArray[np.uint8]] | None = None
+    probabilities: npt.NDArray[np.float32] | None = None
+
+    def place(self, tile: Tile, size: tuple[int, int], ignore: int) -> Segmentation:
+        """The same as a part of a larger image: ``ignore`` and 0 around it."""
+
+        def around(values: npt.NDArray[Any], fill: int = 0) -> npt.NDArray[Any]:
+            whole = np.full((*values.shape[:-2], *size), fill, values.dtype)
+            bottom, right = tile.top + tile.height, tile.left + tile.width
+            whole[..., tile.top : bottom, tile.left : right] = values
+            return whole
+
+        return Segmentation(
+            around(self.labels, ignore),
+            around(self.confidence),
+            self.attention and {key: around(one) for key, one in self.attention.items()},
+            self.per_scale and {key: around(one, ignore) for key, one in self.per_scale.items()},
+            None if self.probabilities is None else around(self.probabilities),
+        )
+
+
+def make_canvas(
+    size: Size,
+    attention: Iterable[float] | None,
+    per_scale: Iterable[float] | None,
+    classes: int | None = None,
+) -> Segmentation:
+    """Maps of an image that are still to be filled."""
+    return Segmentation(
+        np.empty(size, np.uint8),
+        np.empty(size, np.float32),
+        None if attention is None else {scale: np.empty(size, np.float32) for scale in attention},
+        None if per_scale is None else {scale: np.empty(size, np.uint8) for scale in per_scale},
+        None if classes is None else np.empty((classes, *size), np.float32),
+    )
