@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hierseg.finetuning.choices import Choices
     from hierseg.finetuning.machine import Machine, find_machine
     from hierseg.finetuning.plan import Plan, make_experiment, make_plan
-    from hierseg.finetuning.run import FinetuneResult, describe_use, find_model, finetune
+    from hierseg.finetuning.tuning import FinetuneResult, describe_use, find_model, finetune
 else:
     __getattr__, __dir__ = open_face(
         __name__,
@@ -25,7 +25,7 @@ else:
                 "make_experiment",
                 "make_plan",
             ),
-            "run": (
+            "tuning": (
                 "FinetuneResult",
                 "describe_use",
                 "find_model",
