@@ -8,16 +8,18 @@ goes through here, and knows torch.distributed alone, no engine.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hierseg.errors import SilentError, UserError
 
@@ -61,6 +63,54 @@ def guard_children() -> None:
             os.environ.pop(name)
             os.environ.update({name: kept[name]} if name in kept else {})
     os.environ["PYTHONSAFEPATH"] = "1"
+
+
+FOUND, FAILED = "found.json", "failed.json"
+"""Where a child that is asked for something writes what it found, or ``reason``, why it did not."""
+
+
+def ask_child(
+    command: Sequence[str], folder: Path, seconds: float, subject: str = ""
+) -> tuple[dict[str, Any] | None, str]:
+    """Run a child that writes ``FOUND`` or ``FAILED`` into a folder; a crash costs no more than it.
+
+    Args:
+        command: As of ``child_command``.
+        folder: Where the child writes.
+        seconds: After which it is given up.
+        subject: What sentences about its end begin with.
+
+    Returns:
+        What it found, and an empty text; or None, and why it found nothing.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None, f"{subject and subject + 'was '}given up after {seconds:.0f} seconds"
+    if (folder / FAILED).is_file():
+        return None, str(json.loads((folder / FAILED).read_text(encoding="utf-8"))["reason"])
+    if done.returncode == 0 and (folder / FOUND).is_file():
+        found: dict[str, Any] = json.loads((folder / FOUND).read_text(encoding="utf-8"))
+        return found, ""
+    return None, subject + _describe_end(done.returncode, done.stderr.decode(errors="replace"))
+
+
+def _describe_end(status: int, complaint: str) -> str:
+    if status < 0:
+        try:
+            return f"crashed ({signal.Signals(-status).name})"
+        except ValueError:
+            return f"crashed (signal {-status})"
+    last = [line.strip() for line in complaint.splitlines() if line.strip()][-1:]
+    return f"failed ({last[0][:200]})" if last else f"failed with status {status}"
 
 
 def find_program(name: str) -> str | None:

@@ -17,7 +17,8 @@ from hierseg.planning import (
     describe_rows,
     draw_comparison,
 )
-from hierseg.planning.engine_run import FAILED, FOUND, MAPS
+from hierseg.planning.engine_run import MAPS
+from hierseg.processes import FAILED, FOUND
 
 FINDING = Finding(("openvino", "bf16"), 20.0, 1.5, 300, None, 4e12)
 

@@ -21,8 +21,8 @@ from hierseg.engines import Engine, ExportedEngine, open_session, read_graph_hea
 from hierseg.errors import UserError, lacks_memory
 from hierseg.evaluation import evaluate
 from hierseg.models import SegmentationNetwork
+from hierseg.processes import FAILED, FOUND
 
-FOUND, FAILED = "found.json", "failed.json"
 LEAST_RUNS = 5
 """Timed runs of which the median counts, at least."""
 

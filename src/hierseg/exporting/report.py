@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import json
 import platform
-import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,13 +26,13 @@ from hierseg.exporting.comparison import (
     name_compared,
     read_given,
 )
-from hierseg.exporting.graph_run import FAILED, FOUND, Finding, LabelledData, Request, measure
+from hierseg.exporting.graph_run import Finding, LabelledData, Request, measure
 from hierseg.exporting.quantising import Quantisation
 from hierseg.exporting.samples import SampleImage
 from hierseg.files import write_json
 from hierseg.models import SegmentationNetwork
 from hierseg.ownership import with_header
-from hierseg.processes import child_command, child_environment
+from hierseg.processes import ask_child, child_command
 from hierseg.wording import count
 
 LIMIT = 3600.0
@@ -295,33 +293,8 @@ def _run_child(
     """What a file came to in a fresh process, or why it came to nothing."""
     request = Request(str(path), str(folder), images, torch.get_num_threads(), data)
     command = child_command("-m", "hierseg.exporting.graph_run", json.dumps(asdict(request)))
-    try:
-        done = subprocess.run(
-            command,
-            env=child_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=LIMIT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return None, f"it was given up after {LIMIT:.0f} seconds"
-    if (folder / FAILED).is_file():
-        return None, str(json.loads((folder / FAILED).read_text(encoding="utf-8"))["reason"])
-    if done.returncode == 0 and (folder / FOUND).is_file():
-        return Finding(**json.loads((folder / FOUND).read_text(encoding="utf-8"))), ""
-    return None, _describe_end(done.returncode, done.stderr.decode(errors="replace"))
-
-
-def _describe_end(status: int, complaint: str) -> str:
-    if status < 0:
-        try:
-            return f"its runtime crashed ({signal.Signals(-status).name})"
-        except ValueError:
-            return f"its runtime crashed (signal {-status})"
-    last = [line.strip() for line in complaint.splitlines() if line.strip()][-1:]
-    return f"its runtime failed ({last[0][:200]})" if last else f"it ended with status {status}"
+    found, reason = ask_child(command, folder, LIMIT, "its runtime ")
+    return None if found is None else Finding(**found), reason
 
 
 def _measure_size(path: Path) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,8 +14,8 @@ import numpy as np
 import torch
 
 from hierseg.media import Bar, Picture, draw_bars
-from hierseg.planning.engine_run import FAILED, FOUND, MAPS, Finding, Request
-from hierseg.processes import child_command, child_environment
+from hierseg.planning.engine_run import MAPS, Finding, Request
+from hierseg.processes import ask_child, child_command
 
 LIMIT = 900.0
 """Seconds after which an engine is given up: some compile for minutes."""
@@ -104,34 +102,8 @@ def _run_child(request: Request, folder: Path) -> tuple[Finding | None, str]:
     """What a request came to, or why it came to nothing."""
     words = json.dumps(asdict(request) | {"folder": str(folder)})
     command = child_command("-m", "hierseg.planning.engine_run", words)
-    try:
-        done = subprocess.run(
-            command,
-            env=child_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=LIMIT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return None, f"given up after {LIMIT:.0f} seconds"
-    if (folder / FAILED).is_file():
-        return None, str(json.loads((folder / FAILED).read_text(encoding="utf-8"))["reason"])
-    if done.returncode == 0 and (folder / FOUND).is_file():
-        content = json.loads((folder / FOUND).read_text(encoding="utf-8"))
-        return Finding(**{**content, "ran": tuple(content["ran"])}), ""
-    return None, _describe_end(done.returncode, done.stderr.decode(errors="replace"))
-
-
-def _describe_end(status: int, complaint: str) -> str:
-    if status < 0:
-        try:
-            return f"crashed ({signal.Signals(-status).name})"
-        except ValueError:
-            return f"crashed (signal {-status})"
-    last = [line for line in complaint.splitlines() if line.strip()][-1:]
-    return f"failed ({last[0].strip()})" if last else f"failed with status {status}"
+    found, reason = ask_child(command, folder, LIMIT)
+    return None if found is None else Finding(**{**found, "ran": tuple(found["ran"])}), reason
 
 
 def _make_row(

@@ -24,6 +24,7 @@ from hierseg.errors import UserError, lacks_memory
 from hierseg.inference import Predictor
 from hierseg.options import RunOptions
 from hierseg.planning.matrix_peak import measure_matrix_peak
+from hierseg.processes import FAILED, FOUND
 from hierseg.size import Size
 from hierseg.streets import draw_street
 
@@ -87,7 +88,7 @@ class Finding:
     peak_flops: float | None
 
 
-FOUND, FAILED, MAPS = "found.json", "failed.json", "maps.npz"
+MAPS = "maps.npz"
 
 
 def run_engine(request: Request) -> Finding:
