@@ -41,7 +41,9 @@ def write_pixels(prediction: Prediction, path: Path, name: str, scales: bool = F
     rows = np.linspace(0, height - 1, max(1, round(height * factor))).round().astype(int)
     columns = np.linspace(0, width - 1, max(1, round(width * factor))).round().astype(int)
     chosen = np.ix_(rows, columns)
-    confidence = np.rint(prediction.confidence[chosen] * STEPS).astype(np.uint8)
+    known = prediction.confidence[chosen]  # NaN where an exported graph gives labels alone
+    steps = np.rint(np.nan_to_num(known) * STEPS).astype(np.uint8)
+    confidence = np.where(np.isnan(known), np.uint8(UNKNOWN), steps)
     pictures = {"": _encode(prediction.labels[chosen], confidence)}
     for scale, labels in (prediction.per_scale or {}).items() if scales else ():
         pictures[f"{scale:g}"] = _encode(labels[chosen], np.full_like(confidence, UNKNOWN))
