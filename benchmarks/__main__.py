@@ -9,8 +9,8 @@ from pathlib import Path
 
 USUAL = ("engines", "folder", "memory")
 """Those that are run where none is named; together at most 20 minutes on two cores."""
-ASKING = ("gpu", "two_commits")
-"""Those that need a GPU or an argument, and are no part of all."""
+ASKING = ("gpu", "ray_overhead", "two_commits")
+"""Those that need a GPU, Ray or an argument, and are no part of all."""
 
 
 def main() -> int:
