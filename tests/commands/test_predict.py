@@ -62,6 +62,7 @@ def test_a_folder_becomes_label_maps_overlays_and_a_page(
     kinds = ("labels.png", "ids.png", "color.png", "overlay.jpg")
     assert files == {
         "index.html", "legend.json", "summary.json", "page/one_image.jpg", "page/two_image.jpg",
+        "page/one_pixels.js", "page/two_pixels.js",
         *(f"{name}_{kind}" for name in ("one", "two") for kind in kinds),
     }  # fmt: skip
     predicted = Predictor(load_model(checkpoint))(pictures / "one.png")
@@ -72,7 +73,8 @@ def test_a_folder_becomes_label_maps_overlays_and_a_page(
     with Image.open(out / "two_overlay.jpg") as overlay:
         assert overlay.size == (50, 40)
     page = (out / "index.html").read_text()
-    assert "one_overlay.jpg" in read_cards(page)[0].addresses
+    (one,) = [card for card in read_cards(page) if card.name == "one"]
+    assert "one_overlay.jpg" in one.addresses
     assert "untrained.safetensors" in page
 
 
