@@ -21,6 +21,7 @@ from hierseg.inference.predictor import Predictor
 from hierseg.jobs.writers import EVERY, WRITERS
 from hierseg.media.palettes import PALETTES
 from support.clips import read_clip, slide, write_clip
+from support.pages import read_cards
 
 Run = Callable[..., int]
 
@@ -61,6 +62,7 @@ def test_a_folder_becomes_label_maps_overlays_and_a_page(
     kinds = ("labels.png", "ids.png", "color.png", "overlay.jpg")
     assert files == {
         "index.html", "legend.json", "summary.json", "page/one_image.jpg", "page/two_image.jpg",
+        "page/one_pixels.js", "page/two_pixels.js",
         *(f"{name}_{kind}" for name in ("one", "two") for kind in kinds),
     }  # fmt: skip
     predicted = Predictor(load_model(checkpoint))(pictures / "one.png")
@@ -71,7 +73,8 @@ def test_a_folder_becomes_label_maps_overlays_and_a_page(
     with Image.open(out / "two_overlay.jpg") as overlay:
         assert overlay.size == (50, 40)
     page = (out / "index.html").read_text()
-    assert 'src="one_overlay.jpg"' in page
+    (one,) = [card for card in read_cards(page) if card.name == "one"]
+    assert "one_overlay.jpg" in one.addresses
     assert "untrained.safetensors" in page
 
 
@@ -203,7 +206,8 @@ def test_a_video_becomes_an_overlay_video(
     flags = ("--from", "0.5", "--to", "1.5", "--every", "10", "--frames", "--overwrite")
     assert run(video, *flags) == 0
     assert (out / "drive_frames" / "000015_image.png").is_file()
-    assert 'src="page/drive_frames/000025_image.jpg"' in (out / "index.html").read_text()
+    shown = read_cards((out / "index.html").read_text())
+    assert "page/drive_frames/000025_image.jpg" in [one for card in shown for one in card.addresses]
 
 
 def test_a_damaged_video_is_done_as_far_as_it_goes(

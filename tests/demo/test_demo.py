@@ -18,6 +18,7 @@ from hierseg.options import WHOLE
 from hierseg.size import Size
 from hierseg.streets import scene_seed, write_streets
 from hierseg.streets.rendering import draw_street
+from support.pages import read_cards
 
 SIZE = Size(48, 96)
 
@@ -72,11 +73,11 @@ def test_the_demo_is_honest_about_what_is_right(tmp_path: Path) -> None:
     assert result.scores.num_classes_averaged == len(set(present) - {CITYSCAPES.ignore})
     page = result.page.read_text()
     assert f"mIoU 1.000 over {result.scores.num_classes_averaged} classes" in page
-    for name in ("street_00", "street_01"):
+    for name, card in zip(("street_00", "street_01"), read_cards(page), strict=True):
         for kind in ("truth", "errors", "image"):
-            assert f'src="page/{name}_{kind}.jpg"' in page
+            assert f"page/{name}_{kind}.jpg" in card.addresses
             assert (tmp_path / "page" / f"{name}_{kind}.jpg").is_file()
-        assert f'src="{name}_attention_0.5_heat.jpg"' in page
+        assert f"{name}_attention_0.5_heat.jpg" in card.addresses
         assert (tmp_path / "scenes" / f"{name}.png").is_file()
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import re
-from html import unescape
 from pathlib import Path
 
 import cv2
@@ -13,6 +11,7 @@ from hierseg.data.base import Record, Sample, SegmentationDataset
 from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.scoring import score
 from hierseg.evaluation.worst import WorstImages
+from support.pages import read_cards
 
 from .conftest import SPACE
 
@@ -58,13 +57,8 @@ def page(tmp_path: Path) -> Path:
     return worst.write(result)
 
 
-def _ranks(text: str) -> dict[str, dict[str, int]]:
-    cards = re.findall(r'<article class="card" data-name="(\w+)".*?data-ranks="([^"]*)"', text)
-    return {name: __import__("json").loads(unescape(ranks)) for name, ranks in cards}
-
-
 def test_the_worst_images_are_ranked_over_all_and_by_class(page: Path) -> None:
-    ranks = _ranks(page.read_text())
+    ranks = {card.name: card.ranks for card in read_cards(page.read_text())}
     # Image 3 and 1 have clubs for hearts, a class of IoU 0; image 4 spades for hearts.
     assert ranks == {
         "s3": {"lowest IoU": 0, "hearts: most wrong pixels": 0, "clubs: most wrong pixels": 0},
@@ -80,9 +74,9 @@ def test_the_worst_images_are_ranked_over_all_and_by_class(page: Path) -> None:
 
 
 def test_image_truth_prediction_and_wrong_pixels_are_shown(page: Path) -> None:
-    text = page.read_text()
+    (card,) = [one for one in read_cards(page.read_text()) if one.name == "s3"]
     for kind in ("image", "truth", "overlay", "errors"):
-        assert f'src="page/000003_{kind}.jpg"' in text
+        assert f"page/000003_{kind}.jpg" in card.addresses
     errors = cv2.imread(str(page.parent / "page" / "000003_errors.jpg"))
     assert errors is not None
     assert errors[35, 20, 2] > 180  # red, in OpenCV's order

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from hierseg.finetuning import plan as planning
 from hierseg.labels import CITYSCAPES
 from hierseg.models.registry import create_model
 from hierseg.size import Size
+from support.pages import read_cards
 from support.shapes import color_mask, draw_blocks, draw_shapes, write_image
 
 
@@ -72,8 +74,10 @@ def test_one_command_from_a_folder_to_a_page(
         assert part in page
     assert "<b>" not in page.split("</title>")[0]
     assert "http://" not in page.replace("http://www.w3.org", "")
-    for picture in re.findall(r'<img src="([^"]+)"', page):
-        assert (out / picture).is_file()
+    pictures = [address for card in read_cards(page) for address in card.addresses]
+    assert pictures
+    for picture in pictures:
+        assert (out / unquote(picture)).is_file()
     assert open_weights(str(out)).header.label_space.names == ("background", "blue", "red")
 
     # The command that the page shows, and the data's file, do what they say.

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import subprocess
 import time
-from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,6 +18,7 @@ from hierseg.pages.page import Page, render_page, write_page
 from hierseg.pages.panels import LONGEST, write_panels
 from hierseg.pages.records import ImageRecord, Panel
 from support.browser import CHROMIUM, Browser
+from support.pages import read_cards
 
 
 class _Reader(HTMLParser):
@@ -81,11 +80,30 @@ def test_the_page_asks_for_nothing_but_its_pictures(page: Page) -> None:
     text = render_page(page)
     reader = _Reader()
     reader.feed(text)
-    assert all(not urlsplit(address).scheme for address in reader.addresses)
-    files = {unquote(address) for address in reader.addresses if address != "#skipped"}
+    assert set(reader.addresses) == {"#skipped"}
+    assert all(reader.alternatives)
+    addresses = [address for card in read_cards(text) for address in card.addresses]
+    assert all(not urlsplit(address).scheme for address in addresses)
+    files = {unquote(address) for address in addresses}
     assert files == {panel.file for record in page.records for panel in record.panels}
     assert not re.search(r"https?://|@import|url\(", text)
-    assert all(reader.alternatives)
+
+
+def test_images_are_told_as_they_are(page: Page) -> None:
+    strange = dataclasses.replace(
+        page.records[0], name="b\udcff/ä", source="no folder", confidence=None, facts=[],
+        panels=[Panel("image", "image", "elsewhere.jpg"), Panel("pixels", "", "page/b\udcff/ä.js")],
+    )  # fmt: skip
+    lists = {"worst": ["plain", "unknown", "one & <two>"]}
+    records = [*page.records, strange]
+    cards = read_cards(render_page(dataclasses.replace(page, records=records, lists=lists)))
+    assert [card.name for card in cards] == [record.name for record in records]
+    assert [card.source for card in cards] == [record.source for record in records]
+    assert [card.confidence for card in cards] == [0.9, 0.2, 0.6, None]
+    assert cards[0].facts == ["a <fact>"]
+    assert cards[1].shares == {"red": 0.5, "green": 0.4992}  # 0.08 % is too little to show
+    assert cards[3].addresses == ["elsewhere.jpg", "page/b%FF/%C3%A4.js"]
+    assert [card.ranks for card in cards] == [{"worst": 1}, {}, {"worst": 0}, {}]
 
 
 def test_the_legend_has_the_classes_that_occur_with_their_share(page: Page) -> None:
@@ -155,7 +173,7 @@ def test_small_outputs_are_shown_themselves_and_large_ones_shrunk(
     ]  # fmt: skip
 
 
-_SCRIPT = """<script>
+_SCRIPT = """
 const log = [];
 const shown = () => [...document.querySelectorAll(".card")].filter((c) => !c.hidden)
   .map((c) => c.dataset.name).join(",");
@@ -177,23 +195,22 @@ press("ArrowLeft"); press("ArrowLeft"); log.push("left " + name());
 press("2"); log.push(document.querySelector("#viewer-tabs [aria-pressed=true]").textContent);
 document.getElementById("close").click();
 log.push("open " + document.getElementById("viewer").open);
-document.body.setAttribute("data-log", log.join(";"));
-</script></body>"""
+"""
 
 
 def _browse(path: Path, script: str, profile: Path) -> list[str]:
-    """What a script within the page logs, in headless Chromium."""
-    path.write_text(path.read_text().replace("</body>", script))
-    assert CHROMIUM is not None
-    command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={profile}", "--dump-dom", path.as_uri(),
-    ]  # fmt: skip
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    found = re.search(r'data-log="([^"]*)"', dom)
-    assert found is not None
-    return unescape(found[1]).split(";")
+    """What a script logs that is run in the page, in headless Chromium."""
+    with Browser(profile) as browser:
+        browser.open(path)
+        log: list[str] = browser.evaluate(f"(() => {{ {script} return log.map(String); }})()")
+    return log
+
+
+def _wait(browser: Browser, holds: str) -> None:
+    end = time.monotonic() + 20
+    while not browser.evaluate(holds):
+        assert time.monotonic() < end, holds
+        time.sleep(0.02)
 
 
 def _write_with_pictures(page: Page, out: Path) -> Path:
@@ -339,7 +356,7 @@ def test_class_and_confidence_stand_beside_the_cursor_and_pictures_zoom(
         ) == pytest.approx(before)
 
 
-_LISTS = """<script>
+_LISTS = """
 const log = [];
 const shown = () => [...document.querySelectorAll(".card")].filter((c) => !c.hidden)
   .map((c) => c.dataset.name).join(",");
@@ -353,8 +370,7 @@ const first = document.querySelector("button.class");
 first.focus(); log.push(document.activeElement.dataset.class);
 log.push(document.querySelectorAll(".skipped td").length);
 log.push([...document.querySelectorAll("img")].filter((i) => i.complete).length > 0);
-document.body.setAttribute("data-log", log.join(";"));
-</script></body>"""
+"""
 
 
 @in_a_browser
@@ -381,10 +397,106 @@ def test_a_share_that_rounds_to_nothing_is_not_said_to_be_nothing(space: LabelSp
     assert 'title="&lt;0.1 % of all pixels, in 1 of 2 images"' in text
 
 
-def test_heat_maps_come_small_below_and_errors_beside_what_they_compare(space: LabelSpace) -> None:
+_PANELS = """
+const log = [...document.querySelectorAll(".panels")].map((panels) =>
+  [...panels.querySelectorAll("figure")].map((figure) => figure.className).join(","));
+"""
+
+
+@in_a_browser
+def test_heat_maps_come_small_below_and_errors_beside_what_they_compare(
+    space: LabelSpace, tmp_path: Path
+) -> None:
     record = _record("one", {"red": 1.0})
     record.panels.append(Panel("errors", "wrong pixels", "page/one_errors.png"))
-    html = render_page(Page("Seen", [], space, [record]))
-    large, small = html.split('<div class="panels">')[1:]
-    assert re.findall(r'<figure class="(\w+)">', large) == ["image", "errors"]
-    assert re.findall(r'<figure class="(\w+)">', small) == ["attention"]
+    path = write_page(Page("Seen", [], space, [record]), tmp_path)
+    assert _browse(path, _PANELS, tmp_path / "profile") == ["image,errors", "attention"]
+
+
+_CARDS = """
+[...document.querySelectorAll(".card")].map((card) => [
+  card.querySelector("h2").textContent, card.querySelector("h2").title,
+  ...[...card.querySelectorAll(".facts li, .shares span, .shares small, figcaption")]
+    .map((part) => part.textContent),
+  ...[...card.querySelectorAll("img")].map((i) => `${i.alt}: ${i.naturalWidth}`),
+].join("|"));
+"""
+
+
+@in_a_browser
+def test_cards_say_what_is_known_and_show_pictures_of_all_names(page: Page, tmp_path: Path) -> None:
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(_write_with_pictures(page, tmp_path))
+        browser.evaluate("document.querySelectorAll('.card img').forEach(i => i.loading = 'eager')")
+        _wait(browser, "[...document.querySelectorAll('.card img')].every((i) => i.complete)")
+        said = browser.evaluate(_CARDS)
+    assert said == [
+        "one & <two>|/in/one & <two>.png|40x60|confidence 90.0 %|a <fact>|image|attention at 0.5"
+        "|red|90.0 %|green|10.0 %|one & <two>: image: 60|one & <two>: attention at 0.5: 60",
+        "100%#?ü|/in/100%#?ü.png|40x60|confidence 20.0 %|a <fact>|image|attention at 0.5"
+        "|red|50.0 %|green|49.9 %|100%#?ü: image: 60|100%#?ü: attention at 0.5: 60",
+        "plain|/in/plain.png|40x60|confidence 60.0 %|a <fact>|image|attention at 0.5"
+        "|blue & <b>white</b>|100.0 %|plain: image: 60|plain: attention at 0.5: 60",
+    ]
+
+
+@in_a_browser
+def test_no_script_but_its_own_runs_in_a_page(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "page").mkdir()
+    path = write_page(page, tmp_path)
+    strange = "<img src=x onerror='globalThis.ran = 1'><script>globalThis.ran = 1</script>"
+    path.write_text(path.read_text().replace("<main", f"{strange}<main", 1))
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(path)
+        assert browser.evaluate("document.querySelectorAll('.card').length") == 3
+        assert browser.evaluate("globalThis.ran") is None
+
+
+@in_a_browser
+def test_of_many_images_those_near_the_screen_have_cards(space: LabelSpace, tmp_path: Path) -> None:
+    count = 600
+    records = [
+        _record(f"image_{i:03d}", {"red": 0.9, "green": 0.1} if i % 2 else {"red": 1.0}, i / count)
+        for i in range(count)
+    ]
+    skipped = {"/in/x.png": "the file is empty"}
+    page = Page("Many", [], space, records, skipped)
+    path = write_page(page, tmp_path)
+    empty = len(render_page(dataclasses.replace(page, records=[])))
+    assert path.stat().st_size - empty < 250 * count
+    cards = "document.querySelectorAll('.card').length"
+
+    def is_there(name: str) -> str:
+        return (
+            f"[...document.querySelectorAll('.card')].some((c) => c.dataset.name === {name!r} &&"
+            "c.getBoundingClientRect().top < innerHeight && c.getBoundingClientRect().bottom > 0)"
+        )
+
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(path)
+        assert browser.evaluate(is_there("image_000"))
+        assert browser.evaluate(cards) < 150
+        browser.evaluate("scrollTo(0, document.body.scrollHeight)")
+        _wait(browser, is_there("image_599"))
+        assert browser.evaluate(cards) < 150
+        # The viewer goes on to images without a card, and comes back to one that has it.
+        browser.click(".batch:last-child .card:last-child figure a")
+        browser.press("ArrowRight")
+        assert browser.evaluate("document.getElementById('viewer-name').textContent") == "image_000"
+        browser.press("Escape")
+        _wait(browser, "document.activeElement.closest('.card')?.dataset.name === 'image_000'")
+        browser.evaluate("document.activeElement.blur()")
+        # Keys scroll: a page without all of its cards is as high as one that has them.
+        browser.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
+        _wait(browser, "document.elementFromPoint(300, innerHeight - 60).closest('.card') !== null")
+        # A filter begins with its first image, below the tools.
+        browser.evaluate("document.querySelector('button.class[data-class=green]').click()")
+        _wait(browser, is_there("image_001"))
+        assert browser.evaluate("document.getElementById('shown').textContent") == (
+            "300 of 600 images"
+        )
+        browser.evaluate("location.hash = 'skipped'")
+        _wait(
+            browser, "document.getElementById('skipped').getBoundingClientRect().top < innerHeight"
+        )
+        _wait(browser, f"{cards} < 150 && {is_there('image_599')}")

@@ -15,6 +15,7 @@ from hierseg.data import open_dataset
 from hierseg.evaluation.evaluator import evaluate
 from hierseg.losses import ImageWeightedCrossEntropy
 from hierseg.training.loop import train
+from support.pages import read_cards
 
 
 def test_losses_page_log_and_attention(
@@ -40,8 +41,10 @@ def test_losses_page_log_and_attention(
     assert float(row["val_criterion"]) == pytest.approx(again.criterion, rel=1e-4)
     page = (folder / "validation" / "index.html").read_text(encoding="utf-8")
     assert "Validation after epoch 1 of 1" in page
-    assert page.count("<figcaption>attention at 0.5<") == 2
-    assert page.count("<figcaption>wrong pixels<") == 2
+    cards = read_cards(page)
+    assert len(cards) == 2
+    for card in cards:
+        assert {"attention at 0.5", "wrong pixels"} <= {caption for _, caption, _ in card.pictures}
     log = (folder / "run.log").read_text(encoding="utf-8")
     assert "validated 2 images" in log
     assert f"validation loss {result.last.val_loss:.4f}" in log

@@ -8,6 +8,8 @@ from html import escape
 from importlib import resources
 from string import Template
 
+from hierseg.pages.policy import describe_policy
+
 MARK = "<!-- written by hierseg runs -->"
 
 
@@ -53,8 +55,10 @@ def render_runs_page(page: RunsPage) -> str:
     """The page as HTML; every name is escaped."""
     assets = resources.files("hierseg.pages") / "assets"
     skeleton = Template((assets / "runs.html").read_text(encoding="utf-8"))
+    script = (assets / "runs.js").read_text(encoding="utf-8")
     return skeleton.substitute(
         mark=MARK,
+        policy=describe_policy(script),
         title=escape(page.title),
         facts="".join(f"<li>{escape(fact)}</li>" for fact in page.facts),
         heading="".join(
@@ -67,7 +71,7 @@ def render_runs_page(page: RunsPage) -> str:
         curves=_section("Curves", page.curves),
         against=_section("Against the settings that differ", page.against),
         style=(assets / "runs.css").read_text(encoding="utf-8"),
-        script=(assets / "runs.js").read_text(encoding="utf-8"),
+        script=script,
     )
 
 

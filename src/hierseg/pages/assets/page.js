@@ -1,62 +1,100 @@
 "use strict";
 (() => {
   const find = (id) => document.getElementById(id);
-  const cards = [...document.querySelectorAll(".card")];
+  const { images, lists, make, makeCard } = hierseg;
+  const main = find("cards");
+  const tools = document.querySelector(".tools");
   const classes = [...document.querySelectorAll("button.class")];
-  const shares = new Map(cards.map((card) => [card, JSON.parse(card.dataset.shares)]));
-  const ranks = new Map(cards.map((card) => [card, JSON.parse(card.dataset.ranks ?? "{}")]));
-  const place = new Map(cards.map((card, index) => [card, index]));
-  const TOGETHER = 60; // cards that are added at a time
-  let matching = cards;
-  let there = 0;
   const list = find("list");
+  let matching = images;
   const chosen = () => classes.filter((b) => b.ariaPressed === "true").map((b) => b.dataset.class);
+
+  // Cards: those near the screen -------------------------------------------------------------
+  // They stand in batches. Far from the screen a batch is an empty box, as high as its cards were
+  // or are likely to be, so that thousands of images scroll like few.
+  const TOGETHER = 24; // fills rows of 1, 2, 3 and 4
+  let batches = [];
+  const fill = (batch) => {
+    if (batch.childElementCount > 0) return;
+    const names = chosen();
+    batch.append(...batch.images.map((image) => makeCard(image, names)));
+    batch.style.height = "";
+  };
+  const empty = (batch) => {
+    if (batch.childElementCount === 0 || batch.contains(document.activeElement)) return;
+    batch.style.height = `${batch.offsetHeight}px`;
+    batch.replaceChildren();
+  };
+  const near = new IntersectionObserver(
+    (seen) => {
+      for (const one of seen) (one.isIntersecting ? fill : empty)(one.target);
+    },
+    { rootMargin: "1500px 0px" },
+  );
+  // How high empty batches are, by one that is not.
+  const size = () => {
+    const filled = batches.find((batch) => batch.childElementCount > 0);
+    if (!filled) return;
+    const each = filled.offsetHeight / filled.images.length;
+    for (const batch of batches) {
+      if (batch.childElementCount === 0) batch.style.height = `${each * batch.images.length}px`;
+    }
+  };
+  const lay = () => {
+    near.disconnect();
+    batches = [];
+    for (let i = 0; i < matching.length; i += TOGETHER) {
+      const batch = make("div", { className: "batch" });
+      batch.images = matching.slice(i, i + TOGETHER);
+      batches.push(batch);
+    }
+    main.replaceChildren(...batches);
+    if (batches.length > 0) fill(batches[0]);
+    size();
+    for (const batch of batches) near.observe(batch);
+  };
+  const findCard = (image) => {
+    const place = matching.indexOf(image);
+    const batch = batches[Math.floor(place / TOGETHER)];
+    if (!batch) return null;
+    fill(batch);
+    return batch.children[place % TOGETHER];
+  };
+  addEventListener("resize", size);
+  addEventListener("beforeprint", () => batches.forEach(fill));
+  addEventListener("afterprint", () => {
+    for (const batch of batches) {
+      near.unobserve(batch); // observed anew it is told of, wherever it is
+      near.observe(batch);
+    }
+  });
 
   // Filter and order -------------------------------------------------------------------------
   const apply = () => {
     const names = chosen();
     const named = list?.value ?? "";
     const text = find("search").value.trim().toLowerCase();
-    const matches = (card) =>
-      names.every((name) => name in shares.get(card)) &&
-      (named === "" || named in ranks.get(card)) &&
-      card.dataset.name.toLowerCase().includes(text);
-    matching = cards.filter(matches);
+    const matches = (image) =>
+      names.every((name) => image.shares.has(name)) && image.name.toLowerCase().includes(text);
+    matching = (named === "" ? images : lists.get(named)).filter(matches);
     const shown = matching.length;
     const narrowed = names.length > 0 || text !== "" || named !== "";
-    const all = cards.length === 1 ? "1 image" : `${cards.length} images`;
+    const all = images.length === 1 ? "1 image" : `${images.length} images`;
     find("shown").textContent = narrowed ? `${shown} of ${all}` : all;
-    find("none").hidden = shown > 0 || cards.length === 0;
+    find("none").hidden = shown > 0 || images.length === 0;
     find("clear").hidden = !narrowed;
-    const share = (card) => names.reduce((sum, name) => sum + (shares.get(card)[name] ?? 0), 0);
+    const share = (image) => names.reduce((sum, name) => sum + image.shares.get(name).share, 0);
     const orders = {
-      given: (a, b) =>
-        (ranks.get(a)[named] ?? 0) - (ranks.get(b)[named] ?? 0) || place.get(a) - place.get(b),
-      confidence: (a, b) => a.dataset.confidence - b.dataset.confidence,
+      given: () => 0, // a list's, or that of all
+      confidence: (a, b) => (a.confidence ?? 1) - (b.confidence ?? 1),
       share: (a, b) => share(b) - share(a),
     };
     matching.sort(orders[find("order").value]);
-    find("cards").replaceChildren();
-    there = 0;
-    more();
+    lay();
+    // What was scrolled away begins anew, below the tools.
+    const hidden = main.getBoundingClientRect().top - tools.offsetHeight;
+    if (hidden < 0 && scrollY > 0) scrollBy(0, hidden);
   };
-  // Cards of thousands of images would take a browser minutes: they come as the page is scrolled.
-  const more = () => {
-    const names = chosen();
-    const next = matching.slice(there, there + TOGETHER);
-    for (const card of next) {
-      for (const row of card.querySelectorAll(".shares li")) {
-        row.classList.toggle("chosen", names.includes(row.dataset.class));
-      }
-    }
-    find("cards").append(...next);
-    there += next.length;
-    find("more").hidden = there >= matching.length;
-  };
-  new IntersectionObserver(
-    (seen) => seen.some((one) => one.isIntersecting) && more(),
-    { rootMargin: "1500px" },
-  ).observe(find("more"));
   for (const button of classes) {
     button.addEventListener("click", () => {
       button.ariaPressed = String(button.ariaPressed !== "true");
@@ -75,49 +113,47 @@
   });
   const compact = (on) => {
     find("compact").ariaPressed = String(on);
-    find("cards").classList.toggle("compact", on);
+    main.classList.toggle("compact", on);
+    size();
   };
   find("compact").addEventListener("click", () => compact(find("compact").ariaPressed !== "true"));
-  compact(cards.length > 40);
+  compact(images.length > 40);
   // A browser may keep what was typed and chosen when the page is loaded again.
   find("search").value = "";
   find("order").value = "given";
   if (list) list.value = "";
-  if (cards.length > TOGETHER) apply();
+  lay();
 
   // Enlarged pictures ------------------------------------------------------------------------
   const viewer = find("viewer");
-  let card = null;
+  let image = null;
   let kind = 0;
-  const links = () => [...card.querySelectorAll("figure a")];
-  const visible = () => matching;
 
   const wipe = (percent) => {
     find("wipe").value = percent;
     find("over").style.clipPath = `inset(0 0 0 ${percent}%)`;
   };
   const show = () => {
-    viewer.card = card;
-    while (!card.isConnected && there < matching.length) more();
-    const all = links();
+    if (viewer.image !== image) viewer.dispatchEvent(new Event("step"));
+    viewer.image = image;
+    const all = image.panels;
     kind = Math.min(kind, all.length - 1);
-    const base = all.find((link) => link.dataset.kind === "image") ?? all[0];
-    if (find("viewer-name").textContent !== card.dataset.name) viewer.dispatchEvent(new Event("step"));
-    find("viewer-name").textContent = card.dataset.name;
-    find("under").src = base.href;
-    find("over").src = all[kind].href;
-    find("over").dataset.caption = all[kind].dataset.caption;
-    find("over").dataset.kind = all[kind].dataset.kind;
-    find("over").alt = all[kind].getAttribute("aria-label").replace(/^enlarge /, "");
-    find("wipe-name").textContent = all[kind].dataset.caption;
+    const base = all.find((panel) => panel.kind === "image") ?? all[0];
+    find("viewer-name").textContent = image.name;
+    find("under").src = base.address;
+    find("over").src = all[kind].address;
+    find("over").dataset.caption = all[kind].caption;
+    find("over").dataset.kind = all[kind].kind;
+    find("over").alt = `${image.name}: ${all[kind].caption}`;
+    find("wipe-name").textContent = all[kind].caption;
     find("viewer").querySelector(".wipe").style.visibility = all[kind] === base ? "hidden" : "";
     const tabs = find("viewer-tabs");
     const focused = tabs.contains(document.activeElement);
     tabs.replaceChildren(
-      ...all.map((link, index) => {
+      ...all.map((panel, index) => {
         const tab = document.createElement("button");
         tab.type = "button";
-        tab.textContent = link.dataset.caption;
+        tab.textContent = panel.caption;
         tab.ariaPressed = String(index === kind);
         tab.addEventListener("click", () => choose(index));
         return tab;
@@ -131,16 +167,16 @@
     find("viewer-tabs").children[kind]?.focus();
   };
   const step = (by) => {
-    const all = visible();
-    card = all[(all.indexOf(card) + by + all.length) % all.length];
+    image = matching[(matching.indexOf(image) + by + matching.length) % matching.length];
     show();
   };
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.(".card figure a");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    card = link.closest(".card");
-    kind = links().indexOf(link);
+    const card = link.closest(".card");
+    image = card.image;
+    kind = [...card.querySelectorAll("figure a")].indexOf(link);
     wipe(0);
     show();
     viewer.dispatchEvent(new Event("step"));
@@ -150,7 +186,7 @@
   find("previous").addEventListener("click", () => step(-1));
   find("next").addEventListener("click", () => step(1));
   find("close").addEventListener("click", () => viewer.close());
-  viewer.addEventListener("close", () => links()[kind]?.focus());
+  viewer.addEventListener("close", () => findCard(image)?.querySelectorAll("figure a")[kind]?.focus());
   find("wipe").addEventListener("input", (event) => wipe(event.target.value));
   // Of the whole document: keys reach it wherever the focus is, also where nothing has it.
   document.addEventListener("keydown", (event) => {
@@ -158,7 +194,7 @@
     const slides = event.target === find("wipe");
     if (event.key === "ArrowRight" && !slides) step(1);
     else if (event.key === "ArrowLeft" && !slides) step(-1);
-    else if (/^[1-9]$/.test(event.key) && links()[event.key - 1]) choose(event.key - 1);
+    else if (/^[1-9]$/.test(event.key) && image.panels[event.key - 1]) choose(event.key - 1);
     else return;
     event.preventDefault();
   });

@@ -3,7 +3,7 @@
 // which is loaded when the image is first pointed at.
 (() => {
   const find = (id) => document.getElementById(id);
-  const space = JSON.parse(find("label-space").textContent);
+  const { labels } = hierseg;
   const STEPS = 50;
   const UNKNOWN = 255;
   const KEPT = 12; // images whose pixels are held
@@ -23,8 +23,7 @@
     context.drawImage(image, 0, 0);
     return context.getImageData(0, 0, canvas.width, canvas.height);
   };
-  const load = (card) => {
-    const name = card.dataset.name;
+  const load = ({ name, pixels }) => {
     if (known.has(name)) return;
     known.set(name, null); // under way
     if (known.size > KEPT) known.delete(known.keys().next().value);
@@ -36,16 +35,16 @@
       if (last !== null) point(last);
     });
     const script = document.createElement("script");
-    script.src = card.dataset.pixels;
+    script.src = pixels;
     script.onload = script.onerror = () => script.remove();
     document.head.append(script);
   };
 
   // What a picture shows under a point of the window: {name, color, confidence}; null for nothing.
-  const look = (picture, card, x, y) => {
+  const look = (picture, image, x, y) => {
     const shown = picture.closest("a")?.dataset ?? picture.dataset;
     const alone = shown.kind === "scale" ? (shown.caption.match(/[\d.]+/) ?? [""])[0] : "";
-    const map = known.get(card.dataset.name)?.[alone];
+    const map = known.get(image.name)?.[alone];
     if (!map) return null;
     const box = picture.getBoundingClientRect();
     const scale = Math.min(box.width / map.width, box.height / map.height);
@@ -53,18 +52,18 @@
     const row = Math.floor((y - box.top - (box.height - map.height * scale) / 2) / scale);
     if (column < 0 || row < 0 || column >= map.width || row >= map.height) return null;
     const [train, steps] = map.data.slice(4 * (row * map.width + column));
-    if (train >= space.names.length) return { name: "no class", color: "transparent", said: "" };
+    if (train >= labels.length) return { name: "no class", color: "transparent", said: "" };
     const said = steps === UNKNOWN ? "" : ` ${((100 * steps) / STEPS).toFixed(0)} %`;
-    return { name: space.names[train], color: space.colors[train], said };
+    return { ...labels[train], said };
   };
   const point = (event) => {
     last = event;
     const viewer = find("viewer");
     const inside = event.target.closest?.("#stage");
     const picture = inside ? find("over") : event.target.closest?.(".card figure a")?.querySelector("img");
-    const card = inside ? viewer.card : picture?.closest(".card");
-    if (card?.dataset.pixels) load(card);
-    const seen = card && picture ? look(picture, card, event.clientX, event.clientY) : null;
+    const image = inside ? viewer.image : picture?.closest(".card")?.image;
+    if (image?.pixels) load(image);
+    const seen = image && picture ? look(picture, image, event.clientX, event.clientY) : null;
     tip.hidden = seen === null;
     find("pointed").textContent = seen === null || !viewer.open ? "" : `${seen.name}${seen.said}`;
     if (seen === null) return;
