@@ -12,6 +12,7 @@ import pytest
 
 from hierseg.commands.autolabel import autolabel
 from hierseg.commands.evaluate import evaluate
+from hierseg.commands.runner import RunnerFlags
 from hierseg.commands.submit import submit
 from hierseg.options import RunOptions
 from support.documents import run_blocks
@@ -48,7 +49,11 @@ def test_the_flags_are_those_that_there_are() -> None:
     flags = {
         "--" + name.replace("_", "-")
         for function in (autolabel, submit, evaluate)
-        for name in (*inspect.signature(function).parameters, *RunOptions.__dataclass_fields__)
+        for name in (
+            *inspect.signature(function).parameters,
+            *RunOptions.__dataclass_fields__,
+            *RunnerFlags.__dataclass_fields__,
+        )
     }
     named = set(re.findall(r"--[a-z][a-z.-]*", PAGE))
     others = {flag for flag in named - flags if not flag.startswith(("--data.", "--optim.",

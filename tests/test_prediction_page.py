@@ -14,6 +14,7 @@ from PIL import Image
 
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.predict import predict
+from hierseg.commands.runner import RunnerFlags
 from hierseg.options import RunOptions
 from hierseg.size import Size
 from hierseg.streets.rendering import draw_street
@@ -65,10 +66,14 @@ def test_the_flags_are_those_that_there_are() -> None:
         "--" + name.rstrip("_").replace("_", "-")
         for function in (predict, evaluate)
         for name in inspect.signature(function).parameters
-    } | {"--" + field.name.replace("_", "-") for field in dataclasses.fields(RunOptions)}
+    } | {
+        "--" + field.name.replace("_", "-")
+        for flags_of in (RunOptions, RunnerFlags)
+        for field in dataclasses.fields(flags_of)
+    }
     named = set(re.findall(r"--[a-z][a-z-]*", PAGE)) - {"--help"}
     assert named - flags <= {"--count", "--size", "--val-fraction"}  # of `hierseg streets`
     for name in inspect.signature(predict).parameters:
-        assert name in ("sources", "weights", "device", "dataset", "how") or (
+        assert name in ("sources", "weights", "device", "dataset", "how", "where") or (
             "--" + name.rstrip("_").replace("_", "-") in named
         ), name

@@ -22,7 +22,7 @@ def _build(name: str, **changes: Any) -> SegmentationNetwork:
         data=DataConfig(root=Path("data"), batch=2),
         runtime=RuntimeConfig(out=Path("run"), device="cpu"),
     )
-    return build.build_network(experiment, CAMVID)
+    return build.assemble_network(experiment, CAMVID)
 
 
 def test_switches_reach_the_network() -> None:
@@ -78,6 +78,6 @@ def test_switches_that_say_nothing_are_refused(
 def test_weights_conventions_that_a_network_has_no_part_for_are_left() -> None:
     experiment = Experiment(model=ModelConfig(name="lite0-ocr-hier", pretrained=False))
     conventions = {"align_corners": True, "aspp_pool": 9}
-    network = build.build_network(experiment, CAMVID, conventions=conventions)
+    network = build.assemble_network(experiment, CAMVID, conventions=conventions)
     assert network.align_corners
     assert "aspp_pool" not in network.builder_arguments

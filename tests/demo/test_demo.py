@@ -39,7 +39,10 @@ class Oracle:
             num_classes=CITYSCAPES.num_classes,
         )
         self.windows, self.keep_scales = None, True
-        self.segmenter = SimpleNamespace(windows=None, options=WHOLE)
+        self.segmenter = SimpleNamespace(
+            windows=None, options=WHOLE, find_edge=self.find_edge, engine=self.engine,
+            scales=self.scales, keep_scales=True, keep_probabilities=False,
+        )  # fmt: skip
         self.flip, self.options = False, WHOLE
         self.temperature, self.long_edge, self.longest = 1.0, None, None
         self.label_space = CITYSCAPES
