@@ -18,6 +18,7 @@ from hierseg.exporting import writing
 from hierseg.exporting.options import ENDINGS, ExportOptions
 from hierseg.exporting.writing import describe, write_graph
 from hierseg.inference.deciding import decide
+from hierseg.models import create_model
 from hierseg.options import WHOLE
 from hierseg.size import Size
 from support.exported import SIZE, find_exported, make_header, make_images, make_network
@@ -68,6 +69,13 @@ def test_the_file_says_of_what_it_was_made(form: str) -> None:
     assert about == describe(
         make_network(), make_header(), ExportOptions("onnx", SIZE, output="confidence")
     )
+
+
+def test_windows_that_are_pooled_are_for_graphs_of_one_size() -> None:
+    network = create_model("deeplabv3plus-resnet50", 19, width=8, aspp_channels=8, aspp_pool=5)
+    with flags_shown(), pytest.raises(UsageError, match=r"aspp_pool .* give --size"):
+        describe(network.eval(), make_header(), ExportOptions("onnx"))
+    assert describe(network, make_header(), ExportOptions("onnx", SIZE)).size == SIZE
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from hierseg.exporting.options import ExportOptions
 from hierseg.exporting.pixels_to_labels import PixelsToLabels, PixelsToScale
 from hierseg.files import move_into_place, replacing
 from hierseg.layers import find_ratio
-from hierseg.models import SegmentationNetwork
+from hierseg.models import ASPP, SegmentationNetwork
 from hierseg.options import require_one
 from hierseg.size import Size
 
@@ -142,6 +142,11 @@ def describe(
     if options.size is None:
         for one in scales:
             find_ratio(one)
+        if any(isinstance(one, ASPP) and one.pool is not None for one in network.modules()):
+            raise UsageError(
+                "aspp_pool averages windows of one size, and of small images fewer pixels, which "
+                "a graph of any size cannot follow; give --size."
+            )
     return ExportedHeader(
         header,
         tuple(scales),
