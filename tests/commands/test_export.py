@@ -11,8 +11,11 @@ import pytest
 from PIL import Image
 
 from hierseg.cli import main
+from hierseg.data.catalog import open_dataset
 from hierseg.engines.exported_files import read_graph_header
+from hierseg.evaluation.evaluator import evaluate
 from hierseg.size import Size
+from hierseg.streets.sets import write_streets
 from support.exported import SIZE, find_exported, make_network
 
 
@@ -75,6 +78,27 @@ def test_predict_takes_an_exported_file(picture: Path, tmp_path: Path) -> None:
     text = json.dumps(summary)
     assert "NaN" not in text
     assert "torch float32" in text
+
+
+def test_an_engine_without_modules_runs_through_every_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    streets, weights = tmp_path / "streets", str(find_exported("pt2", "logits"))
+    write_streets(streets, 2, SIZE, 0, 1.0, workers=1)
+    data = ["--data", "cityscapes", "--root", str(streets), "--split", "val"]
+    run = [*data, "--weights", weights]
+    assert main(["evaluate", *run, "--json", str(tmp_path / "found.json")]) == 0
+    dataset = open_dataset("cityscapes", streets, "val")
+    found = json.loads((tmp_path / "found.json").read_text())
+    expected = evaluate(make_network(), dataset).scores.miou
+    assert found["miou"] == pytest.approx(expected, abs=1e-4)
+    assert expected > 0
+    assert main(["autolabel", *run, "--out", str(tmp_path / "auto")]) == 0
+    assert main(["submit", *run, "--out", str(tmp_path / "all.zip")]) == 0
+    with zipfile.ZipFile(tmp_path / "all.zip") as file:
+        assert len(file.namelist()) == 2
+    assert len(list((tmp_path / "auto").rglob("*_leftImg8bit.png"))) == 2
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize(
