@@ -12,7 +12,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
+import hierseg
 from hierseg.size import Size
 from hierseg.streets import write_streets
 
@@ -88,3 +90,9 @@ def test_the_wheel_alone_segments(built: Path, tmp_path: Path) -> None:
     run(hierseg, "predict", image, "--scales", "1", "--out", tmp_path / "out", cwd=tmp_path)
     assert (tmp_path / "out" / "index.html").is_file()
     assert list((tmp_path / "out").rglob("*_labels.png"))
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == hierseg.__version__
+    assert (citation["cff-version"], citation["license"]) == ("1.2.0", "Apache-2.0")
