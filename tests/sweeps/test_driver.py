@@ -139,11 +139,16 @@ def test_ctrl_c_leaves_a_state_that_continues(tmp_path: Path) -> None:
         wait_for(lambda: (tmp_path / "long" / "run" / "state").is_file())
         os.kill(os.getpid(), signal.SIGINT)
 
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        run_sweep(tmp_path, run)
-    thread.join()
+    # What a shell starts in the background ignores Ctrl-C from the beginning.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(tmp_path, run)
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert RunPlace(tmp_path / "long").find_state() == "stopped"
     run_sweep(tmp_path, run)
     assert list_attempts(tmp_path, "long")[1] > 0
