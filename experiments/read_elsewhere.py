@@ -1,7 +1,7 @@
 """Reads what `hierseg predict --save coco cvat yolo labels` writes by other projects' own readers.
 
-    python -m venv /tmp/readers && /tmp/readers/bin/pip install datumaro fiftyone
-    /tmp/readers/bin/python experiments/read_elsewhere.py OUT IMAGES
+    python -m venv readers && readers/bin/pip install datumaro fiftyone
+    readers/bin/python experiments/read_elsewhere.py OUT IMAGES
 
 Needs nothing of hierseg: OUT is the folder of a run over the folder IMAGES, with the label maps as
 the truth. Prints, for each reader that is installed, the share of pixels that come out as they went
