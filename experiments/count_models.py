@@ -26,7 +26,8 @@ def count_flops(network: SegmentationNetwork, scales: tuple[float, ...]) -> floa
     fixed = getattr(network.fusion, "scales", None)
     if fixed is not None and tuple(sorted(scales)) != fixed:
         return None
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+    # With gradients, or a large image would be run in bands, which the meta device cannot.
+    with FlopCounterMode(display=False) as counter, torch.enable_grad():
         network(torch.empty(1, 3, *SIZE, device="meta"), scales)
     return counter.get_total_flops() / 1e12
 

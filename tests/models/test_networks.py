@@ -58,6 +58,26 @@ class TestLite0Hierarchical(NetworkTester):
     name = "lite0-ocr-hier"
 
 
+@pytest.mark.slow
+class TestLite0OneScale(NetworkTester):
+    name = "lite0-ocr"
+    hierarchical = False
+    golden_scales = (1.0,)
+
+
+@pytest.mark.slow
+class TestLite0Explicit(NetworkTester):
+    name = "lite0-ocr-explicit"
+    scale_sets = [(0.5, 1.0, 2.0)]  # noqa: RUF012
+    golden_scales = (0.5, 1.0, 2.0)
+
+
+@pytest.mark.slow
+class TestLite0Paired(NetworkTester):
+    name = "lite0-ocr-paired"
+    paired = True
+
+
 class TestTimmPadded(NetworkTester):
     name = "timm:dla46_c"
     overrides = {"reduced_channels": 8, "mid_channels": 16, "key_channels": 8}  # noqa: RUF012

@@ -34,6 +34,22 @@ class ModelDescription(NamedTuple):
     """One line."""
 
 
+def _lite(summary: str, **arguments: Any) -> ModelDescription:
+    """EfficientNet-Lite0 with OCR, narrow; the rest by the builder's ``arguments``."""
+    return ModelDescription(
+        "timm_ocr",
+        {
+            "trunk": "tf_efficientnet_lite0",
+            "reduced_channels": 32,
+            "mid_channels": 128,
+            "key_channels": 64,
+            "attention_channels": 64,
+            **arguments,
+        },
+        f"EfficientNet-Lite0, OCR of 128 and 64 channels, {summary}",
+    )
+
+
 _HRNETS: dict[str, ModelDescription] = {
     "hrnet48-ocr-hier": ModelDescription(
         "hrnet_ocr", {"width": 48}, "HRNetV2-W48, OCR, hierarchical attention: HMSA's network"
@@ -60,17 +76,10 @@ _HRNETS: dict[str, ModelDescription] = {
         {"width": 18, "small": True, "hierarchical": False},
         "HRNetV2-W18 small v2, OCR, one scale",
     ),
-    "lite0-ocr-hier": ModelDescription(
-        "timm_ocr",
-        {
-            "trunk": "tf_efficientnet_lite0",
-            "reduced_channels": 32,
-            "mid_channels": 128,
-            "key_channels": 64,
-            "attention_channels": 64,
-        },
-        "EfficientNet-Lite0, OCR of 128 and 64 channels, hierarchical attention; for CPUs",
-    ),
+    "lite0-ocr-hier": _lite("hierarchical attention; for CPUs"),
+    "lite0-ocr": _lite("one scale", combine="average"),
+    "lite0-ocr-explicit": _lite("explicit attention at 0.5 1 2", combine="explicit"),
+    "lite0-ocr-paired": _lite("paired attention", combine="paired"),
 }
 
 _HRNETS |= {

@@ -15,18 +15,24 @@ def build_timm_ocr(
     finest_stride: int = 4,
     reduced_channels: int = 64,
     hierarchical: bool = True,
+    combine: str = "hierarchical",
     mid_channels: int = 256,
     key_channels: int = 128,
     attention_channels: int = 128,
     attention_second: bool = True,
     attention_dropout: float = 0.0,
+    attention_norm: bool = False,
     attention_even: bool = False,
     scales: tuple[float, ...] | None = None,
     train_scales: tuple[float, ...] | None = None,
     align_corners: bool = False,
     pretrained: bool = False,
 ) -> SegmentationNetwork:
-    """Any timm backbone with the OCR head; each feature is reduced to ``reduced_channels``."""
+    """Any timm backbone with the OCR head; each feature is reduced to ``reduced_channels``.
+
+    ``combine`` is one of ``combining.WAYS``; without ``hierarchical`` it is average, as files of
+    one scale say it.
+    """
     backbone = TimmTrunk(trunk, finest_stride, pretrained)
     mean, std = backbone.mean, backbone.std
     if trunk == "tf_efficientnet_lite0":
@@ -41,9 +47,9 @@ def build_timm_ocr(
         align_corners=align_corners,
     )
     options = AttentionOptions(
-        attention_channels, attention_second, attention_dropout, even=attention_even
+        attention_channels, attention_second, attention_dropout, attention_norm, attention_even
     )
-    way = "hierarchical" if hierarchical else "average"
+    way = combine if hierarchical else "average"
     return SegmentationNetwork(
         backbone,
         head,

@@ -1,0 +1,167 @@
+"""Table 1 of the paper (HMSA, section 4.1) on CamVid: ways of combining scales, one network family.
+
+    python experiments/paper_table.py CAMVID --out runs/paper-table
+
+trains every variant of ``VARIANTS`` by `hierseg sweep`, on frames of half size and for the same
+number of steps, and measures the last weights on val at each set of scales that its rows name; the
+best weights would be chosen on val itself. Seed after seed, so that a whole table is there early;
+explicit attention, the dearest, has the first seed alone.
+
+`OUT/runs` has a folder a run, which `hierseg runs OUT/runs` shows; every measurement adds its line
+to `OUT/paper_table.csv`. Neither a run nor a measurement that is there is done again: the same
+command goes on where it was interrupted. `--table` prints what is there in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+
+from autolabel_camvid import prepare
+from hierseg.checkpoint.load import load_model
+from hierseg.data.catalog import open_dataset
+from hierseg.evaluation.evaluator import evaluate
+from run_rows import add_row, read_rows, show_spread
+
+CSV = "paper_table.csv"
+TWO, THREE, FOUR = (0.5, 1.0), (0.5, 1.0, 2.0), (0.25, 0.5, 1.0, 2.0)
+
+
+class Variant(NamedTuple):
+    """A way to train, and the scales to measure it at."""
+
+    settings: dict[str, Any]
+    scales: tuple[tuple[float, ...], ...]
+    title: str
+    seeds: int = 3
+
+
+VARIANTS = {
+    "single": Variant(
+        {"model.name": "lite0-ocr", "eval.scales": [1.0]}, ((1.0,), THREE), "one scale"
+    ),
+    "hier": Variant({}, (TWO, THREE, FOUR), "hierarchical"),
+    "paired": Variant({"model.name": "lite0-ocr-paired"}, (TWO, THREE), "paired"),
+    "hier-ce": Variant(
+        {"loss.main": "cross_entropy"}, (TWO, THREE), "hierarchical, plain cross-entropy"
+    ),
+    "hier-rmi": Variant({"loss.main": "rmi"}, (TWO, THREE), "hierarchical, RMI"),
+    "hier-supervised": Variant(
+        {"loss.per_scale_weight": 0.05}, (TWO, THREE), "hierarchical, each scale supervised"
+    ),
+    "hier-uniform": Variant(
+        {"data.class_uniform": 0.5}, (TWO, THREE), "hierarchical, class-uniform sampling"
+    ),
+    "explicit": Variant(
+        {"model.name": "lite0-ocr-explicit", "eval.scales": [0.5, 1.0, 2.0]},
+        (THREE,),
+        "explicit",
+        seeds=1,
+    ),
+}
+"""In the order in which they are run."""
+
+
+def write_sweep(arguments: argparse.Namespace, seeds: int) -> Path:
+    """The sweep file of so many seeds of every variant that has as many."""
+    path: Path = arguments.out / f"seeds-{seeds}.yaml"
+    root = arguments.out / "data" / "all"
+    sweep = {
+        "recipe": "camvid-lite0",
+        "out": str(arguments.out / "runs"),
+        "fixed": {
+            "data": {"root": str(root), "crop": "176x240", "workers": 0},
+            "optim": {"epochs": arguments.epochs, "warmup_steps": 70},
+            "eval": {"every": arguments.epochs},
+            "runtime": {"device": "cpu"},
+        },
+        "grid": {"runtime.seed": list(range(seeds))},
+        "variants": {
+            name: variant.settings for name, variant in VARIANTS.items() if variant.seeds >= seeds
+        },
+        "resources": {"cpus": 1},
+        "retries": 1,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(sweep, sort_keys=False))
+    return path
+
+
+def list_rows() -> Iterator[tuple[str, int, tuple[float, ...]]]:
+    """Variant, seed and scales of every line of the csv, seed after seed."""
+    for seed in range(max(variant.seeds for variant in VARIANTS.values())):
+        for name, variant in VARIANTS.items():
+            if seed < variant.seeds:
+                yield from ((name, seed, scales) for scales in variant.scales)
+
+
+def measure(arguments: argparse.Namespace, name: str, seed: int, scales: Sequence[float]) -> None:
+    """Add the line of a run at these scales, if it is trained and has none."""
+    path = arguments.out / CSV
+    shown = " ".join(f"{scale:g}" for scale in scales)
+    known = {(row["variant"], row["seed"], row["scales"]) for row in read_rows(path)}
+    folder = arguments.out / "runs" / f"{name}-seed{seed}" / "run"
+    if (name, str(seed), shown) in known or not (folder / "last.safetensors").is_file():
+        return
+    dataset = open_dataset("camvid", arguments.out / "data" / "all", "val")
+    scores = evaluate(load_model(folder / "last.safetensors"), dataset, scales).scores
+    row = {"variant": name, "seed": str(seed), "scales": shown, "run": folder.parent.name}
+    row |= {"miou": f"{scores.miou:.4f}", "pixel_accuracy": f"{scores.pixel_accuracy:.4f}"}
+    add_row(path, row | {f"iou_{key}": f"{value:.4f}" for key, value in scores.iou.items()})
+
+
+def format_rows(rows: Sequence[dict[str, str]]) -> str:
+    """A Markdown table: a row for each variant and set of scales, and the classes below."""
+    keys = list(dict.fromkeys((row["variant"], row["scales"]) for row in rows))
+    found = {key: [r for r in rows if (r["variant"], r["scales"]) == key] for key in keys}
+    lines = ["| combined by | run at | seeds | mIoU | pixel accuracy |", "|---|---|---|---|---|"]
+    for (variant, scales), each in found.items():
+        title = VARIANTS[variant].title
+        if variant == "single" and " " in scales:
+            title = "average"
+        figures = f"{show_spread(each, 'miou')} | {show_spread(each, 'pixel_accuracy')}"
+        lines.append(f"| {title} | {scales} | {len(each)} | {figures} |")
+    names = [key for key in rows[0] if key.startswith("iou_")] if rows else []
+    heads = [f"{variant} at {scales}" for variant, scales in keys]
+    lines += ["", f"| IoU | {' | '.join(heads)} |", "|---" * (1 + len(keys)) + "|"]
+    for name in names:
+        cells = [show_spread(each, name) for each in found.values()]
+        lines.append(f"| {name.removeprefix('iou_')} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Do what is not done yet, and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("camvid", type=Path, help="the folder of CamVid")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the csv")
+    parser.add_argument("--epochs", type=int, default=8, help="of 91 steps of four frames")
+    parser.add_argument("--seeds", type=int, default=3, help="the first so many")
+    parser.add_argument("--parallel", type=int, default=2, help="runs at once, of a thread each")
+    parser.add_argument("--table", action="store_true", help="print the table and do nothing else")
+    arguments = parser.parse_args()
+    status = 0
+    if not arguments.table:
+        torch.set_num_threads(1)
+        prepare(arguments.camvid, arguments.out / "data")
+        for seeds in range(1, arguments.seeds + 1):
+            words = ["sweep", str(write_sweep(arguments, seeds)), "--parallel"]
+            command = [sys.executable, "-m", "hierseg", *words, str(arguments.parallel)]
+            status = subprocess.run(command).returncode
+            if status:
+                break  # what is trained is measured all the same
+        for name, seed, scales in list_rows():
+            measure(arguments, name, seed, scales)
+    print(format_rows(read_rows(arguments.out / CSV)))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
