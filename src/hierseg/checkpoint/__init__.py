@@ -12,6 +12,7 @@ from hierseg.faces import open_face
 if TYPE_CHECKING:
     from hierseg.checkpoint.annotate import annotate_checkpoint
     from hierseg.checkpoint.finding import DEFAULT_WEIGHTS, find_weights, packaged_weights
+    from hierseg.checkpoint.flow_opening import open_flow
     from hierseg.checkpoint.foreign.converting import (
         convert_network,
         convert_trunk,
@@ -43,6 +44,7 @@ else:
                 "find_weights",
                 "packaged_weights",
             ),
+            "flow_opening": ("open_flow",),
             "foreign.converting": (
                 "convert_network",
                 "convert_trunk",
@@ -101,6 +103,7 @@ __all__ = [
     "load_model",
     "no_memory",
     "open_checkpoint",
+    "open_flow",
     "open_weights",
     "packaged_weights",
     "place_network",
