@@ -122,6 +122,7 @@ class Panel:
         whole = (local[..., 2] >= NEAR).all(axis=1)
         fixed = to_fixed(stage.camera.to_pixels(local))
         value = np.asarray(color).tolist()
+        stage.lie_on(self._quad([0, 1, 1], [0, 0, 1]))
         for i in np.flatnonzero(whole):
             stage.canvas.fill_fixed(fixed[i], value, self.label)
 
@@ -129,6 +130,7 @@ class Panel:
         h = self.height
         outline = self._quad([0, 1, 1, 0], [0.05, 0.05, h, h])
         pixels = stage.camera.project_polygon(outline)
+        stage.lie_on(outline)
         length = float(np.linalg.norm(self.stop - self.start))
         if self.kind == "boards":
             stage.canvas.fill(pixels, color, self.label)
@@ -169,6 +171,7 @@ class Panel:
         along = (self.stop - self.start) / picture.shape[1]
         down = np.array([0.0, -self.height / picture.shape[0], 0.0])
         corner = self.start + side + (0, self.height, 0) + (along + down) / 2
+        stage.lie_on(face)
         stage.canvas.paste(picture, stage.camera.plane(corner, along, down), polygon, WALL)
         self._paint_cap(stage, normal, distance)
 
@@ -182,8 +185,10 @@ class Panel:
         up = np.array([0.0, 1.0, 0.0])
         if stage.camera.position[1] > self.height + 0.07:
             color = light.tint(light.shade(stone, up) * self.brightness, distance)
+            stage.lie_on(top)
             stage.canvas.fill(stage.camera.project_polygon(top), color, WALL)
         color = light.tint(light.shade(stone, normal) * self.brightness, distance)
+        stage.lie_on(edge)
         stage.canvas.fill(stage.camera.project_polygon(edge), color, WALL)
 
 

@@ -111,6 +111,7 @@ class Building:
         rows, columns = picture.shape[:2]
         right, below = along / columns, -up / rows
         plane = stage.camera.plane(start + up + (right + below) / 2, right, below)
+        stage.lie_on(np.stack([start, stop, stop + up]))
         stage.canvas.paste(picture, plane, polygon, BUILDING)
 
     def _fill(self, stage: Stage, corners: Points, color: Any, normal: Points) -> None:

@@ -1,7 +1,7 @@
 """A pin-hole camera over the ground plane.
 
-World coordinates in metres: X right, Y up, Z along the street as it begins; the camera stands at
-Z = 0. Pixels are continuous indices of a canvas: the centre of pixel i lies at i.
+World coordinates in metres: X right, Y up, Z along the street as it begins; a single picture is
+taken at Z = 0. Pixels are continuous indices of a canvas: the centre of pixel i lies at i.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class View:
         roll: Radians clockwise.
         zoom: Focal length over the width (or over 1.5 times the height, where that is more).
         horizon: Where a level line of sight meets the picture, as a fraction of its height.
+        ahead: Metres along Z.
     """
 
     height: float
@@ -41,6 +42,7 @@ class View:
     roll: float
     zoom: float
     horizon: float
+    ahead: float = 0.0
 
 
 class Camera:
@@ -56,7 +58,7 @@ class Camera:
         self.height, self.width = height, width
         self.focal = view.zoom * max(width, 1.5 * height)
         self.center = np.array([width / 2 - 0.5, height * view.horizon - 0.5])
-        self.position = np.array([view.lateral, view.height, 0.0])
+        self.position = np.array([view.lateral, view.height, view.ahead])
         self.axes = _axes(view.yaw, view.pitch, view.roll)
         self.forward = self.axes[2]
         flat = self.forward[[0, 2]]

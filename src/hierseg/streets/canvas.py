@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.streets.camera import Points
+from hierseg.streets.tracing import Trace
 
 Color = Any  # three numbers in 0..255: a tuple, a list, or an array
 Pixels = npt.NDArray[np.uint8]
@@ -26,12 +27,14 @@ class Canvas:
     Args:
         height: Pixels.
         width: Pixels.
+        trace: Told of all that is painted.
 
     Attributes:
         pixels: (height, width, 4) uint8: red, green, blue, label id.
     """
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, trace: Trace | None = None) -> None:
+        self.trace = trace
         self.pixels: Pixels = np.zeros((height, width, 4), np.uint8)
 
     @property
@@ -49,6 +52,8 @@ class Canvas:
         red, green, blue = color
         value = (float(red), float(green), float(blue), float(label))
         cv2.fillPoly(self.pixels, [polygon], value, cv2.LINE_8, _SHIFT)
+        if self.trace is not None:
+            self.trace.fill(polygon)
 
     def veil(self, polygon: Points, color: Color, label: int, opacity: float) -> None:
         """Fill a polygon so that what is behind shines through; the label covers it all."""
@@ -64,12 +69,16 @@ class Canvas:
         mixed = cv2.addWeighted(front, opacity, behind, 1 - opacity, 0)
         mixed[..., 3] = front[..., 3]
         self.pixels[rows, columns] = mixed
+        if self.trace is not None:
+            self.trace.fill(to_fixed(polygon))
 
     def stroke(self, points: Points, color: Color, label: int, thickness: float) -> None:
         """Draw a closed line through points (k, 2), as thick as given and at least a pixel."""
         value = (*(float(c) for c in color), float(label))
         width = max(1, round(thickness))
         cv2.polylines(self.pixels, [to_fixed(points)], True, value, width, cv2.LINE_8, _SHIFT)
+        if self.trace is not None:
+            self.trace.stroke(to_fixed(points), width)
 
     def paste(self, texture: Pixels, homography: Points, polygon: Points, label: int) -> None:
         """Lay a picture over a polygon.
@@ -96,6 +105,8 @@ class Canvas:
         moved = to_fixed(polygon - (columns.start, rows.start))
         cv2.fillPoly(mask, [moved], 255, cv2.LINE_8, _SHIFT)
         cv2.copyTo(warped, mask, region)
+        if self.trace is not None:
+            self.trace.stamp(mask, rows, columns)
 
     def stamp(self, picture: Pixels, mask: Pixels, row: int, column: int, label: int) -> None:
         """Copy a picture (h, w, 3) where a mask (h, w) is not 0; row and column of its corner."""
@@ -104,10 +115,14 @@ class Canvas:
         right = min(picture.shape[1], self.pixels.shape[1] - column)
         if bottom <= top or right <= left:
             return
-        region = self.pixels[row + top : row + bottom, column + left : column + right]
+        rows, columns = slice(row + top, row + bottom), slice(column + left, column + right)
+        region = self.pixels[rows, columns]
         whole = np.full((bottom - top, right - left, 4), label, np.uint8)
         whole[..., :3] = picture[top:bottom, left:right]
-        cv2.copyTo(whole, np.ascontiguousarray(mask[top:bottom, left:right]), region)
+        shape = np.ascontiguousarray(mask[top:bottom, left:right])
+        cv2.copyTo(whole, shape, region)
+        if self.trace is not None:
+            self.trace.stamp(shape, rows, columns)
 
     def _box(self, polygon: Points) -> tuple[slice, slice] | None:
         """Rows and columns that a polygon may touch, or None if it lies outside."""

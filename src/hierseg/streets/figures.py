@@ -138,6 +138,8 @@ class Figure:
         for index in order.tolist():
             part = self.limbs[index]
             span = slice(stops[index] - len(part.centers), stops[index])
+            if stage.canvas.trace is not None:
+                stage.canvas.trace.lie_along(index, centers[span])
             split = rounded and not part.shines
             color = dark[index] if split else lit[index]
             stage.canvas.fill_fixed(_hull(outer[span]), color, part.label)
@@ -181,6 +183,7 @@ def _paint_wheel(stage: Stage, wheel: Wheel, turn: Points, base: Points, brightn
     distance = float(depth.mean())
     upright = _unit(_UPRIGHT - stage.camera.forward)
     spokes = stage.light.tint(stage.light.shade(wheel.color, upright) * brightness, distance)
+    stage.lie_on(ring @ turn.T + base)
     stage.canvas.veil(pixels, spokes, wheel.label, wheel.opacity)
     tyre = stage.light.tint(stage.light.shade((30, 30, 32), upright) * brightness, distance)
     stage.canvas.stroke(

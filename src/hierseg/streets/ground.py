@@ -25,7 +25,14 @@ def fill_ground(
 ) -> None:
     """Fill a world polygon (k, 3) in a colour as the light makes it look; haze comes later."""
     pixels = stage.camera.project_polygon(polygon)
+    stage.lie_on(polygon)
     stage.canvas.fill(pixels, stage.light.shade(color, facing), label)
+    upright = np.ptp(polygon[:, 1]) > 0
+    if stage.canvas.trace is not None and upright and len(polygon) > 4:
+        for i in range(len(polygon) // 2 - 1):  # the face of a bent kerb: flat only in pieces
+            piece = polygon[[i, i + 1, -2 - i, -1 - i]]
+            stage.lie_on(piece)
+            stage.canvas.trace.fill(to_fixed(stage.camera.project_polygon(piece)))
 
 
 def below_horizon(camera: Camera) -> int:

@@ -62,6 +62,8 @@ def paint_hood(canvas: Canvas, lens: Lens) -> None:
     """The bonnet at the lower edge, with the sky's sheen on it."""
     if lens.hood == 0:
         return
+    if canvas.trace is not None:
+        canvas.trace.begin_hood()
     height, width = canvas.pixels.shape[:2]
     x = np.linspace(-1.02, 1.02, 40)
     for step in np.linspace(0, 1, 16):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hierseg.streets.camera import Points
@@ -53,6 +55,18 @@ def walker(
     limbs += _trunk(looks, np.array([0, hip, 0]), np.array([0.01, shoulder, 0]), label)
     limbs += _head(looks, np.array([0.02, 0.925 * h, 0]), 1.0, label)
     return Figure(limbs, (), base, heading, (0.25, 0.25), h)
+
+
+@dataclass(frozen=True)
+class Gait:
+    """Somebody who walks: who, and the greatest angle of a leg in radians."""
+
+    looks: Looks
+    stride: float
+
+    def pose(self, base: Points, heading: float, swing: float) -> Figure:
+        """Them at a point, in a phase of the step from -1 to 1."""
+        return walker(self.looks, base, heading, self.stride, swing)
 
 
 def seated(

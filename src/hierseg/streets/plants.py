@@ -92,6 +92,8 @@ class Plant:
         if depth.min() < NEAR:
             return
         distance = float(depth[0])
+        if stage.canvas.trace is not None:  # it looks the same from all around
+            stage.canvas.trace.lie_on(self.base, stage.camera.forward)
         scale = stage.camera.pixels_per_metre(distance)
         if self.trunk > 0.3:
             self._paint_trunk(stage, pixels, scale, distance)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -17,8 +19,9 @@ from hierseg.streets.roadway import paint_roadway
 from hierseg.streets.scene import Scene, compose_scene
 from hierseg.streets.sky import paint_sky
 from hierseg.streets.stage import Item, Stage
+from hierseg.streets.tracing import Trace
 
-_OVER = 2  # rows and columns painted for one of the result
+OVER = 2  # rows and columns painted for one of the result
 _SMALLEST = 32
 _MOST_PIXELS = 40_000_000  # 3.1 GB of memory for each process that draws
 
@@ -76,10 +79,23 @@ def render_scene(scene: Scene, size: Size) -> tuple[Pixels, Pixels]:
     return image, labels
 
 
-def _render(scene: Scene, size: Size, with_instances: bool = True) -> tuple[Pixels, Pixels, Ids]:
-    height, width = size.height * _OVER, size.width * _OVER
-    canvas = Canvas(height, width)
-    stage = Stage(canvas, Camera(scene.view, height, width), scene.light)
+def render_traced(
+    scene: Scene, size: Size, begin: Callable[[Camera], Trace]
+) -> tuple[Pixels, Pixels, Ids]:
+    """As ``draw_street_instances``; what ``begin`` gives is told of all that is painted."""
+    return _render(scene, size, begin=begin)
+
+
+def _render(
+    scene: Scene,
+    size: Size,
+    with_instances: bool = True,
+    begin: Callable[[Camera], Trace] | None = None,
+) -> tuple[Pixels, Pixels, Ids]:
+    height, width = size.height * OVER, size.width * OVER
+    camera = Camera(scene.view, height, width)
+    canvas = Canvas(height, width, begin(camera) if begin is not None else None)
+    stage = Stage(canvas, camera, scene.light)
     paint_sky(canvas, stage.camera, scene.light, scene.offset)
     paint_roadway(stage, scene.street, scene.paving)
     paint_grain(stage, scene.offset, scene.paving.cobbled)
@@ -88,11 +104,11 @@ def _render(scene: Scene, size: Size, with_instances: bool = True) -> tuple[Pixe
     paint_hood(canvas, scene.lens)
     reduced = cv2.resize(canvas.pixels, (size.width, size.height), interpolation=cv2.INTER_AREA)
     image = expose(np.ascontiguousarray(reduced[..., :3]), scene.lens)
-    labels = canvas.labels[1::_OVER, 1::_OVER].copy()
+    labels = canvas.labels[OVER - 1 :: OVER, OVER - 1 :: OVER].copy()
     mark_margin(labels, scene.lens)
     ids: Ids = labels.astype(np.uint16)
     if instances is not None:
-        ids = instances.finish(instances.ids[1::_OVER, 1::_OVER], labels)
+        ids = instances.finish(instances.ids[OVER - 1 :: OVER, OVER - 1 :: OVER], labels)
     if scene.mirrored:
         image, labels, ids = image[:, ::-1], labels[:, ::-1], ids[:, ::-1]
     return (
@@ -119,6 +135,8 @@ def _paint_items(stage: Stage, items: tuple[Item, ...], instances: InstanceMap |
     dark = tall.at(np.insert(middles, 1, 0.0, axis=1))
     for index in order:
         item = items[index]
+        if stage.canvas.trace is not None:
+            stage.canvas.trace.begin(index)
         lit = item if item.shades else item.shadowed(1 - 0.85 * dark[index])
         if instances is None:
             lit.paint(stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from hierseg.streets.lens import Lens, draw_lens
 from hierseg.streets.light import Light, draw_light
 from hierseg.streets.lots import LotBuilder
 from hierseg.streets.paving import Paving, draw_paving
+from hierseg.streets.people import Gait
 from hierseg.streets.slots import Slots
 from hierseg.streets.stage import Item
 from hierseg.streets.street import Street, draw_street_plan
@@ -31,6 +33,8 @@ class Scene:
         offset: (x, y) in 0..1 where textures and clouds begin.
         lens: What the camera makes of it.
         mirrored: Whether traffic keeps to the left: the picture is turned over.
+        traffic: Number of the first item that may move; so may all after it.
+        gaits: Who walks there, by the number of the item.
     """
 
     view: View
@@ -41,6 +45,8 @@ class Scene:
     offset: tuple[float, float]
     lens: Lens
     mirrored: bool
+    traffic: int
+    gaits: Mapping[int, Gait]
 
 
 def compose_scene(seed: int) -> Scene:
@@ -53,8 +59,10 @@ def compose_scene(seed: int) -> Scene:
     items = [
         *LotBuilder(rng, street, light).build(),
         *KerbBuilder(rng, street, light, slots).build(),
-        *TrafficBuilder(rng, street, light, slots, own_lane).build(),
     ]
+    standing = len(items)
+    traffic = TrafficBuilder(rng, street, light, slots, own_lane)
+    items += traffic.build()
     return Scene(
         view=_draw_view(rng, street, own_lane),
         light=light,
@@ -64,6 +72,8 @@ def compose_scene(seed: int) -> Scene:
         offset=(float(rng.random()), float(rng.random())),
         lens=draw_lens(rng),
         mirrored=bool(rng.random() < 0.15),
+        traffic=standing,
+        gaits={standing + index: gait for index, gait in traffic.gaits.items()},
     )
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from hierseg.errors import MALFORMED, UsageError, UserError, shorten
 from hierseg.files import LOCK, FolderLock, read_text_file, remove_leftovers, write_bytes
 from hierseg.size import Size
+from hierseg.streets.clips import SEQUENCE_FOLDERS
 from hierseg.streets.rendering import check_scene_size
 from hierseg.streets.workers import write_in_parallel
 from hierseg.streets.writing import Settings, cannot_write, write_scenes
 
 _RECORD = "streets.json"
-_FOLDERS = ("leftImg8bit", "gtFine")
+_LONGEST = 120  # frames until the camera leaves the street
+_FOLDERS = ("leftImg8bit", "gtFine", *SEQUENCE_FOLDERS)
 _PARALLEL_FROM = 48 * 256 * 512  # pixels of work from which a second process is worth its start
 
 
@@ -30,6 +31,7 @@ def write_streets(
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
+    clip: int | None = None,
 ) -> None:
     """Write a set of street scenes in Cityscapes' layout (METHOD section 6).
 
@@ -38,7 +40,7 @@ def write_streets(
 
     Args:
         out: Folder; new, empty, or begun with the same settings.
-        count: Number of scenes.
+        count: Number of scenes, or of clips.
         size: Of every image.
         seed: Of the whole set, at least 0.
         val_fraction: Share of the scenes that go to the val split, 0 to 1; the rest is train.
@@ -46,6 +48,7 @@ def write_streets(
         on_progress: Called with (scenes done, count) as they are done.
         overwrite: Draw all of it anew into a folder that holds something else: what is there under
             the names of scenes is replaced, and a set of other settings removed.
+        clip: Frames of a clip, to draw clips and not single scenes; see clips.py.
 
     Raises:
         UsageError: A number that cannot be.
@@ -53,7 +56,9 @@ def write_streets(
     """
     check_scene_size(size)
     _check(count, seed, val_fraction)
-    settings = Settings(seed, str(size), count, val_fraction)
+    if clip is not None and not 1 <= clip <= _LONGEST:
+        raise UsageError(f"--clip must be between 1 and {_LONGEST} frames, not {clip}.")
+    settings = Settings(seed, str(size), count, val_fraction, clip=clip or 0)
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is no folder, so something else; give --out an empty folder.")
     with ExitStack() as stack:
@@ -74,7 +79,7 @@ def _write_set(
     """Draw what is missing of a set, into a folder that is held."""
     count, size = settings.count, Size.parse(settings.size)
     _claim(out, settings, overwrite)
-    missing = [i for i in range(count) if not all(path.exists() for path in settings.place(out, i))]
+    missing = [i for i in range(count) if not all(path.exists() for path in settings.files(out, i))]
     done = count - len(missing)
 
     def report() -> None:
@@ -86,7 +91,8 @@ def _write_set(
     if on_progress is not None:
         on_progress(done, count)
     if workers is None:
-        workers = 2 if len(missing) * size.height * size.width >= _PARALLEL_FROM else 1
+        pixels = len(missing) * size.height * size.width * max(settings.clip, 1)
+        workers = 2 if pixels >= _PARALLEL_FROM else 1
     if workers > 1 and len(missing) > 1:
         write_in_parallel(out, settings, missing, workers, report)
     else:
@@ -112,14 +118,14 @@ def _claim(out: Path, settings: Settings, overwrite: bool) -> None:
         if overwrite:
             _clear(out, settings)
         elif record.is_file():
-            _compare(out, _read(record), asdict(settings))
+            _compare(out, _read(record), settings.record())
             return
         elif any(path.name != LOCK for path in out.iterdir()):
             raise UserError(
                 f"{out} holds something else than Miniature Streets; give --out an empty folder, "
                 "or add --overwrite."
             )
-        write_bytes(record, (json.dumps(asdict(settings), indent=2) + "\n").encode())
+        write_bytes(record, (json.dumps(settings.record(), indent=2) + "\n").encode())
     except OSError as error:
         raise cannot_write(out, error) from error
 
@@ -130,11 +136,11 @@ def _clear(out: Path, settings: Settings) -> None:
     with suppress(UserError, TypeError):
         if (out / _RECORD).is_file():
             sets.append(Settings(**_read(out / _RECORD)))
-    for path in [path for folder in _FOLDERS for path in (out / folder).glob("*/*/*.png")]:
+    for path in [path for folder in _FOLDERS for path in (out / folder).glob("*/*/*.*")]:
         index = path.name.split("_")[1:2]
         if index and index[0].isdecimal():
             with suppress(TypeError, ValueError, ArithmeticError):  # a record by somebody else
-                if any(path in one.place(out, int(index[0])) for one in sets):
+                if any(path in one.files(out, int(index[0])) for one in sets):
                     path.unlink()
 
 
@@ -150,6 +156,11 @@ def _read(record: Path) -> dict[str, Any]:
 
 def _compare(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
     different = [
+        f"{name} {shorten(value)} (not given)"
+        for name, value in there.items()
+        if name == "clip" and name not in asked
+    ]
+    different += [
         f"{name} {shorten(there.get(name))} (not {asked[name]})"
         for name in asked
         if there.get(name) != asked[name]

@@ -162,8 +162,9 @@ class Body:
         turn = rotation(heading)
         world = self.points @ turn.T + base
         pixels, depth = stage.camera.project(world)
-        if depth.min() < NEAR:
-            return
+        cut = bool(depth.min() < NEAR)
+        if cut and (stage.canvas.trace is None or depth.max() < NEAR):
+            return  # but in a clip nothing vanishes before it is passed
         normals = self.normals @ turn.T
         facing = ((stage.camera.position - world[self.starts]) * normals).sum(axis=1) > 0
         shaded = stage.light.shade(self.colors, normals) * brightness
@@ -174,8 +175,13 @@ class Body:
             first = self.part_stops[part - 1] if part else 0
             for i in range(first, self.part_stops[part]):
                 if seen[i]:
-                    outline = fixed[self.bounds[i] : self.bounds[i + 1]]
-                    stage.canvas.fill_fixed(outline, values[i], self.label)
+                    span = slice(self.bounds[i], self.bounds[i + 1])
+                    stage.lie_on(world[span])
+                    if cut:
+                        rest = stage.camera.project_polygon(world[span])
+                        stage.canvas.fill(rest, values[i], self.label)
+                    else:
+                        stage.canvas.fill_fixed(fixed[span], values[i], self.label)
 
     def _order(self, stage: Stage, base: Points, turn: Points) -> list[int]:
         """Indices of parts, by layer and then from far to near."""

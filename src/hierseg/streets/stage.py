@@ -43,14 +43,22 @@ class Stage:
         whole = local[..., 2].min(axis=1) >= NEAR
         fixed = to_fixed(self.camera.to_pixels(local))
         for i in np.flatnonzero(facing > 0):
+            self.lie_on(corners[i])
             if whole[i]:
                 self.canvas.fill_fixed(fixed[i], values[i], label)
             else:
                 self.canvas.fill(self.camera.project_polygon(corners[i]), values[i], label)
 
+    def lie_on(self, corners: Points) -> None:
+        """Say that what is painted next lies in the plane of a world polygon (k, 3)."""
+        if self.canvas.trace is not None:
+            after = np.roll(corners, -1, axis=0)
+            normal = np.cross(corners - corners[0], after - corners[0]).sum(axis=0)
+            self.canvas.trace.lie_on(corners.mean(axis=0), normal)
+
     def distance(self, x: float, z: float) -> float:
         """Metres from the camera to a point on the ground."""
-        return float(np.hypot(x - self.camera.position[0], z))
+        return float(np.hypot(x - self.camera.position[0], z - self.camera.position[2]))
 
     def share_of_height(self, metres: float, distance: float) -> float:
         """How much of the picture's height a length takes at a distance; decides on detail."""

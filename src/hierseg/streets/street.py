@@ -135,6 +135,16 @@ class Street:
         z = s * np.where(bent, np.sin(safe) / safe, 1.0)
         return np.stack([x + t * np.cos(turn), y, z - t * np.sin(turn)], axis=-1)
 
+    def from_world(self, x: float, z: float) -> tuple[float, float]:
+        """Metres along and across of a point on the ground: the inverse of ``to_world``."""
+        if self.curvature == 0:
+            return z, x
+        sign = np.sign(self.curvature)
+        aside = 1 / self.curvature - x
+        turn = float(np.arctan2(sign * z, sign * aside))
+        across = 1 / self.curvature - sign * float(np.hypot(aside, z))
+        return turn / self.curvature, float(across)
+
     def strip(
         self, start: float, stop: float, inner: float, outer: float, up: float = 0.0
     ) -> Points:

@@ -11,7 +11,7 @@ from hierseg.streets.cars import draw_car
 from hierseg.streets.clothing import draw_looks
 from hierseg.streets.cycles import draw_bicycle, draw_motorcycle
 from hierseg.streets.light import Light
-from hierseg.streets.people import walker
+from hierseg.streets.people import Gait
 from hierseg.streets.slots import Slots
 from hierseg.streets.solids import Body
 from hierseg.streets.stage import Item
@@ -40,6 +40,7 @@ class TrafficBuilder:
         self._rng, self._street, self._lit, self._slots = rng, street, light.lamps, slots
         self._own = own_lane
         self.items: list[Item] = []
+        self.gaits: dict[int, Gait] = {}
 
     def build(self) -> list[Item]:
         """All that moves; rare kinds first, so that they find a place near the camera."""
@@ -191,4 +192,6 @@ class TrafficBuilder:
             looks = draw_looks(rng, child=rng.random() < 0.12)
             aside = np.array([np.cos(heading), 0, -np.sin(heading)]) * (0.65 * i)
             stride = rng.uniform(0.3, 0.5) if moving else 0.05
-            self.items.append(walker(looks, base + aside, heading, stride, rng.uniform(-1, 1)))
+            gait = Gait(looks, stride)
+            self.gaits[len(self.items)] = gait
+            self.items.append(gait.pose(base + aside, heading, rng.uniform(-1, 1)))
