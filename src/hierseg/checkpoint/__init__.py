@@ -12,6 +12,13 @@ from hierseg.faces import open_face
 if TYPE_CHECKING:
     from hierseg.checkpoint.annotate import annotate_checkpoint
     from hierseg.checkpoint.finding import DEFAULT_WEIGHTS, find_weights, packaged_weights
+    from hierseg.checkpoint.flow_networks import (
+        FlowWeights,
+        load_raft,
+        load_sdcnet,
+        save_sdcnet,
+        write_published_sdcnet,
+    )
     from hierseg.checkpoint.flow_opening import open_flow
     from hierseg.checkpoint.foreign.converting import (
         convert_network,
@@ -43,6 +50,13 @@ else:
                 "DEFAULT_WEIGHTS",
                 "find_weights",
                 "packaged_weights",
+            ),
+            "flow_networks": (
+                "FlowWeights",
+                "load_raft",
+                "load_sdcnet",
+                "save_sdcnet",
+                "write_published_sdcnet",
             ),
             "flow_opening": ("open_flow",),
             "foreign.converting": (
@@ -88,6 +102,7 @@ __all__ = [
     "CLASSIFIERS",
     "DEFAULT_WEIGHTS",
     "GRAPHS",
+    "FlowWeights",
     "Header",
     "Weights",
     "annotate_checkpoint",
@@ -101,6 +116,8 @@ __all__ = [
     "header_of",
     "list_some",
     "load_model",
+    "load_raft",
+    "load_sdcnet",
     "no_memory",
     "open_checkpoint",
     "open_flow",
@@ -112,6 +129,8 @@ __all__ = [
     "read_torch_file",
     "read_trunk",
     "save_checkpoint",
+    "save_sdcnet",
     "save_trunk",
     "write_published",
+    "write_published_sdcnet",
 ]

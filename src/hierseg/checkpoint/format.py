@@ -30,6 +30,8 @@ CLASSIFIERS = ("head.classify.", "head.auxiliary.1.")
 """What names of the layers that give a value for each class begin with."""
 TRUNK_KEY = "hierseg_trunk"
 """The metadata entry of a file that holds a trunk alone, to start training from."""
+FLOW_KEY = "hierseg_flow"
+"""The metadata entry of a file that holds a network of flow."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,8 @@ def header_in(opened: TensorFile) -> Header:
         raise UserError(
             f"{path} holds a trunk alone: train a network from it with --model.init-trunk."
         )
+    if FLOW_KEY in metadata:
+        raise UserError(f"{path} holds a network of flow: name it as --flow sdcnet:{path}.")
     if METADATA_KEY not in metadata:
         raise UserError(f"{path} is a safetensors file, but no hierseg checkpoint.")
     return header_from_json(metadata[METADATA_KEY], str(path))

@@ -263,7 +263,7 @@ def _build(header: Header, opened: TensorFile) -> SegmentationNetwork:
         )
     if outline.align_corners != header.align_corners:
         raise UserError(f"{path} is damaged: it states align_corners in two ways.")
-    _check_tensors(path, outline.state_dict(), opened.entries)
+    check_tensors(path, outline.state_dict(), opened.entries)
     network = build_network(header.builder, header.arguments)
     network.scales = header.scales
     return network
@@ -278,7 +278,9 @@ def _read(opened: TensorFile) -> dict[str, Tensor]:
         raise not_readable(opened.path) from error
 
 
-def _check_tensors(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Entry]) -> None:
+def check_tensors(
+    path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Entry | Tensor]
+) -> None:
     """UserError unless names, shapes and kinds of numbers are those of the network."""
     parts = [
         f"{count_tensors(names)} {what} ({list_some(sorted(names))})"

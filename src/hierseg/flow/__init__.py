@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from hierseg.flow.flow_files import read_flow, write_flow
     from hierseg.flow.folder import FolderFlow, name_flow
     from hierseg.flow.protocol import FlowError, FlowEstimator, Pair
+    from hierseg.flow.raft import RAFT_SIZES, RaftFlow, build_raft
+    from hierseg.flow.sdcnet import FRAMES, PUBLISHED_LAYERS, SdcNet
+    from hierseg.flow.sdcnet_flow import SdcNetFlow, pad_flow, pad_image, stack_frames
+    from hierseg.flow.sdcnet_loss import measure_reconstruction
     from hierseg.flow.warping import (
         find_leaving,
         leaves_picture,
@@ -31,6 +35,10 @@ else:
             "flow_files": ("read_flow", "write_flow"),
             "folder": ("FolderFlow", "name_flow"),
             "protocol": ("FlowError", "FlowEstimator", "Pair"),
+            "raft": ("RAFT_SIZES", "RaftFlow", "build_raft"),
+            "sdcnet": ("FRAMES", "PUBLISHED_LAYERS", "SdcNet"),
+            "sdcnet_flow": ("SdcNetFlow", "pad_flow", "pad_image", "stack_frames"),
+            "sdcnet_loss": ("measure_reconstruction",),
             "warping": (
                 "find_leaving",
                 "leaves_picture",
@@ -43,18 +51,29 @@ else:
     )
 
 __all__ = [
+    "FRAMES",
     "PASSES",
+    "PUBLISHED_LAYERS",
+    "RAFT_SIZES",
     "DisFlow",
     "FlowError",
     "FlowEstimator",
     "FolderFlow",
     "Pair",
+    "RaftFlow",
+    "SdcNet",
+    "SdcNetFlow",
+    "build_raft",
     "check_flow",
     "find_leaving",
     "leaves_picture",
     "measure_difference",
+    "measure_reconstruction",
     "name_flow",
+    "pad_flow",
+    "pad_image",
     "read_flow",
+    "stack_frames",
     "warp",
     "warp_image",
     "warp_labels",

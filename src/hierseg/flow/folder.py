@@ -69,4 +69,5 @@ class FolderFlow:
 
 def _list_names(where: Pair) -> Iterator[PurePosixPath]:
     yield name_flow(where)
-    yield name_flow(Pair(*(name.removesuffix(CITYSCAPES) for name in where)))
+    source, target = (name.removesuffix(CITYSCAPES) for name in (where.source, where.target))
+    yield name_flow(Pair(source, target))

@@ -20,13 +20,15 @@ class FlowError(UserError):
 
 
 class Pair(NamedTuple):
-    """The names of two frames, as the files of a folder of flow have them.
+    """The names of two frames, and of the one before the source where there is one.
 
-    A name is a path without its ending, relative to the folder of the frames: ``clip/000019``.
+    A name is a path without its ending, relative to the folder of the frames: ``clip/000019``. So
+    are the files of a folder of flow named.
     """
 
     source: str
     target: str
+    before: str | None = None
 
 
 class FlowEstimator(Protocol):
