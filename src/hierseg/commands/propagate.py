@@ -31,6 +31,7 @@ def propagate(
     keep_all: bool = False,
     device: str = "cpu",
     workers: int = 1,
+    val_fraction: float = 0.2,
     samples: int = 12,
     overwrite: bool = False,
 ) -> int:
@@ -60,11 +61,15 @@ def propagate(
         keep_all: Keep every label, as the published method does.
         device: Where a network that estimates flow runs.
         workers: Labelled frames at a time.
+        val_fraction: Share of the labelled frames of a folder or a video that is kept for
+            validation and not propagated, 0 to 1: whole clips where there are several.
         samples: Labelled frames on the page of samples; 0 for no page.
         overwrite: Begin anew in a folder that holds something else.
     """
     from hierseg.commands.progress import announce, make_console
 
+    if not 0 <= val_fraction < 1:
+        raise UsageError(f"--val-fraction must be at least 0 and below 1, not {val_fraction:g}.")
     _check(data, root, frames, labels, steps, workers, samples, out)
     with announce("loading torch"):
         from hierseg.checkpoint import open_flow
@@ -73,7 +78,7 @@ def propagate(
 
     estimator = open_flow(flow, device)
     with announce("looking for frames"):
-        source = _open(data, root, split, frames, labels, steps)
+        source = _open(data, root, split, frames, labels, steps, val_fraction)
     rules = Rules(steps, mode, keep_all)
     console = make_console(stderr=True)
     summary = run(source, out, estimator, rules, console, overwrite, workers, samples)
@@ -142,6 +147,7 @@ def _open(
     frames: Path | None,
     labels: Path | None,
     steps: int,
+    val_share: float,
 ) -> FrameSource:
     from hierseg.media import is_video
     from hierseg.propagation import CityscapesSequence, FrameFolder, FrameVideo
@@ -152,10 +158,10 @@ def _open(
     assert labels is not None
     space = _choose_space(data, labels)
     if is_video(str(frames)):
-        return FrameVideo(frames, labels, space, steps)
+        return FrameVideo(frames, labels, space, steps, val_share)
     if not frames.is_dir():
         raise UserError(f"--frames '{frames}' is neither a folder nor a video; name one of these.")
-    return FrameFolder(frames, labels, space)
+    return FrameFolder(frames, labels, space, val_share)
 
 
 def _choose_space(data: str | None, labels: Path) -> LabelSpace:
@@ -191,12 +197,14 @@ def _report(summary: PropagationSummary, data: str, out: Path) -> int:
     from hierseg.propagation import DESCRIPTION
 
     shares = ", ".join(f"{100 * kept:.1f}" for kept in summary.kept.values())
+    alone = f", {summary.alone} more kept for validation" if summary.alone else ""
     print(
         f"{count(summary.labelled, 'labelled frame')} propagated to "
-        f"{count(summary.made, 'frame')}; pixels with a class by step, in %: {shares or '-'}"
+        f"{count(summary.made, 'frame')}{alone}; pixels with a class by step, in %: {shares or '-'}"
     )
     if summary.labelled:
         use = f"{out / DESCRIPTION}" if data != "cityscapes" else f"cityscapes --root {out}"
+        use += "" if summary.alone else " --splits train"
         page = f"; look at {summary.page}" if summary.page is not None else ""
         print(make_printable(f"check them: hierseg check {use}{page}"))
     missing = [*summary.problems, *summary.skipped.values()]

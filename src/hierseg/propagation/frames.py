@@ -6,7 +6,7 @@ import itertools
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -66,6 +66,7 @@ class Anchor:
         label: Its label map.
         number: Which frame it is of its clip.
         clip: What the clip's frames have in common.
+        alone: Whether it is written as it is, and not propagated: it is for validation.
     """
 
     split: str
@@ -73,6 +74,7 @@ class Anchor:
     label: Path
     number: int
     clip: str
+    alone: bool = False
 
     @property
     def key(self) -> str:
@@ -114,7 +116,8 @@ class CityscapesSequence:
 
     Args:
         root: The data set's folder, or that of its archives.
-        split: A split, or several joined by ``+``.
+        split: The split that is propagated, or several joined by ``+``. Of the other one of train
+            and val, where it is there, the labelled frames are taken alone.
 
     Raises:
         UserError: It holds no label maps of the split, or no sequences.
@@ -134,23 +137,24 @@ class CityscapesSequence:
                 f"'{root}' holds no leftImg8bit_sequence/SPLIT/CITY/*{_IMAGE_ENDING}.png; unpack "
                 "leftImg8bit_sequence_trainvaltest.zip there, or name another --root."
             )
-        for part in split.split("+"):
+        parts = split.split("+")
+        for part in (*parts, *(other for other in ("train", "val") if other not in parts)):
             found = find_files(labels / part, f"*/*{_LABEL_ENDING}.png")
-            if not found:
+            if not found and part in parts:
                 raise UserError(
                     f"'{root}' holds no gtFine/{part}/CITY/*{_LABEL_ENDING}.png; name another "
                     "--root or --split."
                 )
             for path in found:
-                self._take(path, part)
+                self._take(path, part, part not in parts)
 
-    def _take(self, label: Path, split: str) -> None:
+    def _take(self, label: Path, split: str, alone: bool) -> None:
         name = f"{label.parent.name}/{label.stem.removesuffix(_LABEL_ENDING)}"
         clip, _, number = name.rpartition("_")
         if not number.isdecimal():
             self.skipped[f"{split}/{name}"] = f"'{label}' has no number of a frame in its name."
             return
-        anchor = Anchor(split, name, label, int(number), f"{clip}_")
+        anchor = Anchor(split, name, label, int(number), f"{clip}_", alone)
         if is_file(self._find(anchor, 0)):
             self.anchors.append(anchor)
         else:
@@ -203,6 +207,21 @@ class _Labelled:
         if not self._maps:
             raise UserError(f"'{labels}' holds no label maps; name their folder with --labels.")
 
+    def _hold_out(self, share: float) -> None:
+        """Keep a share of the labelled frames for validation: of whole clips where there are
+        several, else the last ones; none where there is one labelled frame alone.
+        """
+        clips = list(dict.fromkeys(anchor.clip for anchor in self.anchors))
+        units = clips if len(clips) > 1 else [anchor.name for anchor in self.anchors]
+        count = min(len(units) - 1, max(1, round(share * len(units)))) if share > 0 else 0
+        held = set(units[len(units) - count :])
+        self.anchors = [
+            replace(anchor, split="val", alone=True)
+            if held & {anchor.clip, anchor.name}
+            else anchor
+            for anchor in self.anchors
+        ]
+
     def read_labels(self, anchor: Anchor) -> npt.NDArray[Any]:
         """See ``FrameSource``."""
         ids = read_label_ids(anchor.label, self._own.known_raw_ids)
@@ -227,13 +246,18 @@ class FrameFolder(_Labelled):
         frames: The folder, searched to the bottom; each folder in it is a clip.
         labels: Folder of label maps, with the same folders.
         space: What their ids stand for.
+        val_share: Share of the labelled frames for validation, 0 to 1.
     """
 
     threads = True
 
-    def __init__(self, frames: Path, labels: Path, space: LabelSpace) -> None:
+    def __init__(
+        self, frames: Path, labels: Path, space: LabelSpace, val_share: float = 0.2
+    ) -> None:
         super().__init__(labels, space)
-        self.about = {"frames": str(frames.absolute()), "labels": str(labels.absolute())}
+        self.about = {
+            "frames": str(frames.absolute()), "labels": str(labels.absolute()), "val": val_share,
+        }  # fmt: skip
         self._frames = frames
         self._clips: dict[str, dict[int, Path]] = {}
         self._strides: dict[str, int] = {}
@@ -256,6 +280,7 @@ class FrameFolder(_Labelled):
                 self.skipped[f"train/{name}"] = (
                     f"'{path}' has no frame: no image below '{frames}' is called {name}."
                 )
+        self._hold_out(val_share)
 
     def read(self, anchor: Anchor, step: int) -> Frame:
         """See ``FrameSource``."""
@@ -274,13 +299,18 @@ class FrameVideo(_Labelled):
         labels: Folder of label maps.
         space: What their ids stand for.
         steps: How far from a labelled frame frames are asked for.
+        val_share: Share of the labelled frames for validation, 0 to 1.
     """
 
     threads = False
 
-    def __init__(self, video: Path, labels: Path, space: LabelSpace, steps: int) -> None:
+    def __init__(
+        self, video: Path, labels: Path, space: LabelSpace, steps: int, val_share: float = 0.2
+    ) -> None:
         super().__init__(labels, space)
-        self.about = {"frames": str(video.absolute()), "labels": str(labels.absolute())}
+        self.about = {
+            "frames": str(video.absolute()), "labels": str(labels.absolute()), "val": val_share,
+        }  # fmt: skip
         self._video, self._reach = Video(video), steps + 1
         self._decoded: OrderedDict[int, npt.NDArray[np.uint8]] = OrderedDict()
         self._frames: Iterator[Any] | None = None
@@ -296,6 +326,7 @@ class FrameVideo(_Labelled):
             else:
                 self.anchors.append(Anchor("train", name, path, int(ends[1]), self._video.name))
         self.anchors.sort(key=lambda anchor: anchor.number)
+        self._hold_out(val_share)
 
     def read(self, anchor: Anchor, step: int) -> Frame:
         """See ``FrameSource``; labelled frames are asked for in order."""

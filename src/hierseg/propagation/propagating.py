@@ -34,7 +34,8 @@ class PropagationSummary:
     """What was propagated.
 
     Attributes:
-        labelled: Labelled frames that were done.
+        labelled: Labelled frames that were propagated.
+        alone: Those that were written as they are.
         made: Frames that were made from them.
         kept: Step, without its sign -> share of the pixels that have a class.
         problems: Sentences about labelled frames that were not propagated as far as asked for.
@@ -43,6 +44,7 @@ class PropagationSummary:
     """
 
     labelled: int
+    alone: int
     made: int
     kept: dict[int, float]
     problems: tuple[str, ...]
@@ -115,13 +117,15 @@ def _finish(
     ledger.write(dataclasses.replace(ledger.header, complete=True))
     records = list(ledger.records.values())
     write_description(job.out, source.data, source.label_space, records)
-    page = write_samples_page(source, job.out, records, ledger, samples) if samples else None
+    page = write_samples_page(source, job.out, ledger, samples) if samples else None
+    alone = sum(anchor.alone and anchor.key in ledger.records for anchor in source.anchors)
     shares: dict[int, list[float]] = {}
     for record in records:
         for frame in record.frames:
             shares.setdefault(abs(frame.step), []).append(frame.kept)
     return PropagationSummary(
-        labelled=len(records),
+        labelled=len(records) - alone,
+        alone=alone,
         made=sum(len(record.frames) - 1 for record in records),
         kept={step: sum(own) / len(own) for step, own in sorted(shares.items())},
         problems=tuple(problem for record in records for problem in record.problems),
@@ -164,8 +168,9 @@ class _Propagation(Policy[Anchor, PropagatedRecord]):
             )
         problems: list[str] = []
         is_void = space.encode(labels) == space.ignore
+        rules = dataclasses.replace(self._rules, steps=0) if item.alone else self._rules
         chain = propagate_frame(
-            read, labels, is_void, space.void_raw_id, self._estimator, self._rules, problems.append
+            read, labels, is_void, space.void_raw_id, self._estimator, rules, problems.append
         )
         frames = [self._write(item, made) for made in chain]
         return PropagatedRecord(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from hierseg.data import PropagatedFrame, PropagatedRecord, read_confidence, read_dataset_image
@@ -36,17 +35,14 @@ NOTES = (
 
 
 def write_samples_page(
-    source: FrameSource,
-    out: Path,
-    records: Sequence[PropagatedRecord],
-    ledger: PropagationLedger,
-    most: int,
+    source: FrameSource, out: Path, ledger: PropagationLedger, most: int
 ) -> Path | None:
     """Write ``index.html`` and its pictures; None where nothing was propagated."""
+    anchors = {anchor.key: anchor for anchor in source.anchors}
+    records = [r for key, r in ledger.records.items() if not anchors[key].alone]
     if not records:
         return None
     places = sorted({round(i * (len(records) - 1) / max(1, most - 1)) for i in range(most)})
-    anchors = {anchor.key: anchor for anchor in source.anchors}
     (out / FOLDER).mkdir(exist_ok=True)
     strips = [
         _draw_strip(source, anchors[records[place].key], records[place], out, ledger.work)
