@@ -36,7 +36,17 @@ TOGETHER = ("evaluate", "predict", "submit", "autolabel")
 
 GROUPS = {
     "use a model": ("demo", "predict", "serve", "autolabel", "submit"),
-    "train one": ("finetune", "describe", "check", "train", "samples", "plan", "sweep", "runs"),
+    "train one": (
+        "finetune",
+        "describe",
+        "check",
+        "propagate",
+        "train",
+        "samples",
+        "plan",
+        "sweep",
+        "runs",
+    ),
     "measure and tune it": ("evaluate", "bench", "calibrate", "adjust", "fit-gate", "flow"),
     "bring and take weights": ("convert", "export"),
     "look around": ("models", "recipes", "streets"),
@@ -77,6 +87,9 @@ COMMANDS = {
         "hierseg.commands.describe:describe", "write the file that describes such a folder"
     ),
     "check": Command("hierseg.commands.check:check", "say what is wrong with a data set"),
+    "propagate": Command(
+        "hierseg.commands.propagate:propagate", "carry labels to the frames around labelled ones"
+    ),
     "train": Command("hierseg.commands.train:train", "train a model by a recipe"),
     "sweep": Command("hierseg.commands.sweep:sweep", "run many trainings, here or on Ray"),
     "runs": Command("hierseg.commands.runs:runs", "compare runs: settings, figures, curves"),

@@ -30,13 +30,26 @@ if TYPE_CHECKING:
     from hierseg.data.checking.table import format_report
     from hierseg.data.datasets.synthetic import is_synthetic
     from hierseg.data.described.dataset import is_description
-    from hierseg.data.described.label_space_file import read_label_space
+    from hierseg.data.described.description import read_description
+    from hierseg.data.described.label_space_file import make_color, read_label_space
     from hierseg.data.endings import tell, tell_by_name
     from hierseg.data.label_numbers import Palette
     from hierseg.data.opening import UnsupportedError, open_header
     from hierseg.data.options import DataOptions, ExtraRules
     from hierseg.data.parallel import PATIENCE, Patience, end_workers, prepare_worker, watching
     from hierseg.data.pseudo_labels.auto_labels import FOLDER, find_auto_records, open_auto_labels
+    from hierseg.data.pseudo_labels.propagated import (
+        PROPAGATION,
+        PropagatedFrame,
+        PropagatedHeader,
+        PropagatedRecord,
+        PropagatedRecords,
+        format_propagation,
+        format_propagation_header,
+        format_unpropagated,
+        open_propagated,
+        read_propagation,
+    )
     from hierseg.data.pseudo_labels.records import (
         BINS,
         ENDING,
@@ -109,7 +122,8 @@ else:
             "checking.table": ("format_report",),
             "datasets.synthetic": ("is_synthetic",),
             "described.dataset": ("is_description",),
-            "described.label_space_file": ("read_label_space",),
+            "described.description": ("read_description",),
+            "described.label_space_file": ("make_color", "read_label_space"),
             "endings": (
                 "tell",
                 "tell_by_name",
@@ -134,6 +148,18 @@ else:
                 "FOLDER",
                 "find_auto_records",
                 "open_auto_labels",
+            ),
+            "pseudo_labels.propagated": (
+                "PROPAGATION",
+                "PropagatedFrame",
+                "PropagatedHeader",
+                "PropagatedRecord",
+                "PropagatedRecords",
+                "format_propagation",
+                "format_propagation_header",
+                "format_unpropagated",
+                "open_propagated",
+                "read_propagation",
             ),
             "pseudo_labels.records": (
                 "AutoHeader",
@@ -183,6 +209,7 @@ __all__ = [
     "ENDING",
     "FOLDER",
     "PATIENCE",
+    "PROPAGATION",
     "AutoHeader",
     "AutoRecord",
     "AutoRecords",
@@ -200,6 +227,10 @@ __all__ = [
     "OwnData",
     "Palette",
     "Patience",
+    "PropagatedFrame",
+    "PropagatedHeader",
+    "PropagatedRecord",
+    "PropagatedRecords",
     "PublishedView",
     "RandAugment",
     "Record",
@@ -223,9 +254,12 @@ __all__ = [
     "find_factor",
     "find_files",
     "format_header",
+    "format_propagation",
+    "format_propagation_header",
     "format_record",
     "format_report",
     "format_skipped",
+    "format_unpropagated",
     "get_crc",
     "get_status",
     "index_centroids",
@@ -234,19 +268,23 @@ __all__ = [
     "is_folder",
     "is_plain_label_map",
     "is_synthetic",
+    "make_color",
     "open_auto_labels",
     "open_dataset",
     "open_dataset_file",
     "open_extra",
     "open_header",
+    "open_propagated",
     "place_auto_labels",
     "prepare_worker",
     "read_bytes",
     "read_confidence",
     "read_dataset_image",
+    "read_description",
     "read_image_header",
     "read_label_ids",
     "read_label_space",
+    "read_propagation",
     "recognise_folder",
     "resize_dataset",
     "resize_image",

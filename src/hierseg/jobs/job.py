@@ -96,11 +96,17 @@ class Policy(ABC, Generic[Item, Record]):
         """What a worker elsewhere needs of it, which claims nothing and can be sent."""
         raise NotImplementedError
 
-    @abstractmethod
     def write(
         self, item: Item, prediction: Prediction, seconds: float, status: FileStatus
     ) -> Record:
         """Write an item's files; UnwritableError or OSError where they cannot be."""
+        raise NotImplementedError
+
+    def do(self, item: Item) -> Record:
+        """Do an item without a network, its files and all; UserError where it cannot be done, or
+        OSError where they cannot be written.
+        """
+        raise NotImplementedError
 
     def take_up(self, item: Item, record: Record) -> None:
         """An item that is done already comes in its turn."""
@@ -188,6 +194,29 @@ class Job(Generic[Item, Record]):
     def _ahead(self) -> int:
         """How many items are read before the network asks for them."""
         return AHEAD + self.workers - WORKERS + self.batch - 1
+
+    def run_each(self, items: Iterable[Item]) -> None:
+        """Do items that need no network, by as many threads as there are workers; what is finished
+        is in the ledger in the order of the items.
+        """
+        threads = ThreadPoolExecutor(self.workers, "work")
+        try:
+            for item, record in threads.map(self._do, items):
+                if isinstance(record, UserError):
+                    self.skip(item, str(record))
+                else:
+                    self._finish(Written(item, record))
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+    def _do(self, item: Item) -> tuple[Item, Record | UserError]:
+        self.policy.begin(item)
+        try:
+            return item, self.policy.do(item)
+        except UserError as error:
+            return item, error
+        except OSError as error:
+            return item, as_unwritable(error, self.out)
 
     def run_readings(self, predictor: Predictor, readings: Iterable[Reading[Item]]) -> None:
         """Do items as they are read; those without pixels are done already."""

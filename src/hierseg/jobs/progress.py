@@ -36,13 +36,19 @@ class RunProgress:
         console: Where to say it; None says nothing.
         unit: What is counted.
         each: How many are done where one is: as many as there are processes that share them.
+        doing: What is done with them.
     """
 
     def __init__(
-        self, total: int | None, console: Console | None, unit: str = "images", each: int = 1
+        self,
+        total: int | None,
+        console: Console | None,
+        unit: str = "images",
+        each: int = 1,
+        doing: str = "segmenting",
     ) -> None:
         self.total, self.each = total, each
-        self.unit = unit
+        self.unit, self.doing = unit, doing
         self.console = console
         self.done = 0
         self._start = self._last = time.monotonic()
@@ -51,7 +57,7 @@ class RunProgress:
         self._bars: Progress | None = None
         if console is not None and console.is_terminal and total != 0:
             self._bars = Progress(
-                TextColumn("segmenting"),
+                TextColumn(doing),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}"),
@@ -120,7 +126,7 @@ class RunProgress:
         if self.total is not None:
             count = f"{self.done} of {self.total} {self.unit}"
         if self.done == 0:
-            return f"segmenting; {count} so far"
+            return f"{self.doing}; {count} so far"
         if self.total is None:
             return f"{count}, {self._rate()}"
         spent = time.monotonic() - self._start

@@ -8,6 +8,7 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.pages.charts import Series, draw_curves, draw_points, pick_color
+    from hierseg.pages.film_page import FilmFrame, FilmPage, Strip, write_film_page
     from hierseg.pages.page import FILE, Page, write_page
     from hierseg.pages.panels import (
         FOLDER,
@@ -36,6 +37,12 @@ else:
                 "draw_curves",
                 "draw_points",
                 "pick_color",
+            ),
+            "film_page": (
+                "FilmFrame",
+                "FilmPage",
+                "Strip",
+                "write_film_page",
             ),
             "page": (
                 "FILE",
@@ -78,12 +85,15 @@ __all__ = [
     "MARK",
     "Chart",
     "ClassFigures",
+    "FilmFrame",
+    "FilmPage",
     "ImageRecord",
     "Page",
     "Panel",
     "RunsPage",
     "Section",
     "Series",
+    "Strip",
     "draw_curves",
     "draw_points",
     "fill_scales",
@@ -94,6 +104,7 @@ __all__ = [
     "render_runs_page",
     "render_table",
     "render_text",
+    "write_film_page",
     "write_overlay_panel",
     "write_page",
     "write_panels",

@@ -1,4 +1,4 @@
-"""Labels through video (METHOD section 8): clips, SDC-Net's data and loop, how good flow is."""
+"""Labels through video (METHOD section 8): propagation, and training and measuring what finds flow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
+    from hierseg.propagation.chains import Mode, Rules, propagate_frame
+    from hierseg.propagation.classes import find_label_space
     from hierseg.propagation.flow_evaluation import FlowFigures, choose_triples, evaluate_flow
+    from hierseg.propagation.frames import CityscapesSequence, FrameFolder, FrameSource, FrameVideo
+    from hierseg.propagation.outputs import DESCRIPTION
+    from hierseg.propagation.propagating import PropagationSummary, propagate
     from hierseg.propagation.sdcnet_settings import SdcNetExperiment
     from hierseg.propagation.sdcnet_training import Watch, describe_figures, train_sdcnet
     from hierseg.propagation.triples import Clips, find_clips
@@ -19,17 +24,33 @@ else:
             "sdcnet_settings": ("SdcNetExperiment",),
             "sdcnet_training": ("Watch", "describe_figures", "train_sdcnet"),
             "triples": ("Clips", "find_clips"),
+            "chains": ("Mode", "Rules", "propagate_frame"),
+            "classes": ("find_label_space",),
+            "frames": ("CityscapesSequence", "FrameFolder", "FrameSource", "FrameVideo"),
+            "outputs": ("DESCRIPTION",),
+            "propagating": ("PropagationSummary", "propagate"),
         },
     )
 
 __all__ = [
+    "DESCRIPTION",
+    "CityscapesSequence",
     "Clips",
     "FlowFigures",
+    "FrameFolder",
+    "FrameSource",
+    "FrameVideo",
+    "Mode",
+    "PropagationSummary",
+    "Rules",
     "SdcNetExperiment",
     "Watch",
     "choose_triples",
     "describe_figures",
     "evaluate_flow",
     "find_clips",
+    "find_label_space",
+    "propagate",
+    "propagate_frame",
     "train_sdcnet",
 ]

@@ -1,0 +1,150 @@
+"""What has been propagated, written down as it is done."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from hierseg.data import (
+    PROPAGATION,
+    PropagatedHeader,
+    PropagatedRecord,
+    PropagatedRecords,
+    format_propagation,
+    format_propagation_header,
+    format_unpropagated,
+    read_propagation,
+)
+from hierseg.errors import UsageError, UserError
+from hierseg.files import LOCK, FolderLock, write_text
+
+_WORK = ".propagation.work"
+
+
+class PropagationLedger:
+    """The records of a folder of propagated frames, which no other process may work on meanwhile.
+
+    Args:
+        out: The folder, made where it is not; new, empty, or of the same settings.
+        header: What frames are made by.
+        overwrite: Begin anew in a folder of other settings, whose recorded files are removed.
+
+    Attributes:
+        records: What is done, by key.
+        skipped: Key -> why it could not be done.
+        work: Folder of files that are not whole yet.
+
+    Raises:
+        UsageError: The folder holds something else.
+        UserError: Another process works on it.
+    """
+
+    def __init__(self, out: Path, header: PropagatedHeader, overwrite: bool = False) -> None:
+        self.out, self.header, self.overwrite = out, header, overwrite
+        self.path, self.work = out / PROPAGATION, out / _WORK
+        self.records: dict[str, PropagatedRecord] = {}
+        self.skipped: dict[str, str] = {}
+        self._lock = FolderLock(out)
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._lock.__enter__()
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+        return self
+
+    def _begin(self) -> None:
+        earlier = self._read()
+        if earlier is not None and not self.overwrite:
+            require_same(earlier, self.header)
+            self.records = earlier.records
+        elif earlier is not None:
+            for record in earlier.records.values():
+                for file in list_record_files(record):
+                    (self.out / file).unlink(missing_ok=True)
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir()
+        self.write(self.header)
+        self._file = self.path.open("a", encoding="utf-8", newline="\n")
+
+    def _read(self) -> PropagatedRecords | None:
+        if not self.path.is_file():
+            others = [path for path in self.out.iterdir() if path.name not in (LOCK, _WORK)]
+            if others and not self.overwrite:
+                raise UsageError(
+                    f"'{self.out}' holds something else than propagated frames; give --out an "
+                    "empty folder, or add --overwrite."
+                )
+            return None
+        try:
+            return read_propagation(self.path)
+        except UserError:
+            if self.overwrite:
+                return None
+            raise
+
+    def add(self, record: PropagatedRecord) -> None:
+        """A labelled frame is done."""
+        self.records[record.key] = record
+        self._append(format_propagation(record))
+
+    def skip(self, key: str, reason: str) -> None:
+        """A labelled frame could not be done."""
+        self.skipped[key] = reason
+        self._append(format_unpropagated(key, reason))
+
+    def _append(self, line: str) -> None:
+        assert self._file is not None
+        self._file.write(line)
+        self._file.flush()
+
+    def write(self, header: PropagatedHeader) -> None:
+        """Write the whole file anew."""
+        lines = [format_propagation_header(header), *map(format_propagation, self.records.values())]
+        lines += [format_unpropagated(key, reason) for key, reason in self.skipped.items()]
+        write_text(self.path, "".join(lines), self.work)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+        shutil.rmtree(self.work, ignore_errors=True)
+        self._lock.__exit__(kind, error, trace)
+
+
+def list_record_files(record: PropagatedRecord) -> list[str]:
+    """All files of a labelled frame and its neighbours."""
+    return [
+        file
+        for frame in record.frames
+        for file in (*frame.files, frame.confidence, frame.label, frame.image)
+    ]
+
+
+def require_same(earlier: PropagatedRecords, header: PropagatedHeader) -> None:
+    """UsageError where frames were made by other settings."""
+    was: Mapping[str, Any] = {
+        **earlier.header.settings,
+        "classes": earlier.header.label_space.names,
+    }
+    now: Mapping[str, Any] = {**header.settings, "classes": header.label_space.names}
+    differing = [key for key in {**was, **now} if was.get(key) != _plain(now.get(key))]
+    if differing:
+        raise UsageError(
+            f"'{earlier.path.parent}' holds frames that were made with other "
+            f"{', '.join(differing)}; choose another --out, or add --overwrite to begin anew."
+        )
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
