@@ -27,7 +27,7 @@ class Workers(Protocol):
     """Where workers are hired."""
 
     def hire(self, make: Callable[[], Hands[Item]]) -> AbstractContextManager[Crew[Item]]:
-        """Workers for a job, which end with it."""
+        """Workers for a job."""
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ class RayWorkers:
         except BaseException:
             self.ray.shutdown()
             raise
+        self._idle: list[Any] = []
 
     def __enter__(self) -> Self:
         return self
@@ -103,12 +104,14 @@ class RayWorkers:
 
     @contextmanager
     def hire(self, make: Callable[[], Hands[Item]]) -> Iterator[Crew[Item]]:
-        """Workers for a job, which end with it."""
-        crew = _RayCrew[Item](self.ray, make, self.division)
+        """Workers for a job; those that come to its end do the next one too."""
+        crew = _RayCrew[Item](self.ray, make, self.division, self._idle)
         try:
             yield crew
-        finally:
+        except BaseException:
             crew.dismiss()
+            raise
+        crew.release()
 
 
 class _RayCrew(Crew[Item]):
@@ -118,10 +121,14 @@ class _RayCrew(Crew[Item]):
         ray: The module, initialised.
         make: What a worker is made by, there.
         division: How many there are, and what each takes.
+        idle: Actors whose job has ended, to be taken and given back.
     """
 
-    def __init__(self, ray: Any, make: Callable[[], Hands[Item]], division: Division) -> None:
+    def __init__(
+        self, ray: Any, make: Callable[[], Hands[Item]], division: Division, idle: list[Any]
+    ) -> None:
         self.size = division.workers
+        self._idle = idle
         self._ray = ray
         self._actor = ray.remote(
             num_cpus=division.cpus,
@@ -136,8 +143,9 @@ class _RayCrew(Crew[Item]):
     def start(self, worker: int) -> None:
         """See ``Crew``."""
         self._let_go(worker)
-        self._actors[worker] = self._actor.remote(self._make)
-        self._calls[self._actors[worker].open.remote()] = worker
+        actor = self._idle.pop() if self._idle else self._actor.remote()
+        self._actors[worker] = actor
+        self._calls[actor.open.remote(self._make)] = worker
 
     def exchange(self, worker: int, items: Sequence[Item | None]) -> None:
         """See ``Crew``."""
@@ -153,6 +161,12 @@ class _RayCrew(Crew[Item]):
         """End all."""
         for worker in list(self._actors):
             self._let_go(worker)
+
+    def release(self) -> None:
+        """Have all wait for another job: what they still tell of this one is heard by nobody."""
+        self._idle += self._actors.values()
+        self._actors.clear()
+        self._calls.clear()
 
     def _hear(self, call: Any) -> Answer:
         worker = self._calls.pop(call)
