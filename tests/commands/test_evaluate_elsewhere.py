@@ -51,7 +51,7 @@ def test_everything_is_as_one_process_has_it_though_a_worker_is_lost(
     streets: Path, checkpoint: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    workers = WorkersHere(2, loses=[2])
+    workers = WorkersHere(2, loses=[1])
     hire(workers, monkeypatch)
     outcomes = []
     for runner in ("local", "ray"):
