@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -136,7 +138,7 @@ class _RayCrew(Crew[Item]):
             max_restarts=0,  # the driver knows what a lost worker has left
             max_task_retries=0,
         )(Worker)
-        self._make = functools.partial(_make_with_threads, division.cpus, make)
+        self._make = functools.partial(_make_there, Path.cwd(), division.cpus, make)
         self._actors: dict[int, Any] = {}
         self._calls: dict[Any, int] = {}
 
@@ -187,9 +189,13 @@ class _RayCrew(Crew[Item]):
                 self._ray.kill(actor)
 
 
-def _make_with_threads(threads: int, make: Callable[[], Hands[Item]]) -> Hands[Item]:
-    """What does items, on so many threads of the processor."""
+def _make_there(folder: Path, threads: int, make: Callable[[], Hands[Item]]) -> Hands[Item]:
+    """What does items, on so many threads of the processor and in the caller's folder, so that
+    relative paths are the caller's.
+    """
     import torch
 
+    with suppress(OSError):  # whoever needs a path says that it is not there
+        os.chdir(folder)
     torch.set_num_threads(threads)
     return make()
