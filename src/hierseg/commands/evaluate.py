@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
 from hierseg.commands.places import check_inputs
+from hierseg.commands.runner import RunnerFlags, load_network, load_network_once, name_for_all
 from hierseg.commands.running import (
     find_scales,
     own_edge,
@@ -25,10 +26,12 @@ from hierseg.size import Size
 
 if TYPE_CHECKING:
     from hierseg.data import Palette, SegmentationDataset
-    from hierseg.evaluation import Evaluation, Watcher
+    from hierseg.evaluation import Evaluation, PortableWatcher
+    from hierseg.jobs import RayWorkers
 
     Measure = Callable[
-        [SegmentationDataset, int | None, Callable[[int, int], None], Sequence[Watcher]], Evaluation
+        [SegmentationDataset, int | None, Callable[[int, int], None], Sequence[PortableWatcher]],
+        Evaluation,
     ]
 
 
@@ -52,6 +55,7 @@ def evaluate(
     count_at: Literal["label", "run"] | None = None,
     how: RunOptions = WHOLE,
     measures: MeasureFlags = PLAIN,
+    where: RunnerFlags = RunnerFlags(),  # noqa: B008 - frozen
     overwrite: bool = False,
 ) -> None:
     """Evaluate a network on a labelled split: mIoU, and IoU, precision and recall of each class.
@@ -81,9 +85,11 @@ def evaluate(
             but run with --preset mapillary.
         how: How the network is run.
         measures: Measures beside mIoU.
+        where: Where images are run.
         overwrite: Also replace files that no earlier run of this command wrote.
     """
     _check_numbers(limit, val_crop, worst)
+    _check_runner(where, how, predictions)
     saving = Saving(json, worst, out, save_predictions, save_panels, overwrite)
     saving.check(predictions)
     check_inputs(data, root, split, None if predictions else weights)
@@ -96,14 +102,16 @@ def evaluate(
     held = choose_ids(ids, measures.official)
     dataset = _open(data, root, split, cv, palette, own_edge(how), val_crop, at)
     with join_processes():
-        if predictions is None:
-            measure = _by_network(weights, without_edge(how), device, measures.per_scale)
-            scales = find_scales(weights, how)
-        else:
-            measure, scales = _by_label_maps(predictions, held, palette), ()
-        with Official(
-            measures.official, dataset, predictions, limit, val_crop, palette
-        ) as official:
+        scales = () if predictions is not None else find_scales(weights, how)
+        with (
+            where.open(device) as workers,
+            Official(measures.official, dataset, predictions, limit, val_crop, palette) as official,
+        ):
+            if predictions is not None:
+                measure = _by_label_maps(predictions, held, palette)
+            else:
+                ran = without_edge(how)
+                measure = _by_network(weights, ran, device, measures.per_scale, workers)
             _measure(measure, dataset, limit, weights, scales, more, official, saving)
 
 
@@ -202,31 +210,54 @@ def _check_numbers(
         raise UsageError(f"--worst {worst} is no number of images; give 1 or more.")
 
 
-def _by_network(weights: str | None, how: RunOptions, device: str, per_scale: bool) -> Measure:
-    """What runs a network over a split."""
-    from hierseg.commands.progress import announce
+def _check_runner(where: RunnerFlags, how: RunOptions, predictions: Path | None) -> None:
+    """UsageError for a runner that cannot be."""
+    where.check()
+    if where.runner == "local":
+        return
+    if predictions is not None:
+        raise UsageError("--runner ray runs a network, and --predictions has none; leave it out.")
+    if how.engine == "auto":
+        raise UsageError(
+            "--engine auto may choose another engine on each worker, whose figures differ; with "
+            "--runner ray name one, or leave it out."
+        )
+
+
+def _by_network(
+    weights: str | None,
+    how: RunOptions,
+    device: str,
+    per_scale: bool,
+    workers: RayWorkers | None = None,
+) -> Measure:
+    """What runs a network over a split, here or by workers."""
+    from hierseg.commands.progress import announce, make_console
 
     with announce("loading torch"):
-        from hierseg.commands.running import load_runnable
-        from hierseg.engines import keep_freed_memory
-        from hierseg.evaluation import RequireFinite
+        from hierseg.evaluation import RequireFinite, evaluate_elsewhere
         from hierseg.evaluation import evaluate as run
 
     require_scales(weights, how)
-    keep_freed_memory()
-
-    loaded = functools.cache(load_runnable)  # corruptions measure many times
+    loaded = functools.cache(load_network)  # corruptions measure many times
 
     def measure(
         dataset: SegmentationDataset,
         limit: int | None,
         on_progress: Callable[[int, int], None],
-        watchers: Sequence[Watcher],
+        watchers: Sequence[PortableWatcher],
     ) -> Evaluation:
-        network, seen = loaded(weights, device), [*watchers, RequireFinite()]
+        seen, show = [*watchers, RequireFinite()], getattr(on_progress, "show_miou", None)
+        if workers is not None:
+            load = functools.partial(load_network_once, name_for_all(weights), device)
+            console = make_console(stderr=True)
+            return evaluate_elsewhere(
+                load, dataset, workers, how, limit, on_progress, seen, per_scale, show,
+                lambda line: console.print(line, markup=False),
+            )  # fmt: skip
         return run(
-            network, dataset, device=None, limit=limit, on_progress=on_progress, options=how,
-            watchers=seen, per_scale=per_scale, on_miou=getattr(on_progress, "show_miou", None),
+            loaded(weights, device), dataset, device=None, limit=limit, options=how,
+            on_progress=on_progress, watchers=seen, per_scale=per_scale, on_miou=show,
         )  # fmt: skip
 
     return measure
@@ -240,7 +271,7 @@ def _by_label_maps(predictions: Path, ids: Ids, palette: Palette | None) -> Meas
         dataset: SegmentationDataset,
         limit: int | None,
         on_progress: Callable[[int, int], None],
-        watchers: Sequence[Watcher],
+        watchers: Sequence[PortableWatcher],
     ) -> Evaluation:
         maps = LabelMaps(predictions, dataset, ids, palette)
         on_miou = getattr(on_progress, "show_miou", None)

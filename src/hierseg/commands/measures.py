@@ -18,7 +18,7 @@ from hierseg.processes import own_rank
 if TYPE_CHECKING:
     from hierseg.commands.official import Official
     from hierseg.data import SegmentationDataset
-    from hierseg.evaluation import BoundaryWatcher, CalibrationWatcher, Evaluation, Watcher
+    from hierseg.evaluation import BoundaryWatcher, CalibrationWatcher, Evaluation, PortableWatcher
 
     Measure = Callable[[SegmentationDataset, Callable[[int, int], None]], Evaluation]
 
@@ -89,7 +89,7 @@ class Measures:
 
     def watch(
         self, dataset: SegmentationDataset, weights: str | None, official: Official
-    ) -> list[Watcher]:
+    ) -> list[PortableWatcher]:
         """What looks at the images of an evaluation as they come.
 
         Raises:

@@ -13,7 +13,7 @@ from hierseg.size import Size
 
 if TYPE_CHECKING:
     from hierseg.data import Palette, SegmentationDataset
-    from hierseg.evaluation import Evaluation, LabelFile, OfficialScores, Watcher
+    from hierseg.evaluation import Evaluation, LabelFile, OfficialScores, PortableWatcher
 
 Ids = Literal["train", "raw"]
 
@@ -57,7 +57,7 @@ class Official:
     ) -> None:
         self.asked, self.dataset, self.palette = asked, dataset, palette
         self.count = len(dataset) if limit is None else min(limit, len(dataset))
-        self.watchers: list[Watcher] = []
+        self.watchers: list[PortableWatcher] = []
         self._scores: OfficialScores | None = None
         self._maps: list[LabelFile] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None

@@ -16,6 +16,7 @@ from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
 from hierseg.options import WHOLE, RunOptions
 from hierseg.processes import Launch, own_rank
+from hierseg.urls import Mirrors, Staging, find_url, refuse_urls
 from hierseg.wording import count
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def predict(
         out, weights, device, save, max_pixels, overwrite, workers, how.resolve(), palette, names
     )
     if dataset.data is None and any(map(is_video, sources)):
+        refuse_urls("predict", *sources, out)
         if Launch.find().by == "torchrun" and Launch.find().processes > 1:
             raise UsageError("one process segments a video, frame after frame; leave out torchrun.")
         if where.runner != "local":
@@ -183,6 +185,29 @@ class _Asked(NamedTuple):
 def _predict_images(
     asked: _Asked, sources: tuple[str, ...], flags: DatasetFlags, where: RunnerFlags
 ) -> int:
+    """Segment images, also at URLs, which stand in folders here meanwhile."""
+    from hierseg.commands.progress import announce
+
+    if find_url(asked.out) is not None and "coco" in (asked.save or ()):
+        raise UsageError(
+            "--save coco gathers what is written of all images in one file, which is not done at a "
+            "URL; leave it out, or give --out a path."
+        )
+    with Staging() as staging:
+        with announce("looking at what is there"):
+            out = staging.bring_out(asked.out)
+            sources = tuple(map(staging.bring_source, sources))
+            flags = dataclasses.replace(flags, root=staging.bring_root(flags.root))
+        return _predict_here(asked._replace(out=out), sources, flags, where, staging.mirrors)
+
+
+def _predict_here(
+    asked: _Asked,
+    sources: tuple[str, ...],
+    flags: DatasetFlags,
+    where: RunnerFlags,
+    mirrors: Mirrors,
+) -> int:
     from hierseg.commands.chosen import choose_images, describe_dataset
     from hierseg.commands.progress import announce, make_console
 
@@ -206,12 +231,12 @@ def _predict_images(
     with where.open(asked.device) as workers:
         summary = run_folder(
             predictor, found.images, asked.out, settings, console, finish, found.left_out,
-            send_to(workers, load),
+            send_to(workers, load), mirrors,
         )  # fmt: skip
     if own_rank() > 0:  # the first says all, and gives the status
         return 0
     _say_reduced(summary, predictor)
-    return _report(summary, len(found.images) + len(found.left_out), asked.out)
+    return _report(summary, len(found.images) + len(found.left_out), asked.out, mirrors)
 
 
 def _say_reduced(summary: Summary, predictor: Predictor) -> None:
@@ -260,12 +285,14 @@ def _check_attention(engine: Engine, scales: tuple[float, ...]) -> None:
         )
 
 
-def _report(summary: Summary, asked: int, out: Path) -> int:
+def _report(summary: Summary, asked: int, out: Path, mirrors: Mirrors) -> int:
     """Say what was done, and give the exit status."""
     done = asked - len(summary.skipped)
-    print(f"{done} of {count(asked, 'image')} segmented: {(out / 'index.html').resolve().as_uri()}")
+    page = out / "index.html"
+    shown = page.resolve().as_uri() if mirrors.out is None else mirrors.name(page)
+    print(f"{done} of {count(asked, 'image')} segmented: {shown}")
     if summary.skipped:
-        where = out / "summary.json"
+        where = mirrors.name(out / "summary.json")
         were = "was" if len(summary.skipped) == 1 else "were"
         said = f"{len(summary.skipped)} {were} skipped; {where} says why."
         print(make_printable(said), file=sys.stderr)

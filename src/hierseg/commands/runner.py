@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from hierseg.options import RunOptions
 from hierseg.processes import Launch
 
 if TYPE_CHECKING:
+    from hierseg.engines import Engine
     from hierseg.inference import Predictor
     from hierseg.jobs import Elsewhere, RayWorkers
     from hierseg.labels import LabelSpace
+    from hierseg.models import SegmentationNetwork
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,21 @@ def send_to(workers: RayWorkers | None, load: Callable[[], Predictor]) -> Elsewh
     from hierseg.jobs import Elsewhere
 
     return None if workers is None else Elsewhere(workers, load)
+
+
+@functools.lru_cache(maxsize=1)
+def load_network_once(weights: str | None, device: str) -> SegmentationNetwork | Engine:
+    """What weights are run by, as a worker loads it for several jobs."""
+    return load_network(weights, device)
+
+
+def load_network(weights: str | None, device: str) -> SegmentationNetwork | Engine:
+    """What weights are run by, with memory kept from one image to the next."""
+    from hierseg.commands.running import load_runnable
+    from hierseg.engines import keep_freed_memory
+
+    keep_freed_memory()
+    return load_runnable(weights, device)
 
 
 def load_predictor(

@@ -12,7 +12,13 @@ from hierseg.errors import UsageError
 
 if TYPE_CHECKING:
     from hierseg.data import SegmentationDataset
-    from hierseg.evaluation import Evaluation, PanelFiles, PredictionFiles, Watcher, WorstImages
+    from hierseg.evaluation import (
+        Evaluation,
+        PanelFiles,
+        PortableWatcher,
+        PredictionFiles,
+        WorstImages,
+    )
 
 
 class Saving(NamedTuple):
@@ -94,7 +100,7 @@ class Saved(NamedTuple):
     panels: PanelFiles | None
 
     @property
-    def watchers(self) -> list[Watcher]:
+    def watchers(self) -> list[PortableWatcher]:
         """Those that there are."""
         return [watcher for watcher in self if watcher is not None]
 

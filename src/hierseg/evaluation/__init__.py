@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hierseg.evaluation.corruptions.catalog import choose_corruptions
     from hierseg.evaluation.corruptions.robustness import PICTURE, check_folder, run_corruptions
     from hierseg.evaluation.counters import Criterion
+    from hierseg.evaluation.elsewhere import evaluate_elsewhere
     from hierseg.evaluation.evaluator import RequireFinite, check_classes, evaluate
     from hierseg.evaluation.label_files import LabelFile, check_label_files
     from hierseg.evaluation.label_maps import LabelMaps, score_label_maps
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from hierseg.evaluation.reliability import draw_reliability
     from hierseg.evaluation.result import Evaluation, require_counted
     from hierseg.evaluation.saving import FLAG, PredictionFiles, require_apart
-    from hierseg.evaluation.scoring import DetailWatcher, Labels, Watcher
+    from hierseg.evaluation.scoring import DetailWatcher, Labels, PortableWatcher, Watcher
     from hierseg.evaluation.submission import check_names, find_form, write_submission
     from hierseg.evaluation.table import format_evaluation
     from hierseg.evaluation.worst import WorstImages, show_compared
@@ -64,6 +65,7 @@ else:
                 "check_folder",
                 "run_corruptions",
             ),
+            "elsewhere": ("evaluate_elsewhere",),
             "evaluator": (
                 "RequireFinite",
                 "check_classes",
@@ -100,6 +102,7 @@ else:
             "scoring": (
                 "DetailWatcher",
                 "Labels",
+                "PortableWatcher",
                 "Watcher",
             ),
             "submission": (
@@ -129,6 +132,7 @@ __all__ = [
     "LogitSample",
     "OfficialScores",
     "PanelFiles",
+    "PortableWatcher",
     "PredictionFiles",
     "RequireFinite",
     "Watcher",
@@ -142,6 +146,7 @@ __all__ = [
     "choose_corruptions",
     "draw_reliability",
     "evaluate",
+    "evaluate_elsewhere",
     "evaluate_weights",
     "find_form",
     "fit_gate",

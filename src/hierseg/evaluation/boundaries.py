@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from hierseg.data import Record, SegmentationDataset
@@ -30,6 +31,23 @@ class BoundaryWatcher:
         counts = self._begin()
         counts.update(labels, record.labels)
         self._parts[index] = counts
+
+    def copy_for_worker(self) -> BoundaryWatcher:
+        """See ``PortableWatcher``."""
+        copy_of = copy.copy(self)
+        copy_of._parts = {}
+        return copy_of
+
+    def expect(self, index: int) -> None:
+        """Nothing."""
+
+    def hand_over(self, index: int) -> BoundaryCounts:
+        """See ``Noting``."""
+        return self._parts.pop(index)
+
+    def take(self, index: int, seen: BoundaryCounts) -> None:
+        """See ``PortableWatcher``."""
+        self._parts[index] = seen
 
     def scores(self) -> BoundaryScores:
         """The measures of the images so far, of all processes, each of which must call it."""

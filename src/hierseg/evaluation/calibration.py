@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,6 +49,24 @@ class CalibrationWatcher:
         for temperature, parts in zip(self.temperatures, self._parts, strict=True):
             parts[index] = CalibrationCounts(temperature)
             parts[index].update(logits, truth, self.ignore)
+
+    def copy_for_worker(self) -> CalibrationWatcher:
+        """See ``PortableWatcher``."""
+        copy_of = copy.copy(self)
+        copy_of._parts = [{} for _ in self.temperatures]
+        return copy_of
+
+    def expect(self, index: int) -> None:
+        """Nothing."""
+
+    def hand_over(self, index: int) -> list[CalibrationCounts]:
+        """See ``Noting``."""
+        return [parts.pop(index) for parts in self._parts]
+
+    def take(self, index: int, seen: Sequence[CalibrationCounts]) -> None:
+        """See ``PortableWatcher``."""
+        for parts, counts in zip(self._parts, seen, strict=True):
+            parts[index] = counts
 
     def scores(self) -> list[CalibrationScores]:
         """Of the images so far, at temperature 1 first; of all processes, each of which must call

@@ -4,6 +4,7 @@ scale alone would have been worth.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 
@@ -52,6 +53,24 @@ class LossCounter:
         if self.criterion is not None:
             self._criteria[index] = self._run(self.criterion, logits, truth)
 
+    def copy_for_worker(self) -> LossCounter:
+        """See ``PortableWatcher``."""
+        copy_of = copy.copy(self)
+        for name in ("_sums", "_pixels", "_criteria"):
+            setattr(copy_of, name, torch.zeros_like(getattr(self, name)))
+        return copy_of
+
+    def expect(self, index: int) -> None:
+        """Nothing."""
+
+    def hand_over(self, index: int) -> tuple[float, ...]:
+        """See ``Noting``."""
+        return tuple(place[index].item() for place in (self._sums, self._pixels, self._criteria))
+
+    def take(self, index: int, seen: tuple[float, int, float]) -> None:
+        """See ``PortableWatcher``."""
+        self._sums[index], self._pixels[index], self._criteria[index] = seen
+
     def _run(self, criterion: Criterion, logits: Tensor, truth: Tensor) -> float:
         """The criterion of an image; NaN where there is too little memory for it."""
         try:
@@ -82,17 +101,16 @@ class ScaleCounter:
 
     Args:
         dataset: The split.
-        scales: Those that are run.
+        scales: Those that are run, as far as they are known.
     """
 
     can_miss = False
 
-    def __init__(self, dataset: SegmentationDataset, scales: tuple[float, ...]) -> None:
+    def __init__(self, dataset: SegmentationDataset, scales: tuple[float, ...] = ()) -> None:
         self.space = dataset.label_space
-        self._matrices = {
-            scale: ConfusionMatrix(self.space.num_classes, self.space.ignore)
-            for scale in sorted(scales)
-        }
+        self._matrices: dict[float, ConfusionMatrix] = {}
+        for scale in sorted(scales):
+            self._find(scale)
 
     def wants(self, index: int) -> bool:
         """Every image."""
@@ -105,13 +123,40 @@ class ScaleCounter:
         """Count one image."""
         assert record.labels is not None
         for scale, labels in (details.per_scale or {}).items():
-            self._matrices[scale].update(labels, record.labels)
+            self._find(scale).update(labels, record.labels)
+
+    def copy_for_worker(self) -> ScaleCounter:
+        """See ``PortableWatcher``."""
+        copy_of = copy.copy(self)
+        copy_of._matrices = {}
+        return copy_of
+
+    def expect(self, index: int) -> None:
+        """Nothing."""
+
+    def hand_over(self, index: int) -> dict[float, Tensor]:
+        """See ``Noting``."""
+        counts = {scale: one.matrix for scale, one in self._matrices.items()}
+        self._matrices = {}
+        return counts
+
+    def take(self, index: int, seen: Mapping[float, Tensor]) -> None:
+        """See ``PortableWatcher``."""
+        for scale, counts in seen.items():
+            self._find(scale).matrix += counts
 
     def finish(self) -> Mapping[float, SegmentationScores]:
         """The measures of each scale, over all processes."""
         for matrix in self._matrices.values():
             matrix.matrix = sum_over_processes(matrix.matrix)
-        return {scale: one.scores(self.space.names) for scale, one in self._matrices.items()}
+        return {
+            scale: one.scores(self.space.names) for scale, one in sorted(self._matrices.items())
+        }
+
+    def _find(self, scale: float) -> ConfusionMatrix:
+        if scale not in self._matrices:
+            self._matrices[scale] = ConfusionMatrix(self.space.num_classes, self.space.ignore)
+        return self._matrices[scale]
 
 
 def add_exactly(values: Tensor) -> float:

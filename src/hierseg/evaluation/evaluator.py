@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -83,39 +84,79 @@ def evaluate(
         raise UsageError("options say the scales and flip; give either, not both.")
     was_training = isinstance(network, nn.Module) and network.training
     try:
-        engine, options = open_engine(network, options, device), options.resolve()
-        if options.scales is None:
-            options = dataclasses.replace(options, scales=engine.scales)
-        segmenter = Segmenter(engine, options)
+        segmenter = open_segmenter(network, options, device)
         counted = len(dataset) if limit is None else min(limit, len(dataset))
-        expect_images(engine, counted)
+        expect_images(segmenter.engine, counted)
         by_labels = segmenter.decider is not None
         loss = None if by_labels else LossCounter(dataset, counted, criterion)
         alone = ScaleCounter(dataset, segmenter.scales) if per_scale else None
         seen = [*watchers, *(one for one in (loss, alone) if one is not None)]
-        if segmenter.decider is not None:
-            seen = _keep_label_watchers(seen, segmenter.decider)
-        runner = _Runner(segmenter, was_training, seen)
+        runner = Runner(segmenter, seen, was_training)
         found = score(
-            dataset, runner.label, limit, on_progress, seen, batch=options.batch, on_miou=on_miou
-        )
-        return _sum_up(segmenter, dataset, found, loss, alone)
+            dataset, runner.label, limit, on_progress, runner.watchers,
+            batch=segmenter.options.batch, on_miou=on_miou,
+        )  # fmt: skip
+        return sum_up(RunDescription.of(segmenter), dataset, found, loss, alone)
     finally:
         if isinstance(network, nn.Module):
             network.train(was_training)
 
 
-def _sum_up(
-    segmenter: Segmenter,
+def open_segmenter(
+    network: SegmentationNetwork | Engine,
+    options: RunOptions,
+    device: torch.device | str | None = None,
+) -> Segmenter:
+    """What runs a network over a split, at the network's own scales where none are given."""
+    engine, options = open_engine(network, options, device), options.resolve()
+    if options.scales is None:
+        options = dataclasses.replace(options, scales=engine.scales)
+    return Segmenter(engine, options)
+
+
+class RunDescription(NamedTuple):
+    """How images were run, in what a result says of it; the fields are those of ``Evaluation``.
+
+    Attributes:
+        run_at: At what size; empty for their own.
+        decides: Whether what was run gives labels alone.
+    """
+
+    scales: tuple[float, ...]
+    flip: bool
+    engine: str
+    gate: str
+    mode: str
+    fusion: str
+    run_at: str
+    decides: bool
+
+    @classmethod
+    def of(cls, segmenter: Segmenter) -> RunDescription:
+        """That of a segmenter, once it has run."""
+        options = segmenter.options
+        edge = options.long_edge
+        return cls(
+            scales=segmenter.scales,
+            flip=options.flip,
+            engine=describe_engine(segmenter.engine),
+            gate=options.describe_gate(),
+            mode="whole" if segmenter.windows is None else segmenter.windows.describe(),
+            fusion=options.fusion or "",
+            run_at="" if edge in (None, "own") else f"long edge {edge}",
+            decides=segmenter.decider is not None,
+        )
+
+
+def sum_up(
+    how: RunDescription,
     dataset: SegmentationDataset,
     found: Score,
     loss: LossCounter | None,
     alone: ScaleCounter | None,
 ) -> Evaluation:
     """What was counted, by this process and the others, and how images were run."""
-    options, names = segmenter.options, dataset.label_space.names
-    edge = options.long_edge
-    run_at = "" if edge in (None, "own") else f"long edge {edge}"
+    names = dataset.label_space.names
     mean, criterion = (None, None) if loss is None else loss.finish()
     return Evaluation(
         scores=found.matrix.scores(names),
@@ -123,18 +164,18 @@ def _sum_up(
         data=dataset.name,
         split=dataset.split,
         names=names,
-        scales=segmenter.scales,
-        flip=options.flip,
+        scales=how.scales,
+        flip=how.flip,
         images=found.images,
-        note=", ".join(filter(None, (run_at, found.note))),
-        engine=describe_engine(segmenter.engine),
-        gate=options.describe_gate(),
-        mode="whole" if segmenter.windows is None else segmenter.windows.describe(),
+        note=", ".join(filter(None, (how.run_at, found.note))),
+        engine=how.engine,
+        gate=how.gate,
+        mode=how.mode,
         loss=mean,
         criterion=criterion,
         per_scale={} if alone is None else alone.finish(),
         counted_at=dataset.counted_at,
-        fusion=options.fusion or "",
+        fusion=how.fusion,
         processes=count_processes(),
     )
 
@@ -158,12 +199,27 @@ def _make_footprint(segmenter: Segmenter, was_training: bool) -> Footprint | Non
     return Footprint(segmenter.whole())
 
 
-class _Runner:
-    """Runs a segmenter over images that come in batches of one size, and labels them."""
+class Runner:
+    """Runs a segmenter over images that come in batches of one size, and labels them.
+
+    Args:
+        segmenter: What runs them.
+        watchers: Those that look at logits and details are shown these here.
+        was_training: Whether a training has left little memory.
+
+    Attributes:
+        watchers: Those that there is something to see for.
+
+    Raises:
+        UsageError: The engine gives labels alone, and a watcher needs more.
+    """
 
     def __init__(
-        self, segmenter: Segmenter, was_training: bool, watchers: Sequence[Watcher]
+        self, segmenter: Segmenter, watchers: Sequence[Watcher], was_training: bool = False
     ) -> None:
+        if segmenter.decider is not None:
+            watchers = _keep_label_watchers(watchers, segmenter.decider)
+        self.watchers = watchers
         self.readers = [watcher for watcher in watchers if isinstance(watcher, LogitWatcher)]
         self.detailed = [watcher for watcher in watchers if isinstance(watcher, DetailWatcher)]
         self.segmenter = self.keeping = segmenter
@@ -290,6 +346,16 @@ class RequireFinite:
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
         """Nothing: labels do not show it."""
+
+    def copy_for_worker(self) -> RequireFinite:
+        """See ``PortableWatcher``."""
+        return self
+
+    def expect(self, index: int) -> None:
+        """Nothing."""
+
+    def take(self, index: int, seen: None) -> None:
+        """Nothing: whoever looks ends the evaluation."""
 
     def look_at_logits(self, index: int, record: Record, logits: Tensor) -> None:
         """UserError for what is not finite."""

@@ -70,6 +70,7 @@ class PanelFiles:
         record: Takes down what is written; None for a folder that nobody comes back to.
         pictures_alone: Write what the page shows, and no further files; go without an image whose
             scales do not fit into the memory.
+        scales: Those that are run, as far as they are known.
     """
 
     def __init__(
@@ -79,10 +80,11 @@ class PanelFiles:
         wanted: Collection[int] | None = None,
         record: FileRecord | None = None,
         pictures_alone: bool = False,
+        scales: Sequence[float] = (),
     ) -> None:
         self.folder, self.dataset, self.wanted = folder, dataset, wanted
         self.record, self.pictures_alone = record, pictures_alone
-        self.can_miss = pictures_alone
+        self.can_miss, self.scales = pictures_alone, scales
         self._seen: dict[int, tuple[float, ImageRecord]] = {}
         self._unwritten: list[UnwritableError] = []
         folder.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
@@ -107,7 +109,7 @@ class PanelFiles:
         files = [file for name in names for file in _list_files(name, scales)]
         record.require([*files, PAGE], FLAG, overwrite)
         remove_leftovers(folder)
-        return cls(folder, dataset, None, record)
+        return cls(folder, dataset, None, record, scales=scales)
 
     def wants(self, index: int) -> bool:
         """Whether sample ``index`` is written."""
@@ -133,6 +135,29 @@ class PanelFiles:
             self._unwritten.append(error)
         except OSError as error:
             self._unwritten.append(as_unwritable(error, self.folder))
+
+    def copy_for_worker(self) -> PanelFiles:
+        """See ``PortableWatcher``; it writes the pictures, where it is."""
+        return PanelFiles(self.folder, self.dataset, self.wanted, None, self.pictures_alone)
+
+    def expect(self, index: int) -> None:
+        """Have its files down as those of this run."""
+        if self.record is not None:
+            name = name_files(self.dataset.samples[index].name)
+            self.record.add(*_list_files(name, sorted(self.scales)))
+
+    def hand_over(self, index: int) -> tuple[float, ImageRecord] | UnwritableError | None:
+        """See ``Noting``."""
+        if self._unwritten:
+            return self._unwritten.pop()
+        return self._seen.pop(index, None)
+
+    def take(self, index: int, seen: tuple[float, ImageRecord] | UnwritableError | None) -> None:
+        """See ``PortableWatcher``."""
+        if isinstance(seen, UnwritableError):
+            self._unwritten.append(seen)
+        elif seen is not None:
+            self._seen[index] = seen
 
     def write(self, evaluation: Evaluation, title: str) -> Path:
         """Write ``index.html``. Of several processes, all of which must call it, the first writes

@@ -57,7 +57,10 @@ class PredictionFiles:
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
         """Write one image's label maps."""
-        files = list_saved_files(record.name, self.space)
+        self._write(record.name, labels)
+
+    def _write(self, name: str, labels: Labels) -> None:
+        files = list_saved_files(name, self.space)
         if self.record is not None:
             self.record.add(*files)
         contents = [labels, *([self.space.decode(labels)] if self.space.raw_ids_differ else [])]
@@ -71,12 +74,38 @@ class PredictionFiles:
         except OSError as error:
             self._unwritten.append(as_unwritable(error, self.folder))
 
+    def copy_for_worker(self) -> _KeptLabels:
+        """See ``PortableWatcher``."""
+        return _KeptLabels()
+
+    def expect(self, index: int) -> None:
+        """Nothing: files are written here."""
+
+    def take(self, index: int, seen: tuple[str, Labels]) -> None:
+        """See ``PortableWatcher``."""
+        self._write(*seen)
+
     def require_all(self) -> None:
         """UserError where label maps could not be written; the figures do not depend on them."""
         for error in self._unwritten:
             raise UserError(
                 f"{len(self._unwritten)} label maps could not be written: {str(error).strip('.')}."
             )
+
+
+class _KeptLabels:
+    """Keeps label maps for whoever writes them."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[str, Labels]] = {}
+
+    def look(self, index: int, record: Record, labels: Labels) -> None:
+        """Keep one."""
+        self._kept[index] = record.name, labels
+
+    def hand_over(self, index: int) -> tuple[str, Labels]:
+        """See ``Noting``."""
+        return self._kept.pop(index)
 
 
 def list_saved_files(name: str, space: LabelSpace) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ READ_AHEAD = 2
 """Images that are read while the network runs."""
 
 Labels = npt.NDArray[np.uint8]
+Asked = TypeVar("Asked")
+Read = TypeVar("Read")
 
 
 class Watcher(Protocol):
@@ -55,6 +57,31 @@ class DetailWatcher(Watcher, Protocol):
 
     def look_at_details(self, index: int, record: Record, details: Segmentation) -> None:
         """Take sample ``index``, as read, and maps of it, of its labels' size."""
+
+
+class PortableWatcher(Watcher, Protocol):
+    """Can have copies look at images in other processes, and take up what they have seen, in any
+    order, as if it had looked at the images itself.
+    """
+
+    def copy_for_worker(self) -> Watcher | None:
+        """What looks at images in its place, has seen nothing yet, and can be sent; a ``Noting``
+        where there is something to bring back, None where there is nothing to look at.
+        """
+
+    def expect(self, index: int) -> None:
+        """Sample ``index`` is about to be looked at by a copy."""
+
+    def take(self, index: int, seen: Any) -> None:
+        """Take up what a copy has seen of sample ``index``, once."""
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """Keeps what it has seen of an image until it is asked for it."""
+
+    def hand_over(self, index: int) -> Any:
+        """What it has seen of sample ``index``, which can be sent; it is forgotten here."""
 
 
 class Score(NamedTuple):
@@ -95,23 +122,14 @@ def score(
     Raises:
         UserError: A split without labels or images, or an image that cannot be read or scored.
     """
-    count = len(dataset) if limit is None else min(limit, len(dataset))
-    if count < 1:
-        raise UserError(f"split '{dataset.split}' of {dataset.name} has no images to evaluate on.")
+    count = count_images(dataset, limit)
     space = dataset.label_space
     matrix = ConfusionMatrix(space.num_classes, space.ignore)
     processes = count_processes()
     rank = own_rank()
     own = [index for index in range(count) if index // batch % processes == rank]
-    for group in _group(zip(own, _read_ahead(dataset, own), strict=True), batch):
-        for (index, record), labels in zip(group, label(group), strict=True):
-            assert record.labels is not None
-            device = labels.device if isinstance(labels, Tensor) else "cpu"
-            matrix.update(labels, torch.from_numpy(record.labels).to(device), unlabelled)
-            if watchers:
-                array = labels.cpu().numpy() if isinstance(labels, Tensor) else labels
-                for watcher in watchers:
-                    watcher.look(index, record, array.astype(np.uint8))
+    for group in group_samples(read_ahead(dataset.read, own), batch):
+        for index in score_group(group, label, matrix, watchers, unlabelled):
             if on_miou is not None:
                 on_miou(matrix.scores(space.names).miou)
             if on_progress is not None:
@@ -119,11 +137,53 @@ def score(
                 on_progress(min(before + (index % batch + 1) * processes, count), count)
     matrix.matrix = sum_over_processes(matrix.matrix)
     matrix.unlabelled = sum_over_processes(matrix.unlabelled)
+    return Score(matrix, count, describe_part(dataset, count))
+
+
+def count_images(dataset: SegmentationDataset, limit: int | None) -> int:
+    """How many images of a split are evaluated; UserError for none."""
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    if count < 1:
+        raise UserError(f"split '{dataset.split}' of {dataset.name} has no images to evaluate on.")
+    return count
+
+
+def describe_part(dataset: SegmentationDataset, count: int) -> str:
+    """How so many images of a split differ from the standard one of its name; empty for that."""
     limited = f"the first {count} of {len(dataset)} images" if count < len(dataset) else ""
-    return Score(matrix, count, ", ".join(filter(None, (dataset.note, limited))))
+    return ", ".join(filter(None, (dataset.note, limited)))
 
 
-def _group(samples: Iterable[tuple[int, Record]], batch: int) -> Iterator[list[tuple[int, Record]]]:
+def score_group(
+    group: Sequence[tuple[int, Record]],
+    label: Callable[[Sequence[tuple[int, Record]]], Iterable[Tensor | npt.NDArray[Any]]],
+    matrix: ConfusionMatrix,
+    watchers: Sequence[Watcher] = (),
+    unlabelled: bool = False,
+) -> Iterator[int]:
+    """Label samples that are labelled together, and count them; gives each once it is counted.
+
+    Args:
+        group: Samples with labels.
+        label: As of ``score``.
+        matrix: Takes the counts.
+        watchers: As of ``score``.
+        unlabelled: As of ``score``.
+    """
+    for (index, record), labels in zip(group, label(group), strict=True):
+        assert record.labels is not None
+        device = labels.device if isinstance(labels, Tensor) else "cpu"
+        matrix.update(labels, torch.from_numpy(record.labels).to(device), unlabelled)
+        if watchers:
+            array = labels.cpu().numpy() if isinstance(labels, Tensor) else labels
+            for watcher in watchers:
+                watcher.look(index, record, array.astype(np.uint8))
+        yield index
+
+
+def group_samples(
+    samples: Iterable[tuple[int, Record]], batch: int
+) -> Iterator[list[tuple[int, Record]]]:
     """Up to so many consecutive samples whose images, and labels, are of one size; none of two
     blocks of so many.
     """
@@ -149,13 +209,16 @@ def _sizes(record: Record) -> tuple[tuple[int, ...], ...]:
     return record.image.shape, record.labels.shape
 
 
-def _read_ahead(dataset: SegmentationDataset, indices: Sequence[int]) -> Iterator[Record]:
-    """Records in order, the next ones being read by threads meanwhile."""
+def read_ahead(
+    read: Callable[[Asked], Read], asked: Iterable[Asked]
+) -> Iterator[tuple[Asked, Read]]:
+    """What is asked for and read, in order, the next ones being read by threads meanwhile."""
     with ThreadPoolExecutor(READ_AHEAD) as pool:
-        waiting: deque[Future[Record]] = deque()
-        for index in indices:
-            waiting.append(pool.submit(dataset.read, index))
+        waiting: deque[tuple[Asked, Future[Read]]] = deque()
+        for one in asked:
+            waiting.append((one, pool.submit(read, one)))
             if len(waiting) > READ_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()

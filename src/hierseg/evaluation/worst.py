@@ -18,6 +18,7 @@ from hierseg.evaluation.result import Evaluation
 from hierseg.evaluation.saving import open_record
 from hierseg.evaluation.scoring import Labels
 from hierseg.inference import class_shares
+from hierseg.labels import LabelSpace
 from hierseg.media import render_errors, shrink, write_picture
 from hierseg.metrics import ConfusionMatrix
 from hierseg.pages import FILE as PAGE
@@ -76,21 +77,26 @@ class WorstImages:
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
         """Rank one image; its label map stays while it is among the worst."""
-        assert record.labels is not None
-        space = self.dataset.label_space
-        matrix = ConfusionMatrix(space.num_classes, space.ignore)
-        matrix.update(labels, record.labels, unlabelled=True)
-        counts, unlabelled = matrix.matrix.numpy(), matrix.unlabelled.numpy()
-        wrong = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal() + unlabelled
-        missed = int(counts.sum() - counts.trace() + unlabelled.sum())
-        miou = matrix.scores(space.names).miou
-        image = _Image(index, miou, wrong, missed)
+        self._place(_measure(self.dataset.label_space, index, record, labels), labels)
+
+    def copy_for_worker(self) -> _Measured:
+        """See ``PortableWatcher``."""
+        return _Measured(self.dataset.label_space)
+
+    def expect(self, index: int) -> None:
+        """Nothing: files are written here."""
+
+    def take(self, index: int, seen: tuple[_Image, Labels]) -> None:
+        """See ``PortableWatcher``."""
+        self._place(*seen)
+
+    def _place(self, image: _Image, labels: Labels) -> None:
         before = self._kept()
         self._rank_image(image)
         after = self._kept()
-        if index in after:
-            self._written.add(*_list_files(index))
-            write_picture(self._path(index), labels)
+        if image.index in after:
+            self._written.add(*_list_files(image.index))
+            write_picture(self._path(image.index), labels)
         for dropped in before - after:
             self._path(dropped).unlink(missing_ok=True)
 
@@ -150,7 +156,8 @@ class WorstImages:
 
     def _rank(self, ranked: list[_Image], image: _Image, key: Callable[[_Image], float]) -> None:
         ranked.append(image)
-        ranked.sort(key=key)  # stable: of equals the earlier stays
+        # Of equals the earlier stays, in whatever order they come.
+        ranked.sort(key=lambda other: (key(other), other.index))
         del ranked[self.count :]
 
     def _kept(self) -> set[int]:
@@ -169,6 +176,33 @@ class WorstImages:
         facts = [f"mIoU {image.miou:.3f}", f"{image.missed:,} wrong pixels"]
         facts += [f"most in {', '.join(worst)}"] if worst else []
         return show_compared(self.dataset, image.index, labels, self.out, facts)
+
+
+def _measure(space: LabelSpace, index: int, record: Record, labels: Labels) -> _Image:
+    """How one image did."""
+    assert record.labels is not None
+    matrix = ConfusionMatrix(space.num_classes, space.ignore)
+    matrix.update(labels, record.labels, unlabelled=True)
+    counts, unlabelled = matrix.matrix.numpy(), matrix.unlabelled.numpy()
+    wrong = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal() + unlabelled
+    missed = int(counts.sum() - counts.trace() + unlabelled.sum())
+    return _Image(index, matrix.scores(space.names).miou, wrong, missed)
+
+
+class _Measured:
+    """Measures images for whoever ranks them, and keeps their label maps."""
+
+    def __init__(self, space: LabelSpace) -> None:
+        self.space = space
+        self._kept: dict[int, tuple[_Image, Labels]] = {}
+
+    def look(self, index: int, record: Record, labels: Labels) -> None:
+        """Measure one."""
+        self._kept[index] = _measure(self.space, index, record, labels), labels
+
+    def hand_over(self, index: int) -> tuple[_Image, Labels]:
+        """See ``Noting``."""
+        return self._kept.pop(index)
 
 
 def show_compared(

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from hierseg.jobs.ray_start import start_ray
     from hierseg.jobs.run_page import write_run_page
     from hierseg.jobs.run_settings import RunSettings, describe_run
+    from hierseg.jobs.spreading import Spreading
     from hierseg.jobs.summary import FILE, Summary
+    from hierseg.jobs.worker import Hands, Report
     from hierseg.jobs.writers import LEGEND, NEEDS_SCALES, list_outputs, write_legend, write_outputs
 else:
     __getattr__, __dir__ = open_face(
@@ -44,10 +46,12 @@ else:
                 "RunSettings",
                 "describe_run",
             ),
+            "spreading": ("Spreading",),
             "summary": (
                 "FILE",
                 "Summary",
             ),
+            "worker": ("Hands", "Report"),
             "writers": (
                 "LEGEND",
                 "NEEDS_SCALES",
@@ -64,13 +68,16 @@ __all__ = [
     "NEEDS_SCALES",
     "OVERLAY_MISSING",
     "Elsewhere",
+    "Hands",
     "Job",
     "Pixels",
     "Policy",
     "RayWorkers",
+    "Report",
     "RunProgress",
     "RunSettings",
     "Source",
+    "Spreading",
     "Summary",
     "Workers",
     "describe_run",

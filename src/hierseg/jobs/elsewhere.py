@@ -18,6 +18,7 @@ from hierseg.jobs.pipeline import WORKERS, Reading, group_by_size
 from hierseg.jobs.spreading import Crew, Spreading
 from hierseg.jobs.worker import Hands, Report
 from hierseg.media import UnwritableError, pixels_counted_here
+from hierseg.urls import HERE, Mirrors
 
 Item = TypeVar("Item")
 Record = TypeVar("Record")
@@ -27,7 +28,7 @@ class Workers(Protocol):
     """Where workers are hired."""
 
     def hire(self, make: Callable[[], Hands[Item]]) -> AbstractContextManager[Crew[Item]]:
-        """Workers for a job, which end with it."""
+        """Workers for a job."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class JobPlan(Generic[Item, Record]):
         out: Folder of the outputs.
         batch: Items of one size that the network is given together, at most.
         workers: Threads that read, and as many that write.
+        mirrors: Of sources and outputs that are at URLs.
     """
 
     load: Callable[[], Predictor]
@@ -47,6 +49,7 @@ class JobPlan(Generic[Item, Record]):
     out: Path
     batch: int = 1
     workers: int = WORKERS
+    mirrors: Mirrors = HERE
 
     def __call__(self) -> Hands[Item]:
         """What does the items."""
@@ -58,6 +61,8 @@ class _JobHands(Hands[Item]):
 
     def __init__(self, plan: JobPlan[Item, Any]) -> None:
         self._job = _ReportingJob(plan)
+        if plan.mirrors.out is not None:
+            plan.policy.prepare_there()
         self._predictor = plan.load()
 
     def run(self, items: Iterable[Item], report: Callable[[Report], None]) -> None:
@@ -87,7 +92,7 @@ class _ReportingJob(Job[Item, Record]):
     report: Callable[[Report], None]
 
     def __init__(self, plan: JobPlan[Item, Record]) -> None:
-        super().__init__(plan.policy, _NoLedger(), plan.out, plan.batch, plan.workers)
+        super().__init__(plan.policy, _NoLedger(), plan.out, plan.batch, plan.workers, plan.mirrors)
         self._notes: list[str] = []
         plan.policy.say = self._notes.append
 
@@ -147,7 +152,7 @@ def run_elsewhere(
             job.skip(item, report.reason)
             return
         record = cast(Record, report.content)
-        job.ledger.add(record)
+        job.note(record)
         policy.end(item, record)
         job.progress.advance()
 
@@ -159,7 +164,8 @@ def run_elsewhere(
 
     for item in alone:
         policy.claim_ahead(item)
-    plan = JobPlan(load, policy.copy_for_worker(), job.out, job.batch, job.workers)
+    copied = policy.copy_for_worker()
+    plan = JobPlan(load, copied, job.out, job.batch, job.workers, job.mirrors)
     with workers.hire(plan) as crew:
         spreading = Spreading(crew, policy.key, take, job.batch, job.progress.say)
         spreading.run(claim(_group(job, items)), alone)

@@ -24,7 +24,7 @@ from hierseg.jobs.labelling import list_shared, write_shared
 from hierseg.jobs.pipeline import Pixels
 from hierseg.jobs.progress import RunProgress
 from hierseg.jobs.run_settings import RunSettings, describe_outputs
-from hierseg.jobs.summary import Summary, claim_files
+from hierseg.jobs.summary import JOURNAL, Summary, claim_files
 from hierseg.jobs.under_way import FATAL, UnderWay
 from hierseg.jobs.writers import (
     LEGEND,
@@ -38,6 +38,7 @@ from hierseg.media import assign_names, pixels_counted_here, read_image
 from hierseg.pages import FILE as PAGE
 from hierseg.pages import FOLDER, ImageRecord, list_panels
 from hierseg.processes import count_processes, own_rank
+from hierseg.urls import HERE, Mirrors
 
 
 def run_folder(
@@ -49,6 +50,7 @@ def run_folder(
     finish: Callable[[Summary], object] | None = None,
     left_out: Mapping[Path, str] = MappingProxyType({}),
     workers: Elsewhere | None = None,
+    mirrors: Mirrors = HERE,
 ) -> Summary:
     """Segment images into a folder; what an earlier run there has done is not done again.
 
@@ -64,6 +66,7 @@ def run_folder(
         finish: Writes the page, ``index.html``, before another run may have the folder.
         left_out: What is listed as skipped besides, and why.
         workers: Who does the images instead of this process.
+        mirrors: Of images and outputs that are at URLs.
 
     Raises:
         UsageError: ``out`` holds outputs that were made with other weights or settings, or files
@@ -78,15 +81,18 @@ def run_folder(
         paths = [Path(os.path.abspath(image)) for image in images]  # noqa: PTH100
         described = describe_outputs(predictor, settings)
         if rank == 0:
-            summary, plan = _prepare(predictor, paths, out, settings, described, finish is not None)
+            summary, plan = _prepare(
+                predictor, paths, out, settings, described, finish is not None, mirrors
+            )
             under_way = UnderWay(out, settings.overwrite)
             tell_all(plan)
         else:
             plan = cast(_Plan, tell_all(None))
             summary = Summary.begin_share(out, described, rank)
             under_way = UnderWay(out)
-        policy = _ImagePolicy(out, settings, summary, _list_scales(predictor, settings))
-        job = Job(policy, summary, out, settings.batch, settings.workers)
+        policy = _ImagePolicy(out, settings, summary, _list_scales(predictor, settings), mirrors)
+        policy.claim_there(plan.waiting)
+        job = Job(policy, summary, out, settings.batch, settings.workers, mirrors)
         total = len(plan.waiting) + len(left_out)
         try:
             with (
@@ -105,7 +111,7 @@ def run_folder(
             raise interrupted_after(f"{len(summary.records)} images", settings.overwrite) from None
         finally:
             if rank == 0:
-                job.sort(map(str, paths))
+                job.sort(map(mirrors.name, paths))
                 _finish(summary, predictor, out, settings)
             else:
                 summary.end_share()
@@ -152,14 +158,16 @@ def _prepare(
     settings: RunSettings,
     described: Mapping[str, object],
     has_page: bool,
+    mirrors: Mirrors,
 ) -> tuple[Summary, _Plan]:
     """Take up what an earlier run has done, see what is left, and make the folders."""
     remove_leftovers(out)
     summary = Summary.open(out, described, settings.overwrite)
     summary.about = settings.describe(predictor.label_space)
-    taken = {Path(record.source): record.name for record in summary.records.values()}
+    taken = {mirrors.place(one.source): one.name for one in summary.records.values()}
     names = assign_names(paths, taken)
-    job = Job(_ImagePolicy(out, settings, summary), summary, out, settings.batch)
+    policy = _ImagePolicy(out, settings, summary, mirrors=mirrors)
+    job = Job(policy, summary, out, settings.batch)
     waiting = job.list_waiting(_Image(path, names[path]) for path in paths)
     files = [LEGEND, *([PAGE] if has_page else [])]
     files += list_shared(settings.save)
@@ -191,19 +199,23 @@ class _ImagePolicy(Policy[_Image, ImageRecord]):
         settings: RunSettings,
         summary: Summary | None = None,
         scales: Sequence[float] = (),
+        mirrors: Mirrors = HERE,
     ) -> None:
         self.out, self.settings, self.summary, self.scales = out, settings, summary, scales
+        self.mirrors = mirrors
         self.under_way: UnderWay | None = None
+        self._all_claimed = False
         self._facts: dict[Path, str] = {}
 
     def key(self, item: _Image) -> str:
-        return str(item.path)
+        return self.mirrors.name(item.path)
 
     def list_files(self, record: ImageRecord) -> Sequence[str]:
         return record.files
 
     def find_source(self, record: ImageRecord) -> Source:
-        return Source(Path(record.source), FileStatus(record.bytes, record.modified))
+        path = self.mirrors.place(record.source)
+        return Source(path, FileStatus(record.bytes, record.modified))
 
     def locate(self, item: _Image) -> Path:
         return item.path
@@ -218,7 +230,7 @@ class _ImagePolicy(Policy[_Image, ImageRecord]):
         self._claim(item, self.scales)
 
     def _claim(self, item: _Image, scales: Sequence[float]) -> None:
-        if self.summary is not None:
+        if self.summary is not None and not self._all_claimed:
             save = self.settings.save
             files = list_outputs(item.name, save, scales), list_panels(item.name, save, scales)
             self.summary.claim([*files[0], *files[1]], self.key(item))
@@ -228,7 +240,22 @@ class _ImagePolicy(Policy[_Image, ImageRecord]):
             self.summary.give_back(self.key(item))
 
     def copy_for_worker(self) -> _ImagePolicy:
-        return _ImagePolicy(self.out, self.settings)
+        return _ImagePolicy(self.out, self.settings, mirrors=self.mirrors)
+
+    def claim_there(self, items: Sequence[_Image]) -> None:
+        """Have the files of all items down as the run's own where the outputs are at a URL, before
+        any is written: what is added to the journal later reaches it now and then.
+        """
+        if self.mirrors.out is None:
+            return
+        for item in items:
+            self.claim_ahead(item)
+        self._all_claimed = True
+        self.mirrors.out.sync()
+        self.mirrors.out.watch(self.out / JOURNAL)
+
+    def prepare_there(self) -> None:
+        self.out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
 
     def write(
         self, item: _Image, prediction: Prediction, seconds: float, status: FileStatus

@@ -18,6 +18,7 @@ from hierseg.inference import Prediction, Predictor
 from hierseg.jobs.pipeline import AHEAD, WORKERS, Pipeline, Pixels, Reading, read_ahead
 from hierseg.jobs.progress import RunProgress
 from hierseg.media import UnwritableError, as_unwritable
+from hierseg.urls import HERE, Mirrors
 
 Item = TypeVar("Item")
 Record = TypeVar("Record")
@@ -92,6 +93,9 @@ class Policy(ABC, Generic[Item, Record]):
     def give_back(self, item: Item) -> None:
         """None of the files were written that were claimed ahead."""
 
+    def prepare_there(self) -> None:
+        """Make the folders that are written into, in a worker whose disk may lack them."""
+
     def copy_for_worker(self) -> Self:
         """What a worker elsewhere needs of it, which claims nothing and can be sent."""
         raise NotImplementedError
@@ -142,6 +146,7 @@ class Job(Generic[Item, Record]):
         out: Folder of the outputs.
         batch: Items of one size that the network is given together, at most.
         workers: Threads that read, and as many that write.
+        mirrors: Of sources and outputs that are at URLs.
 
     Attributes:
         progress: Where to say how far it is.
@@ -154,9 +159,10 @@ class Job(Generic[Item, Record]):
         out: Path,
         batch: int = 1,
         workers: int = WORKERS,
+        mirrors: Mirrors = HERE,
     ) -> None:
         self.policy, self.ledger, self.out, self.batch = policy, ledger, out, batch
-        self.workers = workers
+        self.workers, self.mirrors = workers, mirrors
         self.progress = RunProgress(0, None)
         self._status: dict[str, FileStatus] = {}
         self._pipeline: Pipeline[Item, Written[Item, Record]] | None = None
@@ -238,14 +244,15 @@ class Job(Generic[Item, Record]):
         # Before its pixels: an image that is saved anew meanwhile is not the one that is done.
         path = self.policy.locate(item)
         try:
-            status = UNKNOWN if path is None else get_status(path)
-        except OSError:
-            status = UNKNOWN
-        self._status[self.policy.key(item)] = status
-        try:
-            return Reading(item, self.policy.read(item))
+            with self.mirrors.having(path):
+                try:
+                    status = UNKNOWN if path is None else get_status(path)
+                except OSError:
+                    status = UNKNOWN
+                self._status[self.policy.key(item)] = status
+                return Reading(item, self.policy.read(item))
         except UserError as error:
-            return Reading(item, error)
+            return Reading(item, UserError(self.mirrors.rename(str(error))))
 
     def skip(self, item: Item, reason: str) -> None:
         """List an item as skipped."""
@@ -256,6 +263,11 @@ class Job(Generic[Item, Record]):
         if name := self.policy.describe(item):
             self.progress.say(f"skipped {name}: {reason}")
         self.progress.advance()
+
+    def note(self, record: Record) -> None:
+        """Have an item down as done."""
+        self.ledger.add(record)
+        self.mirrors.tell()
 
     def sort(self, keys: Iterable[str]) -> None:
         """Bring the records into the order of the keys; others come last."""
@@ -276,18 +288,20 @@ class Job(Generic[Item, Record]):
         status = self._status.pop(key, UNKNOWN)
         self.policy.claim(item, prediction)
         try:
-            return Written(item, self.policy.write(item, prediction, seconds, status))
+            record = self.policy.write(item, prediction, seconds, status)
         except UnwritableError as error:
             return Written(item, error)
         except OSError as error:
             return Written(item, as_unwritable(error, self.out))
+        self.mirrors.send(self.policy.list_files(record))
+        return Written(item, record)
 
     def _finish(self, written: Written[Item, Record]) -> None:
         if isinstance(written.record, UnwritableError):
             self.skip(written.item, f"cannot be written: {written.record.reason}")
             return
         if written.is_new:
-            self.ledger.add(written.record)
+            self.note(written.record)
         self.policy.end(written.item, written.record)
         self.progress.advance()
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -89,6 +91,7 @@ class RayWorkers:
         except BaseException:
             self.ray.shutdown()
             raise
+        self._idle: list[Any] = []
 
     def __enter__(self) -> Self:
         return self
@@ -103,12 +106,14 @@ class RayWorkers:
 
     @contextmanager
     def hire(self, make: Callable[[], Hands[Item]]) -> Iterator[Crew[Item]]:
-        """Workers for a job, which end with it."""
-        crew = _RayCrew[Item](self.ray, make, self.division)
+        """Workers for a job; those that come to its end do the next one too."""
+        crew = _RayCrew[Item](self.ray, make, self.division, self._idle)
         try:
             yield crew
-        finally:
+        except BaseException:
             crew.dismiss()
+            raise
+        crew.release()
 
 
 class _RayCrew(Crew[Item]):
@@ -118,10 +123,14 @@ class _RayCrew(Crew[Item]):
         ray: The module, initialised.
         make: What a worker is made by, there.
         division: How many there are, and what each takes.
+        idle: Actors whose job has ended, to be taken and given back.
     """
 
-    def __init__(self, ray: Any, make: Callable[[], Hands[Item]], division: Division) -> None:
+    def __init__(
+        self, ray: Any, make: Callable[[], Hands[Item]], division: Division, idle: list[Any]
+    ) -> None:
         self.size = division.workers
+        self._idle = idle
         self._ray = ray
         self._actor = ray.remote(
             num_cpus=division.cpus,
@@ -129,15 +138,16 @@ class _RayCrew(Crew[Item]):
             max_restarts=0,  # the driver knows what a lost worker has left
             max_task_retries=0,
         )(Worker)
-        self._make = functools.partial(_make_with_threads, division.cpus, make)
+        self._make = functools.partial(_make_there, Path.cwd(), division.cpus, make)
         self._actors: dict[int, Any] = {}
         self._calls: dict[Any, int] = {}
 
     def start(self, worker: int) -> None:
         """See ``Crew``."""
         self._let_go(worker)
-        self._actors[worker] = self._actor.remote(self._make)
-        self._calls[self._actors[worker].open.remote()] = worker
+        actor = self._idle.pop() if self._idle else self._actor.remote()
+        self._actors[worker] = actor
+        self._calls[actor.open.remote(self._make)] = worker
 
     def exchange(self, worker: int, items: Sequence[Item | None]) -> None:
         """See ``Crew``."""
@@ -153,6 +163,12 @@ class _RayCrew(Crew[Item]):
         """End all."""
         for worker in list(self._actors):
             self._let_go(worker)
+
+    def release(self) -> None:
+        """Have all wait for another job: what they still tell of this one is heard by nobody."""
+        self._idle += self._actors.values()
+        self._actors.clear()
+        self._calls.clear()
 
     def _hear(self, call: Any) -> Answer:
         worker = self._calls.pop(call)
@@ -173,9 +189,13 @@ class _RayCrew(Crew[Item]):
                 self._ray.kill(actor)
 
 
-def _make_with_threads(threads: int, make: Callable[[], Hands[Item]]) -> Hands[Item]:
-    """What does items, on so many threads of the processor."""
+def _make_there(folder: Path, threads: int, make: Callable[[], Hands[Item]]) -> Hands[Item]:
+    """What does items, on so many threads of the processor and in the caller's folder, so that
+    relative paths are the caller's.
+    """
     import torch
 
+    with suppress(OSError):  # whoever needs a path says that it is not there
+        os.chdir(folder)
     torch.set_num_threads(threads)
     return make()

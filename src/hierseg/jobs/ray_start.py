@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 from hierseg.errors import MissingExtraError, UserError
@@ -37,6 +38,9 @@ def start_ray(address: str | None = None, dashboard: bool = False) -> Any:
         # Ray takes 127.0.0.1 for the machine's outer address, unless it is to have no cluster, as
         # it has none on macOS by default.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    if (address or "").startswith("ray://") and _has_token():
+        # What joins a cluster sends a token that is there; a client does where it is told to.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ImportError as error:
@@ -53,6 +57,8 @@ def start_ray(address: str | None = None, dashboard: bool = False) -> Any:
         }
     if not (address or "").startswith("ray://"):
         options |= {"logging_level": logging.ERROR, "log_to_driver": False}
+    else:
+        logging.getLogger("ray.client_builder").setLevel(logging.WARNING)
     for left in reversed(range(1 if address else TRIES)):
         try:
             ray.init(**options)
@@ -67,7 +73,26 @@ def start_ray(address: str | None = None, dashboard: bool = False) -> Any:
                 f"{where} ({said[0] if said else type(error).__name__}); see `ray status`, or give "
                 "another --address."
             ) from error
+    _keep_from_output(ray)
     return ray
+
+
+def _keep_from_output(ray: Any) -> None:
+    """Have Ray not print what it says of lost workers on standard output, which is the command's;
+    the command says it itself. There is no setting for it.
+    """
+    ray._private.worker._worker_logs_enabled = False
+
+
+def _has_token() -> bool:
+    """Whether there is a token where Ray looks for one."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return True
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    try:
+        return (Path(named) if named else Path.home() / ".ray" / "auth_token").is_file()
+    except (OSError, RuntimeError):  # no home
+        return False
 
 
 def _split(address: str) -> tuple[str, int] | None:

@@ -27,6 +27,7 @@ SUSPICIOUS = 2
 FATAL = 3
 """Workers lost while an item alone was under way, after which it is skipped."""
 LOST = "three workers were lost while it alone was segmented, as they are for want of memory"
+KEPT = "what is done is kept, and the same command goes on from there"
 SECONDS_TO_START = 60.0
 
 
@@ -74,6 +75,8 @@ class Spreading(Generic[Item]):
         take: Takes a report, once for each item.
         batch: Items that a worker runs together.
         say: Takes a line for the reader.
+        images: How many images an item is of.
+        again: What is said of what is done, where workers are lost one after the other.
     """
 
     def __init__(
@@ -83,8 +86,11 @@ class Spreading(Generic[Item]):
         take: Callable[[Report], None],
         batch: int = 1,
         say: Callable[[str], None] = lambda _: None,
+        images: Callable[[Item], int] = lambda _: 1,
+        again: str = KEPT,
     ) -> None:
         self.crew, self.key, self.take, self.batch, self.say = crew, key, take, batch, say
+        self.images, self.again = images, again
         self._states = [_State[Item]() for _ in range(crew.size)]
         self._again: deque[Item] = deque()
         self._alone: deque[Item] = deque()
@@ -172,7 +178,7 @@ class Spreading(Generic[Item]):
         if self._lost_in_vain > 3 * self.crew.size + 3:
             raise UserError(
                 f"workers are lost one after the other, before they have done anything "
-                f"({answer.why}); what is done is kept, and the same command goes on from there."
+                f"({answer.why}); {self.again}."
             )
         for key, item in reversed(state.items.items()):
             if key in self._losses_alone:
@@ -188,7 +194,7 @@ class Spreading(Generic[Item]):
                 self._alone.append(item)
             else:
                 self._again.appendleft(item)
-        count = len(state.items)
+        count = sum(map(self.images, state.items.values()))
         self.say(
             f"a worker is lost ({answer.why}); another takes its place"
             + (f", and {count} images that were under way are done again" if count else "")

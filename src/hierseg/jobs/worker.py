@@ -56,27 +56,35 @@ class Hands(Protocol[Item_contra]):
         """Do items as they come, and report each."""
 
 
+class _End:
+    """Comes after the last item of a job."""
+
+
 class Worker(Generic[Item]):
-    """Does the items that it is given, in a thread, and tells of those that are done.
+    """Does the items that it is given, in a thread, and tells of those that are done."""
 
-    Args:
-        make: Makes what does them, which may take long.
-    """
-
-    def __init__(self, make: Callable[[], Hands[Item]]) -> None:
-        self._make = make
-        self._items: SimpleQueue[Item | None] = SimpleQueue()
+    def __init__(self) -> None:
+        self._items: SimpleQueue[Item | _End | None] = SimpleQueue()
         self._told = threading.Condition()
         self._reports: list[Report] = []
         self._failure: Exception | None = None
+        self._thread: threading.Thread | None = None
 
-    def open(self) -> Reply:
-        """Load what is needed; what fails is in the reply."""
+    def open(self, make: Callable[[], Hands[Item]]) -> Reply:
+        """Begin a job, once the one before it has ended; what fails is in the reply.
+
+        Args:
+            make: Makes what does its items, which may take long.
+        """
+        if self._thread is not None:
+            self._items.put(_End())
+            self._thread.join()
         try:
-            hands = self._make()
+            hands = make()
         except Exception as error:
             return Reply([], portable(error))
-        threading.Thread(target=self._work, args=[hands], name="items", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, args=[hands], name="items", daemon=True)
+        self._thread.start()
         return Reply([])
 
     def exchange(self, items: Sequence[Item | None]) -> Reply:
@@ -97,6 +105,8 @@ class Worker(Generic[Item]):
         try:
             while True:
                 first = self._items.get()
+                if isinstance(first, _End):
+                    return
                 if first is not None:
                     hands.run(self._take(first), self._tell)
         except Exception as error:
@@ -106,8 +116,11 @@ class Worker(Generic[Item]):
 
     def _take(self, first: Item) -> Iterator[Item]:
         """Items that follow without a lull."""
-        item: Item | None = first
+        item: Item | _End | None = first
         while item is not None:
+            if isinstance(item, _End):
+                self._items.put(item)
+                return
             yield item
             try:
                 item = self._items.get(timeout=LULL)

@@ -45,8 +45,11 @@ class UnwritableError(UserError):
     """
 
     def __init__(self, path: Path, reason: str) -> None:
-        self.reason = reason
+        self.path, self.reason = path, reason
         super().__init__(f"{path} cannot be written: {reason}.")
+
+    def __reduce__(self) -> tuple[type[UnwritableError], tuple[Path, str]]:
+        return type(self), (self.path, self.reason)
 
 
 def as_unwritable(error: OSError, out: Path) -> UnwritableError:
