@@ -7,7 +7,6 @@ arguments are its flags and its docstring is its help. No torch until a command 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from hierseg.errors import (
     reason_of,
 )
 from hierseg.processes import Launch, only_first_speaks
+from hierseg.wording import find_nearest
 
 if TYPE_CHECKING:
     from hierseg.config import Experiment
@@ -131,8 +131,8 @@ def _run(words: list[str]) -> int:
     name, rest = words[0], [expand_word(word) for word in words[1:]]
     if name not in COMMANDS:
         is_flag = name.startswith("-")
-        near = [] if is_flag else difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
-        hint = f"did you mean '{near[0]}'?" if near else "`hierseg --help` lists them."
+        near = "" if is_flag else find_nearest(name, COMMANDS, least=0.4)
+        hint = f"did you mean '{near}'?" if near else "`hierseg --help` lists them."
         kind = "flag" if is_flag else "command"
         raise UsageError(f"there is no {kind} '{name}'; {hint}")
     if name in OF_RECIPES:

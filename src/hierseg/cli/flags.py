@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import io
 import re
@@ -25,6 +24,7 @@ from typing import (
 )
 
 from hierseg.errors import UsageError, make_printable
+from hierseg.wording import find_nearest
 
 if TYPE_CHECKING:
     from tyro.constructors import PrimitiveConstructorSpec
@@ -186,8 +186,8 @@ def _describe_choice(choices: tuple[str, ...], hint: Any) -> PrimitiveConstructo
     def choose(word: str) -> str:
         if word in choices:
             return word
-        near = difflib.get_close_matches(word, choices, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else "."
+        near = find_nearest(word, choices)
+        hint = f"; did you mean '{near}'?" if near else "."
         raise ValueError(f"'{make_printable(word)}' is none of {', '.join(choices)}{hint}")
 
     is_series = tuple in (get_origin(hint), *map(get_origin, get_args(hint)))
