@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.errors import MALFORMED, UsageError, UserError, make_printable, shorten
+from hierseg.wording import find_nearest
 
 IGNORE = 255
 
@@ -158,9 +159,11 @@ class LabelSpace:
         by_word |= {str(train): train for train in range(self.num_classes)}
         for word in words:
             if word not in by_word:
+                near = find_nearest(word, self.names)
+                hint = f"; did you mean '{near}'?" if near else "."
                 raise UsageError(
                     f"label space '{self.name}' has no class '{word}'; give {flag} train ids from "
-                    f"0 to {self.num_classes - 1} or names ({', '.join(self.names)})."
+                    f"0 to {self.num_classes - 1} or names ({', '.join(self.names)}){hint}"
                 )
         return [by_word[word] for word in words]
 

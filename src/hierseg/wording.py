@@ -1,6 +1,12 @@
-"""Numbers of things in sentences. No torch."""
+"""Numbers of things in sentences, and the name that was meant. No torch."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+LONGEST_MISTYPED = 100
+"""Characters of a name that are compared: what is longer is no slip of the pen."""
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -16,3 +22,15 @@ def count_were(number: int, noun: str, plural: str = "") -> str:
 def count_are(number: int, noun: str, plural: str = "") -> str:
     """The same in the present: ``"1 image is"``, ``"2 images are"``."""
     return f"{count(number, noun, plural)} {'is' if number == 1 else 'are'}"
+
+
+def find_nearest(name: object, known: Iterable[str], least: float = 0.6) -> str:
+    """The known name that is most like a mistyped one; empty where none is like it.
+
+    Args:
+        name: What was given.
+        known: The names that there are.
+        least: How like it must be, from 0 (the nearest, whatever it is) to 1 (equal).
+    """
+    given = str(name)[:LONGEST_MISTYPED]
+    return next(iter(difflib.get_close_matches(given, list(known), n=1, cutoff=least)), "")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 
 from hierseg.assets import expand_assets
 from hierseg.checkpoint.hub import fetch_weights, is_on_hub
 from hierseg.errors import UsageError, UserError
+from hierseg.wording import find_nearest
 
 DEFAULT_WEIGHTS = "streetlite"
 RUN_CHECKPOINTS = ("best.safetensors", "last.safetensors")
@@ -60,8 +60,8 @@ def find_weights(source: str | Path | None = None) -> Path:
         )
     if not path.is_file():
         known = f" (packaged weights: {', '.join(packaged)})" if packaged else ""
-        near = difflib.get_close_matches(str(source), packaged, n=1)
-        hint = f"; did you mean '{near[0]}'" if near else ""
+        near = find_nearest(source, packaged)
+        hint = f"; did you mean '{near}'" if near else ""
         raise UsageError(
             f"there are no weights '{source}': no file, run folder or name{known}{hint}."
         )

@@ -6,20 +6,21 @@ arguments are its flags and its docstring is its help. No torch until a command 
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import inspect
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import hierseg
 from hierseg.assets import expand_word
 from hierseg.cli.ending import Termination, plain_warnings
-from hierseg.cli.flags import parse
+from hierseg.cli.flags import Shown, parse
+from hierseg.cli.names import ALIASES, HELP, QUIET, VERBOSE
 from hierseg.cli.pipes import CLOSED, forget_output, is_closed
-from hierseg.commands.table import COMMANDS, GROUPS, OF_RECIPES, OTHER_TRAININGS, TOGETHER
+from hierseg.cli.recipe_flags import SHORT_FLAGS as SHORT_FLAGS
+from hierseg.cli.recipe_flags import run_recipe
+from hierseg.commands.table import COMMANDS, GROUPS, OF_RECIPES, TOGETHER
+from hierseg.commands.volume import Volume, at_volume
 from hierseg.errors import (
     NO_MEMORY,
     UsageError,
@@ -30,33 +31,8 @@ from hierseg.errors import (
     reason_of,
 )
 from hierseg.processes import Launch, only_first_speaks
+from hierseg.wording import find_nearest
 
-if TYPE_CHECKING:
-    from hierseg.config import Experiment
-
-# Flags of training that are worth a short name beside the one of their group.
-SHORT_FLAGS = {
-    f"--{flag}": f"--model.{flag}"
-    for flag in ("init-trunk", "weights", "replace-head", "skip-mismatched")
-}
-SHORT_FLAGS["--init"] = SHORT_FLAGS["--weights"]
-SHORT_FLAGS |= {
-    "--data": "--data.name",
-    "--root": "--data.root",
-    "--batch": "--data.batch",
-    "--epochs": "--optim.epochs",
-    "--lr": "--optim.lr",
-    "--out": "--runtime.out",
-    "-o": "--runtime.out",
-    "--device": "--runtime.device",
-    "--seed": "--runtime.seed",
-}
-_SHORT = (
-    f"Short forms: {', '.join(f'{short} for {long}' for short, long in SHORT_FLAGS.items())}; "
-    "a flag that the command has itself means that."
-)
-OUT = {"-o": "--out"}  # of `hierseg finetune` and `hierseg describe`
-DRY_RUN = {"-n": "--dry-run"}  # of `hierseg sweep`, as make has it
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM
 
@@ -92,6 +68,8 @@ def _attempt(words: list[str]) -> int:
         with ending, plain_warnings(), speaking:
             return _run(words)
     except UserError as error:
+        if {*VERBOSE} & {*words}:
+            traceback.print_exc()
         return _complain(str(error), error.exit_status)
     except KeyboardInterrupt as error:
         return _complain(str(error) or "interrupted.", TERMINATED if ending.came else INTERRUPTED)
@@ -121,30 +99,70 @@ def _sentence(error: OSError) -> str:
 
 def _run(words: list[str]) -> int:
     if words[:1] == ["help"] and len(words) > 1:  # `hierseg help predict` is `predict --help`
-        words = [*words[1:], *([] if {"-h", "--help"} & set(words) else ["--help"])]
-    if not words or words[0] in ("-h", "--help", "help"):
+        words = [*words[1:], *([] if set(HELP) & set(words) else ["--help"])]
+    if words[:1] == ["--complete"]:
+        return _answer_shell(words[1:])
+    words, volume = _take_volume(words)
+    if not words or words[0] in (*HELP, "help"):
         print(_overview())
         return 0
     if words[0] == "--version":
         print(f"hierseg {hierseg.__version__}")
         return 0
-    name, rest = words[0], [expand_word(word) for word in words[1:]]
+    with at_volume(volume):
+        return _run_command(words[0], [expand_word(word) for word in words[1:]])
+
+
+def _run_command(name: str, words: list[str]) -> int:
     if name not in COMMANDS:
         is_flag = name.startswith("-")
-        near = [] if is_flag else difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
-        hint = f"did you mean '{near[0]}'?" if near else "`hierseg --help` lists them."
+        near = "" if is_flag else find_nearest(name, COMMANDS, least=0.4)
+        hint = f"did you mean '{near}'?" if near else "`hierseg --help` lists them."
         kind = "flag" if is_flag else "command"
         raise UsageError(f"there is no {kind} '{name}'; {hint}")
     if name in OF_RECIPES:
-        return int(_run_recipe(name, rest) or 0)
-    if name in ("finetune", "describe"):
-        rest = [OUT.get(word, word) for word in rest]
-    if name == "sweep":
-        rest = [DRY_RUN.get(word, word) for word in rest]
+        return int(run_recipe(name, words) or 0)
     if name == "runs":
-        rest = _name_stdout(rest)
-    status = parse(COMMANDS[name].load(), name, rest)
-    return int(status or 0)
+        words = _name_stdout(words)
+    if name == "check":  # whose data set is its first word
+        words = _put_first(words, "--data")
+    command = COMMANDS[name]
+    shown = Shown(name, command.example, command.flags, "", ALIASES)
+    return int(parse(command.load(), shown, words) or 0)
+
+
+def _take_volume(words: list[str]) -> tuple[list[str], Volume]:
+    """The words without those that say how much is said, and what they say."""
+    end = words.index("--") if "--" in words else len(words)
+    given = {word for word in words[:end] if word in (*QUIET, *VERBOSE)}
+    left = [word for word in words[:end] if word not in given] + words[end:]
+    if given & {*QUIET} and given & {*VERBOSE}:
+        raise UsageError("-q says less and -v says more; give one of them.")
+    if not given:
+        return left, Volume.USUAL
+    return left, Volume.QUIET if given & {*QUIET} else Volume.VERBOSE
+
+
+def _answer_shell(words: list[str]) -> int:
+    """What may stand at a place, a line each; nothing where that fails, as a prompt is no place for
+    a message.
+    """
+    from hierseg.cli.completing import complete
+
+    if words and words[0].isdecimal():
+        for word in complete(int(words[0]), words[1:]):
+            print(word)
+    return 0
+
+
+def _put_first(words: list[str], flag: str) -> list[str]:
+    """The value of a flag as the first word, and the flag left out."""
+    for place, word in enumerate(words):
+        if word == flag and place + 1 < len(words):
+            return [words[place + 1], *words[:place], *words[place + 2 :]]
+        if word.startswith(f"{flag}="):
+            return [word.partition("=")[2], *words[:place], *words[place + 1 :]]
+    return words
 
 
 def _name_stdout(words: list[str]) -> list[str]:
@@ -170,85 +188,8 @@ def _overview() -> str:
             "Semantic segmentation of street scenes by hierarchical multi-scale attention.",
             "",
             *lines,
-            "`hierseg help COMMAND` shows its arguments, `hierseg --version` the version.",
+            "`hierseg help COMMAND` shows an example and the flags that matter most;",
+            "`hierseg COMMAND --help-all` shows all. Everywhere -o is --out, -q says only",
+            "results and failures, -v says each step. `hierseg --version` is the version.",
         ]
     )
-
-
-def _run_recipe(command: str, words: list[str]) -> Any:
-    """``hierseg train RECIPE [--data.root ...]``: the recipe's values are the flags' defaults."""
-    from hierseg.recipes import RECIPES, get_recipe
-
-    others = OTHER_TRAININGS if command == "train" else {}
-    if not words or words[0].startswith("-"):
-        names = ", ".join((*RECIPES, *others))
-        usage = f"hierseg {command} RECIPE [FLAGS], where RECIPE is one of {names}"
-        if "-h" in words or "--help" in words:
-            shows = f"`hierseg {command} RECIPE --help` shows its flags and values."
-            print(f"usage: {usage}\n\n{shows}\n{_SHORT}")
-            return 0
-        raise UsageError(f"name the recipe first: {usage}.")
-    name = words[0]
-    if name in others:
-        return _run_training(name, words[1:])
-    experiment = get_recipe(name)
-    function = COMMANDS[command].load()
-    own, flags = _list_flags(function, experiment)
-    short = _list_short(function, own)
-    rest = _write_out(words[1:], short)
-    about = inspect.getdoc(RECIPES[name] if command == "train" else function) or ""
-    chosen = parse(flags, f"{command} {name}", rest, about=f"{about}\n\n{_SHORT}")
-    parts = [field.name for field in dataclasses.fields(flags) if field.name not in own]
-    changes = {part: getattr(chosen, part) for part in parts}
-    given = {part: getattr(chosen, part) for part in own}
-    return function(dataclasses.replace(experiment, **changes), **given)
-
-
-def _run_training(name: str, words: list[str]) -> Any:
-    """``hierseg train NAME`` of what is no recipe: its flags are the fields of a dataclass."""
-    function = OTHER_TRAININGS[name].load()
-    kind = get_type_hints(function)[next(iter(inspect.signature(function).parameters))]
-    hints = get_type_hints(kind)
-    known = {
-        f"--{part}.{field.name.replace('_', '-')}"
-        for part, hint in hints.items()
-        for field in dataclasses.fields(hint)
-    }
-    short = {name: full for name, full in SHORT_FLAGS.items() if full in known}
-    listed = ", ".join(f"{name} for {full}" for name, full in short.items())
-    about = f"{inspect.getdoc(kind) or ''}\n\nShort forms: {listed}."
-    return function(parse(kind, f"train {name}", _write_out(words, short), about=about))
-
-
-def _write_out(words: list[str], short: dict[str, str]) -> list[str]:
-    """Words with the whole names of flags."""
-    parts = (word.partition("=") for word in words)
-    return [short.get(flag, flag) + sep + value for flag, sep, value in parts]
-
-
-def _list_short(function: Callable[..., Any], own: list[str]) -> dict[str, str]:
-    """The short names that a command takes: not those of flags that it has itself."""
-    hints = get_type_hints(function)
-    parts = [hints[name] for name in own if dataclasses.is_dataclass(hints[name])]
-    taken = {field.name for part in parts for field in dataclasses.fields(part)} | {*own}
-    flags = {f"--{name.replace('_', '-')}" for name in taken}
-    short = {name: full for name, full in SHORT_FLAGS.items() if name not in flags}
-    return short | ({"-o": "--out"} if "--out" in flags else {})
-
-
-def _list_flags(function: Callable[..., Any], experiment: Experiment) -> tuple[list[str], Any]:
-    """The names of the function's own flags, and a dataclass of these and the experiment's."""
-    import tyro
-
-    hints = get_type_hints(function)
-    own = [name for name in list(inspect.signature(function).parameters)[1:] if name in hints]
-    plain = tyro.conf.arg(name="")  # --out, not --flags.out
-    fields: list[Any] = [(name, Annotated[hints[name], plain]) for name in own]
-    hints = get_type_hints(type(experiment))
-    # Every part of the experiment is a group of flags; the recipe's name is none.
-    fields += [
-        (part.name, hints[part.name], dataclasses.field(default=getattr(experiment, part.name)))
-        for part in dataclasses.fields(experiment)
-        if part.name != "recipe"
-    ]
-    return own, dataclasses.make_dataclass("Flags", fields, frozen=True)

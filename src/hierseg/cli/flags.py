@@ -1,56 +1,189 @@
-"""From a function's typed arguments to flags, by tyro: how they read, and what words they take."""
+"""From a function's typed arguments to flags, by tyro, and to their help."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, suppress
 from functools import partial
-from pathlib import Path
-from types import UnionType
 from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
-    Literal,
-    Union,
-    get_args,
+    NamedTuple,
+    NoReturn,
     get_origin,
     get_type_hints,
 )
 
-from hierseg.errors import UsageError, make_printable
+from hierseg.cli.names import count_flags, list_flags, name_flag, require_known
+from hierseg.errors import make_printable
 
 if TYPE_CHECKING:
-    from tyro.constructors import PrimitiveConstructorSpec
+    from tyro.constructors import StructConstructorSpec, StructTypeInfo
 
 
-def parse(function: Callable[..., Any], name: str, words: list[str], about: str = "") -> Any:
-    """Call a function, or make a dataclass, with the arguments that the words give; tyro exits 2
-    where they are wrong and 0 after ``--help``.
+class Shown(NamedTuple):
+    """How a command is shown.
+
+    Attributes:
+        name: Of the command, its recipe behind it.
+        example: A line that does something useful.
+        few: The flags that its help shows, without dashes; empty where it shows all.
+        about: What it does; empty where the function says it.
+        aliases: Further names of flags.
     """
+
+    name: str
+    example: str
+    few: tuple[str, ...]
+    about: str
+    aliases: Mapping[str, tuple[str, ...]]
+
+
+def parse(target: Callable[..., Any], shown: Shown, words: list[str]) -> Any:
+    """Call a function, or make a dataclass, with the arguments that the words give.
+
+    Raises:
+        UsageError: A flag that there is not.
+        SystemExit: 2 where the words are wrong otherwise, and 0 after a help.
+    """
+    flags = list_flags(target, shown.aliases)
+    before = words[: words.index("--")] if "--" in words else words
+    if "--help-all" in before:
+        _show_help(target, shown, ())
+    if "--help" in before or "-h" in before:
+        _show_help(target, shown, shown.few)
+    require_known(words, flags, shown.name)
+    with _printable_complaints(words):
+        parsed = _call_tyro(target, shown, words)
+    return parsed() if isinstance(parsed, partial) else parsed
+
+
+def _show_help(target: Callable[..., Any], shown: Shown, few: tuple[str, ...]) -> NoReturn:
+    """Print the help with a few flags, or with all."""
+    with suppress(SystemExit):  # which is how tyro leaves
+        _call_tyro(target, shown, ["--help"], few)
+    if few:
+        print(f"These are the flags that matter most; --help-all shows all {count_flags(target)}.")
+    print("-q says only results and failures; -v says each step and how long it took.")
+    raise SystemExit(0)
+
+
+def _call_tyro(
+    target: Callable[..., Any], shown: Shown, words: list[str], few: tuple[str, ...] = ()
+) -> Any:
     import tyro
 
+    from hierseg.cli.constructors import make_registry
+
     conf = tyro.conf
+    registry = make_registry()
+    registry.struct_rule(_StructRule(_Marks(shown.aliases, few), _find_groups(target)))
     markers = [conf.DisallowNone, conf.HelptextFromCommentsOff]
-    if not dataclasses.is_dataclass(function):
-        function = _present(function)
+    text = shown.about
+    if not dataclasses.is_dataclass(target):
+        target = _present(target, _Marks(shown.aliases, few))
         markers += [conf.FlagCreatePairsOff, conf.PositionalMetavarFromFieldName]
-    with _printable_complaints(words):
-        parsed = tyro.cli(
-            function,
-            prog=f"hierseg {name}",
-            description=about or None,
-            args=words,
-            config=markers,
-            registry=_registry(),
+        text = text or inspect.getdoc(target) or ""
+    example = f"Example: {shown.example}\n\n" if shown.example else ""
+    return tyro.cli(
+        target,
+        prog=f"hierseg {shown.name}",
+        description=example + text.partition("\nArgs:\n")[0],
+        args=words,
+        config=markers,
+        registry=registry,
+    )
+
+
+class _Marks(NamedTuple):
+    """What is said of flags beside their types.
+
+    Attributes:
+        aliases: Further names of flags.
+        few: Those that are shown; empty for all.
+    """
+
+    aliases: Mapping[str, tuple[str, ...]]
+    few: tuple[str, ...]
+
+    def put(self, hint: Any, flag: str, default: Any, **more: Any) -> Any:
+        """A flag's type with what is said of it."""
+        import tyro
+
+        if default is None:  # which the text says more of
+            more["help_behavior_hint"] = ""
+        aliases = self.aliases.get(flag)
+        marked: Any = Annotated[hint, tyro.conf.arg(aliases=aliases, **more)]
+        # What must be given cannot be hidden.
+        has_default = default is None or not _is_missing(default)
+        if self.few and has_default and flag.removeprefix("--") not in self.few:
+            marked = tyro.conf.Suppress[marked]
+        return marked
+
+
+def _is_missing(default: Any) -> bool:
+    from tyro._singleton import is_missing
+
+    return default is inspect.Parameter.empty or is_missing(default)
+
+
+class _StructRule:
+    """Marks the fields of dataclasses, whose flags tyro makes by itself."""
+
+    def __init__(self, marks: _Marks, groups: Mapping[Any, str]) -> None:
+        self._marks, self._groups = marks, groups
+        self._under_way: set[Any] = set()
+
+    def __call__(self, info: StructTypeInfo) -> StructConstructorSpec | None:
+        from tyro.constructors import ConstructorRegistry, StructConstructorSpec
+
+        if info.type in self._under_way or info.type not in self._groups:
+            return None
+        self._under_way.add(info.type)
+        try:
+            made = ConstructorRegistry.get_struct_spec(info)
+        finally:
+            self._under_way.remove(info.type)
+        if not isinstance(made, StructConstructorSpec):
+            return None
+        prefix = self._groups[info.type]
+        fields = tuple(
+            dataclasses.replace(
+                field,
+                helptext=_join_lines(field.helptext),
+                type=self._marks.put(field.type, name_flag(prefix + field.name), field.default),
+            )
+            for field in made.fields
         )
-    return parsed() if isinstance(parsed, partial) else parsed
+        return dataclasses.replace(made, fields=fields)
+
+
+def _join_lines(text: str | Callable[[], str | None] | None) -> Callable[[], str | None]:
+    """A text whose lines were broken for the source: tyro would break them there too."""
+
+    def join() -> str | None:
+        whole = text() if callable(text) else text
+        return None if whole is None else re.sub(r"(?<=\S)\n(?=\S)", " ", whole)
+
+    return join
+
+
+def _find_groups(target: Callable[..., Any]) -> dict[Any, str]:
+    """What stands before the flags of each dataclass that belongs to a target."""
+    hints = get_type_hints(target, include_extras=True)
+    groups: dict[Any, str] = {}
+    for name, hint in hints.items():
+        is_part = dataclasses.is_dataclass(target) and get_origin(hint) is not Annotated
+        plain = hint.__origin__ if get_origin(hint) is Annotated else hint
+        if isinstance(plain, type) and dataclasses.is_dataclass(plain):
+            groups[plain] = f"{name}." if is_part else ""
+    return groups
 
 
 @contextmanager
@@ -71,7 +204,7 @@ def _printable_complaints(words: list[str]) -> Iterator[None]:
             print(make_printable(line), file=sys.stderr)
 
 
-def _present(function: Callable[..., Any]) -> Callable[..., Any]:
+def _present(function: Callable[..., Any], marks: _Marks) -> Callable[..., Any]:
     """A command's function as its help is to show it: paragraphs whole, and no default where None
     stands for what the text says. It is called once the parser is done.
     """
@@ -84,13 +217,12 @@ def _present(function: Callable[..., Any]) -> Callable[..., Any]:
     parameters = []
     for parameter in inspect.signature(function).parameters.values():
         hint = hints[parameter.name]
-        flag = parameter.name.rstrip("_")  # from_ is --from, a word that Python keeps for itself
         if dataclasses.is_dataclass(hint):  # flags that several belong to, not a group of theirs
             hint = Annotated[hint, tyro.conf.arg(name="")]
-        elif parameter.default is None:
-            marker = tyro.conf.arg(name=flag, help_behavior_hint="")
-            hint = Annotated[hint, marker]
-        elif parameter.kind is parameter.POSITIONAL_ONLY and get_origin(hint) is tuple:
+        elif parameter.kind is not parameter.POSITIONAL_ONLY:
+            flag = name_flag(parameter.name)
+            hint = marks.put(hint, flag, parameter.default, name=flag.removeprefix("--"))
+        elif get_origin(hint) is tuple:
             metavar = f"{parameter.name.removesuffix('s').upper()} ..."
             hint = Annotated[
                 hint, tyro.conf.arg(metavar=metavar, help_behavior_hint="(one or more)")
@@ -101,126 +233,3 @@ def _present(function: Callable[..., Any]) -> Callable[..., Any]:
     # A line that is indented further than the name of an argument goes on with its text.
     call.__doc__ = re.sub(r"(?<=\S)\n {8,}", " ", inspect.getdoc(function) or "")
     return call
-
-
-def _registry() -> Any:
-    """What tyro is told about hierseg's own types: a size is one word, HEIGHTxWIDTH."""
-    from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
-
-    from hierseg.size import Size
-
-    def read_size(words: list[str]) -> Size:
-        try:
-            return Size.parse(words[0])
-        except UsageError as error:
-            raise ValueError(str(error)) from error
-
-    registry = ConstructorRegistry()
-
-    @registry.primitive_rule
-    def size_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Size] | None:
-        if info.type not in (Size, Size | None):
-            return None
-        return PrimitiveConstructorSpec(
-            nargs=1,
-            metavar="HEIGHTxWIDTH",
-            instance_from_str=read_size,
-            is_instance=lambda value: value is None or isinstance(value, Size),
-            str_from_instance=lambda size: ["none" if size is None else str(size)],
-        )
-
-    @registry.primitive_rule
-    def path_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
-        if info.type not in (Path, Path | None):
-            return None
-        return PrimitiveConstructorSpec(
-            nargs=1,
-            metavar="PATH",
-            instance_from_str=lambda words: Path(_require_text(words[0])),
-            is_instance=lambda value: value is None or isinstance(value, Path),
-            str_from_instance=lambda path: ["none" if path is None else str(path)],
-        )
-
-    @registry.primitive_rule
-    def choice_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-        choices = _list_choices(info.type)
-        return _describe_choice(choices, info.type) if choices else None
-
-    @registry.primitive_rule
-    def series_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-        for series, convert, show in (
-            (tuple[float, ...], float, "{:g}"),
-            (tuple[str, ...], _require_text, "{}"),
-        ):
-            if info.type in (series, series | None):
-                return _describe_series(convert, show)
-        return None
-
-    return registry
-
-
-def _require_text(word: str) -> str:
-    """A word, which as a path would be the current folder if it were empty."""
-    if not word:
-        raise ValueError("it is empty, as an unset variable is; name something, or leave it out")
-    return word
-
-
-def _list_choices(hint: Any) -> tuple[str, ...]:
-    """The words of ``Literal[...]``, in their order, also where several of them, or None, may be
-    meant; none for other hints.
-    """
-    parts = [part for part in get_args(hint) if part not in (type(None), Ellipsis)]
-    if get_origin(hint) is Literal:
-        return get_args(hint)
-    is_known = get_origin(hint) in (tuple, Union, UnionType) and len(parts) == 1
-    return _list_choices(parts[0]) if is_known else ()
-
-
-def _describe_choice(choices: tuple[str, ...], hint: Any) -> PrimitiveConstructorSpec[Any]:
-    """One word of several, or any number of them: tyro by itself would offer None among them, in
-    any order, and not the nearest.
-    """
-    from tyro.constructors import PrimitiveConstructorSpec
-
-    def choose(word: str) -> str:
-        if word in choices:
-            return word
-        near = difflib.get_close_matches(word, choices, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else "."
-        raise ValueError(f"'{make_printable(word)}' is none of {', '.join(choices)}{hint}")
-
-    is_series = tuple in (get_origin(hint), *map(get_origin, get_args(hint)))
-
-    def read(words: list[str]) -> Any:
-        return tuple(map(choose, words)) if is_series else choose(words[0])
-
-    def show(value: Any) -> list[str]:
-        if value is None:
-            return ["none"]
-        return list(value) if is_series else [value]
-
-    return PrimitiveConstructorSpec(
-        nargs="*" if is_series else 1,
-        metavar=f"{{{','.join(choices)}}}" + (" ..." if is_series else ""),
-        instance_from_str=read,
-        is_instance=lambda value: value is None or isinstance(value, tuple if is_series else str),
-        str_from_instance=show,
-    )
-
-
-def _describe_series(
-    convert: Callable[[str], Any], show: str
-) -> PrimitiveConstructorSpec[tuple[Any, ...]]:
-    """Any number of words, of which tyro by itself would print nested brackets."""
-    from tyro.constructors import PrimitiveConstructorSpec
-
-    return PrimitiveConstructorSpec(
-        nargs="*",
-        metavar="FLOAT ..." if convert is float else "STR ...",
-        instance_from_str=lambda words: tuple(convert(word) for word in words),
-        is_instance=lambda value: value is None or isinstance(value, tuple),
-        str_from_instance=lambda values: (
-            ["none"] if values is None else [show.format(value) for value in values]
-        ),
-    )

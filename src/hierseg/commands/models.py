@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from hierseg.errors import UsageError, make_printable
+from hierseg.wording import find_nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +30,8 @@ def models(pattern: str = "*", /) -> None:
         known = [*list_models(), *packaged_weights()]
         if pattern.startswith("timm:"):
             known = list_models("timm:*")
-        near = difflib.get_close_matches(pattern, known, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
+        near = find_nearest(pattern, known)
+        hint = f"did you mean '{near}'? " if near else ""
         raise UsageError(
             f"nothing matches '{pattern}'; {hint}`hierseg models` lists networks and weights."
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from hierseg.commands.chosen import NO_DATASET, DatasetFlags
 from hierseg.commands.runner import RunnerFlags, name_for_all, send_to
 from hierseg.commands.running import require_scales
+from hierseg.commands.volume import remark
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
 from hierseg.options import WHOLE, RunOptions
@@ -219,7 +220,7 @@ def _predict_here(
         about = {} if dataset is None else describe_dataset(dataset)
         settings = asked.settings(SAVED_OF_IMAGES, about)
         predictor = asked.load(settings, dataset)
-    print(found.describe(), file=sys.stderr)
+    remark(found.describe())
 
     def finish(summary: Summary) -> None:
         with announce("writing the page"):
@@ -246,11 +247,10 @@ def _say_reduced(summary: Summary, predictor: Predictor) -> None:
         return
     larger = sum(max(image.height, image.width) > longest for image in summary.records.values())
     if larger:
-        print(
+        remark(
             f"{larger} of {count(len(summary.records), 'image')} had a side above {longest} pixels "
             "and ran at that long edge, as the weights say; --long-edge own runs images as they "
-            "are.",
-            file=sys.stderr,
+            "are."
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from hierseg.commands.volume import is_quiet, is_verbose, remark
+
 PATIENCE = 3.0
 """Seconds after which it is said what is being waited for."""
 SECONDS_BETWEEN_LINES = 15.0
@@ -33,17 +34,25 @@ class _Console(Console):
 
 
 def make_console(stderr: bool = False) -> Console:
-    """A console that takes no part of a name for a number or an emoji; markup is to be escaped."""
-    return _Console(stderr=stderr, emoji=False, highlight=False)
+    """A console that takes no part of a name for a number or an emoji; markup is to be escaped.
+    That of standard error says nothing where somebody asked for quiet.
+    """
+    return _Console(stderr=stderr, quiet=stderr and is_quiet(), emoji=False, highlight=False)
 
 
 @contextmanager
 def announce(what: str) -> Iterator[None]:
     """Say on standard error what is being done, such as "loading the weights", if it takes more
-    than a moment.
+    than a moment; where each step is to be said, at once, and then how long it took.
     """
-    with _telling(lambda: f"{what} ...", again=False):
-        yield
+    if not is_verbose():
+        with _telling(lambda: f"{what} ...", again=False):
+            yield
+        return
+    remark(f"{what} ...")
+    start = time.monotonic()
+    yield
+    remark(f"{what}: {time.monotonic() - start:.1f} s")
 
 
 @contextmanager
@@ -52,8 +61,8 @@ def announce_steps() -> Iterator[Callable[[str], None]]:
     elsewhere each is a line.
     """
     console = make_console(stderr=True)
-    if not console.is_terminal:
-        yield lambda step: print(f"{step} ...", file=sys.stderr, flush=True)
+    if not console.is_terminal or console.quiet:
+        yield lambda step: remark(f"{step} ...")
         return
     with console.status("") as status:
         yield lambda step: status.update(f"{step} ...")
@@ -65,7 +74,7 @@ def show_progress(description: str) -> Iterator[Bar]:
     standard error is no terminal, there is a line soon, and then now and again.
     """
     console = make_console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or console.quiet:
         lines = _Lines(description)
         with _telling(lines.describe, again=True):
             yield lines
@@ -136,12 +145,15 @@ class _Lines:
 @contextmanager
 def _telling(describe: Callable[[], str], again: bool) -> Iterator[None]:
     """Print a line after a while, also while nothing moves, and others if ``again``."""
+    if is_quiet():
+        yield
+        return
     ended = threading.Event()
 
     def tell() -> None:
         pause = PATIENCE
         while not ended.wait(pause):
-            print(describe(), file=sys.stderr, flush=True)
+            remark(describe())
             if not again:
                 return
             pause = SECONDS_BETWEEN_LINES

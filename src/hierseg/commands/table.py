@@ -1,4 +1,6 @@
-"""One table: command -> the function that is imported when it is called for."""
+"""One table: command -> the function that is imported when it is called for, and what its help
+shows first.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,19 @@ from typing import Any, NamedTuple
 
 
 class Command(NamedTuple):
-    """Where a command's function is, as ``module:function``, and one line about it."""
+    """Where a command's function is, as ``module:function``, and one line about it.
+
+    Attributes:
+        target: Where its function is.
+        summary: What it does, for the overview.
+        example: A line that does something useful.
+        flags: Those that its help shows, without dashes; empty where it shows all.
+    """
 
     target: str
     summary: str
+    example: str = ""
+    flags: tuple[str, ...] = ()
 
     def load(self) -> Callable[..., Any]:
         """Import the function."""
@@ -26,7 +37,9 @@ experiment, and one more dataclass where they have flags of their own."""
 
 OTHER_TRAININGS = {
     "sdcnet": Command(
-        "hierseg.commands.train_sdcnet:train_sdcnet", "learn the flow between frames from clips"
+        "hierseg.commands.train_sdcnet:train_sdcnet",
+        "learn the flow between frames from clips",
+        "hierseg train sdcnet --root clips -o runs/sdcnet",
     ),
 }
 """What `hierseg train` trains beside its recipes; each function takes a dataclass of its flags."""
@@ -49,60 +62,166 @@ GROUPS = {
     ),
     "measure and tune it": ("evaluate", "bench", "calibrate", "adjust", "fit-gate", "flow"),
     "bring and take weights": ("convert", "export"),
-    "look around": ("models", "recipes", "streets"),
+    "look around": ("models", "recipes", "streets", "completion"),
 }
 """Commands as the overview has them, by what somebody wants to do; each is in one group."""
 
+_FIT = ("data", "root", "split", "out", "weights", "device", "limit", "every", "seed", "overwrite")
+_TRAINING = (
+    "data.name", "data.root", "data.crop", "data.batch", "data.workers", "model.weights",
+    "optim.lr", "optim.epochs", "runtime.out", "runtime.device", "runtime.precision",
+    "runtime.resume", "runtime.seed",
+)  # fmt: skip
+
 COMMANDS = {
-    "demo": Command("hierseg.commands.demo:demo", "draw street scenes, segment them, make a page"),
-    "predict": Command("hierseg.commands.predict:predict", "segment files, folders or globs"),
-    "serve": Command("hierseg.commands.serve:serve", "show a page to try a model on"),
-    "evaluate": Command("hierseg.commands.evaluate:evaluate", "score a model on a data set"),
-    "submit": Command("hierseg.commands.submit:submit", "make what a benchmark's server takes"),
+    "demo": Command(
+        "hierseg.commands.demo:demo",
+        "draw street scenes, segment them, make a page",
+        "hierseg demo --out demo",
+    ),
+    "predict": Command(
+        "hierseg.commands.predict:predict",
+        "segment files, folders or globs",
+        "hierseg predict photos --out seen",
+        ("out", "weights", "device", "save", "palette", "names", "every", "overwrite",
+         "data", "root", "scales", "long-edge", "batch", "engine"),
+    ),
+    "serve": Command(
+        "hierseg.commands.serve:serve",
+        "show a page to try a model on",
+        "hierseg serve --weights runs/first",
+        ("weights", "port", "host", "token", "keep", "device", "max-bytes",
+         "max-pixels", "queue", "scales", "engine"),
+    ),
+    "evaluate": Command(
+        "hierseg.commands.evaluate:evaluate",
+        "score a model on a data set",
+        "hierseg evaluate --data camvid --root CamVid --weights runs/first",
+        ("data", "root", "split", "weights", "device", "limit", "json", "predictions", "worst",
+         "out", "scales", "flip", "long-edge", "batch", "per-scale", "overwrite"),
+    ),
+    "submit": Command(
+        "hierseg.commands.submit:submit",
+        "make what a benchmark's server takes",
+        "hierseg submit --data cityscapes --root cityscapes --out submission.zip",
+        ("data", "out", "root", "split", "weights", "device", "predictions", "overwrite",
+         "preset", "scales", "flip", "batch", "engine", "precision"),
+    ),
     "autolabel": Command(
-        "hierseg.commands.autolabel:autolabel", "label images that have no labels, for training"
+        "hierseg.commands.autolabel:autolabel",
+        "label images that have no labels, for training",
+        "hierseg autolabel --data folder --root frames --out labels",
+        ("data", "out", "root", "split", "weights", "device", "shard", "threshold", "overwrite",
+         "preset", "scales", "flip", "batch", "engine", "runner"),
     ),
     "calibrate": Command(
-        "hierseg.commands.calibrate:calibrate", "let confidence say how often a model is right"
+        "hierseg.commands.calibrate:calibrate",
+        "let confidence say how often a model is right",
+        "hierseg calibrate --data camvid --root CamVid --weights runs/first "
+        "--out calibrated.safetensors",
+        (*_FIT, "pixels", "plot", "scales", "batch"),
     ),
     "adjust": Command(
-        "hierseg.commands.adjust:adjust", "shift class logits to where a model's mIoU is highest"
+        "hierseg.commands.adjust:adjust",
+        "shift class logits to where a model's mIoU is highest",
+        "hierseg adjust --data camvid --root CamVid --weights runs/first --out better.safetensors",
+        (*_FIT, "pixels", "scales", "batch"),
     ),
     "fit-gate": Command(
-        "hierseg.commands.fit_gate:fit_gate", "teach a model where its largest scale is worth it"
+        "hierseg.commands.fit_gate:fit_gate",
+        "teach a model where its largest scale is worth it",
+        "hierseg fit-gate --data camvid --root CamVid --weights runs/first --out gated.safetensors",
+        (*_FIT, "scales", "long-edge"),
     ),
     "flow": Command(
-        "hierseg.commands.flow:flow", "compare what estimates the flow between frames, on clips"
+        "hierseg.commands.flow:flow",
+        "compare what estimates the flow between frames, on clips",
+        "hierseg flow clips --flow dis",
     ),
     "convert": Command(
-        "hierseg.commands.convert:convert", "bring a published checkpoint here, or back"
+        "hierseg.commands.convert:convert",
+        "bring a published checkpoint here, or back",
+        "hierseg convert cityscapes_best.pth cityscapes.safetensors",
     ),
     "export": Command(
-        "hierseg.commands.export:export", "write a model as one graph for other runtimes"
+        "hierseg.commands.export:export",
+        "write a model as one graph for other runtimes",
+        "hierseg export --weights runs/first --out first.onnx",
+        ("out", "format", "weights", "size", "scales", "output", "precision", "check", "data",
+         "root", "calibrate", "tolerance", "overwrite"),
     ),
     "finetune": Command(
-        "hierseg.commands.finetune:finetune", "train a model on a folder of images and masks"
+        "hierseg.commands.finetune:finetune",
+        "train a model on a folder of images and masks",
+        "hierseg finetune photos",
     ),
     "describe": Command(
-        "hierseg.commands.describe:describe", "write the file that describes such a folder"
+        "hierseg.commands.describe:describe",
+        "write the file that describes such a folder",
+        "hierseg describe photos > photos.yaml",
     ),
-    "check": Command("hierseg.commands.check:check", "say what is wrong with a data set"),
+    "check": Command(
+        "hierseg.commands.check:check",
+        "say what is wrong with a data set",
+        "hierseg check camvid --root CamVid",
+    ),
+    "train": Command(
+        "hierseg.commands.train:train",
+        "train a model by a recipe",
+        "hierseg train {recipe} --root DATA -o runs/first",
+        (*_TRAINING, "tracking"),
+    ),
+    "sweep": Command(
+        "hierseg.commands.sweep:sweep",
+        "run many trainings, here or on Ray",
+        "hierseg sweep rates.yaml --dry-run",
+    ),
+    "runs": Command(
+        "hierseg.commands.runs:runs",
+        "compare runs: settings, figures, curves",
+        "hierseg runs runs --page runs.html",
+    ),
     "propagate": Command(
-        "hierseg.commands.propagate:propagate", "carry labels to the frames around labelled ones"
+        "hierseg.commands.propagate:propagate",
+        "carry labels to the frames around labelled ones",
+        "hierseg propagate --frames clip.mp4 --labels labels --out propagated",
     ),
-    "train": Command("hierseg.commands.train:train", "train a model by a recipe"),
-    "sweep": Command("hierseg.commands.sweep:sweep", "run many trainings, here or on Ray"),
-    "runs": Command("hierseg.commands.runs:runs", "compare runs: settings, figures, curves"),
     "plan": Command(
-        "hierseg.commands.plan:plan", "say what memory and work a recipe needs, and what would fit"
+        "hierseg.commands.plan:plan",
+        "say what memory and work a recipe needs, and what would fit",
+        "hierseg plan {recipe} --gpu-memory 24G",
+        ("gpu-memory", "processes", "image", "classes", "data.name", "data.root", "data.crop",
+         "data.batch", "model.name", "optim.accumulate", "runtime.precision", "eval.scales"),
     ),
     "samples": Command(
-        "hierseg.commands.samples:samples", "write what a recipe would train on, as pictures"
+        "hierseg.commands.samples:samples",
+        "write what a recipe would train on, as pictures",
+        "hierseg samples {recipe} --root DATA --out samples",
+        ("out", "count", "epoch", "overwrite", "data.name", "data.root", "data.crop",
+         "data.class-uniform", "data.scale-min", "data.scale-max", "data.flip",
+         "data.color-jitter", "data.blur", "data.rand-augment", "runtime.seed"),
     ),
     "bench": Command(
-        "hierseg.commands.bench:bench", "time the engines that can run a network on this machine"
+        "hierseg.commands.bench:bench",
+        "time the engines that can run a network on this machine",
+        "hierseg bench --weights runs/first --sizes 720x960",
     ),
-    "streets": Command("hierseg.commands.streets:streets", "draw a data set of street scenes"),
-    "models": Command("hierseg.commands.models:models", "list networks and packaged weights"),
-    "recipes": Command("hierseg.commands.recipes:recipes", "list training recipes"),
-}
+    "streets": Command(
+        "hierseg.commands.streets:streets",
+        "draw a data set of street scenes",
+        "hierseg streets --out streets --count 200",
+    ),
+    "models": Command(
+        "hierseg.commands.models:models",
+        "list networks and packaged weights",
+        "hierseg models 'hrnet*'",
+    ),
+    "recipes": Command(
+        "hierseg.commands.recipes:recipes", "list training recipes", "hierseg recipes"
+    ),
+    "completion": Command(
+        "hierseg.commands.completion:completion",
+        "let the shell complete commands, flags and names",
+        'eval "$(hierseg completion bash)"',
+    ),
+}  # fmt: skip

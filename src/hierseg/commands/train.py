@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hierseg.commands.places import check_training
+from hierseg.commands.volume import is_quiet
 from hierseg.config import Experiment
 from hierseg.errors import make_printable
 
@@ -25,7 +26,7 @@ NO_TRACKING = TrackingFlags()
 
 def train(experiment: Experiment, flags: TrackingFlags = NO_TRACKING) -> None:
     """Train an experiment, and print the folder of its checkpoints."""
-    from hierseg.commands.progress import announce
+    from hierseg.commands.progress import announce, make_console
 
     check_training(experiment)
     with announce("loading torch"):
@@ -33,5 +34,6 @@ def train(experiment: Experiment, flags: TrackingFlags = NO_TRACKING) -> None:
         from hierseg.training import train as run
 
     trackers = make_trackers(flags.tracking, experiment)
-    folder = run(experiment, observers=[make_display(), *trackers]).folder
+    quiet = make_console(stderr=True) if is_quiet() else None
+    folder = run(experiment, observers=[make_display(quiet), *trackers]).folder
     print(make_printable(f"the run is in {folder}; use it as --weights {folder}"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from hierseg.data.joined import JOINT, JoinedDataset, list_parts
 from hierseg.data.options import STANDARD, DataOptions, Labels
 from hierseg.errors import UsageError
 from hierseg.labels import LabelSpace
+from hierseg.wording import find_nearest
 
 _Opener = Callable[[Path | None, str, DataOptions], SegmentationDataset]
 
@@ -121,8 +121,8 @@ def _open(
         options.require_plain(name)
         return open_folder(root, split, label_space)
     if name not in _OPENERS:
-        near = difflib.get_close_matches(name, available_datasets(), n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        near = find_nearest(name, available_datasets())
+        hint = f"; did you mean '{near}'?" if near else ""
         raise UsageError(
             f"there is no data set '{name}'; there are {', '.join(available_datasets())}, and "
             f"files (.yaml, .json) that describe your own{hint or '.'}"

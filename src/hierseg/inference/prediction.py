@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from hierseg.inference.regions import (
 from hierseg.inference.showing import describe, draw_html, draw_png
 from hierseg.labels import LabelSpace
 from hierseg.media import ALPHA, PaletteName, map_rows, render_color, render_overlay, show_picture
+from hierseg.wording import find_nearest
 
 if TYPE_CHECKING:
     import torch
@@ -209,8 +209,8 @@ class Prediction:
                 return int(name)
         elif name in self.names:
             return self.names.index(name)
-        near = difflib.get_close_matches(str(name), self.names, n=1, cutoff=0.4)
-        hint = f"; did you mean '{near[0]}'" if near else ""
+        near = find_nearest(name, self.names, least=0.4)
+        hint = f"; did you mean '{near}'" if near else ""
         raise UsageError(
             f"label space '{self.label_space.name}' has no class {name!r:.60}; give a name of "
             f"prediction.names, or a train id from 0 to {len(self.names) - 1}{hint}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import importlib
 import inspect
@@ -25,6 +24,7 @@ from hierseg.models.catalog import (
 from hierseg.models.gate import BenefitGate
 from hierseg.models.network import SegmentationNetwork
 from hierseg.options import MOST_SCALES, check_scales
+from hierseg.wording import find_nearest
 
 TIMM_PREFIX = "timm:"
 # Far above what any network has; a damaged or hostile checkpoint must not exhaust the memory.
@@ -74,9 +74,9 @@ def describe_model(name: str) -> ModelDescription:
     if published is not None:
         return published
     known = [*MODELS, *PUBLISHED_NAMES]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    near = find_nearest(name, known, least=0.0)
     raise UsageError(
-        f"there is no network named '{name:.80}'; the nearest is '{near[0]}' (hierseg models lists "
+        f"there is no network named '{name:.80}'; the nearest is '{near}' (hierseg models lists "
         "all)."
     )
 
@@ -142,8 +142,8 @@ def build_network(
             checked[name] = _check_argument(builder, name, value, int)
             continue
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
-            raise UsageError(f"{builder} has no argument {name!r}; the nearest is '{near[0]}'.")
+            near = find_nearest(name, known, least=0.0)
+            raise UsageError(f"{builder} has no argument {name!r}; the nearest is '{near}'.")
         checked[name] = _check_argument(builder, name, value, types[name])
     own = {name: value for name, value in checked.items() if name not in {*STATISTICS, GATE}}
     network = build(**own, pretrained=pretrained)

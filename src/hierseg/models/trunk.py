@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hierseg.errors import UsageError, UserError, lacks_memory
+from hierseg.wording import find_nearest
 
 # What frees a timm backbone from its training size, by the kind of backbone: most need none of it
 # and refuse what they do not know.
@@ -122,8 +122,8 @@ def _create_backbone(name: str, finest_stride: int) -> tuple[Any, Mapping[str, A
 
     # Names with a hub prefix ("hf-hub:...") are refused: they would download.
     if ":" in name or not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
+        near = find_nearest(name, timm.list_models())
+        hint = f"did you mean '{near}'? " if near else ""
         raise UsageError(
             f"timm has no backbone named {name!r:.80}; {hint}hierseg models 'timm:*' lists all."
         )

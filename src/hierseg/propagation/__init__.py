@@ -1,4 +1,4 @@
-"""Labels through video (METHOD section 8): propagation, and training and measuring what finds flow."""
+"""Labels through video (METHOD section 8); training and measuring what finds the flow."""
 
 from __future__ import annotations
 

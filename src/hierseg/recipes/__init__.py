@@ -6,7 +6,6 @@ A recipe's docstring gives the command, the hardware, the time and the mIoU to e
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Mapping
 
 from hierseg.config import DataConfig, Experiment
@@ -34,6 +33,7 @@ from hierseg.recipes.vplr import (
     vplr_mapillary_seresnext50,
     vplr_mapillary_wrn38,
 )
+from hierseg.wording import find_nearest
 
 __all__ = ["RECIPES", "get_recipe", "list_recipes", "use_synthetic"]
 
@@ -96,8 +96,8 @@ def get_recipe(name: str) -> Experiment:
         experiment = dataclasses.replace(experiment, optim=optim)
     """
     if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.3)
-        hint = f"did you mean '{near[0]}'" if near else "see `hierseg recipes`"
+        near = find_nearest(name, RECIPES, least=0.3)
+        hint = f"did you mean '{near}'" if near else "see `hierseg recipes`"
         raise UsageError(f"there is no recipe '{name}'; {hint}.")
     return RECIPES[name]()
 

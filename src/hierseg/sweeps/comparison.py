@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from hierseg.sweeps.durations import show_duration
 from hierseg.sweeps.folder import make_plain
 from hierseg.sweeps.records import RunRecord, is_smaller_better
 from hierseg.sweeps.resolving import OWN_SETTINGS
+from hierseg.wording import find_nearest
 
 NOT_COMPARED = OWN_SETTINGS | {"runtime.device", "runtime.log_every", "data.workers"}
 """Settings that change no figure."""
@@ -53,10 +53,10 @@ class Comparison:
         if setting is not None:
             return sorted(records, key=lambda one: (_order(one.settings.get(setting)), one.name))
         if sort not in self.figures and not (sort == "miou" and not self.figures):
-            near = difflib.get_close_matches(sort, known, n=1, cutoff=0.0)
+            near = find_nearest(sort, known, least=0.0)
             raise UsageError(
                 f"--sort {shorten(sort)}: no run has it, and they do not differ in it; the nearest "
-                f"is '{near[0]}'."
+                f"is '{near}'."
             )
         sign = 1 if is_smaller_better(sort) else -1
 

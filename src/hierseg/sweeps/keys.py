@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hierseg.errors import UsageError, shorten
+from hierseg.wording import find_nearest
 
 
 def flatten(content: Any, what: str, prefix: str = "") -> dict[str, Any]:
@@ -32,5 +32,5 @@ def require_known(content: Mapping[Any, Any], keys: Sequence[str], what: str) ->
     """UsageError for a key that there is not; the nearest is named."""
     for key in content:
         if key not in keys:
-            near = difflib.get_close_matches(str(key), keys, n=1, cutoff=0.0)
-            raise UsageError(f"there is no {what} '{shorten(key)}'; the nearest is '{near[0]}'.")
+            near = find_nearest(key, keys, least=0.0)
+            raise UsageError(f"there is no {what} '{shorten(key)}'; the nearest is '{near}'.")

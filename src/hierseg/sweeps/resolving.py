@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import math
 from collections.abc import Collection, Mapping
@@ -15,6 +14,7 @@ from hierseg.config import Experiment
 from hierseg.errors import UsageError, shorten
 from hierseg.settings import list_settings, name_flag
 from hierseg.size import Size
+from hierseg.wording import find_nearest
 
 OWN_SETTINGS = frozenset({"runtime.out", "runtime.resume"})
 """Settings of a run that a sweep chooses."""
@@ -41,8 +41,8 @@ def find_setting(name: str) -> str:
     if asked in known:
         return asked
     by_last = [key for key in known if key.split(".")[-1] == asked]
-    near = by_last or difflib.get_close_matches(asked, known, n=1, cutoff=0.0)
-    raise UsageError(f"there is no setting '{shorten(name)}'; the nearest is '{near[0]}'.")
+    near = by_last[0] if by_last else find_nearest(asked, known, least=0.0)
+    raise UsageError(f"there is no setting '{shorten(name)}'; the nearest is '{near}'.")
 
 
 @functools.cache

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from hierseg.errors import UserError, quote_name
+from hierseg.wording import find_nearest
 
 
 def check_keys(given: Iterable[object], known: Sequence[str], where: str) -> None:
@@ -19,7 +19,7 @@ def check_keys(given: Iterable[object], known: Sequence[str], where: str) -> Non
     for key in given:
         if key not in known:
             shown = quote_name(key)
-            near = difflib.get_close_matches(shown, known, n=1, cutoff=0.0)
+            near = find_nearest(shown, known, least=0.0)
             raise UserError(
-                f"{where} has a key {shown} that is not known; the nearest is '{near[0]}'."
+                f"{where} has a key {shown} that is not known; the nearest is '{near}'."
             )

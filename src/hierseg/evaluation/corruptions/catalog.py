@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from hierseg.data import Record, SegmentationDataset
 from hierseg.errors import UsageError
 from hierseg.evaluation.corruptions import scene, sensor
+from hierseg.wording import find_nearest
 
 SEVERITIES = (1, 2, 3)
 VERSION = 1
@@ -42,9 +42,9 @@ def choose_corruptions(names: Sequence[str]) -> tuple[str, ...]:
     """The named ones in their order, all where none is named; UsageError for an unknown name."""
     for name in names:
         if name not in CORRUPTIONS:
-            near = difflib.get_close_matches(name, CORRUPTIONS, n=1, cutoff=0.0)
+            near = find_nearest(name, CORRUPTIONS, least=0.0)
             raise UsageError(
-                f"--corruptions knows no '{name}', the nearest is '{near[0]}'; there are "
+                f"--corruptions knows no '{name}', the nearest is '{near}'; there are "
                 f"{', '.join(CORRUPTIONS)}."
             )
     return tuple(name for name in CORRUPTIONS if name in names or not names)

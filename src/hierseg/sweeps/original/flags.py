@@ -6,12 +6,12 @@ docs/coming-from-the-original.md.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from hierseg.errors import UsageError, shorten
 from hierseg.size import Size
+from hierseg.wording import find_nearest
 
 Values = Mapping[str, Any]
 """Flag -> value, as a file has them."""
@@ -170,8 +170,8 @@ def require_known_flags(names: list[str]) -> None:
         return
     said = []
     for name in unknown:
-        near = difflib.get_close_matches(name, sorted(KNOWN), n=1, cutoff=0.0)
-        said.append(f"'{shorten(name)}' (the nearest is '{near[0]}')")
+        near = find_nearest(name, sorted(KNOWN), least=0.0)
+        said.append(f"'{shorten(name)}' (the nearest is '{near}')")
     noun = "flag" if len(said) == 1 else "flags"
     raise UsageError(f"HPARAMS: unknown {noun} {', '.join(said)}.")
 

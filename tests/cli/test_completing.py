@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from hierseg import cli
+from hierseg.cli.completing import complete
+from hierseg.commands.completion import SCRIPTS
+from hierseg.commands.table import COMMANDS
+from hierseg.recipes import RECIPES
+
+
+def ask(*words: str) -> list[str]:
+    return complete(len(words), ["hierseg", *words])
+
+
+def test_commands_recipes_and_flags_are_offered() -> None:
+    assert set(ask("")) == {*COMMANDS, "help"}
+    assert ask("ev") == ["evaluate"]
+    assert ask("help", "pre") == ["predict"]
+    assert "--version" in ask("--")
+    assert set(ask("train", "")) == set(RECIPES)
+    assert ask("predict", "photos", "--wei") == ["--weights"]
+    assert ask("train", "streetlite", "--data.cr") == ["--data.crop"]
+    assert "--model.no-pretrained" in ask("train", "streetlite", "--model.no")
+    assert "--help-all" in ask("train", "streetlite", "--help")
+    assert "-o" in ask("streets", "-")
+
+
+def test_values_are_offered_behind_their_flag() -> None:
+    assert "camvid" in ask("evaluate", "--data", "")
+    assert ask("train", "streetlite", "--data", "came") == []
+    assert ask("train", "streetlite", "--data", "cam") == ["camvid"]
+    assert set(ask("predict", "--weights", "stree")) == {"streetlite", "streets-lite0"}
+    assert ask("train", "streetlite", "--optim.schedule", "c") == ["cosine"]
+    assert ask("predict", "--device", "c") == ["cpu", "cuda"]
+    assert ask("train", "streetlite", "--model.name", "hrnet48-ocr-h") == ["hrnet48-ocr-hier"]
+    assert ask("check", "kit") == ["kitti"]
+    assert ask("completion", "") == ["bash", "fish", "zsh"]
+    # Several values of one flag, and one of another.
+    assert ask("predict", "--save", "coco", "cv") == ["cvat"]
+    assert ask("predict", "--palette", "distinct", "d") == []
+
+
+def test_where_a_file_may_stand_nothing_is_offered() -> None:
+    assert ask("predict", "ph") == []
+    assert ask("predict", "--out", "") == []
+    assert ask("predict", "--overwrite", "") == []
+    assert ask("nothing", "") == []
+
+
+def test_a_word_within_the_line_is_completed_by_what_stands_before_it() -> None:
+    assert complete(1, ["hierseg", "ev", "--data", "camvid"]) == ["evaluate"]
+
+
+def test_a_shell_that_asks_wrongly_gets_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["x"], ["99"], ["1", "hierseg"], ["-1", "hierseg"]):
+        assert cli.main(["--complete", *words]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_the_command_prints_the_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", shell]) == 0
+    said = capsys.readouterr().out
+    assert said == SCRIPTS[shell]
+    assert "--complete" in said
+
+
+def test_bash_completes_by_it() -> None:
+    script = f"""
+hierseg() {{ {sys.executable} -m hierseg "$@"; }}
+{SCRIPTS["bash"]}
+COMP_WORDS=(hierseg predict --weights str); COMP_CWORD=3; _hierseg; echo "${{COMPREPLY[@]}}"
+COMP_WORDS=(hierseg predict pho); COMP_CWORD=2; _hierseg; echo "${{#COMPREPLY[@]}}"
+complete -p hierseg
+"""
+    run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == [
+        "streetlite streets-lite0",
+        "0",
+        "complete -o default -F _hierseg hierseg",
+    ]
