@@ -28,6 +28,12 @@ if TYPE_CHECKING:
         header_of,
         read_header,
     )
+    from hierseg.checkpoint.hub import (
+        check_repository,
+        is_on_hub,
+        require_token,
+        upload_repository,
+    )
     from hierseg.checkpoint.load import Weights, load_model, open_weights, place_network
     from hierseg.checkpoint.opening import GRAPHS, no_memory, open_checkpoint
     from hierseg.checkpoint.save import save_checkpoint
@@ -62,6 +68,12 @@ else:
                 "header_of",
                 "read_header",
             ),
+            "hub": (
+                "check_repository",
+                "is_on_hub",
+                "require_token",
+                "upload_repository",
+            ),
             "load": (
                 "Weights",
                 "load_model",
@@ -89,6 +101,7 @@ __all__ = [
     "Header",
     "Weights",
     "annotate_checkpoint",
+    "check_repository",
     "choose_publication",
     "convert_network",
     "convert_trunk",
@@ -97,6 +110,7 @@ __all__ = [
     "find_weights",
     "header_from_json",
     "header_of",
+    "is_on_hub",
     "list_some",
     "load_model",
     "no_memory",
@@ -108,7 +122,9 @@ __all__ = [
     "read_header",
     "read_torch_file",
     "read_trunk",
+    "require_token",
     "save_checkpoint",
     "save_trunk",
+    "upload_repository",
     "write_published",
 ]

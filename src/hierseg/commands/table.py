@@ -31,7 +31,7 @@ GROUPS = {
     "use a model": ("demo", "predict", "serve", "autolabel", "submit"),
     "train one": ("finetune", "describe", "check", "train", "samples", "plan", "sweep", "runs"),
     "measure and tune it": ("evaluate", "bench", "calibrate", "adjust", "fit-gate"),
-    "bring and take weights": ("convert", "export"),
+    "bring and take weights": ("convert", "export", "publish"),
     "look around": ("models", "recipes", "streets"),
 }
 """Commands as the overview has them, by what somebody wants to do; each is in one group."""
@@ -59,6 +59,9 @@ COMMANDS = {
     ),
     "export": Command(
         "hierseg.commands.export:export", "write a model as one graph for other runtimes"
+    ),
+    "publish": Command(
+        "hierseg.commands.publish:publish", "write a model as the Hugging Face Hub has it"
     ),
     "finetune": Command(
         "hierseg.commands.finetune:finetune", "train a model on a folder of images and masks"
