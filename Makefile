@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
+SITE ?= site
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup browser demo test test-all check lint types imports format bench gpu clean
+.PHONY: setup browser demo docs test test-all check lint types imports format bench gpu clean
 
 setup: $(READY)
 
@@ -20,6 +21,10 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/hierseg demo --out demo-out
+
+# The documentation as a site, without network; a warning, as of a link to nowhere, is an error.
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -b html -d $(SITE)/.doctrees docs $(SITE)
 
 # The pages' tests want a browser; where none can be had they are skipped, and say so.
 browser:
@@ -60,4 +65,4 @@ gpu: $(READY)
 	$(BIN)/python -m benchmarks.gpu
 
 clean:
-	rm -rf $(VENV) demo-out build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) demo-out build $(SITE) src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -49,6 +49,7 @@ def hub(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     ("source", "asked"),
     [
         ("hf://owner/name", ("owner/name", "model.safetensors", None, False)),
+        ("hf:owner/name", ("owner/name", "model.safetensors", None, False)),
         ("hub:owner/a.name", ("owner/a.name", "model.safetensors", None, False)),
         ("hf://owner/name@v1.0", ("owner/name", "model.safetensors", "v1.0", False)),
         ("hf://o/n@main/a/b.safetensors", ("o/n", "a/b.safetensors", "main", False)),
@@ -68,10 +69,19 @@ def test_they_are_weights_as_others_are(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["hf://name", "hf://a/b/c", "hub:a/b/model.pth", "hf://", "hub:a/b@"]
+    "source",
+    [
+        "hf://name",
+        "hf:name",
+        "hf:/owner/name",
+        "hf://a/b/c",
+        "hub:a/b/model.pth",
+        "hf://",
+        "hub:a/b@",
+    ],
 )
 def test_other_names_are_refused_unasked(hub: Hub, source: str) -> None:
-    with pytest.raises(UserError, match=r"names no weights on the Hub; give hf://owner/name"):
+    with pytest.raises(UserError, match=r"names no weights on the Hub; give hf:owner/name"):
         find_weights(source)
     assert hub.asked == []
 

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
         header_of,
         read_header,
     )
+    from hierseg.checkpoint.hub import (
+        check_repository,
+        is_on_hub,
+        require_token,
+        upload_repository,
+    )
     from hierseg.checkpoint.load import Weights, load_model, open_weights, place_network
     from hierseg.checkpoint.opening import GRAPHS, no_memory, open_checkpoint
     from hierseg.checkpoint.save import save_checkpoint
@@ -78,6 +84,12 @@ else:
                 "header_of",
                 "read_header",
             ),
+            "hub": (
+                "check_repository",
+                "is_on_hub",
+                "require_token",
+                "upload_repository",
+            ),
             "load": (
                 "Weights",
                 "load_model",
@@ -106,6 +118,7 @@ __all__ = [
     "Header",
     "Weights",
     "annotate_checkpoint",
+    "check_repository",
     "choose_publication",
     "convert_network",
     "convert_trunk",
@@ -114,6 +127,7 @@ __all__ = [
     "find_weights",
     "header_from_json",
     "header_of",
+    "is_on_hub",
     "list_some",
     "load_model",
     "load_raft",
@@ -128,9 +142,11 @@ __all__ = [
     "read_header",
     "read_torch_file",
     "read_trunk",
+    "require_token",
     "save_checkpoint",
     "save_sdcnet",
     "save_trunk",
+    "upload_repository",
     "write_published",
     "write_published_sdcnet",
 ]

@@ -25,7 +25,7 @@ def find_weights(source: str | Path | None = None) -> Path:
 
     Args:
         source: A file, a run folder (its best checkpoint, else its last), the name of packaged
-            weights, ``hf://owner/name`` on the Hub, or None for the default ones. A path may begin
+            weights, ``hf:owner/name`` on the Hub, or None for the default ones. A path may begin
             with ``ASSETS_PATH/`` (``hierseg.assets``).
 
     Raises:

@@ -54,7 +54,7 @@ def load_model(
     """A network with its weights, in evaluation mode and float32; ``header`` is the file's.
 
     Args:
-        source: A checkpoint file, a run folder, the name of packaged weights, ``hf://owner/name``
+        source: A checkpoint file, a run folder, the name of packaged weights, ``hf:owner/name``
             on the Hub, or None for the model in the box. A published checkpoint of torch or Paddle
             is converted in memory, and the log says what was recognised.
         device: Where to put it.
@@ -75,7 +75,7 @@ def open_weights(source: str | Path | None = None) -> Weights:
     """Weights of any origin. What they hold is read when it is first asked for.
 
     Args:
-        source: A checkpoint file, a run folder, the name of packaged weights, ``hf://owner/name``
+        source: A checkpoint file, a run folder, the name of packaged weights, ``hf:owner/name``
             on the Hub, or None for the model in the box; a published checkpoint of torch or Paddle,
             an ImageNet classifier, or a file of its trunk.
 

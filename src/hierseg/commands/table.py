@@ -61,7 +61,7 @@ GROUPS = {
         "runs",
     ),
     "measure and tune it": ("evaluate", "bench", "calibrate", "adjust", "fit-gate", "flow"),
-    "bring and take weights": ("convert", "export"),
+    "bring and take weights": ("convert", "export", "publish"),
     "look around": ("models", "recipes", "streets", "completion"),
 }
 """Commands as the overview has them, by what somebody wants to do; each is in one group."""
@@ -149,6 +149,11 @@ COMMANDS = {
         "hierseg export --weights runs/first --out first.onnx",
         ("out", "format", "weights", "size", "scales", "output", "precision", "check", "data",
          "root", "calibrate", "tolerance", "overwrite"),
+    ),
+    "publish": Command(
+        "hierseg.commands.publish:publish",
+        "write a model as the Hugging Face Hub has it",
+        "hierseg publish runs/first --to first-model --license mit",
     ),
     "finetune": Command(
         "hierseg.commands.finetune:finetune",

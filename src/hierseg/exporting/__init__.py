@@ -9,6 +9,9 @@ from hierseg.faces import open_face
 if TYPE_CHECKING:
     from hierseg.exporting.checked import Checks, export_checked
     from hierseg.exporting.graph_run import LabelledData
+    from hierseg.exporting.hub_card import License
+    from hierseg.exporting.hub_figures import Figures, read_figures
+    from hierseg.exporting.hub_repository import require_own_repository, write_repository
     from hierseg.exporting.options import ENDINGS, ExportOptions
     from hierseg.exporting.pixels_to_labels import PixelsToLabels, PixelsToScale
     from hierseg.exporting.quantising import Quantisation, write_quantised
@@ -74,6 +77,9 @@ else:
                 "Checks",
                 "export_checked",
             ),
+            "hub_card": ("License",),
+            "hub_figures": ("Figures", "read_figures"),
+            "hub_repository": ("require_own_repository", "write_repository"),
             "options": ("ENDINGS", "ExportOptions"),
             "pixels_to_labels": ("PixelsToLabels", "PixelsToScale"),
             "writing": (
@@ -92,7 +98,9 @@ __all__ = [
     "Checks",
     "ExportOptions",
     "ExportReport",
+    "Figures",
     "LabelledData",
+    "License",
     "PixelsToLabels",
     "PixelsToScale",
     "Quantisation",
@@ -107,13 +115,16 @@ __all__ = [
     "name_page_folder",
     "name_report",
     "read_dataset_samples",
+    "read_figures",
     "read_samples",
     "reject",
     "require_installed",
     "require_own_page",
+    "require_own_repository",
     "save_openvino",
     "write_graph",
     "write_quantised",
     "write_report",
     "write_report_page",
+    "write_repository",
 ]

@@ -232,7 +232,7 @@ class Segmenter:
         return DeferredOutput(maps["logits"][1.0], maps["per_scale"], maps["attention"] or None)
 
     def logits(self, images: Sequence[Pixels], size: tuple[int, int]) -> Tensor:
-        """(B, K, *size) logits of images of one size, resized to another where it is not the one
+        """(B, K, H, W) logits of images of one size, resized to another where it is not the one
         that they are run at; errors as of ``run``.
         """
         return self.resize_logits(self.run(images).logits, size)
