@@ -16,11 +16,13 @@ import argparse
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from hierseg.checkpoint import open_flow
 from hierseg.flow import FlowEstimator, Pair, check_flow, name_flow, warp_image
+from hierseg.media import write_picture
 from hierseg.propagation import choose_triples, find_clips
 
 OUTLIER = 3.0
@@ -83,6 +85,38 @@ def compare(
     }
 
 
+def color_flow(flow: npt.NDArray[np.float32], longest: float) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) RGB: direction as hue, length as saturation, white for stillness."""
+    angle = np.arctan2(flow[..., 1], flow[..., 0])
+    length = np.clip(np.sqrt((flow**2).sum(2)) / longest, 0, 1)
+    hue = (angle / np.pi + 1) * 90
+    hsv = np.stack([hue, 255 * length, np.full_like(hue, 255)], 2).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), np.uint8)
+
+
+def draw(root: Path, split: str, estimators: dict[str, FlowEstimator], out: Path) -> None:
+    """Write a picture of one pair of frames: the frames, and a flow a row with the frame that it
+    makes and how far that is from the real one.
+    """
+    clips = find_clips(root, split)
+    frames = clips.read(choose_triples(clips, 3)[1])
+    exact, visible = read_exact(root, frames.where)
+    longest = float(np.percentile(np.abs(exact), 99))
+    flows = {"exact": exact}
+    for name, estimator in estimators.items():
+        flows[name] = estimator.estimate(
+            frames.source, frames.target, frames.before, where=frames.where
+        )
+    hidden = np.repeat(np.where(visible, 255, 90).astype(np.uint8)[..., None], 3, 2)
+    rows = [(frames.source, frames.target, hidden)]
+    for flow in flows.values():
+        made = warp_image(frames.source, flow)
+        error = cv2.absdiff(made, frames.target)
+        rows.append((color_flow(flow, longest), made, 255 - np.minimum(error, 85) * 3))
+    picture = np.concatenate([np.concatenate(row, 1) for row in rows])
+    write_picture(out, picture)
+
+
 def main(words: list[str] | None = None) -> None:
     """Print the table, and write it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -91,6 +125,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--flow", nargs="+", default=["dis"])
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--picture", type=Path, help="rows: frames and what is seen; then flows")
     chosen = parser.parse_args(words)
     estimators = {asked: open_flow(asked) for asked in chosen.flow}
     table = compare(chosen.clips, chosen.split, estimators, chosen.count)
@@ -98,6 +133,8 @@ def main(words: list[str] | None = None) -> None:
     print("|---" * (len(COLUMNS) + 1) + "|")
     for name, figures in table.items():
         print(f"| {name} | " + " | ".join(f"{figures[one]:.3f}" for one in COLUMNS) + " |")
+    if chosen.picture is not None:
+        draw(chosen.clips, chosen.split, estimators, chosen.picture)
     if chosen.out is not None:
         chosen.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
