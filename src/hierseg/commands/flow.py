@@ -50,8 +50,8 @@ def flow(
 
     place = choose_device(device, "--device")
     estimators = [(asked, open_flow(asked, place)) for asked in dict.fromkeys(flow)]
-    found = find_clips(clips, flag="CLIPS")
     exact = None if truth is None else FolderFlow(truth)
+    found = find_clips(clips, flag="CLIPS")
     with show_progress("making frames") as on_progress:
         figures = evaluate_flow(found, choose_triples(found, count), estimators, exact, on_progress)
     _print_table(figures)
