@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from hierseg.commands.recipes import recipes
@@ -8,7 +10,9 @@ from hierseg.recipes import RECIPES
 
 def test_every_recipe_is_listed_with_what_to_expect(capsys: pytest.CaptureFixture[str]) -> None:
     recipes()
-    blocks = capsys.readouterr().out.strip().split("\n\n")
+    *blocks, flow = re.split(r"\n\n(?! )", capsys.readouterr().out.strip())
+    assert flow.startswith("sdcnet: ")
+    assert "hierseg train sdcnet --data.root" in flow
     assert [block.split(":")[0] for block in blocks] == list(RECIPES)
     for name, block in zip(RECIPES, blocks, strict=True):
         for part in (

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hierseg.checkpoint.finding import DEFAULT_WEIGHTS, find_weights, packaged_weights
     from hierseg.checkpoint.flow_networks import (
         FlowWeights,
+        holds_sdcnet,
         load_raft,
         load_sdcnet,
         save_sdcnet,
@@ -53,6 +54,7 @@ else:
             ),
             "flow_networks": (
                 "FlowWeights",
+                "holds_sdcnet",
                 "load_raft",
                 "load_sdcnet",
                 "save_sdcnet",
@@ -114,6 +116,7 @@ __all__ = [
     "find_weights",
     "header_from_json",
     "header_of",
+    "holds_sdcnet",
     "list_some",
     "load_model",
     "load_raft",

@@ -30,6 +30,7 @@ _TABLE = KeyTable(
 )
 _CONSTANTS = ("flow_mean", "flow_std", "rgb_mean")
 """What the published form keeps beside the layers; the last is not used by the network."""
+_LAST = "final_flow.weight"
 _PREFIX = "module."
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -89,6 +90,13 @@ def write_published_sdcnet(path: Path, network: SdcNet) -> None:
             torch.save({"state_dict": content, "arch": "SDCNet2DRecon"}, part)
         except RuntimeError as error:  # what torch makes of a full disk
             raise UserError(f"{path} cannot be written ({error}).") from error
+
+
+def holds_sdcnet(path: Path) -> bool:
+    """Whether a file is an SDC-Net, ours or as published; UserError where it is damaged."""
+    if container_of(path) is None:
+        return FLOW_KEY in open_tensor_file(path).metadata
+    return _LAST in read_foreign(path).tensors
 
 
 def load_sdcnet(path: Path) -> FlowWeights:

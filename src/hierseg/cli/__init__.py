@@ -19,7 +19,7 @@ from hierseg.assets import expand_word
 from hierseg.cli.ending import Termination, plain_warnings
 from hierseg.cli.flags import parse
 from hierseg.cli.pipes import CLOSED, forget_output, is_closed
-from hierseg.commands.table import COMMANDS, GROUPS, OF_RECIPES, TOGETHER
+from hierseg.commands.table import COMMANDS, GROUPS, OF_RECIPES, OTHER_TRAININGS, TOGETHER
 from hierseg.errors import (
     NO_MEMORY,
     UsageError,
@@ -179,28 +179,51 @@ def _run_recipe(command: str, words: list[str]) -> Any:
     """``hierseg train RECIPE [--data.root ...]``: the recipe's values are the flags' defaults."""
     from hierseg.recipes import RECIPES, get_recipe
 
+    others = OTHER_TRAININGS if command == "train" else {}
     if not words or words[0].startswith("-"):
-        usage = f"hierseg {command} RECIPE [FLAGS], where RECIPE is one of {', '.join(RECIPES)}"
+        names = ", ".join((*RECIPES, *others))
+        usage = f"hierseg {command} RECIPE [FLAGS], where RECIPE is one of {names}"
         if "-h" in words or "--help" in words:
             shows = f"`hierseg {command} RECIPE --help` shows its flags and values."
             print(f"usage: {usage}\n\n{shows}\n{_SHORT}")
             return 0
         raise UsageError(f"name the recipe first: {usage}.")
     name = words[0]
+    if name in others:
+        return _run_training(name, words[1:])
     experiment = get_recipe(name)
     function = COMMANDS[command].load()
     own, flags = _list_flags(function, experiment)
     short = _list_short(function, own)
-    rest = [
-        short.get(flag, flag) + sep + value
-        for flag, sep, value in (word.partition("=") for word in words[1:])
-    ]
+    rest = _write_out(words[1:], short)
     about = inspect.getdoc(RECIPES[name] if command == "train" else function) or ""
     chosen = parse(flags, f"{command} {name}", rest, about=f"{about}\n\n{_SHORT}")
     parts = [field.name for field in dataclasses.fields(flags) if field.name not in own]
     changes = {part: getattr(chosen, part) for part in parts}
     given = {part: getattr(chosen, part) for part in own}
     return function(dataclasses.replace(experiment, **changes), **given)
+
+
+def _run_training(name: str, words: list[str]) -> Any:
+    """``hierseg train NAME`` of what is no recipe: its flags are the fields of a dataclass."""
+    function = OTHER_TRAININGS[name].load()
+    kind = get_type_hints(function)[next(iter(inspect.signature(function).parameters))]
+    hints = get_type_hints(kind)
+    known = {
+        f"--{part}.{field.name.replace('_', '-')}"
+        for part, hint in hints.items()
+        for field in dataclasses.fields(hint)
+    }
+    short = {name: full for name, full in SHORT_FLAGS.items() if full in known}
+    listed = ", ".join(f"{name} for {full}" for name, full in short.items())
+    about = f"{inspect.getdoc(kind) or ''}\n\nShort forms: {listed}."
+    return function(parse(kind, f"train {name}", _write_out(words, short), about=about))
+
+
+def _write_out(words: list[str], short: dict[str, str]) -> list[str]:
+    """Words with the whole names of flags."""
+    parts = (word.partition("=") for word in words)
+    return [short.get(flag, flag) + sep + value for flag, sep, value in parts]
 
 
 def _list_short(function: Callable[..., Any], own: list[str]) -> dict[str, str]:

@@ -26,9 +26,9 @@ def convert(
 ) -> None:
     """Convert a published checkpoint to hierseg's form, or back.
 
-    Takes checkpoints of HMSA, VPLR, the HRNet authors and PaddleSeg, and the trunk of an ImageNet
-    classifier. The network is recognised by its tensors, and each tensor must fit it. Nothing in
-    the file is executed. A conversion that fails writes no file.
+    Takes checkpoints of HMSA, VPLR (SDC-Net too), the HRNet authors and PaddleSeg, and the trunk of
+    an ImageNet classifier. The network is recognised by its tensors, and each tensor must fit it.
+    Nothing in the file is executed. A conversion that fails writes no file.
 
     Args:
         file: Checkpoint to read (.pth, .pth.tar, .pdparams); with --to-published a hierseg one.
@@ -101,10 +101,15 @@ def _convert(
         convert_trunk,
         find_label_space,
         header_of,
+        holds_sdcnet,
         save_checkpoint,
         save_trunk,
     )
     from hierseg.models import describe_model
+
+    if holds_sdcnet(file):
+        _convert_flow(file, out, model is not None or labels is not None or ema)
+        return
 
     if model is not None:
         describe_model(model)  # refuses an unknown name before a large file is read
@@ -130,19 +135,38 @@ def _convert(
     print(f"use it as --weights {make_printable(str(out))}")
 
 
+def _convert_flow(file: Path, out: Path, has_classes: bool) -> None:
+    """SDC-Net, which has no classes and no average of its weights."""
+    from hierseg.checkpoint import load_sdcnet, save_sdcnet
+
+    if has_classes:
+        raise UsageError(f"{file} is an SDC-Net; leave --model, --labels and --ema out.")
+    network = load_sdcnet(file).network
+    save_sdcnet(out, network, {"converted_from": file.name})
+    print(make_printable(f"{file.name}: SDC-Net, {network.form}."))
+    print(f"use it as --flow sdcnet:{make_printable(str(out))}")
+
+
 def _publish(file: Path, out: Path) -> None:
     from hierseg.checkpoint import (
         choose_publication,
         header_of,
+        holds_sdcnet,
+        load_sdcnet,
         open_weights,
         read_form,
         read_trunk,
         write_published,
+        write_published_sdcnet,
     )
     from hierseg.models import STATISTICS
 
     written = make_printable(out.name)
     weights = open_weights(file)
+    if holds_sdcnet(weights.path):
+        write_published_sdcnet(out, load_sdcnet(weights.path).network)
+        print(f"{written}: SDC-Net under its published names.")
+        return
     if weights.kind == "trunk":
         trunk = read_trunk(weights.path)
         publication, form = read_form(trunk.metadata["published"])

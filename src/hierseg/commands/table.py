@@ -24,6 +24,13 @@ OF_RECIPES = ("train", "samples", "plan")
 """Commands whose first word is a recipe, and whose flags are its values; their functions take the
 experiment, and one more dataclass where they have flags of their own."""
 
+OTHER_TRAININGS = {
+    "sdcnet": Command(
+        "hierseg.commands.train_sdcnet:train_sdcnet", "learn the flow between frames from clips"
+    ),
+}
+"""What `hierseg train` trains beside its recipes; each function takes a dataclass of its flags."""
+
 TOGETHER = ("evaluate", "predict", "submit", "autolabel")
 """Commands whose processes share the images where torchrun launches several."""
 
@@ -40,7 +47,7 @@ GROUPS = {
         "sweep",
         "runs",
     ),
-    "measure and tune it": ("evaluate", "bench", "calibrate", "adjust", "fit-gate"),
+    "measure and tune it": ("evaluate", "bench", "calibrate", "adjust", "fit-gate", "flow"),
     "bring and take weights": ("convert", "export"),
     "look around": ("models", "recipes", "streets"),
 }
@@ -63,6 +70,9 @@ COMMANDS = {
     ),
     "fit-gate": Command(
         "hierseg.commands.fit_gate:fit_gate", "teach a model where its largest scale is worth it"
+    ),
+    "flow": Command(
+        "hierseg.commands.flow:flow", "compare what estimates the flow between frames, on clips"
     ),
     "convert": Command(
         "hierseg.commands.convert:convert", "bring a published checkpoint here, or back"

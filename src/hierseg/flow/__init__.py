@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from hierseg.flow.confidence import PASSES, check_flow, measure_difference
     from hierseg.flow.dis import DisFlow
     from hierseg.flow.flow_files import read_flow, write_flow
-    from hierseg.flow.folder import FolderFlow, name_flow
-    from hierseg.flow.protocol import FlowError, FlowEstimator, Pair
+    from hierseg.flow.folder import CITYSCAPES, FolderFlow, name_flow
+    from hierseg.flow.protocol import Flow, FlowError, FlowEstimator, Image, Pair
     from hierseg.flow.raft import RAFT_SIZES, RaftFlow, build_raft
     from hierseg.flow.sdcnet import FRAMES, PUBLISHED_LAYERS, SdcNet
     from hierseg.flow.sdcnet_flow import SdcNetFlow, pad_flow, pad_image, stack_frames
@@ -33,8 +33,8 @@ else:
             "confidence": ("PASSES", "check_flow", "measure_difference"),
             "dis": ("DisFlow",),
             "flow_files": ("read_flow", "write_flow"),
-            "folder": ("FolderFlow", "name_flow"),
-            "protocol": ("FlowError", "FlowEstimator", "Pair"),
+            "folder": ("CITYSCAPES", "FolderFlow", "name_flow"),
+            "protocol": ("Flow", "FlowError", "FlowEstimator", "Image", "Pair"),
             "raft": ("RAFT_SIZES", "RaftFlow", "build_raft"),
             "sdcnet": ("FRAMES", "PUBLISHED_LAYERS", "SdcNet"),
             "sdcnet_flow": ("SdcNetFlow", "pad_flow", "pad_image", "stack_frames"),
@@ -51,14 +51,17 @@ else:
     )
 
 __all__ = [
+    "CITYSCAPES",
     "FRAMES",
     "PASSES",
     "PUBLISHED_LAYERS",
     "RAFT_SIZES",
     "DisFlow",
+    "Flow",
     "FlowError",
     "FlowEstimator",
     "FolderFlow",
+    "Image",
     "Pair",
     "RaftFlow",
     "SdcNet",

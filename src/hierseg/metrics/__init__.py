@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hierseg.metrics.confusion import ConfusionMatrix
     from hierseg.metrics.cross_entropy import sum_cross_entropy
     from hierseg.metrics.offsets import Offsets, fit_offsets
+    from hierseg.metrics.reconstruction import FrameScores, average_scores, score_frame
     from hierseg.metrics.scores import SegmentationScores
 else:
     __getattr__, __dir__ = open_face(
@@ -38,6 +39,7 @@ else:
                 "Offsets",
                 "fit_offsets",
             ),
+            "reconstruction": ("FrameScores", "average_scores", "score_frame"),
             "scores": ("SegmentationScores",),
         },
     )
@@ -48,10 +50,13 @@ __all__ = [
     "CalibrationCounts",
     "CalibrationScores",
     "ConfusionMatrix",
+    "FrameScores",
     "Offsets",
     "ReliabilityBin",
     "SegmentationScores",
+    "average_scores",
     "fit_offsets",
     "fit_temperature",
+    "score_frame",
     "sum_cross_entropy",
 ]

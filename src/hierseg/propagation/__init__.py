@@ -1,4 +1,6 @@
-"""Labels through video: from a labelled frame to those around it (METHOD section 8)."""
+"""Labels through video (METHOD section 8): from a labelled frame to those around it; SDC-Net's data
+and loop; how good flow is.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,13 @@ from hierseg.faces import open_face
 if TYPE_CHECKING:
     from hierseg.propagation.chains import Mode, Rules, propagate_frame
     from hierseg.propagation.classes import find_label_space
+    from hierseg.propagation.flow_evaluation import FlowFigures, choose_triples, evaluate_flow
     from hierseg.propagation.frames import CityscapesSequence, FrameFolder, FrameSource, FrameVideo
     from hierseg.propagation.outputs import DESCRIPTION
     from hierseg.propagation.propagating import PropagationSummary, propagate
+    from hierseg.propagation.sdcnet_settings import SdcNetExperiment
+    from hierseg.propagation.sdcnet_training import Watch, describe_figures, train_sdcnet
+    from hierseg.propagation.triples import Clips, find_clips
 else:
     __getattr__, __dir__ = open_face(
         __name__,
@@ -21,19 +27,32 @@ else:
             "frames": ("CityscapesSequence", "FrameFolder", "FrameSource", "FrameVideo"),
             "outputs": ("DESCRIPTION",),
             "propagating": ("PropagationSummary", "propagate"),
+            "flow_evaluation": ("FlowFigures", "choose_triples", "evaluate_flow"),
+            "sdcnet_settings": ("SdcNetExperiment",),
+            "sdcnet_training": ("Watch", "describe_figures", "train_sdcnet"),
+            "triples": ("Clips", "find_clips"),
         },
     )
 
 __all__ = [
     "DESCRIPTION",
     "CityscapesSequence",
+    "Clips",
+    "FlowFigures",
     "FrameFolder",
     "FrameSource",
     "FrameVideo",
     "Mode",
     "PropagationSummary",
     "Rules",
+    "SdcNetExperiment",
+    "Watch",
+    "choose_triples",
+    "describe_figures",
+    "evaluate_flow",
+    "find_clips",
     "find_label_space",
     "propagate",
     "propagate_frame",
+    "train_sdcnet",
 ]

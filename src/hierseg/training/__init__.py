@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hierseg.faces import open_face
 
 if TYPE_CHECKING:
+    from hierseg.training.checkpoints import Checkpoints
     from hierseg.training.depthwise import run_depthwise_in_float
     from hierseg.training.ema import WeightAverage
     from hierseg.training.gradient_checkpointing import recompute_trunk
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from hierseg.training.result import EpochFigures, TrainingResult
     from hierseg.training.samples import write_samples
     from hierseg.training.schedule import Schedule
+    from hierseg.training.signals import RunEnded, StopRequest
 else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
+            "checkpoints": ("Checkpoints",),
             "depthwise": ("run_depthwise_in_float",),
             "ema": ("WeightAverage",),
             "gradient_checkpointing": ("recompute_trunk",),
@@ -48,17 +51,21 @@ else:
             ),
             "samples": ("write_samples",),
             "schedule": ("Schedule",),
+            "signals": ("RunEnded", "StopRequest"),
         },
         needs=("lightning_fabric", "training", "train"),
     )
 
 __all__ = [
+    "Checkpoints",
     "EpochFigures",
     "EpochReport",
     "Observer",
+    "RunEnded",
     "RunReport",
     "Schedule",
     "StepReport",
+    "StopRequest",
     "Tracker",
     "TrackingObserver",
     "TrainingResult",

@@ -1,0 +1,149 @@
+"""The run folder of a training of SDC-Net: what lies where, and when it may be used."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hierseg.errors import UserError
+from hierseg.files import LOCK, read_text_file, write_json, write_text
+from hierseg.propagation.flow_evaluation import FlowFigures
+from hierseg.propagation.sdcnet_settings import SdcNetExperiment
+from hierseg.training import Checkpoints
+from hierseg.version import __version__
+
+FREE_SETTINGS = frozenset(
+    {
+        "data.root", "data.val_root", "data.val_count", "data.workers", "optim.steps", "optim.lr",
+        "runtime.out", "runtime.resume", "runtime.device", "runtime.log_every",
+        "runtime.save_every", "runtime.validate_every", "runtime.keep", "model.weights",
+    }
+)  # fmt: skip
+"""May differ between a run and its continuation."""
+
+
+class SdcNetFolder:
+    """Paths in a run folder.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last = path / "last.safetensors"
+        self.best = path / "best.safetensors"
+        self.record = path / "run.json"
+        self.steps = path / "steps.csv"
+        self.validation = path / "validation.csv"
+        self.states = path / "states"
+
+    def check(self, experiment: SdcNetExperiment) -> None:
+        """UserError unless an experiment may use the folder."""
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path} is a file; give a folder with --runtime.out DIR.")
+        if experiment.runtime.resume:
+            self._check_same(experiment)
+        elif self.path.is_dir() and any(path.name != LOCK for path in self.path.iterdir()):
+            raise UserError(
+                f"the run folder {self.path} is not empty; continue its run with "
+                "--runtime.resume or name another with --runtime.out DIR."
+            )
+
+    def _check_same(self, experiment: SdcNetExperiment) -> None:
+        began, now = self._read_record()["settings"], experiment.to_dict()
+        other = [
+            f"--{key.replace('_', '-')} was {began.get(key)!s:.80}, is now {value!s:.80}"
+            for key, value in now.items()
+            if key not in FREE_SETTINGS and began.get(key) != value
+        ]
+        if other:
+            raise UserError(
+                f"the run in {self.path} began with other settings ({', '.join(other)}); give the "
+                "same ones or another --runtime.out."
+            )
+
+    def _read_record(self) -> dict[str, Any]:
+        if not self.record.is_file():
+            raise UserError(
+                f"there is no run to resume in {self.path} (no run.json); leave --runtime.resume "
+                "out to start one."
+            )
+        try:
+            record = json.loads(read_text_file(self.record, "record of the run"))
+        except (ValueError, RecursionError) as error:
+            raise self._damage() from error
+        if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
+            raise self._damage()
+        return record
+
+    def _damage(self) -> UserError:
+        return UserError(f"{self.record} is damaged; start anew with another --runtime.out.")
+
+    def not_of_this_run(self) -> UserError:
+        """The error for a state that does not fit the network."""
+        return UserError(
+            f"the checkpoint in {self.states} is of another network; start anew with another "
+            "--runtime.out."
+        )
+
+    def begin(self, experiment: SdcNetExperiment, step: int) -> None:
+        """Write ``run.json`` where the run is new; of a resumed one, let go of rows that follow its
+        checkpoint.
+        """
+        if not experiment.runtime.resume:
+            record = {
+                "recipe": "sdcnet",
+                "command": sys.argv,
+                "settings": experiment.to_dict(),
+                "version": __version__,
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            write_json(self.record, record)
+        for path in (self.steps, self.validation):
+            _cut(path, step)
+
+    def note_step(self, step: int, parts: Mapping[str, float]) -> None:
+        """Add a row to ``steps.csv``."""
+        _add(self.steps, {"step": step, **{name: f"{part:.6g}" for name, part in parts.items()}})
+
+    def note_validation(self, step: int, figures: Sequence[FlowFigures]) -> None:
+        """Add a row to ``validation.csv``."""
+        row: dict[str, Any] = {"step": step}
+        for one in figures:
+            scores = {"psnr": one.scores.psnr, "ssim": one.scores.ssim, "error": one.scores.error}
+            row |= {f"{one.name}_{key}": f"{value:.6g}" for key, value in scores.items()}
+        _add(self.validation, row)
+
+    def write_state(self, content: Mapping[str, Any], step: int, keep: int) -> None:
+        """Write what the run needs to continue; RunEnded where it cannot be written."""
+        Checkpoints(self.states, keep).write(content, step, 0)
+
+    def read_state(self, keep: int, say: Callable[[str], None]) -> dict[str, Any] | None:
+        """The newest sound state; None where there is none yet."""
+        found = Checkpoints(self.states, keep, say=say).read()
+        return None if found is None else found[1]
+
+
+def _add(path: Path, row: Mapping[str, Any]) -> None:
+    is_new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _cut(path: Path, step: int) -> None:
+    """Keep the rows up to a step."""
+    if not path.exists():
+        return
+    head, *rows = read_text_file(path).splitlines() or [""]
+    kept = [row for row in rows if (number := row.partition(",")[0]).isdecimal()
+            and int(number) <= step]  # fmt: skip
+    write_text(path, "\n".join([head, *kept]) + "\n")
