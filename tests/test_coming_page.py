@@ -156,7 +156,7 @@ def test_a_flag_that_config_names_leads_to_the_same_one() -> None:
     by_name = {name for left, _ in ROWS for name in re.findall(r"`(\w+)`", left)}
     checked = 0
     for field, text in found:
-        for said in re.findall(r"\(published:\s([a-z_]+)", text):
+        for said in re.findall(r"\(published:\s([A-Za-z_]+)", text):
             assert said in by_name, said
             [right] = [right for left, right in ROWS if f"`{said}`" in left]
             assert "." + field.replace("_", "-") in right, (said, field)

@@ -92,9 +92,18 @@ class DataConfig:
     labels: Literal["fine", "coarse", "auto"] = "fine"
     """Labels of the training split (published: only_coarse is coarse with the split
     train_extra)."""
-    extra: Literal["none", "coarse", "auto"] = "none"
+    extra: Literal["none", "coarse", "auto", "propagated"] = "none"
     """Labels of further images that join the training split: coarse ones of Cityscapes'
-    train_extra, or those of `hierseg autolabel` for any data."""
+    train_extra, those of `hierseg autolabel` for any data, or those of `hierseg propagate`."""
+    extra_step: int | None = None
+    """Which propagated frames join: those so many frames before and after the labelled ones
+    (published: maxSkip); 1 with extra propagated, and beside coarse or auto-labels where it is
+    given."""
+    propagated_root: Path | None = None
+    """Folder that `hierseg propagate` wrote; by default propagated in the data set's folder."""
+    propagated_if_found: bool = False
+    """Train without propagated frames where their folder is not there, or no crops are drawn around
+    classes."""
     palette: Literal["indices", "values"] | None = None
     """How to read label maps with a palette of greys, as lossless optimisers write them: ids are
     the palette's indices or its grey values. A description file has its own key for this."""

@@ -196,7 +196,7 @@ def _numbers(names: tuple[str, ...] | None) -> Any:
 
 
 def _boosted(recipe: Experiment) -> Any:
-    if recipe.data.extra == "none":
+    if recipe.data.extra in ("none", "propagated"):
         return None
     # What None stands for: test_rules has it.
     given = recipe.data.boost_classes

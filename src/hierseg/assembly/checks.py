@@ -116,8 +116,32 @@ def _check_sampling(data: DataConfig) -> None:
     refuse_if(data.workers < 0, f"{data.workers} workers cannot be; give --data.workers 0 or more.")
 
 
+def _check_propagated(data: DataConfig) -> None:
+    """Refuse rules of propagated frames that cannot be, or have none to act on."""
+    joins = data.extra == "propagated" or data.extra_step is not None
+    refuse_if(
+        data.extra_step is not None and data.extra_step < 1,
+        f"--data.extra-step {data.extra_step} is no frame beside a labelled one; give 1 or more.",
+    )
+    refuse_if(
+        data.extra == "none" and data.extra_step is not None and not data.propagated_if_found,
+        "--data.extra-step is for propagated frames; add --data.extra propagated, or leave it out.",
+    )
+    refuse_if(
+        not joins and data.propagated_root is not None,
+        "--data.propagated-root is for propagated frames; add --data.extra propagated, or leave it "
+        "out.",
+    )
+    refuse_if(
+        joins and data.class_uniform == 0 and not data.propagated_if_found,
+        "propagated frames are for crops around classes alone; give --data.class-uniform above 0, "
+        "or leave them out with --data.extra none.",
+    )
+
+
 def _check_labels(data: DataConfig) -> None:
     """Refuse rules of coarse and auto-labels that cannot be, or have none to act on."""
+    _check_propagated(data)
     is_fine = data.extra == "none" and data.labels == "fine"
     for flag, given in (
         ("--data.boost-classes", data.boost_classes is not None),

@@ -17,10 +17,12 @@ from hierseg.data import (
     is_synthetic,
     open_auto_labels,
     open_extra,
+    open_propagated,
 )
 from hierseg.labels import CITYSCAPES
 
 CITY_NAME = "cityscapes"
+PROPAGATED_FOLDER = "propagated"
 
 
 def build_options(data: DataConfig) -> DataOptions:
@@ -49,8 +51,9 @@ def build_options(data: DataConfig) -> DataOptions:
 def build_extra(
     data: DataConfig, train: SegmentationDataset, options: DataOptions
 ) -> tuple[SegmentationDataset, ...]:
-    """The sources that join the training split: Cityscapes' ``train_extra`` as published, or what
-    `hierseg autolabel` has labelled of any data; none where none is asked for.
+    """The sources that join the training split: Cityscapes' ``train_extra`` as published, what
+    `hierseg autolabel` has labelled of any data, and what `hierseg propagate` has made; none where
+    none is asked for.
     """
     if data.extra == "none":
         return ()
@@ -58,6 +61,36 @@ def build_extra(
         is_synthetic(data.name),
         "synthetic data have no further images; add --data.extra none.",
     )
+    labelled = () if data.extra == "propagated" else _build_labelled(data, train, options)
+    return (*labelled, *_build_propagated(data, train))
+
+
+def _build_propagated(
+    data: DataConfig, train: SegmentationDataset
+) -> tuple[SegmentationDataset, ...]:
+    """The propagated frames of one step, which lend crops around all classes, or those chosen."""
+    if data.extra != "propagated" and data.extra_step is None:
+        return ()
+    refuse_if(
+        data.root is None and data.propagated_root is None,
+        "no folder of propagated frames; name the one that `hierseg propagate --out` wrote with "
+        "--data.propagated-root.",
+    )
+    assert data.root is not None or data.propagated_root is not None
+    folder = data.propagated_root or Path(data.root or ".") / PROPAGATED_FOLDER
+    if data.propagated_if_found and not (data.class_uniform and is_folder(folder)):
+        return ()
+    dataset = open_propagated(folder, train, data.extra_step or 1)
+    if data.boost_classes is not None and data.extra == "propagated":
+        chosen = train.label_space.find(data.boost_classes, "--data.boost-classes")
+        dataset.boosted_classes = frozenset(chosen)
+    return (dataset,)
+
+
+def _build_labelled(
+    data: DataConfig, train: SegmentationDataset, options: DataOptions
+) -> tuple[SegmentationDataset, ...]:
+    """Coarse and auto-labels."""
     is_city = data.name == CITY_NAME
     if data.extra == "coarse":
         return (open_extra(data.name, data.root, "coarse", options),)

@@ -1,4 +1,6 @@
-"""Labels through video (METHOD section 8); training and measuring what finds the flow."""
+"""Labels through video (METHOD section 8): from a labelled frame to those around it; SDC-Net's data
+and loop; how good flow is.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,15 @@ else:
     __getattr__, __dir__ = open_face(
         __name__,
         {
-            "flow_evaluation": ("FlowFigures", "choose_triples", "evaluate_flow"),
-            "sdcnet_settings": ("SdcNetExperiment",),
-            "sdcnet_training": ("Watch", "describe_figures", "train_sdcnet"),
-            "triples": ("Clips", "find_clips"),
             "chains": ("Mode", "Rules", "propagate_frame"),
             "classes": ("find_label_space",),
             "frames": ("CityscapesSequence", "FrameFolder", "FrameSource", "FrameVideo"),
             "outputs": ("DESCRIPTION",),
             "propagating": ("PropagationSummary", "propagate"),
+            "flow_evaluation": ("FlowFigures", "choose_triples", "evaluate_flow"),
+            "sdcnet_settings": ("SdcNetExperiment",),
+            "sdcnet_training": ("Watch", "describe_figures", "train_sdcnet"),
+            "triples": ("Clips", "find_clips"),
         },
     )
 

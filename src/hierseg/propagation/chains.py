@@ -120,16 +120,10 @@ def _take_step(
     source, target = read(step - way), read(step)
     _require_size(source, target)
     # Step 1 sees the frames on both sides of the labelled one; later ones the labelled one first.
-    before = None
-    if estimator.needs_before:
-        before = read(-way if step == way else 0)
+    before = read(-way if step == way else 0) if estimator.needs_before else None
+    if before is not None:
         _require_size(before, target)
-    flow = estimator.estimate(
-        source.pixels,
-        target.pixels,
-        None if before is None else before.pixels,
-        where=Pair(source.place, target.place),
-    )
+    flow = _estimate(estimator, source, target, before)
     back = _estimate_back(read, source, target, step, way, estimator)
     confidence = np.minimum(
         warp_labels(made.confidence, flow), check_flow(source.pixels, target.pixels, flow, back)
@@ -149,14 +143,18 @@ def _estimate_back(
     before = None
     if estimator.needs_before:
         try:
-            before = read(step + way).pixels
+            before = read(step + way)
         except MissingFrameError:
             return None
-        if before.shape != target.pixels.shape:
+        if before.pixels.shape != target.pixels.shape:
             return None
-    return estimator.estimate(
-        target.pixels, source.pixels, before, where=Pair(target.place, source.place)
-    )
+    return _estimate(estimator, target, source, before)
+
+
+def _estimate(estimator: FlowEstimator, source: Frame, target: Frame, before: Frame | None) -> Any:
+    where = Pair(source.place, target.place, None if before is None else before.place)
+    pixels = None if before is None else before.pixels
+    return estimator.estimate(source.pixels, target.pixels, pixels, where=where)
 
 
 def _require_size(frame: Frame, other: Frame) -> None:

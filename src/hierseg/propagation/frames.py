@@ -126,7 +126,11 @@ class CityscapesSequence:
     data, label_space, threads = "cityscapes", CITYSCAPES, True
 
     def __init__(self, root: Path, split: str) -> None:
-        self.about = {"data": "cityscapes", "root": str(root.absolute()), "split": split}
+        self.about: Mapping[str, Any] = {
+            "data": "cityscapes",
+            "root": str(root.absolute()),
+            "split": split,
+        }
         self._frames = _first_folder(root, "leftImg8bit_sequence")
         self._singles = _first_folder(root, "leftImg8bit")
         labels = _first_folder(root, "gtFine")
@@ -255,7 +259,7 @@ class FrameFolder(_Labelled):
         self, frames: Path, labels: Path, space: LabelSpace, val_share: float = 0.2
     ) -> None:
         super().__init__(labels, space)
-        self.about = {
+        self.about: Mapping[str, Any] = {
             "frames": str(frames.absolute()), "labels": str(labels.absolute()), "val": val_share,
         }  # fmt: skip
         self._frames = frames
@@ -308,7 +312,7 @@ class FrameVideo(_Labelled):
         self, video: Path, labels: Path, space: LabelSpace, steps: int, val_share: float = 0.2
     ) -> None:
         super().__init__(labels, space)
-        self.about = {
+        self.about: Mapping[str, Any] = {
             "frames": str(video.absolute()), "labels": str(labels.absolute()), "val": val_share,
         }  # fmt: skip
         self._video, self._reach = Video(video), steps + 1

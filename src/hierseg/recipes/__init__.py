@@ -39,7 +39,8 @@ __all__ = ["RECIPES", "get_recipe", "list_recipes", "use_synthetic"]
 
 OF_FILES = (
     "train_split", "val_split", "cv", "labels", "extra", "palette", "auto_root", "boost_classes",
-    "auto_threshold", "from_coarse", "coarse_rule", "mask_outer", "extra_until",
+    "auto_threshold", "from_coarse", "coarse_rule", "mask_outer", "extra_until", "extra_step",
+    "propagated_root", "propagated_if_found",
 )  # fmt: skip
 """Settings of data that say something to files alone."""
 

@@ -1,6 +1,7 @@
-"""VPLR's recipes (arXiv 1812.01593; METHOD sections 4 to 6): boundary relaxation, DeepLabV3+.
+"""VPLR's recipes (arXiv 1812.01593; METHOD sections 4 to 6, 8): boundary relaxation, DeepLabV3+.
 
-Propagated frames, the other half of the paper, are no part of these: they are real frames alone.
+Those on Cityscapes and CamVid take propagated frames in too, the other half of the paper, where
+`hierseg propagate` has made them in the data set's folder ``propagated``.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ def vplr_cityscapes_wrn38() -> Experiment:
         --init MAPILLARY_RUN --replace-head --runtime.out RUN
     Start: the run of vplr-mapillary-wrn38.
     Data: cross-validation split 2, as published; the coarse images of train_extra lend crops of
-        seven rare classes until epoch 150.
+        seven rare classes until epoch 150, and so do for all classes the propagated frames of one
+        step, where CITYSCAPES/propagated has them (--data.extra-step for another).
     Hardware: 8 GPUs, two crops each: the command behind torchrun --nproc-per-node 8 -m.
     Precision: mixed bf16, which needs no scaling of the loss, in place of fp16.
     Time: about 14 hours on 8 V100 (published).
@@ -106,6 +108,8 @@ def vplr_cityscapes_wrn38() -> Experiment:
             name="cityscapes",
             cv=2,
             extra="coarse",
+            extra_step=1,
+            propagated_if_found=True,
             boost_classes=BOOSTED_CLASSES,
             extra_until=150,
             class_uniform=0.5,
@@ -198,7 +202,8 @@ def vplr_camvid_wrn38() -> Experiment:
     Command: hierseg train vplr-camvid-wrn38 --data.root CAMVID
         --init cityscapes_best.pth --replace-head --runtime.out RUN
     Data: frames at 720x960, as published, whatever their size in CAMVID. Val is trained on too:
-        its mIoU along the way says whether training goes on, the result is that of test.
+        its mIoU along the way says whether training goes on, the result is that of test. Propagated
+        frames of one step lend crops around classes, where CAMVID/propagated has them.
     Choices: no script was published. Crop, tile, blur, rate, schedule and epochs are chosen here:
         those of Cityscapes where frames of this size allow; the strict classes are Cityscapes' by
         their names here.
@@ -217,7 +222,7 @@ def vplr_camvid_wrn38() -> Experiment:
             name="camvid",
             train_split="train+val",
             cv=0,
-            extra="none",
+            extra="propagated",
             boost_classes=None,
             extra_until=None,
             long_edge=960,

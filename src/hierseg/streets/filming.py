@@ -91,8 +91,9 @@ def _draw(
         if all(other is item for other in others):
             return Moves((STILL, STILL))
         whole = _rigid(item, others[0]), _rigid(item, others[1])
-        walks = isinstance(item, Figure) and number in scene.gaits
-        return Moves(whole, partial(_limb, item, others) if walks else None)
+        if isinstance(item, Figure) and number in scene.gaits:
+            return Moves(whole, partial(_limb, item, others))
+        return Moves(whole)
 
     trace: list[Trace] = []
 

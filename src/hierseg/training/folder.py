@@ -39,8 +39,8 @@ from hierseg.version import __version__
 FREE_SETTINGS = frozenset(
     {
         "runtime.out", "runtime.resume", "runtime.device", "runtime.log_every", "data.root",
-        "data.auto_root", "data.workers", "data.verify", "runtime.save_steps",
-        "runtime.save_minutes", "runtime.keep", "model.grad_checkpoint",
+        "data.auto_root", "data.propagated_root", "data.workers", "data.verify",
+        "runtime.save_steps", "runtime.save_minutes", "runtime.keep", "model.grad_checkpoint",
     }
 )  # fmt: skip
 # Defaults as older runs wrote them down, which now are None and mean the same.

@@ -172,7 +172,7 @@ def open_propagated(
     if not is_file(path):
         raise UserError(
             f"'{folder}' holds no propagated frames; make them with `hierseg propagate --out`, or "
-            "name another folder with --data.auto-root."
+            "name another folder with --data.propagated-root."
         )
     found = read_propagation(path)
     space, theirs = main.label_space, found.header.label_space
@@ -182,10 +182,16 @@ def open_propagated(
             f"those of '{space.name}'; name a folder of the same classes."
         )
     samples, farthest = [], 0
+    # Of Cityscapes' cross-validations those whose labelled frame is trained on, wherever it lies.
+    own_names = {sample.name.rpartition("/")[2] for sample in main.samples}
     for record in found.records.values():
+        if found.header.data == "cityscapes":
+            joins = record.key.rpartition("/")[2] in own_names
+        else:
+            joins = record.split == "train"
         for frame in record.frames:
             farthest = max(farthest, abs(frame.step))
-            if abs(frame.step) == step and record.split in main.split.split("+"):
+            if abs(frame.step) == step and joins:
                 image, label = folder / frame.image, folder / frame.label
                 for file in (image, label):
                     if not is_file(file):
@@ -196,7 +202,7 @@ def open_propagated(
                 samples.append(Sample(frame.name, image, label))
     if not samples:
         raise UsageError(
-            f"'{folder}' holds no frames {step} from a labelled one in {main.split} (the farthest "
+            f"'{folder}' holds no frames {step} from a labelled one of {main.split} (the farthest "
             f"are {farthest}); give another {flag}, or propagate farther."
         )
     samples.sort(key=lambda sample: sample.name)
@@ -239,6 +245,6 @@ def _read_frame(content: Mapping[str, Any]) -> PropagatedFrame:
         if place.is_absolute() or ".." in place.parts:
             raise ValueError(f"file {place}")
     return PropagatedFrame(
-        str(content["name"]), int(content["step"]), *map(str, files),
-        files=tuple(map(str, content["files"])), kept=float(content["kept"]),
+        str(content["name"]), int(content["step"]), str(files[0]), str(files[1]), str(files[2]),
+        tuple(map(str, content["files"])), float(content["kept"]),
     )  # fmt: skip

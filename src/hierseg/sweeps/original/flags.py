@@ -120,9 +120,9 @@ PLAIN: Mapping[str, Plain] = {
 """Flags that are settings, one for one."""
 
 JOINT = (
-    "scf", "map_crop_val", "max_cu_epoch", "only_coarse", "gblur", "bblur", "arch", "n_scales",
-    "mscale_lo_scale", "three_scale", "ocr_aspp", "attnscale_bn_head", "rmi_loss", "img_wt_loss",
-    "jointwtborder", "fp16", "test_mode", "eval", "eval_folder", "do_flip",
+    "scf", "map_crop_val", "maxSkip", "max_cu_epoch", "only_coarse", "gblur", "bblur", "arch",
+    "n_scales", "mscale_lo_scale", "three_scale", "ocr_aspp", "attnscale_bn_head", "rmi_loss",
+    "img_wt_loss", "jointwtborder", "fp16", "test_mode", "eval", "eval_folder", "do_flip",
     "multi_scale_inference", "extra_scales", "default_scale", "no_metrics", "dump_assets",
     "dump_all_images", "dump_for_submission", "dump_for_auto_labelling", "dump_topn",
     "dump_topn_all", "bs_val", "mscale_no3x3", "mscale_dropout",
@@ -151,7 +151,6 @@ DEAD: Mapping[str, str] = {
 """Flags of which nothing comes, and why."""
 
 REFUSED: Mapping[str, tuple[str, Any]] = {
-    "maxSkip": ("training on propagated frames has settings of its own", 0),
     "hardnm": ("no paper defines it", 0),
     "brt_aug": ("brightness is part of --data.color-jitter", False),
     "alt_two_scale": ("name the scales with --model.train-scales", False),

@@ -173,7 +173,16 @@ def is_multi_scale(network: str) -> bool:
 
 
 def _read_extra(values: Values) -> dict[str, Any]:
-    """Images with coarse or auto-labels beside the split's own."""
+    """Images with coarse, auto- or propagated labels beside the split's own."""
+    step = read_value("maxSkip", int, values.get("maxSkip", 0)) or None
+    skipped = {"data.extra_step": step, "data.propagated_if_found": False}
+    found = _read_labelled(values)
+    if step is not None and found["data.extra"] == "none":
+        found["data.extra"] = "propagated"
+    return {**found, **skipped}
+
+
+def _read_labelled(values: Values) -> dict[str, Any]:
     if "custom_coarse_prob" in values or "custom_coarse_dropout_classes" in values:
         return {"data.extra": "auto", "data.extra_until": None}
     if "coarse_boost_classes" in values:
