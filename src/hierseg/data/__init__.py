@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hierseg.data.described.label_space_file import read_label_space
     from hierseg.data.endings import tell, tell_by_name
     from hierseg.data.label_numbers import Palette
+    from hierseg.data.mirrored import fetch_as_read
     from hierseg.data.opening import UnsupportedError, open_header
     from hierseg.data.options import DataOptions, ExtraRules
     from hierseg.data.parallel import PATIENCE, Patience, end_workers, prepare_worker, watching
@@ -115,6 +116,7 @@ else:
                 "tell_by_name",
             ),
             "label_numbers": ("Palette",),
+            "mirrored": ("fetch_as_read",),
             "opening": (
                 "UnsupportedError",
                 "open_header",
@@ -218,6 +220,7 @@ __all__ = [
     "describe_by_globs",
     "describe_small",
     "end_workers",
+    "fetch_as_read",
     "find_auto_records",
     "find_cache",
     "find_factor",
