@@ -110,6 +110,7 @@ def test_an_interrupted_run_goes_on_and_does_nothing_twice(
     assert not any(".hierseg-journal" in name for name in after)
 
 
+@pytest.mark.slow
 def test_what_a_run_has_done_is_there_though_it_is_killed(
     run: Run, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +143,7 @@ def test_what_others_have_put_there_is_not_replaced(
     assert read("/bucket/masks") == {"one_labels.png": b"theirs"}
 
 
+@pytest.mark.slow
 def test_outputs_within_the_sources_are_none_of_them(run: Run, pictures: Path) -> None:
     words = ["memory://bucket/frames", "--out", "memory://bucket/frames/masks"]
     assert run(*words) == 0
@@ -182,6 +184,7 @@ def streets(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_auto_labels_at_a_url_are_those_of_a_folder_here_and_are_not_made_twice(
     streets: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +208,7 @@ def test_auto_labels_at_a_url_are_those_of_a_folder_here_and_are_not_made_twice(
     assert sum(path.suffix == ".png" for path in fetched) == 4
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_a_data_set_at_a_url_is_that_of_one_here(
     streets: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -224,6 +228,7 @@ def test_an_evaluation_of_a_data_set_at_a_url_is_that_of_one_here(
     assert "takes a path in place of memory://bucket/s.zip" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_submission_of_a_data_set_at_a_url_is_that_of_one_here(
     streets: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
