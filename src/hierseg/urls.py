@@ -82,7 +82,9 @@ class Mirror:
         return {**vars(self), "_sent": {}, "_watched": []}
 
     def name(self, path: Path) -> str:
-        """The URL of a file in the folder."""
+        """The URL of the folder, or of a file in it."""
+        if path == self.folder:
+            return self.url
         return f"{self.url}/{path.relative_to(self.folder).as_posix()}"
 
     def list(self, leave: str = "") -> int:
@@ -280,10 +282,9 @@ class Staging:
         finally:
             if self._folder is not None:
                 self._folder.cleanup()
-        if type(error) in (UserError, UsageError):
-            said = self.mirrors.rename(str(error))
-            if said != str(error):
-                raise type(error)(said) from error
+        said = self.mirrors.rename(str(error))
+        if isinstance(error, UserError) and said != str(error):
+            raise (UsageError if isinstance(error, UsageError) else UserError)(said) from error
 
     def bring_source(self, source: str) -> str:
         """The path here of a source; as it is where it is no URL.

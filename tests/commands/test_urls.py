@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from hierseg.cli import main
+from hierseg.size import Size
+from hierseg.streets import write_streets
 from hierseg.urls import Mirror
 
 Run = Callable[..., int]
@@ -108,6 +110,7 @@ def test_an_interrupted_run_goes_on_and_does_nothing_twice(
     assert not any(".hierseg-journal" in name for name in after)
 
 
+@pytest.mark.slow
 def test_what_a_run_has_done_is_there_though_it_is_killed(
     run: Run, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +143,7 @@ def test_what_others_have_put_there_is_not_replaced(
     assert read("/bucket/masks") == {"one_labels.png": b"theirs"}
 
 
+@pytest.mark.slow
 def test_outputs_within_the_sources_are_none_of_them(run: Run, pictures: Path) -> None:
     words = ["memory://bucket/frames", "--out", "memory://bucket/frames/masks"]
     assert run(*words) == 0
@@ -168,3 +172,68 @@ def test_what_cannot_be_is_said_in_a_sentence(
     assert said.startswith("hierseg: ")
     assert len(said.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def streets(tmp_path: Path) -> Path:
+    """A data set here, and the same one at ``memory://bucket/data``."""
+    root = tmp_path / "data"
+    write_streets(root, 4, Size(48, 80), seed=1, val_fraction=0.5)
+    for name, content in read_here(root).items():
+        STORE.pipe(f"/bucket/data/{name}", content)
+    return root
+
+
+@pytest.mark.slow
+def test_auto_labels_at_a_url_are_those_of_a_folder_here_and_are_not_made_twice(
+    streets: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--data", "cityscapes", "--split", "train", "--weights", checkpoint]
+    here = tmp_path / "labels"
+    assert main(["autolabel", *map(str, [*words, "--root", streets, "--out", here])]) == 0
+    urls = ["--root", "memory://bucket/data", "--out", "memory://bucket/labels"]
+    command = ["autolabel", *map(str, words), *urls]
+    assert main(command) == 0
+    found, wanted = read("/bucket/labels"), read_here(here)
+    assert sorted(found) == sorted(wanted)
+    assert b'"memory://bucket/data"' in found.pop("train.jsonl")
+    del wanted["train.jsonl"]
+    assert found == wanted
+    fetched: list[Path] = []
+    fetch = Mirror.fetch
+    monkeypatch.setattr(Mirror, "fetch", lambda one, path: (fetched.append(path), fetch(one, path)))
+    assert main(command) == 0
+    assert {path.suffix for path in fetched} <= {".json", ".jsonl"}
+    assert main([*command, "--threshold", "0.3"]) == 0  # for which labels are read again
+    assert sum(path.suffix == ".png" for path in fetched) == 4
+
+
+@pytest.mark.slow
+def test_an_evaluation_of_a_data_set_at_a_url_is_that_of_one_here(
+    streets: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = []
+    for number, root in enumerate((streets, "memory://bucket/data")):
+        json_file = tmp_path / f"{number}.json"
+        words = ["--root", root, "--weights", checkpoint, "--json", json_file, "--boundary"]
+        assert main(["evaluate", "--data", "cityscapes", *map(str, words)]) == 0
+        results.append((capsys.readouterr().out, json_file.read_bytes()))
+    assert results[0] == results[1]
+    words = ["--data", "cityscapes", "--root", "memory://bucket/data"]
+    assert main(["evaluate", *words, "--save-panels", "memory://bucket/p"]) == 2
+    assert "takes a path in place of memory://bucket/p" in capsys.readouterr().err
+    assert main(["evaluate", *words, "--official"]) == 2
+    assert "takes a path in place of memory://bucket/data" in capsys.readouterr().err
+    assert main(["submit", *words, "--out", "memory://bucket/s.zip"]) == 2
+    assert "takes a path in place of memory://bucket/s.zip" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_submission_of_a_data_set_at_a_url_is_that_of_one_here(
+    streets: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    for number, root in enumerate((streets, "memory://bucket/data")):
+        words = ["--root", root, "--weights", checkpoint, "--out", tmp_path / f"{number}.zip"]
+        words += ["--data", "cityscapes", "--split", "val"]
+        assert main(["submit", *map(str, words)]) == 0
+    assert (tmp_path / "0.zip").read_bytes() == (tmp_path / "1.zip").read_bytes()

@@ -47,6 +47,7 @@ from hierseg.jobs import (
 from hierseg.media import pixels_counted_here, read_image, write_picture
 from hierseg.ownership import FileRecord
 from hierseg.processes import alone, count_processes, own_rank
+from hierseg.urls import HERE, Mirrors
 
 
 def autolabel(
@@ -59,6 +60,7 @@ def autolabel(
     console: Console | None = None,
     overwrite: bool = False,
     workers: Elsewhere | None = None,
+    mirrors: Mirrors = HERE,
 ) -> AutoSummary:
     """Write hard labels in raw ids and 8-bit confidences of a split's images.
 
@@ -80,6 +82,7 @@ def autolabel(
         console: For progress; None for none.
         overwrite: Replace files that no run has written.
         workers: Who labels the images instead of this process.
+        mirrors: Of images and labels that are at URLs.
 
     Raises:
         UsageError: ``out`` holds labels of this split that were made with other settings, or files
@@ -100,7 +103,7 @@ def autolabel(
     header = AutoHeader(
         data=dataset.name,
         split=dataset.split,
-        root=str(base),
+        root=mirrors.name(base),
         label_space=predictor.label_space,
         settings=describe_run(predictor, RunSettings(save=("auto-labels",))),
         threshold=threshold,
@@ -113,7 +116,8 @@ def autolabel(
         if not overwrite:
             require_free(tasks, places, header, written)
         chosen = shard.choose(tasks)
-        return _label(predictor, header, places, journal, chosen, written, console, workers)
+        policy = _LabelPolicy(header, places, written, mirrors)
+        return _label(predictor, policy, journal, chosen, console, workers)
 
 
 def _share(label: Callable[[Shard], AutoSummary], shard: Shard) -> AutoSummary:
@@ -137,27 +141,27 @@ def _share(label: Callable[[Shard], AutoSummary], shard: Shard) -> AutoSummary:
 
 def _label(
     predictor: Predictor,
-    header: AutoHeader,
-    places: Places,
+    policy: _LabelPolicy,
     journal: Journal,
     tasks: list[Task],
-    written: FileRecord,
     console: Console | None,
     elsewhere: Elsewhere | None = None,
 ) -> AutoSummary:
     """Label a part that no other process works on, and sum it up."""
+    header, places, mirrors = policy.header, policy.places, policy.mirrors
     earlier = find_earlier(header, places)
-    policy = _LabelPolicy(header, places, written)
-    job = Job(policy, journal, places.out, predictor.segmenter.options.batch)
+    job = Job(policy, journal, places.out, predictor.segmenter.options.batch, mirrors=mirrors)
     for task in tasks:
         for part in earlier:
             record = part.records.get(task.label)
             if record is not None and job.is_current(record):
                 if part.header.threshold != header.threshold:
-                    record = recount(record, places.out, header)
+                    with mirrors.having(*map(places.out.joinpath, policy.list_files(record))):
+                        record = recount(record, places.out, header)
                 journal.records[task.image] = record
     journal.begin(header)
     waiting = [task for task in tasks if task.image not in journal.records]
+    policy.claim_there(waiting)
     try:
         with RunProgress(len(waiting), console) as job.progress:
             if elsewhere is not None:
@@ -169,8 +173,8 @@ def _label(
         raise interrupted_after(f"{len(journal.records)} of {len(tasks)} images") from None
     job.sort(task.image for task in tasks)
     summary = _finish(dataclasses.replace(header, complete=True), places, journal, tasks)
-    if policy.is_recorded(journal.records.values()):
-        written.remove()
+    if policy.written is not None and policy.is_recorded(journal.records.values()):
+        policy.written.remove()
     if places.shard.is_whole:
         for part in earlier:
             remove_part(part, places)
@@ -195,9 +199,14 @@ class _LabelPolicy(Policy[Task, AutoRecord]):
     can_divide = False
 
     def __init__(
-        self, header: AutoHeader, places: Places, written: FileRecord | None = None
+        self,
+        header: AutoHeader,
+        places: Places,
+        written: FileRecord | None = None,
+        mirrors: Mirrors = HERE,
     ) -> None:
         self.header, self.places, self.written = header, places, written
+        self.mirrors = mirrors
         self._claimed: set[str] = set()
 
     def key(self, item: Task) -> str:
@@ -207,11 +216,11 @@ class _LabelPolicy(Policy[Task, AutoRecord]):
         return record.label, record.confidence
 
     def find_source(self, record: AutoRecord) -> Source:
-        path = Path(self.header.root, record.image)
+        path = self.mirrors.place(self.header.root) / record.image
         return Source(path, FileStatus(record.bytes, record.modified))
 
     def locate(self, item: Task) -> Path:
-        return Path(self.header.root, item.image)
+        return self.mirrors.place(self.header.root) / item.image
 
     def read(self, item: Task) -> Pixels:
         return read_image(item.sample.image)
@@ -229,7 +238,21 @@ class _LabelPolicy(Policy[Task, AutoRecord]):
         self._claimed -= {item.confidence, item.label}
 
     def copy_for_worker(self) -> _LabelPolicy:
-        return _LabelPolicy(self.header, self.places)
+        return _LabelPolicy(self.header, self.places, None, self.mirrors)
+
+    def claim_there(self, items: Sequence[Task]) -> None:
+        """Have the files of all items down as the run's own where they go to a URL, before any is
+        written: what is added to records later reaches it now and then.
+        """
+        if self.mirrors.out is None:
+            return
+        for item in items:
+            self.claim_ahead(item)
+        self.mirrors.out.sync()
+        self.mirrors.out.watch(self.places.records)
+
+    def prepare_there(self) -> None:
+        self.places.work.mkdir(parents=True, exist_ok=True)
 
     def is_recorded(self, records: Iterable[AutoRecord]) -> bool:
         """Whether records name all files that may be there."""
@@ -263,4 +286,4 @@ class _LabelPolicy(Policy[Task, AutoRecord]):
         )
 
     def describe(self, item: Task) -> str:
-        return str(item.sample.image)
+        return self.mirrors.name(item.sample.image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hierseg.commands.places import check_inputs
 from hierseg.commands.runner import RunnerFlags, load_predictor, name_for_all, send_to
@@ -14,6 +14,7 @@ from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
 from hierseg.options import WHOLE, RunOptions
 from hierseg.processes import own_rank
+from hierseg.urls import Mirrors, Staging, find_url
 from hierseg.wording import count_were
 
 if TYPE_CHECKING:
@@ -61,9 +62,43 @@ def autolabel(
         how: How the network is run.
         where: Where images are run.
     """
+    from hierseg.commands.progress import announce
+
+    if find_url(out) is not None and shard != "1/1":
+        raise UsageError(
+            "--shard shares a folder of this machine, and --out is a URL; leave it out."
+        )
+    with Staging() as staging:
+        with announce("looking at what is there"):
+            out, root = staging.bring_out(out), staging.bring_root(root)
+        asked = _Asked(data, out, root, _choose_split(data, split), weights, device, shard)
+        return _label(asked, threshold, overwrite, how, where, staging.mirrors)
+
+
+class _Asked(NamedTuple):
+    """What is to be labelled, as ``autolabel`` describes it."""
+
+    data: str
+    out: Path
+    root: Path | None
+    split: str
+    weights: str | None
+    device: str
+    shard: str
+
+
+def _label(
+    asked: _Asked,
+    threshold: float,
+    overwrite: bool,
+    how: RunOptions,
+    where: RunnerFlags,
+    mirrors: Mirrors,
+) -> int:
     from hierseg.commands.progress import announce, make_console
 
-    check_inputs(data, root, _choose_split(data, split), weights)
+    data, out, root, split, weights, device, shard = asked
+    check_inputs(data, root, split, weights)
     with announce("loading torch"):
         from hierseg.autolabel import Shard
         from hierseg.autolabel import autolabel as run
@@ -77,7 +112,7 @@ def autolabel(
     how = how.resolve()
     require_scales(weights, how)
     with join_processes():
-        network, dataset = _load(data, root, _choose_split(data, split), weights, device)
+        network, dataset = _load(data, root, split, weights, device)
         keep_freed_memory()
         space = choose_space(network, dataset)
         predictor = Predictor(network, label_space=space, options=how)
@@ -85,8 +120,10 @@ def autolabel(
         load = functools.partial(load_predictor, name_for_all(weights), device, space, how)
         console = make_console(stderr=True)
         with where.open(device) as workers:
-            sent = send_to(workers, load)
-            summary = run(predictor, dataset, out, part, threshold, root, console, overwrite, sent)
+            summary = run(
+                predictor, dataset, out, part, threshold, root, console, overwrite,
+                send_to(workers, load), mirrors,
+            )  # fmt: skip
         return _report(summary) if own_rank() == 0 else 0
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
+from hierseg.commands.measuring import measure_by_label_maps, measure_by_network
 from hierseg.commands.official import Ids, Official, choose_ids
 from hierseg.commands.places import check_inputs
-from hierseg.commands.runner import RunnerFlags, load_network, load_network_once, name_for_all
+from hierseg.commands.runner import RunnerFlags
 from hierseg.commands.running import (
     find_scales,
     own_edge,
     refuse_with_predictions,
-    require_scales,
     without_edge,
 )
 from hierseg.commands.saving import Saving
@@ -23,16 +22,12 @@ from hierseg.distributed import join_processes
 from hierseg.errors import UsageError
 from hierseg.options import WHOLE, RunOptions
 from hierseg.size import Size
+from hierseg.urls import Mirrors, Staging, refuse_urls
 
 if TYPE_CHECKING:
+    from hierseg.commands.measuring import Measure
     from hierseg.data import Palette, SegmentationDataset
-    from hierseg.evaluation import Evaluation, PortableWatcher
-    from hierseg.jobs import RayWorkers
-
-    Measure = Callable[
-        [SegmentationDataset, int | None, Callable[[int, int], None], Sequence[PortableWatcher]],
-        Evaluation,
-    ]
+    from hierseg.evaluation import Evaluation
 
 
 def evaluate(
@@ -90,28 +85,29 @@ def evaluate(
     """
     _check_numbers(limit, val_crop, worst)
     _check_runner(where, how, predictions)
+    refuse_urls("evaluate", json, out, predictions, save_predictions, save_panels)
     saving = Saving(json, worst, out, save_predictions, save_panels, overwrite)
     saving.check(predictions)
-    check_inputs(data, root, split, None if predictions else weights)
     given, how = how, how.resolve()
     more = Measures(measures, out, predictions is None, overwrite)
     _check_predictions(predictions, ids, given, weights, val_crop, count_at)
-    if val_crop is not None and how.long_edge == "auto":
-        raise UsageError("--val-crop is of images at one length; give --long-edge N, or own.")
     at = _choose_count(count_at, given, how, val_crop, measures.official)
     held = choose_ids(ids, measures.official)
-    dataset = _open(data, root, split, cv, palette, own_edge(how), val_crop, at)
-    with join_processes():
+    with Staging() as staging, join_processes():
+        root = _bring(staging, root, measures.official)
+        check_inputs(data, root, split, None if predictions else weights)
+        opened = data, root, split, cv, palette, staging.mirrors
+        dataset = _open(*opened, own_edge(how), val_crop, at)
         scales = () if predictions is not None else find_scales(weights, how)
         with (
             where.open(device) as workers,
             Official(measures.official, dataset, predictions, limit, val_crop, palette) as official,
         ):
             if predictions is not None:
-                measure = _by_label_maps(predictions, held, palette)
+                measure = measure_by_label_maps(predictions, held, palette)
             else:
                 ran = without_edge(how)
-                measure = _by_network(weights, ran, device, measures.per_scale, workers)
+                measure = measure_by_network(weights, ran, device, measures.per_scale, workers)
             _measure(measure, dataset, limit, weights, scales, more, official, saving)
 
 
@@ -122,21 +118,33 @@ def _again(
     return lambda dataset, on_progress: measure(dataset, limit, on_progress, ())
 
 
+def _bring(staging: Staging, root: Path | None, official: bool) -> Path | None:
+    """Where the data set's folder is here."""
+    from hierseg.commands.progress import announce
+
+    if official:  # another program reads the label maps
+        refuse_urls("evaluate --official", root)
+    with announce("looking at what is there"):
+        return staging.bring_root(root)
+
+
 def _open(
     data: str,
     root: Path | None,
     split: str,
     cv: int,
     palette: Palette | None,
+    mirrors: Mirrors,
     long_edge: int | None,
     val_crop: Size | None,
     count_at: Literal["label", "run"],
 ) -> SegmentationDataset:
     from hierseg.commands.progress import announce
-    from hierseg.data import DataOptions, open_dataset
+    from hierseg.data import DataOptions, fetch_as_read, open_dataset
 
     with announce("opening the data set"):
         dataset = open_dataset(data, root, split, options=DataOptions(cv=cv, palette=palette))
+        dataset = fetch_as_read(dataset, mirrors)
     with announce("loading torch"):
         from hierseg.data import PublishedView, resize_dataset
 
@@ -179,6 +187,8 @@ def _choose_count(
     official: bool,
 ) -> Literal["label", "run"]:
     """At what size pixels are counted; UsageError where that cannot be."""
+    if val_crop is not None and how.long_edge == "auto":
+        raise UsageError("--val-crop is of images at one length; give --long-edge N, or own.")
     count_at = asked or ("run" if given.preset == "mapillary" else "label")
     if count_at == "label":
         return "label"
@@ -222,62 +232,6 @@ def _check_runner(where: RunnerFlags, how: RunOptions, predictions: Path | None)
             "--engine auto may choose another engine on each worker, whose figures differ; with "
             "--runner ray name one, or leave it out."
         )
-
-
-def _by_network(
-    weights: str | None,
-    how: RunOptions,
-    device: str,
-    per_scale: bool,
-    workers: RayWorkers | None = None,
-) -> Measure:
-    """What runs a network over a split, here or by workers."""
-    from hierseg.commands.progress import announce, make_console
-
-    with announce("loading torch"):
-        from hierseg.evaluation import RequireFinite, evaluate_elsewhere
-        from hierseg.evaluation import evaluate as run
-
-    require_scales(weights, how)
-    loaded = functools.cache(load_network)  # corruptions measure many times
-
-    def measure(
-        dataset: SegmentationDataset,
-        limit: int | None,
-        on_progress: Callable[[int, int], None],
-        watchers: Sequence[PortableWatcher],
-    ) -> Evaluation:
-        seen, show = [*watchers, RequireFinite()], getattr(on_progress, "show_miou", None)
-        if workers is not None:
-            load = functools.partial(load_network_once, name_for_all(weights), device)
-            console = make_console(stderr=True)
-            return evaluate_elsewhere(
-                load, dataset, workers, how, limit, on_progress, seen, per_scale, show,
-                lambda line: console.print(line, markup=False),
-            )  # fmt: skip
-        return run(
-            loaded(weights, device), dataset, device=None, limit=limit, options=how,
-            on_progress=on_progress, watchers=seen, per_scale=per_scale, on_miou=show,
-        )  # fmt: skip
-
-    return measure
-
-
-def _by_label_maps(predictions: Path, ids: Ids, palette: Palette | None) -> Measure:
-    """What scores a folder of label maps."""
-    from hierseg.evaluation import LabelMaps, score_label_maps
-
-    def measure(
-        dataset: SegmentationDataset,
-        limit: int | None,
-        on_progress: Callable[[int, int], None],
-        watchers: Sequence[PortableWatcher],
-    ) -> Evaluation:
-        maps = LabelMaps(predictions, dataset, ids, palette)
-        on_miou = getattr(on_progress, "show_miou", None)
-        return score_label_maps(maps, limit, on_progress, watchers, on_miou)
-
-    return measure
 
 
 def _check_predictions(

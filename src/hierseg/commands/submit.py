@@ -16,6 +16,7 @@ from hierseg.files import LOCK
 from hierseg.options import WHOLE, RunOptions
 from hierseg.ownership import FileRecord
 from hierseg.processes import own_rank
+from hierseg.urls import Mirrors, Staging, refuse_urls
 from hierseg.wording import count
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def submit(
     from hierseg.commands.progress import announce, show_progress
     from hierseg.data import open_dataset
 
+    refuse_urls("submit", out, predictions)
     _check_out(out, overwrite)
     where.check()
     if predictions is not None and where.runner != "local":
@@ -67,26 +69,29 @@ def submit(
     if predictions is not None:
         refuse_with_predictions(how, weights=weights)
     _require_predictions(palette, predictions)
-    check_inputs(data, root, split, weights)
-    with announce("loading torch"):
-        from hierseg.evaluation import check_names, find_form, write_submission
+    with Staging() as staging:
+        with announce("looking at what is there"):
+            root = staging.bring_root(root)
+        check_inputs(data, root, split, weights)
+        with announce("loading torch"):
+            from hierseg.evaluation import check_names, find_form, write_submission
 
-    find_form(data)
-    how = how.resolve()
-    if predictions is None:
-        require_scales(weights, how)
-    dataset = open_dataset(data, root, split, keep_unpaired=True)
-    check_names(dataset)
-    with join_processes():
+        find_form(data)
+        how, mirrors = how.resolve(), staging.mirrors
         if predictions is None:
-            size = _submit_network(dataset, root, out, weights, how, device, where)
-        elif own_rank() == 0:
-            files = _find_maps(dataset, predictions)
-            with show_progress("checking and packing") as on_progress:
-                size = write_submission(out, dataset, files, on_progress, palette)
-        if own_rank() == 0:
-            said = f"{count(len(dataset), 'label map')}, {size / 1e6:.1f} MB: {out}"
-            print(make_printable(said))
+            require_scales(weights, how)
+        dataset = open_dataset(data, root, split, keep_unpaired=True)
+        check_names(dataset)
+        with join_processes():
+            if predictions is None:
+                size = _submit_network(dataset, root, out, weights, how, device, where, mirrors)
+            elif own_rank() == 0:
+                files = _find_maps(dataset, predictions, mirrors)
+                with show_progress("checking and packing") as on_progress:
+                    size = write_submission(out, dataset, files, on_progress, palette)
+            if own_rank() == 0:
+                said = f"{count(len(dataset), 'label map')}, {size / 1e6:.1f} MB: {out}"
+                print(make_printable(said))
 
 
 def _submit_network(
@@ -97,6 +102,7 @@ def _submit_network(
     how: RunOptions,
     device: str,
     where: RunnerFlags,
+    mirrors: Mirrors,
 ) -> int:
     """Label all images, and write the zip; gives its bytes. Of several processes the first writes
     it.
@@ -109,9 +115,9 @@ def _submit_network(
         with first_before_others():
             if own_rank() == 0:
                 _require_own(work)
-        _label(dataset, root, work, weights, how, device, where)
+        _label(dataset, root, work, weights, how, device, where, mirrors)
         if own_rank() == 0:
-            files = _find_maps(dataset, work)
+            files = _find_maps(dataset, work, mirrors)
             with show_progress("checking and packing") as on_progress:
                 size = write_submission(out, dataset, files, on_progress)
             _remove_own(work)
@@ -181,6 +187,7 @@ def _label(
     how: RunOptions,
     device: str,
     where: RunnerFlags,
+    mirrors: Mirrors,
 ) -> None:
     """Label every image, into a folder that an interrupted run goes on in."""
     from hierseg.autolabel import autolabel
@@ -200,8 +207,9 @@ def _label(
     console = make_console(stderr=True)
     with where.open(device) as workers:
         summary = autolabel(
-            predictor, dataset, work, root=root, console=console, workers=send_to(workers, load)
-        )
+            predictor, dataset, work, root=root, console=console,
+            workers=send_to(workers, load), mirrors=mirrors,
+        )  # fmt: skip
     for image, reason in summary.skipped.items() if own_rank() == 0 else ():
         raise UserError(
             f"{count(len(summary.skipped), 'image')} could not be labelled and a server wants all "
@@ -209,15 +217,17 @@ def _label(
         )
 
 
-def _find_maps(dataset: SegmentationDataset, folder: Path) -> list[LabelFile]:
+def _find_maps(dataset: SegmentationDataset, folder: Path, mirrors: Mirrors) -> list[LabelFile]:
     """The label map of each image, and the size that it must be of; UserError without one."""
     from hierseg.data import read_image_header
     from hierseg.evaluation import LabelFile, LabelMaps
 
     maps = LabelMaps(folder, dataset, "raw")
     maps.require(len(dataset))
-    return [
-        LabelFile(sample.name, path, read_image_header(sample.image).size)
-        for sample in dataset.samples
-        if (path := maps.find(sample)) is not None
-    ]
+    files = []
+    for sample in dataset.samples:
+        path = maps.find(sample)
+        assert path is not None  # require
+        with mirrors.having(sample.image):
+            files.append(LabelFile(sample.name, path, read_image_header(sample.image).size))
+    return files

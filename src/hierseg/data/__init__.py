@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from hierseg.data.described.label_space_file import make_color, read_label_space
     from hierseg.data.endings import tell, tell_by_name
     from hierseg.data.label_numbers import Palette
+    from hierseg.data.mirrored import fetch_as_read
     from hierseg.data.opening import UnsupportedError, open_header
     from hierseg.data.options import DataOptions, ExtraRules
     from hierseg.data.parallel import PATIENCE, Patience, end_workers, prepare_worker, watching
@@ -129,6 +130,7 @@ else:
                 "tell_by_name",
             ),
             "label_numbers": ("Palette",),
+            "mirrored": ("fetch_as_read",),
             "opening": (
                 "UnsupportedError",
                 "open_header",
@@ -249,6 +251,7 @@ __all__ = [
     "describe_by_globs",
     "describe_small",
     "end_workers",
+    "fetch_as_read",
     "find_auto_records",
     "find_cache",
     "find_factor",

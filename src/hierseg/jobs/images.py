@@ -13,30 +13,27 @@ from typing import NamedTuple, cast
 
 from rich.console import Console
 
-from hierseg.data import FileStatus
 from hierseg.distributed import gather, tell_all
 from hierseg.engines import describe_engine, expect_images
 from hierseg.files import FolderLock, remove_leftovers
-from hierseg.inference import Prediction, Predictor
+from hierseg.inference import Predictor
 from hierseg.jobs.elsewhere import Workers, run_elsewhere
-from hierseg.jobs.job import Job, Policy, Source, interrupted_after
+from hierseg.jobs.image_policy import Image, ImagePolicy
+from hierseg.jobs.job import Job, interrupted_after
 from hierseg.jobs.labelling import list_shared, write_shared
-from hierseg.jobs.pipeline import Pixels
 from hierseg.jobs.progress import RunProgress
 from hierseg.jobs.run_settings import RunSettings, describe_outputs
-from hierseg.jobs.summary import JOURNAL, Summary, claim_files
+from hierseg.jobs.summary import Summary, claim_files
 from hierseg.jobs.under_way import FATAL, UnderWay
 from hierseg.jobs.writers import (
     LEGEND,
     NEEDS_SCALES,
-    list_outputs,
     list_run_files,
     write_legend,
-    write_outputs,
 )
-from hierseg.media import assign_names, pixels_counted_here, read_image
+from hierseg.media import assign_names, pixels_counted_here
 from hierseg.pages import FILE as PAGE
-from hierseg.pages import FOLDER, ImageRecord, list_panels
+from hierseg.pages import FOLDER, ImageRecord
 from hierseg.processes import count_processes, own_rank
 from hierseg.urls import HERE, Mirrors
 
@@ -79,25 +76,21 @@ def run_folder(
     with FolderLock(out) if rank == 0 else nullcontext():
         # Absolute, so that a run from another folder knows them again; links keep their own names.
         paths = [Path(os.path.abspath(image)) for image in images]  # noqa: PTH100
-        described = describe_outputs(predictor, settings)
         if rank == 0:
-            summary, plan = _prepare(
-                predictor, paths, out, settings, described, finish is not None, mirrors
-            )
+            summary, plan = _prepare(predictor, paths, out, settings, finish is not None, mirrors)
             under_way = UnderWay(out, settings.overwrite)
             tell_all(plan)
         else:
             plan = cast(_Plan, tell_all(None))
-            summary = Summary.begin_share(out, described, rank)
+            summary = Summary.begin_share(out, describe_outputs(predictor, settings), rank)
             under_way = UnderWay(out)
-        policy = _ImagePolicy(out, settings, summary, _list_scales(predictor, settings), mirrors)
+        policy = ImagePolicy(out, settings, summary, _list_scales(predictor, settings), mirrors)
         policy.claim_there(plan.waiting)
         job = Job(policy, summary, out, settings.batch, settings.workers, mirrors)
-        total = len(plan.waiting) + len(left_out)
         try:
             with (
                 pixels_counted_here(),
-                RunProgress(total, console, each=count_processes()) as job.progress,
+                plan.show(console, len(left_out)) as job.progress,
                 under_way as policy.under_way,
             ):
                 policy.say = job.progress.say
@@ -132,13 +125,6 @@ class Elsewhere(NamedTuple):
     load: Callable[[], Predictor]
 
 
-class _Image(NamedTuple):
-    """An image, and what its outputs are called."""
-
-    path: Path
-    name: str = ""
-
-
 def _finish(summary: Summary, predictor: Predictor, out: Path, settings: RunSettings) -> None:
     """Write what belongs to all images."""
     summary.finish(out)
@@ -148,7 +134,11 @@ def _finish(summary: Summary, predictor: Predictor, out: Path, settings: RunSett
 class _Plan(NamedTuple):
     """What there is to do, the same in all processes."""
 
-    waiting: list[_Image]
+    waiting: list[Image]
+
+    def show(self, console: Console | None, left_out: int) -> RunProgress:
+        """How far it is, with so many images that are not to be done."""
+        return RunProgress(len(self.waiting) + left_out, console, each=count_processes())
 
 
 def _prepare(
@@ -156,19 +146,18 @@ def _prepare(
     paths: Sequence[Path],
     out: Path,
     settings: RunSettings,
-    described: Mapping[str, object],
     has_page: bool,
     mirrors: Mirrors,
 ) -> tuple[Summary, _Plan]:
     """Take up what an earlier run has done, see what is left, and make the folders."""
     remove_leftovers(out)
-    summary = Summary.open(out, described, settings.overwrite)
+    summary = Summary.open(out, describe_outputs(predictor, settings), settings.overwrite)
     summary.about = settings.describe(predictor.label_space)
     taken = {mirrors.place(one.source): one.name for one in summary.records.values()}
     names = assign_names(paths, taken)
-    policy = _ImagePolicy(out, settings, summary, mirrors=mirrors)
+    policy = ImagePolicy(out, settings, summary, mirrors=mirrors)
     job = Job(policy, summary, out, settings.batch)
-    waiting = job.list_waiting(_Image(path, names[path]) for path in paths)
+    waiting = job.list_waiting(Image(path, names[path]) for path in paths)
     files = [LEGEND, *([PAGE] if has_page else [])]
     files += list_shared(settings.save)
     files += list_run_files(predictor, settings.save, [image.name for image in waiting])
@@ -185,118 +174,11 @@ def _list_scales(predictor: Predictor, settings: RunSettings) -> tuple[float, ..
     return predictor.scales if NEEDS_SCALES & set(settings.save) else ()
 
 
-class _ImagePolicy(Policy[_Image, ImageRecord]):
-    """What a folder run does with an image.
-
-    Attributes:
-        summary: Where its files are claimed; None in a worker, for which that is done.
-        under_way: What of it a killed run is known by; None in a worker.
-    """
-
-    def __init__(
-        self,
-        out: Path,
-        settings: RunSettings,
-        summary: Summary | None = None,
-        scales: Sequence[float] = (),
-        mirrors: Mirrors = HERE,
-    ) -> None:
-        self.out, self.settings, self.summary, self.scales = out, settings, summary, scales
-        self.mirrors = mirrors
-        self.under_way: UnderWay | None = None
-        self._all_claimed = False
-        self._facts: dict[Path, str] = {}
-
-    def key(self, item: _Image) -> str:
-        return self.mirrors.name(item.path)
-
-    def list_files(self, record: ImageRecord) -> Sequence[str]:
-        return record.files
-
-    def find_source(self, record: ImageRecord) -> Source:
-        path = self.mirrors.place(record.source)
-        return Source(path, FileStatus(record.bytes, record.modified))
-
-    def locate(self, item: _Image) -> Path:
-        return item.path
-
-    def read(self, item: _Image) -> Pixels:
-        return read_image(item.path, self.settings.max_pixels)
-
-    def claim(self, item: _Image, prediction: Prediction) -> None:
-        self._claim(item, [*(prediction.per_scale or {}), *(prediction.attention or {})])
-
-    def claim_ahead(self, item: _Image) -> None:
-        self._claim(item, self.scales)
-
-    def _claim(self, item: _Image, scales: Sequence[float]) -> None:
-        if self.summary is not None and not self._all_claimed:
-            save = self.settings.save
-            files = list_outputs(item.name, save, scales), list_panels(item.name, save, scales)
-            self.summary.claim([*files[0], *files[1]], self.key(item))
-
-    def give_back(self, item: _Image) -> None:
-        if self.summary is not None:
-            self.summary.give_back(self.key(item))
-
-    def copy_for_worker(self) -> _ImagePolicy:
-        return _ImagePolicy(self.out, self.settings, mirrors=self.mirrors)
-
-    def claim_there(self, items: Sequence[_Image]) -> None:
-        """Have the files of all items down as the run's own where the outputs are at a URL, before
-        any is written: what is added to the journal later reaches it now and then.
-        """
-        if self.mirrors.out is None:
-            return
-        for item in items:
-            self.claim_ahead(item)
-        self._all_claimed = True
-        self.mirrors.out.sync()
-        self.mirrors.out.watch(self.out / JOURNAL)
-
-    def prepare_there(self) -> None:
-        self.out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
-
-    def write(
-        self, item: _Image, prediction: Prediction, seconds: float, status: FileStatus
-    ) -> ImageRecord:
-        record = write_outputs(
-            prediction,
-            self.out,
-            item.name,
-            self.settings.save,
-            source=self.key(item),
-            bytes=status.size,
-            modified=status.modified,
-            seconds=seconds,
-            look=self.settings.look,
-        )
-        record.facts.extend(filter(None, [self._facts.pop(item.path, "")]))
-        return record
-
-    def divide(self, item: _Image, how: str, reason: str) -> None:
-        self._facts[item.path] = f"run by {how}: {reason}"
-        self.say(f"{self.key(item)}: {reason}; it is run by {how}")
-
-    def begin(self, item: _Image) -> None:
-        if self.under_way is not None:
-            self.under_way.begin(item.path)
-
-    def end(self, item: _Image, record: ImageRecord | None) -> None:
-        if self.under_way is not None:
-            self.under_way.end(item.path)
-        for output, reason in ({} if record is None else record.unwritten).items():
-            self.say(f"{self.key(item)} without {output}: {reason}")
-
-    def describe(self, item: _Image) -> str:
-        return self.key(item)
-
-
 def _segment(
-    job: Job[_Image, ImageRecord],
+    job: Job[Image, ImageRecord],
     summary: Summary,
     predictor: Predictor,
-    images: Sequence[_Image],
+    images: Sequence[Image],
     left_out: Mapping[Path, str],
     under_way: UnderWay,
     elsewhere: Elsewhere | None,
@@ -311,7 +193,7 @@ def _segment(
     rank, processes = own_rank(), count_processes()
     if rank == 0:
         for path, reason in left_out.items():
-            job.skip(_Image(Path(os.path.abspath(path))), reason)  # noqa: PTH100
+            job.skip(Image(Path(os.path.abspath(path))), reason)  # noqa: PTH100
         for image in fatal:
             job.skip(image, FATAL)
     if elsewhere is None:
