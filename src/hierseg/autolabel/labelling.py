@@ -59,6 +59,7 @@ def autolabel(
     console: Console | None = None,
     overwrite: bool = False,
     workers: Elsewhere | None = None,
+    before: Callable[[Sequence[Path]], object] | None = None,
 ) -> AutoSummary:
     """Write hard labels in raw ids and 8-bit confidences of a split's images.
 
@@ -80,6 +81,7 @@ def autolabel(
         console: For progress; None for none.
         overwrite: Replace files that no run has written.
         workers: Who labels the images instead of this process.
+        before: Told of the images that are left to do, before any is run.
 
     Raises:
         UsageError: ``out`` holds labels of this split that were made with other settings, or files
@@ -92,7 +94,7 @@ def autolabel(
     if count_processes() > 1:
         return _share(
             lambda part: autolabel(
-                predictor, dataset, out, part, threshold, root, console, overwrite
+                predictor, dataset, out, part, threshold, root, console, overwrite, before=before
             ),
             shard,
         )
@@ -113,7 +115,7 @@ def autolabel(
         if not overwrite:
             require_free(tasks, places, header, written)
         chosen = shard.choose(tasks)
-        return _label(predictor, header, places, journal, chosen, written, console, workers)
+        return _label(predictor, header, places, journal, chosen, written, console, workers, before)
 
 
 def _share(label: Callable[[Shard], AutoSummary], shard: Shard) -> AutoSummary:
@@ -144,6 +146,7 @@ def _label(
     written: FileRecord,
     console: Console | None,
     elsewhere: Elsewhere | None = None,
+    before: Callable[[Sequence[Path]], object] | None = None,
 ) -> AutoSummary:
     """Label a part that no other process works on, and sum it up."""
     earlier = find_earlier(header, places)
@@ -158,6 +161,8 @@ def _label(
                 journal.records[task.image] = record
     journal.begin(header)
     waiting = [task for task in tasks if task.image not in journal.records]
+    if before is not None:
+        before([task.sample.image for task in waiting])
     try:
         with RunProgress(len(waiting), console) as job.progress:
             if elsewhere is not None:

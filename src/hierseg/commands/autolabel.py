@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hierseg.commands.outlook import Outlook
 from hierseg.commands.places import check_inputs
 from hierseg.commands.runner import RunnerFlags, load_predictor, name_for_all, send_to
-from hierseg.commands.running import require_scales
+from hierseg.commands.running import name_weights, require_scales
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
 from hierseg.options import WHOLE, RunOptions
@@ -86,7 +87,11 @@ def autolabel(
         console = make_console(stderr=True)
         with where.open(device) as workers:
             sent = send_to(workers, load)
-            summary = run(predictor, dataset, out, part, threshold, root, console, overwrite, sent)
+            outlook = Outlook(name_weights(weights), predictor.segmenter, sent is None)
+            summary = run(
+                predictor, dataset, out, part, threshold, root, console, overwrite, sent,
+                outlook.say,
+            )  # fmt: skip
         return _report(summary) if own_rank() == 0 else 0
 
 

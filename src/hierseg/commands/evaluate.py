@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.official import Ids, Official, choose_ids
+from hierseg.commands.outlook import say_outlook
 from hierseg.commands.places import check_inputs
 from hierseg.commands.running import (
     find_scales,
+    name_weights,
     own_edge,
     refuse_with_predictions,
     require_scales,
@@ -154,7 +156,7 @@ def _measure(
     with saving.hold(dataset, more.writes):
         watchers = more.watch(dataset, weights, official)
         saved = saving.open(dataset, limit, scales)
-        with show_progress("evaluating") as bar:
+        with show_progress("evaluating", "images") as bar:
             result = measure(dataset, limit, bar, [*watchers, *saved.watchers])
         require_counted(result)
         print(format_evaluation(result, more.flags.table == "full"))
@@ -216,6 +218,7 @@ def _by_network(weights: str | None, how: RunOptions, device: str, per_scale: bo
     keep_freed_memory()
 
     loaded = functools.cache(load_runnable)  # corruptions measure many times
+    told: list[str] = []
 
     def measure(
         dataset: SegmentationDataset,
@@ -224,9 +227,13 @@ def _by_network(weights: str | None, how: RunOptions, device: str, per_scale: bo
         watchers: Sequence[Watcher],
     ) -> Evaluation:
         network, seen = loaded(weights, device), [*watchers, RequireFinite()]
+        if not told:
+            told.append(name_weights(weights))
+            say_outlook(told[0], network, how, dataset, limit)
         return run(
             network, dataset, device=None, limit=limit, on_progress=on_progress, options=how,
             watchers=seen, per_scale=per_scale, on_miou=getattr(on_progress, "show_miou", None),
+            on_part=getattr(on_progress, "show_part", None),
         )  # fmt: skip
 
     return measure

@@ -50,6 +50,7 @@ def evaluate(
     criterion: Criterion | None = None,
     per_scale: bool = False,
     on_miou: Callable[[float], None] | None = None,
+    on_part: Callable[[str, int, int], object] | None = None,
 ) -> Evaluation:
     """Evaluate on whole images or by windows, one confusion matrix (METHOD section 9).
 
@@ -71,6 +72,7 @@ def evaluate(
         criterion: A loss of each image, whose mean is the result's beside the cross-entropy.
         per_scale: Also measure the logits of each scale alone.
         on_miou: Called with the mIoU so far after each image; of several processes, of its own.
+        on_part: Called with ("window", done, total) while an image is run by windows.
 
     Raises:
         UserError: Other classes than the data set's, a split without labels or images, or an
@@ -87,6 +89,7 @@ def evaluate(
         if options.scales is None:
             options = dataclasses.replace(options, scales=engine.scales)
         segmenter = Segmenter(engine, options)
+        segmenter.on_part = on_part
         counted = len(dataset) if limit is None else min(limit, len(dataset))
         expect_images(engine, counted)
         by_labels = segmenter.decider is not None

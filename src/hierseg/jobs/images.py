@@ -49,6 +49,7 @@ def run_folder(
     finish: Callable[[Summary], object] | None = None,
     left_out: Mapping[Path, str] = MappingProxyType({}),
     workers: Elsewhere | None = None,
+    before: Callable[[Sequence[Path]], object] | None = None,
 ) -> Summary:
     """Segment images into a folder; what an earlier run there has done is not done again.
 
@@ -64,6 +65,7 @@ def run_folder(
         finish: Writes the page, ``index.html``, before another run may have the folder.
         left_out: What is listed as skipped besides, and why.
         workers: Who does the images instead of this process.
+        before: Told of the images that are left to do, before any is run; in the first process.
 
     Raises:
         UsageError: ``out`` holds outputs that were made with other weights or settings, or files
@@ -80,6 +82,8 @@ def run_folder(
         if rank == 0:
             summary, plan = _prepare(predictor, paths, out, settings, described, finish is not None)
             under_way = UnderWay(out, settings.overwrite)
+            if before is not None:
+                before([image.path for image in plan.waiting])
             tell_all(plan)
         else:
             plan = cast(_Plan, tell_all(None))
