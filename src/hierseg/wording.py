@@ -24,6 +24,15 @@ def count_are(number: int, noun: str, plural: str = "") -> str:
     return f"{count(number, noun, plural)} {'is' if number == 1 else 'are'}"
 
 
+def count_rate(seconds: float, nouns: str) -> str:
+    """How fast things go that take so many seconds each: ``"2.5 s per image"``, or where that is
+    under a second ``"4.0 images/s"``.
+    """
+    if seconds > 1:
+        return f"{seconds:.1f} s per {nouns.removesuffix('s')}"
+    return f"{1 / max(seconds, 1e-9):.1f} {nouns}/s"
+
+
 def find_nearest(name: object, known: Iterable[str], least: float = 0.6) -> str:
     """The known name that is most like a mistyped one; empty where none is like it.
 

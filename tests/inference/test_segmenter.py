@@ -124,3 +124,20 @@ def test_windows_are_let_go_of_as_they_are_passed(network: Any) -> None:
     assert {shape for shape, _, _ in network.calls} == {(1, 3, 32, 32)}
     assert len(network.calls) == len(tiles)
     assert found.labels.shape == (96, 64)
+
+
+def test_whoever_asks_is_told_of_scales_and_of_windows() -> None:
+    torch.manual_seed(0)
+    engine = TorchEngine(create_model("lite0-ocr-hier", 4))
+    told: list[tuple[str, int, int]] = []
+    whole = Segmenter(engine, RunOptions(scales=(0.5, 1.0)))
+    plain = whole.segment([_image(48, 80)])[0]
+    whole.on_part = lambda *part: told.append(part)
+    assert (whole.segment([_image(48, 80)])[0].labels == plain.labels).all()
+    assert told == [("scale", 1, 2), ("scale", 2, 2)]
+    told.clear()
+    whole.segment([_image(48, 80)], None, Windows(Size(48, 40), 0.0))
+    assert told == [("window", 1, 2), ("window", 2, 2)]
+    told.clear()
+    whole.segment([_image(48, 80)])
+    assert told == [("scale", 1, 2), ("scale", 2, 2)]

@@ -61,6 +61,7 @@ def autolabel(
     overwrite: bool = False,
     workers: Elsewhere | None = None,
     mirrors: Mirrors = HERE,
+    before: Callable[[Sequence[Path]], object] | None = None,
 ) -> AutoSummary:
     """Write hard labels in raw ids and 8-bit confidences of a split's images.
 
@@ -83,6 +84,7 @@ def autolabel(
         overwrite: Replace files that no run has written.
         workers: Who labels the images instead of this process.
         mirrors: Of images and labels that are at URLs.
+        before: Told of the images that are left to do, before any is run.
 
     Raises:
         UsageError: ``out`` holds labels of this split that were made with other settings, or files
@@ -95,7 +97,7 @@ def autolabel(
     if count_processes() > 1:
         return _share(
             lambda part: autolabel(
-                predictor, dataset, out, part, threshold, root, console, overwrite
+                predictor, dataset, out, part, threshold, root, console, overwrite, before=before
             ),
             shard,
         )
@@ -117,7 +119,7 @@ def autolabel(
             require_free(tasks, places, header, written)
         chosen = shard.choose(tasks)
         policy = _LabelPolicy(header, places, written, mirrors)
-        return _label(predictor, policy, journal, chosen, console, workers)
+        return _label(predictor, policy, journal, chosen, console, workers, before)
 
 
 def _share(label: Callable[[Shard], AutoSummary], shard: Shard) -> AutoSummary:
@@ -146,6 +148,7 @@ def _label(
     tasks: list[Task],
     console: Console | None,
     elsewhere: Elsewhere | None = None,
+    before: Callable[[Sequence[Path]], object] | None = None,
 ) -> AutoSummary:
     """Label a part that no other process works on, and sum it up."""
     header, places, mirrors = policy.header, policy.places, policy.mirrors
@@ -162,6 +165,8 @@ def _label(
     journal.begin(header)
     waiting = [task for task in tasks if task.image not in journal.records]
     policy.claim_there(waiting)
+    if before is not None:
+        before([task.sample.image for task in waiting])
     try:
         with RunProgress(len(waiting), console) as job.progress:
             if elsewhere is not None:

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hierseg.commands.outlook import Outlook
 from hierseg.commands.places import check_inputs
 from hierseg.commands.runner import RunnerFlags, load_predictor, name_for_all, send_to
-from hierseg.commands.running import require_scales
+from hierseg.commands.running import name_weights, require_scales
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
 from hierseg.options import WHOLE, RunOptions
@@ -120,9 +121,11 @@ def _label(
         load = functools.partial(load_predictor, name_for_all(weights), device, space, how)
         console = make_console(stderr=True)
         with where.open(device) as workers:
+            sent = send_to(workers, load)
+            outlook = Outlook(name_weights(weights), predictor.segmenter, sent is None)
             summary = run(
-                predictor, dataset, out, part, threshold, root, console, overwrite,
-                send_to(workers, load), mirrors,
+                predictor, dataset, out, part, threshold, root, console, overwrite, sent,
+                mirrors, outlook.say,
             )  # fmt: skip
         return _report(summary) if own_rank() == 0 else 0
 

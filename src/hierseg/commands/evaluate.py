@@ -170,7 +170,7 @@ def _measure(
     with saving.hold(dataset, more.writes):
         watchers = more.watch(dataset, weights, official)
         saved = saving.open(dataset, limit, scales)
-        with show_progress("evaluating") as bar:
+        with show_progress("evaluating", "images") as bar:
             result = measure(dataset, limit, bar, [*watchers, *saved.watchers])
         require_counted(result)
         print(format_evaluation(result, more.flags.table == "full"))

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierseg.commands.official import Ids
+from hierseg.commands.outlook import say_outlook
 from hierseg.commands.runner import load_network, load_network_once, name_for_all
-from hierseg.commands.running import require_scales
+from hierseg.commands.running import name_weights, require_scales
 from hierseg.options import RunOptions
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def measure_by_network(
 
     require_scales(weights, how)
     loaded = functools.cache(load_network)  # corruptions measure many times
+    told: list[str] = []
 
     def measure(
         dataset: SegmentationDataset,
@@ -54,9 +56,14 @@ def measure_by_network(
                 load, dataset, workers, how, limit, on_progress, seen, per_scale, show,
                 lambda line: console.print(line, markup=False),
             )  # fmt: skip
+        network = loaded(weights, device)
+        if not told:
+            told.append(name_weights(weights))
+            say_outlook(told[0], network, how, dataset, limit)
         return run(
-            loaded(weights, device), dataset, device=None, limit=limit, options=how,
-            on_progress=on_progress, watchers=seen, per_scale=per_scale, on_miou=show,
+            network, dataset, device=None, limit=limit, options=how, on_progress=on_progress,
+            watchers=seen, per_scale=per_scale, on_miou=show,
+            on_part=getattr(on_progress, "show_part", None),
         )  # fmt: skip
 
     return measure

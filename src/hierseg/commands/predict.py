@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.commands.chosen import NO_DATASET, DatasetFlags
+from hierseg.commands.outlook import Outlook
 from hierseg.commands.runner import RunnerFlags, name_for_all, send_to
-from hierseg.commands.running import require_scales
+from hierseg.commands.running import name_weights, require_scales
 from hierseg.commands.volume import remark
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
@@ -136,7 +137,6 @@ class _Asked(NamedTuple):
 
     def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
         """What is written; UsageError for what cannot be."""
-        from hierseg.checkpoint import find_weights
         from hierseg.inference import Look
         from hierseg.jobs import RunSettings
 
@@ -148,7 +148,7 @@ class _Asked(NamedTuple):
         if self.workers < 1:
             raise UsageError(f"--workers {self.workers} reads nothing; give 1 or more.")
         require_scales(self.weights, self.how)
-        name = self.weights if self.weights is not None else find_weights().stem
+        name = name_weights(self.weights)
         look = Look(self.palette is not None, self.names)
         return RunSettings(
             save, self.max_pixels, self.overwrite, name, self.how.batch, about, self.workers, look
@@ -226,13 +226,14 @@ def _predict_here(
         with announce("writing the page"):
             write_run_page(summary, predictor.label_space, asked.out)
 
+    outlook = Outlook(settings.weights, predictor.segmenter, here=where.runner == "local")
     console = make_console(stderr=True)
     sent = asked._replace(weights=name_for_all(asked.weights))
     load = functools.partial(sent.load, settings, None, predictor.label_space)
     with where.open(asked.device) as workers:
         summary = run_folder(
             predictor, found.images, asked.out, settings, console, finish, found.left_out,
-            send_to(workers, load), mirrors,
+            send_to(workers, load), mirrors, outlook.say,
         )  # fmt: skip
     if own_rank() > 0:  # the first says all, and gives the status
         return 0

@@ -21,6 +21,7 @@ from rich.progress import (
 )
 
 from hierseg.commands.volume import is_quiet, is_verbose, remark
+from hierseg.wording import count_rate
 
 PATIENCE = 3.0
 """Seconds after which it is said what is being waited for."""
@@ -69,13 +70,17 @@ def announce_steps() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def show_progress(description: str) -> Iterator[Bar]:
+def show_progress(description: str, unit: str = "") -> Iterator[Bar]:
     """Gives a function of (done, total) that moves the bar; the bar vanishes at the end. Where
     standard error is no terminal, there is a line soon, and then now and again.
+
+    Args:
+        description: What is being done.
+        unit: What is counted, such as ``images``, to say how fast it goes; empty not to.
     """
     console = make_console(stderr=True)
     if not console.is_terminal or console.quiet:
-        lines = _Lines(description)
+        lines = _Lines(description, unit)
         with _telling(lines.describe, again=True):
             yield lines
         return
@@ -84,10 +89,12 @@ def show_progress(description: str) -> Iterator[Bar]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[rate]}"),
         TextColumn("{task.fields[figure]}"),
+        TextColumn("{task.fields[part]}"),
     )
     with Progress(*columns, console=console, transient=True) as bars:
-        yield _Bar(bars, bars.add_task(description, total=None, figure=""))
+        yield _Bar(bars, bars.add_task(description, total=None, figure="", rate="", part=""), unit)
 
 
 class Bar(Protocol):
@@ -99,19 +106,42 @@ class Bar(Protocol):
     def show_miou(self, miou: float) -> None:
         """The mIoU so far, as a fraction; NaN for none."""
 
+    def show_part(self, what: str, done: int, total: int) -> None:
+        """So many windows or scales of the one under way are done."""
+
 
 def _format_miou(miou: float) -> str:
     return "" if math.isnan(miou) else f"mIoU {100 * miou:.2f}"
 
 
+def _format_part(what: str, done: int, total: int) -> str:
+    return f"{what} {done} of {total}" if 0 < done < total else ""
+
+
+class _Pace:
+    """How fast something goes, since it is made; nothing where no unit is counted."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit, self._start = unit, time.monotonic()
+
+    def describe(self, done: int) -> str:
+        if not self.unit or not done:
+            return ""
+        return count_rate((time.monotonic() - self._start) / done, self.unit)
+
+
 class _Bar:
     """A bar on a terminal."""
 
-    def __init__(self, bars: Progress, task: TaskID) -> None:
-        self._bars, self._task = bars, task
+    def __init__(self, bars: Progress, task: TaskID, unit: str) -> None:
+        self._bars, self._task, self._pace = bars, task, _Pace(unit)
 
     def __call__(self, done: int, total: int, /) -> None:
-        self._bars.update(self._task, completed=done, total=total)
+        rate = self._pace.describe(done)
+        self._bars.update(self._task, completed=done, total=total, rate=rate, part="")
+
+    def show_part(self, what: str, done: int, total: int) -> None:
+        self._bars.update(self._task, part=_format_part(what, done, total))
 
     def show_miou(self, miou: float) -> None:
         self._bars.update(self._task, figure=_format_miou(miou))
@@ -120,26 +150,32 @@ class _Bar:
 class _Lines:
     """How far something is, as text."""
 
-    def __init__(self, description: str) -> None:
+    def __init__(self, description: str, unit: str) -> None:
         self._description = description
-        self._figure = ""
+        self._figure, self._part, self._pace = "", "", _Pace(unit)
         self._start = time.monotonic()
         self._done, self._total = 0, 0
 
     def __call__(self, done: int, total: int, /) -> None:
-        self._done, self._total = done, total
+        self._done, self._total, self._part = done, total, ""
+
+    def show_part(self, what: str, done: int, total: int) -> None:
+        self._part = _format_part(what, done, total)
 
     def show_miou(self, miou: float) -> None:
         self._figure = _format_miou(miou)
 
     def describe(self) -> str:
         done, total = self._done, self._total
+        part = f", {self._part} of the next" if self._part else ""
         if not done:
-            return f"{self._description} ..."
+            return f"{self._description} ...{part}"
         left = (time.monotonic() - self._start) / done * max(0, total - done)
         minutes, seconds = divmod(round(left), 60)
         figure = f", {self._figure} so far" if self._figure else ""
-        return f"{self._description}: {done} of {total}{figure}, {minutes} min {seconds} s left"
+        rate = f", {rate}" if (rate := self._pace.describe(done)) else ""
+        wait = f"{minutes} min {seconds} s left"
+        return f"{self._description}: {done} of {total}{figure}{rate}, {wait}{part}"
 
 
 @contextmanager

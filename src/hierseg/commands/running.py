@@ -27,6 +27,13 @@ def load_runnable(weights: str | None, device: str) -> SegmentationNetwork | Eng
     return load_weights(weights, choose_own_device(device))
 
 
+def name_weights(weights: str | None) -> str:
+    """What weights are called where somebody reads it."""
+    from hierseg.checkpoint import find_weights
+
+    return weights if weights is not None else find_weights().stem
+
+
 def own_edge(how: RunOptions) -> int | None:
     """The long edge in pixels that a command of its own accord leaves at the image's own; None for
     that.

@@ -191,8 +191,9 @@ def _label(
 ) -> None:
     """Label every image, into a folder that an interrupted run goes on in."""
     from hierseg.autolabel import autolabel
+    from hierseg.commands.outlook import Outlook
     from hierseg.commands.progress import announce, make_console
-    from hierseg.commands.running import load_runnable
+    from hierseg.commands.running import load_runnable, name_weights
     from hierseg.engines import keep_freed_memory
     from hierseg.evaluation import check_classes
     from hierseg.inference import Predictor
@@ -206,9 +207,11 @@ def _label(
     load = functools.partial(load_predictor, name_for_all(weights), device, space, how)
     console = make_console(stderr=True)
     with where.open(device) as workers:
+        sent = send_to(workers, load)
+        outlook = Outlook(name_weights(weights), predictor.segmenter, sent is None)
         summary = autolabel(
-            predictor, dataset, work, root=root, console=console,
-            workers=send_to(workers, load), mirrors=mirrors,
+            predictor, dataset, work, root=root, console=console, workers=sent, mirrors=mirrors,
+            before=outlook.say,
         )  # fmt: skip
     for image, reason in summary.skipped.items() if own_rank() == 0 else ():
         raise UserError(

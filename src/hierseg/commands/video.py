@@ -59,9 +59,12 @@ def segment_video(
     frames: bool,
 ) -> int:
     """Segment a video and say what was made; 0, or 3 where something is missing of it."""
+    from hierseg.commands.outlook import Outlook
     from hierseg.commands.progress import make_console
     from hierseg.jobs import OVERLAY_MISSING, run_video, write_run_page
 
+    outlook = Outlook(settings.weights, predictor.segmenter)
+    outlook.say_frames(video.size, video.count(clip))
     console = make_console(stderr=True)
     summary = run_video(predictor, video, out, settings, clip, frames, console)
     missing = summary.about.get(OVERLAY_MISSING)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hierseg.engines.exported_header import ExportedHeader, read_metadata
     from hierseg.engines.exported_runners import find_runner, open_session
     from hierseg.engines.fingerprints import fingerprint
+    from hierseg.engines.foreseeing import Foreseen, foresee
     from hierseg.engines.gated import ComputeScale, GatedRun, check_gating
     from hierseg.engines.graphs import convert_graph, prepare_network, trace_graph
     from hierseg.engines.live import LiveBytes, bytes_of
@@ -67,6 +68,7 @@ else:
             "exported_runners": ("find_runner", "open_session"),
             "exported_header": ("ExportedHeader", "read_metadata"),
             "fingerprints": ("fingerprint",),
+            "foreseeing": ("Foreseen", "foresee"),
             "graphs": ("convert_graph", "prepare_network", "trace_graph"),
             "opening": (
                 "clear_trials",
@@ -92,6 +94,7 @@ __all__ = [
     "Engine",
     "ExportedEngine",
     "ExportedHeader",
+    "Foreseen",
     "GatedRun",
     "LiveBytes",
     "ScaleRunner",
@@ -107,6 +110,7 @@ __all__ = [
     "expect_more",
     "find_runner",
     "fingerprint",
+    "foresee",
     "keep_freed_memory",
     "lacks_memory",
     "list_candidates",

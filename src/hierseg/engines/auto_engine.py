@@ -111,6 +111,19 @@ class AutoEngine(TorchEngine):
         if self.expected is not None:
             self.expected = max(0, self.expected - len(images))
 
+    def recall(self, size: tuple[int, int], scales: tuple[float, ...]) -> tuple[str, float] | None:
+        """What an earlier trial has picked for images of a size, and its seconds a pixel; None
+        where none was held.
+        """
+        rounded = _round_up(size[0]), _round_up(size[1])
+        trial = _recall(EngineCache(), make_key(self._describe_trial(rounded, scales)))
+        if trial is None:
+            return None
+        pick, pixels = trial.pick, math.prod(trial.size)
+        if pick is None or pick.seconds is None:
+            return "torch float32", trial.seconds / pixels
+        return f"{pick.engine} {pick.precision}", pick.seconds / pixels
+
     def _pick(
         self, name: str, size: tuple[int, int], images: Tensor, scales: tuple[float, ...]
     ) -> dict[str, ScaleRunner | None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Callable
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -40,6 +42,9 @@ class TorchEngine:
         device: Where to run; None leaves the network where it is.
         runner: Computes each scale instead of the network's modules; None for these, in the
             precision that they have.
+
+    Attributes:
+        on_scale: Told how many scales of an image are done, and of how many; None for nobody.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class TorchEngine:
     ) -> None:
         self.network = network.eval() if device is None else place_network(network.eval(), device)
         self.runner = runner
+        self.on_scale: Callable[[int, int], object] | None = None
 
     @property
     def header(self) -> Header | None:
@@ -139,8 +145,16 @@ class TorchEngine:
         scales = self.scales if options.scales is None else options.scales
         fusion = choose_fusion(self.network, options)
         compute = self._compute if self.runner is None else self.runner.run_scale
+        done, on_scale = itertools.count(1), self.on_scale
+
+        def told(*given: Any, **named: Any) -> ScaleOutput:
+            output = compute(*given, **named)
+            if on_scale is not None:
+                on_scale(next(done), len(scales))
+            return output
+
         by_modules = self.runner is None
-        return self.network.add_scales(images, scales, keep_scales, compute, by_modules, fusion)
+        return self.network.add_scales(images, scales, keep_scales, told, by_modules, fusion)
 
     def _compute(self, image: Tensor, attention: bool, passed: Passed | None = None) -> ScaleOutput:
         output = self.network.forward_scale(image, attention=attention, passed=passed)

@@ -51,6 +51,7 @@ def evaluate(
     criterion: Criterion | None = None,
     per_scale: bool = False,
     on_miou: Callable[[float], None] | None = None,
+    on_part: Callable[[str, int, int], object] | None = None,
 ) -> Evaluation:
     """Evaluate on whole images or by windows, one confusion matrix (METHOD section 9).
 
@@ -72,6 +73,7 @@ def evaluate(
         criterion: A loss of each image, whose mean is the result's beside the cross-entropy.
         per_scale: Also measure the logits of each scale alone.
         on_miou: Called with the mIoU so far after each image; of several processes, of its own.
+        on_part: Called with ("window", done, total) while an image is run by windows.
 
     Raises:
         UserError: Other classes than the data set's, a split without labels or images, or an
@@ -85,6 +87,7 @@ def evaluate(
     was_training = isinstance(network, nn.Module) and network.training
     try:
         segmenter = open_segmenter(network, options, device)
+        segmenter.on_part = on_part
         counted = len(dataset) if limit is None else min(limit, len(dataset))
         expect_images(segmenter.engine, counted)
         by_labels = segmenter.decider is not None

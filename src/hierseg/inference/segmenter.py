@@ -6,9 +6,10 @@ Shapes: B images of one size, K classes, H and W their size, h and w the size th
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from hierseg.data import bring_to, resize_image
-from hierseg.engines import Engine, ExportedEngine, check_gating, expect_more
+from hierseg.engines import Engine, ExportedEngine, TorchEngine, check_gating, expect_more
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.deciding import count_rows, decide
 from hierseg.inference.segmentation import Pixels, Segmentation, make_canvas
@@ -34,6 +35,8 @@ from hierseg.layers import (
 from hierseg.models import DeferredOutput, SegmentationOutput
 from hierseg.options import WHOLE, RunOptions, require_one
 from hierseg.size import SMALLEST_SIDE, Size
+
+OnPart = Callable[[str, int, int], object]
 
 
 class Segmenter:
@@ -52,6 +55,8 @@ class Segmenter:
         long_edge: That every image is run at; None for its own, or for ``longest``.
         longest: Long edge that larger images alone are run at; None for none.
         windows: Those of the mode slide; None for whole images.
+        on_part: Told of an image under way how many ``"window"`` or ``"scale"`` are done, and of
+            how many there are; None for nobody.
 
     Raises:
         UserError: Options that cannot be, scales without 1 of a network that decides between
@@ -92,6 +97,8 @@ class Segmenter:
                 f"a temperature of {given!r:.40} is not above 0, or no number; give more, or none."
             )
         self.temperature = float(temperature)
+        self.on_part: OnPart | None = None
+        self._in_windows = False
         self.decider = _find_decider(engine, self.temperature)
         if self.decider is not None:
             self.longest = None  # labels cannot be resized as logits can
@@ -198,18 +205,32 @@ class Segmenter:
         return DeferredOutput(logits, average("per_scale"), average("attention"))
 
     def _ask(self, images: Tensor) -> DeferredOutput:
+        if isinstance(self.engine, TorchEngine):
+            self.engine.on_scale = self._tell_scale
         defer = getattr(self.engine, "defer", None)
         if defer is None:
             return DeferredOutput.of(self.engine.run(images, self.options, self.keep_scales))
         output: DeferredOutput = defer(images, self.options, self.keep_scales)
         return output
 
+    def _tell_scale(self, done: int, total: int) -> None:
+        """So many scales of an image are done; those of a window are no news."""
+        if self.on_part is not None and not self._in_windows:
+            self.on_part("scale", done, total)
+
     def _defer_windows(self, images: Tensor, windows: Windows) -> DeferredOutput:
         """The same by windows, each at all scales, everything of them blended at (h, w)."""
-        size = Size(*images.shape[-2:])
+        size, tiles = Size(*images.shape[-2:]), windows.tiles(Size(*images.shape[-2:]))
+        done = itertools.count(1)
 
         def give(tile: Tile) -> dict[_Key, RowMap]:
-            output = self.defer_tensor(tile.cut(images))
+            self._in_windows = True
+            try:
+                output = self.defer_tensor(tile.cut(images))
+            finally:
+                self._in_windows = False
+            if self.on_part is not None:
+                self.on_part("window", next(done), len(tiles))
             maps = {_Key("logits", 1.0): output.logits}
             for name in ("per_scale", "attention"):
                 found = getattr(output, name) or {}
@@ -217,7 +238,6 @@ class Segmenter:
             window, aligned = (tile.height, tile.width), self.engine.align_corners
             return {key: resize_map(values, window, aligned) for key, values in maps.items()}
 
-        tiles = windows.tiles(size)
         expect_more(self.engine, (len(tiles) - 1) * len(images))
         mosaic = Mosaic(size, tiles, give)
 

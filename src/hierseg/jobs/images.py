@@ -48,6 +48,7 @@ def run_folder(
     left_out: Mapping[Path, str] = MappingProxyType({}),
     workers: Elsewhere | None = None,
     mirrors: Mirrors = HERE,
+    before: Callable[[Sequence[Path]], object] | None = None,
 ) -> Summary:
     """Segment images into a folder; what an earlier run there has done is not done again.
 
@@ -64,6 +65,7 @@ def run_folder(
         left_out: What is listed as skipped besides, and why.
         workers: Who does the images instead of this process.
         mirrors: Of images and outputs that are at URLs.
+        before: Told of the images that are left to do, before any is run; in the first process.
 
     Raises:
         UsageError: ``out`` holds outputs that were made with other weights or settings, or files
@@ -79,6 +81,8 @@ def run_folder(
         if rank == 0:
             summary, plan = _prepare(predictor, paths, out, settings, finish is not None, mirrors)
             under_way = UnderWay(out, settings.overwrite)
+            if before is not None:
+                before([image.path for image in plan.waiting])
             tell_all(plan)
         else:
             plan = cast(_Plan, tell_all(None))

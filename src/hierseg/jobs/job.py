@@ -236,6 +236,7 @@ class Job(Generic[Item, Record]):
                 self.policy.divide if self.policy.can_divide else None,
                 self.workers,
             )
+        predictor.segmenter.on_part = self.progress.show_part
         self._pipeline.run(readings)
 
     def read(self, item: Item) -> Reading[Item]:

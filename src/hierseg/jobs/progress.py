@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from hierseg.errors import make_printable
+from hierseg.wording import count_rate
 
 SECONDS_BETWEEN_LINES = 15.0
 PATIENCE = 3.0
@@ -50,7 +51,7 @@ class RunProgress:
         self.total, self.each = total, each
         self.unit, self.doing = unit, doing
         self.console = console
-        self.done = 0
+        self.done, self._part = 0, ""
         self._start = self._last = time.monotonic()
         self._ended = threading.Event()
         self._teller: threading.Thread | None = None
@@ -63,10 +64,11 @@ class RunProgress:
                 TextColumn("{task.fields[rate]}"),
                 TimeRemainingColumn(),
                 TextColumn("left"),
+                TextColumn("{task.fields[part]}"),
                 console=console,
                 transient=True,
             )
-            self._task = self._bars.add_task("", total=total, rate="")
+            self._task = self._bars.add_task("", total=total, rate="", part="")
 
     def __enter__(self) -> Self:
         if self._bars is not None:
@@ -93,13 +95,19 @@ class RunProgress:
 
     def advance(self) -> None:
         """One more image is done or skipped."""
-        self.done += self.each
+        self.done, self._part = self.done + self.each, ""
         if self.total is not None and self.each > 1:
             self.done = min(self.done, self.total)
         if self._bars is not None:
-            self._bars.update(self._task, completed=self.done, rate=self._rate())
+            self._bars.update(self._task, completed=self.done, rate=self._rate(), part="")
         elif self.console is not None and self.done != self.total:
             self._tell_after(SECONDS_BETWEEN_LINES)
+
+    def show_part(self, what: str, done: int, total: int) -> None:
+        """So many parts, scales or windows, of the image under way are done."""
+        self._part = f"{what} {done} of {total}" if 0 < done < total else ""
+        if self._bars is not None:
+            self._bars.update(self._task, part=self._part)
 
     def _tell(self) -> None:
         """A line soon, and now and then: also while a single image takes long."""
@@ -117,21 +125,20 @@ class RunProgress:
     def _rate(self) -> str:
         """Images a second so far, or seconds per image."""
         seconds = max(time.monotonic() - self._start, 1e-9) / max(self.done, 1)
-        if seconds > 1:
-            return f"{seconds:.1f} s per {self.unit.removesuffix('s')}"
-        return f"{1 / seconds:.1f} {self.unit}/s"
+        return count_rate(seconds, self.unit)
 
     def _line(self) -> str:
         count = f"{self.done} {self.unit}"
         if self.total is not None:
             count = f"{self.done} of {self.total} {self.unit}"
+        part = f", {self._part} of the next" if self._part else ""
         if self.done == 0:
-            return f"{self.doing}; {count} so far"
+            return f"{self.doing}; {count} so far{part}"
         if self.total is None:
-            return f"{count}, {self._rate()}"
+            return f"{count}, {self._rate()}{part}"
         spent = time.monotonic() - self._start
         minutes, seconds = divmod(round(spent / self.done * max(0, self.total - self.done)), 60)
-        return f"{count}, {self._rate()}, {minutes} min {seconds} s left"
+        return f"{count}, {self._rate()}, {minutes} min {seconds} s left{part}"
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""

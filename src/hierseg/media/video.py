@@ -27,6 +27,7 @@ from hierseg.media.video_opening import (
     read_packets,
 )
 from hierseg.media.video_timing import Clock, choose_rate
+from hierseg.size import Size
 
 MISSING_FRAMES = 3
 """So many frames fewer than a file's duration says are taken for rounding, not for damage."""
@@ -103,6 +104,7 @@ class Video:
 
     Attributes:
         name: What the names of its outputs begin with.
+        size: Of a frame, as the file has it before it is turned upright.
         rate: Frames a second, as its times bear out.
         seconds: Duration, None where the file does not say.
         damage: After ``frames``: what the video was found to lack, None for nothing.
@@ -122,6 +124,7 @@ class Video:
             self._index, times = choose_stream(container, path)
             stream = container.streams[self._index]
             check_size(stream.height, stream.width, max_pixels, path)
+            self.size = Size(stream.height, stream.width)
             rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
             self.rate = choose_rate(rates, times)
             self._pixel_shape = read_pixel_shape(stream)
