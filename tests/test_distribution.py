@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import runpy
 import subprocess
 import sys
 import sysconfig
@@ -59,6 +61,35 @@ def test_everything_that_is_no_code_is_in_both(built: Path) -> None:
     with tarfile.open(sdist) as file:
         names = {name.partition("/")[2].removeprefix("src/") for name in file.getnames()}
     assert wanted | {"LICENSE", "README.md", "pyproject.toml"} <= names
+
+
+@pytest.mark.slow
+def test_an_index_shows_no_link_that_leads_nowhere(built: Path) -> None:
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        [name] = [name for name in file.namelist() if name.endswith("/METADATA")]
+        text = file.read(name).decode()
+    assert "Description-Content-Type: text/markdown" in text
+    assert "## Five lines of Python" in text
+    assert [path for path in re.findall(r"\]\(([^)]+)\)", text) if "://" not in path] == []
+
+
+def test_links_of_the_readme_are_those_of_the_site_or_none() -> None:
+    text = (
+        "![a *b*](docs/images/x.png) [one](docs/a.md#b-c), [two](CHANGELOG.md), [x](https://y.z/a)"
+    )
+    describe = runpy.run_path(str(ROOT / "setup.py"))["describe"]
+    assert describe(text, "https://hierseg.example.org") == (
+        "![a *b*](https://hierseg.example.org/_images/x.png) "
+        "[one](https://hierseg.example.org/a.html#b-c), "
+        "[two](https://hierseg.example.org/changelog.html), [x](https://y.z/a)"
+    )
+    assert describe(text, "https://example.invalid/a") == "*a *b** one, two, [x](https://y.z/a)"
+    pages = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    site = {path.name for path in (ROOT / "docs").iterdir()}
+    for page in pages:  # of the site: what it is built from is there by these names
+        name = page.removeprefix("docs/")
+        assert page.startswith("docs/images/") or (name if "/" in page else name.lower()) in site
 
 
 @pytest.mark.slow
