@@ -57,12 +57,12 @@ def test_every_switch_is_a_field_with_its_builders_default() -> None:
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("lite0-ocr-hier", {"aspp_channels": 8}, "--model.aspp-channels says nothing to lite0"),
-        ("lite0-ocr-hier", {"attention_norm": True}, "--model.attention-norm says nothing to"),
-        ("hrnet48-basic-hier", {"aspp_pool": 8}, "aspp_pool 8 says nothing to a network without"),
-        ("hrnet48-basic-hier", {"attention_norm": True}, "whose attention has batch norms"),
+        ("lite0-ocr-hier", {"aspp_channels": 8}, "--model.aspp-channels has no effect on lite0"),
+        ("lite0-ocr-hier", {"attention_norm": True}, "--model.attention-norm has no effect on"),
+        ("hrnet48-basic-hier", {"aspp_pool": 8}, "aspp_pool 8 has no effect on a network without"),
+        ("hrnet48-basic-hier", {"attention_norm": True}, "whose attention always has batch norms"),
         ("hrnet48-basic", {"attention_even": True}, "has no attention over scales"),
-        ("lite0-ocr-hier", {"attention_dropout": 1.0}, "1 is not a probability below 1"),
+        ("lite0-ocr-hier", {"attention_dropout": 1.0}, "dropout cannot be 1; give a number"),
         ("lite0-ocr-hier", {"attention_channels": 0}, "attention_channels cannot be 0"),
     ],
 )  # fmt: skip
@@ -71,7 +71,7 @@ def test_switches_that_say_nothing_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         _build(name, **change)
-    with pytest.raises(UsageError, match="says nothing to explicit attention"):
+    with pytest.raises(UsageError, match="has no effect on explicit attention"):
         _build("deeplabv3plus-resnet50-explicit", attention_second=False)
 
 

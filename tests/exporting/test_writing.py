@@ -138,7 +138,7 @@ def test_half_precision_stays_near(form: Any, tmp_path: Path) -> None:
         ({"part": "scale", "scales": (0.5, 1.0)}, "a.onnx", "is of one scale"),
         ({"part": "scale", "output": "logits"}, "a.onnx", "leave --output out"),
         ({"precision": "int8", "format": "pt2"}, "a.pt2", "int8 is for onnx and openvino"),
-        ({"scales": (0.29, 1.0)}, "a.onnx", "0.29 cannot be followed exactly at every size"),
+        ({"scales": (0.29, 1.0)}, "a.onnx", "0.29 cannot be exported exactly for every size"),
     ],
 )
 def test_what_cannot_be_exported(
@@ -154,7 +154,7 @@ def test_what_cannot_be_exported(
 def test_scales_that_no_whole_numbers_follow_are_for_one_size() -> None:
     options = ExportOptions("onnx", SIZE, (0.29, 1.0))
     assert describe(make_network(), make_header(), options).scales == (0.29, 1.0)
-    with pytest.raises(UserError, match="followed exactly"):
+    with pytest.raises(UserError, match="exported exactly"):
         describe(make_network(), make_header(), dataclasses.replace(options, size=None))
 
 

@@ -134,7 +134,7 @@ class NetworkTester:
     def test_scales(self, evaluated: SegmentationNetwork, index: int) -> None:
         scales = SCALE_SETS[index]
         if scales not in self.scale_sets:
-            with pytest.raises(UsageError, match="works at the scales that it was trained with"):
+            with pytest.raises(UsageError, match="works only at the scales that it was trained at"):
                 evaluated(torch.rand(1, 3, 67, 131), scales)
             scales = self.scale_sets[0]
         output = evaluated(torch.rand(1, 3, 67, 131), scales, keep_scales=True)

@@ -58,7 +58,7 @@ def test_width_and_window_reach_the_head(name: str) -> None:
 def test_numbers_of_an_aspp_that_is_not_there_are_refused() -> None:
     for name in ("hrnet48-basic", "hrnet48-ocr"):
         for change in ({"aspp_channels": 4}, {"aspp_pool": 4}):
-            with pytest.raises(UsageError, match="says nothing to a network without ASPP"):
+            with pytest.raises(UsageError, match="has no effect on a network without ASPP"):
                 create_model(name, 3, width=2, **change)
     with pytest.raises(UsageError, match="pools nothing"):
         create_model("deeplabv3plus-resnet50-dpc", 3, **NARROW, aspp_pool=4)

@@ -129,7 +129,7 @@ def test_refuses_what_is_no_image(
         ((1.0, -1.0), "positive numbers"),
         ((1.0, float("nan")), "positive numbers"),
         ((1.0, float("inf")), "positive numbers"),
-        ((1.0, 0.01), r"scale 0\.01 leaves nothing of an image of 32x40"),
+        ((1.0, 0.01), r"scale 0\.01 leaves no pixel of an image of 32x40"),
         ((1.0, 1e9), "positive numbers, from 0.0078125 to 8"),
         ((1.0, 1e300), "positive numbers, from 0.0078125 to 8"),
         ((1.0, 1e-300), "positive numbers, from 0.0078125 to 8"),
@@ -163,11 +163,11 @@ def test_refuses_to_train_on_a_single_value(network: SegmentationNetwork) -> Non
     [
         (0, 255, r"values from 0 to 255 .* \[0, 1\]; divide it by 255"),
         (0, 1.6, "divide it by 255"),
-        (-2.1, 2.6, r"from -2\.1 to 2\.6 .*; give it as it is, for the network normalises it"),
+        (-2.1, 2.6, r"from -2\.1 to 2\.6 .*; do not normalise it, the network does"),
         (-0.6, 1, "the network normalises it"),
-        (0, float("nan"), "no numbers"),
-        (0, float("inf"), "no numbers"),
-        (float("-inf"), 1, "no numbers"),
+        (0, float("nan"), "NaN or infinite"),
+        (0, float("inf"), "NaN or infinite"),
+        (float("-inf"), 1, "NaN or infinite"),
     ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])

@@ -1,4 +1,4 @@
-"""Settings of a network's parts: arguments of its builder, where it takes them."""
+"""Settings of a network's parts, given to its builder as arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ SWITCHES = (*ATTENTION, "align_corners", "aspp_channels", "aspp_pool")
 
 
 def choose_arguments(model: ModelConfig) -> dict[str, Any]:
-    """The switches that are set; UsageError for one that the network's builder does not take."""
+    """The switches that differ from their defaults; UsageError for one that the network's builder
+    does not take.
+    """
     chosen = {
         name: getattr(model, name)
         for name in SWITCHES
@@ -32,7 +34,7 @@ def choose_arguments(model: ModelConfig) -> dict[str, Any]:
     for name in chosen:
         refuse_if(
             name not in taken,
-            f"{_flag(name)} says nothing to {model.name}, which has no such part; leave it out.",
+            f"{_flag(name)} has no effect on {model.name}, which has no such part; leave it out.",
         )
     return chosen
 
@@ -51,17 +53,17 @@ def check_attention(network: SegmentationNetwork, model: ModelConfig) -> None:
             continue
         refuse_if(
             not network.fusion.attends,
-            f"{_flag(name)} says nothing to {model.name}, which has no attention over scales; "
+            f"{_flag(name)} has no effect on {model.name}, which has no attention over scales; "
             "leave it out.",
         )
         refuse_if(
             is_explicit and name in ("attention_second", "attention_dropout"),
-            f"{_flag(name)} says nothing to explicit attention; leave it out.",
+            f"{_flag(name)} has no effect on explicit attention; leave it out.",
         )
         refuse_if(
             not is_explicit and name == "attention_norm",
-            f"{_flag(name)} says nothing to {model.name}, whose attention has batch norms; leave "
-            "it out.",
+            f"{_flag(name)} has no effect on {model.name}, whose attention always has batch norms; "
+            "leave it out.",
         )
 
 

@@ -1,6 +1,6 @@
-"""Bilinear resizing of some rows alone, equal to those of the whole up to rounding.
+"""Bilinear resizing of some rows of a map, equal to resizing all of it up to rounding.
 
-What is as large as an image in as many maps as there are classes need then never exist whole.
+A map of all classes at the size of an image need then never exist whole.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hierseg.size import Size
 
 
 class Band(NamedTuple):
-    """Rows ``top`` to ``bottom`` (exclusive) of a map of a size, all columns of them."""
+    """Rows ``top`` to ``bottom`` (exclusive), all columns, of a map of ``size``."""
 
     size: Size
     top: int
@@ -31,11 +31,13 @@ class Band(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is all rows."""
+        """Whether the band has all rows."""
         return self.top == 0 and self.bottom == self.size.height
 
     def source(self, size: tuple[int, int], align_corners: bool) -> Band:
-        """The rows of a map of ``size`` that these are made of where it is resized to theirs."""
+        """The rows of a map of ``size`` that these rows depend on when it is resized to
+        ``self.size``.
+        """
         if tuple(size) == tuple(self.size):
             return self
         if self.is_whole:
@@ -44,16 +46,16 @@ class Band(NamedTuple):
         return Band(Size(*size), int(first[0]), int(last[-1]) + 1)
 
     def widen(self, rows: int) -> Band:
-        """With so many rows more on either side, as far as there are any."""
+        """The band with ``rows`` more on either side, up to the map's edges."""
         return Band(self.size, max(0, self.top - rows), min(self.size.height, self.bottom + rows))
 
     def within(self, other: Band) -> Band:
-        """The same rows as a part of the map that another band is by itself."""
+        """The same rows, numbered within ``other`` as if it were a whole map."""
         size = Size(other.bottom - other.top, self.size.width)
         return Band(size, self.top - other.top, self.bottom - other.top)
 
     def cut(self, values: Tensor) -> Tensor:
-        """These rows of a whole (..., H, W) map, as a view."""
+        """A view of these rows of a whole (..., H, W) map."""
         return values[..., self.top : self.bottom, :]
 
 
@@ -68,12 +70,12 @@ def resize_band(values: Tensor, source: Band, target: Band, align_corners: bool 
 
     Args:
         values: (B, C, rows of ``source``, its width) float.
-        source: Which rows of the map they are; those of ``target.source`` at least.
-        target: Which rows of the resized map are wanted.
+        source: Which rows of the map they are; they must include those of ``target.source``.
+        target: Which rows of the resized map are needed.
         align_corners: Whether the centres of the corner pixels stay in place.
 
     Returns:
-        (B, C, rows of ``target``, its width); of whole maps, what ``resize_to`` gives.
+        (B, C, rows of ``target``, its width); for whole maps the result of ``resize_to``.
     """
     if tuple(source.size) == tuple(target.size):
         return values[..., target.top - source.top : target.bottom - source.top, :]
@@ -86,16 +88,17 @@ def resize_band(values: Tensor, source: Band, target: Band, align_corners: bool 
 def take_band(
     whole: Tensor, target: Band, *between: tuple[int, int], align_corners: bool = False
 ) -> Tensor:
-    """Rows of a whole map that is resized, from one size to the next.
+    """Rows of a whole map after one or several resizings.
 
     Args:
         whole: (B, C, h, w); half-precision values are resized in float32.
-        target: Which rows of the result are wanted.
-        between: Sizes that it is brought to before that of ``target``.
+        target: Which rows of the result are needed.
+        between: Sizes that the map is resized to, in order, before that of ``target``.
         align_corners: Whether the centres of the corner pixels stay in place.
 
     Returns:
-        (B, C, rows, W) float32 at least; of all rows, what ``resize_to`` gives, size by size.
+        (B, C, rows, W), float32 or wider; all rows equal the result of ``resize_to`` for one size
+        after the other.
     """
     exact = torch.promote_types(whole.dtype, torch.float32)
     if target.is_whole:
@@ -106,7 +109,7 @@ def take_band(
     own = Size(whole.shape[-2], whole.shape[-1])
     weights: npt.NDArray[np.float32] | None = None
     widths: list[int] = []
-    for size in (*reversed(between), own):  # from the result back to what there is
+    for size in (*reversed(between), own):  # from the result back to the map
         source = target.source(size, align_corners)
         if tuple(source.size) != tuple(target.size):
             step = _weigh_rows(source, target, align_corners)
@@ -120,7 +123,7 @@ def take_band(
 
 
 def _resize_columns(values: Tensor, width: int, align_corners: bool) -> Tensor:
-    # Where the height stays, so do the rows: each samples itself alone.
+    # Only the width changes, so each row depends on itself alone.
     return resize_to(values, (values.shape[-2], width), align_corners)
 
 
@@ -132,7 +135,7 @@ def _mix_rows(values: Tensor, weights: npt.NDArray[np.float32]) -> Tensor:
 
 
 def _weigh_rows(source: Band, target: Band, align_corners: bool) -> npt.NDArray[np.float32]:
-    """(n, m): what each row of ``target`` takes of each of ``source``."""
+    """(n, m): weight of each row of ``source`` in each row of ``target``."""
     first, last, share = _sample(target, source.size.height, align_corners)
     rows = np.arange(len(first))
     weights = np.zeros((len(first), source.bottom - source.top), np.float32)
@@ -144,15 +147,15 @@ def _weigh_rows(source: Band, target: Band, align_corners: bool) -> npt.NDArray[
 def _sample(
     band: Band, height: int, align_corners: bool
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-    """For each row, the two rows of a map of a height that it lies between, and how near it is to
-    the second; in single precision, as torch computes them.
+    """For each row of ``band``, the two rows of a map of ``height`` rows that it lies between, and
+    the weight of the second; in single precision, as torch computes them.
     """
     rows, there, wanted = np.arange(band.top, band.bottom), np.float32(height), band.size.height
     if align_corners:
         step = (there - 1) / np.float32(wanted - 1) if wanted > 1 else np.float32(0)
         places = rows.astype(np.float32) * step
     else:
-        # Product and difference are rounded once, as by the one instruction that does both.
+        # Product and difference are rounded once, as by a fused multiply-add.
         ratio = float(there / np.float32(wanted))
         places = np.maximum((rows + 0.5) * ratio - 0.5, 0).astype(np.float32)
     first = np.minimum(places.astype(np.intp), height - 1)

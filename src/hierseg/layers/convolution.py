@@ -15,13 +15,14 @@ from hierseg.errors import UserError
 from hierseg.size import Size
 
 LONGEST_SIDE = 2**14
-"""Pixels of a side that a graph with free sizes scales exactly."""
+"""Largest side in pixels that a graph with free sizes scales exactly."""
 LARGEST_DENOMINATOR = 1000
-"""Of a scale in whole numbers: 32 bits hold all products with a side."""
+"""Of a scale as a fraction; 32 bits then hold the product of its numerator and any such side."""
 
 
 class ConvNormAct(nn.Module):
-    """Convolution, batch norm (eps 1e-5, momentum 0.1) and ReLU; the size is kept at stride 1.
+    """Convolution, batch norm (eps 1e-5, momentum 0.1) and ReLU, padded so that stride 1 keeps the
+    size.
 
     Args:
         in_channels: Channels of the input.
@@ -57,7 +58,7 @@ class ConvNormAct(nn.Module):
             bias=bias,
         )
         self.norm = nn.BatchNorm2d(out_channels)
-        # In place is safe behind a batch norm: its backward needs its input, not its output.
+        # In place is safe after a batch norm: its backward needs its input, not its output.
         self.act = nn.ReLU(inplace=True) if act else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,9 +68,9 @@ class ConvNormAct(nn.Module):
 
 
 def initialise_convolutions(module: nn.Module) -> None:
-    """Draw every convolution's weights as He et al. (arXiv 1502.01852) do, by fan-out for ReLU.
+    """Draw every convolution's weights as He et al. (arXiv 1502.01852), by fan-out for ReLU.
 
-    On torch's meta device there is nothing to draw, and drawing nothing takes long there.
+    Does nothing on torch's meta device, where it would take long.
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d) and not part.weight.is_meta:
@@ -100,7 +101,7 @@ def scaled_size(size: tuple[int, int], scale: float) -> Size:
 def _scale_side(side: Any, scale: float) -> int:
     if isinstance(side, int):
         return math.floor(side * scale)
-    # Of a graph whose sizes are free: in whole numbers, as runtimes round fractions differently.
+    # In a graph with free sizes by whole numbers, since runtimes round fractions differently.
     ratio = find_ratio(scale)
     scaled: int = side * ratio.numerator // ratio.denominator
     return scaled
@@ -108,17 +109,17 @@ def _scale_side(side: Any, scale: float) -> int:
 
 @cache
 def find_ratio(scale: float) -> Fraction:
-    """Whole numbers by which every side up to ``LONGEST_SIDE`` is scaled as by the scale itself.
+    """A fraction that scales every side up to ``LONGEST_SIDE`` exactly as ``scale`` does.
 
     Raises:
-        UserError: There are none, as a multiple of this scale is rounded past a whole number.
+        UserError: There is none: for some side, rounding takes the product past a whole number.
     """
     ratio = Fraction(scale).limit_denominator(LARGEST_DENOMINATOR)
     sides = np.arange(1, LONGEST_SIDE + 1)
     by_ratio = sides * ratio.numerator // ratio.denominator
     if not np.array_equal(np.floor(sides * scale), by_ratio):
         raise UserError(
-            f"scale {scale:g} cannot be followed exactly at every size; give one size (--size), or "
+            f"scale {scale:g} cannot be exported exactly for every size; give one --size, or "
             "scales such as 0.5, 0.75 and 1.5."
         )
     return ratio

@@ -1,4 +1,4 @@
-"""Maps whose rows are computed when they are asked for.
+"""Maps whose rows are computed on demand.
 
 Shape letters: B batch, C channels, H and W the map's size.
 """
@@ -15,18 +15,18 @@ from hierseg.size import Size
 
 
 class RowMap(Protocol):
-    """A (B, C, H, W) map that gives its rows on demand."""
+    """A (B, C, H, W) map that returns rows on demand."""
 
     @property
     def size(self) -> Size:
         """H and W."""
 
     def rows(self, top: int, bottom: int) -> Tensor:
-        """(B, C, bottom - top, W) float32 at least: rows ``top`` to ``bottom``, exclusive."""
+        """(B, C, bottom - top, W), float32 or wider: rows ``top`` to ``bottom``, exclusive."""
 
 
 class TensorMap:
-    """One that is there whole.
+    """A row map of a whole tensor.
 
     Args:
         values: (B, C, H, W).
@@ -42,11 +42,11 @@ class TensorMap:
 
 
 class ComputedMap:
-    """One that a function computes.
+    """A row map whose rows a function computes.
 
     Args:
         size: H and W.
-        compute: Gives the rows of a band of that size.
+        compute: Returns the rows of a band of that size.
     """
 
     def __init__(self, size: tuple[int, int], compute: Callable[[Band], Tensor]) -> None:
@@ -59,10 +59,10 @@ class ComputedMap:
 
 
 class ResizedMap:
-    """Another, resized bilinearly.
+    """A row map resized bilinearly.
 
     Args:
-        values: The other.
+        values: The map to resize.
         size: H and W.
         align_corners: Whether the centres of the corner pixels stay in place.
     """
@@ -79,7 +79,7 @@ class ResizedMap:
 
 
 class MirroredMean:
-    """The mean of a map and of the one that is computed from the mirrored image."""
+    """The mean of an image's map and of its mirrored image's map, mirrored back."""
 
     def __init__(self, values: RowMap, mirrored: RowMap) -> None:
         self.values, self.mirrored, self.size = values, mirrored, values.size
@@ -91,7 +91,7 @@ class MirroredMean:
 
 
 def resize_map(values: RowMap, size: tuple[int, int], align_corners: bool) -> RowMap:
-    """The map itself where it is of the size, else one that is resized to it."""
+    """The map resized to ``size``; the map itself if it has that size."""
     if tuple(values.size) == tuple(size):
         return values
     return ResizedMap(values, size, align_corners)

@@ -1,7 +1,7 @@
-"""Batch norm over the batches of all processes.
+"""Batch norm synchronised over processes.
 
-Torch's own refuses tensors on a CPU. This one is of the same form, exact in every floating type, so
-that a run of several processes on a CPU can be held against one process with all their images.
+Torch's SyncBatchNorm refuses tensors on a CPU. This one computes the same, exactly in every
+floating type, so that a run of several processes on a CPU equals one process with all their images.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class _Normalise(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Also the moments, biased, and the number of values they are of."""
+        """The result, the mean, the biased variance, and the number of values."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         own = torch.full((1,), x.numel() // x.shape[1], dtype=wide.dtype, device=x.device)
         variance, mean = torch.var_mean(wide, _others(x), correction=0)
         moments = torch.cat([mean, variance, own])
         parts = [torch.empty_like(moments) for _ in range(dist.get_world_size())]
         dist.all_gather(parts, moments)
-        # The variance within processes and that between them: a difference of sums of squares would
-        # lose what a small variance is made of.
+        # The variance within processes plus that between them: a difference of sums of squares
+        # would lose the digits of a small variance.
         together = torch.stack(parts)
         (means, variances), counts = together[:, :-1].chunk(2, 1), together[:, -1:]
         count = counts.sum()
@@ -69,19 +69,19 @@ class _Normalise(torch.autograd.Function):
 
 
 class Synchronised(_BatchNorm):
-    """Mixed into a batch norm, takes its moments over all processes while it trains."""
+    """Mixin for a batch norm: in training its mean and variance are those over all processes."""
 
     is_synchronised = True
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, ...) to the same shape; what the class it is mixed into adds follows."""
+        """(B, C, ...) to the same shape, with the activation of the class it is mixed into."""
         if not self.training or count_processes() == 1:
             plain: Tensor = super().forward(x)
             return plain
         result: Tensor
         result, mean, variance, count = _Normalise.apply(x, self.weight, self.bias, self.eps)
         self._follow(mean, variance, count)
-        # timm's norms bring their activation along.
+        # timm's batch norms include their activation.
         for name in ("drop", "act"):
             part = getattr(self, name, None)
             result = result if part is None else part(result)
@@ -104,16 +104,17 @@ class Synchronised(_BatchNorm):
 
 
 def synchronise_norms(network: nn.Module, device: torch.device) -> None:
-    """Let every batch norm of a network take its moments over all processes, in place.
+    """Synchronise every batch norm of a network over all processes, in place.
 
-    Torch's own does it on a GPU. Parameters, buffers and their names stay as they are.
+    On a GPU by torch's SyncBatchNorm, on a CPU by ``Synchronised``. Parameters, buffers and their
+    names stay the same.
 
     Args:
-        network: Its batch norms may be timm's, which bring an activation along.
+        network: The network. Its batch norms may be timm's, which include an activation.
         device: Where it is trained.
 
     Raises:
-        ValueError: A norm has no weight and bias, which none of this project's is without.
+        ValueError: A batch norm has no weight and bias; every one of this package has them.
     """
     if device.type == "cuda":
         from timm.layers import norm_act

@@ -1,4 +1,4 @@
-"""Training criteria: one a file, and their combination. (logits, labels) in, a scalar out."""
+"""Training losses, one a file, and their combination. (logits, labels) in, a scalar out."""
 
 from __future__ import annotations
 

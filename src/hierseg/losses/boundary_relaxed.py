@@ -16,28 +16,28 @@ from hierseg.losses.sums import sum_over_images
 
 
 class BoundaryRelaxedLoss(nn.Module):
-    """Near a border any class within a window is right.
+    """Boundary label relaxation: near a border any class within a window is right.
 
-    A pixel's set holds the classes within ``window`` pixels, without ignore (which is also what
-    lies outside the image); its loss is ``-log(sum of the softmax over the set)`` times the mean
-    weight of the classes in the set, ``1 + bound * (1 - share)``, share being a class's part of all
-    memberships of the image, memberships in ignore among them. An image's loss is the sum over its
-    pixels with a set, divided by their number plus 1; the images' losses are summed, as published:
-    a batch of two has twice the loss of one.
+    A pixel's set holds the classes within ``window`` pixels of it. Ignore is left out, and pixels
+    outside the image count as ignore. The pixel's loss is ``-log(sum of the softmax over the set)``
+    times the mean weight of the classes in the set. A class weighs ``1 + bound * (1 - share)``; its
+    share is its part of all memberships in the image, those in ignore included. An image's loss is
+    the sum over its pixels that have a set, over their number plus 1. The images' losses are
+    summed, as published: a batch of two has twice the loss of one.
 
-    After epoch ``relax_until`` (``set_epoch``), which is still relaxed, the set is the own label,
-    and a pixel with two labels in its 3x3 neighbourhood counts twice.
+    Epoch ``relax_until`` (``set_epoch``) is the last relaxed one. After it the set is the pixel's
+    own label, and a pixel with two labels in its 3x3 neighbourhood counts twice.
 
-    An image without labels has no loss and no gradient. Safe under autocast (computed in float32 at
-    least); no map as large as the logits is kept, and only pixels beside a border cost more than in
+    An image without labels has no loss and no gradient. Computed in float32 or wider, also under
+    autocast. Keeps no map as large as the logits; only pixels beside a border cost more than in
     cross-entropy.
 
     Args:
-        ignore: The label that is none.
-        window: Pixels around a pixel whose classes are right for it as well.
-        strict: Classes whose pixels are held to their own label.
-        bound: How far weights rise above 1.
-        relax_until: The last epoch, counted from 0, that is relaxed; -1 for none, None for all.
+        ignore: The label that does not count.
+        window: Radius of the window in pixels, at least 0; published: 1.
+        strict: Classes whose pixels keep their own label alone.
+        bound: Largest weight above 1.
+        relax_until: The last relaxed epoch, counted from 0; -1 for none, None for all.
         images: Scale the sum over a step's images, of all processes, to so many; None for no
             scaling.
     """
@@ -61,7 +61,7 @@ class BoundaryRelaxedLoss(nn.Module):
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch, 0 being the first, the losses from here on belong to."""
+        """Set the epoch, counted from 0, that the following losses belong to."""
         self.relaxes = self.relax_until is None or epoch <= self.relax_until
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -82,8 +82,8 @@ class BoundaryRelaxedLoss(nn.Module):
             return sum_over_images(loss, len(labels), self.images)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """What auxiliary and per-scale logits are held to: this loss again, as for cross-entropy
-        (METHOD section 2); their labels are as uncertain near a border.
+        """The loss of auxiliary and per-scale logits: this loss again, as with cross-entropy
+        (METHOD section 2), since their labels are as uncertain near a border.
         """
         return self.forward(logits, labels)
 
@@ -94,7 +94,7 @@ class BoundaryRelaxedLoss(nn.Module):
         single = torch.ones(classes.shape, dtype=torch.bool, device=classes.device)
         single.flatten(1)[mixed.image, mixed.position] = False
         counts = count_classes(classes, single, num_classes + 1)
-        # A mixed pixel has two labels, so one at least that is not ignore.
+        # A mixed pixel has two labels, so at least one is not ignore.
         divisors = counts[:, :-1].sum(1) + mixed.image.bincount(minlength=len(classes)) + 1
         counts += count_members(mixed, len(classes), num_classes + 1)
         shares = counts.to(dtype) / counts.sum(1, keepdim=True)

@@ -17,7 +17,7 @@ from hierseg.losses.sums import WHOLE, Share, sum_over_images
 
 
 class Criterion(Protocol):
-    """A loss of logits against labels, with the simpler form that secondary logits are held to."""
+    """A loss of logits against labels, and its simpler form for auxiliary and per-scale logits."""
 
     ignore: int
     """The label that does not count."""
@@ -27,21 +27,21 @@ class Criterion(Protocol):
         ...
 
     def pixelwise(self, logits: Tensor, labels: Tensor, /) -> Tensor:
-        """The same without what relates pixels to each other."""
+        """The loss without terms that relate pixels to each other; shapes as above."""
         ...
 
 
 @runtime_checkable
 class EpochCriterion(Protocol):
-    """A criterion that changes in the course of training."""
+    """A criterion that depends on the epoch."""
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch, 0 being the first, the losses from here on belong to."""
+        """Set the epoch, counted from 0, that the following losses belong to."""
         ...
 
 
 class TrainingOutput(Protocol):
-    """What a network hands over in training."""
+    """A network's output in training."""
 
     @property
     def logits(self) -> Tensor:
@@ -50,12 +50,12 @@ class TrainingOutput(Protocol):
 
     @property
     def auxiliary(self) -> Tensor | None:
-        """(B, K, H, W) auxiliary logits, None where the network has none."""
+        """(B, K, H, W) auxiliary logits; None if the network has none."""
         ...
 
     @property
     def per_scale(self) -> Mapping[float, Tensor] | None:
-        """Logits by scale, each (B, K, h, w) at the size of its image."""
+        """Scale -> its own logits (B, K, h, w) at the size of the scaled image."""
         ...
 
 
@@ -63,19 +63,19 @@ class CombinedLoss(nn.Module):
     """main + ``auxiliary_weight`` * auxiliary + ``per_scale_weight`` * (sum over scales)
     + ``lovasz_weight`` * Lovász-softmax of the fused logits.
 
-    Each term is against the full-size label: the logits of a scale are resized to it first.
-    Auxiliary and per-scale terms use the main criterion's ``pixelwise`` form: the whole BCE for
-    RMI; the criterion itself for cross-entropy, image-weighted and relaxed included. Those two sum
-    over images where plain cross-entropy takes a mean, so that a plain term among theirs would fade
-    with the batch; the Lovász term, a mean, counts as often as there are images beside them.
+    Each term is against the full-size label; a scale's logits are resized to it first. Auxiliary
+    and per-scale terms use the main criterion's ``pixelwise`` form: for RMI its BCE with factor 1,
+    for all other criteria the criterion itself. Image-weighted cross-entropy and boundary
+    relaxation are sums over images. Beside them the Lovász term, a mean, is multiplied by the
+    number of images, so that its weight does not depend on the batch.
 
     Args:
         main: Criterion of the fused logits.
         auxiliary_weight: Weight of the auxiliary logits (published: 0.4).
         per_scale_weight: Weight of each scale's own logits (published: 0.05); 0 leaves them out.
         lovasz_weight: Weight of the Lovász-softmax term; 0 leaves it out.
-        auxiliary_by_main: Hold the auxiliary logits to the main criterion itself.
-        align_corners: How the network resizes its logits; theirs are resized the same way.
+        auxiliary_by_main: Take the main criterion itself for the auxiliary logits.
+        align_corners: Whether per-scale logits are resized with aligned corners, as the network's.
     """
 
     def __init__(
@@ -99,11 +99,11 @@ class CombinedLoss(nn.Module):
 
     @property
     def fallbacks(self) -> int:
-        """How often region mutual information has had to fall back to its BCE so far."""
+        """How often region mutual information has fallen back to its BCE so far."""
         return self.main.fallbacks if isinstance(self.main, RegionMutualInformation) else 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch, 0 being the first, the losses from here on belong to."""
+        """Set the epoch, counted from 0, that the following losses belong to."""
         if isinstance(self.main, EpochCriterion):
             self.main.set_epoch(epoch)
 
@@ -113,10 +113,10 @@ class CombinedLoss(nn.Module):
         """Named scalars: "loss" is the weighted total; the terms beside it are unweighted.
 
         Args:
-            output: Logits (B, K, H, W) and, where the network has them, the others.
+            output: Logits (B, K, H, W), and auxiliary and per-scale logits if there are any.
             labels: (B, H, W) int64 train ids.
-            share: The part of these images in a step of several batches; the sum over the batches
-                is the loss of the step.
+            share: The part of this batch in a step of several batches. The step's loss is the sum
+                over its batches.
         """
         scale = self._scale(share)
         losses = {"main": self._by_main(output.logits, labels, share)}
@@ -143,15 +143,15 @@ class CombinedLoss(nn.Module):
         return self.main(logits, labels) * self._scale(share)
 
     def _scale(self, share: Share) -> float:
-        """What a batch's share makes of a term: its pixels' of a mean over pixels, all of a sum
-        over images, its images' where that sum is scaled to so many.
+        """The factor of a term in a step of several batches: the share of pixels for a mean over
+        pixels, 1 for a sum over images, the share of images if that sum is scaled to ``images``.
         """
         if not isinstance(self.main, ImageWeightedCrossEntropy | BoundaryRelaxedLoss):
             return share.pixels
         return 1.0 if self.main.images is None else share.images
 
     def _count_images(self, mean: Tensor, batch: int) -> Tensor:
-        """A mean over a batch, on the scale of the main criterion."""
+        """A mean over a batch, scaled like the main criterion."""
         if not isinstance(self.main, ImageWeightedCrossEntropy | BoundaryRelaxedLoss):
             return mean
         return sum_over_images(mean * batch, batch, self.main.images)

@@ -10,11 +10,11 @@ from hierseg.processes import count_processes, sum_over_processes
 
 
 class CrossEntropy(nn.Module):
-    """Softmax cross-entropy, the mean over counted pixels, of all processes where there are several
-    (then it is the mean of the processes' losses that is the loss).
+    """Softmax cross-entropy, the mean over counted pixels.
 
-    Safe under autocast (computed in float32 at least). Where no pixel counts the loss is 0 and its
-    gradient zero, so that a crop that is all padding costs a step nothing.
+    With several processes the mean of their losses is the mean over the counted pixels of all.
+    Computed in float32 or wider, also under autocast. If no pixel counts, as in a crop that is all
+    padding, loss and gradient are 0.
 
     Args:
         ignore: The label that does not count.
@@ -33,15 +33,15 @@ class CrossEntropy(nn.Module):
             return total * count_processes() / count.clamp(min=1)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """What auxiliary and per-scale logits are held to: cross-entropy again (section 2)."""
+        """The loss of auxiliary and per-scale logits: cross-entropy again (METHOD section 2)."""
         return self.forward(logits, labels)
 
 
 def _sum(logits: Tensor, labels: Tensor, ignore: int) -> Tensor:
-    """Cross-entropy summed over counted pixels, in the layout that the logits have.
+    """Cross-entropy summed over counted pixels, in the logits' own memory layout.
 
-    Torch brings maps with channels last into the other layout, at twice the time on a CPU; as rows
-    of pixels they are what they are.
+    Torch copies maps with channels last to channels first, which doubles the time on a CPU. As rows
+    of pixels they need no copy.
     """
     has_rows = logits.is_contiguous(memory_format=torch.channels_last)
     if logits.device.type == "cpu" and has_rows and not logits.is_contiguous():

@@ -15,21 +15,21 @@ Weighting = Literal["share", "inverse"]
 
 
 class ImageWeightedCrossEntropy(nn.Module):
-    """Cross-entropy in which a class weighs the more, the rarer it is in the image.
+    """Cross-entropy in which rarer classes of the image weigh more.
 
     With h_c the share of class c among an image's counted pixels, a pixel of class c weighs
     ``1 + bound * (1 - h_c)``, or ``1 + bound / h_c`` by the inverse weighting. The loss of an image
-    is the weighted mean over its counted pixels, 0 with zero gradient where there are none; the
-    images' losses are summed, as published: a batch of two has twice the loss of one. By batch,
-    h_c is the class's share among the counted pixels of all the images that a call is given, which
-    are those of one process; the mean stays that of an image.
+    is the weighted mean over its counted pixels; without any, loss and gradient are 0. The images'
+    losses are summed, as published: a batch of two has twice the loss of one. With ``by_batch``,
+    h_c is the class's share among the counted pixels of all images of the call, which are those of
+    one process; the mean is still taken image by image.
 
-    Safe under autocast (computed in float32 at least); no map as large as the logits is kept.
+    Computed in float32 or wider, also under autocast. Keeps no map as large as the logits.
 
     Args:
         ignore: The label that does not count.
-        bound: How far weights rise above 1.
-        weighting: Which of the two weights.
+        bound: Largest weight above 1 by share, and the factor of 1 / h_c by the inverse.
+        weighting: "share" or "inverse".
         images: Scale the sum over a step's images, of all processes, to so many; None for no
             scaling.
         by_batch: Weigh classes by their shares in the batch instead of in each image.
@@ -64,13 +64,13 @@ class ImageWeightedCrossEntropy(nn.Module):
             return sum_over_images(loss, len(labels), self.images)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """What auxiliary and per-scale logits are held to: this loss again, as for cross-entropy
+        """The loss of auxiliary and per-scale logits: this loss again, as with cross-entropy
         (METHOD section 2), so that all terms are sums over images.
         """
         return self.forward(logits, labels)
 
     def _weigh(self, counts: Tensor) -> Tensor:
-        """(B, K) weights, or (1, K); those of absent classes, which no pixel takes, are 1."""
+        """(B, K) weights, or (1, K) by batch; absent classes have 1, which no pixel uses."""
         shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
         excess = 1 - shares if self.weighting == "share" else 1 / shares
         return (1 + self.bound * excess).where(counts > 0, 1.0)

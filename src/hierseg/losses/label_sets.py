@@ -1,7 +1,7 @@
-"""Which classes are right for a pixel: its own, or those around it (METHOD section 4).
+"""The classes that are right for a pixel: its own, or those around it (METHOD section 4).
 
 Shapes: B batch, K classes, H and W pixels, P pixels beside a border, M places in a window. Class
-maps are int16; class K stands for ignore, which is also what lies outside the image.
+maps are int16. Class K stands for ignore, as do places outside the image.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from hierseg.losses.set_likelihood import Mixed
 
 
 def find_mixed(classes: Tensor, num_classes: int, window: int, strict: Sequence[int]) -> Mixed:
-    """The pixels with more than one label, ignore included, within ``window`` pixels.
+    """The pixels that have more than one label, ignore included, within ``window`` pixels.
 
-    Pixels of a strict class are left out. All others have their own label alone.
+    Pixels of a strict class are left out. Every pixel that is not returned has its own label alone.
 
     Args:
         classes: (B, H, W) int16 classes in [0, K], K for ignore.
         num_classes: K.
-        window: Pixels to each side; 0 finds none.
+        window: Radius of the window in pixels; with 0 no pixel is found.
         strict: Classes that are never mixed.
     """
     padded = functional.pad(classes, [window] * 4, value=num_classes)
@@ -66,7 +66,7 @@ def count_members(mixed: Mixed, batch: int, num_classes: int) -> Tensor:
 
 
 def _slide(padded: Tensor, window: int, extreme: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """The extreme of every window; (B, H + 2 * window, W + 2 * window) to (B, H, W)."""
+    """Minimum or maximum of every window; (B, H + 2 * window, W + 2 * window) to (B, H, W)."""
     for dim in (1, 2):
         length = padded.shape[dim] - 2 * window
         result = padded.narrow(dim, 0, length)

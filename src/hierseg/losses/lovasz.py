@@ -7,21 +7,20 @@ from torch import Tensor, nn
 
 
 class LovaszSoftmax(nn.Module):
-    """A surrogate of one minus the mean IoU, over the classes that a batch has.
+    """A surrogate of 1 - mean IoU over the classes present in a batch.
 
-    For a class the errors of all pixels (1 - p where it is true, p where it is not), sorted from
-    the largest, are weighed by how much each pixel more adds to one minus the IoU: the Lovász
-    extension of the Jaccard loss (sections 2.2 and 3.1). The mean over classes present in the batch
-    is what the paper's training uses; cross-entropy beside it or before it is what it needs to
-    start from.
+    For each class the pixels' errors (1 - p if the class is true, else p) are sorted from the
+    largest. Each is weighted by how much its pixel adds to 1 - IoU: the Lovász extension of the
+    Jaccard loss (sections 2.2 and 3.1 of the paper). The loss is the mean over the classes present,
+    as in the paper's training. It needs cross-entropy beside it, or weights trained by it.
 
-    Sorting is what it costs, so only every ``stride``-th row and column counts, from a corner that
-    is drawn anew for each batch. Computed in float32 at least, under autocast too. A batch without
-    labels has a loss of 0 with zero gradient.
+    Sorting takes most of the time, so only every ``stride``-th row and column counts, from an
+    origin that is drawn for each batch. Computed in float32 or wider, also under autocast. Without
+    labels, loss and gradient are 0.
 
     Args:
         ignore: The label that does not count.
-        stride: Distance of the rows and columns that count.
+        stride: Distance between the rows, and the columns, that count; in pixels, at least 1.
     """
 
     def __init__(self, ignore: int = 255, stride: int = 2) -> None:
@@ -52,8 +51,8 @@ def _extend(share: Tensor, true: Tensor) -> Tensor:
     errors, order = (true.to(share.dtype) - share).abs().sort(descending=True)
     hits = true[order].to(share.dtype)
     total = hits.sum()
-    # One minus the IoU when the first n pixels are wrong: n - hits more in the union, hits fewer
-    # in the intersection.
+    # 1 - IoU if the first n pixels are wrong: the union grows by n - hits, the intersection shrinks
+    # by hits.
     jaccard = 1 - (total - hits.cumsum(0)) / (total + (1 - hits).cumsum(0))
     weights = torch.diff(jaccard, prepend=jaccard.new_zeros(1))
     return errors @ weights

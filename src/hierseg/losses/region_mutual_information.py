@@ -24,17 +24,17 @@ from hierseg.processes import count_processes, sum_over_processes
 FLOOR = 1e-6  # added to probabilities
 REGULARIZER = 5e-4  # added to the diagonals
 LOG_FLOOR = 1e-8  # added inside the logarithm
-# Diagonals tried in turn where a factorisation fails, relative to the matrix' mean diagonal.
+# Diagonals added in turn when a factorisation fails, relative to the matrix' mean diagonal.
 GROWING_DIAGONAL = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2)
 
 
 class RegionMutualInformation(nn.Module):
-    """(1 - weight) * BCE + weight * RMI over counted pixels; can be negative, and that is right.
+    """(1 - weight) * BCE + weight * RMI over counted pixels; rightly negative at times.
 
-    Never raises and never turns finite logits into NaN: a failed factorisation gets a growing
-    diagonal, after which the whole loss is the BCE for that call, and ``fallbacks`` counts it. Of
-    several processes all fall back where one must; the mean of their losses is the loss.
-    Logits may come in any float type, under autocast too: statistics are in float64.
+    Never raises, and never makes NaN of finite logits. A failed factorisation is repeated with a
+    growing diagonal; if that fails too, the loss of that call is its BCE, and ``fallbacks`` counts
+    it. If one of several processes falls back, all do; the mean of their losses is the loss. Logits
+    may have any float type, also under autocast; statistics are computed in float64.
 
     Args:
         ignore: The label that does not count.
@@ -50,7 +50,7 @@ class RegionMutualInformation(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor, share: Share = WHOLE) -> Tensor:
         """(B, K, H, W) float logits and (B, H, W) int64 train ids to a scalar.
 
-        As a ``share`` of a larger step the BCE counts by pixels, the region term by images.
+        With a ``share`` of a larger step, the BCE is weighted by pixels, the region term by images.
         """
         with torch.autocast(logits.device.type, enabled=False):
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -60,7 +60,7 @@ class RegionMutualInformation(nn.Module):
             bce = self._mean(total, counted).to(logits.dtype) * share.pixels
             region = self._region_term(pooled, labels, counted)
         failed = torch.tensor(int(region is None), device=logits.device)
-        failed = sum_over_processes(failed)  # by all of them, also where it has failed here
+        failed = sum_over_processes(failed)  # every process takes part, failed or not
         if region is None or (count_processes() > 1 and bool(failed)):
             self.fallbacks += 1
             return bce
@@ -69,8 +69,8 @@ class RegionMutualInformation(nn.Module):
     def bce(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Sigmoid cross-entropy summed over classes and counted pixels, over (those pixels + 1).
 
-        Logits of which the labels are a whole number of times the size are resized, corners not
-        aligned, without keeping what they are resized to.
+        If the labels are a whole number of times as large as the logits, these are resized to them
+        (corners not aligned) without keeping the resized map.
         """
         with torch.autocast(logits.device.type, enabled=False):
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -82,7 +82,7 @@ class RegionMutualInformation(nn.Module):
             return self._mean(total, counted).to(logits.dtype)
 
     def pixelwise(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """What auxiliary and per-scale logits are held to: the whole BCE (METHOD section 2)."""
+        """The loss of auxiliary and per-scale logits: the BCE, factor 1 (METHOD section 2)."""
         return self.bce(logits, labels)
 
     def _mean(self, total: Tensor, counted: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class RegionMutualInformation(nn.Module):
         return total * count_processes() / (sum_over_processes(counted.sum()) + 1)
 
     def _region_term(self, pooled: Tensor, labels: Tensor, counted: Tensor) -> Tensor | None:
-        """RMI, mean over batch and sum over classes; None where it cannot be had."""
+        """RMI, mean over batch and sum over classes; None if it cannot be computed."""
         if min(pooled.shape[-2:]) < REGION:  # too small for one neighbourhood
             return None
         truth = pool_labels(labels, counted, pooled.shape[1])
@@ -98,15 +98,15 @@ class RegionMutualInformation(nn.Module):
         factor = factorise(joint_scatter(predicted, truth))
         if factor is None:
             return None
-        # The joint scatter's factor, prediction first, has in its lower right corner the factor
-        # of M + 5e-4 I, M = S_yy - S_yp (S_pp + 5e-4 I)^-1 S_yp^T: nothing is inverted.
+        # With the prediction first, the lower right block of the joint scatter's Cholesky factor is
+        # the factor of M + 5e-4 I, M = S_yy - S_yp (S_pp + 5e-4 I)^-1 S_yp^T: no inverse is needed.
         diagonal = factor[..., DIMENSION:, DIMENSION:].diagonal(dim1=-2, dim2=-1)
         log_determinant = 2 * (diagonal + LOG_FLOOR).log().sum(-1)
         return (0.5 * log_determinant / DIMENSION).mean(0).sum()
 
 
 def pool_labels(labels: Tensor, counted: Tensor, num_classes: int) -> Tensor:
-    """Pooled one-hot labels (B, K, h, w) in float64, counted directly into their pooled pixels."""
+    """Average-pooled one-hot labels, (B, K, h, w) float64, without the one-hot map."""
     batch, height, width = labels.shape
     pooled_height, pooled_width = height // POOL + 1, width // POOL + 1
     device = labels.device
@@ -121,20 +121,22 @@ def pool_labels(labels: Tensor, counted: Tensor, num_classes: int) -> Tensor:
 
 
 def _pool_ones(labels: Tensor) -> Tensor:
-    """(1, h, w) float64: ones of an image's size, pooled with pads that count as 0."""
+    """(1, h, w) float64: a map of ones, pooled; the padding counts as 0."""
     ones = torch.ones(1, *labels.shape[-2:], dtype=torch.float64, device=labels.device)
     return functional.avg_pool2d(ones, POOL, POOL, POOL // 2)
 
 
 def joint_scatter(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Scatter (B, K, 18, 18) of [prediction, truth], sums over positions, plus 5e-4 I."""
+    """(B, K, 18, 18) scatter matrix of [prediction, truth], summed over positions, plus 5e-4 I."""
     scatter: Tensor = JointScatter.apply(predicted.flatten(0, 1), truth.flatten(0, 1))
     identity = torch.eye(2 * DIMENSION, dtype=scatter.dtype, device=scatter.device)
     return (scatter + REGULARIZER * identity).view(*truth.shape[:2], *identity.shape)
 
 
 def factorise(matrices: Tensor) -> Tensor | None:
-    """Lower Cholesky factors of (..., n, n), those that fail with a growing diagonal; or None."""
+    """Lower Cholesky factors of (..., n, n), with a growing diagonal where they fail; None if that
+    fails too.
+    """
     factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(matrices)
     if not failed.any() and bool(factor.isfinite().all()):

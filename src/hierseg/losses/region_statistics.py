@@ -1,9 +1,9 @@
-"""What Region Mutual Information needs of full-size maps, as differentiable functions.
+"""Statistics of full-size maps for Region Mutual Information, as differentiable functions.
 
-They save only their inputs and go strip by strip in the layout that the logits have, so that what
-is between stays in the cache: written as plain tensor expressions the same takes several times the
-time and the memory, and class by class it is slow where channels are last. Shapes: B batch, K
-classes, H and W pixels, h and w pooled pixels, M maps, N = (h - 2) * (w - 2) neighbourhoods.
+They save only their inputs and work strip by strip in the logits' own memory layout, so that
+intermediate values stay in the cache. Plain tensor expressions take several times the time and
+memory; class by class is slow with channels last. Shapes: B batch, K classes, H and W pixels, h and
+w pooled pixels, M maps, N = (h - 2) * (w - 2) neighbourhoods.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from torch.nn import functional
 POOL = 4  # kernel and stride of the average pooling, padded by half of it
 REGION = 3  # side of a neighbourhood
 DIMENSION = REGION * REGION
-STRIP = 2**17  # logits of a strip for each thread of a CPU, and
-STRIP_OF_GPU = 2**25  # of one on a GPU, where starting a kernel takes longer than a small strip
-ENLARGED = 8  # times a strip's size, where each is made of rows that its neighbours need too
+STRIP = 2**17  # logits of a strip, for each thread of a CPU
+STRIP_OF_GPU = 2**25  # logits of a strip on a GPU, where launching a kernel costs more than a strip
+ENLARGED = 8  # a resized map's strips are so many times as large, since neighbours share rows
 CHUNK = 2**21  # numbers that are unfolded at a time
-LINEAR = 40.0  # from here on softplus(x) is x in double precision too
+LINEAR = 40.0  # softplus(x) equals x from here on, in double precision too
 
 
 class SigmoidCrossEntropySum(torch.autograd.Function):
     """Sigmoid cross-entropy summed over classes and counted pixels.
 
     ``apply(logits, own, counted)``: (B, K, H, W) float logits; (B, 1, H, W) int64, the class of
-    each pixel, any class where it does not count; (B, H, W) bool. A float64 scalar.
+    each pixel (any class if it does not count); (B, H, W) bool. Returns a float64 scalar.
     """
 
     @staticmethod
@@ -58,11 +58,11 @@ class SigmoidCrossEntropySum(torch.autograd.Function):
 
 
 class EnlargedCrossEntropySum(torch.autograd.Function):
-    """The same of logits that are resized bilinearly to a whole number of times their size.
+    """The same sum for logits resized bilinearly to a whole number of times their size.
 
-    ``apply(logits, own, counted)``: (B, K, h, w) float logits; the others as above, of H = f h and
-    W = f w for a whole f. Corners are not aligned. The resized map is made strip by strip and never
-    kept, nor is its gradient.
+    ``apply(logits, own, counted)``: (B, K, h, w) float logits; the others as above, with H = f h
+    and W = f w for a whole f. Corners are not aligned. The resized map is computed strip by strip
+    and never kept; nor is its gradient.
     """
 
     @staticmethod
@@ -80,7 +80,7 @@ class EnlargedCrossEntropySum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
-        """That of each strip, brought back to the rows that it is made of."""
+        """Each strip's gradient, propagated to the rows that the strip was resized from."""
         logits, own, counted = ctx.saved_tensors
         gradient = torch.zeros_like(logits)
         shape = (*logits.shape[:2], *counted.shape[-2:])
@@ -102,9 +102,8 @@ class EnlargedCrossEntropySum(torch.autograd.Function):
 def _find_source(
     strip: _Strip, logits: Tensor, counted: Tensor
 ) -> tuple[tuple[int, slice, slice], slice]:
-    """The rows that a strip of the resized map is made of, and one more on either side, for only
-    beyond these would resizing see that there are no others; and where the strip is in what they
-    are resized to.
+    """The rows that a strip of the resized map is resized from, with one more on either side, since
+    resizing treats the outermost rows as the map's edge; and the strip's place in the result.
     """
     factor = counted.shape[-2] // logits.shape[-2]
     image, _, rows = strip.of
@@ -115,16 +114,17 @@ def _find_source(
 
 
 def _enlarge(rows: Tensor, counted: Tensor) -> Tensor:
-    """(K, r, w) logits at the columns of ``counted``, and as many times the rows."""
+    """(K, r, w) logits resized to the columns of ``counted``, and rows by the same factor."""
     size = (counted.shape[-1] // rows.shape[-1] * rows.shape[-2], counted.shape[-1])
     return functional.interpolate(rows[None], size=size, mode="bilinear")[0]
 
 
 class SigmoidStatistics(torch.autograd.Function):
-    """That sum, and ``sigmoid(logits) * counted`` average-pooled with pads that count as 0.
+    """The sum of ``SigmoidCrossEntropySum``, and ``sigmoid(logits) * counted`` average-pooled; the
+    padding counts as 0.
 
-    ``apply(logits, own, counted)`` as of ``SigmoidCrossEntropySum``, to its scalar and
-    (B, K, h, w) float64.
+    ``apply(logits, own, counted)`` takes the same arguments. Returns the scalar and (B, K, h, w)
+    float64.
     """
 
     @staticmethod
@@ -146,7 +146,7 @@ class SigmoidStatistics(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_sum: Tensor, of_pooled: Tensor) -> tuple[Tensor, None, None]:
-        """Both gradients at once; pixels that no kernel covered have none of the second."""
+        """Both gradients at once; pixels outside every pooling window have no second one."""
         logits, own, counted = ctx.saved_tensors
         shares = (of_pooled / POOL**2).to(logits.dtype)
         before = POOL // 2
@@ -170,11 +170,11 @@ class _Strip(NamedTuple):
     """Rows of one image that belong to whole rows of the pooled map.
 
     Attributes:
-        of: Where they are in (B, K, H, W) maps; they are (K, rows, W) there.
-        plain: Where they are in (B, H, W) maps.
-        pooled: Where what they are pooled to is in (B, K, h, w) maps.
-        pads: Rows of zeros that pooling adds above and below; less than 0 below where the last rows
-            of the image are in no kernel.
+        of: Their index in (B, K, H, W) maps, which gives (K, rows, W).
+        plain: Their index in (B, H, W) maps.
+        pooled: The index of their pooled rows in (B, K, h, w) maps.
+        pads: Rows of zeros that pooling adds above and below; negative below if the last rows of
+            the image are in no pooling window.
     """
 
     of: tuple[int, slice, slice]
@@ -184,7 +184,7 @@ class _Strip(NamedTuple):
 
 
 def _list_strips(shape: Sequence[int], device: torch.device, times: int = 1) -> Iterator[_Strip]:
-    """Of (B, K, H, W) maps, of so many times the usual size."""
+    """The strips of (B, K, H, W) maps, each ``times`` as large as usual."""
     batch, classes, height, width = shape
     on_cpu = device.type == "cpu"
     numbers = times * STRIP * torch.get_num_threads() if on_cpu else STRIP_OF_GPU
@@ -204,10 +204,10 @@ def _list_strips(shape: Sequence[int], device: torch.device, times: int = 1) -> 
 
 
 def _sum_cross_entropy(x: Tensor, own: Tensor, counted: Tensor) -> Tensor:
-    """Of (K, rows, W) logits, summed over pixels in float64.
+    """Sigmoid cross-entropy of (K, rows, W) logits, summed over pixels in float64.
 
-    softplus(x) - x of the own class would be a difference of large numbers where the loss is small;
-    softplus(-x) is the same without one, so that classes may be summed in the logits' precision.
+    For the own class softplus(-x) replaces softplus(x) - x, which is a difference of large numbers
+    if the loss is small. So classes may be summed in the logits' precision.
     """
     turned = x.scatter(0, own, -x.gather(0, own))
     pixels = functional.softplus(turned, threshold=LINEAR).sum(0)
@@ -215,15 +215,15 @@ def _sum_cross_entropy(x: Tensor, own: Tensor, counted: Tensor) -> Tensor:
 
 
 class JointScatter(torch.autograd.Function):
-    """Scatter of all 3x3 neighbourhoods as vectors, [prediction, truth], about their means.
+    """Scatter matrix of all 3x3 neighbourhoods as vectors [prediction, truth], less their means.
 
-    ``apply(predicted, truth)``: two (M, h, w) float64 to (M, 18, 18), sums over the N valid
-    positions. Differentiable in the prediction.
+    ``apply(predicted, truth)``: two (M, h, w) float64 to (M, 18, 18), summed over the N valid
+    positions. Only the prediction has a gradient.
     """
 
     @staticmethod
     def forward(ctx: Any, predicted: Tensor, truth: Tensor) -> Tensor:
-        """Chunk by chunk, vectors being made and dropped."""
+        """Chunk by chunk; the vectors are not kept."""
         ctx.save_for_backward(predicted, truth)
         scatter = []
         for chunk in _chunks(predicted):
@@ -234,7 +234,7 @@ class JointScatter(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
-        """(G + G^T) times the vectors, folded back."""
+        """(G + G^T) times the vectors, folded back to maps."""
         predicted, truth = ctx.saved_tensors
         weights = (upstream + upstream.mT)[:, :DIMENSION]
         gradient = torch.zeros_like(predicted)
@@ -255,7 +255,7 @@ def _chunks(maps: Tensor) -> list[slice]:
 
 
 def _unfold(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Two (M, h, w) to (M, 18, N), each row less its mean."""
+    """Two (M, h, w) to (M, 18, N); each row has its mean subtracted."""
     count, height, width = predicted.shape
     height, width = height - REGION + 1, width - REGION + 1
     vectors = predicted.new_empty(count, 2 * DIMENSION, height, width)

@@ -1,10 +1,10 @@
 """Softmax cross-entropy against sets of classes, weighted pixel by pixel.
 
-What image-weighted cross-entropy and boundary relaxation have in common (METHOD section 4). A
-framework's own cross-entropy keeps the logarithm of the softmax, a map as large as the logits and
-in float32, from the forward to the backward pass; here only the inputs are kept, and maps of all
-classes exist for a band of rows at a time. Shapes: B batch, K classes, H and W pixels, P pixels
-whose set is given as a list, M entries of such a list.
+Image-weighted cross-entropy and boundary relaxation share this (METHOD section 4). Torch's
+cross-entropy keeps the logarithm of the softmax, a float32 map as large as the logits, from the
+forward to the backward pass. Here only the inputs are kept, and maps of all classes exist for one
+band of rows at a time. Shapes: B batch, K classes, H and W pixels, P pixels whose set is given as a
+list, M entries of such a list.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-BAND = {"cpu": 2**19}  # logits in a band of rows: what stays in a core's cache
-WIDE_BAND = 2**25  # on other devices: few launches, and little beside the logits
+BAND = {"cpu": 2**19}  # logits in a band of rows that stays in a core's cache
+WIDE_BAND = 2**25  # on other devices: few kernel launches, and little memory beside the logits
 
 
 class Mixed(NamedTuple):
     """Pixels whose set is not their own class alone, image after image.
 
     Attributes:
-        image: (P,) int64, not falling.
-        position: (P,) int64 places within the image, row after row; no pixel comes twice.
-        members: (M, P) int16, the classes that make up the set, in any order and number; K for
-            none. Each set has one class at least.
+        image: (P,) int64 index of the image, in ascending order.
+        position: (P,) int64 index of the pixel in the image, row by row; no pixel occurs twice.
+        members: (M, P) int16 classes of the set, in any order, repeated or not; K for no class.
+            Each set has at least one class.
     """
 
     image: Tensor
@@ -35,7 +35,7 @@ class Mixed(NamedTuple):
     members: Tensor
 
     def bands(self, num_classes: int) -> Iterator[tuple[int, slice]]:
-        """Images, and ranges of their pixels that are few enough for maps of all classes."""
+        """Images, and ranges of their pixels small enough for maps of all classes."""
         pixels = max(1, _budget(self.image.device) // num_classes)
         end = 0
         for image, count in enumerate(self.image.bincount().tolist()):
@@ -48,18 +48,23 @@ class Mixed(NamedTuple):
         members = self.members[:, band].long()
         shape = num_classes, members.shape[1]
         table = torch.zeros(shape, dtype=torch.bool, device=members.device)
-        # A tensor of ones is scattered in half the time that a number takes.
+        # Scattering a tensor of ones takes half the time of scattering a number.
         return table.scatter_(0, members, torch.ones_like(table[:1]).expand(members.shape))
 
 
 class SetCrossEntropySum(torch.autograd.Function):
     """Sum over pixels of ``weight * -log(sum of the softmax over the pixel's set)``.
 
-    ``apply(logits, own, weight, mixed, class_weight)``: (B, K, H, W) float logits; (B, H, W) int64,
-    the class that is a pixel's set, any class where the weight is 0 or ``mixed`` has the pixel;
-    (B, H, W) weights in float32 (float64 for float64 logits); a ``Mixed`` or None; and (B, K)
-    weights of classes, whose mean over the set is the weight of a pixel of ``mixed``. A scalar of
-    the weights' type. The weights have no gradient.
+    ``apply(logits, own, weight, mixed, class_weight)`` takes
+
+    - (B, K, H, W) float logits;
+    - (B, H, W) int64, the one class of a pixel's set; any class if the weight is 0 or the pixel is
+      in ``mixed``;
+    - (B, H, W) weights in float32 (float64 for float64 logits);
+    - a ``Mixed`` or None;
+    - (B, K) weights of classes; their mean over its set is the weight of a pixel in ``mixed``.
+
+    Returns a scalar of the weights' type. The weights have no gradient.
     """
 
     @staticmethod
@@ -71,7 +76,7 @@ class SetCrossEntropySum(torch.autograd.Function):
         mixed: Mixed | None,
         class_weight: Tensor | None,
     ) -> Tensor:
-        """Logarithms of the softmax's denominators band by band, then of what is in the sets."""
+        """Logarithms of the softmax's denominators band by band, then those of the sets' sums."""
         denominator = torch.empty_like(weight)
         for band in _bands(logits):
             torch.logsumexp(logits[:, :, band].to(weight.dtype), 1, out=denominator[:, band])
@@ -105,7 +110,7 @@ class SetCrossEntropySum(torch.autograd.Function):
 
 
 def _gather_sets(logits: Tensor, mixed: Mixed, class_weight: Tensor) -> tuple[Tensor, Tensor]:
-    """(P,) logarithm of the sum of exp(logit) over each set, and mean weight of its classes."""
+    """(P,) logarithm of the sum of exp(logit) over each set, and (P,) mean weight of its classes."""
     num_classes, dtype = logits.shape[1], class_weight.dtype
     numerator = torch.empty_like(mixed.image, dtype=dtype)
     mean_weight = torch.empty_like(numerator)
@@ -138,7 +143,7 @@ def _budget(device: torch.device) -> int:
 
 
 def _bands(logits: Tensor) -> Iterator[slice]:
-    """Rows whose logits, over all images and classes, are few enough for one go."""
+    """Bands of rows whose logits, over all images and classes, are few enough at a time."""
     batch, classes, height, width = logits.shape
     rows = max(1, _budget(logits.device) // max(1, batch * classes * width))
     for start in range(0, height, rows):

@@ -1,4 +1,4 @@
-"""What the images of a process, or of a part of a step, count in the loss of the whole step."""
+"""The weight of one process's images, or of one batch of a step, in the loss of the whole step."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hierseg.processes import count_processes
 
 
 class Share(NamedTuple):
-    """The part that a batch has in a step of several batches.
+    """A batch's part of a step of several batches.
 
     Attributes:
-        pixels: Of the counted pixels, from 0 to 1: what a mean over pixels is weighted by.
-        images: Of the images, from 0 to 1: what a mean over images is weighted by.
+        pixels: Its share of the counted pixels, in [0, 1]; the weight of a mean over pixels.
+        images: Its share of the images, in [0, 1]; the weight of a mean over images.
     """
 
     pixels: float = 1.0
@@ -25,15 +25,15 @@ WHOLE = Share()
 
 
 def sum_over_images(total: Tensor, batch: int, images: int | None) -> Tensor:
-    """What a process's sum over its images counts, where the mean of the processes is the loss.
+    """A process's sum over its images, scaled so that the mean over processes is the step's loss.
 
-    The published runs of VPLR averaged over eight processes what each summed over two images. As a
-    sum over all sixteen the loss would be eight times as large, and change with the machine; asked
-    for ``images`` = 2 it is theirs, however the images of a step are spread.
+    The published runs of VPLR took sums over two images and averaged them over eight processes. A
+    sum over all sixteen images is eight times as large, and would change with the step's images.
+    With ``images`` = 2 the loss is the published one, however a step's images are spread.
 
     Args:
-        total: Scalar, the sum over the images of this process.
-        batch: How many those are.
+        total: Scalar, the sum over this process's images.
+        batch: Number of this process's images.
         images: Scale the sum to so many images; None for as many as all processes have.
     """
     return total * (count_processes() if images is None else images / batch)

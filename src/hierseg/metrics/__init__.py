@@ -1,4 +1,4 @@
-"""Measures of a segmentation: label maps or logits in, frozen results out."""
+"""Measures of a segmentation: label maps or logits in, immutable results out."""
 
 from __future__ import annotations
 

@@ -18,15 +18,16 @@ Counts = npt.NDArray[np.int64]
 
 CITYSCAPES_SIZE = (1024, 2048)
 CITYSCAPES_SHARE, SHARE = 0.005, 0.02
-"""Shares of the diagonal, for Cityscapes' size and for all others (section 5 of the paper)."""
+"""Band widths as shares of the image diagonal: for Cityscapes' size, and for all others (section 5
+of the paper)."""
 
 
 class BandCounts(NamedTuple):
-    """Pixels of one image by class, (K,) each.
+    """Pixels of one image by class, (K,) int64 each.
 
     Attributes:
-        both: In the band of truth and in that of the prediction, of this class in both.
-        either: In at least one of the two bands of this class.
+        both: Pixels in the class's band in the truth and in the prediction.
+        either: Pixels in the class's band in at least one of the two.
     """
 
     both: Counts
@@ -34,12 +35,12 @@ class BandCounts(NamedTuple):
 
 
 def band_width(height: int, width: int, share: float | None = None) -> int:
-    """How far a band reaches inwards, in pixels, at least 1.
+    """Width of a band, measured inwards from the border, in pixels; at least 1.
 
     Args:
-        height: Of the image.
-        width: Of the image.
-        share: Of the diagonal; None for 0.5% at Cityscapes' size and 2% at any other.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        share: Share of the diagonal; None for 0.5% at Cityscapes' size and 2% at any other.
     """
     if share is None:
         share = CITYSCAPES_SHARE if (height, width) == CITYSCAPES_SIZE else SHARE
@@ -47,20 +48,20 @@ def band_width(height: int, width: int, share: float | None = None) -> int:
 
 
 def find_band(labels: Labels, outside: int, width: int) -> npt.NDArray[np.bool_]:
-    """Pixels with one of another label within ``width`` rows and columns, for all labels at once.
+    """Pixels in the band of their own label, for all labels at once.
 
-    A mask without what ``width`` erosions by 3x3 leave of it is its band. Label maps partition the
-    image, so a pixel is in the band of its own label where the square around it is not all of one
-    label: where the largest label in it is not the smallest. What is beyond the image counts as
-    another label, as in the paper's own measure.
+    The band of a mask is the part of it that ``width`` erosions by 3x3 remove. A label map
+    partitions the image, so a pixel is in the band of its label if the square of ``width`` pixels
+    around it has several labels: if their maximum differs from their minimum. Outside the image
+    counts as another label, as in the paper.
 
     Args:
         labels: (H, W) uint8 or uint16.
         outside: A value larger than any label.
-        width: In pixels.
+        width: Width of the band in pixels.
 
     Returns:
-        (H, W).
+        (H, W) bool.
     """
     square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
     largest = cv2.dilate(labels, square, borderType=cv2.BORDER_CONSTANT, borderValue=(outside,))
@@ -73,9 +74,9 @@ def count_bands(prediction: Labels, truth: Labels, num_classes: int, width: int)
 
     Args:
         prediction: (H, W) uint8 or uint16, 0 to K-1, or K for no class.
-        truth: Likewise; both are K where a pixel does not count, so that bands end there.
+        truth: Likewise. Both are K in pixels that do not count, so that bands end there.
         num_classes: K.
-        width: Of the bands, in pixels.
+        width: Width of the bands in pixels.
     """
     in_truth = find_band(truth, num_classes + 1, width)
     in_prediction = find_band(prediction, num_classes + 1, width)

@@ -1,4 +1,4 @@
-"""How well the borders of classes are met, over a set: Boundary IoU and F-score of boundaries."""
+"""Accuracy of the classes' borders over a data set: Boundary IoU and the F-score of boundaries."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ LabelMap = Tensor | npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class BoundaryScores:
-    """Measures of a set, fractions in [0, 1]; NaN for what nothing was counted of.
+    """Measures of a data set, fractions in [0, 1]; NaN where nothing was counted.
 
     Attributes:
         mean_iou: Mean Boundary IoU over the classes with a band in truth or prediction.
-        num_classes_averaged: How many classes that mean is over.
-        iou: Boundary IoU by class name, intersections and unions summed over the set.
-        widths: Widths of the bands that occurred, in pixels, in order.
+        num_classes_averaged: Number of classes in that mean.
+        iou: Boundary IoU by class name; intersections and unions are summed over the set.
+        widths: Widths of the bands that occurred, in pixels, ascending.
         mean_f_score: Tolerance in pixels -> mean of ``f_score`` over the classes that have one.
-        f_score: Tolerance -> class name -> mean over the images in which the class has a border in
-            truth or prediction; where in one of the two alone, the image counts 0.
-        mean_f_score_davis: Tolerance -> the same mean where an image without any border of a class
-            counts 1, as DAVIS's measure has it, so that rare classes are nearly right by absence.
-        images: How many images were counted.
+        f_score: Tolerance in pixels -> class name -> mean over the images in which the class has a
+            border in truth or prediction. An image with a border in only one of them counts 0.
+        mean_f_score_davis: Tolerance in pixels -> mean over classes, where an image without any
+            border of a class counts 1, as in DAVIS. Rare classes then score high by absence.
+        images: Number of images counted.
     """
 
     mean_iou: float
@@ -45,15 +45,15 @@ class BoundaryScores:
 
 
 class BoundaryCounts:
-    """Counts the borders of a set, an image at a time. Pixels whose truth is the ignore value are
-    taken out of truth and prediction before borders are looked for.
+    """Counts the borders of a data set, image by image. Pixels whose truth is the ignore value are
+    removed from truth and prediction before borders are traced.
 
     Args:
         num_classes: K.
         ignore: The label that does not count.
         share: Width of the bands of Boundary IoU as a share of the diagonal; None for 0.5% at
             Cityscapes' size and 2% at any other.
-        tolerances: Of the F-score, in pixels.
+        tolerances: Tolerances of the F-score in pixels.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class BoundaryCounts:
             labels: (H, W) train ids or ``ignore``.
 
         Raises:
-            UserError: Other sizes, or a counted pixel with an id of no class.
+            UserError: The maps differ in size, or a counted pixel has an id of no class.
         """
         predicted, truth = self._prepare(prediction, labels)
         width = band_width(truth.shape[0], truth.shape[1], self.share)
@@ -94,7 +94,11 @@ class BoundaryCounts:
         self.occurrences += contours.occurs
 
     def merge(self, other: BoundaryCounts) -> None:
-        """Add what another, of the same settings, has counted of other images."""
+        """Add the counts of another with the same settings.
+
+        Raises:
+            ValueError: Classes or tolerances differ.
+        """
         if (self.num_classes, self.tolerances) != (other.num_classes, other.tolerances):
             raise ValueError("counts of other classes or tolerances do not add")
         self.images += other.images
@@ -105,10 +109,14 @@ class BoundaryCounts:
         self.occurrences += other.occurrences
 
     def scores(self, names: Sequence[str]) -> BoundaryScores:
-        """The measures, by the K class names."""
+        """The measures; ``names`` are the K class names.
+
+        Raises:
+            ValueError: The number of names is not K.
+        """
         if len(names) != self.num_classes:
             raise ValueError(f"{len(names)} names for {self.num_classes} classes")
-        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: the mark of what does not occur
+        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN, which marks a class that is absent
             iou = self.both / self.either
             f_score = self.f_sum / self.occurrences
             absent = self.images - self.occurrences
@@ -128,12 +136,12 @@ class BoundaryCounts:
     def _prepare(
         self, prediction: LabelMap, labels: LabelMap
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Both maps with K where there is no class, and where the truth does not count."""
+        """Both maps with K in pixels without a class, and in those whose truth does not count."""
         predicted, truth = _as_array(prediction), _as_array(labels)
         if predicted.shape != truth.shape or truth.ndim != 2:
             raise UserError(
                 f"the prediction is {'x'.join(map(str, predicted.shape))} and the label map "
-                f"{'x'.join(map(str, truth.shape))}; both are one HEIGHTxWIDTH."
+                f"{'x'.join(map(str, truth.shape))}; give both at one size, HEIGHTxWIDTH."
             )
         ignored = truth == self.ignore
         for what, ids, left_out in (
@@ -144,10 +152,10 @@ class BoundaryCounts:
             if wrong.size:
                 raise UserError(
                     f"the {what} holds class id {int(wrong[0])}, but its {self.num_classes} "
-                    f"classes are 0 to {self.num_classes - 1}; score label maps in train ids of "
-                    "the data set."
+                    f"classes are 0 to {self.num_classes - 1}; give label maps in the data set's "
+                    "train ids."
                 )
-        # Two more values than classes: no class, and outside of the image.
+        # Two more values than classes: no class, and outside the image.
         kind = np.uint8 if self.num_classes + 1 <= 255 else np.uint16
         unclassed = ignored | (predicted == self.ignore)
         return (

@@ -1,4 +1,4 @@
-"""Whether a network is right as often as it says: calibration error, and a temperature to mend it.
+"""Calibration: how far confidence differs from accuracy, and a temperature that corrects it.
 
 Guo, Pleiss, Sun, Weinberger, *On Calibration of Modern Neural Networks*, ICML 2017, arXiv
 1706.04599. K classes, N pixels, M bins.
@@ -13,23 +13,23 @@ import torch
 from torch import Tensor
 
 BINS = 15
-"""Bins of equal width, as in the paper's tables."""
+"""Number of bins of equal width; the paper's tables have 15 as well."""
 TEMPERATURES = (0.02, 50.0)
-"""Limits of a fitted temperature; a network that is never wrong would ask for 0."""
+"""Limits of a fitted temperature; a network without errors would get 0."""
 CHUNK = 1 << 18
-"""Pixels that are taken together, so that copies of their logits stay small."""
+"""Pixels processed together, so that copies of their logits stay small."""
 
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Pixels of about one confidence.
+    """The pixels whose confidence is in (low, high].
 
     Attributes:
-        low: Lower limit of the confidence, itself not in the bin.
+        low: Lower limit of the confidence, not in the bin.
         high: Upper limit, in the bin.
-        pixels: How many there are.
-        accuracy: Share of them that are right; NaN where there are none.
-        confidence: Their mean confidence; NaN where there are none.
+        pixels: Number of pixels.
+        accuracy: Share of them whose label is right; NaN without pixels.
+        confidence: Their mean confidence; NaN without pixels.
     """
 
     low: float
@@ -41,17 +41,17 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class CalibrationScores:
-    """Calibration of the counted pixels of a set; NaN where there are none.
+    """Calibration over the counted pixels of a data set; NaN without pixels.
 
     Attributes:
-        ece: Expected calibration error, the mean of |accuracy - confidence| over bins, weighted by
-            their pixels; in [0, 1].
+        ece: Expected calibration error in [0, 1]: the mean of |accuracy - confidence| over bins,
+            weighted by their pixels.
         nll: Mean negative log-likelihood of the true class, in nats.
-        accuracy: Share of pixels that are right.
+        accuracy: Share of pixels whose label is right.
         confidence: Mean confidence.
-        pixels: How many were counted.
-        temperature: What logits were divided by.
-        bins: M of them, by confidence.
+        pixels: Number of pixels counted.
+        temperature: The temperature that logits were divided by.
+        bins: The M bins, by ascending confidence.
     """
 
     ece: float
@@ -64,11 +64,11 @@ class CalibrationScores:
 
 
 class CalibrationCounts:
-    """Counts how often pixels of a confidence are right.
+    """Counts pixels, and right ones, by confidence.
 
     Args:
-        temperature: What logits are divided by.
-        bins: M bins of equal width; bin m holds confidences in ((m - 1) / M, m / M].
+        temperature: The temperature that logits are divided by.
+        bins: M, the number of bins of equal width; bin m has confidences in ((m - 1) / M, m / M].
     """
 
     def __init__(self, temperature: float = 1.0, bins: int = BINS) -> None:
@@ -95,7 +95,7 @@ class CalibrationCounts:
             self._count(flat[:, start : start + CHUNK][:, counted].float(), part[counted])
 
     def _count(self, logits: Tensor, truth: Tensor) -> None:
-        """(K, N) float32 logits and (N,) int64 labels, all of which count."""
+        """Count N pixels: (K, N) float32 logits and (N,) int64 labels."""
         label = logits.argmax(0)
         likelihood = (logits / self.temperature).log_softmax(0)
         confidence = likelihood.gather(0, label[None])[0].exp().double().clamp(max=1).cpu()
@@ -109,7 +109,11 @@ class CalibrationCounts:
         self.nll -= float(likelihood.gather(0, truth[None]).double().sum())
 
     def merge(self, other: CalibrationCounts) -> None:
-        """Add what another, of the same bins and temperature, has counted."""
+        """Add the counts of another with the same bins and temperature.
+
+        Raises:
+            ValueError: Bins or temperature differ.
+        """
         if (len(self.pixels), self.temperature) != (len(other.pixels), other.temperature):
             raise ValueError("counts of other bins or another temperature do not add")
         self.pixels += other.pixels
@@ -118,7 +122,7 @@ class CalibrationCounts:
         self.nll += other.nll
 
     def scores(self) -> CalibrationScores:
-        """The measures of what was counted."""
+        """The measures of the pixels counted so far."""
         total = self.pixels.double().sum()
         gaps = (self.right - self.confidence).abs().sum()
         accuracy, confidence = self.right / self.pixels, self.confidence / self.pixels
@@ -141,12 +145,12 @@ class CalibrationCounts:
 
 @torch.inference_mode()
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature T that gives labels the highest likelihood by softmax(logits / T).
+    """The temperature T that maximises the likelihood of the labels under softmax(logits / T).
 
-    The mean negative log-likelihood is convex in b = 1 / T, with the derivatives
-    mean(E[z] - z_true) and mean(Var[z]), z the logits of a pixel and E, Var over its softmax.
-    Newton's steps find the root of the first; where one leaves the bracket, that is halved in the
-    logarithm.
+    The mean negative log-likelihood is convex in b = 1 / T. Its derivatives are
+    mean(E[z] - z_true) and mean(Var[z]), with z the logits of a pixel and E, Var over its softmax.
+    Newton's method finds the root of the first; a step that leaves the bracket is replaced by the
+    bracket's geometric mean.
 
     Args:
         logits: (N, K) float.
@@ -154,6 +158,9 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     Returns:
         T, within ``TEMPERATURES``.
+
+    Raises:
+        ValueError: N is 0.
     """
     if len(labels) == 0:
         raise ValueError("there are no pixels to fit a temperature to")
@@ -174,7 +181,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 def _derivatives(logits: Tensor, labels: Tensor, sharpness: float) -> tuple[float, float]:
-    """First and second derivative of the mean negative log-likelihood by 1 / T."""
+    """First and second derivative of the mean negative log-likelihood with respect to 1 / T."""
     slope = curvature = 0.0
     for start in range(0, len(labels), CHUNK):
         part = logits[start : start + CHUNK].double()

@@ -16,7 +16,7 @@ LabelMap = Tensor | npt.NDArray[Any]
 
 
 class ConfusionMatrix:
-    """Counts of counted pixels in 64 bits, rows truth, columns prediction.
+    """Counts pixels by true and predicted class, in 64 bits; rows truth, columns prediction.
 
     Args:
         num_classes: K.
@@ -24,7 +24,7 @@ class ConfusionMatrix:
 
     Attributes:
         matrix: (K, K) int64 tensor on the CPU.
-        unlabelled: (K,) int64, counted pixels of each class whose prediction is ``ignore``.
+        unlabelled: (K,) int64, pixels of each true class whose prediction is ``ignore``.
     """
 
     def __init__(self, num_classes: int, ignore: int = 255) -> None:
@@ -39,18 +39,19 @@ class ConfusionMatrix:
         Args:
             prediction: Integer train ids, (H, W) or any shape; array or tensor, any device.
             labels: Train ids or ``ignore``, of the same shape.
-            unlabelled: Take predictions of ``ignore``, which miss the true class and claim none.
+            unlabelled: Accept predictions of ``ignore``: misses of the true class, and false
+                positives of no class.
 
         Raises:
-            UserError: Where the shapes differ, or a counted pixel has an id outside 0..K-1, or a
-                label is neither a class nor ``ignore``. The matrix is then as it was.
+            UserError: The shapes differ, a counted pixel's prediction is outside 0..K-1, or a label
+                is neither a class nor ``ignore``. The matrix then stays as it was.
         """
         predicted = _integers(prediction, "prediction")
         truth = _integers(labels, "label map").to(predicted.device)
         if predicted.shape != truth.shape:
             raise UserError(
                 f"the prediction is {_shape(predicted)} and the label map {_shape(truth)}; "
-                "predictions are scored at the size of their label map."
+                "give predictions at the size of their label map."
             )
         counted = truth != self.ignore
         truth, predicted = truth[counted], predicted[counted]
@@ -66,14 +67,18 @@ class ConfusionMatrix:
         self.unlabelled += torch.bincount(open_truth, minlength=self.num_classes).cpu()
 
     def merge(self, other: ConfusionMatrix) -> None:
-        """Add what another matrix of the same classes has counted."""
+        """Add the counts of another matrix with the same number of classes.
+
+        Raises:
+            ValueError: The numbers of classes differ.
+        """
         if other.num_classes != self.num_classes:
             raise ValueError(f"{other.num_classes} classes do not add to {self.num_classes}")
         self.matrix += other.matrix
         self.unlabelled += other.unlabelled
 
     def scores(self, names: Sequence[str]) -> SegmentationScores:
-        """The measures of section 9, by the K class names."""
+        """The measures of METHOD section 9; ``names`` are the K class names."""
         return SegmentationScores.from_confusion(self.matrix, names, self.unlabelled)
 
     def _check(self, ids: Tensor, what: str) -> None:
@@ -84,7 +89,7 @@ class ConfusionMatrix:
             wrong = low if low < 0 else high
             raise UserError(
                 f"the {what} holds class id {wrong}, but its {self.num_classes} classes are "
-                f"0 to {self.num_classes - 1}; score label maps in train ids of the data set."
+                f"0 to {self.num_classes - 1}; give label maps in the data set's train ids."
             )
 
 

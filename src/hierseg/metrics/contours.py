@@ -1,10 +1,10 @@
-"""The F-score of boundaries: how many border pixels have a counterpart within a few pixels.
+"""The F-score of boundaries: the share of border pixels with a counterpart within a few pixels.
 
-The measure F of DAVIS (Perazzi et al., CVPR 2016, section 4), taken class by class as Gated-SCNN
-(Takikawa et al., ICCV 2019, arXiv 1907.05740) does, after Martin, Fowlkes and Malik (PAMI 2004).
-H and W are the image's size, K classes, T tolerances.
+It is the measure F of DAVIS (Perazzi et al., CVPR 2016, section 4) by class, as in Gated-SCNN
+(Takikawa et al., ICCV 2019, arXiv 1907.05740); it goes back to Martin, Fowlkes and Malik (PAMI
+2004). H and W are the image's size, K classes, T tolerances.
 
-Classes are the bits of a word, so that one pass over an image serves 32 of them.
+Each class is one bit of a 32-bit word, so that one pass over an image serves 32 classes.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint32]
 
 TOLERANCES = (3, 5, 9, 12)
-"""Pixels, those of Gated-SCNN."""
+"""Tolerances in pixels; Gated-SCNN has the same."""
 WORD = 32
 STRIP = 64
-"""Rows that are widened together: few enough for the processor's cache."""
+"""Rows that are dilated together: few enough for the processor's cache."""
 
 
 class ContourScores(NamedTuple):
-    """One image.
+    """F-scores of one image.
 
     Attributes:
-        f_score: (T, K), of a class with a border in truth or prediction; 0 for others.
+        f_score: (T, K) in [0, 1]; 0 for classes without a border in truth and prediction.
         occurs: (K,) whether a class has a border in truth or prediction.
     """
 
@@ -42,14 +42,16 @@ class ContourScores(NamedTuple):
 def score_contours(
     prediction: Labels, truth: Labels, num_classes: int, tolerances: Sequence[int] = TOLERANCES
 ) -> ContourScores:
-    """F = 2 P R / (P + R) of each class: P is the share of its predicted border pixels that have
-    one of the truth within a (Euclidean) distance, R the share of the truth's with a predicted one.
+    """F = 2 P R / (P + R) of each class.
+
+    P is the share of the class's predicted border pixels with a true one within the tolerance
+    (Euclidean distance); R is the share of its true border pixels with a predicted one.
 
     Args:
         prediction: (H, W) uint8 or uint16, 0 to K-1, or K for no class.
-        truth: Likewise; both are K where a pixel does not count.
+        truth: Likewise. Both are K in pixels that do not count.
         num_classes: K.
-        tolerances: Distances in pixels.
+        tolerances: T distances in pixels.
     """
     scores = np.zeros((len(tolerances), num_classes))
     occurs = np.zeros(num_classes, np.bool_)
@@ -61,7 +63,7 @@ def score_contours(
         met = count_met(ours, theirs, tolerances)[:, :kept]
         found = count_met(theirs, ours, tolerances)[:, :kept]
         occurs[classes] = our_count + their_count > 0
-        # Where one of the two has no border, nothing is met, and F is 0 whatever it is divided by.
+        # If one of the two has no border, nothing is met, and F is 0 whatever it is divided by.
         precision, recall = met / np.maximum(our_count, 1), found / np.maximum(their_count, 1)
         total = precision + recall
         scores[:, classes] = 2 * precision * recall / np.where(total > 0, total, 1)
@@ -69,11 +71,11 @@ def score_contours(
 
 
 def trace_borders(labels: Labels, first: int, num_classes: int) -> Words:
-    """(H, W) words whose bit i says that the pixel is on the border of class ``first + i``.
+    """(H, W) words: bit i is set if the pixel is on the border of class ``first + i``.
 
-    A pixel is on the border of a class if it has the class and its neighbour to the right, below,
-    or to the right below has not, or the reverse, as DAVIS and Berkeley's benchmark trace borders.
-    The edge of the image is no border.
+    A pixel is on the border of a class if exactly one of it and its neighbour to the right, below,
+    or diagonally below right has the class. DAVIS and Berkeley's benchmark trace borders so. The
+    edge of the image is no border.
     """
     bits = np.zeros(num_classes + 1, np.dtype("<u4"))
     bits[first:num_classes][:WORD] = np.uint32(1) << np.arange(
@@ -84,21 +86,21 @@ def trace_borders(labels: Labels, first: int, num_classes: int) -> Words:
     height, width = labels.shape
     for down, right in ((0, 1), (1, 0), (1, 1)):
         here = own[: height - down, : width - right]
-        # Two classes are two bits: what differs is both of them, or nothing where they are one.
+        # Different classes have different bits: XOR sets both; of equal classes it sets none.
         borders[: height - down, : width - right] |= here ^ own[down:, right:]
     return borders
 
 
 def count_bits(words: Words) -> npt.NDArray[np.int64]:
-    """(32,) how many words have each bit."""
+    """(32,) number of words that have each bit."""
     some = words[words != 0]
     bits = np.unpackbits(some.view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
     return np.asarray(bits.sum(0, dtype=np.int64))
 
 
 def count_met(ours: Words, theirs: Words, tolerances: Sequence[int]) -> npt.NDArray[np.int64]:
-    """(T, 32) how many of our border pixels have one of theirs, of the same class, within each
-    distance.
+    """(T, 32) number of border pixels in ``ours`` that have one of the same class in ``theirs``
+    within each tolerance.
     """
     met = np.zeros((len(tolerances), WORD), np.int64)
     reach = max(tolerances)
@@ -115,9 +117,9 @@ def count_met(ours: Words, theirs: Words, tolerances: Sequence[int]) -> npt.NDAr
 
 
 def _widen(words: Words, rows: slice, radii: Sequence[int]) -> Iterator[Words]:
-    """For each radius the rows, every word joined with all those of the disk around it."""
+    """For each radius the rows, each word OR-ed with all words of the disk around it."""
     height, width = words.shape
-    lines = [words]  # lines[w]: joined with w words to each side
+    lines = [words]  # lines[w]: OR-ed with w words to each side
     for reach in range(1, min(max(radii), width - 1) + 1):
         line = lines[-1].copy()
         line[:, reach:] |= words[:, :-reach]
@@ -126,7 +128,7 @@ def _widen(words: Words, rows: slice, radii: Sequence[int]) -> Iterator[Words]:
     for radius in radii:
         wide = np.zeros_like(words[rows])
         for shift in range(-radius, radius + 1):
-            # The disk's row at this height; no more of it than there is of the image.
+            # The disk's row at this height, cut off at the image's width.
             line = lines[min(math.isqrt(radius * radius - shift * shift), len(lines) - 1)]
             start, stop = max(0, rows.start + shift), min(height, rows.stop + shift)
             if start < stop:

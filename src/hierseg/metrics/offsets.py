@@ -1,8 +1,8 @@
-"""Offsets of class logits that make the mean IoU highest.
+"""Offsets of the class logits that maximise mean IoU.
 
-Logit adjustment after training (Menon et al. 2021, arXiv 2007.07314, section 4.1) adds to each
-class's logit a constant. There the constants come from the classes' shares, for the mean accuracy
-of classes; here they are searched for, as the mean IoU has no such formula.
+Logit adjustment after training (Menon et al. 2021, arXiv 2007.07314, section 4.1) adds a constant
+to each class's logit. The paper computes the constants from the classes' shares, for mean class
+accuracy. Mean IoU has no such formula, so here they are searched for.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import torch
 from torch import Tensor
 
 LARGEST = 2.0
-"""No offset is farther from 0: a factor of 7.4 on a class's probability against the others'."""
+"""Largest absolute offset: a factor of 7.4 on a class's probability against the others'."""
 STEP = 0.0625
 ROUNDS = 10
 
 
 class Offsets(NamedTuple):
-    """What was found.
+    """Fitted offsets and their effect.
 
     Attributes:
-        values: (K,) float32, within ``LARGEST`` of 0; 0 for classes without a pixel.
-        before: Mean IoU in [0, 1] over the classes that the labels have, without them.
-        after: The same with them.
+        values: (K,) float32 in [-LARGEST, LARGEST]; 0 for classes without a pixel.
+        before: Mean IoU in [0, 1], over the classes in the labels, without offsets.
+        after: The same with offsets.
     """
 
     values: Tensor
@@ -34,16 +34,19 @@ class Offsets(NamedTuple):
 
 @torch.inference_mode()
 def fit_offsets(logits: Tensor, labels: Tensor) -> Offsets:
-    """Offsets of the classes that make the mean IoU of these pixels highest, one after the other.
+    """Fit the offsets that maximise the mean IoU of these pixels, by coordinate ascent.
 
-    A class's offset is a threshold on its margin: a pixel goes to the class where the offset
-    exceeds the distance to the best of the others. So one histogram of margins gives the mean IoU
-    for every offset of a grid (``STEP``), of which the best is taken, the nearest to the one before
-    where several are best. Rounds over all classes end when nothing changes any more.
+    A class's offset is a threshold on its margin: a pixel goes to the class if the offset exceeds
+    the distance to the best other class. So one histogram of margins gives the mean IoU for every
+    offset on a grid of ``STEP``. The best offset is taken; of several, the nearest to the previous
+    one. Rounds over all classes are repeated until nothing changes.
 
     Args:
         logits: (N, K) float, finite.
         labels: (N,) integer train ids in [0, K).
+
+    Raises:
+        ValueError: N is 0.
     """
     if len(labels) == 0:
         raise ValueError("there are no pixels to fit offsets to")
@@ -63,7 +66,7 @@ def fit_offsets(logits: Tensor, labels: Tensor) -> Offsets:
             other, rival = adjusted.max(dim=1)
             found = _mean_iou(other - own, rival, labels, index, counts, present, grid)
             here = int((grid - values[index]).abs().argmin())
-            if best != best:  # NaN: the first look, at no offsets
+            if best != best:  # NaN in the first round, before any offset
                 before = best = float(found[here])
             if float(found.max()) > best + 1e-9:
                 ties = (found >= found.max() - 1e-12).nonzero().flatten()
@@ -83,25 +86,25 @@ def _mean_iou(
     present: Tensor,
     grid: Tensor,
 ) -> Tensor:
-    """(G,) mean IoU for each offset of a class, where the others' stay.
+    """(G,) mean IoU for each offset of one class, with the other offsets fixed.
 
     Args:
-        margin: (N,) how far the class is behind the best other one; its pixels are those where the
-            offset is larger (the smaller id wins a tie elsewhere; here nobody depends on it).
-        rival: (N,) that other class.
+        margin: (N,) distance from the class's logit up to the best other one. The class gets the
+            pixels whose margin is below the offset.
+        rival: (N,) that best other class.
         labels: (N,) the truth.
         index: The class.
-        counts: (K,) pixels of each class in truth.
-        present: Classes with pixels, which the mean is over.
-        grid: (G,) offsets, rising.
+        counts: (K,) pixels of each class in the truth.
+        present: Classes with pixels, over which the mean is taken.
+        grid: (G,) offsets, ascending.
     """
     num_classes = len(counts)
-    # How many offsets leave a pixel to its rival: all those up to its margin.
-    lost = torch.bucketize(margin, grid, right=True)  # 0..G: taken from grid[lost] on
+    # Number of offsets that leave a pixel to its rival: those up to its margin.
+    lost = torch.bucketize(margin, grid, right=True)  # 0..G: the class's from grid[lost] on
     size = len(grid) + 1
 
     def taken(mask: Tensor) -> Tensor:
-        """(G,) pixels of a mask that are the class's at each offset."""
+        """(G,) pixels of a mask that the class gets at each offset."""
         return torch.bincount(lost[mask], minlength=size).double().cumsum(0)[:-1]
 
     right = labels == rival
@@ -109,7 +112,7 @@ def _mean_iou(
     shape = (size, num_classes)
     claimed = torch.bincount(flat, minlength=size * num_classes).view(shape).double()
     hits = torch.bincount(flat[right], minlength=size * num_classes).view(shape).double()
-    # What is left to the rivals at an offset: all pixels whose threshold is beyond it.
+    # At an offset the rivals keep all pixels whose threshold is above it.
     claimed = claimed.sum(0) - claimed.cumsum(0)[:-1]  # (G, K)
     hits = hits.sum(0) - hits.cumsum(0)[:-1]
     claimed[:, index] = taken(torch.ones_like(right))

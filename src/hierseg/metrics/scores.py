@@ -1,4 +1,4 @@
-"""What a confusion matrix says (METHOD section 9)."""
+"""Scores of a confusion matrix (METHOD section 9)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SegmentationScores:
-    """Measures of a whole set, fractions in [0, 1]; NaN for what nothing was counted of.
+    """Measures of a whole data set, fractions in [0, 1]; NaN where nothing was counted.
 
     Attributes:
         miou: Mean IoU over the classes that occur in truth or prediction.
-        num_classes_averaged: How many classes that mean is over.
-        pixel_accuracy: Share of counted pixels that are right.
+        num_classes_averaged: Number of classes in that mean.
+        pixel_accuracy: Share of counted pixels whose label is right.
         mean_class_accuracy: Mean recall over the classes that occur in the truth.
         frequency_weighted_iou: Mean IoU weighted by the classes' share of the truth.
         iou: TP / (TP + FP + FN) by class name.
@@ -39,7 +39,11 @@ class SegmentationScores:
     ) -> SegmentationScores:
         """From a (K, K) integer matrix, rows truth, and K class names.
 
-        ``unlabelled`` are (K,) pixels of each class that no class was predicted for: missed.
+        ``unlabelled`` is (K,): pixels of each class for which no class was predicted. They count as
+        misses.
+
+        Raises:
+            ValueError: The number of names is not K.
         """
         if len(names) != len(matrix):
             raise ValueError(f"{len(names)} names for {len(matrix)} classes")
@@ -48,7 +52,7 @@ class SegmentationScores:
         if unlabelled is not None:
             truth = truth + unlabelled.double().cpu()
         union = truth + predicted - right
-        # 0 / 0 is NaN: the mark of a class that does not occur.
+        # 0 / 0 is NaN, which marks a class that does not occur.
         iou, precision, recall = right / union, right / predicted, right / truth
         return cls(
             miou=float(iou.nanmean()),

@@ -1,4 +1,4 @@
-"""Networks: trunks, heads, attention over scales, and how they are put together by name."""
+"""Networks: trunks, heads, attention over scales, and the registry that builds them by name."""
 
 from __future__ import annotations
 

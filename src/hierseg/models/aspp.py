@@ -13,20 +13,22 @@ from hierseg.errors import UsageError
 from hierseg.layers import ConvNormAct, Synchronised, resize_to
 
 DILATIONS = (12, 24, 36)
-"""Those of output stride 8."""
+"""Dilations of ASPP's three 3x3 branches at output stride 8."""
 CELL_DILATIONS = ((1, 6), (18, 15), (6, 21), (1, 1), (6, 3))
-"""(vertical, horizontal) of a to e at output stride 16 (Chen et al., arXiv 1809.04184)."""
+"""(vertical, horizontal) dilations of the convolutions a to e at output stride 16
+(Chen et al., arXiv 1809.04184); the cell doubles them for output stride 8."""
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling: global pooling, 1x1, and three dilated 3x3 branches.
+    """Atrous spatial pyramid pooling (Chen et al., arXiv 1802.02611; METHOD section 3): global
+    pooling, 1x1, and three dilated 3x3 branches.
 
     Args:
         in_channels: C.
         channels: Channels of each branch; five of them are concatenated, the pooled one first.
-        pool: Side of the window that is pooled, in pixels of the feature, so that larger images
-            are pooled over what a training crop held; None for the whole feature.
-        align_corners: How means over windows are resized.
+        pool: Side of the pooling window in pixels of the feature; None pools the whole feature.
+            A window of the training crop's size pools larger images as training did.
+        align_corners: Whether window means are resized with aligned corners.
     """
 
     def __init__(
@@ -51,9 +53,10 @@ class ASPP(nn.Module):
 
     @property
     def needs_two_images(self) -> bool:
-        """Whether one image cannot be run now: its pooled branch would norm a single value.
+        """Whether a batch of one image cannot be run: in training, the pooled branch's batch norm
+        would have one value a channel.
 
-        Batch norm over several processes has the other processes' values as well.
+        A batch norm synchronised over several processes also has the other processes' values.
         """
         norm = self.pooled.norm
         is_alone = not isinstance(norm, nn.SyncBatchNorm | Synchronised)
@@ -78,11 +81,12 @@ class ASPP(nn.Module):
 
 
 class DensePredictionCell(nn.Module):
-    """Five dilated 3x3 convolutions, three of them on the first, one on another.
+    """Five dilated 3x3 conv-BN-ReLU: a on the input, b, c and d on a, e on b (Chen et al., arXiv
+    1809.04184; METHOD section 3).
 
     Args:
         in_channels: C.
-        channels: Channels of each; a to e are concatenated.
+        channels: Channels of each of the five, which are concatenated.
     """
 
     def __init__(self, in_channels: int, channels: int = 256) -> None:
@@ -109,9 +113,9 @@ def build_context(
     pool: int | None = None,
     align_corners: bool = False,
 ) -> ASPP | DensePredictionCell:
-    """ASPP, or the cell; UsageError for a cell that is to pool, since it pools nothing."""
+    """ASPP, or with ``cell`` a dense prediction cell, for which ``pool`` is a UsageError."""
     if not cell:
         return ASPP(in_channels, channels, pool=pool, align_corners=align_corners)
     if pool is not None:
-        raise UsageError("a dense prediction cell pools nothing; leave aspp_pool out.")
+        raise UsageError("a dense prediction cell has no pooling; leave aspp_pool out.")
     return DensePredictionCell(in_channels, channels)

@@ -24,11 +24,11 @@ class BasicHead(nn.Module):
     Args:
         channels: Channels of the trunk's features, fine to coarse.
         num_classes: K.
-        mid_channels: Channels of the 3x3 convolutions, and of what ASPP is reduced to.
-        aspp: Whether there is an ASPP.
-        context_channels: Channels of each of its branches; None for ``mid_channels``.
-        pool: Side of the window that it pools; None for the whole feature.
-        align_corners: How features are resized.
+        mid_channels: Channels of the 3x3 convolutions, and of the 1x1 convolution behind ASPP.
+        aspp: Whether ASPP comes first.
+        context_channels: Channels of each branch of ASPP; None for ``mid_channels``.
+        pool: Side of the window that ASPP pools; None for the whole feature.
+        align_corners: Whether features are resized with aligned corners.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class BasicHead(nn.Module):
         self.classify = nn.Conv2d(mid_channels, num_classes, 1, bias=False)
 
     def forward(self, features: list[Tensor], regions: Tensor | None = None) -> HeadOutput:
-        """Trunk features, fine to coarse, to logits (B, K, h, v) at the finest one's size."""
+        """Trunk features, fine to coarse, to logits (B, K, h, v) at the finest feature's size."""
         joined: Tensor = self.join(features)
         if self.context is not None and self.reduce_context is not None:
             joined = self.reduce_context(self.context(joined))

@@ -1,8 +1,8 @@
 """The registry's tables: networks by name, and the modules of their builders.
 
-The original's and VPLR's ``--arch`` names are names too: of the network here, or of a refusal that
-says which is nearest. Refused is what the papers do not define: its weights could not be told to
-compute the same.
+The ``--arch`` names of the original and of VPLR stand here too. Each maps to a network, or to a
+refusal that names the nearest one. A network that no paper defines is refused, since nothing could
+show that it computes the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BUILDER_MODULES: Mapping[str, str] = {
     "hrnet_plain": "hrnet",
     "timm_ocr": "timm",
 }
-"""Builder -> its module in ``builders``, where it is ``build_`` and its name."""
+"""Builder -> its module in ``builders``; the function is ``build_`` and the builder's name."""
 
 
 class ModelDescription(NamedTuple):
@@ -29,7 +29,7 @@ class ModelDescription(NamedTuple):
     builder: str
     """Name of the builder."""
     arguments: dict[str, Any]
-    """What the builder is given beside its defaults."""
+    """Arguments that differ from the builder's defaults."""
     summary: str
     """One line."""
 
@@ -246,10 +246,10 @@ REFUSED_NAMES: Mapping[str, tuple[str, str]] = {
 
 
 def describe_published(name: str) -> ModelDescription | None:
-    """The description behind a published name; None for a name that is none.
+    """The description behind a published name; None for any other name.
 
     Raises:
-        UserError: A published network that is not built here; the sentence names the nearest.
+        UserError: A published network that is not built here; the message names the nearest one.
     """
     if name in REFUSED_NAMES:
         what, nearest = REFUSED_NAMES[name]

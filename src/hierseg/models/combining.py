@@ -1,4 +1,4 @@
-"""How a builder's ``combine`` becomes attention and fusion."""
+"""Turns a builder's ``combine`` into attention and fusion (METHOD section 2)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from hierseg.models.hierarchical import HierarchicalFusion, ScaleAttention
 
 WAYS = ("average", "hierarchical", "explicit", "paired")
 PASSING = ("fuse", "fuse2")
-"""Of a head that passes its context on: hierarchical, with one attention for both or with two."""
+"""Ways of a head that passes its context on: hierarchical fusion, with one attention for logits and
+context ("fuse") or one for each ("fuse2")."""
 LARGEST_WIDTH = 128
-"""Of a trunk: twice the widest one published. Parameters grow with its square, and a checkpoint
-that asks for more is damaged."""
+"""Largest width of a trunk, twice the widest published one. Parameters grow with its square; a
+checkpoint that asks for more is damaged."""
 EXPLICIT_SCALES = (0.5, 1.0, 2.0)
 """HMSA table 1 trains and evaluates explicit attention with these."""
 
 
 class Combination(NamedTuple):
-    """What a network takes beside trunk and head; ``_asdict()`` gives its arguments."""
+    """Arguments of ``SegmentationNetwork`` beside trunk and head; ``_asdict()`` gives them."""
 
     attention: nn.Module | None
     fusion: Fusion
@@ -36,8 +37,8 @@ class AttentionOptions(NamedTuple):
         channels: Channels of its 3x3 convolutions (explicit attention has twice as many).
         second: Whether there is a second 3x3 convolution.
         dropout: Probability of dropping a value before the last convolution, in training.
-        norm: Whether explicit attention has batch norm; the others always have.
-        even: Whether it starts by weighing scales evenly: 0.5 everywhere.
+        norm: Whether explicit attention has batch norm; the other kinds always have it.
+        even: Whether it starts with equal weights: 0.5 everywhere, for explicit attention 1/S.
     """
 
     channels: int = 256
@@ -62,20 +63,24 @@ def combine_scales(
         way: One of ``WAYS``, or of ``PASSING`` where the head ``passes``.
         features: Channels of the head's features.
         options: Numbers of the attention.
-        scales: Scales of evaluation; None for ``default``, or 1.0 alone if nothing attends.
-        train_scales: Scales of training; None for 0.5 and 1.0, or 1.0 alone likewise. Explicit
-            attention is evaluated with them, and has (0.5, 1.0, 2.0) where neither is given.
-        default: Scales of evaluation of what attends to pairs of scales.
+        scales: Scales of evaluation; None for ``default``, or for 1.0 if there is no attention.
+        train_scales: Scales of training; None for 0.5 and 1.0, or for 1.0 if there is no
+            attention. Explicit attention is trained and evaluated at the same scales: those of
+            either argument, or (0.5, 1.0, 2.0) if both are None.
+        default: Default scales of evaluation for hierarchical and paired attention.
         passes: Whether the head is a ``PassingHead``.
 
     Raises:
-        UsageError: An unknown way, a dropout that is none, or scales that exclude each other.
+        UsageError: An unknown way, a dropout outside [0, 1), or for explicit attention two
+            different sets of scales.
     """
     known = WAYS + PASSING if passes else WAYS
     if way not in known:
         raise UsageError(f"scales cannot be combined by {way!r:.40}; give {', '.join(known)}.")
     if not 0 <= options.dropout < 1:
-        raise UsageError(f"attention_dropout {options.dropout:g} is not a probability below 1.")
+        raise UsageError(
+            f"attention_dropout cannot be {options.dropout:g}; give a number from 0 to below 1."
+        )
     attention: nn.Module | None = None
     fusion: Fusion
     pair: tuple[float, ...] = (0.5, 1.0)
@@ -88,8 +93,8 @@ def combine_scales(
         default = pair
         if sorted(scales or pair) != sorted(pair):
             raise UsageError(
-                "explicit attention is evaluated at the scales that it is trained with; give one "
-                "set for both."
+                "explicit attention is evaluated at the scales that it is trained at; give the "
+                "same set for both."
             )
         from hierseg.models.explicit import ExplicitFusion
 
@@ -104,7 +109,7 @@ def combine_scales(
 def _attend(
     way: str, features: int, options: AttentionOptions
 ) -> tuple[ScaleAttention | None, Fusion]:
-    """What attends to pairs of scales; paired attention is a part of its fusion."""
+    """Attention and fusion for pairs of scales; paired attention is part of its fusion."""
     made = ScaleAttention(
         2 * features if way == "paired" else features,
         options.channels,

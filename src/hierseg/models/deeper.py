@@ -1,4 +1,4 @@
-"""A decoder of two steps, by which ASPP returns to stride 2 (METHOD section 3, Deeper).
+"""A decoder that upsamples ASPP to stride 2 in two steps (METHOD section 3, Deeper).
 
 Shape letters: B batch, K classes, h and v height and width at the fine feature.
 """
@@ -16,10 +16,11 @@ from hierseg.models.outputs import HeadOutput
 
 
 class DeeperHead(nn.Module):
-    """ASPP, joined with the middle feature and then with the fine one, by a 5x5 convolution each.
+    """ASPP, concatenated with the middle and then with the fine feature; a 5x5 convolution follows
+    each.
 
-    The published form enlarges by 2 at each step, so that sides must be multiples of 8. Here maps
-    are enlarged to the size of the feature that they join, which is the same there.
+    The published form upsamples by 2 at each step, so that sides must be multiples of 8. Here a map
+    is resized to the feature that it joins: the same for such sides, and any size works.
 
     Args:
         channels: Channels of the trunk's features: fine, middle, deep.
@@ -29,7 +30,7 @@ class DeeperHead(nn.Module):
         middle_channels: Channels that the middle feature is reduced to.
         context_channels: Channels of each branch of ASPP; None for ``mid_channels``.
         pool: Side of the window that ASPP pools; None for the whole feature.
-        align_corners: How features are resized.
+        align_corners: Whether features are resized with aligned corners.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class DeeperHead(nn.Module):
         self.classify = nn.Conv2d(mid_channels, num_classes, 1, bias=False)
 
     def forward(self, features: list[Tensor], regions: Tensor | None = None) -> HeadOutput:
-        """Trunk features, fine to coarse, to logits (B, K, h, v) at the fine one's size."""
+        """Trunk features, fine to coarse, to logits (B, K, h, v) at the fine feature's size."""
         fine, middle, deep = features
         decoded: Tensor = self.reduce_context(self.context(deep))
         decoded = self.decode_middle(self._join(decoded, self.reduce_middle(middle)))

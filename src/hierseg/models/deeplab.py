@@ -17,7 +17,8 @@ from hierseg.models.outputs import HeadOutput
 
 
 class DeepLabV3PlusHead(nn.Module):
-    """Context of the coarsest feature, refined by the finest one (METHOD section 3).
+    """DeepLabV3+ (arXiv 1802.02611; METHOD section 3): context of the coarsest feature, refined by
+    the finest one.
 
     Args:
         channels: Channels of the trunk's features, fine to coarse; first and last are used.
@@ -27,7 +28,7 @@ class DeepLabV3PlusHead(nn.Module):
         cell: Take a dense prediction cell for the context instead of ASPP.
         context_channels: Channels of each branch of the context; None for ``mid_channels``.
         pool: Side of the window that ASPP pools; None for the whole feature.
-        align_corners: How features are resized.
+        align_corners: Whether features are resized with aligned corners.
     """
 
     def __init__(
@@ -61,10 +62,10 @@ class DeepLabV3PlusHead(nn.Module):
         self.classify = nn.Conv2d(mid_channels, num_classes, 1, bias=False)
 
     def forward(self, features: list[Tensor], regions: Tensor | None = None) -> HeadOutput:
-        """Trunk features, fine to coarse, to logits at the finest one's size.
+        """Trunk features, fine to coarse, to logits (B, K, h, v) at the finest feature's size.
 
-        ``regions`` are OCR's and say nothing to this head. The output's features are the
-        concatenation that the decoder takes.
+        ``regions`` are OCR's; this head ignores them. The output's features are the concatenation
+        that the decoder takes.
         """
         return self.refine(features[0], self.reduce_context(self.context(features[-1])))
 
@@ -77,16 +78,16 @@ class DeepLabV3PlusHead(nn.Module):
 
 
 class DeepLabV3Head(nn.Module):
-    """Context of the coarsest feature alone: ASPP, 1x1 conv-BN-ReLU, 1x1 conv.
+    """DeepLabV3 (arXiv 1706.05587) on the coarsest feature: ASPP, 1x1 conv-BN-ReLU, 1x1 conv.
 
     Args:
         channels: Channels of the trunk's features, fine to coarse; the last one is used.
         num_classes: K.
-        mid_channels: Channels of what joins the branches of the context.
+        mid_channels: Channels of the 1x1 convolution behind the context.
         cell: Take a dense prediction cell for the context instead of ASPP.
         context_channels: Channels of each branch of the context; None for ``mid_channels``.
         pool: Side of the window that ASPP pools; None for the whole feature.
-        align_corners: How its means are resized.
+        align_corners: Whether the means of ASPP's windows are resized with aligned corners.
     """
 
     def __init__(
@@ -113,20 +114,21 @@ class DeepLabV3Head(nn.Module):
         self.classify = nn.Conv2d(mid_channels, num_classes, 1)
 
     def forward(self, features: list[Tensor], regions: Tensor | None = None) -> HeadOutput:
-        """Trunk features, fine to coarse, to logits at the coarsest one's size."""
+        """Trunk features, fine to coarse, to logits (B, K, h, v) at the coarsest feature's size."""
         projected: Tensor = self.project(self.context(features[-1]))
         return HeadOutput(self.classify(projected), None, projected, None)
 
 
 class PlainHead(nn.Module):
-    """HRNet's own head: all features joined, 1x1 conv-BN-ReLU, 1x1 conv, both with bias.
+    """The HRNet authors' head (arXiv 1908.07919): all features joined, 1x1 conv-BN-ReLU, 1x1 conv,
+    both with bias.
 
-    The form of OCR's auxiliary head; the attention over scales sees the joined features.
+    OCR's auxiliary head has the same form. The attention over scales sees the joined features.
 
     Args:
         channels: Channels of the trunk's features, fine to coarse.
         num_classes: K.
-        align_corners: How features are resized.
+        align_corners: Whether features are resized with aligned corners.
     """
 
     def __init__(
@@ -139,6 +141,6 @@ class PlainHead(nn.Module):
         self.classify = nn.Conv2d(self.out_channels, num_classes, 1)
 
     def forward(self, features: list[Tensor], regions: Tensor | None = None) -> HeadOutput:
-        """Trunk features, fine to coarse, to logits at the finest one's size."""
+        """Trunk features, fine to coarse, to logits (B, K, h, v) at the finest feature's size."""
         joined: Tensor = self.join(features)
         return HeadOutput(self.classify(self.mix(joined)), None, joined, None)

@@ -20,7 +20,7 @@ from hierseg.size import Size
 
 
 class ExplicitFusion(Fusion):
-    """A weighted sum over the scales that it was made for, and no others.
+    """A weighted sum over a fixed set of scales, those of training.
 
     The features of all scales, resized to those of scale 1.0, go through a 3x3 convolution, ReLU,
     and a 1x1 convolution to one map a scale; the softmax over scales weighs their logits.
@@ -30,7 +30,7 @@ class ExplicitFusion(Fusion):
         scales: The scales; 1.0 must be among them.
         mid_channels: Channels of the 3x3 convolution.
         norm: Whether batch norm follows the 3x3 convolution.
-        even: Start from equal weights: those of the last convolution are 0 at first.
+        even: Start with equal weights for all scales: the last convolution starts at 0.
 
     Raises:
         UsageError: 1.0 is not among the scales.
@@ -63,7 +63,9 @@ class ExplicitFusion(Fusion):
                 nn.init.zeros_(parameter)
 
     def weights(self, features: Sequence[Tensor]) -> Tensor:
-        """Features (B, C, h, v), one a scale from the smallest, to (B, S, h, v) summing to 1."""
+        """One (B, C, h, v) feature a scale, the smallest scale first, to (B, S, h, v) weights that
+        sum to 1 over S.
+        """
         scores: Tensor = self.weigh(self.mix(torch.cat(list(features), dim=1)))
         exact = scores.to(torch.promote_types(scores.dtype, torch.float32))
         return exact.softmax(dim=1)
@@ -80,15 +82,15 @@ class ExplicitFusion(Fusion):
         if tuple(sorted(scales)) != self.scales:
             shown = " ".join(f"{scale:g}" for scale in self.scales)
             raise UsageError(
-                f"explicit attention works at the scales that it was trained with; give {shown}."
+                f"explicit attention works only at the scales that it was trained at; give {shown}."
             )
-        # 1.0 first: the others' features are brought to its size.
+        # 1.0 first: the other scales' features are resized to its features' size.
         order = [1.0, *(scale for scale in self.scales if scale != 1.0)]
         return _ExplicitRun(self, size, order, align_corners=align_corners, keep=keep)
 
 
 class _ExplicitRun(FusionRun):
-    """No weight is known before the last scale's features."""
+    """Weights are computed once the last scale's features are there."""
 
     def __init__(
         self,

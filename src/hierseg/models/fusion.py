@@ -1,7 +1,7 @@
 """How the outputs of several scales become one (HMSA section 3, METHOD section 2).
 
-A fusion starts a *run* for one batch of images; the run says which scale it wants next, and takes
-one scale's output after the other, at the network's own stride. They are fused when the result is
+A fusion starts a *run* for one batch of images. The run names the scale that it needs next, and
+takes the scales' outputs one by one, at the network's own stride. They are fused when the result is
 asked for: whole, or some rows of it.
 
 Shape letters: B batch, K classes, H and W the image's size at scale 1.0, H_s and W_s at scale s,
@@ -27,19 +27,21 @@ Part = Literal["logits", "auxiliary"]
 
 
 class FusionRun(ABC):
-    """The fusing of one batch, scale by scale: ``next`` says which one it wants, ``add`` takes it,
-    until there is none; ``finish`` gives what is fused, and ``defer`` the same row by row.
+    """The fusion of one batch, scale by scale.
+
+    ``next`` names the scale that is needed and ``add`` takes its output, until ``next`` returns
+    None. ``finish`` returns the fused output, ``defer`` the same computed row by row.
 
     Args:
         size: Size of the image at scale 1.0.
         scales: The scales, in the order in which they will be added.
-        align_corners: How maps are resized.
+        align_corners: Whether maps are resized with aligned corners.
         keep: Whether each scale's logits and attention are kept for the output.
 
     Attributes:
-        passed: What the scale that is wanted now takes over from the last one; None for nothing.
-        outputs: Scale -> its output at the network's own stride, without features. What stands
-            there when the result is asked for is fused: an attention may be replaced until then.
+        passed: What the next scale takes over from the one before it; None for nothing.
+        outputs: Scale -> its output at the network's own stride, without features. The result is
+            fused from these when it is asked for, so an attention may be replaced until then.
     """
 
     passed: Passed | None = None
@@ -53,11 +55,11 @@ class FusionRun(ABC):
         self.keep = keep
         self.outputs: dict[float, ScaleOutput] = {}
         self._left = deque(self.scales)
-        # While whole maps are made that are kept too: gradients of both uses are to meet in one.
+        # Kept maps are also fused: both uses share one tensor, so that its gradients add up.
         self._enlarged: dict[tuple[str, float], Tensor] | None = None
 
     def next(self) -> float | None:
-        """The scale that is wanted now; None once there are enough."""
+        """The scale that is needed next; None when there are enough."""
         return self._left[0] if self._left else None
 
     def needs_attention(self, scale: float) -> bool:
@@ -65,13 +67,13 @@ class FusionRun(ABC):
         return False
 
     def add(self, scale: float, output: ScaleOutput) -> None:
-        """Take the output for the image resized by ``scale``, the one that ``next`` names."""
+        """Take the output for the image resized by ``scale``, the scale that ``next`` returned."""
         self._left.remove(scale)
         self.outputs[scale] = output._replace(features=None)  # they are large
 
     @abstractmethod
     def fuse(self, part: Part, band: Band) -> Tensor:
-        """(B, K, n, W) float32 at least: rows of the fused logits or auxiliary logits.
+        """(B, K, n, W), float32 or wider: rows of the fused logits or auxiliary logits.
 
         Args:
             part: Which of the two.
@@ -79,7 +81,7 @@ class FusionRun(ABC):
         """
 
     def finish(self) -> SegmentationOutput:
-        """The fused output, once every scale is added."""
+        """The fused output, once every scale has been added."""
         whole = Band.whole(self.size)
         self._enlarged = {} if self.keep else None
         try:
@@ -97,7 +99,7 @@ class FusionRun(ABC):
         return SegmentationOutput(logits, auxiliary, per_scale, attention or None)
 
     def defer(self) -> DeferredOutput:
-        """The same, computed by rows as they are asked for; no auxiliary logits."""
+        """The fused output without auxiliary logits; its rows are computed when asked for."""
         logits = ComputedMap(self.size, partial(self.fuse, "logits"))
         if not self.keep:
             return DeferredOutput(logits)
@@ -111,23 +113,23 @@ class FusionRun(ABC):
         return DeferredOutput(logits, dict(per_scale), dict(attention) or None)
 
     def _list_attending(self) -> list[float]:
-        """The scales that have an attention to show."""
+        """The scales whose attention belongs to the output."""
         return [scale for scale in self.scales if self.outputs[scale].attention is not None]
 
     def _own(self, part: str, scale: float, band: Band) -> Tensor:
         """Rows of a scale's own map at its image's size; ``part`` is a field of ScaleOutput.
 
-        In float32 at least, whatever the network's arithmetic is.
+        In float32 or wider, whatever precision the network runs in.
         """
         if band.is_whole and self._enlarged is not None:
             return self._own_whole(part, scale)
         return self._take(getattr(self.outputs[scale], part), band)
 
     def _bring(self, part: str, scale: float, band: Band) -> Tensor:
-        """Rows of the same once it is resized to the size of ``band``."""
+        """The same map resized to the size of ``band``: the rows of ``band``."""
         if band.is_whole and self._enlarged is not None:
             return self._take(self._own_whole(part, scale), band)
-        # Nothing is done with it in between, so that the two resizings are one step.
+        # Nothing happens between the two resizings, so they are done in one step.
         size = scaled_size(self.size, scale)
         return self._take(getattr(self.outputs[scale], part), band, size)
 
@@ -143,12 +145,13 @@ class FusionRun(ABC):
 
 
 class Fusion(nn.Module, ABC):
-    """A way to combine scales. It is a module, as some ways have weights of their own.
+    """A way to combine scales: a module, because some ways have weights.
 
     Attributes:
         attends: Whether attention decides between scales.
-        weighs_largest: Whether the largest scale's attention decides too.
-        passes: Whether scales take over from smaller ones, so that none can be run by itself.
+        weighs_largest: Whether the largest scale's attention counts too.
+        passes: Whether a scale takes features over from the next smaller one, so that no scale can
+            be run alone.
         needs_features: Whether it takes the head's features of each scale.
     """
 
@@ -171,11 +174,11 @@ class Fusion(nn.Module, ABC):
         Args:
             size: Size of the image at scale 1.0.
             scales: The scales, distinct and positive, in any order.
-            align_corners: How maps are resized.
+            align_corners: Whether maps are resized with aligned corners.
             keep: Whether each scale's logits and attention are kept for the output.
 
         Raises:
-            UsageError: These scales cannot be combined in this way.
+            UsageError: This fusion cannot combine these scales.
         """
 
 
@@ -192,12 +195,12 @@ class AverageFusion(Fusion):
         align_corners: bool = False,
         keep: bool = False,
     ) -> FusionRun:
-        """See ``Fusion.begin``; any scales will do."""
+        """See ``Fusion.begin``; any scales work."""
         return _AverageRun(size, sorted(scales), align_corners=align_corners, keep=keep)
 
 
 class _AverageRun(FusionRun):
-    """Sums what each scale gives."""
+    """Averages the scales' resized maps."""
 
     def fuse(self, part: Part, band: Band) -> Tensor:
         """See ``FusionRun.fuse``."""

@@ -1,4 +1,5 @@
-"""What says where a finer scale is worth its cost, before it is run (docs/method.md, Gated scales).
+"""Estimates where a larger scale is worth its cost, before it is run (METHOD section 2, Gated
+scales).
 
 Shape letters: B batch, C channels of the head's features, K classes, h and w height and width of
 the maps of the largest scale that was run, at the network's own stride.
@@ -17,28 +18,29 @@ from hierseg.layers import resize_to
 from hierseg.models.outputs import ScaleOutput
 
 CLUES = 3
-"""Channels that the learned gate sees beside the features: entropy, weight and disagreement."""
+"""Input channels of the learned gate beside the features: entropy, weight and disagreement."""
 
 
 class Evidence(NamedTuple):
-    """What the scales that were run say of the next one, each map of the largest one's size."""
+    """Maps of the scales run so far from which the worth of the next one is estimated, each at the
+    size of the largest scale's maps."""
 
     entropy: Tensor
-    """(B, 1, h, w) in [0, 1]: of the classes as fused so far, over that of all classes alike."""
+    """(B, 1, h, w) in [0, 1]: entropy of the softmax of the fused logits, over log K."""
     weight: Tensor
-    """(B, 1, h, w) in [0, 1]: what the scales that were run leave to larger ones."""
+    """(B, 1, h, w) in [0, 1]: weight that the scales run so far leave to larger ones."""
     disagreement: Tensor | None
-    """(B, 1, h, w) in [0, 1]: half the sum of absolute differences between the classes'
-    probabilities by the largest scale and by the one below; None where one was run."""
+    """(B, 1, h, w) in [0, 1]: half the sum over classes of the absolute difference between the
+    softmax of the largest scale and that of the scale below it; None if only one scale was run."""
     features: Tensor | None
-    """(B, C, h, w) of the largest scale, where the network or its engine gives them."""
+    """(B, C, h, w) head's features of the largest scale; None if the engine gives none."""
 
 
 def gather_evidence(outputs: Sequence[ScaleOutput], align_corners: bool = False) -> Evidence:
-    """What the outputs of one or more scales say, the smallest first, each with its attention.
+    """Evidence of one or more scales' outputs, the smallest scale first, each with its attention.
 
-    The fused classes are those of the hierarchical fusion of these scales alone, at the stride of
-    the network instead of the image's.
+    The fused logits are those of the hierarchical fusion of these scales alone, at the network's
+    stride instead of the image's size.
     """
     *smaller, largest = outputs
     fused = largest.logits.float()
@@ -71,9 +73,9 @@ def _attention_of(output: ScaleOutput) -> Tensor:
 
 
 class BenefitGate(nn.Module):
-    """Foretells where the next scale corrects the answer, and where it spoils it.
+    """The learned gate: predicts where the next scale corrects a label and where it spoils one.
 
-    Two 1x1 convolutions with a ReLU between them, to the shares of three kinds of pixels: those
+    Two 1x1 convolutions with a ReLU between them give the shares of three kinds of pixels: those
     that the next scale corrects, those that it spoils, and others.
 
     Args:
@@ -88,8 +90,8 @@ class BenefitGate(nn.Module):
         self.foretell = nn.Conv2d(mid_channels, 3, 1)
 
     def forward(self, clues: Tensor) -> Tensor:
-        """(B, C + 3, h, w) as of ``join_clues`` to (B, 1, h, w) in (-1, 1): the share of pixels
-        corrected less that of pixels spoiled.
+        """(B, C + 3, h, w) from ``join_clues`` to (B, 1, h, w) in (-1, 1): the share of corrected
+        pixels minus the share of spoiled ones.
         """
         shares = self.foretell(self.act(self.mix(clues))).softmax(dim=1)
         benefit: Tensor = shares[:, :1] - shares[:, 1:2]
@@ -97,7 +99,7 @@ class BenefitGate(nn.Module):
 
 
 def join_clues(evidence: Evidence) -> Tensor:
-    """(B, C + 3, h, w): entropy, weight, and disagreement, 0 where there is none, and features."""
+    """(B, C + 3, h, w): entropy, weight, disagreement (0 if None) and features."""
     entropy, weight, disagreement, features = evidence
     assert features is not None
     third = torch.zeros_like(weight) if disagreement is None else disagreement

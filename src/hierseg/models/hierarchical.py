@@ -1,5 +1,5 @@
-"""Hierarchical fusion: each scale's attention decides against the larger ones (METHOD section 2),
-and how far a scale decides, pixel by pixel (METHOD section 1; HMSA section 3.2).
+"""Hierarchical fusion (METHOD section 2; HMSA section 3.2) and the attention head that it needs
+(METHOD section 1).
 
 Shape letters: B batch, K classes, H and W the image's size at scale 1.0.
 """
@@ -26,15 +26,16 @@ def check_includes_one(scales: Sequence[float]) -> None:
 
 
 class ScaleAttention(nn.Module):
-    """3x3 conv-BN-ReLU, 3x3 conv-BN-ReLU, 1x1 conv, sigmoid; without biases.
+    """The attention over scales: 3x3 conv-BN-ReLU twice, 1x1 conv, sigmoid; without biases (METHOD
+    section 1).
 
     Args:
         channels: Channels of the head's features.
-        mid_channels: Channels of the two 3x3 convolutions.
-        second: Whether there is the second 3x3 convolution.
+        mid_channels: Channels of the 3x3 convolutions.
+        second: Whether there is a second 3x3 convolution.
         dropout: Probability of dropping a value before the last convolution, in training.
-        even: Start from 0.5 everywhere: the last convolution's weights are 0 at first.
-        outputs: Channels of the result.
+        even: Start at 0.5 everywhere: the last convolution's weights start at 0.
+        outputs: Channels of the output.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class ScaleAttention(nn.Module):
         self.weigh = nn.Conv2d(mid_channels, outputs, 1, bias=False)
         if even:
             nn.init.zeros_(self.weigh.weight)
-        self.reach = 2 if second else 1  # rows to either side that a value depends on
+        self.reach = 2 if second else 1  # a value depends on so many rows to either side
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, channels, h, w) to (B, outputs, h, w) in (0, 1)."""
@@ -63,12 +64,12 @@ class ScaleAttention(nn.Module):
 
 
 class HierarchicalFusion(Fusion):
-    """Each scale's attention decides between its logits and the fused logits of larger scales.
+    """Each scale's attention blends its logits with the fused logits of the larger scales (METHOD
+    section 2).
 
     Args:
-        direction: ``"down"`` runs the largest scale first; ``"up"`` the smallest, so that the
-            weight that is left for larger scales is known before they are run. The result is the
-            same.
+        direction: ``"down"`` runs the largest scale first, ``"up"`` the smallest. Upwards, the
+            weight left to the larger scales is known before they are run. The result is the same.
     """
 
     def __init__(self, direction: Literal["down", "up"] = "down") -> None:
@@ -90,8 +91,8 @@ class HierarchicalFusion(Fusion):
 
 
 class HierarchicalRun(FusionRun):
-    """METHOD section 2 as it stands there, whatever the order in which the scales come; the largest
-    scale's attention decides nothing.
+    """Fuses as METHOD section 2 says, whatever order the scales come in. The largest scale's
+    attention is not used.
     """
 
     def needs_attention(self, scale: float) -> bool:
@@ -114,7 +115,7 @@ class HierarchicalRun(FusionRun):
         return fused
 
     def _fuse_from(self, part: Part, scales: Sequence[float], band: Band) -> Tensor:
-        """Fused map of scales from 1.0 on, ascending, at rows of the first one's image."""
+        """Fused map of ``scales``, ascending from 1.0, at rows of the first scale's image."""
         scale, *larger = scales
         if not larger:
             return self._own(part, scale, band)
@@ -127,8 +128,8 @@ class HierarchicalRun(FusionRun):
         return torch.lerp(fused, self._own(part, scale, band), self._own("attention", scale, band))
 
     def remaining_weight(self) -> Tensor | None:
-        """(B, 1, H, W) in (0, 1): the weight of all scales larger than those that are there by now;
-        None for 1.
+        """(B, 1, H, W) in (0, 1): the weight that the scales added so far leave to larger ones;
+        None before the first scale, when it is 1.
         """
         rest: Tensor | None = None
         for scale in sorted(self.outputs, reverse=True):

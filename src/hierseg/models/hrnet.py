@@ -20,7 +20,7 @@ STAGE1_CHANNELS = 256
 
 
 class StageDepths(NamedTuple):
-    """How deep each part is."""
+    """Numbers of blocks and modules."""
 
     bottlenecks: int
     """Blocks of stage 1."""
@@ -71,9 +71,8 @@ class BasicBlock(nn.Module):
 
 
 def _exchange_path(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """What takes branch ``source`` to the channels of ``target``, and to its stride if finer.
-
-    Coarser sources are resized after it, since bilinear resizing is no module of its own.
+    """Convolutions from branch ``source`` to the channels of ``target``, and to its stride if the
+    source is finer. A coarser source is resized afterwards.
     """
     if source == target:
         return nn.Identity()
@@ -101,8 +100,8 @@ class HighResolutionModule(nn.Module):
         )
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """Branches fine to coarse, (B, widths[i], h_i, v_i) each, the same shapes out."""
-        # Emptied as it goes: in evaluation each input is freed when its branch has run.
+        """Branches, fine to coarse, (B, widths[i], h_i, v_i) each, to branches of these shapes."""
+        # The list is emptied, so that in evaluation an input is freed when its branch has run.
         inputs = list(reversed(features))
         features.clear()
         outputs: list[Tensor] = [branch(inputs.pop()) for branch in self.branches]
@@ -125,8 +124,8 @@ class HRNet(nn.Module):
 
     Args:
         width: Channels w of the finest branch; the others have 2w, 4w, 8w.
-        depths: How deep each part is.
-        align_corners: How coarser branches are resized in the exchange.
+        depths: Numbers of blocks and modules.
+        align_corners: Whether coarser branches are resized with aligned corners.
     """
 
     strides: tuple[int, ...] = (4, 8, 16, 32)

@@ -24,23 +24,23 @@ from hierseg.size import SMALLEST_SIDE, Size
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 RANGE_SLACK = 0.5
-"""How far floats may lie outside [0, 1]: resizing, or a change of colours, takes them less far."""
+"""How far floats may lie outside [0, 1]. Resizing and colour jitter stay well within it."""
 
 
 class SegmentationNetwork(nn.Module):
-    """RGB in, logits out, over any scales.
+    """RGB images in, logits out, over any scales (METHOD sections 1 and 2).
 
     Args:
-        trunk: Gives features from fine to coarse (``models.trunk.Trunk``).
-        head: Features, and region vectors or None, to a ``HeadOutput``.
+        trunk: Computes features, fine to coarse (``models.trunk.Trunk``).
+        head: Takes the features, and region vectors or None; returns a ``HeadOutput``.
         attention: Scale attention on the head's features, or None.
         fusion: How scales are combined.
         num_classes: K.
         scales: Scales of evaluation where none are given.
         train_scales: Scales of training where none are given.
-        mean: Mean that RGB in [0, 1] is normalised by.
-        std: Standard deviation that RGB in [0, 1] is normalised by.
-        align_corners: How images, logits and attention are resized.
+        mean: Mean of each colour, for RGB in [0, 1], that images are normalised by.
+        std: Standard deviation of each colour, likewise.
+        align_corners: Whether images, logits and attention are resized with aligned corners.
     """
 
     mean: Tensor
@@ -71,16 +71,16 @@ class SegmentationNetwork(nn.Module):
         self.align_corners = align_corners
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
-        # How it was built, so that a checkpoint can say so; set by the registry.
+        # Builder and arguments, which a checkpoint stores; set by the registry.
         self.builder: str | None = None
         self.builder_arguments: dict[str, Any] = {}
-        # What a checkpoint says about the network; set by whoever loads one.
+        # The header of the checkpoint that the network was loaded from; set by the loader.
         self.header: object | None = None
-        # What says where the largest scale is worth its cost; `hierseg fit-gate` makes one.
+        # The learned gate of the largest scale, if there is one; `hierseg fit-gate` makes it.
         self.gate: BenefitGate | None = None
 
     def trunk_parameters(self) -> Iterator[nn.Parameter]:
-        """Parameters of the trunk: those that ImageNet weights can start."""
+        """Parameters of the trunk: those that ImageNet weights can initialise."""
         return self.trunk.parameters()
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
@@ -91,11 +91,15 @@ class SegmentationNetwork(nn.Module):
 
     @property
     def weighs_largest(self) -> bool:
-        """Whether the attention of the largest scale decides too."""
+        """Whether the attention of the largest scale counts too."""
         return self.fusion.weighs_largest
 
     def normalize(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) RGB, uint8 or float in [0, 1], to what the trunk takes."""
+        """(B, 3, H, W) RGB, uint8 or float in [0, 1], to normalised floats for the trunk.
+
+        Raises:
+            UserError: The image is neither uint8 nor float.
+        """
         if image.dtype == torch.uint8:
             image = image.to(self.mean.dtype) / 255
         elif not image.is_floating_point():
@@ -106,7 +110,7 @@ class SegmentationNetwork(nn.Module):
         return (image.to(self.mean.dtype) - self.mean) / self.std
 
     def _takes_any_range(self) -> bool:
-        """Whether images come normalised: a mean of 0 and a deviation of 1 leave them so."""
+        """Whether images come normalised: mean 0 and standard deviation 1 leave them unchanged."""
         return bool((self.mean == 0).all() and (self.std == 1).all())
 
     def forward_scale(
@@ -123,10 +127,10 @@ class SegmentationNetwork(nn.Module):
         Args:
             image: (B, 3, h, w) float, normalised.
             regions: (B, C, K) region vectors to use instead of this image's own.
-            attention: Whether the attention of this scale is wanted.
-            passed: What a smaller scale passes on, where the fusion ``passes``.
-            features: Whether the head's features are wanted; None for where the fusion takes them.
-                Without, a large image's may be left out, and be computed in bands.
+            attention: Whether to compute the attention of this scale.
+            passed: What the next smaller scale passes on, if the fusion ``passes``.
+            features: Whether to return the head's features; None if the fusion needs them. Without
+                them a large image is computed in bands, which take less memory.
         """
         wanted = self.attention if attention else None
         keep = self.fusion.needs_features if features is None else features
@@ -150,10 +154,13 @@ class SegmentationNetwork(nn.Module):
         )
 
     def _check_smallest(self, size: Size, scale: float, batch: int) -> None:
-        """Refuse what a scale leaves too little of: nothing, or in training one value to norm."""
+        """UsageError if the scaled image is empty, or leaves a batch norm one value in training."""
         smallest = scaled_size(size, scale)
         if min(smallest) < 1:
-            raise UsageError(f"scale {scale:g} leaves nothing of an image of {size}.")
+            raise UsageError(
+                f"scale {scale:g} leaves no pixel of an image of {size}; give a larger scale or "
+                "image."
+            )
         coarsest = max(self.trunk.strides)
         cells = math.prod(math.ceil(side / coarsest) for side in smallest)
         if self.training and batch * cells < 2:
@@ -163,8 +170,8 @@ class SegmentationNetwork(nn.Module):
             )
         if batch < 2 and any(getattr(part, "needs_two_images", False) for part in self.modules()):
             raise UsageError(
-                "one image is too small a batch to train this network on, as ASPP norms one pooled "
-                "value an image; take a batch of 2 or more."
+                "this network cannot be trained on a batch of one image, as the batch norm of "
+                "ASPP's pooled branch needs more than one value; take a batch of 2 or more."
             )
 
     def forward(
@@ -177,15 +184,15 @@ class SegmentationNetwork(nn.Module):
         """Segment a batch of images.
 
         Args:
-            image: (B, 3, H, W) RGB, uint8 or float in [0, 1] (not clamped; in training not looked
-                at either), H and W at least 32.
+            image: (B, 3, H, W) RGB, uint8 or float in [0, 1], H and W at least 32. Floats are not
+                clamped; their range is checked in evaluation only.
             scales: Scales to run; None for ``train_scales`` in training, else ``scales``.
-            keep_scales: Return each scale's logits and attention; always so in training.
-            auxiliary: Return auxiliary logits; None for in training alone.
+            keep_scales: Return each scale's logits and attention; training always does.
+            auxiliary: Return auxiliary logits; None returns them in training only.
 
         Raises:
-            UserError: An image that is too small or no RGB image, or of floats well outside [0, 1],
-                or scales that cannot be.
+            UserError: The image is no RGB image, is too small, or has floats well outside [0, 1];
+                or the scales cannot be run or combined.
         """
         if scales is None:
             scales = self.train_scales if self.training else self.scales
@@ -207,7 +214,7 @@ class SegmentationNetwork(nn.Module):
         takes_passed: bool = False,
         fusion: Fusion | None = None,
     ) -> SegmentationOutput:
-        """Run the scales and fuse what they give, whole; arguments as of ``add_scales``."""
+        """Run the scales and fuse their outputs; the arguments are those of ``add_scales``."""
         return self.add_scales(image, scales, keep_scales, compute, takes_passed, fusion).finish()
 
     def add_scales(
@@ -219,27 +226,29 @@ class SegmentationNetwork(nn.Module):
         takes_passed: bool = False,
         fusion: Fusion | None = None,
     ) -> FusionRun:
-        """Run the scales one after the other; ``forward`` says the rest.
+        """Run the scales one after the other.
 
         Args:
-            image: As of ``forward``.
+            image: As in ``forward``.
             scales: Scales to run.
-            keep_scales: As of ``forward``.
-            compute: Runs one: takes the normalised image at the scale's size, (B, 3, h, w) float,
-                and whether its attention is wanted.
-            takes_passed: Whether ``compute`` also takes ``passed``, which ``forward_scale`` has.
-            fusion: How the scales are fused; None for the network's own way.
+            keep_scales: As in ``forward``.
+            compute: Runs one scale: takes the normalised image at the scale's size, (B, 3, h, w)
+                float, and whether its attention is needed.
+            takes_passed: Whether ``compute`` also takes ``passed``, as ``forward_scale`` does.
+            fusion: How the scales are fused; None for the network's own fusion.
 
         Returns:
-            What each scale gave, which is still to be fused: by ``finish`` or ``defer``.
+            The scales' outputs, not fused yet: ``finish`` or ``defer`` fuses them.
 
         Raises:
-            UsageError: Scales take over from one another, and ``compute`` cannot.
+            UserError: As in ``forward``.
+            UsageError: The fusion passes features from scale to scale, and ``compute`` does not
+                take them.
         """
         if self.fusion.passes and not takes_passed and len(scales) > 1:
             raise UsageError(
-                "the scales of this network take over from one another, so that only torch runs "
-                "it; give --engine torch."
+                "the scales of this network take features over from one another, so only torch "
+                "runs it; give --engine torch."
             )
         scales = check_scales(scales)
         normalized, size = self.prepare(image, scales)
@@ -247,24 +256,22 @@ class SegmentationNetwork(nn.Module):
         run = fusion.begin(size, scales, align_corners=self.align_corners, keep=keep_scales)
         while (scale := run.next()) is not None:
             resized = resize_to(normalized, scaled_size(size, scale), self.align_corners)
-            # In training all scales pass the attention's batch norms: in evaluation each may.
+            # In training every scale passes through the attention's batch norms, needed or not.
             wanted = keep_scales or run.needs_attention(scale)
             passed = {} if run.passed is None else {"passed": run.passed}
             output = compute(resized, wanted, **passed)
             run.add(scale, output)
-            del output  # The features are large; the next scale must not find them here.
+            del output  # Its features are large: they must be freed before the next scale.
         return run
 
     def prepare(self, image: Tensor, scales: Sequence[float]) -> tuple[Tensor, Size]:
-        """An image as the trunk takes it, and its size; ``scales`` are checked, errors are those of
-        ``forward``.
-        """
+        """The normalised image, and its size. Image and scales are checked as in ``forward``."""
         check_image(image)
-        # A step need not wait for the GPU, and what it yields shows in losses.
+        # Not in training: it would wait for the GPU, and a wrong range shows in the losses.
         if not self.training and not _is_traced(image) and not self._takes_any_range():
             check_range(image)
         size = Size(image.shape[-2], image.shape[-1])
-        if isinstance(size.height, int):  # what a graph with free sizes is given is not known yet
+        if isinstance(size.height, int):  # in a graph with free sizes it is not known yet
             self._check_smallest(size, min(scales), image.shape[0])
         return self.normalize(image), size
 
@@ -297,11 +304,10 @@ def check_image(image: Tensor) -> None:
 
 
 def check_range(image: Tensor) -> None:
-    """Raise UserError for floats that are no RGB in [0, 1], as of 0 to 255 or normalised already:
-    a network would answer, and wrongly.
+    """Raise UserError for floats that are not RGB in [0, 1], such as 0 to 255 or normalised values:
+    the network would give wrong labels without a sign of it.
 
-    On a GPU this waits for the image. Where there are no numbers to look at, as in an export, it
-    does nothing.
+    On a GPU this waits for the image. While a graph is traced, as in an export, nothing is checked.
     """
     if not image.is_floating_point() or not image.numel() or _is_traced(image):
         return
@@ -312,8 +318,8 @@ def check_range(image: Tensor) -> None:
     if low >= -RANGE_SLACK and high <= 1 + RANGE_SLACK:
         return
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise UserError("the image holds values that are no numbers (NaN or infinite).")
-    cure = "divide it by 255" if low >= 0 else "give it as it is, for the network normalises it"
+        raise UserError("the image has values that are NaN or infinite; give RGB in [0, 1].")
+    cure = "divide it by 255" if low >= 0 else "do not normalise it, the network does"
     raise UserError(
         f"the image has values from {low:g} to {high:g} and a network takes RGB in [0, 1]; {cure}."
     )

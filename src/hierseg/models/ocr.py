@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from hierseg.models.hierarchical import ScaleAttention
 
 BAND_BYTES = 128 * 2**20
-"""Of the joined features of a band; what needs no more is computed whole."""
+"""Largest size in bytes of a band's joined features; smaller images are computed whole."""
 FEWEST_ROWS = 16
 KEPT_BYTES = 3 * 2**29
-"""Of the pixel features of all bands; beyond, they are computed twice rather than kept."""
+"""Largest size in bytes of all bands' pixel features; larger ones are computed twice, not kept."""
 
 
 class FeatureJoin(nn.Module):
@@ -35,9 +35,9 @@ class FeatureJoin(nn.Module):
 
     Args:
         channels: Channels of each feature.
-        reduced: Channels that a 1x1 conv-BN-ReLU brings each feature to before it is resized;
-            None for no such convolution.
-        align_corners: How features are resized.
+        reduced: Channels that a 1x1 conv-BN-ReLU reduces each feature to before it is resized; None
+            for no such convolution.
+        align_corners: Whether features are resized with aligned corners.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class FeatureJoin(nn.Module):
 
 
 class RegionAttention(nn.Module):
-    """Pixels attend to the regions' vectors; each pixel's context comes out."""
+    """Each pixel attends to the region vectors; the result is its context."""
 
     def __init__(self, channels: int, key_channels: int) -> None:
         super().__init__()
@@ -81,8 +81,8 @@ class RegionAttention(nn.Module):
         vectors = regions.unsqueeze(-1)
         key: Tensor = self.key(vectors).squeeze(-1)  # (B, D, K)
         value: Tensor = self.value(vectors).squeeze(-1)  # (B, D, K)
-        # Pixels before channels, as they lie in memory where channels are last: no product then has
-        # to transpose what is as large as the image, nor has its gradient.
+        # Pixels before channels, the memory layout of channels last: neither the products nor their
+        # gradients then transpose a tensor as large as the image.
         query: Tensor = self.query(pixels).flatten(2).mT  # (B, h*w, D)
         similarity = query @ key * key.shape[1] ** -0.5  # (B, h*w, K)
         del query
@@ -93,20 +93,20 @@ class RegionAttention(nn.Module):
 
 
 class OCRHead(nn.Module):
-    """Logits from pixels and the context of their objects.
+    """Object-contextual representations (arXiv 1909.11065; METHOD section 1): logits from each
+    pixel's features and the context of its objects.
 
     Args:
         channels: Channels of the trunk's features, fine to coarse.
         num_classes: K.
         mid_channels: C.
         key_channels: D.
-        reduced: Channels of each feature before joining, None for all of them.
-        context: What is applied to the pixel features and joins them (OCR-ASPP), with
-            ``out_channels``; None for nothing.
+        reduced: Channels that each feature is reduced to before joining; None to keep them all.
+        context: ASPP of the pixel features, concatenated with them (OCR-ASPP); None for none.
         bias: Whether the convolutions before the batch norms of pixel features and auxiliary
             logits have biases.
         dropout: Probability of dropping a channel of the output features, in training.
-        align_corners: How features are resized.
+        align_corners: Whether features are resized with aligned corners.
     """
 
     def __init__(
@@ -138,11 +138,11 @@ class OCRHead(nn.Module):
         self.classify = nn.Conv2d(mid_channels, num_classes, 1)
 
     def forward(self, features: list[Tensor], regions: Tensor | None = None) -> HeadOutput:
-        """Trunk features to logits.
+        """Trunk features to logits (B, K, h, w) and what else ``HeadOutput`` holds.
 
         Args:
             features: (B, channels[i], h_i, w_i), fine to coarse.
-            regions: (B, C, K) region vectors to use instead of the ones of these features.
+            regions: (B, C, K) region vectors to use instead of those of these features.
         """
         joined = self.join(features)
         auxiliary: Tensor = self.auxiliary(joined)
@@ -157,7 +157,7 @@ class OCRHead(nn.Module):
         return HeadOutput(self.classify(merged), auxiliary, merged, regions)
 
     def takes_bands(self, features: list[Tensor]) -> bool:
-        """Whether ``run_in_bands`` is for these: large ones, in evaluation, without gradients."""
+        """Whether ``run_in_bands`` applies: large features, in evaluation, without gradients."""
         if self.training or torch.is_grad_enabled() or self.context is not None or _is_traced():
             return False
         return self._count_bands(features) > 1
@@ -174,20 +174,21 @@ class OCRHead(nn.Module):
         regions: Tensor | None = None,
         attention: ScaleAttention | None = None,
     ) -> ScaleOutput:
-        """What ``forward`` gives, and the attention on it, in bands of rows, up to rounding.
+        """The result of ``forward`` and the attention on it, computed in bands of rows; equal up to
+        rounding.
 
-        The joined features (720 channels in the published network) and most of what is made of
-        them never exist whole. The regions need all pixels before any pixel's context is known,
-        so the bands are gone through twice; in between the pixel features are kept, or computed
-        again where they are very large.
+        The joined features (720 channels in the published network) and most of what is computed
+        from them never exist whole. The region vectors need all pixels before any pixel's context
+        is known, so there are two passes over the bands. Between them the pixel features are kept,
+        or computed again if they are very large.
 
         Args:
-            features: As of ``forward``; the list is emptied, so that they are freed in time.
-            regions: As of ``forward``.
-            attention: The scale attention, if it is wanted.
+            features: As in ``forward``; the list is emptied, so that they are freed early.
+            regions: As in ``forward``.
+            attention: The attention over scales; None to leave it out.
 
         Returns:
-            All but the features.
+            The scale's output without features.
         """
         count = self._count_bands(features)
         maps = [reduce(one) for reduce, one in zip(self.join.reduce, features, strict=True)]
@@ -217,8 +218,8 @@ class OCRHead(nn.Module):
     def _find_regions(
         self, maps: list[Tensor], bands: list[Band], regions: Tensor | None
     ) -> tuple[Tensor, Tensor, list[tuple[Band, Tensor]]]:
-        """Auxiliary logits, region vectors (those that are given, if any), and each band's pixel
-        features, or none where they would be too large.
+        """Auxiliary logits, region vectors (the given ones, if any), and each band's pixel
+        features, or an empty list if they would be too large.
         """
         auxiliary: list[Tensor] = []
         kept: list[tuple[Band, Tensor]] = []
@@ -243,7 +244,7 @@ class OCRHead(nn.Module):
         return band.within(wide).cut(pixels)
 
     def _join_band(self, maps: list[Tensor], band: Band) -> Tensor:
-        """Rows of what ``FeatureJoin`` gives, of features that are reduced already."""
+        """Rows of the output of ``FeatureJoin``, from features that are reduced already."""
         aligned = self.join.align_corners
         rows = (take_band(one, band, align_corners=aligned).to(one.dtype) for one in maps)
         return torch.cat(list(rows), dim=1)
@@ -262,7 +263,7 @@ class OCRHead(nn.Module):
 
 
 class RegionSums:
-    """What ``gather_regions`` gives, of pixels that come part by part."""
+    """Computes the result of ``gather_regions`` from pixels that come part by part."""
 
     def __init__(self) -> None:
         self._found: tuple[Tensor, Tensor, Tensor] | None = None
@@ -272,7 +273,7 @@ class RegionSums:
         """Take (B, C, n, w) pixels and their (B, K, n, w) logits of the soft object regions."""
         self._dtype = pixels.dtype
         exact = auxiliary.to(torch.promote_types(auxiliary.dtype, torch.float32)).flatten(2)
-        # The exponentials of a softmax are relative to the greatest logit, which may rise.
+        # A softmax's exponentials are relative to the largest logit so far, which may rise.
         top = exact.amax(dim=2, keepdim=True)  # (B, K, 1)
         if self._found is not None:
             top = torch.maximum(top, self._found[0])
@@ -293,7 +294,7 @@ class RegionSums:
 
 
 def _gather(kept: list[tuple[Band, Tensor]], band: Band) -> Tensor:
-    """Rows of a band, of the bands that are kept."""
+    """The rows of ``band``, from the bands that are kept."""
     parts = []
     for there, values in kept:
         top, bottom = max(band.top, there.top), min(band.bottom, there.bottom)
@@ -303,7 +304,7 @@ def _gather(kept: list[tuple[Band, Tensor]], band: Band) -> Tensor:
 
 
 def _is_traced() -> bool:
-    """Whether operations are written down, as for an export: then they are those of the whole."""
+    """Whether a graph is traced, as for an export: then nothing is split into bands."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
 
 
@@ -317,7 +318,7 @@ def gather_regions(pixels: Tensor, auxiliary: Tensor) -> Tensor:
     Returns:
         (B, C, K).
     """
-    # In float32 at least: each weight is a share of as many pixels as the image has.
+    # In float32 or wider: the weights of all the image's pixels sum to 1, so each is small.
     exact = auxiliary.to(torch.promote_types(auxiliary.dtype, torch.float32))
     weights = exact.flatten(2).softmax(dim=2).to(pixels.dtype)
     return (weights @ pixels.flatten(2).mT).mT

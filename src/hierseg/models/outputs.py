@@ -21,11 +21,11 @@ class HeadOutput(NamedTuple):
     auxiliary: Tensor | None
     """(B, K, h, w) auxiliary logits, where the head has them."""
     features: Tensor
-    """(B, C, h, w): what an attention head sees."""
+    """(B, C, h, w): the input of an attention head."""
     regions: Tensor | None
     """(B, C, K) region vectors, where the head has them."""
     context: Tensor | None = None
-    """(B, M, h_c, w_c) context at its own stride, where larger scales take it over."""
+    """(B, M, h_c, w_c) context at its own stride, if larger scales take it over."""
 
 
 class ScaleOutput(NamedTuple):
@@ -36,15 +36,15 @@ class ScaleOutput(NamedTuple):
     auxiliary: Tensor | None
     """(B, K, h, w) auxiliary logits."""
     attention: Tensor | None
-    """(B, 1, h, w) in (0, 1): how far this scale decides against larger ones. It has a second
-    channel where that says how far its context does.
+    """(B, 1, h, w) in (0, 1): this scale's weight against larger ones. With "fuse2" there is a
+    second channel: its context's weight.
     """
     features: Tensor | None
     """(B, C, h, w)."""
     regions: Tensor | None
-    """(B, C, K) region vectors of OCR; they can be passed in for a part of the same image."""
+    """(B, C, K) region vectors of OCR. They can be given to a run on a part of the same image."""
     context: Tensor | None = None
-    """(B, M, h_c, w_c) context at its own stride, where larger scales take it over."""
+    """(B, M, h_c, w_c) context at its own stride, if larger scales take it over."""
 
 
 class Passed(NamedTuple):
@@ -53,7 +53,7 @@ class Passed(NamedTuple):
     context: Tensor
     """(B, M, h_c, w_c) of the smaller scale."""
     weight: Tensor
-    """(B, 1, h, w) in (0, 1), at the size of the smaller scale's image: how far it decides."""
+    """(B, 1, h, w) in (0, 1), at the size of the smaller scale's image: its context's weight."""
 
 
 class SegmentationOutput(NamedTuple):
@@ -62,7 +62,7 @@ class SegmentationOutput(NamedTuple):
     logits: Tensor
     """(B, K, H, W), fused over scales."""
     auxiliary: Tensor | None = None
-    """(B, K, H, W) auxiliary logits, fused likewise; in training or when asked for."""
+    """(B, K, H, W) auxiliary logits, fused by the same attention; in training or on request."""
     per_scale: dict[float, Tensor] | None = None
     """Scale s -> (B, K, floor(H*s), floor(W*s)) logits; in training or with ``keep_scales``."""
     attention: dict[float, Tensor] | None = None
@@ -70,8 +70,8 @@ class SegmentationOutput(NamedTuple):
 
 
 class DeferredOutput(NamedTuple):
-    """The same without auxiliary logits; rows of each map are computed when they are asked for, so
-    that no map need ever exist whole."""
+    """A ``SegmentationOutput`` without auxiliary logits. Its rows are computed when they are asked
+    for, so that no map need exist whole."""
 
     logits: RowMap
     """(B, K, H, W), fused over scales."""
@@ -82,7 +82,7 @@ class DeferredOutput(NamedTuple):
 
     @classmethod
     def of(cls, output: SegmentationOutput) -> DeferredOutput:
-        """Of an output that is there whole."""
+        """One whose maps are computed already."""
 
         def wrap(maps: dict[float, Tensor] | None) -> dict[float, RowMap] | None:
             return None if maps is None else {s: TensorMap(values) for s, values in maps.items()}

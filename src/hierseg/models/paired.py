@@ -19,10 +19,11 @@ from hierseg.size import Size
 
 
 class PairedFusion(Fusion):
-    """Hierarchical fusion whose attention is made here, of the features of two adjacent scales.
+    """Hierarchical fusion whose attention sees the features of two adjacent scales.
 
     Args:
-        attention: From 2C channels, [features at s, features at the next larger scale], to one.
+        attention: Takes 2C channels, [features at s, features at the next larger scale resized to
+            s], and gives one.
     """
 
     needs_features = True
@@ -46,7 +47,7 @@ class PairedFusion(Fusion):
 
 
 class _PairedRun(HierarchicalRun):
-    """Downward, with the features of one scale kept for the next."""
+    """Runs the largest scale first and keeps one scale's features for the next."""
 
     def __init__(
         self,

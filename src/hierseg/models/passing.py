@@ -1,7 +1,7 @@
 """Context passed on from scale to scale (METHOD section 3, Fuse and Fuse2).
 
-The scales are run upwards. Each blends its context with that of the next smaller scale, by that
-scale's attention, and then decodes what came of it; logits are fused as HMSA section 3 says.
+The smallest scale is run first. Each larger one blends its context with that of the next smaller
+scale, by that scale's attention, and decodes the blend. Logits are fused as METHOD section 2 says.
 
 Shape letters: B batch, M channels of the reduced context, h_c and w_c its height and width, h and v
 height and width of the smaller scale's image.
@@ -22,20 +22,20 @@ from hierseg.size import Size
 
 
 class PassingHead(DeepLabV3PlusHead):
-    """DeepLabV3+'s head, whose context takes over from that of a smaller scale.
+    """DeepLabV3+'s head, whose context is blended with that of a smaller scale.
 
-    The published form blends ASPP's output. Here it is reduced first, to a fifth of the channels:
-    the 1x1 convolution that does it has no bias, so that the two can change places.
+    The published form blends ASPP's output. Here the output is reduced to a fifth of its channels
+    first. The 1x1 convolution that does it has no bias, so the order does not change the result.
     """
 
     def forward(
         self, features: list[Tensor], regions: Tensor | None = None, passed: Passed | None = None
     ) -> HeadOutput:
-        """Trunk features, fine to coarse, to logits at the finest one's size.
+        """Trunk features, fine to coarse, to logits (B, K, h, v) at the finest feature's size.
 
         Args:
-            features: (B, channels[i], h_i, w_i).
-            regions: Says nothing to this head.
+            features: (B, channels[i], h_i, v_i).
+            regions: Ignored; only OCR has them.
             passed: What the next smaller scale passes on; None for the smallest.
         """
         context: Tensor = self.reduce_context(self.context(features[-1]))
@@ -44,7 +44,7 @@ class PassingHead(DeepLabV3PlusHead):
         return self.refine(features[0], context)._replace(context=context)
 
     def _blend(self, own: Tensor, passed: Passed) -> Tensor:
-        """(B, M, h_c, w_c): the smaller scale's context where its weight is 1, the own where 0."""
+        """(B, M, h_c, w_c): weight * the smaller scale's context + (1 - weight) * ``own``."""
         size = (own.shape[-2], own.shape[-1])
         lower = resize_to(passed.context, size, self.align_corners)
         weight = resize_to(passed.weight, size, self.align_corners)
@@ -52,10 +52,11 @@ class PassingHead(DeepLabV3PlusHead):
 
 
 class PassingFusion(Fusion):
-    """Hierarchical fusion, upwards, in which every scale passes its context to the next one.
+    """Hierarchical fusion, smallest scale first, in which every scale passes its context to the
+    next larger one.
 
-    Where the attention has two channels, the first decides between logits, the second between
-    contexts; where it has one, that decides both.
+    If the attention has two channels, the first weighs the logits and the second the context. If it
+    has one, that weighs both.
     """
 
     passes = True
@@ -74,7 +75,7 @@ class PassingFusion(Fusion):
 
 
 class _PassingRun(HierarchicalRun):
-    """Upward, with what the last scale passes on."""
+    """Runs the smallest scale first and hands on what each scale passes."""
 
     def add(self, scale: float, output: ScaleOutput) -> None:
         attention, context = output.attention, output.context

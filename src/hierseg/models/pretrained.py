@@ -1,6 +1,6 @@
-"""ImageNet weights for trunks: from an installed package, or through timm where there is internet.
+"""ImageNet weights for trunks: from an installed package, or downloaded by timm.
 
-Without either a trunk keeps its random weights, and a warning says so.
+If neither has any, the trunk keeps its random weights, and a warning says so.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def load_trunk_weights(trunk: nn.Module, name: str, options: Mapping[str, Any]) 
     Args:
         trunk: A module with the layers of that backbone, in its order.
         name: timm's name of the backbone.
-        options: What ``timm.create_model`` needs beside it for a backbone without a classifier.
+        options: Arguments of ``timm.create_model`` that build the backbone without a classifier.
 
     Returns:
-        Whether there were any; if not, a ``PretrainedWeightsWarning`` says why.
+        Whether weights were found; if not, a ``PretrainedWeightsWarning`` says why.
     """
     weights = _packaged_weights(name)
     if weights is None:
         try:
             weights = _timm_weights(name, options)
-        except Exception as error:  # No internet has too many faces: OSError, httpx's, hub's own.
+        except Exception as error:  # A failed download raises OSError, httpx's or the hub's errors.
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             warn_of_random_weights(name, reason)
             return False
@@ -45,9 +45,9 @@ def load_trunk_weights(trunk: nn.Module, name: str, options: Mapping[str, Any]) 
 
 
 def warn_of_random_weights(name: str, reason: str) -> None:
-    """Say that there are no ImageNet weights for a trunk, and why."""
+    """Warn that there are no ImageNet weights for a trunk, and why."""
     warnings.warn(
-        f"no ImageNet weights for '{name}' ({reason}): its trunk starts at random.",
+        f"no ImageNet weights for '{name}' ({reason}): its trunk starts from random weights.",
         PretrainedWeightsWarning,
         stacklevel=3,
     )
@@ -57,8 +57,11 @@ def copy_by_order(weights: Mapping[str, Tensor], trunk: nn.Module) -> None:
     """Copy tensors into a trunk by position; kind (weight, bias ...) and shape must be the same.
 
     Both hold the same layers in the same order: the packaged EfficientNet-Lite0 keeps timm's order
-    under names of its own, and ``HRNet`` registers its layers in the published order. What
-    classifies images stands last, and is left out.
+    under other names, and ``HRNet`` registers its layers in the published order. The classifier
+    comes last and is left out.
+
+    Raises:
+        ValueError: A kind or shape differs, or there are too few weights.
     """
     target = trunk.state_dict()
     if len(weights) < len(target):
@@ -84,12 +87,12 @@ def _packaged_weights(name: str) -> Mapping[str, Tensor] | None:
 
 
 def _timm_weights(name: str, options: Mapping[str, Any]) -> Mapping[str, Tensor]:
-    """Weights that timm downloads; with ``HF_HUB_OFFLINE=1`` those in its cache."""
+    """Weights that timm downloads; with ``HF_HUB_OFFLINE=1`` only those in its cache."""
     import timm
     from huggingface_hub import constants
 
     if not constants.HF_HUB_OFFLINE and not getproxies():
-        # Asked first, since the hub's client alone tries for most of a minute.
+        # Checked first: without internet the hub's client would try for most of a minute.
         socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
     backbone = timm.create_model(name, pretrained=True, **options)
     weights: Mapping[str, Tensor] = backbone.state_dict()

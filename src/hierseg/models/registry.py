@@ -30,13 +30,13 @@ TIMM_PREFIX = "timm:"
 # Far above what any network has; a damaged or hostile checkpoint must not exhaust the memory.
 LARGEST_INTEGER = 2048
 STATISTICS = frozenset({"mean", "std"})
-"""Arguments of every builder: what RGB in [0, 1] is normalised by, instead of the trunk's own."""
+"""Arguments of every builder: RGB in [0, 1] is normalised by these instead of the trunk's own."""
 CONVENTIONS = ("mean", "std", "align_corners", "aspp_pool")
-"""Arguments of builders that change what a network computes, and none of its tensors."""
+"""Arguments of builders that change what a network computes but none of its tensors."""
 SMALLEST_STD = 1e-6
 GATE = "gate_channels"
-"""An argument of every builder: the channels between the convolutions of a learned gate, which the
-network has then."""
+"""An argument of every builder: gives the network a learned gate with so many channels between its
+two convolutions."""
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -59,9 +59,9 @@ def list_models(pattern: str = "*") -> list[str]:
 
 
 def describe_model(name: str) -> ModelDescription:
-    """Builder, arguments and one line for a name; UsageError for a name that is none.
+    """Builder, arguments and summary of a network; UsageError for an unknown name.
 
-    The original's ``--arch`` names are names too (``PUBLISHED_NAMES``).
+    The original's ``--arch`` names are accepted too (``PUBLISHED_NAMES``).
     """
     if name in MODELS:
         return MODELS[name]
@@ -76,7 +76,7 @@ def describe_model(name: str) -> ModelDescription:
     known = [*MODELS, *PUBLISHED_NAMES]
     near = find_nearest(name, known, least=0.0)
     raise UsageError(
-        f"there is no network named '{name:.80}'; the nearest is '{near}' (hierseg models lists "
+        f"there is no network named '{name:.80}'; the nearest is '{near}' (`hierseg models` lists "
         "all)."
     )
 
@@ -90,14 +90,15 @@ def create_model(
         name: A name of ``list_models``, ``timm:NAME`` for any timm backbone, or an ``--arch`` of
             the original.
         num_classes: K.
-        pretrained: Start the trunk from ImageNet weights, where they can be had.
+        pretrained: Start the trunk from ImageNet weights if there are any; else a
+            ``PretrainedWeightsWarning`` says why not.
         overrides: Arguments of the builder instead of the registry's, e.g. ``width=32``.
 
     Returns:
-        The network in training mode: RGB images in, logits out.
+        The network with random weights beside these, in training mode: RGB images in, logits out.
 
     Raises:
-        UsageError: No such name, or arguments that cannot be.
+        UserError: The name is unknown, or an argument is unknown or out of range.
 
     Example:
         network = hierseg.create_model("lite0-ocr-hier", num_classes=11)
@@ -108,9 +109,11 @@ def create_model(
 
 
 def find_builder(name: str) -> Callable[..., SegmentationNetwork]:
-    """A builder, out of its module; UserError for a name that is none."""
+    """The builder of this name; UserError for an unknown one."""
     if name not in BUILDER_MODULES:
-        raise UserError(f"there is no network builder named {name!r}; is hierseg too old for it?")
+        raise UserError(
+            f"there is no network builder named {name!r}; a newer hierseg may have it, so update."
+        )
     module = importlib.import_module(f"hierseg.models.builders.{BUILDER_MODULES[name]}")
     build: Callable[..., SegmentationNetwork] = getattr(module, f"build_{name}")
     return build
@@ -119,16 +122,17 @@ def find_builder(name: str) -> Callable[..., SegmentationNetwork]:
 def build_network(
     builder: str, arguments: Mapping[str, Any], pretrained: bool = False
 ) -> SegmentationNetwork:
-    """Call a builder by name; the network remembers both, so that a checkpoint can build it again.
+    """Call a builder by name. The network keeps name and arguments, so that a checkpoint can build
+    it again.
 
     Args:
         builder: A name in ``BUILDER_MODULES``.
-        arguments: Its arguments, as JSON may hold them (lists for tuples); of every builder also
+        arguments: Its arguments, as JSON holds them (lists for tuples). Every builder also takes
             ``mean`` and ``std``, three numbers each, and ``gate_channels``.
-        pretrained: Start the trunk from ImageNet weights, where they can be had.
+        pretrained: Start the trunk from ImageNet weights if there are any.
 
     Raises:
-        UserError: An unknown builder, an unknown argument, or one of a wrong type or range.
+        UserError: The builder is unknown, or an argument is unknown or of a wrong type or range.
     """
     build = find_builder(builder)
     types = typing.get_type_hints(build)
@@ -151,7 +155,7 @@ def build_network(
         getattr(network, name).copy_(torch.tensor(checked[name]).view(1, 3, 1, 1))
     if GATE in checked:
         network.gate = BenefitGate(network.head.out_channels, checked[GATE])  # type: ignore[arg-type]
-    # Channels last: convolutions are faster so, depthwise ones in bf16 on CPUs several times.
+    # Convolutions are faster with channels last; depthwise ones in bf16 on CPUs several times.
     network = network.to(memory_format=torch.channels_last)
     network.builder = builder
     network.builder_arguments = checked
@@ -159,14 +163,14 @@ def build_network(
 
 
 def build_outline(builder: str, arguments: Mapping[str, Any]) -> SegmentationNetwork:
-    """``build_network`` on torch's meta device: names and shapes of tensors, and no memory."""
+    """``build_network`` on torch's meta device: tensors have names and shapes, but no memory."""
     with torch.device("meta"), _Unfilled():
         return build_network(builder, arguments)
 
 
 class _Unfilled(TorchFunctionMode):
-    """Leaves new tensors as they are: on the meta device torch would load its compiler to fill
-    them, which takes longer than all else.
+    """Skips filling new tensors: on the meta device torch would load its compiler for it, which
+    takes longer than everything else.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -176,7 +180,7 @@ class _Unfilled(TorchFunctionMode):
 
 
 def _check_argument(builder: str, name: str, value: Any, kind: Any) -> Any:
-    """``value`` as ``kind``, one of the types that builders take; UsageError if it is not that."""
+    """``value`` as ``kind``, one of the types that builders take; UsageError if it is another."""
     if kind is bool and isinstance(value, bool):
         return value
     if kind == int | None and value is None:
@@ -198,7 +202,7 @@ def _check_argument(builder: str, name: str, value: Any, kind: Any) -> Any:
 
 
 def _check_statistics(builder: str, name: str, value: Any) -> tuple[float, ...]:
-    """Three numbers from 0 to 1, a standard deviation above 0; UsageError if it is not that."""
+    """Three numbers in [0, 1], for ``std`` above 0; UsageError for anything else."""
     lowest = SMALLEST_STD if name == "std" else 0.0
     if (
         isinstance(value, list | tuple)
@@ -206,11 +210,13 @@ def _check_statistics(builder: str, name: str, value: Any) -> tuple[float, ...]:
         and all(_is_number(part) and lowest <= part <= 1 for part in value)
     ):
         return tuple(float(part) for part in value)
-    raise UsageError(f"{builder}'s argument {name} cannot be {value!r:.40}; give three in 0 to 1.")
+    raise UsageError(
+        f"{builder}'s argument {name} cannot be {value!r:.40}; give three from 0 to 1."
+    )
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value is an int or float that floats can hold; True and False are none."""
+    """Whether a value is an int or float that a float can hold; True and False are not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= sys.float_info.max

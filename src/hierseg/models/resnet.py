@@ -12,7 +12,7 @@ from hierseg.models.pretrained import load_trunk_weights
 
 
 class ResNetKind(NamedTuple):
-    """What distinguishes one from another."""
+    """Depth, form and ImageNet weights of one network."""
 
     layers: tuple[int, int, int, int]
     """Blocks of each stage."""
@@ -32,16 +32,17 @@ NARROWEST_SE_RESNEXT = 16
 
 
 class DilatedResNet(nn.Module):
-    """A ResNet trunk: stage 1 at stride 4 and stage 4 at stride 8; no convolution has a bias.
+    """A ResNet or SE-ResNeXt trunk: stage 1 at stride 4 and stage 4 at stride 8. No convolution but
+    those of squeeze-and-excitation has a bias.
 
     Args:
         name: A key of ``RESNETS``.
         width: Inner channels of stage 1; published: 64. The features have 4 and 32 times as many.
         shallow: One block a stage instead of the published number.
-        pretrained: Start from ImageNet weights, where they can be had.
+        pretrained: Start from ImageNet weights if there are any.
 
     Raises:
-        UsageError: A width that 32 groups cannot have.
+        UsageError: The width of an SE-ResNeXt is no multiple of 16, as its 32 groups need.
     """
 
     strides: tuple[int, ...] = (4, 8)
@@ -56,11 +57,11 @@ class DilatedResNet(nn.Module):
         options: dict[str, Any] = {}
         if kind.squeezes:
             if width % NARROWEST_SE_RESNEXT:
-                raise UsageError(f"the width of {name} is a multiple of 16, not {width}.")
+                raise UsageError(f"the width of {name} cannot be {width}; give a multiple of 16.")
             options = {
                 "cardinality": 32, "base_width": 4, "block_args": {"attn_layer": "se"},
             }  # fmt: skip
-        # Typed as anything: timm's own types say less than its modules have.
+        # Any: timm's types lack some of its modules' attributes.
         kinds: Any = Bottleneck
         backbone: Any = ResNet(
             kinds,

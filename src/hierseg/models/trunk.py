@@ -13,21 +13,21 @@ from torch import Tensor, nn
 from hierseg.errors import UsageError, UserError, lacks_memory
 from hierseg.wording import find_nearest
 
-# What frees a timm backbone from its training size, by the kind of backbone: most need none of it
-# and refuse what they do not know.
+# Options that free a timm backbone from its training size. Most backbones need none and refuse
+# options that they do not know, so each set is tried in turn.
 _ANY_SIZE_OPTIONS: tuple[dict[str, bool], ...] = (
     {"dynamic_img_size": True, "dynamic_img_pad": True},
     {"strict_img_size": False},
     {},
 )
 
-# Sides are padded to this where a backbone does not take any size: three strides of 32.
+# Smallest side, three strides of 32, that images are padded to for a backbone that needs padding.
 SMALLEST_PADDED = 96
 
 
 @runtime_checkable
 class Trunk(Protocol):
-    """What a head can stand on: an ``nn.Module`` that gives features from fine to coarse."""
+    """What a head needs: an ``nn.Module`` that computes features, fine to coarse."""
 
     channels: tuple[int, ...]
     """Channels of each feature."""
@@ -48,12 +48,12 @@ class TimmTrunk(nn.Module):
 
     Args:
         name: timm's name of the backbone.
-        finest_stride: Features finer than this are left out: their pixels are many, and their
-            channels say little.
-        pretrained: Start from ImageNet weights, where they can be had.
+        finest_stride: Features of a smaller stride are left out: they cost much and add little.
+        pretrained: Start from ImageNet weights if there are any.
 
     Raises:
-        UserError: timm has no such backbone, or it gives no features, or only at one size.
+        UserError: timm has no such backbone, or the backbone gives no features, none of this stride
+            or a larger one, or only at its training size.
     """
 
     def __init__(self, name: str, finest_stride: int = 4, pretrained: bool = False) -> None:
@@ -73,7 +73,10 @@ class TimmTrunk(nn.Module):
         if not self._runs_odd_sizes():
             self.pads = True
             if not self._runs_odd_sizes():
-                raise UserError(f"timm's '{name}' works at its training size alone: no trunk.")
+                raise UserError(
+                    f"timm's '{name}' cannot be a trunk, as it runs at its training size only; "
+                    "`hierseg models 'timm:*'` lists others."
+                )
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised float to features (B, channels[i], h_i, w_i), fine to coarse."""
@@ -97,7 +100,7 @@ class TimmTrunk(nn.Module):
 
     @torch.no_grad()
     def _runs_odd_sizes(self) -> bool:
-        """Whether sizes that no stride divides give the features that the backbone promises."""
+        """Whether the backbone gives its features also at sizes that no stride divides."""
         self.eval()
         try:
             for height, width in ((67, 101), (16, 25)):
@@ -105,7 +108,7 @@ class TimmTrunk(nn.Module):
                 if tuple(feature.shape[1] for feature in features) != self.channels:
                     return False
         except (RuntimeError, AssertionError, ValueError) as error:
-            if lacks_memory(error):  # which says nothing of the backbone
+            if lacks_memory(error):  # not the backbone's fault
                 raise
             return False
         finally:
@@ -116,7 +119,7 @@ class TimmTrunk(nn.Module):
 def _create_backbone(name: str, finest_stride: int) -> tuple[Any, Mapping[str, Any]]:
     """The backbone with random weights, and the options that it was created with.
 
-    Typed as anything: a timm model's attributes are more than a module's.
+    Typed ``Any``: a timm model has more attributes than a module.
     """
     import timm  # Costs seconds, and the HRNets need none of it.
 
@@ -125,7 +128,7 @@ def _create_backbone(name: str, finest_stride: int) -> tuple[Any, Mapping[str, A
         near = find_nearest(name, timm.list_models())
         hint = f"did you mean '{near}'? " if near else ""
         raise UsageError(
-            f"timm has no backbone named {name!r:.80}; {hint}hierseg models 'timm:*' lists all."
+            f"timm has no backbone named {name!r:.80}; {hint}`hierseg models 'timm:*'` lists all."
         )
     failure: Exception | None = None
     for flags in _ANY_SIZE_OPTIONS:
@@ -139,11 +142,17 @@ def _create_backbone(name: str, finest_stride: int) -> tuple[Any, Mapping[str, A
                 if stride >= finest_stride
             ]
             if not kept:
-                raise UserError(f"timm's '{name}' has no feature of stride {finest_stride}.")
+                raise UserError(
+                    f"timm's '{name}' has no feature of stride {finest_stride} or more; give a "
+                    "smaller finest_stride."
+                )
             options["out_indices"] = kept
             return timm.create_model(name, **options), options
         except (RuntimeError, AttributeError, AssertionError, TypeError, ValueError) as error:
             if lacks_memory(error):
                 raise
             failure = error
-    raise UserError(f"timm's '{name}' gives no features, so it is no trunk.") from failure
+    raise UserError(
+        f"timm's '{name}' cannot be a trunk, as it gives no features; `hierseg models 'timm:*'` "
+        "lists others."
+    ) from failure

@@ -35,14 +35,14 @@ STAGES = (
     Stage(1, (8, 16, 32), dilation=4, dropout=0.3),
     Stage(1, (16, 32, 64), dilation=4, dropout=0.5),
 )
-"""In checkpoints these are mod2 to mod7; a max-pool stands before each of the first two."""
+"""Called mod2 to mod7 in published checkpoints; a max-pool precedes each of the first two."""
 
 
 class PreActivationBlock(nn.Module):
     """BN-ReLU, then convolutions with BN-ReLU between them, around a shortcut.
 
-    Where channels or stride change, the shortcut is a 1x1 convolution of the activated input; else
-    it is the raw input. Two convolutions are 3x3 both; of three the middle one is.
+    If channels or stride change, the shortcut is a 1x1 convolution of the activated input, else the
+    raw input. Two convolutions are both 3x3; of three, the middle one is.
 
     Args:
         in_channels: Channels of the input.
@@ -100,15 +100,15 @@ class PreActivationBlock(nn.Module):
 
 
 class WideResNet38(nn.Module):
-    """WideResNet-38 trunk: a fine feature at stride 2 and a deep one at stride 8, and if asked for
-    one at stride 4 between them.
+    """WideResNet-38 trunk: a fine feature at stride 2 and a deep one at stride 8; with ``middle``
+    also one at stride 4 between them.
 
     No convolution has a bias, and no activation follows the last block.
 
     Args:
         width: Channels of the stem; published: 64. The features have 2 and 64 times as many.
         shallow: One block a stage instead of the published number.
-        middle: Give the second stage's output too, at stride 4, 4 times as wide as the stem.
+        middle: Also return the second stage's output, at stride 4, 4 times as wide as the stem.
     """
 
     strides: tuple[int, ...] = (2, 8)
@@ -140,8 +140,8 @@ class WideResNet38(nn.Module):
         initialise_convolutions(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) normalised float to [(B, 2w, h_2, v_2), (B, 64w, h_8, v_8)], and where it is
-        asked for (B, 4w, h_4, v_4) between the two.
+        """(B, 3, H, W) normalised float to [(B, 2w, h_2, v_2), (B, 64w, h_8, v_8)]; with ``middle``
+        (B, 4w, h_4, v_4) between the two.
         """
         x: Tensor = F.max_pool2d(self.stem(image), 3, 2, padding=1)
         fine: Tensor = self.stages[0](x)

@@ -52,8 +52,8 @@ class XceptionBlock(nn.Module):
         channels: Output channels of each convolution.
         stride: Stride of the last convolution and of the shortcut.
         dilations: Dilation of each convolution.
-        begins_rectified: Whether a ReLU comes first, of which convolutions and shortcut both take
-            the result.
+        begins_rectified: Whether a ReLU comes first; convolutions and shortcut both take its
+            result.
         ends_rectified: Whether a ReLU follows the sum.
         projects: Whether the shortcut is a 1x1 convolution with BN instead of the identity.
     """
@@ -90,20 +90,20 @@ class XceptionBlock(nn.Module):
         result: Tensor = self.convs[0](x)
         for conv in list(self.convs)[1:]:
             result = conv(torch.relu_(result))
-        # Pixels are left out before the 1x1 convolution and not by it: its backward with a stride,
-        # fewer than 16 channels and channels last writes out of bounds in torch 2.14's oneDNN.
+        # Subsampled before the 1x1 convolution, not by its stride: in torch 2.14's oneDNN the
+        # backward of a strided one writes out of bounds with fewer than 16 channels, channels last.
         result += self.shortcut(x[..., :: self.stride, :: self.stride])
         return torch.relu_(result) if self.ends_rectified else result
 
 
 class Xception71(nn.Module):
-    """Xception-71 trunk: a fine feature at stride 2 and a deep one at stride 8, and if asked for
-    one at stride 4 between them; no biases.
+    """Xception-71 trunk: a fine feature at stride 2 and a deep one at stride 8; with ``middle``
+    also one at stride 4 between them. No biases.
 
     Args:
         width: Channels of the fine feature; published: 64. All others follow in proportion.
         shallow: One middle block instead of sixteen.
-        middle: Give the first block's output too, at stride 4, twice as wide as the fine feature.
+        middle: Also return the first block's output, at stride 4, twice as wide as the fine one.
     """
 
     strides: tuple[int, ...] = (2, 8)
@@ -147,8 +147,8 @@ class Xception71(nn.Module):
         initialise_convolutions(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) normalised float to [(B, w, h_2, v_2), (B, 32w, h_8, v_8)], and where it is
-        asked for (B, 2w, h_4, v_4) between the two.
+        """(B, 3, H, W) normalised float to [(B, w, h_2, v_2), (B, 32w, h_8, v_8)]; with ``middle``
+        (B, 2w, h_4, v_4) between the two.
         """
         fine: Tensor = self.stem(image)
         middle: Tensor = self.blocks[0](fine)

@@ -21,8 +21,8 @@ from hierseg.models.trunk import Trunk
 from hierseg.models.wide_resnet import WideResNet38
 from hierseg.models.xception import Xception71
 
-# Below it shortcuts with a stride have fewer than 16 channels, at which torch 2.14's oneDNN writes
-# out of bounds in training.
+# A narrower trunk has strided shortcuts of fewer than 16 channels, for which torch 2.14's oneDNN
+# writes out of bounds in training.
 NARROWEST_DILATED = 4
 
 
@@ -49,12 +49,13 @@ def build_deeplab(
     align_corners: bool = False,
     pretrained: bool = False,
 ) -> SegmentationNetwork:
-    """DeepLabV3+, METHOD section 3, or DeepLabV3 where it is not ``refined`` by a fine feature.
+    """DeepLabV3+ (arXiv 1802.02611; METHOD section 3), or DeepLabV3 without ``refined``.
 
-    ``trunk`` is "wrn38", "xception71" or a key of ``resnet.RESNETS``, ``width`` 64 as published,
-    ``shallow`` leaves one block a stage; ``cell`` takes DPC instead of ASPP; ``combine`` is one of
-    ``combining.WAYS``, or of ``combining.PASSING`` where it is refined; ``aspp_channels`` are those
-    of a branch of the context, ``mid_channels`` where it is None.
+    ``trunk`` is "wrn38", "xception71" or a key of ``resnet.RESNETS``. ``width`` is 64 as published.
+    ``shallow`` keeps one block a stage. ``cell`` takes a dense prediction cell instead of ASPP.
+    ``combine`` is one of ``combining.WAYS``, or with ``refined`` one of ``combining.PASSING``.
+    ``aspp_channels`` are the channels of each branch of ASPP or the cell; None for
+    ``mid_channels``.
     """
     backbone = _build_dilated(trunk, width, shallow, pretrained)
     context: dict[str, Any] = {
@@ -106,8 +107,8 @@ def build_deeper(
 ) -> SegmentationNetwork:
     """Deeper, METHOD section 3: ASPP and a decoder of two 5x5 convolutions.
 
-    ``trunk`` is "wrn38" or "xception71", which have a feature at stride 4; the rest is as in
-    ``build_deeplab``.
+    ``trunk`` is "wrn38" or "xception71", which have a feature at stride 4. The other arguments are
+    those of ``build_deeplab``.
     """
     backbone = _build_dilated(trunk, width, shallow, pretrained, middle=True)
     head = DeeperHead(
@@ -150,5 +151,5 @@ def _build_dilated(
         known = ", ".join([*trunks, *(() if middle else RESNETS)])
         raise UsageError(f"there is no trunk {name!r:.40} at stride 8; give one of {known}.")
     if pretrained:
-        warn_of_random_weights(name, "they are at no place that timm knows; convert a file of them")
+        warn_of_random_weights(name, "timm has none for it; give a file with --model.init-trunk")
     return trunks[name](width, shallow, middle)

@@ -34,11 +34,11 @@ def build_hrnet_ocr(
     align_corners: bool = False,
     pretrained: bool = False,
 ) -> SegmentationNetwork:
-    """HRNetV2 with the OCR head, METHOD section 1, on one scale or hierarchical (section 2).
+    """HRNetV2 with the OCR head (METHOD section 1), on one scale or hierarchical (section 2).
 
-    ``small`` is the published small v2 ("18s" with ``width`` 18); ``aspp`` makes it OCR-ASPP, with
-    half of ``mid_channels`` a branch where ``aspp_channels`` is None. Without ``head_bias`` the
-    head's convolutions before batch norms have no biases, as in mmsegmentation.
+    ``small`` is the published small v2 ("18s" with ``width`` 18). ``aspp`` makes the head OCR-ASPP;
+    each branch then has ``aspp_channels``, or half of ``mid_channels`` if that is None. Without
+    ``head_bias`` the head's convolutions before batch norms have no biases, as in mmsegmentation.
     """
     trunk = _build_hrnet(width, small, align_corners, pretrained)
     _refuse_idle(aspp, aspp_channels, aspp_pool)
@@ -84,7 +84,9 @@ def build_hrnet_plain(
     align_corners: bool = False,
     pretrained: bool = False,
 ) -> SegmentationNetwork:
-    """HRNetV2 with its own plain head; ``combine`` is one of ``combining.WAYS``."""
+    """HRNetV2 with its authors' plain head (arXiv 1908.07919); ``combine`` is one of
+    ``combining.WAYS``.
+    """
     trunk = _build_hrnet(width, small, align_corners, pretrained)
     head = PlainHead(trunk.channels, num_classes, align_corners=align_corners)
     options = AttentionOptions(
@@ -119,10 +121,10 @@ def build_hrnet_basic(
     align_corners: bool = False,
     pretrained: bool = False,
 ) -> SegmentationNetwork:
-    """HRNetV2 with the original's plain head, METHOD section 3, behind an ASPP if asked for.
+    """HRNetV2 with the original's plain head (METHOD section 3), with ``aspp`` behind an ASPP.
 
-    ``combine`` is one of ``combining.WAYS``; ``aspp_channels`` are those of a branch of ASPP,
-    ``mid_channels`` where it is None.
+    ``combine`` is one of ``combining.WAYS``. ``aspp_channels`` are the channels of each branch of
+    ASPP; None for ``mid_channels``.
     """
     _refuse_idle(aspp, aspp_channels, aspp_pool)
     trunk = _build_hrnet(width, small, align_corners, pretrained)
@@ -148,20 +150,21 @@ def build_hrnet_basic(
 
 
 def _refuse_idle(aspp: bool, channels: int | None, pool: int | None) -> None:
-    """UsageError for numbers of an ASPP that is not there."""
+    """UsageError for settings of ASPP in a network without ASPP."""
     for name, value in (("aspp_channels", channels), ("aspp_pool", pool)):
         if value is not None and not aspp:
             raise UsageError(
-                f"{name} {value} says nothing to a network without ASPP; leave it out."
+                f"{name} {value} has no effect on a network without ASPP; leave it out."
             )
 
 
 def _build_hrnet(width: int, small: bool, align_corners: bool, pretrained: bool) -> HRNet:
     if width > LARGEST_WIDTH:
-        raise UsageError(f"HRNet's width cannot be {width}; {LARGEST_WIDTH} is the most.")
+        raise UsageError(f"HRNet's width cannot be {width}; give at most {LARGEST_WIDTH}.")
     trunk = HRNet(width, SMALL_V2 if small else PUBLISHED, align_corners)
     if pretrained:
         name = f"hrnet_w{width}" + ("_small_v2" if small else "")
-        # timm's features at this location are the branches themselves, with nothing behind them.
+        # At this location timm's features are the branches themselves, without its classifier's
+        # layers.
         load_trunk_weights(trunk, name, {"features_only": True, "feature_location": ""})
     return trunk
