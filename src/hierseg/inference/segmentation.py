@@ -53,6 +53,15 @@ class Segmentation:
         )
 
 
+def make_decided(
+    labels: npt.NDArray[np.uint8], confidence: npt.NDArray[np.float32] | None
+) -> Segmentation:
+    """What a graph has decided; without its confidence that is NaN."""
+    if confidence is None:
+        confidence = np.full(labels.shape, np.nan, np.float32)
+    return Segmentation(labels, confidence)
+
+
 def make_canvas(
     size: Size,
     attention: Iterable[float] | None,

@@ -21,7 +21,7 @@ from hierseg.data import bring_to, resize_image
 from hierseg.engines import Engine, ExportedEngine, TorchEngine, check_gating, expect_more
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.deciding import count_rows, decide
-from hierseg.inference.segmentation import Pixels, Segmentation, make_canvas
+from hierseg.inference.segmentation import Pixels, Segmentation, make_canvas, make_decided
 from hierseg.inference.tiling import Mosaic, Tile, Windows
 from hierseg.labels import LabelSpace
 from hierseg.layers import (
@@ -292,14 +292,10 @@ class Segmenter:
         if long_edge not in (None, max(images[0].shape[:2])):
             raise decider.lacks_logits("running an image at another size")
         found = decider.decide(self._stack(images, None))
+        confidence = [None] * len(images) if found.confidence is None else found.confidence
         return [
-            Segmentation(
-                labels.numpy(),
-                np.full(labels.shape, np.nan, np.float32)
-                if found.confidence is None
-                else found.confidence[index].numpy(),
-            )
-            for index, labels in enumerate(found.labels)
+            make_decided(labels.numpy(), None if sure is None else sure.numpy())
+            for labels, sure in zip(found.labels, confidence, strict=True)
         ]
 
     @torch.inference_mode()

@@ -101,9 +101,7 @@ def run_folder(
                 if rank == 0:
                     under_way.forget(set(paths).difference(image.path for image in plan.waiting))
                 _segment(job, summary, predictor, plan.waiting, left_out, under_way, workers)
-            summary.complete = True
-            if chosen := describe_engine(predictor.engine):
-                summary.about["engine"] = chosen
+            _complete(summary, predictor)
         except KeyboardInterrupt:
             raise interrupted_after(f"{len(summary.records)} images", settings.overwrite) from None
         finally:
@@ -127,6 +125,13 @@ class Elsewhere(NamedTuple):
 
     workers: Workers
     load: Callable[[], Predictor]
+
+
+def _complete(summary: Summary, predictor: Predictor) -> None:
+    """Say that all is done, and by what."""
+    summary.complete = True
+    if chosen := describe_engine(predictor.engine):
+        summary.about["engine"] = chosen
 
 
 def _finish(summary: Summary, predictor: Predictor, out: Path, settings: RunSettings) -> None:
