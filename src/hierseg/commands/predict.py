@@ -71,8 +71,9 @@ def predict(
     segmented, 2 wrong usage.
 
     Args:
-        sources: Images, folders (searched recursively), or globs in quotes; or one video.
-        out: Folder for all outputs.
+        sources: Images, folders (searched recursively), or globs in quotes, also by URL
+            (s3://bucket/frames); or one video.
+        out: Folder for all outputs, or its URL.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
         device: auto, cpu, or cuda.
         save: Outputs of each image, by default overlay color labels ids (for a video without
