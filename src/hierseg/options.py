@@ -227,6 +227,12 @@ def require_one(scales: Iterable[float], flag: str = "--scales") -> None:
         )
 
 
+def require_probability(flag: str, value: float) -> None:
+    """UsageError, which names the flag, for a value that is no probability."""
+    if not 0 <= value <= 1:
+        raise UsageError(f"{flag} {value:g} is no probability; give one from 0 to 1.")
+
+
 def parse_memory(given: Any, flag: str = "--memory") -> int:
     """Bytes of ``"24G"``, ``"24GB"``, ``"24GiB"``, ``"500M"``, each unit 1024 of the one below, or
     of a number of bytes; UsageError, which names the flag, for anything else.

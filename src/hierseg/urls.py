@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -400,9 +400,9 @@ def _describe(info: dict[str, Any]) -> File:
     """Size and time of a file, as far as its storage tells them."""
     found = next((info[key] for key in _TIMES if info.get(key) is not None), 0)
     if isinstance(found, datetime):
-        found = found.timestamp()
+        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     try:
-        modified = round(float(found) * 1e9)
+        modified = round(float(found) * 1e6) * 1000  # listings and files may round differently
     except (TypeError, ValueError):
         modified = 0
     return File(int(info.get("size") or 0), max(0, modified))

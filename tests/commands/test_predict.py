@@ -314,3 +314,21 @@ def test_a_picture_beyond_the_memory_is_run_by_windows_and_the_page_says_so(
     stored = cv2.imread(str(tmp_path / "out" / "large_labels.png"), cv2.IMREAD_UNCHANGED)
     assert stored is not None
     assert stored.shape == (600, 800)
+
+
+def test_unsure_pixels_are_void_in_the_files_and_other_thresholds_do_not_go_on(
+    run: Run, pictures: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = pictures / "one.png"
+    plain = Predictor(load_model(checkpoint))(image)
+    threshold = float(np.median(plain.confidence))
+    assert run(image, "--unknown", threshold, "--engine", "torch") == 0
+    labels = np.asarray(Image.open(tmp_path / "out" / "one_labels.png"))
+    assert np.array_equal(labels == 255, plain.confidence < threshold)
+    ids = np.asarray(Image.open(tmp_path / "out" / "one_ids.png"))
+    assert np.unique(ids[labels == 255]).tolist() == [plain.label_space.void_raw_id]
+    capsys.readouterr()
+    assert run(image, "--unknown", 0.9, "--engine", "torch") == 2
+    assert "unknown (" in capsys.readouterr().err
+    assert run(image, "--unknown", 2) == 2
+    assert "--unknown 2 is no probability" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from hierseg.checkpoint.format import Header
-from hierseg.errors import UserError
+from hierseg.errors import UsageError, UserError
 from hierseg.inference.deciding import decide
 from hierseg.inference.predictor import Predictor
 from hierseg.jobs.run_settings import RunSettings, describe_run
@@ -163,6 +163,29 @@ def test_a_temperature_changes_confidence_and_no_label() -> None:
         assert torch.equal(labels, plain)
         expected = (logits / temperature).softmax(1).amax(1)
         assert torch.allclose(confidence, expected, atol=1e-6)
+
+
+def test_unsure_pixels_have_no_class_and_a_temperature_makes_more_of_them(
+    space: LabelSpace, image: Pixels
+) -> None:
+    torch.manual_seed(0)
+    network = create_model("lite0-ocr-hier", space.num_classes).eval()
+    plain = Predictor(network, label_space=space)(image)
+    threshold = float(np.median(plain.confidence))
+    sure = Predictor(network, label_space=space, unknown=threshold)
+    prediction = sure(image)
+    unsure = plain.confidence < threshold
+    assert 0 < unsure.mean() < 1
+    assert np.array_equal(prediction.labels, np.where(unsure, space.ignore, plain.labels))
+    assert np.array_equal(prediction.confidence, plain.confidence)
+    flat = Predictor(network, label_space=space, unknown=threshold, temperature=100.0)(image)
+    assert (flat.labels == space.ignore).all()
+    part = sure(image, region=(0, 0, 40, 40))
+    assert set(np.unique(part.labels[:, 40:])) == {space.ignore}
+    assert describe_run(sure, RunSettings())["unknown"] == threshold
+    assert "unknown" not in describe_run(Predictor(network, label_space=space), RunSettings())
+    with pytest.raises(UsageError, match=r"unknown 1.5 is no probability"):
+        Predictor(network, label_space=space, unknown=1.5)
 
 
 def test_the_checkpoint_s_temperature_is_used_unless_another_is_given(

@@ -51,7 +51,7 @@ def bucket(server: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, 
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("s3")
     draw(folder, COUNT)
-    store.mkdir("bucket")
+    store.call_s3("create_bucket", Bucket="bucket")
     store.put(f"{folder}/images/train/", "bucket/frames/", recursive=True)
     return store, folder / "images" / "train"
 

@@ -16,7 +16,7 @@ from hierseg.commands.running import name_weights, require_scales
 from hierseg.commands.volume import remark
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
-from hierseg.options import WHOLE, RunOptions
+from hierseg.options import WHOLE, RunOptions, require_probability
 from hierseg.processes import Launch, own_rank
 from hierseg.urls import Mirrors, Staging, find_url, refuse_urls
 from hierseg.wording import count
@@ -54,6 +54,7 @@ def predict(
     workers: int = 2,
     palette: Palette | None = None,
     names: bool = False,
+    unknown: float | None = None,
     every: int | None = None,
     from_: float | None = None,
     to: float | None = None,
@@ -73,8 +74,9 @@ def predict(
     segmented, 2 wrong usage.
 
     Args:
-        sources: Images, folders (searched recursively), or globs in quotes; or one video.
-        out: Folder for all outputs.
+        sources: Images, folders (searched recursively), or globs in quotes, also by URL
+            (s3://bucket/frames); or one video.
+        out: Folder for all outputs, or its URL.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
         device: auto, cpu, or cuda.
         save: Outputs of each image, by default overlay color labels ids (for a video without
@@ -91,6 +93,9 @@ def predict(
             carry the colours too, their ids unchanged. By default the data set's, in pictures
             alone.
         names: Write the names of classes upon their large regions in overlays.
+        unknown: Give pixels whose confidence is lower than this, from 0 to 1, no class: label maps
+            have the ignore value there. The confidence is that at the temperature which `hierseg
+            calibrate` has stored, where it has.
         every: Video: segment every n-th frame; the overlay video repeats it until the next.
         from_: Video: start at this many seconds.
         to: Video: end before this many seconds.
@@ -107,8 +112,9 @@ def predict(
     where.check()
     how = where.prefer_engine(how, "auto")
     asked = _Asked(
-        out, weights, device, save, max_pixels, overwrite, workers, how.resolve(), palette, names
-    )
+        out, weights, device, save, max_pixels, overwrite, workers, how.resolve(), palette, names,
+        unknown,
+    )  # fmt: skip
     if dataset.data is None and any(map(is_video, sources)):
         refuse_urls("predict", *sources, out)
         if Launch.find().by == "torchrun" and Launch.find().processes > 1:
@@ -134,6 +140,7 @@ class _Asked(NamedTuple):
     how: RunOptions
     palette: Palette | None
     names: bool
+    unknown: float | None = None
 
     def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
         """What is written; UsageError for what cannot be."""
@@ -145,6 +152,8 @@ class _Asked(NamedTuple):
             raise UsageError("--save names nothing to write; leave it out, or name labels.")
         if self.max_pixels < 1:
             raise UsageError(f"--max-pixels {self.max_pixels} leaves no images; give 1 or more.")
+        if self.unknown is not None:
+            require_probability("--unknown", self.unknown)
         if self.workers < 1:
             raise UsageError(f"--workers {self.workers} reads nothing; give 1 or more.")
         require_scales(self.weights, self.how)
@@ -175,7 +184,9 @@ class _Asked(NamedTuple):
         if self.palette is not None:
             space = recolor(space or header_of(network).label_space, self.palette)
         keeps = bool(NEEDS_SCALES & set(settings.save))
-        predictor = Predictor(network, label_space=space, keep_scales=keeps, options=self.how)
+        predictor = Predictor(
+            network, label_space=space, keep_scales=keeps, options=self.how, unknown=self.unknown
+        )
         if "attention" in settings.save:
             _check_attention(predictor.engine, predictor.scales)
         if "confidence" in settings.save:

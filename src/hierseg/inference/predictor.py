@@ -24,7 +24,7 @@ from hierseg.inference.streaming import Given, StreamSource, iterate
 from hierseg.inference.tiling import Tile, Windows
 from hierseg.labels import LabelSpace
 from hierseg.models import SegmentationNetwork
-from hierseg.options import EngineName, PrecisionName, RunOptions
+from hierseg.options import EngineName, PrecisionName, RunOptions, require_probability
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; the last column and row are left out."""
@@ -60,8 +60,11 @@ class Predictor:
         memory: Memory that the process, on a GPU the network, may take: ``"4G"``, ``"800M"``, or
             bytes. Images that need more together are run one by one, and one that does by windows.
             None sets no bound.
+        unknown: Confidence, that at the temperature, below which a pixel's label is the label
+            space's ``ignore``; None keeps all labels. Each scale's own labels stay as they are.
 
     Raises:
+        UsageError: ``unknown`` is no probability, or predictions have no confidence.
         UserError: There are no such weights, the network has no label space and none is given, or
             it has other classes, or the temperature is not above 0.
 
@@ -87,6 +90,7 @@ class Predictor:
         precision: PrecisionName | None = None,
         keep_probabilities: bool = False,
         memory: int | str | None = None,
+        unknown: float | None = None,
     ) -> None:
         if options is None:
             # As it was given: whoever checks it says what is wrong with it.
@@ -107,6 +111,10 @@ class Predictor:
         self.label_space = choose_label_space(self.engine, label_space)
         kept = keep_scales, keep_probabilities
         self.segmenter = Segmenter(self.engine, options, temperature, *kept)
+        self.unknown = unknown
+        if unknown is not None:
+            require_probability("unknown", unknown)
+            self.require_confidence("unknown")
 
     @property
     def network(self) -> SegmentationNetwork:
@@ -302,6 +310,8 @@ class Predictor:
         found: Segmentation,
         region: Region | None,
     ) -> Prediction:
+        if self.unknown is not None:
+            found = found.drop_below(self.unknown, self.label_space.ignore)
         if region is not None:
             tile = Tile(region.top, region.left, *found.labels.shape)
             found = found.place(tile, image.shape[:2], self.label_space.ignore)

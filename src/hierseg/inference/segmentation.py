@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,11 @@ class Segmentation:
     attention: dict[float, npt.NDArray[np.float32]] | None = None
     per_scale: dict[float, npt.NDArray[np.uint8]] | None = None
     probabilities: npt.NDArray[np.float32] | None = None
+
+    def drop_below(self, confidence: float, ignore: int) -> Segmentation:
+        """The same with ``ignore`` in place of labels of a lower confidence."""
+        unsure = self.confidence < confidence
+        return replace(self, labels=np.where(unsure, np.uint8(ignore), self.labels))
 
     def place(self, tile: Tile, size: tuple[int, int], ignore: int) -> Segmentation:
         """The same as a part of a larger image: ``ignore`` and 0 around it."""

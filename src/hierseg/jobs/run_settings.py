@@ -69,4 +69,5 @@ def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, objec
         **({} if windows is None else {"mode": windows.describe()}),
         **({"gate": gate} if (gate := predictor.segmenter.options.describe_gate()) else {}),
         **({} if fusion is None else {"fusion": fusion}),
+        **({} if predictor.unknown is None else {"unknown": predictor.unknown}),
     }
