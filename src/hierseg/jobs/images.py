@@ -82,9 +82,7 @@ def run_folder(
         if rank == 0:
             summary, plan = _prepare(predictor, paths, out, settings, described, finish is not None)
             under_way = UnderWay(out, settings.overwrite)
-            if before is not None:
-                before([image.path for image in plan.waiting])
-            tell_all(plan)
+            _begin(plan, before)
         else:
             plan = cast(_Plan, tell_all(None))
             summary = Summary.begin_share(out, described, rank)
@@ -147,6 +145,13 @@ class _Plan(NamedTuple):
     """What there is to do, the same in all processes."""
 
     waiting: list[_Image]
+
+
+def _begin(plan: _Plan, before: Callable[[Sequence[Path]], object] | None) -> None:
+    """Let whoever asked for it, and the other processes, know what there is to do."""
+    if before is not None:
+        before([image.path for image in plan.waiting])
+    tell_all(plan)
 
 
 def _prepare(
