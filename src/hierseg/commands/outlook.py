@@ -55,20 +55,13 @@ class Outlook:
 
     def describe(self, sizes: Sequence[Size], number: int | None, noun: str = "image") -> str:
         """The line, of so many images of which some have these sizes."""
-        segmenter = self.segmenter
-        classes = count(segmenter.engine.num_classes, "class", "classes")
         typical = sorted(sizes, key=lambda one: one.height * one.width)[len(sizes) // 2 :][:1]
         is_long = bool(typical) and (number is None or number >= MANY)
         engine, seconds, memory = self._foresee(typical, sizes, is_long)
-        how = f"{engine} at scales {show_scales(segmenter.scales)}"
-        how += ", with the mirrored image" if segmenter.options.flip else ""
-        how += f", by {segmenter.windows.describe()}" if segmenter.windows is not None else ""
-        gate = segmenter.options.describe_gate()
-        how += f", {gate}" if gate else ""
         what = f"{noun}s" if number is None else count(number, noun)
         if typical:
             what += f" of {'about ' if len(set(sizes)) > 1 else ''}{typical[0]}"
-        line = f"{self.name}, {classes}, on {segmenter.engine.device.type} by {how}: {what}"
+        line = f"{self.describe_way(engine)}: {what}"
         needs = []
         if seconds is not None and number is not None:
             needs.append(describe_time(seconds * number / count_processes()))
@@ -76,18 +69,41 @@ class Outlook:
             needs.append(f"{memory / 2**30:.1f} GB of memory")
         return f"{line}, about {' and '.join(needs)}" if needs else line
 
+    def describe_way(self, engine: str | None = None) -> str:
+        """Weights, classes, device, engine, scales and what else is done with an image.
+
+        Args:
+            engine: Engine and precision; None for what is asked for.
+        """
+        segmenter = self.segmenter
+        classes = count(segmenter.engine.num_classes, "class", "classes")
+        by = self._name_engine() if engine is None else engine
+        how = f"{by} at scales {show_scales(segmenter.scales)}"
+        how += ", with the mirrored image" if segmenter.options.flip else ""
+        how += f", by {segmenter.windows.describe()}" if segmenter.windows is not None else ""
+        gate = segmenter.options.describe_gate()
+        how += f", {gate}" if gate else ""
+        return f"{self.name}, {classes}, on {segmenter.engine.device.type} by {how}"
+
+    def _name_engine(self) -> str:
+        """What is asked for, or was chosen already."""
+        from hierseg.engines import describe_engine
+
+        options = self.segmenter.options
+        asked = "the fastest engine" if options.engine == "auto" else options.engine
+        said = " ".join(one for one in (asked, options.precision) if one)
+        return describe_engine(self.segmenter.engine) or said or "torch float32"
+
     def _foresee(
         self, typical: Sequence[Size], sizes: Sequence[Size], is_long: bool
     ) -> tuple[str, float | None, float | None]:
         """What will run, the seconds of one image, and bytes for the largest."""
-        from hierseg.engines import describe_engine, foresee, read_resident
+        from hierseg.engines import foresee, read_resident
         from hierseg.inference import Footprint
 
         segmenter = self.segmenter
         if not (is_long and self.here):
-            asked = (segmenter.options.engine, segmenter.options.precision)
-            said = describe_engine(segmenter.engine) or " ".join(one for one in asked if one)
-            return said or "torch float32", None, None
+            return self._name_engine(), None, None
         [size] = typical
         ran = self._bring(size)
         foreseen = foresee(segmenter.engine, ran, segmenter.scales)

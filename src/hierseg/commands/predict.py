@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.commands.chosen import NO_DATASET, DatasetFlags
+from hierseg.commands.live import LiveFlags
 from hierseg.commands.outlook import Outlook
 from hierseg.commands.runner import RunnerFlags, name_for_all, send_to
 from hierseg.commands.running import name_weights, require_scales
@@ -45,7 +46,7 @@ def predict(
     sources: tuple[str, ...] = (),
     /,
     *,
-    out: Path,
+    out: Path | None = None,
     weights: str | None = None,
     device: str = "auto",
     save: tuple[Output, ...] | None = None,
@@ -59,11 +60,12 @@ def predict(
     from_: float | None = None,
     to: float | None = None,
     frames: bool = False,
+    live: LiveFlags = LiveFlags(),  # noqa: B008 - frozen
     dataset: DatasetFlags = NO_DATASET,
     how: RunOptions = WHOLE,
     where: RunnerFlags = RunnerFlags(),  # noqa: B008 - frozen
 ) -> int:
-    """Segment images, or a video.
+    """Segment images, or a video; or show a camera or a video as it runs.
 
     Images give label maps, overlays, and a page that shows them, index.html. A video gives an
     overlay video, NAME_overlay.mp4, and label frames, NAME_frames/000123_labels.png. legend.json
@@ -75,8 +77,8 @@ def predict(
 
     Args:
         sources: Images, folders (searched recursively), or globs in quotes, also by URL
-            (s3://bucket/frames); or one video.
-        out: Folder for all outputs, or its URL.
+            (s3://bucket/frames); or one video; or, with --show, a camera by its number.
+        out: Folder for all outputs, or its URL; only --show does without.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
         device: auto, cpu, or cuda.
         save: Outputs of each image, by default overlay color labels ids (for a video without
@@ -100,6 +102,7 @@ def predict(
         from_: Video: start at this many seconds.
         to: Video: end before this many seconds.
         frames: Video: also write each frame and its overlay, and a page of all frames.
+        live: How a camera or a video is shown.
         dataset: A data set to segment instead of sources.
         how: How the network is run.
         where: Where images are run.
@@ -110,13 +113,19 @@ def predict(
     if how.long_edge is None and how.preset is None:
         how = dataclasses.replace(how, long_edge="auto")
     where.check()
+    live.check(sources, out)
     how = where.prefer_engine(how, "auto")
     asked = _Asked(
         out, weights, device, save, max_pixels, overwrite, workers, how.resolve(), palette, names,
         unknown,
     )  # fmt: skip
+    if live.show:
+        refuse_urls("predict --show", *sources, out)
+        if frames or dataset.data is not None or where.runner != "local":
+            raise UsageError("--show takes no --frames, --data and --runner; leave them out.")
+        return _show_live(asked, sources, choose_clip(every, from_, to), live)
     if dataset.data is None and any(map(is_video, sources)):
-        refuse_urls("predict", *sources, out)
+        refuse_urls("predict", *sources, asked.folder)
         if Launch.find().by == "torchrun" and Launch.find().processes > 1:
             raise UsageError("one process segments a video, frame after frame; leave out torchrun.")
         if where.runner != "local":
@@ -130,7 +139,7 @@ def predict(
 class _Asked(NamedTuple):
     """The flags that images and videos share, as ``predict`` describes them."""
 
-    out: Path
+    out: Path | None
     weights: str | None
     device: str
     save: tuple[Output, ...] | None
@@ -141,6 +150,12 @@ class _Asked(NamedTuple):
     palette: Palette | None
     names: bool
     unknown: float | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where outputs go, where they must go somewhere."""
+        assert self.out is not None
+        return self.out
 
     def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
         """What is written; UsageError for what cannot be."""
@@ -200,14 +215,14 @@ def _predict_images(
     """Segment images, also at URLs, which stand in folders here meanwhile."""
     from hierseg.commands.progress import announce
 
-    if find_url(asked.out) is not None and "coco" in (asked.save or ()):
+    if find_url(asked.folder) is not None and "coco" in (asked.save or ()):
         raise UsageError(
             "--save coco gathers what is written of all images in one file, which is not done at a "
             "URL; leave it out, or give --out a path."
         )
     with Staging() as staging:
         with announce("looking at what is there"):
-            out = staging.bring_out(asked.out)
+            out = staging.bring_out(asked.folder)
             sources = tuple(map(staging.bring_source, sources))
             flags = dataclasses.replace(flags, root=staging.bring_root(flags.root))
         return _predict_here(asked._replace(out=out), sources, flags, where, staging.mirrors)
@@ -224,7 +239,7 @@ def _predict_here(
     from hierseg.commands.progress import announce, make_console
 
     with announce("looking for images"):
-        found, dataset = choose_images(sources, asked.out, flags)
+        found, dataset = choose_images(sources, asked.folder, flags)
     with announce("loading the weights"):
         from hierseg.jobs import run_folder, write_run_page
 
@@ -235,7 +250,7 @@ def _predict_here(
 
     def finish(summary: Summary) -> None:
         with announce("writing the page"):
-            write_run_page(summary, predictor.label_space, asked.out)
+            write_run_page(summary, predictor.label_space, asked.folder)
 
     outlook = Outlook(settings.weights, predictor.segmenter, here=where.runner == "local")
     console = make_console(stderr=True)
@@ -243,13 +258,13 @@ def _predict_here(
     load = functools.partial(sent.load, settings, None, predictor.label_space)
     with where.open(asked.device) as workers:
         summary = run_folder(
-            predictor, found.images, asked.out, settings, console, finish, found.left_out,
+            predictor, found.images, asked.folder, settings, console, finish, found.left_out,
             send_to(workers, load), mirrors, outlook.say,
         )  # fmt: skip
     if own_rank() > 0:  # the first says all, and gives the status
         return 0
     _say_reduced(summary, predictor)
-    return _report(summary, len(found.images) + len(found.left_out), asked.out, mirrors)
+    return _report(summary, len(found.images) + len(found.left_out), asked.folder, mirrors)
 
 
 def _say_reduced(summary: Summary, predictor: Predictor) -> None:
@@ -275,7 +290,25 @@ def _predict_video(asked: _Asked, sources: tuple[str, ...], clip: Clip, frames: 
         _refuse_labelling(asked.save or ())
         settings = asked.settings(SAVED_OF_VIDEO, {})
         predictor = asked.load(settings)
-    return segment_video(predictor, video, asked.out, settings, clip, frames)
+    return segment_video(predictor, video, asked.folder, settings, clip, frames)
+
+
+def _show_live(asked: _Asked, sources: tuple[str, ...], clip: Clip, flags: LiveFlags) -> int:
+    from hierseg.commands.live import Ready, choose_live, show_live
+    from hierseg.commands.outlook import Outlook
+    from hierseg.commands.progress import announce
+
+    _refuse_labelling(asked.save or ())
+    live = choose_live(sources, clip, asked.out, asked.max_pixels, asked.overwrite)
+
+    def prepare() -> Ready:
+        with announce("loading the weights"):
+            settings = asked.settings(SAVED_OF_VIDEO, {})
+            predictor = asked.load(settings)
+        about = Outlook(settings.weights, predictor.segmenter, here=False).describe_way()
+        return Ready(predictor, settings, about)
+
+    return show_live(live, flags, prepare)
 
 
 def _refuse_labelling(save: Sequence[str]) -> None:

@@ -81,10 +81,10 @@ COMMANDS = {
     ),
     "predict": Command(
         "hierseg.commands.predict:predict",
-        "segment files, folders or globs",
+        "segment files, folders, globs, a video or a camera",
         "hierseg predict photos --out seen",
-        ("out", "weights", "device", "save", "palette", "names", "every", "overwrite",
-         "data", "root", "scales", "long-edge", "batch", "engine"),
+        ("out", "weights", "device", "save", "palette", "names", "every", "show", "fps",
+         "overwrite", "data", "root", "scales", "long-edge", "batch", "engine"),
     ),
     "serve": Command(
         "hierseg.commands.serve:serve",

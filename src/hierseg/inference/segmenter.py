@@ -21,6 +21,7 @@ from hierseg.data import bring_to, resize_image
 from hierseg.engines import Engine, ExportedEngine, TorchEngine, check_gating, expect_more
 from hierseg.errors import UsageError, UserError
 from hierseg.inference.deciding import count_rows, decide
+from hierseg.inference.mirroring import average_mirrored, average_scales
 from hierseg.inference.segmentation import Pixels, Segmentation, make_canvas, make_decided
 from hierseg.inference.tiling import Mosaic, Tile, Windows
 from hierseg.labels import LabelSpace
@@ -183,10 +184,10 @@ class Segmenter:
         expect_more(self.engine, len(images))
         mirrored = self.engine.run(images.flip(-1), self.options, self.keep_scales)
         return SegmentationOutput(
-            _average(output.logits, mirrored.logits),
+            average_mirrored(output.logits, mirrored.logits),
             None,
-            _average_by_scale(output.per_scale, mirrored.per_scale),
-            _average_by_scale(output.attention, mirrored.attention),
+            average_scales(output.per_scale, mirrored.per_scale),
+            average_scales(output.attention, mirrored.attention),
         )
 
     def defer_tensor(self, images: Tensor) -> DeferredOutput:
@@ -424,16 +425,3 @@ def _choose_windows(options: RunOptions) -> Windows | None:
     if options.mode == "whole":
         return None
     return Windows(options.window, *(() if options.overlap is None else (options.overlap,)))
-
-
-def _average(first: Tensor, mirrored: Tensor) -> Tensor:
-    """Mean of a (..., W) map and of one computed from the mirrored image."""
-    return (first + mirrored.flip(-1)).mul_(0.5)
-
-
-def _average_by_scale(
-    first: dict[float, Tensor] | None, mirrored: dict[float, Tensor] | None
-) -> dict[float, Tensor] | None:
-    if first is None or mirrored is None:
-        return None
-    return {scale: _average(first[scale], mirrored[scale]) for scale in first}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hierseg.jobs.pipeline import Pixels
     from hierseg.jobs.progress import RunProgress
     from hierseg.jobs.ray_start import start_ray
+    from hierseg.jobs.recording import Recording, require_unrecorded
     from hierseg.jobs.run_page import write_run_page
     from hierseg.jobs.run_settings import RunSettings, describe_run
     from hierseg.jobs.spreading import Spreading
@@ -42,6 +43,7 @@ else:
             "progress": ("RunProgress",),
             "ray_start": ("start_ray",),
             "run_page": ("write_run_page",),
+            "recording": ("Recording", "require_unrecorded"),
             "run_settings": (
                 "RunSettings",
                 "describe_run",
@@ -73,6 +75,7 @@ __all__ = [
     "Pixels",
     "Policy",
     "RayWorkers",
+    "Recording",
     "Report",
     "RunProgress",
     "RunSettings",
@@ -83,6 +86,7 @@ __all__ = [
     "describe_run",
     "interrupted_after",
     "list_outputs",
+    "require_unrecorded",
     "run_elsewhere",
     "run_folder",
     "run_video",

@@ -81,9 +81,7 @@ def run_folder(
         if rank == 0:
             summary, plan = _prepare(predictor, paths, out, settings, finish is not None, mirrors)
             under_way = UnderWay(out, settings.overwrite)
-            if before is not None:
-                before([image.path for image in plan.waiting])
-            tell_all(plan)
+            _begin(plan, before)
         else:
             plan = cast(_Plan, tell_all(None))
             summary = Summary.begin_share(out, describe_outputs(predictor, settings), rank)
@@ -148,6 +146,13 @@ class _Plan(NamedTuple):
     def show(self, console: Console | None, left_out: int) -> RunProgress:
         """How far it is, with so many images that are not to be done."""
         return RunProgress(len(self.waiting) + left_out, console, each=count_processes())
+
+
+def _begin(plan: _Plan, before: Callable[[Sequence[Path]], object] | None) -> None:
+    """Let whoever asked for it, and the other processes, know what there is to do."""
+    if before is not None:
+        before([image.path for image in plan.waiting])
+    tell_all(plan)
 
 
 def _prepare(

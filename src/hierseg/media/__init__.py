@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hierseg.media.camera import Camera
     from hierseg.media.charts import Bar, draw_bars
     from hierseg.media.names import assign_names
+    from hierseg.media.pacing import pace_frames
     from hierseg.media.palettes import (
         PALETTES,
         PaletteName,
@@ -55,6 +56,7 @@ else:
         __name__,
         {
             "camera": ("Camera",),
+            "pacing": ("pace_frames",),
             "charts": ("Bar", "draw_bars"),
             "names": ("assign_names",),
             "palettes": (
@@ -140,6 +142,7 @@ __all__ = [
     "hex_of",
     "is_video",
     "map_rows",
+    "pace_frames",
     "pixels_counted_here",
     "read_image",
     "recolor",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hierseg.serving.application import make_application
     from hierseg.serving.gate import is_loopback, list_hosts
     from hierseg.serving.limits import USUAL, Limits, Refusal
+    from hierseg.serving.live import LivePage, render_view
     from hierseg.serving.model import Model
     from hierseg.serving.server import bind, name_address, serve
     from hierseg.serving.service import Service
@@ -28,6 +29,10 @@ else:
                 "Refusal",
                 "USUAL",
             ),
+            "live": (
+                "LivePage",
+                "render_view",
+            ),
             "model": ("Model",),
             "server": (
                 "bind",
@@ -42,6 +47,7 @@ else:
 __all__ = [
     "USUAL",
     "Limits",
+    "LivePage",
     "Model",
     "Refusal",
     "Service",
@@ -51,5 +57,6 @@ __all__ = [
     "list_hosts",
     "make_application",
     "name_address",
+    "render_view",
     "serve",
 ]
