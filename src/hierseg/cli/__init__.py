@@ -141,6 +141,8 @@ def _run(words: list[str]) -> int:
         rest = [OUT.get(word, word) for word in rest]
     if name == "sweep":
         rest = [DRY_RUN.get(word, word) for word in rest]
+    if name in ("predict", "evaluate"):
+        rest = _name_steady(rest)
     if name == "runs":
         rest = _name_stdout(rest)
     status = parse(COMMANDS[name].load(), name, rest)
@@ -154,6 +156,16 @@ def _name_stdout(words: list[str]) -> list[str]:
         named.append(word)
         if word in ("--json", "--csv") and following.startswith("--"):
             named.append("-")
+    return named
+
+
+def _name_steady(words: list[str]) -> list[str]:
+    """``--steady`` by itself means ``--steady blend``."""
+    named: list[str] = []
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        named.append(word)
+        if word == "--steady" and following not in ("blend", "reuse"):
+            named.append("blend")
     return named
 
 
