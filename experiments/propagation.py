@@ -272,7 +272,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--flow", nargs="+", default=["dis", "exact"])
-    parser.add_argument("--size", type=Size.parse, default=Size(256, 512))
+    parser.add_argument("--size", type=Size.parse, default=Size(128, 256))
     parser.add_argument("--seed", type=int, default=7000)
     parser.add_argument("--chart", type=Path)
     asked = parser.parse_args()

@@ -122,6 +122,8 @@ def _run_command(name: str, words: list[str]) -> int:
         raise UsageError(f"there is no {kind} '{name}'; {hint}")
     if name in OF_RECIPES:
         return int(run_recipe(name, words) or 0)
+    if name in ("predict", "evaluate"):
+        words = _name_steady(words)
     if name == "runs":
         words = _name_stdout(words)
     if name == "check":  # whose data set is its first word
@@ -172,6 +174,16 @@ def _name_stdout(words: list[str]) -> list[str]:
         named.append(word)
         if word in ("--json", "--csv") and following.startswith("--"):
             named.append("-")
+    return named
+
+
+def _name_steady(words: list[str]) -> list[str]:
+    """``--steady`` by itself means ``--steady blend``."""
+    named: list[str] = []
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        named.append(word)
+        if word == "--steady" and following not in ("blend", "reuse"):
+            named.append("blend")
     return named
 
 

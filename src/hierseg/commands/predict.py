@@ -60,6 +60,8 @@ def predict(
     from_: float | None = None,
     to: float | None = None,
     frames: bool = False,
+    steady: Literal["blend", "reuse"] | None = None,
+    flow: str | None = None,
     live: LiveFlags = LiveFlags(),  # noqa: B008 - frozen
     dataset: DatasetFlags = NO_DATASET,
     how: RunOptions = WHOLE,
@@ -102,6 +104,10 @@ def predict(
         from_: Video: start at this many seconds.
         to: Video: end before this many seconds.
         frames: Video: also write each frame and its overlay, and a page of all frames.
+        steady: Video: join each frame with the last one, moved by the flow between them, where both
+            agree: labels flicker less. --steady reuse also runs the largest scale only where they
+            do not agree, which is faster.
+        flow: Of --steady, what estimates the motion: dis (default), raft:FILE or sdcnet:FILE.
         live: How a camera or a video is shown.
         dataset: A data set to segment instead of sources.
         how: How the network is run.
@@ -121,8 +127,10 @@ def predict(
     )  # fmt: skip
     if live.show:
         refuse_urls("predict --show", *sources, out)
-        if frames or dataset.data is not None or where.runner != "local":
-            raise UsageError("--show takes no --frames, --data and --runner; leave them out.")
+        if frames or steady or dataset.data is not None or where.runner != "local":
+            raise UsageError(
+                "--show takes no --frames, --steady, --data and --runner; leave them out."
+            )
         return _show_live(asked, sources, choose_clip(every, from_, to), live)
     if dataset.data is None and any(map(is_video, sources)):
         refuse_urls("predict", *sources, asked.folder)
@@ -130,10 +138,20 @@ def predict(
             raise UsageError("one process segments a video, frame after frame; leave out torchrun.")
         if where.runner != "local":
             raise UsageError("one process segments a video, frame after frame; leave out --runner.")
-        return _predict_video(asked, sources, choose_clip(every, from_, to), frames)
-    refuse_clip(every, from_, to, frames)
+        if flow is not None and steady is None:
+            raise UsageError("--flow is of steady video; add --steady, or leave it out.")
+        steadied = None if steady is None else _Steady(steady, flow)
+        return _predict_video(asked, sources, choose_clip(every, from_, to), frames, steadied)
+    refuse_clip(every, from_, to, frames, steady, flow)
     with join_processes():
         return _predict_images(asked, sources, dataset, where)
+
+
+class _Steady(NamedTuple):
+    """How the frames of a video are joined, as ``predict`` describes it."""
+
+    mode: Literal["blend", "reuse"]
+    flow: str | None
 
 
 class _Asked(NamedTuple):
@@ -281,15 +299,19 @@ def _say_reduced(summary: Summary, predictor: Predictor) -> None:
         )
 
 
-def _predict_video(asked: _Asked, sources: tuple[str, ...], clip: Clip, frames: bool) -> int:
+def _predict_video(
+    asked: _Asked, sources: tuple[str, ...], clip: Clip, frames: bool, steady: _Steady | None
+) -> int:
     from hierseg.commands.progress import announce
-    from hierseg.commands.video import open_video, segment_video
+    from hierseg.commands.video import load_steady, open_video, segment_video
 
     video = open_video(sources, asked.max_pixels)
     with announce("loading the weights"):
         _refuse_labelling(asked.save or ())
         settings = asked.settings(SAVED_OF_VIDEO, {})
         predictor = asked.load(settings)
+        if steady is not None:
+            predictor = load_steady(predictor, *steady, asked.device)
     return segment_video(predictor, video, asked.folder, settings, clip, frames)
 
 

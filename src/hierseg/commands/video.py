@@ -13,7 +13,7 @@ from hierseg.wording import count, count_were
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hierseg.inference import Predictor
+    from hierseg.inference import Predictor, SteadyMode
     from hierseg.jobs import RunSettings
     from hierseg.media import Clip, Video
 
@@ -25,9 +25,17 @@ def choose_clip(every: int | None, start: float | None, end: float | None) -> Cl
     return Clip(1 if every is None else every, 0.0 if start is None else start, end)
 
 
-def refuse_clip(every: int | None, start: float | None, end: float | None, frames: bool) -> None:
+def refuse_clip(
+    every: int | None,
+    start: float | None,
+    end: float | None,
+    frames: bool,
+    steady: str | None,
+    flow: str | None,
+) -> None:
     """UsageError where a flag of videos is given and none is named."""
     given = {"--every": every, "--from": start, "--to": end, "--frames": frames or None}
+    given |= {"--steady": steady, "--flow": flow}
     for flag, value in given.items():
         if value is not None:
             raise UsageError(f"{flag} is for a video, and none is named; leave it out.")
@@ -48,6 +56,21 @@ def open_video(sources: Sequence[str], max_pixels: int) -> Video:
     if not os.path.lexists(path):
         raise UsageError(f"{path} does not exist; check the path.")
     return Video(path, max_pixels)
+
+
+def load_steady(predictor: Predictor, mode: SteadyMode, flow: str | None, device: str) -> Predictor:
+    """The same predictor, that joins frames with those before."""
+    from hierseg.checkpoint import open_flow
+    from hierseg.inference import SteadyPredictor
+
+    where = "cpu" if device == "auto" else device
+    return SteadyPredictor(
+        predictor.engine,
+        open_flow(flow or "dis", where),
+        mode,
+        predictor.label_space,
+        predictor.segmenter.options,
+    )
 
 
 def segment_video(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from hierseg.checkpoint import Header, place_network
 from hierseg.engines.fingerprints import fingerprint
-from hierseg.engines.gated import check_gating, run_gated
+from hierseg.engines.gated import GatedRun, check_gating, run_gated
 from hierseg.engines.protocol import Engine, ScaleRunner
 from hierseg.errors import UsageError, UserError
 from hierseg.models import (
@@ -133,6 +133,19 @@ class TorchEngine:
 
     def prepare(self, images: Tensor, options: RunOptions) -> None:
         """Choose what runs these images, where there is a choice."""
+
+    @torch.inference_mode()
+    def begin_gated(self, images: Tensor, options: RunOptions) -> GatedRun:
+        """Run all scales but the largest, of which it is still to be said which tiles are run.
+
+        Args:
+            images: As of ``run``.
+            options: Of these the scales count.
+        """
+        self.prepare(images, options)
+        scales = self.scales if options.scales is None else options.scales
+        compute = self.compute_scale if self.runner is None else self.runner.run_scale
+        return GatedRun(self.network, images, scales, compute)
 
     def _gate(self, images: Tensor, options: RunOptions, keep_scales: bool) -> FusionRun:
         """Run the largest scale where it may change the answer, and the others whole."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hierseg.inference.regions import ClassStatistics, Polygon, class_shares
     from hierseg.inference.segmentation import Segmentation
     from hierseg.inference.segmenter import Segmenter
+    from hierseg.inference.steady import Steadier, SteadyMode, SteadyPredictor
     from hierseg.inference.tiling import Windows, blend
 else:
     __getattr__, __dir__ = open_face(
@@ -46,6 +47,7 @@ else:
             ),
             "segmentation": ("Segmentation",),
             "segmenter": ("Segmenter",),
+            "steady": ("Steadier", "SteadyMode", "SteadyPredictor"),
             "tiling": (
                 "Windows",
                 "blend",
@@ -69,6 +71,9 @@ __all__ = [
     "Region",
     "Segmentation",
     "Segmenter",
+    "Steadier",
+    "SteadyMode",
+    "SteadyPredictor",
     "Windows",
     "blend",
     "class_shares",

@@ -138,7 +138,7 @@ class Segmenter:
         Raises:
             UserError: Images that the network cannot run.
         """
-        tensor = self._stack(images, long_edge)
+        tensor = self.stack(images, long_edge)
         if self.windows is None:
             return self.run_tensor(tensor)
         return _compute(self._defer_windows(tensor, self.windows))
@@ -158,13 +158,13 @@ class Segmenter:
             long_edge: As of ``run``.
             windows: Of these images, instead of the options'.
         """
-        tensor = self._stack(images, long_edge)
+        tensor = self.stack(images, long_edge)
         chosen = self.windows if windows is None else windows
         if chosen is None:
             return self.defer_tensor(tensor)
         return self._defer_windows(tensor, chosen)
 
-    def _stack(self, images: Sequence[Pixels], long_edge: int | None) -> Tensor:
+    def stack(self, images: Sequence[Pixels], long_edge: int | None = None) -> Tensor:
         """(B, 3, h, w) uint8, at the size that the images are run at, where the engine runs."""
         size = Size(*images[0].shape[:2])
         edge = self.find_edge(*size) if long_edge is None else long_edge
@@ -172,6 +172,12 @@ class Segmenter:
         sized = images if at == size else [resize_image(image, at) for image in images]
         stacked = np.stack(sized) if len(sized) > 1 else sized[0][None]
         return torch.from_numpy(stacked).permute(0, 3, 1, 2).to(self.engine.device)
+
+    def run_frame(self, images: Tensor) -> Tensor:
+        """(B, K, h, w) logits of what ``stack`` gives, by windows where the options say so."""
+        if self.windows is None:
+            return self.run_tensor(images).logits
+        return _compute(self._defer_windows(images, self.windows)).logits
 
     @torch.inference_mode()
     def run_tensor(self, images: Tensor) -> SegmentationOutput:
@@ -292,7 +298,7 @@ class Segmenter:
             raise decider.lacks_logits("running an image by windows")
         if long_edge not in (None, max(images[0].shape[:2])):
             raise decider.lacks_logits("running an image at another size")
-        found = decider.decide(self._stack(images, None))
+        found = decider.decide(self.stack(images, None))
         confidence = [None] * len(images) if found.confidence is None else found.confidence
         return [
             make_decided(labels.numpy(), None if sure is None else sure.numpy())

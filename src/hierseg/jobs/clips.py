@@ -16,7 +16,7 @@ from hierseg.data import FileStatus, read_label_ids
 from hierseg.engines import describe_engine, expect_images
 from hierseg.errors import UserError
 from hierseg.files import FolderLock, remove_leftovers
-from hierseg.inference import Prediction, Predictor
+from hierseg.inference import Prediction, Predictor, SteadyPredictor
 from hierseg.jobs.job import Job, Policy, interrupted_after
 from hierseg.jobs.pipeline import AHEAD, Reading, run_ahead
 from hierseg.jobs.progress import RunProgress
@@ -150,6 +150,11 @@ def describe_video_run(
     status = video.path.stat()
     return {
         **describe_outputs(predictor, settings),
+        **(
+            {"steady": predictor.describe_steady()}
+            if isinstance(predictor, SteadyPredictor)
+            else {}
+        ),
         "video": os.path.abspath(video.path),  # noqa: PTH100 - links keep their own names
         "video_bytes": status.st_size,
         "video_modified": status.st_mtime_ns,
