@@ -94,15 +94,15 @@ def test_what_the_hub_does_not_give(hub: Hub) -> None:
     with pytest.raises(UserError) as caught:
         find_weights("hf://owner/name")
     assert str(caught.value) == (
-        "hf://owner/name cannot be had from the Hub (404\\x1b[31m: no such repository); check the "
-        "name and the connection, or download the file and name it."
+        "hf://owner/name cannot be downloaded from the Hub (404\\x1b[31m: no such repository); "
+        "check the name and the connection, or download the file yourself and name it."
     )
 
 
 def test_pickles_of_strangers_are_not_opened(hub: Hub, tmp_path: Path) -> None:
     hub.answer = tmp_path / "model.safetensors"
     hub.answer.write_bytes(pickle.dumps({}))
-    with pytest.raises(UserError, match="hf://owner/name is no safetensors file"):
+    with pytest.raises(UserError, match="hf://owner/name is not a safetensors file"):
         find_weights("hf://owner/name")
 
 

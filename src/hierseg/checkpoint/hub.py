@@ -1,6 +1,6 @@
-"""Weights on the Hugging Face Hub: checkpoints of hierseg's own, by the name of their repository.
+"""Weights on the Hugging Face Hub: hierseg checkpoints, by the name of their repository.
 
-Nothing but a safetensors file is asked for, so nothing of a stranger's is executed. No torch.
+Only safetensors files are downloaded, so nobody else's code is executed. No torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hierseg.errors import UsageError, UserError, make_printable
 
 PREFIXES = ("hf://", "hub:")
 FILE = "model.safetensors"
-"""What is downloaded of a repository where no file is named."""
+"""The file of a repository that is downloaded if none is named."""
 _NAME = re.compile(
     r"(?P<repository>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[\w.-]+))?"
     r"(?:/(?P<file>[\w./-]+\.safetensors))?",
@@ -26,20 +26,20 @@ _NAME = re.compile(
 
 
 def is_on_hub(source: object) -> bool:
-    """Whether weights are named as ones of the Hub are."""
+    """Whether ``source`` is the name of weights on the Hub."""
     return isinstance(source, str) and source.startswith(PREFIXES)
 
 
 def fetch_weights(source: str) -> Path:
-    """The file of weights on the Hub: downloaded, or out of the cache of earlier downloads.
+    """The file of weights on the Hub: downloaded, or from the cache of earlier downloads.
 
     Args:
         source: ``hf://owner/name`` or ``hub:owner/name``; ``owner/name@revision`` for a branch, tag
             or commit, ``owner/name/file.safetensors`` for another file than ``model.safetensors``.
 
     Raises:
-        UsageError: It is no such name.
-        UserError: The file cannot be had, or is none of safetensors.
+        UsageError: ``source`` is no such name.
+        UserError: The file cannot be downloaded, or is not safetensors.
     """
     shown = make_printable(source)
     found = _NAME.fullmatch(source.removeprefix(PREFIXES[0]).removeprefix(PREFIXES[1]))
@@ -65,19 +65,19 @@ def fetch_weights(source: str) -> Path:
         reason = str(error).strip().splitlines()
         said = make_printable(reason[0]).rstrip(".") if reason else type(error).__name__
         raise UserError(
-            f"{shown} cannot be had from the Hub ({said}); check the name and the connection, or "
-            "download the file and name it."
+            f"{shown} cannot be downloaded from the Hub ({said}); check the name and the "
+            "connection, or download the file yourself and name it."
         ) from error
     if container_of(path) is not None:
         raise UserError(
-            f"{shown} is no safetensors file; of the Hub's files only checkpoints of hierseg are "
-            "opened. Download it and name the file if you trust it."
+            f"{shown} is not a safetensors file; from the Hub only hierseg checkpoints are opened. "
+            "If you trust the file, download it and name it."
         )
     return path
 
 
 def _is_reachable() -> bool:
-    """Whether the Hub can be asked; the client alone would try for most of a minute."""
+    """Whether the Hub answers; the client itself would try for most of a minute."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
