@@ -94,8 +94,8 @@ def test_what_the_hub_does_not_give(hub: Hub) -> None:
     with pytest.raises(UserError) as caught:
         find_weights("hf://owner/name")
     assert str(caught.value) == (
-        "hf://owner/name cannot be downloaded from the Hub (404\\x1b[31m: no such repository); "
-        "check the name and the connection, or download the file yourself and name it."
+        "hf://owner/name cannot be had from the Hub (404\\x1b[31m: no such repository); check the "
+        "name and the connection, or download the file and name it."
     )
 
 

@@ -1,6 +1,6 @@
 """Weights on the Hugging Face Hub: hierseg checkpoints, by the name of their repository.
 
-Only safetensors files are downloaded, so nobody else's code is executed. No torch.
+Nothing but a safetensors file is asked for, so nothing of a stranger's is executed. No torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hierseg.errors import UsageError, UserError, make_printable
 
 PREFIXES = ("hf://", "hub:")
 FILE = "model.safetensors"
-"""The file of a repository that is downloaded if none is named."""
+"""What is downloaded of a repository where no file is named."""
 _NAME = re.compile(
     r"(?P<repository>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[\w.-]+))?"
     r"(?:/(?P<file>[\w./-]+\.safetensors))?",
@@ -65,8 +65,8 @@ def fetch_weights(source: str) -> Path:
         reason = str(error).strip().splitlines()
         said = make_printable(reason[0]).rstrip(".") if reason else type(error).__name__
         raise UserError(
-            f"{shown} cannot be downloaded from the Hub ({said}); check the name and the "
-            "connection, or download the file yourself and name it."
+            f"{shown} cannot be had from the Hub ({said}); check the name and the connection, or "
+            "download the file and name it."
         ) from error
     if container_of(path) is not None:
         raise UserError(

@@ -55,7 +55,7 @@ def load_model(
 
     Args:
         source: A checkpoint file, a run folder, the name of packaged weights, ``hf://owner/name``
-            on the Hub, or None for the default weights. A published checkpoint of torch or Paddle
+            on the Hub, or None for the model in the box. A published checkpoint of torch or Paddle
             is converted in memory, and the log says what was recognised.
         device: The device to put it on.
 
@@ -77,8 +77,8 @@ def open_weights(source: str | Path | None = None) -> Weights:
 
     Args:
         source: A checkpoint file, a run folder, the name of packaged weights, ``hf://owner/name``
-            on the Hub, or None for the default weights; also a published checkpoint of torch or
-            Paddle, an ImageNet classifier, or a file of its trunk.
+            on the Hub, or None for the model in the box; a published checkpoint of torch or Paddle,
+            an ImageNet classifier, or a file of its trunk.
 
     Raises:
         UserError: There are no such weights.
@@ -281,7 +281,7 @@ def _read(opened: TensorFile) -> dict[str, Tensor]:
 
 
 def _check_tensors(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Entry]) -> None:
-    """UserError unless names, shapes and types are those of the network."""
+    """UserError unless names, shapes and kinds of numbers are those of the network."""
     parts = [
         f"{count_tensors(names)} {what} ({list_some(sorted(names))})"
         for what, names in (

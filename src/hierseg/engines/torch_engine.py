@@ -36,10 +36,10 @@ class TorchEngine:
     and ``align_corners``.
 
     Args:
-        network: The network; it is put into evaluation mode and on ``device``.
-        device: The device to run on; None leaves the network where it is.
-        runner: Computes each scale instead of the network's modules; None for the modules, in their
-            own precision.
+        network: Put into evaluation mode, and on ``device``.
+        device: Where to run; None leaves the network where it is.
+        runner: Computes each scale instead of the network's modules; None for these, in the
+            precision that they have.
     """
 
     def __init__(

@@ -70,7 +70,7 @@ def evaluate(
             DetailWatcher each scale's attention and labels.
         criterion: A loss of each image, whose mean is reported beside the cross-entropy.
         per_scale: Also measure the logits of each scale alone.
-        on_miou: Called after each image with the mIoU so far, of this process's images.
+        on_miou: Called with the mIoU so far after each image; of several processes, of its own.
 
     Raises:
         UserError: The classes are not the data set's, the split has no labels or images, or an

@@ -66,10 +66,10 @@ class PanelFiles:
     Args:
         folder: The folder; created if it does not exist.
         dataset: The split.
-        wanted: Indices of the samples to write; None for all.
-        record: Records the written files; None for a folder that is used once.
-        pictures_alone: Write only the pictures of the page, and skip an image whose scales do not
-            fit into memory.
+        wanted: Samples that are written; None for all.
+        record: Takes down what is written; None for a folder that nobody comes back to.
+        pictures_alone: Write what the page shows, and no further files; go without an image whose
+            scales do not fit into the memory.
     """
 
     def __init__(
@@ -155,9 +155,9 @@ class PanelFiles:
                 f"scales {scales}" + (", with mirror image" if evaluation.flip else ""),
             ],
             notes=[
-                "An image's mIoU is the mean over the classes in that image. Attention is the weight "
-                "of a scale against the larger ones; confidence is the probability of the predicted "
-                "class."
+                "An image's mIoU is the mean over the classes in that image. Attention is the "
+                "weight of a scale against the larger ones; confidence is the probability of the "
+                "predicted class."
             ],
             label_space=self.dataset.label_space,
             records=[record for _, record in images],

@@ -39,12 +39,12 @@ CORRUPTIONS: Mapping[str, Corruption] = {
 
 
 def choose_corruptions(names: Sequence[str]) -> tuple[str, ...]:
-    """The named corruptions in table order, all if none is named; UsageError for an unknown name."""
+    """The named ones in table order, all if none is named; UsageError for an unknown name."""
     for name in names:
         if name not in CORRUPTIONS:
             near = difflib.get_close_matches(name, CORRUPTIONS, n=1, cutoff=0.0)
             raise UsageError(
-                f"--corruptions '{name}' is unknown, the nearest is '{near[0]}'; give some of "
+                f"--corruptions knows no '{name}', the nearest is '{near[0]}'; there are "
                 f"{', '.join(CORRUPTIONS)}."
             )
     return tuple(name for name in CORRUPTIONS if name in names or not names)
