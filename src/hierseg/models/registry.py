@@ -76,8 +76,8 @@ def describe_model(name: str) -> ModelDescription:
     known = [*MODELS, *PUBLISHED_NAMES]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
     raise UsageError(
-        f"there is no network named '{name:.80}'; the nearest is '{near[0]}' (hierseg models lists "
-        "all)."
+        f"there is no network named '{name:.80}'; the nearest is '{near[0]}' (`hierseg models` "
+        "lists all)."
     )
 
 
