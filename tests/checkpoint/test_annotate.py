@@ -75,7 +75,7 @@ def test_a_published_file_becomes_one_of_hierseg_s(
 def test_what_is_no_temperature_is_refused(space: LabelSpace, value: Any) -> None:
     header = Header(1, "x", {}, space, (1.0,), False)
     data = json.loads(header.to_json()) | {"extra": {"temperature": value}}
-    with pytest.raises(UserError, match=r"x is damaged: its temperature is no number"):
+    with pytest.raises(UserError, match=r"x is damaged: its temperature is not a number"):
         header_from_json(json.dumps(data), "x")
     data["extra"] = {"temperature": 2}
     assert header_from_json(json.dumps(data), "x").temperature == 2
@@ -100,5 +100,5 @@ def test_what_is_no_long_edge_is_refused(
 ) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, network, space, extra={"long_edge": value})
-    with pytest.raises(UserError, match="is damaged: its long edge is no number of pixels"):
+    with pytest.raises(UserError, match="is damaged: its long edge is not a number of pixels"):
         read_header(path)

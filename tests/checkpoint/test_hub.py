@@ -112,7 +112,7 @@ def test_what_the_hub_does_not_give(hub: Hub) -> None:
 def test_pickles_of_strangers_are_not_opened(hub: Hub, tmp_path: Path) -> None:
     hub.answer = tmp_path / "model.safetensors"
     hub.answer.write_bytes(pickle.dumps({}))
-    with pytest.raises(UserError, match="hf://owner/name is no safetensors file"):
+    with pytest.raises(UserError, match="hf://owner/name is not a safetensors file"):
         find_weights("hf://owner/name")
 
 

@@ -42,7 +42,7 @@ def test_computes_the_same_ready_for_evaluation(
 def test_a_run_folder_stands_for_its_best_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    with pytest.raises(UserError, match=r"run is no run folder: it holds no best\.safetensors"):
+    with pytest.raises(UserError, match=r"run is not a run folder: it has no best\.safetensors"):
         load_model(run)
     shutil.copy(checkpoint, run / "last.safetensors")
     assert find_weights(run) == run / "last.safetensors"

@@ -105,7 +105,7 @@ def test_an_engine_without_modules_runs_through_every_command(
     ("words", "said"),
     [
         (["--save", "confidence"], "--save confidence needs the confidence"),
-        (["--save", "attention"], "gives nothing of single scales"),
+        (["--save", "attention"], "has no output for single scales"),
         (["--scales", "1"], "--scales 1: "),
         (["--flip"], "--flip needs logits"),
         (["--engine", "openvino"], "--engine openvino: "),
@@ -136,7 +136,7 @@ def test_what_needs_tensors_names_the_checkpoint(
 ) -> None:
     weights = str(find_exported("pt2", "labels"))
     assert main(["export", "--weights", weights, "--out", str(tmp_path / "a.onnx")]) == 1
-    assert "name the checkpoint that it was made of" in capsys.readouterr().err
+    assert "name the checkpoint that it was exported from" in capsys.readouterr().err
 
 
 @pytest.mark.slow

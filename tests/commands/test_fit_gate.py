@@ -104,10 +104,10 @@ def test_what_cannot_be_is_refused(
     save_checkpoint(plain, create_model("lite0-ocr-hier", hierarchical=False), CITYSCAPES)
     out = ("--out", tmp_path / "gated.safetensors", "--root", streets)
     for words, said in (
-        ((*out, "--weights", plain, *SCALES), "fit-gate is for networks whose attention"),
+        ((*out, "--weights", plain, *SCALES), "fit-gate is for hierarchical networks"),
         (
             (*out, "--weights", "streets-lite0", "--scales", "1"),
-            "there is one; give --scales 0.5 1",
+            "there is one scale; give --scales 0.5 1",
         ),
         ((*out, "--weights", "streets-lite0", "--flip"), "--flip does not change"),
         ((*out, "--weights", "streets-lite0", "--budget", "0.5"), "--budget does not change"),

@@ -190,7 +190,7 @@ def test_what_cannot_be_asked_for(
         Image.new("L", (64, 64)).save(tmp_path / folder / "a.png")
     words = ("evaluate", "--data", "camvid", "--root", tmp_path, "--official")
     assert cli.main([str(word) for word in words]) == 2
-    assert "--official is for cityscapes" in capsys.readouterr().err
+    assert "--official runs Cityscapes' own evaluation" in capsys.readouterr().err
 
 
 def test_figures_that_differ_are_an_error_after_all_is_written(

@@ -196,10 +196,12 @@ def test_names_that_are_not_the_benchmarks_are_refused(
     image = root / "testing" / "image_2" / "000000_10.png"
     image.rename(image.with_name("first.png"))
     assert _submit("kitti", root, tmp_path / "s.zip") == 1
-    assert "'first' is no name of an image of kitti, as 000000_10 is" in capsys.readouterr().err
+    assert (
+        "'first' is not the name of an image of kitti, as 000000_10 is" in capsys.readouterr().err
+    )
     assert not (tmp_path / "s.zip.work").exists()  # said before hours of labelling
     dataset = open_dataset("kitti", root, "test")
     file = LabelFile("first", root / "training" / "semantic" / "000000_10.png", Size(64, 96))
-    with pytest.raises(UserError, match="no name of an image"):
+    with pytest.raises(UserError, match="not the name of an image"):
         write_submission(tmp_path / "s.zip", dataset, [file])
     assert not (tmp_path / "s.zip").exists()

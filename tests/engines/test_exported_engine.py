@@ -50,7 +50,7 @@ def test_weights_of_any_kind_are_run(with_logits: ExportedEngine) -> None:
     assert describe_engine(engine) == "torch float32, an exported graph"
     assert engine.fingerprint() == with_logits.fingerprint()
     assert engine.fingerprint() != ExportedEngine(find_exported("pt2", "labels")).fingerprint()
-    with pytest.raises(UsageError, match="runs on the CPU"):
+    with pytest.raises(UsageError, match="runs only on the CPU"):
         load_weights(with_logits.path, "cuda")
 
 
@@ -82,19 +82,19 @@ def test_labels_alone_have_no_confidence(labels_only: ExportedEngine) -> None:
 
 
 def test_other_sizes_than_the_files_own_are_refused(labels_only: ExportedEngine) -> None:
-    with pytest.raises(UserError, match=f"takes images of {SIZE} alone, and this is {OTHER}"):
+    with pytest.raises(UserError, match=f"takes only images of {SIZE}, and this is {OTHER}"):
         labels_only.decide(make_images(1, OTHER))
-    with pytest.raises(UserError, match=r"takes images of uint8, and these are torch\.float32"):
+    with pytest.raises(UserError, match=r"takes uint8 images, and these are torch\.float32"):
         labels_only.decide(make_images().float())
 
 
 REFUSED = [
-    ({"scales": (1.0,)}, "--scales 1: .* has scales 0.5 1 in it and no others"),
+    ({"scales": (1.0,)}, "--scales 1: .* was exported with scales 0.5 1 only"),
     ({"budget": 0.6}, "--budget needs the network itself"),
     ({"gate": 0.1}, "--gate needs the network itself"),
     ({"fusion": "average"}, "--fusion needs the network itself"),
     ({"engine": "openvino"}, "--engine openvino: .* is run by torch"),
-    ({"precision": "bf16"}, "--precision bf16: .* is of float32"),
+    ({"precision": "bf16"}, "--precision bf16: .* is in float32"),
 ]
 
 
@@ -120,7 +120,7 @@ def test_what_labels_do_not_suffice_for(
 ) -> None:
     with flags_shown(), pytest.raises(UsageError, match=f"{said}, and .* gives labels alone"):
         Segmenter(labels_only, RunOptions(**how))
-    with pytest.raises(UsageError, match="gives nothing of single scales"):
+    with pytest.raises(UsageError, match="has no output for single scales"):
         Segmenter(labels_only, keep_scales=True)
     with pytest.raises(UsageError, match="this needs logits"):
         labels_only.run(make_images(), RunOptions())

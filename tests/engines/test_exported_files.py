@@ -44,7 +44,7 @@ def test_files_cut_short(form: str, tmp_path: Path) -> None:
 )
 def test_what_is_no_graph(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    refuse(tmp_path / name, "is damaged, or no exported graph")
+    refuse(tmp_path / name, "is damaged or no exported graph")
 
 
 def test_xml_that_declares_entities(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_graph_of_another_project(tmp_path: Path) -> None:
     del model.metadata_props[:]
     path = tmp_path / "a.onnx"
     onnx.save(model, path)
-    refuse(path, "none that hierseg has exported")
+    refuse(path, "was not exported by hierseg")
 
 
 def test_another_model_under_our_header(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_newer_opset(tmp_path: Path) -> None:
     model.opset_import[0].version = 99
     path = tmp_path / "a.onnx"
     onnx.save(model, path)
-    refuse(path, r"is of opset 99, and what is installed reads up to \d+")
+    refuse(path, r"has opset 99, and the installed onnx reads up to \d+")
 
 
 def test_tensors_outside_of_the_file(tmp_path: Path) -> None:
@@ -175,5 +175,5 @@ def test_sizes_are_arithmetic(text: object, known: bool) -> None:
 
 
 def test_names_that_are_no_graphs() -> None:
-    with pytest.raises(UserError, match="is named as no exported graph is"):
+    with pytest.raises(UserError, match="does not end as an exported graph"):
         read_graph_header("a.safetensors")

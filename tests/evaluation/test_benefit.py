@@ -146,7 +146,7 @@ def test_what_cannot_be_fitted_to_is_said() -> None:
     network.head.forward = lambda features, regions=None: HeadOutput(
         torch.zeros_like(features[0][:, :2]), None, features[0], None
     )
-    with pytest.raises(UserError, match="nothing to learn"):
+    with pytest.raises(UserError, match="no gate can be fitted"):
         fit_gate(network, Scenes(2), (0.5, 1.0, 2.0), compute(network))
     network.head.forward = lambda features, regions=None: HeadOutput(
         features[0][:, :2] * torch.nan, None, features[0], None

@@ -221,7 +221,7 @@ def test_figures_of_other_settings_are_not_mixed(
         json.dumps(good | {"corruptions": {"fog": {"1": {"miou": 7}}}}),
     ):  # fmt: skip
         (tmp_path / "corruptions.json").write_text(damage)
-        with pytest.raises(UserError, match=r"no file of corruptions that hierseg wrote"):
+        with pytest.raises(UserError, match=r"not a corruptions.json of hierseg"):
             run(Measure(network), dataset, names, tmp_path)
 
 

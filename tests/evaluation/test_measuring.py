@@ -89,7 +89,7 @@ def test_what_is_no_network_or_no_data_set_is_said_so(
     real: SegmentationNetwork, maps: Maps
 ) -> None:
     dataset: Any = "camvid"
-    with pytest.raises(UserError, match=r"'camvid' is no data set; give hierseg\.open_dataset"):
+    with pytest.raises(UserError, match=r"'camvid' is not a data set; give hierseg\.open_dataset"):
         hierseg.evaluate(real, dataset)
     weights: Any = None
     with pytest.raises(UserError, match="None is neither weights nor a network"):

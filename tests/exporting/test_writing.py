@@ -108,7 +108,7 @@ def test_one_scale_for_those_who_fuse_by_themselves(tmp_path: Path) -> None:
     torch.testing.assert_close(logits, expected.logits, rtol=0, atol=1e-4)
     torch.testing.assert_close(attention, expected.attention, rtol=0, atol=1e-4)
     torch.testing.assert_close(features, expected.features, rtol=0, atol=1e-4)
-    with pytest.raises(UsageError, match="holds one scale and no fusion"):
+    with pytest.raises(UsageError, match="holds one scale without the fusion"):
         ExportedEngine(tmp_path / "a.pt2")
 
 

@@ -341,7 +341,7 @@ def test_what_cannot_be_is_refused_before_an_image(
 
 @pytest.mark.parametrize("given", [3, torch.nn.Linear(1, 1)])
 def test_what_is_no_network_is_refused(given: Any) -> None:
-    with pytest.raises(UserError, match=r"is no network; give hierseg\.load_model\("):
+    with pytest.raises(UserError, match=r"is not a network; give hierseg\.load_model\("):
         Predictor(given)
 
 

@@ -60,7 +60,7 @@ def test_numbers_of_an_aspp_that_is_not_there_are_refused() -> None:
         for change in ({"aspp_channels": 4}, {"aspp_pool": 4}):
             with pytest.raises(UsageError, match="has no effect on a network without ASPP"):
                 create_model(name, 3, width=2, **change)
-    with pytest.raises(UsageError, match="pools nothing"):
+    with pytest.raises(UsageError, match="has no pooling"):
         create_model("deeplabv3plus-resnet50-dpc", 3, **NARROW, aspp_pool=4)
     network = create_model("hrnet48-ocraspp", 3, width=2, mid_channels=8, aspp_channels=3)
     assert network.head.context.out_channels == 15

@@ -1,4 +1,4 @@
-"""Adding to what a checkpoint says of its network, whose tensors stay as they are."""
+"""Adding fields to a checkpoint's header; its tensors stay as they are."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def annotate_checkpoint(
     record: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a checkpoint again with more in its header's ``extra``; the file appears whole or not
+    """Write a checkpoint again with further fields in its header. The file is written whole or not
     at all.
 
     Args:
-        source: The weights, as ``load_model`` has it. Their tensors keep their kind, float16
-            among them; a published checkpoint becomes one of hierseg's.
+        source: The weights, as ``load_model`` takes them. Their tensors keep their types, float16
+            included; a published checkpoint becomes one of hierseg's.
         out: The file to write, which may be the same; its folder must exist.
-        network: What ``load_model`` made of them.
-        extra: Fields to set, as JSON can hold them; None takes one away.
-        changed: Tensors by name to write instead of the weights' own, of the same shape, or beside
-            them where ``arguments`` say so.
-        record: Fields of the training record to set, as those of ``extra``.
-        arguments: Arguments of the builder to set. ``network`` has them already.
+        network: The network that ``load_model`` made of them.
+        extra: Fields of the header's ``extra`` to set, as JSON can hold them; None removes a field.
+        changed: Tensors by name to write instead of the weights' own, of the same shape; with
+            ``arguments`` also new ones.
+        record: Fields of the training record to set, likewise.
+        arguments: Arguments of the builder to set. ``network`` was built with them.
 
     Raises:
         UserError: The weights cannot be read, or the file cannot be written.

@@ -1,4 +1,4 @@
-"""Which file of weights is meant by a path, a run folder or a name. No torch."""
+"""Finds the weights file that a path, a run folder or a name stands for. No torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def packaged_weights() -> dict[str, Path]:
 
 
 def find_weights(source: str | Path | None = None) -> Path:
-    """The checkpoint file that a user means.
+    """The weights file that a user names.
 
     Args:
         source: A file, a run folder (its best checkpoint, else its last), the name of packaged
@@ -29,8 +29,8 @@ def find_weights(source: str | Path | None = None) -> Path:
             with ``ASSETS_PATH/`` (``hierseg.assets``).
 
     Raises:
-        UsageError: There is no such thing.
-        UserError: The default weights are not installed, or the Hub does not give its file.
+        UsageError: There are no such weights.
+        UserError: The default weights are not installed, or the Hub's file cannot be downloaded.
     """
     packaged = packaged_weights()
     if source is None:
@@ -56,13 +56,14 @@ def find_weights(source: str | Path | None = None) -> Path:
             if (path / name).is_file():
                 return path / name
         raise UsageError(
-            f"{path} is no run folder: it holds no {' and no '.join(RUN_CHECKPOINTS)}."
+            f"{path} is not a run folder: it has no {' and no '.join(RUN_CHECKPOINTS)}; name a run "
+            "folder or a checkpoint file."
         )
     if not path.is_file():
         known = f" (packaged weights: {', '.join(packaged)})" if packaged else ""
         near = find_nearest(source, packaged)
         hint = f"; did you mean '{near}'" if near else ""
         raise UsageError(
-            f"there are no weights '{source}': no file, run folder or name{known}{hint}."
+            f"there are no weights '{source}': no file, run folder or known name{known}{hint}."
         )
     return path

@@ -1,7 +1,7 @@
-"""The checkpoint format: a safetensors file whose metadata say what network its tensors are of.
+"""The checkpoint format: a safetensors file whose metadata describe the network of its tensors.
 
-The metadata hold one entry, ``hierseg``, a JSON object of the fields of ``Header``. Nothing in it
-is trusted: whatever a file holds, reading it ends with a header or a UserError.
+The metadata have one entry, ``hierseg``: a JSON object with the fields of ``Header``. No file is
+trusted: whatever it holds, reading it ends with a header or a UserError.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from hierseg.size import SMALLEST_SIDE
 FORMAT_VERSION = 1
 METADATA_KEY = "hierseg"
 LOWEST = 1e-6
-"""The lowest temperature; the highest is its inverse. Logits keep their order within both."""
+"""The lowest temperature; the highest is its inverse. Between them logits keep their order."""
 CLASSIFIERS = ("head.classify.", "head.auxiliary.1.")
-"""What names of the layers that give a value for each class begin with."""
+"""Prefixes of the classification layers, whose outputs are one value a class."""
 TRUNK_KEY = "hierseg_trunk"
 """The metadata entry of a file that holds a trunk alone, to start training from."""
 FLOW_KEY = "hierseg_flow"
@@ -36,18 +36,18 @@ FLOW_KEY = "hierseg_flow"
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint says about its network.
+    """What a checkpoint states about its network.
 
     Attributes:
         format_version: Version of the format, 1.
-        builder: Name of the builder of the network.
+        builder: Name of the network's builder.
         arguments: The builder's arguments.
         label_space: The classes of the network's logits.
-        scales: Scales that the network is evaluated at where none are given.
-        align_corners: How the network resizes.
-        record: How it was trained: recipe, epoch, mIoU and the like.
-        extra: Room for what later versions store; ``temperature`` and ``calibration`` are there
-            after `hierseg calibrate`, ``long_edge`` where larger images are better run at that.
+        scales: Default scales of evaluation.
+        align_corners: Whether the network resizes with aligned corners.
+        record: How the network was trained: recipe, epoch, mIoU and the like.
+        extra: Further fields. `hierseg calibrate` stores ``temperature`` and ``calibration``;
+            ``long_edge`` is the length in pixels that larger images are resized to.
     """
 
     format_version: int
@@ -61,29 +61,32 @@ class Header:
 
     @property
     def temperature(self) -> float:
-        """What logits are divided by before the softmax that gives confidence; 1 if not stored.
+        """The number that logits are divided by before the softmax; 1 if not stored.
 
         Raises:
-            UserError: What is stored is no temperature.
+            UserError: The stored value is no valid temperature.
         """
         value = self.extra.get("temperature", 1.0)
         # A bool is an int to Python; an int may be too large to be a float.
         if type(value) not in (int, float) or not LOWEST <= value <= 1 / LOWEST:
             raise UserError(
-                "its temperature is no number above 0; store one with `hierseg calibrate`."
+                "its temperature is not a number above 0; store one with `hierseg calibrate`."
             )
         return float(value)
 
     @property
     def long_edge(self) -> int | None:
-        """Pixels of the longer side that larger images are best run at; None if not stored.
+        """The length of the longer side, in pixels, at which larger images are run; None if not
+        stored.
 
         Raises:
-            UserError: What is stored is no length.
+            UserError: The stored value is no valid length.
         """
         value = self.extra.get("long_edge")
         if value is not None and (type(value) is not int or not SMALLEST_SIDE <= value <= 2**16):
-            raise UserError(f"its long edge is no number of pixels from {SMALLEST_SIDE} to 65536.")
+            raise UserError(
+                f"its long edge is not a number of pixels from {SMALLEST_SIDE} to 65536."
+            )
         return value
 
     def to_json(self) -> str:
@@ -104,7 +107,7 @@ class Header:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` as JSON holds it: paths as text, numbers that JSON has no word for as null."""
+    """``value`` as JSON holds it: paths as strings, NaN and infinities as null."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -121,10 +124,10 @@ def header_from_json(text: str, source: str) -> Header:
 
     Args:
         text: The JSON text.
-        source: What errors call the file.
+        source: The file's name in errors.
 
     Raises:
-        UserError: The text is no header, or one of a newer format.
+        UserError: The text is no valid header, or has a newer format.
     """
     try:
         data = json.loads(text)
@@ -149,12 +152,12 @@ def header_from_json(text: str, source: str) -> Header:
             record=_typed(data, "record", dict),
             extra=_typed(data, "extra", dict),
         )
-        _ = header.temperature, header.long_edge  # which refuse what is none
+        _ = header.temperature, header.long_edge  # raise if they are not valid
         return header
     except UserError as error:
         raise UserError(f"{source} is damaged: {error}") from error
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-        raise UserError(f"{source} is damaged: its metadata are not a header.") from error
+        raise UserError(f"{source} is damaged: its metadata are no valid header.") from error
 
 
 T = TypeVar("T")
@@ -180,21 +183,21 @@ def read_header(path: str | Path) -> Header:
 
 
 def header_in(opened: TensorFile) -> Header:
-    """The header that a safetensors file holds; UserError where it is no checkpoint of ours."""
+    """The header in a safetensors file; UserError if it is no hierseg checkpoint."""
     path, metadata = opened.path, opened.metadata
     if TRUNK_KEY in metadata:
         raise UserError(
-            f"{path} holds a trunk alone: train a network from it with --model.init-trunk."
+            f"{path} holds only a trunk; train a network from it with --model.init-trunk."
         )
     if FLOW_KEY in metadata:
         raise UserError(f"{path} holds a network of flow: name it as --flow sdcnet:{path}.")
     if METADATA_KEY not in metadata:
-        raise UserError(f"{path} is a safetensors file, but no hierseg checkpoint.")
+        raise UserError(f"{path} is a safetensors file but no hierseg checkpoint; name another.")
     return header_from_json(metadata[METADATA_KEY], str(path))
 
 
 def open_tensor_file(path: Path) -> TensorFile:
-    """What a safetensors file says of itself; UserError where it is none."""
+    """The entries and metadata of a safetensors file; UserError if it is no such file."""
     try:
         return open_tensors(path)
     except (OSError, ValueError) as error:
@@ -202,7 +205,7 @@ def open_tensor_file(path: Path) -> TensorFile:
 
 
 def not_readable(path: Path) -> UserError:
-    """The error for a file that is no safetensors file, or a damaged one."""
+    """The error for a file that is not safetensors, or damaged."""
     stray = describe_stray(path)
     if stray is not None:
         return UserError(f"{path} is {stray}.")
@@ -210,13 +213,13 @@ def not_readable(path: Path) -> UserError:
 
 
 def header_of(network: object) -> Header:
-    """The header that a loaded network, or an engine, carries; UserError for one that no checkpoint
-    gave.
+    """The header of a loaded network or an engine; UserError if it was not loaded from a
+    checkpoint.
     """
     header = getattr(network, "header", None)
     if not isinstance(header, Header):
         raise UserError(
-            "this network comes from no checkpoint, so its label space is unknown; load one, or "
-            "give the label space."
+            "this network was not loaded from a checkpoint, so its label space is unknown; load a "
+            "checkpoint, or give the label space."
         )
     return header

@@ -1,4 +1,4 @@
-"""Weights on the Hugging Face Hub: checkpoints of hierseg's own, by the name of their repository.
+"""Weights on the Hugging Face Hub: hierseg checkpoints, by the name of their repository.
 
 Nothing but a safetensors file is asked for, so nothing of a stranger's is executed. Nothing is
 fetched or sent but where a name of the Hub is given. No torch.
@@ -29,12 +29,12 @@ _NAME = re.compile(
 
 
 def is_on_hub(source: object) -> bool:
-    """Whether weights are named as ones of the Hub are."""
+    """Whether ``source`` is the name of weights on the Hub."""
     return isinstance(source, str) and source.startswith(PREFIXES)
 
 
 def fetch_weights(source: str) -> Path:
-    """The file of weights on the Hub: downloaded, or out of the cache of earlier downloads.
+    """The file of weights on the Hub: downloaded, or from the cache of earlier downloads.
 
     Args:
         source: ``hf:owner/name``, ``hf://owner/name`` or ``hub:owner/name``;
@@ -42,8 +42,8 @@ def fetch_weights(source: str) -> Path:
             another file than ``model.safetensors``.
 
     Raises:
-        UsageError: It is no such name.
-        UserError: The file cannot be had, or is none of safetensors.
+        UsageError: ``source`` is no such name.
+        UserError: The file cannot be downloaded, or is not safetensors.
     """
     shown = make_printable(source)
     found = _NAME.fullmatch(_strip(source))
@@ -71,8 +71,8 @@ def fetch_weights(source: str) -> Path:
         ) from error
     if container_of(path) is not None:
         raise UserError(
-            f"{shown} is no safetensors file; of the Hub's files only checkpoints of hierseg are "
-            "opened. Download it and name the file if you trust it."
+            f"{shown} is not a safetensors file; from the Hub only hierseg checkpoints are opened. "
+            "If you trust the file, download it and name it."
         )
     return path
 
@@ -171,7 +171,7 @@ def _reason(error: Exception) -> str:
 
 
 def _is_reachable() -> bool:
-    """Whether the Hub can be asked; the client alone would try for most of a minute."""
+    """Whether the Hub answers; the client itself would try for most of a minute."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:

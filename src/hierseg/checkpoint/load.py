@@ -1,4 +1,4 @@
-"""Weights of any origin, opened as one thing, and the networks of them."""
+"""Opens weights of any origin in one way, and builds their networks."""
 
 from __future__ import annotations
 
@@ -51,19 +51,20 @@ Kind = Literal["checkpoint", "trunk", "published", "classifier", "graph"]
 def load_model(
     source: str | Path | None = None, device: str | torch.device = "cpu"
 ) -> SegmentationNetwork:
-    """A network with its weights, in evaluation mode and float32; ``header`` is the file's.
+    """A network with its weights, in evaluation mode and float32. Its ``header`` is the file's.
 
     Args:
         source: A checkpoint file, a run folder, the name of packaged weights, ``hf:owner/name``
             on the Hub, or None for the model in the box. A published checkpoint of torch or Paddle
             is converted in memory, and the log says what was recognised.
-        device: Where to put it.
+        device: The device to put it on.
 
     Returns:
         A ``torch.nn.Module``: RGB images in, logits out.
 
     Raises:
-        UserError: No such weights, or a damaged, unknown or newer file, or no such device.
+        UserError: There are no such weights; the file is damaged, unknown or of a newer format; or
+            the device does not exist.
 
     Example:
         network = hierseg.load_model("runs/first", device="cuda")
@@ -72,7 +73,7 @@ def load_model(
 
 
 def open_weights(source: str | Path | None = None) -> Weights:
-    """Weights of any origin. What they hold is read when it is first asked for.
+    """Weights of any origin. The file is read when its content is first needed.
 
     Args:
         source: A checkpoint file, a run folder, the name of packaged weights, ``hf:owner/name``
@@ -80,17 +81,17 @@ def open_weights(source: str | Path | None = None) -> Weights:
             an ImageNet classifier, or a file of its trunk.
 
     Raises:
-        UserError: No such weights.
+        UserError: There are no such weights.
     """
     return Weights(find_weights(source))
 
 
 class Weights:
-    """A file of weights. Whatever it holds, an answer is what it says, or a UserError.
+    """A file of weights. Whatever the file holds, a property has its value or raises UserError.
 
     Args:
         path: The file.
-        averaged: Of a published checkpoint, take the moving average beside the weights.
+        averaged: Take the moving average of a published checkpoint instead of its weights.
     """
 
     def __init__(self, path: Path, averaged: bool = False) -> None:
@@ -99,19 +100,21 @@ class Weights:
 
     @cached_property
     def container(self) -> Container | None:
-        """The form of a file of another project, by its first bytes; None for one of ours."""
+        """The form of a file of another project, by its first bytes; None for hierseg's files."""
         if self.path.suffix.lower() in GRAPHS:
             raise UserError(
-                f"{self.path} is an exported graph: commands that run a network take it, and this "
-                "needs the network's tensors; name the checkpoint that it was made of."
+                f"{self.path} is an exported graph, and this needs the network's tensors; name the "
+                "checkpoint that it was exported from."
             )
         return container_of(self.path)
 
     @cached_property
     def kind(self) -> Kind:
-        """``checkpoint`` or ``trunk`` for files of ours, a network or what ``hierseg convert`` made
-        of an ImageNet classifier; ``published`` or ``classifier`` for such files of others; and
-        ``graph`` for an exported graph, which is told by its name.
+        """The kind of file.
+
+        ``checkpoint`` is a network and ``trunk`` a converted ImageNet classifier, both hierseg's;
+        ``published`` and ``classifier`` are the same of other projects. ``graph`` is an exported
+        graph, recognised by its ending.
         """
         if self.path.suffix.lower() in GRAPHS:
             return "graph"
@@ -121,26 +124,26 @@ class Weights:
 
     @cached_property
     def header(self) -> Header:
-        """What a checkpoint says of its network; of a published one, what was found out."""
+        """The checkpoint's header; for a published one, the header that was inferred."""
         if self.container is not None:
             return header_of(self._convert()[0])
         return header_in(self._opened)
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors by our names; of an ImageNet classifier those of its trunk (``trunk.``). The
-        log says what a file of another project was recognised as.
+        """All tensors by hierseg's names; of an ImageNet classifier those of its trunk
+        (``trunk.``). The log says what a file of another project was recognised as.
         """
         if self.container is not None:
             return self._translated[0]
         if self.kind == "checkpoint":
-            _ = self.header  # which refuses what is no checkpoint
+            _ = self.header  # raises if it is no checkpoint
         return _read(self._opened)
 
     @cached_property
     def matching(self) -> Mapping[str, Tensor]:
-        """``tensors``, also where a file of another project does not fit its own network: what has
-        no name here keeps the one it has.
+        """``tensors``, even if a file of another project does not fit its own network. A tensor
+        that hierseg has no name for keeps its own.
         """
         if self.container is None or self.foreign.classifier is not None:
             return self.tensors
@@ -152,14 +155,13 @@ class Weights:
 
     @property
     def remark(self) -> str | None:
-        """What a file of another project was recognised as, as a sentence; None for ours."""
+        """A sentence on what a file of another project was recognised as; None for hierseg's."""
         return None if self.container is None else self._translated[1]
 
     @property
     def conventions(self) -> dict[str, Any]:
-        """How the network normalises and resizes, which its tensors do not show: those of its
-        builder's arguments ``mean``, ``std``, ``align_corners`` that are not the builder's own;
-        none of a classifier or a trunk.
+        """Builder arguments that no tensor shows (``models.CONVENTIONS``: how the network
+        normalises, resizes and pools), if the file sets them; empty for a classifier or a trunk.
         """
         arguments: Mapping[str, Any] = {}
         if self.kind == "published":
@@ -167,32 +169,32 @@ class Weights:
         elif self.kind == "checkpoint":
             arguments = self.header.arguments
         else:
-            _ = self.container  # which refuses a graph
+            _ = self.container  # raises for a graph
         return {name: arguments[name] for name in CONVENTIONS if name in arguments}
 
     @property
     def statistics(self) -> tuple[list[float], list[float]] | None:
-        """Mean and std that the network normalises by, also where they are its builder's own; None
-        for a classifier or a trunk.
+        """Mean and standard deviation that the network normalises by, defaults included; None for a
+        classifier or a trunk.
         """
         if self.kind == "published":
             return list(IMAGENET_MEAN), list(IMAGENET_STD)
         if self.kind == "checkpoint":
             network = _build(self.header, self._opened)
             return network.mean.flatten().tolist(), network.std.flatten().tolist()
-        _ = self.container  # which refuses a graph
+        _ = self.container  # raises for a graph
         return None
 
     @property
     def temperature(self) -> float | None:
-        """What `hierseg calibrate` has stored; None where it has not."""
+        """The temperature that `hierseg calibrate` stored; None if there is none."""
         if self.container is not None:
             return None
         return self.header.temperature if "temperature" in self.header.extra else None
 
     def has_classes_of(self, space: LabelSpace) -> bool:
-        """Whether weights are of these classes, if they have as many. Published files do not say,
-        and are of those of a public data set.
+        """Whether weights with this number of classes have these classes. Published files do not
+        say so; theirs are taken to be those of a public data set.
         """
         if self.container is None and self.kind == "checkpoint":
             return self.header.label_space.names == space.names
@@ -208,7 +210,7 @@ class Weights:
         """The network, with its header, in evaluation mode and float32."""
         if self.container is not None:
             network, remark = self._convert()
-            # A warning, so that it is seen without any setting: what a file is was found out here.
+            # Logged as a warning, so that the user sees what was recognised without any setting.
             _log.warning(make_printable(remark))
             return network
         header = self.header
@@ -219,15 +221,15 @@ class Weights:
 
     @cached_property
     def foreign(self) -> ForeignWeights:
-        """The tensors of a file of another project, as it names them; UserError for one of ours."""
-        _ = self.container  # which refuses a graph
+        """The content of a file of another project; UserError for one of hierseg's."""
+        _ = self.container  # raises for a graph
         from hierseg.checkpoint.foreign.reading import read_foreign
 
         return read_foreign(self.path, self._averaged)
 
     @cached_property
     def _opened(self) -> TensorFile:
-        _ = self.container  # which refuses a graph
+        _ = self.container  # raises for a graph
         return open_tensor_file(self.path)
 
     @cached_property
@@ -247,15 +249,15 @@ class Weights:
 def _build(header: Header, opened: TensorFile) -> SegmentationNetwork:
     """The network that a header describes, with random weights.
 
-    It is drawn without its numbers first: a file that does not hold them asks for no memory.
+    It is built on the meta device first, so that a file without its tensors takes no memory.
     """
     path = opened.path
     try:
         outline = build_outline(header.builder, header.arguments)
     except UserError as error:
         raise UserError(f"{path} cannot be loaded: {error}") from error
-    except RecursionError as error:  # Arguments nested deeply enough to be read, but not shown.
-        raise UserError(f"{path} is damaged: its builder's arguments are no arguments.") from error
+    except RecursionError as error:  # Arguments nested too deeply to be shown in an error.
+        raise UserError(f"{path} is damaged: its builder's arguments are not valid.") from error
     if outline.num_classes != header.label_space.num_classes:
         raise UserError(
             f"{path} is damaged: its network has {outline.num_classes} classes, its label space "
@@ -315,7 +317,7 @@ def check_tensors(
 
 
 def place_network(network: SegmentationNetwork, device: str | torch.device) -> SegmentationNetwork:
-    """The network on a device; UsageError where that is not there."""
+    """The network on a device; UsageError if there is no such device."""
     try:
         return network.to(torch.device(device))
     except (RuntimeError, AssertionError, TypeError) as error:

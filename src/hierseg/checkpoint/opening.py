@@ -1,7 +1,7 @@
-"""Files of weights opened to be read, and told apart by how they begin. No torch.
+"""Opens files of weights and tells them apart by their first bytes. No torch.
 
-They are read into memory: a file that is cut short meanwhile ends in an error, where one that is
-mapped would end the process.
+Files are read into memory, not mapped: if a mapped file is cut short meanwhile, the process dies; a
+read one raises an error.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hierseg.errors import UserError, reason_of
 Container = Literal["zip", "legacy", "paddle"]
 
 ZIP = b"PK\x03\x04"
-"""What torch's zip form begins with."""
+"""The first bytes of torch's zip form."""
 LEGACY = b"l\xfc\x9cF\xf9 j\xa8P\x19"
 """The number, little-endian, that torch's older form begins with."""
 _PICKLE = b"\x80"
@@ -34,13 +34,13 @@ _STRAYS = (
     (b"<?xml", "an XML page, as a server answers errors with: download the file itself"),
     (b"\x1f\x8b", "a gzip archive: unpack it"),
 )
-"""What files that are no checkpoint begin with, in small letters."""
+"""First bytes, in lower case, of files that are no checkpoint, and what they are."""
 _LONGEST_BEGINNING = 512
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would change line endings
 
 
 class OpenFile(NamedTuple):
-    """A regular file that is open to be read, and its size in bytes."""
+    """A regular file opened for reading, and its size in bytes."""
 
     file: BufferedReader
     size: int
@@ -48,21 +48,21 @@ class OpenFile(NamedTuple):
 
 @contextmanager
 def open_checkpoint(path: Path) -> Iterator[OpenFile]:
-    """Open a file; UserError where it cannot be, or is a pipe or device, which may never end."""
+    """Open a file; UserError if it cannot be opened, or is a pipe or device, which never ends."""
     try:
-        # Not to wait where it is a pipe that nobody writes to.
+        # Do not wait if it is a pipe that nobody writes to.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {reason_of(error)}.") from error
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise UserError(f"{path} is no regular file, so it is no checkpoint.")
+            raise UserError(f"{path} is not a regular file; name a checkpoint file.")
         yield OpenFile(file, status.st_size)
 
 
 def container_of(path: Path) -> Container | None:
-    """What kind of foreign file this is, by its first bytes; None for safetensors and others."""
+    """The form of a foreign file, by its first bytes; None for safetensors and other files."""
     with open_checkpoint(path) as (file, size):
         head = file.read(64)
     # A safetensors file begins with the length of its header, which may look like a pickle.
@@ -76,7 +76,7 @@ def container_of(path: Path) -> Container | None:
 
 
 def describe_stray(path: Path) -> str | None:
-    """What a file that is no checkpoint is instead, with the cure, where its beginning tells."""
+    """What a file is that is no checkpoint, with the cure; None if its first bytes do not show."""
     with open_checkpoint(path) as (file, _):
         beginning = file.read(_LONGEST_BEGINNING)
     beginning = beginning.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

@@ -1,10 +1,9 @@
-"""Reading pickles without Python's unpickler: the few instructions that checkpoints need.
+"""Reads pickles without Python's unpickler: only the instructions that checkpoints need.
 
-Every pickle is taken for hostile. What it may name is given by whoever reads it, keys of dicts are
-strings and numbers alone, so that nothing a file makes is ever hashed or compared, and what it
-holds is bounded: by its own size, by ``MOST_INSTRUCTIONS`` and by ``DEEPEST``. Where containers are
-shared, what they would be without sharing is bounded as well, since whoever walks through them
-would not end.
+No pickle is trusted. The caller gives the names that it may use. Keys of dicts are strings and
+numbers only, so that no object of the file is ever hashed or compared. Its content is bounded by
+the file's size, by ``MOST_INSTRUCTIONS`` and by ``DEEPEST``. Shared containers count as often as
+they occur, since walking through them could otherwise take forever.
 """
 
 from __future__ import annotations
@@ -15,21 +14,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 LONGEST_LINE = 1 << 12
-"""Bytes of the names of modules and functions in a pickle."""
+"""Longest name of a module or function in a pickle, in bytes."""
 MOST_INSTRUCTIONS = 1 << 22
-"""A network with the state of its optimiser has some hundred thousand."""
+"""A network with the state of its optimiser needs about a hundred thousand."""
 DEEPEST = 64
-"""Containers within one another."""
+"""Deepest nesting of containers."""
 LARGEST_KEY = 1 << 60
-"""Keys of dicts that are numbers; larger ones may share a hash."""
+"""Largest number as a dict's key; larger ones could be made to share a hash."""
 
 
 class RefusedError(pickle.UnpicklingError):
-    """A pickle asks for something that is no tensor, number, text or plain container."""
+    """A pickle holds something other than tensors, numbers, strings and plain containers."""
 
 
 class StandIn:
-    """What a pickle may give a state, which is only kept, and checked by whoever reads it."""
+    """An object that a pickle may give a state. The state is only stored; the reader checks it."""
 
     __slots__ = ()
 
@@ -38,7 +37,7 @@ class StandIn:
 
 
 class Admitted(StandIn):
-    """A function that a pickle may call, and that no instruction of it can change."""
+    """A function that a pickle may call but not change."""
 
     __slots__ = ("_function",)
 
@@ -46,7 +45,7 @@ class Admitted(StandIn):
         self._function = function
 
     def __call__(self, *arguments: Any) -> Any:
-        """What the function gives."""
+        """The function's result."""
         return self._function(*arguments)
 
     def __setstate__(self, state: object) -> None:
@@ -54,14 +53,14 @@ class Admitted(StandIn):
 
 
 class _Value:
-    """What is on the stack.
+    """A value on the stack.
 
     Attributes:
         content: The object.
-        depth: How many containers are within one another in it.
-        weight: How many objects it holds, each counted as often as it is found.
-        is_fetched: Whether it was taken from the memo, after which it must not change: what holds
-            it has counted it.
+        depth: Depth of nested containers in it.
+        weight: Number of objects in it, each counted as often as it occurs.
+        is_fetched: Whether it was taken from the memo. It must not change then, since the
+            containers that hold it have counted it.
     """
 
     __slots__ = ("content", "depth", "is_fetched", "weight")
@@ -73,7 +72,7 @@ class _Value:
         self.is_fetched = False
 
     def take(self, items: list[_Value]) -> None:
-        """Count what is put into this container."""
+        """Count the items that are put into this container."""
         if self.is_fetched:
             raise RefusedError("a container that changes after its use")
         for item in items:
@@ -82,15 +81,15 @@ class _Value:
         if self.depth > DEEPEST:
             raise RefusedError(f"containers within one another, more than {DEEPEST} deep")
         if self.weight > MOST_INSTRUCTIONS:
-            raise RefusedError("containers that repeat one another beyond all bounds")
+            raise RefusedError("containers that repeat one another too often")
 
 
 class BoundedStream:
-    """A part of a file from where it stands: what is not there is not made room for.
+    """A part of a file from its current position; no memory is allocated for bytes beyond it.
 
     Args:
-        file: Open to be read.
-        size: Bytes of the part.
+        file: The file, opened for reading.
+        size: Size of the part in bytes.
     """
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -98,7 +97,7 @@ class BoundedStream:
         self.size = self.left = size
 
     def read(self, count: int) -> bytes:
-        """Exactly so many bytes; ValueError where there are fewer."""
+        """Exactly ``count`` bytes; ValueError if there are fewer."""
         if count > self.left:
             raise ValueError("the pickle ends too early")
         content = self._file.read(count)
@@ -120,9 +119,10 @@ class PickleReader:
     """Reads one pickle after the other from a stream.
 
     Args:
-        stream: Where they stand.
-        names: What a pickle may name, by ``module.name``: functions as ``Admitted``, and values.
-        find_storage: Gives what a persistent id stands for; None where there may be none.
+        stream: The stream of pickles.
+        names: Objects that a pickle may use, by ``module.name``: functions as ``Admitted``, and
+            values.
+        find_storage: Returns the object of a persistent id; None if there may be no such ids.
     """
 
     def __init__(
@@ -142,8 +142,8 @@ class PickleReader:
         """The object of the next pickle.
 
         Raises:
-            RefusedError: It holds something else than the reader is to take.
-            Exception: It is damaged; what is raised then has no bounds, but costs nothing.
+            RefusedError: It holds something that the reader does not accept.
+            Exception: It is damaged; any exception may be raised.
         """
         self._stack: list[_Value] = []
         self._marks: list[int] = []
@@ -154,7 +154,7 @@ class PickleReader:
                 raise RefusedError(f"more than {MOST_INSTRUCTIONS} objects")
             follow = _INSTRUCTIONS.get(instruction.name)
             if follow is None:
-                raise RefusedError(f"a pickle's instruction {instruction.name}, of no checkpoint")
+                raise RefusedError(f"the pickle instruction {instruction.name}, of no checkpoint")
             follow(self, argument)
         return self._stack.pop().content
 
@@ -163,7 +163,7 @@ class PickleReader:
         self._stack.append(_Value(content))
 
     def ignore(self, argument: Any) -> None:
-        """Nothing to do: the protocol, a frame, the end."""
+        """Do nothing, for the protocol, a frame and the end."""
 
     def mark(self, argument: Any) -> None:
         """Remember where the items of a container begin."""
@@ -199,7 +199,7 @@ class PickleReader:
         self._memo[len(self._memo)] = self._stack[-1]
 
     def get(self, place: int) -> None:
-        """Take a value that was kept."""
+        """Push a value that was kept."""
         value = self._memo[place]
         value.is_fetched = True
         self._stack.append(value)
@@ -226,7 +226,7 @@ class PickleReader:
             target.content[check_key(key.content)] = value.content
 
     def name(self, argument: str) -> None:
-        """What a name stands for."""
+        """Push the object of a name."""
         module, _, name = argument.partition(" ")
         full = f"{module}.{name}"
         if full not in self._names:
@@ -234,7 +234,7 @@ class PickleReader:
         self.push(self._names[full])
 
     def name_from_stack(self, argument: Any) -> None:
-        """What a name on the stack stands for."""
+        """Push the object of a name on the stack."""
         module, name = (item.content for item in self._pop(2))
         if not isinstance(module, str) or not isinstance(name, str):
             raise RefusedError("a name that is no text")
@@ -245,7 +245,7 @@ class PickleReader:
         function, arguments = self._pop(2)
         if type(function.content) is not Admitted or type(arguments.content) is not tuple:
             raise RefusedError("a call of something that is no function")
-        # The same arguments may be handed on again and again.
+        # The same arguments may be passed again and again.
         self._handled += arguments.weight
         if self._handled > MOST_INSTRUCTIONS:
             raise RefusedError(f"more than {MOST_INSTRUCTIONS} objects")
@@ -258,7 +258,7 @@ class PickleReader:
         self._stack.append(value)
 
     def build(self, argument: Any) -> None:
-        """Give a stand-in its state; a dict's attributes say nothing that is needed."""
+        """Give a stand-in its state; attributes of a dict are not needed."""
         target, state = self._pop(2)
         if type(target.content) is not dict:
             if not isinstance(target.content, StandIn):
@@ -268,14 +268,14 @@ class PickleReader:
         self._stack.append(target)
 
     def find_stored(self, argument: Any) -> None:
-        """What a persistent id stands for."""
+        """Push the object of a persistent id."""
         if self._find_storage is None:
             raise RefusedError("a reference to something outside of the pickle")
         self.push(self._find_storage(self._pop()[0].content))
 
 
 def check_key(key: Any) -> str | int:
-    """A key of a dict; RefusedError for one that is neither text nor a number of bounded size."""
+    """A key of a dict; RefusedError unless it is a string or a number of bounded size."""
     if type(key) is str:
         return key
     if type(key) is int and abs(key) < LARGEST_KEY:

@@ -29,23 +29,25 @@ def save_checkpoint(
     half: bool = False,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a network with its label space; the file appears whole or not at all.
+    """Write a network with its label space as a checkpoint, whole or not at all.
 
     Args:
         path: The file to write; its folder must exist.
-        network: A network that ``create_model`` or ``load_model`` made.
+        network: A network of ``create_model`` or ``load_model``.
         label_space: The classes of its logits.
         record: How it was trained, as JSON can hold it.
         state_dict: Tensors to write instead of the network's own, for instance averaged ones.
         scales: Scales of evaluation; None for the network's.
         half: Write float tensors of two or more dimensions as float16. The others (biases, norms
-            and their statistics) are a few thousandths of the file, and stay float32 since
-            variances may leave float16's range.
-        extra: Further fields for later use, as JSON can hold them.
+            and their statistics) stay float32: variances may exceed float16's range, and they are a
+            few thousandths of the file.
+        extra: Further fields of the header, as JSON can hold them.
 
     Raises:
-        UserError: The label space has other classes than the network, the scales cannot be, or the
-            file cannot be written.
+        UserError: The label space has another number of classes than the network, the scales are
+            not valid, or the file cannot be written.
+        ValueError: ``state_dict`` has other tensors than the network, or no registered builder made
+            the network.
 
     Example:
         network = hierseg.create_model("lite0-ocr-hier", num_classes=2)
@@ -56,8 +58,8 @@ def save_checkpoint(
     _require_label_space(label_space)
     if label_space.num_classes != network.num_classes:
         raise UserError(
-            f"label space '{label_space.name}' has {label_space.num_classes} classes, the network "
-            f"{network.num_classes}; {path} is not written."
+            f"label space '{label_space.name}' has {label_space.num_classes} classes and the "
+            f"network {network.num_classes}, so {path} is not written; give the network's own."
         )
     tensors = network.state_dict() if state_dict is None else state_dict
     if tensors.keys() != network.state_dict().keys():
@@ -68,19 +70,19 @@ def save_checkpoint(
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file, which appears whole or not at all; UserError where it cannot be."""
+    """Write a safetensors file, whole or not at all; UserError if it cannot be written."""
     with saving(path) as part:
         mode = part.stat().st_mode
         try:
             save_file(dict(tensors), part, metadata=metadata)
         except SafetensorError as error:
             raise UserError(f"{path} cannot be written ({error}).") from error
-        part.chmod(mode)  # safetensors makes files for the owner alone
+        part.chmod(mode)  # safetensors creates files that only the owner can read
 
 
 def _require_label_space(label_space: Any) -> None:
     if not isinstance(label_space, LabelSpace):
-        raise UserError(f"{label_space!r:.100} is no label space; give a hierseg.LabelSpace.")
+        raise UserError(f"{label_space!r:.100} is not a label space; give a hierseg.LabelSpace.")
 
 
 def describe_network(

@@ -1,7 +1,7 @@
-"""What a foreign pickle may name: stand-ins that only keep what they are given.
+"""The objects that a foreign pickle may use: stand-ins that only store what they are given.
 
-Nothing of numpy runs while a pickle is read, so a crafted state of an array or a type reaches no C
-code; what was kept is checked afterwards, and then becomes an array or a number.
+No code of numpy runs while a pickle is read, so a crafted state of an array or a type reaches no C
+code. The stored values are checked afterwards, and then become an array or a number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NUMBERS = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2",
 
 
 class Dtype(StandIn):
-    """Stands for ``numpy.dtype``: the type of numbers."""
+    """Stands for ``numpy.dtype``, a type of numbers."""
 
     __slots__ = ("code", "order")
 
@@ -32,7 +32,7 @@ class Dtype(StandIn):
     def __setstate__(self, state: object) -> None:
         order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
         if order not in ("<", ">", "|", "="):
-            raise RefusedError("a type of numbers that is none")
+            raise RefusedError("a type of numbers that is not valid")
         self.order = order
 
     def resolve(self) -> np.dtype[Any]:
@@ -52,14 +52,14 @@ class Array(StandIn):
         self.state = state if isinstance(state, tuple) else ()
 
     def resolve(self) -> npt.NDArray[Any]:
-        """The array, with bytes of its own; RefusedError for one that cannot be."""
+        """The array, with its own copy of the bytes; RefusedError if it is not valid."""
         if len(self.state) != 5:
             raise RefusedError("an array without content")
         _, shape, dtype, transposed, content = self.state
         if not isinstance(dtype, Dtype) or not isinstance(content, bytes):
             raise RefusedError("an array of objects, not of numbers")
         if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
-            raise RefusedError("an array whose shape is none")
+            raise RefusedError("an array whose shape is not valid")
         kind = dtype.resolve()
         if len(shape) > 8 or math.prod(shape) * kind.itemsize != len(content):
             raise RefusedError("an array that is not as large as its shape")
@@ -104,19 +104,19 @@ def make_dict(items: object = ()) -> dict[str | int, Any]:
     if not isinstance(items, list | tuple) or not all(
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in items
     ):
-        raise RefusedError("a dict that is none")
+        raise RefusedError("a dict that is not valid")
     return {check_key(key): value for key, value in items}
 
 
 def make_tuple(items: object = ()) -> tuple[Any, ...]:
     """Stands for ``torch.Size`` and ``set``, whose items would be hashed."""
     if not isinstance(items, list | tuple):
-        raise RefusedError("a series that is none")
+        raise RefusedError("a sequence that is not valid")
     return tuple(items)
 
 
 def make_device(*words: object) -> str:
-    """Stands for ``torch.device``: where something once was."""
+    """Stands for ``torch.device``: its text."""
     return ":".join(str(word) for word in words if isinstance(word, str | int))
 
 
@@ -126,7 +126,7 @@ def make_path(*parts: object) -> str:
 
 
 class Left(StandIn):
-    """Stands for something that says nothing of a network: what it is given is left."""
+    """Stands for an object that does not concern the network: its arguments are dropped."""
 
     __slots__ = ()
 
@@ -151,7 +151,7 @@ BESIDE_NAMES: Mapping[str, Any] = {
         for kind in ("", "Posix", "Windows", "PurePosix", "PureWindows")
     },
 }
-"""By the name in the pickle: what training loops store beside a network."""
+"""Stand-ins, by the name in the pickle, for what training loops store beside a network."""
 
 CONTAINER_NAMES: Mapping[str, Any] = {
     "collections.OrderedDict": Admitted(make_dict),
@@ -161,7 +161,7 @@ CONTAINER_NAMES: Mapping[str, Any] = {
     "torch.Size": Admitted(make_tuple),
     "torch.device": Admitted(make_device),
 }
-"""By the name in the pickle: what stands for a container."""
+"""Stand-ins for containers, by the name in the pickle."""
 
 NUMBER_NAMES: Mapping[str, Any] = {
     "numpy.dtype": Admitted(Dtype),
@@ -169,7 +169,7 @@ NUMBER_NAMES: Mapping[str, Any] = {
     "numpy._core.multiarray.scalar": Admitted(make_number),
     "_codecs.encode": Admitted(make_bytes),
 }
-"""By the name in the pickle: what stands for a numpy scalar."""
+"""Stand-ins for numpy's scalars, by the name in the pickle."""
 
 ARRAY_NAMES: Mapping[str, Any] = {
     "numpy.dtype": Admitted(Dtype),
@@ -178,4 +178,4 @@ ARRAY_NAMES: Mapping[str, Any] = {
     "numpy._core.multiarray._reconstruct": Admitted(make_array),
     "_codecs.encode": Admitted(make_bytes),
 }
-"""By the name in the pickle: what stands for a numpy array."""
+"""Stand-ins for numpy's arrays, by the name in the pickle."""

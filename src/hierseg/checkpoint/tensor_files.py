@@ -1,7 +1,7 @@
-"""Reading safetensors files: what they say of themselves, and their tensors.
+"""Reads safetensors files: their header and their tensors.
 
-The header is JSON: the type, shape and place of each tensor, and texts. All of it is checked before
-a tensor is read: the tensors fill the file without a gap, each as large as its shape.
+The header is JSON: type, shape and offsets of each tensor, and strings. All of it is checked before
+a tensor is read: each tensor is as large as its shape says, and they fill the file without a gap.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from hierseg.checkpoint.opening import OpenFile, open_checkpoint
 from hierseg.errors import UserError
 
 LARGEST_HEADER = 32 << 20
-"""Bytes of the JSON: a network of a thousand tensors has a tenth of a megabyte."""
+"""Largest header in bytes; a network of a thousand tensors has a tenth of a megabyte."""
 MOST_TENSORS = 20_000
 """More than any network has."""
 SHOWN = 10
-"""Names of tensors that an error shows before it only counts them."""
+"""Number of tensors' names that an error lists."""
 _METADATA = "__metadata__"
 _DTYPES = {
     "F64": torch.float64,
@@ -41,7 +41,7 @@ _DTYPES = {
 
 
 class Entry(NamedTuple):
-    """What a file says of a tensor."""
+    """A tensor's entry in the header."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -54,13 +54,13 @@ class Entry(NamedTuple):
 
 
 class TensorFile(NamedTuple):
-    """What a safetensors file says of itself.
+    """The header of a safetensors file.
 
     Attributes:
         path: The file.
-        metadata: Its texts by name.
-        entries: Its tensors by name, in the order in which they stand.
-        begin: Where the bytes of the tensors begin.
+        metadata: Strings by name.
+        entries: Tensors' entries by name, in the file's order.
+        begin: Offset of the first tensor's bytes in the file.
     """
 
     path: Path
@@ -69,7 +69,7 @@ class TensorFile(NamedTuple):
     begin: int
 
     def read(self) -> dict[str, Tensor]:
-        """The tensors by name; ValueError where the file has changed meanwhile."""
+        """The tensors by name; ValueError if the file has changed meanwhile."""
         tensors: dict[str, Tensor] = {}
         with open_checkpoint(self.path) as (file, _):
             file.seek(self.begin)
@@ -83,8 +83,8 @@ def open_tensors(path: Path) -> TensorFile:
     """The header of a safetensors file.
 
     Raises:
-        UserError: It cannot be opened, or has more tensors than any network.
-        ValueError: It is no such file, or damaged.
+        UserError: The file cannot be opened, or has more tensors than any network.
+        ValueError: The file is not safetensors, or is damaged.
     """
     with open_checkpoint(path) as opened:
         described, begin = _read_header(opened)
@@ -106,11 +106,11 @@ def open_tensors(path: Path) -> TensorFile:
 
 
 def refuse_too_many(path: Path, count: int) -> None:
-    """UserError where a file has more tensors than any network."""
+    """UserError if a file has more tensors than any network."""
     if count > MOST_TENSORS:
         raise UserError(
-            f"{path} holds {count} tensors, and no network has more than {MOST_TENSORS}; it is no "
-            "checkpoint of one."
+            f"{path} has {count} tensors, and no network has more than {MOST_TENSORS}; name a "
+            "checkpoint of a network."
         )
 
 
@@ -140,17 +140,17 @@ def _read_entry(value: Any) -> Entry:
         if not isinstance(numbers, list) or not all(
             type(n) is int and 0 <= n < 1 << 60 for n in numbers
         ):
-            raise ValueError("a tensor whose shape or place is none")
+            raise ValueError("a tensor whose shape or offsets are not valid")
     if len(offsets) != 2 or len(shape) > 32 or math.prod(max(n, 1) for n in shape) >= 1 << 60:
-        raise ValueError("a tensor whose shape or place is none")
+        raise ValueError("a tensor whose shape or offsets are not valid")
     if math.prod(shape) * _DTYPES[dtype].itemsize != offsets[1] - offsets[0]:
         raise ValueError("a tensor that is not as large as its shape")
     return Entry(_DTYPES[dtype], tuple(shape), offsets[0])
 
 
 def read_storage(file: BufferedReader, size: int) -> Tensor:
-    """The next ``size`` bytes as (size,) uint8; ValueError where there are fewer, MemoryError where
-    there is no memory for them.
+    """The next ``size`` bytes as (size,) uint8; ValueError if there are fewer, MemoryError if
+    memory does not suffice.
     """
     content = allocate(size)
     fill(file, content)
@@ -158,15 +158,15 @@ def read_storage(file: BufferedReader, size: int) -> Tensor:
 
 
 def allocate(size: int) -> Tensor:
-    """(size,) uint8 with any values; MemoryError where there is no memory for them."""
+    """(size,) uint8, uninitialised; MemoryError if memory does not suffice."""
     try:
         return torch.empty(size, dtype=torch.uint8)
-    except RuntimeError as error:  # torch's word for it
+    except RuntimeError as error:  # torch's exception for it
         raise MemoryError from error
 
 
 def fill(file: BufferedReader, content: Tensor) -> None:
-    """Read as many bytes as ``content`` has into it; ValueError where there are fewer."""
+    """Fill ``content`` from the file; ValueError if the file ends before."""
     if not content.numel():
         return
     rest = memoryview(content.numpy())  # type: ignore[arg-type]
@@ -178,19 +178,19 @@ def fill(file: BufferedReader, content: Tensor) -> None:
 
 
 def list_some(names: Collection[str]) -> str:
-    """The first ten, and a mark where there are more."""
+    """The first ten names, and "..." if there are more."""
     shown = ", ".join(f"{name:.120}" for name in list(names)[:SHOWN])
     return shown + (", ..." if len(names) > SHOWN else "")
 
 
 def count_tensors(names: Collection[str]) -> str:
-    """How many there are, with the verb."""
+    """The number of tensors, with the verb."""
     return "1 tensor is" if len(names) == 1 else f"{len(names)} tensors are"
 
 
 def is_alike(expected: torch.dtype, found: torch.dtype) -> bool:
-    """Whether numbers of one type can stand for those of another: fractions for fractions, and
-    whole numbers for whole numbers.
+    """Whether a tensor of one type may stand for one of another: floats for floats, integers for
+    integers.
     """
     if expected.is_floating_point:
         return found.is_floating_point

@@ -1,7 +1,7 @@
-"""Reading what torch saves, its zip form and its older one, without torch's own reader.
+"""Reads files of ``torch.save``, in its zip form and the older one, without torch's own reader.
 
-A file holds pickles, and beside them the numbers of its tensors. Both are bounded by the size of
-the file, and a tensor never has more numbers than are stored of it.
+A file holds pickles, and beside them the tensors' storages. Both are bounded by the size of the
+file, and no tensor has more numbers than its storage.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _PROTOCOL = 1001
 
 
 def read_torch_file(path: Path) -> Any:
-    """What a file holds: dicts, lists, tuples, texts, numbers and tensors.
+    """The content of a file: dicts, lists, tuples, strings, numbers and tensors.
 
     Raises:
-        RefusedError: It holds something else.
-        UserError: It cannot be opened.
-        Exception: It is damaged; what is raised then has no bounds.
+        RefusedError: The file holds something else.
+        UserError: The file cannot be opened.
+        Exception: The file is damaged; any exception may be raised.
     """
     with open_checkpoint(path) as opened:
         beginning = opened.file.read(len(ZIP))
@@ -49,7 +49,7 @@ def _read_zip(opened: OpenFile) -> Any:
     total = 0
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
-            raise RefusedError("a compressed part, as torch writes none")
+            raise RefusedError("a compressed part, which torch does not write")
         if member.file_size != member.compress_size:
             raise RefusedError("a part of two sizes")
         total += member.file_size
@@ -58,10 +58,10 @@ def _read_zip(opened: OpenFile) -> Any:
     by_name = {member.filename: member for member in members}
     pickles = [name for name in by_name if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise RefusedError("no single data.pkl, as torch writes it")
+        raise RefusedError("not exactly one data.pkl, which torch writes")
     folder = pickles[0].partition("/")[0]
     reader = _ZipReader(opened.file, folder, by_name)
-    # Storages are read from the file meanwhile, so that the pickle is taken out of it before.
+    # The pickle is copied first, since storages are read from the file meanwhile.
     size = reader.enter(pickles[0])
     stream = BoundedStream(io.BytesIO(opened.file.read(size)), size)
     return PickleReader(stream, TORCH_NAMES, reader.find_storage).load()
@@ -72,7 +72,7 @@ class _ZipReader:
 
     Args:
         file: The file.
-        folder: What the names of its members begin with.
+        folder: Prefix of its members' names.
         members: Its members by name.
     """
 
@@ -92,7 +92,7 @@ class _ZipReader:
             self._is_swapped = stated.decode() != sys.byteorder
 
     def enter(self, name: str) -> int:
-        """Go to where a member's bytes begin; returns how many they are."""
+        """Seek to a member's first byte; returns its size in bytes."""
         member = self._members[name]
         self._file.seek(member.header_offset)
         signature, name_size, extra_size = _LOCAL_HEADER.unpack(self._file.read(_LOCAL_HEADER.size))
@@ -122,7 +122,7 @@ def _read_legacy(opened: OpenFile) -> Any:
     stream = BoundedStream(file, size)
     plain = PickleReader(stream, CONTAINER_NAMES)
     if plain.load() != int.from_bytes(LEGACY, "little") or plain.load() != _PROTOCOL:
-        raise ValueError("a beginning that is none")
+        raise ValueError("a beginning that is not torch's")
     plain.load()  # what kind of machine wrote it
     content = PickleReader(stream, TORCH_NAMES, storages.find_storage).load()
     keys = plain.load()
@@ -137,10 +137,10 @@ def _read_legacy(opened: OpenFile) -> Any:
 
 
 class _LegacyStorages:
-    """Makes room for an older file's storages, whose numbers follow the pickles.
+    """Allocates the storages of an older file, whose bytes follow the pickles.
 
     Args:
-        size: Bytes of the file, which they cannot be more than.
+        size: Size of the file in bytes, which bounds them.
     """
 
     def __init__(self, size: int) -> None:

@@ -1,6 +1,6 @@
-"""What a pickle of torch may name: its storages, its types, and what makes tensors of them.
+"""The objects that a pickle of torch may use: storages, types, and functions that make tensors.
 
-A tensor never has more numbers than are stored of it.
+No tensor has more numbers than its storage.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hierseg.checkpoint.stand_ins import (
 )
 
 MOST_REPEATED = 1 << 16
-"""Numbers of a tensor that repeats what is stored of it."""
+"""Most numbers of a tensor that repeats its storage."""
 _MOST_AXES = 32
 _PLAIN = (
     "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool",
@@ -49,7 +49,7 @@ class Kind(NamedTuple):
 
 
 class Storage(NamedTuple):
-    """Numbers of a file: (n,) of a type, or (n,) uint8 of which a tensor tells the type."""
+    """A storage of a file: (n,) of its type, or (n,) uint8 bytes whose type the tensor states."""
 
     values: Tensor
     is_untyped: bool
@@ -79,35 +79,35 @@ def _make_typed_tensor(
 
 
 def _view(values: Tensor, offset: Any, size: Any, stride: Any) -> Tensor:
-    """A tensor of numbers that are there; RefusedError for one that would need more."""
+    """A tensor on a storage; RefusedError if it needs more numbers than there are."""
     if not isinstance(size, tuple) or not isinstance(stride, tuple) or len(size) != len(stride):
-        raise RefusedError("a tensor whose shape is none")
+        raise RefusedError("a tensor whose shape is not valid")
     if len(size) > _MOST_AXES or any(
         type(n) is not int or not 0 <= n < 1 << 60 for n in (offset, *size, *stride)
     ):
-        raise RefusedError("a tensor whose shape is none")
+        raise RefusedError("a tensor whose shape is not valid")
     if math.prod(max(n, 1) for n in size) >= 1 << 60:
-        raise RefusedError("a tensor whose shape is none")
+        raise RefusedError("a tensor whose shape is not valid")
     count = math.prod(size)
     last = sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if count and offset + last >= len(values):
-        raise RefusedError("a tensor that is larger than what is stored of it")
+        raise RefusedError("a tensor that is larger than its storage")
     if count > max(len(values), MOST_REPEATED):
-        raise RefusedError("a tensor that repeats what is stored of it beyond all bounds")
+        raise RefusedError("a tensor that repeats its storage too often")
     return values.as_strided(size, stride, offset if count else 0)
 
 
 def _make_parameter(data: Any, *_: Any) -> Tensor:
     """Stands for torch's ``_rebuild_parameter``: the tensor itself."""
     if not isinstance(data, Tensor):
-        raise RefusedError("a parameter that is no tensor")
+        raise RefusedError("a parameter that is not a tensor")
     return data
 
 
 def _make_from_type(function: Any, _kind: Any, arguments: Any, *_: Any) -> Any:
-    """Stands for torch's ``_rebuild_from_type_v2``: a tensor with attributes, which are left."""
+    """Stands for torch's ``_rebuild_from_type_v2``: a tensor whose attributes are dropped."""
     if type(function) is not Admitted or type(arguments) is not tuple:
-        raise RefusedError("a tensor that is none")
+        raise RefusedError("a value that is not a tensor")
     return function(*arguments)
 
 
@@ -130,7 +130,7 @@ def _list_names() -> dict[str, Any]:
     names |= {f"torch._utils.{name}": Admitted(function) for name, function in made.items()}
     names["torch._tensor._rebuild_from_type_v2"] = Admitted(_make_from_type)
     for name in ("sparse_tensor", "sparse_csr_tensor", "qtensor", "nested_tensor"):
-        what = "a tensor that is no plain array of numbers"
+        what = "a tensor that is not a plain array of numbers"
         names[f"torch._utils._rebuild_{name}"] = _refuse(what)
     names["torch._utils._rebuild_meta_tensor_no_storage"] = _refuse("a tensor without values")
     names["torch.serialization._get_layout"] = Admitted(lambda *_: None)

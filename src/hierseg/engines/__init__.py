@@ -1,4 +1,4 @@
-"""What executes a network, behind one protocol."""
+"""Engines: what executes a network, behind one protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine that finds out which engine is the fastest."""
+"""The engine that tries the others and takes the fastest."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from hierseg.models import SegmentationNetwork, SegmentationOutput
 from hierseg.options import RunOptions, show_scales
 
 STEP = 256
-"""Sides of images are rounded up to its multiples: of a class of sizes one trial is held."""
+"""Sides of images are rounded up to multiples of this; each rounded size has one trial."""
 LARGE = 4 * 512 * 1024
-"""Pixels of an image that is not run before it is decided whether a trial pays."""
+"""Pixels of an image so large that a trial is decided on without running it first."""
 SMALL = 256
-"""Side of the part of an image by which it is measured what an image takes."""
+"""Side of the part of an image that is timed to estimate the whole."""
 START_SECONDS = 12.0
-"""What a trial takes beside running: another process, libraries."""
+"""Seconds that a trial takes beside running: starting a process, loading libraries."""
 GRAPH_SECONDS = 30.0
-"""What making a graph takes."""
+"""Seconds to export a graph."""
 RUNS = 4
-"""How often a part of an image is run by each engine of a trial, at most."""
+"""Most runs of the part by each engine of a trial."""
 _log = logging.getLogger("hierseg.engines")
 
 
 class AutoEngine(TorchEngine):
     """Runs a network by the fastest engine that agrees with float32 torch.
 
-    For each class of sizes one trial is held, where it is likely to take less time than it wins,
-    and remembered on disk. Until then, and where nothing agrees, float32 torch runs.
+    Each class of image sizes has one trial, held when it is likely to save more time than it takes,
+    and remembered on disk. Until then, and if no engine agrees, float32 torch runs.
 
     Args:
-        network: As of ``TorchEngine``.
-        device: As of ``TorchEngine``.
-        engine: Of this engine alone, in the precision that is the fastest; ``auto`` for any.
-        precision: In this precision alone; ``auto`` for any.
+        network: As in ``TorchEngine``.
+        device: As in ``TorchEngine``.
+        engine: Try only this engine, in any precision; ``auto`` for all.
+        precision: Try only this precision; ``auto`` for all.
 
     Raises:
-        UserError: An engine in particular that is not installed or does not run on the device.
+        UserError: The named engine is not installed or does not run on the device.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class AutoEngine(TorchEngine):
     ) -> None:
         super().__init__(network, device)
         self.engine, self.precision = engine, precision
-        # Scales that take over from one another are run by the modules alone.
+        # Only torch's modules can pass features from scale to scale.
         passes = engine == "auto" and network.fusion.passes
         self.candidates = [] if passes else list_candidates(self.device, engine, precision)
         exact = "float32" if precision == "auto" else precision
@@ -82,13 +82,13 @@ class AutoEngine(TorchEngine):
         return " ".join([self.weights, "auto", *asked])
 
     def expect(self, images: int | None, say: Callable[[str], object] | None = None) -> None:
-        """Be told how many images are to come, and where to say what is chosen."""
+        """Note how many images are to come (None: unknown), and where to report the choice."""
         self.expected = images
         if say is not None:
             self.say = say
 
     def describe(self) -> str:
-        """What ran, and why."""
+        """Which engine ran, and why."""
         return "; ".join(f"{name}: {reason}" for name, reason in self._reasons.items())
 
     def run(
@@ -99,7 +99,7 @@ class AutoEngine(TorchEngine):
         return super().run(images, options, keep_scales)
 
     def prepare(self, images: Tensor, options: RunOptions) -> None:
-        """Have as ``runner`` what is to run these images; a trial is held here, if one pays."""
+        """Set ``runner`` for these images; hold a trial first if it pays."""
         scales = self.scales if options.scales is None else options.scales
         size = _round_up(images.shape[-2]), _round_up(images.shape[-1])
         name = f"up to {size[0]}x{size[1]} at {show_scales(scales)}"
@@ -127,7 +127,7 @@ class AutoEngine(TorchEngine):
     def _pick(
         self, name: str, size: tuple[int, int], images: Tensor, scales: tuple[float, ...]
     ) -> dict[str, ScaleRunner | None]:
-        """What runs a class of sizes, None for torch's modules; nothing where that is open yet."""
+        """The runner of a class of sizes (None for torch's modules); empty while undecided."""
         about = self._describe_trial(size, scales)
         cache, key = EngineCache(), make_key(about)
         trial, known = _recall(cache, key), ", as an earlier trial has found"
@@ -145,14 +145,14 @@ class AutoEngine(TorchEngine):
                     about,
                     gain=LEAST_GAIN if self.engine == "auto" else 0,
                 )
-            except Exception as error:  # what cannot be tried is run without
+            except Exception as error:  # without a trial torch runs
                 self._settle(name, f"{self._exact}, as no engine can be tried: {error!s:.150}")
                 return {name: self._run_fallback()}
             cache.write_trial(key, trial.to_dict())
         return {name: self._take(name, trial, known)}
 
     def _take(self, name: str, trial: Trial, known: str) -> ScaleRunner | None:
-        """The runner that a trial is for."""
+        """The runner that a trial picked."""
         attempt = trial.pick
         if attempt is not None:
             try:
@@ -165,7 +165,7 @@ class AutoEngine(TorchEngine):
             self._settle(name, trial.describe() + known)
             return runner
         self._settle(name, trial.describe() + known)
-        return None  # nothing else is known to be right
+        return None  # no other engine is known to agree
 
     def _settle(self, name: str, reason: str) -> None:
         if self._reasons.get(name) != reason:
@@ -191,7 +191,7 @@ class AutoEngine(TorchEngine):
         }
 
     def _pays(self, name: str, images: Tensor, scales: tuple[float, ...]) -> bool:
-        """Whether a trial is likely to take less time than it wins."""
+        """Whether a trial is likely to save more time than it takes."""
         pixels = math.prod(images.shape[-2:])
         if not any(one.find_missing() is None for one in self.candidates):
             self._settle(name, f"{self._exact}, as no other engine is installed")
@@ -199,14 +199,14 @@ class AutoEngine(TorchEngine):
         # One small image does not pay, whatever it takes.
         if name not in self._rates and (pixels > LARGE or self._done.get(name, 0)):
             self._rates[name] = self._measure(images, scales)
-        # Where nobody knows what is to come, it is taken to be as much as there was.
+        # If the number is unknown, as many are expected as there were so far.
         left = self._done.get(name, 0) if self.expected is None else self.expected
         rate = self._rates.get(name)
         if rate is None and left > 1:
-            return False  # the next image will say
+            return False  # decided at the next image
         cost = self._estimate_cost(images, 0 if rate is None else rate)
         work = 0 if rate is None else left * pixels * rate
-        if work > cost:  # it wins most of that, and later runs need none
+        if work > cost:  # a trial saves most of the work, and later runs need no trial
             return True
         if self.expected is not None:
             what = "one small image" if rate is None else f"about {work:.0f} s of work"
@@ -214,7 +214,7 @@ class AutoEngine(TorchEngine):
         return False
 
     def _measure(self, images: Tensor, scales: tuple[float, ...]) -> float:
-        """Seconds a pixel, by a small part of a large image."""
+        """Seconds a pixel, timed on a small part of a large image."""
         small = images[:1, :, :SMALL, :SMALL]
         options, times = RunOptions(scales=scales), []
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""What is kept on disk of engines: graphs, what libraries made of them, and trials."""
+"""The cache of engines on disk: graphs, what libraries compiled from them, and trials."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ from hierseg.files import read_text_file, write_json
 from hierseg.version import __version__
 
 MOST_BYTES = 4 * 10**9
-"""Of all graphs; beyond, those that were used longest ago are removed."""
+"""Largest size of all graphs in bytes; beyond it those used longest ago are removed."""
 LIBRARIES = ("torch", "timm", "onnx", "onnxscript", "onnxruntime", "openvino")
 GRAPH = "scale.onnx"
 DONE = "done"
-"""A file in a graph's folder once all of it is there; its time is that of the last use."""
+"""A file that marks a graph's folder as complete; its time is that of the last use."""
 
 
 class EngineCache:
     """The folder of graphs and trials, in the cache of hierseg (``HIERSEG_CACHE`` moves it).
 
-    Where that cannot be written, one that lasts as long as this process.
+    If that cannot be written, a temporary folder of this process.
     """
 
     def __init__(self) -> None:
         self.folder = _find_folder()
 
     def forget(self) -> int:
-        """Remove all trials, and the graphs; how many trials there were."""
+        """Remove all trials and graphs; returns how many trials there were."""
         count = len(self.list_trials())
         for part in ("trials", "graphs"):
             shutil.rmtree(self.folder / part, ignore_errors=True)
         return count
 
     def read_trial(self, key: str) -> dict[str, Any] | None:
-        """What was written under a key; None where nothing was, or it cannot be read."""
+        """The content stored under a key; None if there is none, or it cannot be read."""
         return _read(self.folder / "trials" / f"{key}.json")
 
     def write_trial(self, key: str, content: Mapping[str, Any]) -> None:
-        """Remember a trial; a disk that is full is no reason to stop."""
+        """Store a trial; a full disk is ignored."""
         with suppress(OSError):
             (self.folder / "trials").mkdir(parents=True, exist_ok=True)
             write_json(self.folder / "trials" / f"{key}.json", content)
 
     def list_trials(self) -> list[dict[str, Any]]:
-        """All that are remembered, the latest last."""
+        """All stored trials, the latest last."""
         files = sorted((self.folder / "trials").glob("*.json"), key=_last_use)
         return [content for file in files if (content := _read(file)) is not None]
 
     def find_graph(self, weights: str, kind: str, write: Callable[[Path], None]) -> Path:
-        """A graph's file, written where there is none.
+        """A graph's file, written first if it does not exist.
 
         Args:
-            weights: Their fingerprint.
+            weights: Fingerprint of the weights.
             kind: What else tells the graph from others of the same weights.
-            write: Writes it to a path, and may write others beside it.
+            write: Writes the graph to a path; it may write files beside it.
         """
         key = make_key({"weights": weights, "kind": kind, "versions": read_versions()})
         folder = self.folder / "graphs" / key
@@ -94,7 +94,7 @@ class EngineCache:
             shutil.rmtree(part, ignore_errors=True)
 
     def _prune(self, kept: Path) -> None:
-        """Remove the graphs that were used longest ago until the rest is small enough."""
+        """Remove the graphs used longest ago until the rest is small enough."""
         sizes = {
             folder: sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
             for folder in (self.folder / "graphs").iterdir()
@@ -110,12 +110,12 @@ class EngineCache:
 
 
 def make_key(content: Mapping[str, Any]) -> str:
-    """A name for what depends on such content."""
+    """The key of something that depends on ``content``."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def read_machine() -> dict[str, Any]:
-    """What of this machine decides which engine is the fastest, and which are right."""
+    """The properties of this machine that decide which engines are fast, and which agree."""
     flags = " ".join(sorted(read_cpu_flags()))
     return {
         "cpu": read_cpu_name(),
@@ -135,7 +135,7 @@ def _read_versions() -> dict[str, str]:
 
 
 def read_versions() -> dict[str, str]:
-    """Versions of the libraries that compute, as far as they are installed."""
+    """Versions of the installed libraries that compute."""
     return dict(_read_versions())
 
 

@@ -1,4 +1,4 @@
-"""Engines and precisions that there are: what each needs, where it runs, what makes its runner."""
+"""All engines and precisions: what each needs, where it runs, and what makes its runner."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Candidate:
     """An engine in one precision.
 
     Attributes:
-        engine: Its name.
-        precision: Of its arithmetic.
-        maker: ``module:function``, which takes a network and the precision and gives a runner; by
-            name, so that another process finds it too.
-        modules: What must be installed for it, and
-        extra: the extra of hierseg that brings it.
-        devices: Types of devices that it runs on, and
-        tried: those on which it is tried where an engine is chosen.
-        flags: One of these features the CPU must have to be tried.
+        engine: Name of the engine.
+        precision: Precision of its arithmetic.
+        maker: ``module:function``, which takes a network and the precision and returns a runner;
+            by name, so that another process finds it too.
+        modules: Modules that must be installed.
+        extra: hierseg's extra that installs them.
+        devices: Types of devices that it runs on.
+        tried: Types of devices on which ``auto`` tries it.
+        flags: On a CPU it is tried only if the CPU has one of these features; empty for any CPU.
     """
 
     engine: str
@@ -45,21 +45,21 @@ class Candidate:
     flags: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        """Its name in a sentence."""
+        """Engine and precision, for a sentence."""
         return f"{self.engine} {self.precision}"
 
     def find_missing(self) -> str | None:
-        """The first module that is not installed; None where all are."""
+        """The first module that is not installed; None if all are."""
         return next((name for name in self.modules if importlib.util.find_spec(name) is None), None)
 
     def is_tried(self, device: torch.device) -> bool:
-        """Whether it may be the fastest on a device, as far as that is known without trying."""
+        """Whether it is worth a trial on a device."""
         if device.type not in self.tried:
             return False
         return device.type != "cpu" or not self.flags or bool(read_cpu_flags() & {*self.flags})
 
     def make(self, network: SegmentationNetwork) -> ScaleRunner:
-        """Its runner of a network, in evaluation mode, on its device."""
+        """Its runner for a network, which is in evaluation mode and on its device."""
         module, _, name = self.maker.partition(":")
         maker: Maker = getattr(importlib.import_module(module), name)
         return maker(network, self.precision)
@@ -74,7 +74,7 @@ CANDIDATES: list[Candidate] = [
     Candidate("torch", "float32", f"{_HERE}:make_modules"),
     Candidate("torch", "bf16", f"{_HERE}:make_modules", flags=BF16),
     Candidate("torch", "fp16", f"{_HERE}:make_modules", tried=("cuda",)),
-    # Minutes of compiling on a CPU, which other engines do in seconds.
+    # Not tried on a CPU: compiling takes minutes there, where other engines take seconds.
     Candidate("compile", "float32", f"{_HERE}:make_compiled", tried=("cuda",)),
     Candidate("compile", "bf16", f"{_HERE}:make_compiled", tried=("cuda",)),
     Candidate("compile", "fp16", f"{_HERE}:make_compiled", tried=("cuda",)),
@@ -101,18 +101,18 @@ CANDIDATES: list[Candidate] = [
         ("cpu",),
     ),
 ]
-"""All that there are, in the order in which they are tried."""
+"""All candidates, in the order in which they are tried."""
 
 
 def list_candidates(
     device: torch.device, engine: str = "auto", precision: str = "auto"
 ) -> list[Candidate]:
-    """Those that are worth a try on a device, installed or not.
+    """The candidates that are worth a trial on a device, installed or not.
 
     Args:
-        device: Where the network is.
-        engine: Of this engine alone; ``auto`` for all.
-        precision: Of this precision alone; ``auto`` for all.
+        device: The network's device.
+        engine: Only this engine; ``auto`` for all.
+        precision: Only this precision; ``auto`` for all.
     """
     return [
         candidate
@@ -124,16 +124,16 @@ def list_candidates(
 
 
 def find_candidate(engine: str, precision: str, device: torch.device) -> Candidate:
-    """The one of these names.
+    """The candidate with these names.
 
     Raises:
-        UsageError: There is none, or it does not run on the device.
+        UsageError: There is no such candidate, or it does not run on the device.
         UserError: It is not installed.
     """
     if precision == "int8":
         raise UsageError(
-            "--precision int8 is for exported graphs that were quantised, and this is a network of "
-            "floats; give --precision bf16, say."
+            "--precision int8 is for exported graphs that were quantised, and this network is not; "
+            "give --precision bf16, or export it with int8."
         )
     for candidate in CANDIDATES:
         if (candidate.engine, candidate.precision) == (engine, precision):
@@ -153,7 +153,7 @@ def find_candidate(engine: str, precision: str, device: torch.device) -> Candida
 
 
 def require_installed(candidate: Candidate) -> None:
-    """UserError that names the extra where something is not installed."""
+    """UserError, which names the extra to install, if a module is not installed."""
     missing = candidate.find_missing()
     if missing is not None:
         raise UserError(
@@ -164,14 +164,14 @@ def require_installed(candidate: Candidate) -> None:
 
 @cache
 def read_cpu_flags() -> frozenset[str]:
-    """Features of this machine's CPU by the names that Linux has for them; none elsewhere."""
+    """Features of this machine's CPU by Linux's names; empty on other systems."""
     found = re.search(r"^flags\s*:(.*)$", _read_cpu(), re.MULTILINE)
     return frozenset(found[1].split()) if found else frozenset()
 
 
 @cache
 def read_cpu_name() -> str:
-    """The CPU's name, as far as the machine tells it."""
+    """The CPU's name, as the system reports it."""
     import platform
 
     found = re.search(r"^model name\s*:\s*(.*)$", _read_cpu(), re.MULTILINE)

@@ -25,31 +25,31 @@ from hierseg.options import GraphOutput, RunOptions, show_scales
 from hierseg.size import SMALLEST_SIDE, Size
 
 MEASURED = 256
-"""Side of the image by which it is measured what memory images take."""
+"""Side of the image that is run to measure memory."""
 FEWEST_BYTES = 8
-"""Of each pixel and class: two maps of logits."""
+"""Bytes of each pixel and class: two float32 maps of logits."""
 
 
 class Decision(NamedTuple):
-    """What a graph makes of images, where it chooses the classes itself."""
+    """The output of a graph that chooses the classes itself."""
 
     labels: Tensor
     """(B, H, W) uint8 train ids."""
     confidence: Tensor | None
-    """(B, H, W) float32 in (0, 1]; None where the graph does not say."""
+    """(B, H, W) float32 in (0, 1]; None if the graph gives none."""
 
 
 def load_weights(
     source: str | Path | None = None, device: str | torch.device = "cpu"
 ) -> SegmentationNetwork | Engine:
-    """What weights of any kind are run by: a network, or of an exported graph its engine.
+    """Load weights of any kind: a network, or the engine of an exported graph.
 
     Args:
-        source: As of ``load_model``; also the file of an exported graph.
-        device: Where to run; an exported graph runs on the CPU alone.
+        source: As in ``load_model``; also the file of an exported graph.
+        device: The device to run on; an exported graph runs only on the CPU.
 
     Raises:
-        UserError: No such weights, or none that can be opened here.
+        UserError: There are no such weights, or they cannot be opened here.
     """
     weights = open_weights(source)
     if weights.kind == "graph":
@@ -58,31 +58,31 @@ def load_weights(
 
 
 class ExportedEngine:
-    """Runs an exported graph, by what runs files of its kind.
+    """Runs an exported graph by the library for its kind of file.
 
     Args:
         path: ``*.onnx``, ``*.xml`` or ``*.pt2``.
-        device: The CPU; others are refused.
+        device: The CPU; other devices are refused.
 
     Attributes:
-        about: What the file says of itself.
-        gives: What it gives beside labels: labels for nothing. Without logits there is no ``run``.
+        about: The file's header.
+        gives: Its output beside labels; ``labels`` for nothing else. ``run`` needs logits.
 
     Raises:
-        UserError: It cannot be opened here, or is none that hierseg has exported.
+        UserError: The file cannot be opened here, or hierseg did not export it.
     """
 
     def __init__(self, path: str | Path, device: str | torch.device = "cpu") -> None:
         self.path = Path(path)
         if torch.device(device).type != "cpu":
             raise UsageError(
-                f"{path} is an exported graph, which runs on the CPU; give --device cpu."
+                f"{path} is an exported graph, which runs only on the CPU; give --device cpu."
             )
         self.about = read_graph_header(self.path)
         if self.about.part == "scale":
             raise UsageError(
-                f"{path} holds one scale and no fusion, of which no labels come; export it without "
-                "--part scale."
+                f"{path} holds one scale without the fusion, so it gives no labels; export it "
+                "without --part scale."
             )
         self.gives: GraphOutput = self.about.output
         self._session = open_session(self.path, self.about)
@@ -101,7 +101,7 @@ class ExportedEngine:
 
     @property
     def scales(self) -> tuple[float, ...]:
-        """See ``Engine``; no others can be run."""
+        """See ``Engine``; other scales cannot be run."""
         return self.about.scales
 
     @property
@@ -125,7 +125,7 @@ class ExportedEngine:
         return self.about.header.align_corners
 
     def fingerprint(self) -> str:
-        """See ``Engine``; of the file itself, whatever it says of its weights."""
+        """See ``Engine``; computed from the file itself, not taken from its header."""
         return f"{self._digest} {self.name} {self.precision}"
 
     @cached_property
@@ -142,8 +142,9 @@ class ExportedEngine:
 
     @property
     def bytes_per_pixel(self) -> float:
-        """Memory that a pixel of an image takes, by what the process has grown since the file was
-        opened: libraries keep what they once took. Where nothing has run yet, an image is.
+        """Bytes of memory that a pixel of an image takes, measured by the growth of the process
+        since the file was opened: libraries keep the memory they took. If nothing has run yet, an
+        image is run.
         """
         if not self._largest:
             size = self.about.size or Size(MEASURED, MEASURED)
@@ -151,43 +152,43 @@ class ExportedEngine:
         return max(self._taken / self._largest, FEWEST_BYTES * self.num_classes)
 
     def check(self, options: RunOptions, keep_scales: bool = False) -> None:
-        """UsageError for what this file cannot do, by the flag that asks for it.
+        """UsageError for options that this file cannot follow; it names the flag.
 
         Args:
-            options: How it is to be run, once resolved.
-            keep_scales: Whether each scale's maps are wanted.
+            options: The resolved options of the run.
+            keep_scales: Whether each scale's maps are needed.
         """
         asked = options.scales
         if asked is not None and sorted(asked) != sorted(self.scales):
             raise UsageError(
-                f"--scales {show_scales(asked)}: {self.path} has scales {show_scales(self.scales)} "
-                "in it and no others; leave it out, or export another."
+                f"--scales {show_scales(asked)}: {self.path} was exported with scales "
+                f"{show_scales(self.scales)} only; leave --scales out, or export again with yours."
             )
         self.require(options.gates, "--budget" if options.budget is not None else "--gate")
         self.require(options.fusion is not None, "--fusion")
         if keep_scales:
             raise UsageError(
-                f"{self.path} is an exported graph, which gives nothing of single scales (--save "
-                "attention scales, --per-scale); name the checkpoint that it was made of."
+                f"{self.path} is an exported graph, which has no output for single scales (--save "
+                "attention scales, --per-scale); name the checkpoint that it was exported from."
             )
         if options.engine not in (None, "auto", self.name):
             raise UsageError(
-                f"--engine {options.engine}: {self.path} is run by {self.name}; leave it out."
+                f"--engine {options.engine}: {self.path} is run by {self.name}; leave --engine out."
             )
         if options.precision not in (None, "auto", self.precision):
             raise UsageError(
-                f"--precision {options.precision}: {self.path} is of {self.precision}; leave it "
-                "out, or export another."
+                f"--precision {options.precision}: {self.path} is in {self.precision}; leave "
+                "--precision out, or export another file."
             )
         if self.gives != "logits":
             self._check_labels(options)
 
     def require(self, asked: bool, flag: str) -> None:
-        """UsageError where a flag asks for what only a network of modules can do."""
+        """UsageError if ``asked``: the flag needs the network's modules."""
         if asked:
             raise UsageError(
                 f"{flag} needs the network itself, and {self.path} is an exported graph; leave it "
-                "out, or name the checkpoint that it was made of."
+                "out, or name the checkpoint that it was exported from."
             )
 
     def _check_labels(self, options: RunOptions) -> None:
@@ -200,7 +201,7 @@ class ExportedEngine:
                 raise self.lacks_logits(flag)
 
     def lacks_logits(self, what: str) -> UsageError:
-        """The error where something needs logits and the file has none."""
+        """The error if something needs logits and the file has none."""
         return UsageError(
             f"{what} needs logits, and {self.path} gives {_describe(self.gives)}; export it with "
             "--output logits."
@@ -210,7 +211,7 @@ class ExportedEngine:
     def run(
         self, images: Tensor, options: RunOptions, keep_scales: bool = False
     ) -> SegmentationOutput:
-        """See ``Engine``; UsageError where the file gives no logits."""
+        """See ``Engine``; UsageError if the file gives no logits."""
         self.check(options, keep_scales)
         if self.gives != "logits":
             raise self.lacks_logits("this")
@@ -218,13 +219,13 @@ class ExportedEngine:
 
     @torch.inference_mode()
     def decide(self, images: Tensor) -> Decision:
-        """Labels, and their confidence where the file gives it.
+        """Labels, and their confidence if the file gives it.
 
         Args:
             images: (B, 3, H, W) uint8 RGB.
 
         Raises:
-            UserError: Images that it does not take.
+            UserError: The file does not take such images.
         """
         found = [torch.from_numpy(values) for values in self._run(images)]
         return Decision(found[0], found[1] if self.gives == "confidence" else None)
@@ -232,10 +233,12 @@ class ExportedEngine:
     def _run(self, images: Tensor) -> Arrays:
         size = Size(images.shape[-2], images.shape[-1])
         if images.dtype != torch.uint8:
-            raise UserError(f"{self.path} takes images of uint8, and these are {images.dtype}.")
+            raise UserError(
+                f"{self.path} takes uint8 images, and these are {images.dtype}; convert them."
+            )
         if self.about.size is not None and size != self.about.size:
             raise UserError(
-                f"{self.path} takes images of {self.about.size} alone, and this is {size}; export "
+                f"{self.path} takes only images of {self.about.size}, and this is {size}; export "
                 "it with --dynamic."
             )
         if min(size) < SMALLEST_SIDE:
@@ -256,7 +259,7 @@ class ExportedEngine:
         return found
 
     def _check_outputs(self, found: Arrays, shape: tuple[int, int, int]) -> None:
-        """UserError unless a file of whatever origin gives what its header says."""
+        """UserError unless the outputs are those that the header states."""
         batch, height, width = shape
         wanted = {
             "labels": [(shape, np.uint8)],

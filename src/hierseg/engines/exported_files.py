@@ -1,7 +1,7 @@
-"""Files of exported graphs: their headers, and what may be opened of them.
+"""Files of exported graphs: their headers, and the checks before they are opened.
 
-They come from anywhere. What they say of themselves is read without the library that runs them,
-and within bounds; what would read other files or run code is refused before a library sees it.
+No file is trusted. Its header is read without the library that runs it, within bounds. A file that
+would read other files or run code is refused before a library sees it.
 """
 
 from __future__ import annotations
@@ -25,47 +25,47 @@ from hierseg.engines.memory import read_free_memory
 from hierseg.errors import UserError
 
 LARGEST_ONNX = 2**31 - 1
-"""Bytes of a file of ONNX: its format has no more."""
+"""Largest ONNX file in bytes, a limit of the format."""
 LARGEST_XML = 256 * 2**20
 OPENING = 3.0
-"""How many times its file's size a graph takes while it is opened."""
+"""Memory to open a graph, in sizes of its file."""
 EXTRA = "extra/"
 """Folder of a pt2 archive that has the metadata."""
 _METADATA, _OPSETS = 14, 8
 """Fields of ONNX's ModelProto."""
 _NUMBER, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
-"""How a field of protobuf is written."""
+"""Wire types of protobuf."""
 
 
 def read_graph_header(path: str | Path) -> ExportedHeader:
-    """What an exported graph says of itself; its numbers are not read.
+    """The header of an exported graph; its weights are not read.
 
     Args:
         path: ``*.onnx``, ``*.xml`` or ``*.pt2``.
 
     Raises:
-        UserError: It cannot be read, is damaged, or is none that hierseg has exported.
+        UserError: The file cannot be read, is damaged, or was not exported by hierseg.
     """
     path = Path(path)
     reader = {".onnx": _read_onnx, ".xml": _read_xml, ".pt2": _read_pt2}.get(path.suffix.lower())
     if reader is None:
-        raise UserError(f"{path} is named as no exported graph is: *.onnx, *.xml or *.pt2.")
+        raise UserError(f"{path} does not end as an exported graph; give *.onnx, *.xml or *.pt2.")
     return read_metadata(reader(path), str(path))
 
 
 def require_room(path: Path, size: int) -> None:
-    """UserError where a graph of a size in bytes would not fit into the memory."""
+    """UserError if a graph of ``size`` bytes would not fit into the free memory."""
     if OPENING * size > read_free_memory("cpu"):
         raise no_memory(path)
 
 
 def damaged(path: Path, what: str = "") -> UserError:
-    """The error for a file that is not what its name says."""
-    return UserError(f"{path} is damaged, or no exported graph{what}; export it again.")
+    """The error for a file that is not what its ending says."""
+    return UserError(f"{path} is damaged or no exported graph{what}; export it again.")
 
 
 class Field(NamedTuple):
-    """A field of a protobuf message that is no number: where its bytes are in the file."""
+    """A field of a protobuf message that has bytes, and their place in the file."""
 
     number: int
     start: int
@@ -83,7 +83,7 @@ def _read_onnx(path: Path) -> dict[str, str]:
 
 
 def _read_pairs(file: BufferedReader, size: int) -> Iterator[tuple[str, str]]:
-    """Keys and texts of the metadata of a ModelProto."""
+    """Keys and values of the metadata of a ModelProto."""
     for field in _list_fields(file, 0, size):
         if field.number != _METADATA or field.size > LONGEST_TEXT:
             continue
@@ -95,7 +95,7 @@ def _read_pairs(file: BufferedReader, size: int) -> Iterator[tuple[str, str]]:
 
 
 def _list_fields(file: BufferedReader, start: int, end: int) -> Iterator[Field]:
-    """Fields of a message that have bytes; ValueError where it is none."""
+    """The fields of a message that have bytes; ValueError if it is no message."""
     place = start
     while place < end:
         file.seek(place)
@@ -120,7 +120,7 @@ def _list_fields(file: BufferedReader, start: int, end: int) -> Iterator[Field]:
 
 
 def _read_number(content: bytes, place: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and where it ends; IndexError where it does not."""
+    """A varint, and the place after it; IndexError if it does not end."""
     value = shift = 0
     while True:
         byte = content[place]
@@ -133,7 +133,7 @@ def _read_number(content: bytes, place: int) -> tuple[int, int]:
 
 
 def _read_xml(path: Path) -> dict[str, str]:
-    """Values of the model's own ``rt_info``; of what the layers have, none."""
+    """Values of the model's own ``rt_info``, without those of its layers."""
     found: dict[str, str] = {}
     stack: list[str] = []
 

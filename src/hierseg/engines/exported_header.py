@@ -1,7 +1,7 @@
-"""What an exported graph says of itself, in whatever file it is.
+"""The header of an exported graph, the same in every kind of file.
 
-Two texts are in a file's metadata: the header of the checkpoint, as a checkpoint has it
-(``hierseg``), and how the graph was made of it (``hierseg_export``). Neither is trusted.
+A file's metadata have two strings: the header of the checkpoint (``hierseg``), and how the graph
+was exported from it (``hierseg_export``). Neither is trusted.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from hierseg.size import SMALLEST_SIDE, Size
 EXPORT_VERSION = 1
 HEADER_KEY, EXPORT_KEY = "hierseg", "hierseg_export"
 LONGEST_TEXT = 16 * 2**20
-"""Bytes of either text; a header takes some thousands."""
+"""Longest string in bytes; a header takes a few thousand."""
 
 
 @dataclass(frozen=True)
 class ExportedHeader:
-    """What an exported graph says of itself.
+    """What an exported graph states about itself.
 
     Attributes:
-        header: Of the checkpoint that it was made of.
-        scales: Those that are in it.
-        output: What it gives beside the labels: labels for nothing.
-        precision: Of its arithmetic.
-        size: Of the images that it takes; None for any.
-        part: whole, or scale: one scale's maps, which nothing fuses.
+        header: Header of the checkpoint that it was exported from.
+        scales: The scales in it.
+        output: Its output beside the labels; ``labels`` for nothing else.
+        precision: Precision of its arithmetic.
+        size: Size of the images that it takes; None for any.
+        part: ``whole``, or ``scale`` for one scale's maps without the fusion.
         attends: Whether attention decides between its scales.
-        weighs_largest: Whether the attention of the largest scale decides too.
-        fingerprint: Sixteen hexadecimal digits that tell the network's weights from others.
+        weighs_largest: Whether the attention of the largest scale counts too.
+        fingerprint: Sixteen hexadecimal digits that identify the network's weights.
     """
 
     header: Header
@@ -49,7 +49,7 @@ class ExportedHeader:
     fingerprint: str = ""
 
     def to_metadata(self) -> dict[str, str]:
-        """The two texts, by their keys; ``read_metadata`` reads them back."""
+        """The two strings by their keys; ``read_metadata`` reads them back."""
         about = {
             "export_version": EXPORT_VERSION,
             "scales": list(self.scales),
@@ -65,19 +65,19 @@ class ExportedHeader:
 
 
 def read_metadata(metadata: Mapping[str, str], source: str) -> ExportedHeader:
-    """What the texts of a file say.
+    """Read the header of an exported graph.
 
     Args:
-        metadata: All that the file holds, by key.
-        source: What errors call the file.
+        metadata: The file's metadata by key.
+        source: The file's name in errors.
 
     Raises:
-        UserError: They are not there, or are none of ours, or of a newer version.
+        UserError: The header is missing, damaged, or of a newer version.
     """
     if HEADER_KEY not in metadata or EXPORT_KEY not in metadata:
         raise UserError(
-            f"{source} is a graph, but none that hierseg has exported: it has no header; write one "
-            "with `hierseg export`."
+            f"{source} was not exported by hierseg: it has no header; make one with "
+            "`hierseg export`."
         )
     if max(len(metadata[key]) for key in (HEADER_KEY, EXPORT_KEY)) > LONGEST_TEXT:
         raise UserError(f"{source} is damaged: its header is too long.")
@@ -95,7 +95,7 @@ def read_metadata(metadata: Mapping[str, str], source: str) -> ExportedHeader:
             raise
         raise UserError(f"{source} is damaged: {error}") from error
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise UserError(f"{source} is damaged: its header does not say what it is.") from error
+        raise UserError(f"{source} is damaged: its header is not valid.") from error
 
 
 def _read_about(data: Mapping[str, Any], header: Header) -> ExportedHeader:

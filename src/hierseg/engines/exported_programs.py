@@ -1,7 +1,7 @@
-"""What a file of torch.export may hold.
+"""Checks files of torch.export before torch reads them.
 
-Torch's own reader unpickles what an archive says is pickled, evaluates the expressions of its
-sizes, and calls whatever function of torch a node names. So an archive is read here first, and
+Torch's reader unpickles the members that an archive names as pickles, evaluates the expressions of
+its sizes, and calls any function of torch that a node names. So the archive is read here first, and
 anything but numbers and known operations is refused.
 """
 
@@ -43,11 +43,11 @@ _TEXT = re.compile(r"'([^']*)'")
 
 
 def check_program(file: BufferedReader, path: Path) -> None:
-    """UserError unless an archive holds numbers and a graph of known operations alone.
+    """UserError unless an archive holds only numbers and a graph of known operations.
 
     Args:
         file: The archive.
-        path: What errors call it.
+        path: Its name in errors.
     """
     try:
         file.seek(0)
@@ -62,7 +62,7 @@ def check_program(file: BufferedReader, path: Path) -> None:
 
 
 def _list_members(archive: zipfile.ZipFile, path: Path) -> Iterator[str]:
-    """Names of what is in it, below its one folder."""
+    """Names of its members, below its one folder."""
     members = archive.infolist()
     root = members[0].filename.partition("/")[0] if members else ""
     names = [member.filename.removeprefix(f"{root}/") for member in members]
@@ -124,7 +124,7 @@ def _check_entry(entry: dict[str, Any], path: Path) -> None:
 
 
 def _is_size(text: Any) -> bool:
-    """Whether an expression is arithmetic on sizes, whoever evaluates it."""
+    """Whether an expression is arithmetic on sizes, so that evaluating it is safe."""
     if not isinstance(text, str) or not _EXPRESSION.fullmatch(text):
         return False
     if any(not re.fullmatch(r"[su]\d+", name) for name in _TEXT.findall(text)):
@@ -135,6 +135,6 @@ def _is_size(text: Any) -> bool:
 
 def _refuse(path: Path, what: str) -> UserError:
     return UserError(
-        f"{path} holds {what}, which torch would run: it is none that hierseg has exported; do not "
-        "load it unless you trust whoever made it."
+        f"{path} holds {what}, which torch would run, so hierseg did not export it; export it "
+        "again, and do not load this file unless you trust its author."
     )

@@ -1,4 +1,4 @@
-"""What runs an exported graph: ONNX Runtime, OpenVINO, or torch. All on the CPU."""
+"""Runs exported graphs by ONNX Runtime, OpenVINO or torch, all on the CPU."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ Arrays = Sequence[npt.NDArray[Any]]
 
 
 class GraphSession(Protocol):
-    """An exported graph that is open."""
+    """An opened exported graph."""
 
     name: str
-    """Of what runs it."""
+    """Name of the engine that runs it."""
 
     def run(self, images: Pixels) -> Arrays:
-        """(B, 3, H, W) uint8 RGB to what the graph gives, labels first."""
+        """(B, 3, H, W) uint8 RGB to the graph's outputs, labels first."""
 
 
 def find_runner(path: str | Path) -> str:
-    """What runs files of this kind, by its name among engines."""
+    """Name of the engine that runs files of this kind."""
     return _KINDS[Path(path).suffix.lower()].name
 
 
 def open_session(path: Path, about: ExportedHeader) -> GraphSession:
-    """An exported graph, opened by what runs files of its kind.
+    """Open an exported graph by the library for its kind of file.
 
     Raises:
-        UserError: That is not installed, or cannot read the file.
+        UserError: The library is not installed, or cannot read the file.
     """
     kind = _KINDS[path.suffix.lower()]
     for module in kind.modules:
@@ -62,13 +62,13 @@ def open_session(path: Path, about: ExportedHeader) -> GraphSession:
             raise
         said = _shorten(error)
         raise UserError(
-            f"{path} cannot be opened by {kind.title} ({said}); export it again, with what is "
-            "installed here."
+            f"{path} cannot be opened by {kind.title} ({said}); export it again with the "
+            "versions installed here."
         ) from error
 
 
 class _OnnxSession:
-    """A file of ONNX, by ONNX Runtime; threads are torch's."""
+    """An ONNX file, run by ONNX Runtime with as many threads as torch."""
 
     name, title, extra, modules = "onnxruntime", "ONNX Runtime", "onnx", ("onnx", "onnxruntime")
 
@@ -77,7 +77,7 @@ class _OnnxSession:
         settings = runtime.SessionOptions()
         settings.intra_op_num_threads = torch.get_num_threads()
         settings.log_severity_level = 4
-        # The bytes that were looked at: what the file is by then does not matter.
+        # The session is made of the bytes that were checked, even if the file changes meanwhile.
         self._session = runtime.InferenceSession(
             _read_checked(path), settings, providers=["CPUExecutionProvider"]
         )
@@ -92,7 +92,7 @@ class _OnnxSession:
 
 
 def _read_checked(path: Path) -> bytes:
-    """A file of ONNX whose tensors are all in it."""
+    """The bytes of an ONNX file; UserError if some of its tensors are in other files."""
     onnx: Any = importlib.import_module("onnx")
     helper: Any = importlib.import_module("onnx.external_data_helper")
     with open_checkpoint(path) as (file, size):
@@ -114,14 +114,14 @@ def _read_checked(path: Path) -> bytes:
     for opset in model.opset_import:
         if opset.domain in ("", "ai.onnx") and opset.version > newest:
             raise UserError(
-                f"{path} is of opset {opset.version}, and what is installed reads up to {newest}; "
+                f"{path} has opset {opset.version}, and the installed onnx reads up to {newest}; "
                 "install a newer onnx and onnxruntime, or export it again."
             )
     return content
 
 
 class _OpenVINOSession:
-    """A file of OpenVINO, with its ``.bin``; threads are torch's."""
+    """An OpenVINO file with its ``.bin``, run with as many threads as torch."""
 
     name, title, extra, modules = "openvino", "OpenVINO", "openvino", ("openvino",)
 
@@ -129,7 +129,7 @@ class _OpenVINOSession:
         weights = path.with_suffix(".bin")
         if not weights.is_file():
             raise UserError(
-                f"{path} has no {weights.name} beside it, which holds its numbers; copy both."
+                f"{path} has no {weights.name} beside it, which holds its weights; copy both files."
             )
         with open_checkpoint(weights) as (_, size):
             require_room(path, size)
@@ -155,7 +155,7 @@ class _OpenVINOSession:
 
 
 class _TorchSession:
-    """A file of torch.export, by torch."""
+    """A file of torch.export, run by torch."""
 
     name, title, extra, modules = "torch", "torch", "", ()
 

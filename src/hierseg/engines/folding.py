@@ -12,17 +12,17 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from hierseg.models import SegmentationNetwork
 
 SIDE = 64
-"""Of the image by which it is found out what follows what."""
+"""Side of the image that is run to find which batch norm follows which convolution."""
 TOLERANCE = 1e-3
-"""Largest difference of logits, as a share of the largest of them, that rounding may make."""
+"""Largest difference of logits by rounding, as a share of the largest logit."""
 
 
 @torch.no_grad()
 def fold_norms(network: SegmentationNetwork) -> SegmentationNetwork:
-    """A copy in evaluation mode whose batch norms are part of the convolutions before them.
+    """A copy in evaluation mode whose batch norms are folded into the convolutions before them.
 
-    What follows what is found by running the network once; where folding would change what it
-    gives, the copy has its batch norms still.
+    The network is run once to find the pairs. If folding changes the logits, the copy keeps its
+    batch norms.
     """
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     device = next(folded.parameters()).device
@@ -36,8 +36,8 @@ def fold_norms(network: SegmentationNetwork) -> SegmentationNetwork:
 
 
 def _find_pairs(network: SegmentationNetwork, image: Tensor) -> tuple[list[tuple[str, str]], Any]:
-    """Names of convolutions and of the batch norms that alone take what they give; and what the
-    network gives.
+    """Names of convolutions and of the batch norms that are the only ones to take their output; and
+    the network's output.
     """
     names = {module: name for name, module in network.named_modules()}
     made: dict[int, tuple[nn.Module, Tensor]] = {}
@@ -77,7 +77,7 @@ def _fold(network: nn.Module, convolution: str, norm: str) -> None:
         second.weight,
         second.bias,
     )
-    # timm's batch norms have their activation in them.
+    # timm's batch norms include their activation.
     rest = [part for part in (getattr(second, "drop", None), getattr(second, "act", None)) if part]
     parent, _, name = norm.rpartition(".")
     setattr(network.get_submodule(parent), name, nn.Sequential(*rest) if rest else nn.Identity())

@@ -1,9 +1,9 @@
-"""The largest scale run on those tiles alone where it may change the answer.
+"""Runs the largest scale only on the tiles where it may change the labels.
 
-Fusion is linear: where the next lower scale's attention is 1, larger scales have no share, whatever
-their logits are. So a scale that is computed on some tiles is the full fusion with that attention
-set to 1 - m (1 - a), where m is 1 on the tiles, 0 away from them, and between the two beside a tile
-(docs/method.md, Gated scales).
+Fusion is linear: where the next lower scale's attention is 1, larger scales have no weight,
+whatever their logits are. So the result is the full fusion with that attention replaced by
+1 - m (1 - a), where m is 1 on the tiles that were run, 0 away from them, and falls off beside a
+tile (METHOD section 2, Gated scales).
 
 Shape letters: B batch, N tiles of an image, K classes, h and w of maps at the network's stride.
 """
@@ -35,7 +35,7 @@ from hierseg.options import RunOptions, check_scales, show_scales
 from hierseg.size import Size
 
 TOGETHER = 8
-"""Tiles that a GPU is given at once; a CPU takes them one by one, and its caches hold them."""
+"""Tiles that a GPU runs at once; a CPU runs one at a time, which fits its caches."""
 
 
 class ComputeScale(Protocol):
@@ -48,12 +48,12 @@ class ComputeScale(Protocol):
 
 
 def check_gating(engine: Any, options: RunOptions, flag: str = "") -> None:
-    """UsageError where options ask for tiles of the largest scale and that cannot be.
+    """UsageError if the options ask for a gated largest scale and it cannot be gated.
 
     Args:
-        engine: A TorchEngine; others gate nothing.
-        options: Once resolved.
-        flag: What asks for it, where that is neither ``--budget`` nor ``--gate``.
+        engine: A TorchEngine; no other engine can gate.
+        options: The resolved options.
+        flag: The flag that asks for it, if that is neither ``--budget`` nor ``--gate``.
     """
     if not options.gates:
         return
@@ -61,24 +61,24 @@ def check_gating(engine: Any, options: RunOptions, flag: str = "") -> None:
     network: Any = getattr(engine, "network", None)
     if not isinstance(getattr(network, "fusion", None), HierarchicalFusion):
         raise UsageError(
-            f"{flag} is for networks whose attention decides between each scale and the larger "
-            "ones, which this one has not; leave it out, or give other weights."
+            f"{flag} is for hierarchical networks, whose attention decides between each scale and "
+            "the larger ones, and this is none; leave it out, or give other weights."
         )
     if options.fusion == "average":
         raise UsageError(
-            f"{flag} is for scales whose attention decides, and --fusion average has none; leave "
-            "out one of the two."
+            f"{flag} needs attention between scales, and --fusion average ignores it; leave one of "
+            "the two out."
         )
     scales = sorted(engine.scales if options.scales is None else options.scales)
     if len(scales) < 2:
         raise UsageError(
-            f"{flag} is about where the largest of several scales is run, and there is one; give "
-            "--scales 0.5 1, say, or leave it out."
+            f"{flag} chooses where the largest of several scales is run, and there is one scale; "
+            "give --scales 0.5 1, say, or leave it out."
         )
     if options.gate_by == "learned" and network.gate is None:
         raise UsageError(
-            "--gate-by learned needs weights with a gate, and these have none; make it with "
-            "hierseg fit-gate, or give --gate-by disagreement."
+            "--gate-by learned needs weights with a gate, and these have none; fit one with "
+            "`hierseg fit-gate`, or give --gate-by disagreement."
         )
     if options.gate_by == "disagreement" and len(scales) < 3:
         raise UsageError(
@@ -88,8 +88,8 @@ def check_gating(engine: Any, options: RunOptions, flag: str = "") -> None:
     least = sum(scale**2 for scale in scales[:-1]) / sum(scale**2 for scale in scales)
     if options.budget is not None and options.budget < least:
         raise UsageError(
-            f"--budget {options.budget:g} is under the {least:.3g} that scales "
-            f"{show_scales(scales[:-1])} take alone; give more, or --scales "
+            f"--budget {options.budget:g} is less than the {least:.3g} that scales "
+            f"{show_scales(scales[:-1])} take alone; give a larger one, or --scales "
             f"{show_scales(scales[:-1])}."
         )
 
@@ -101,14 +101,14 @@ def run_gated(
     keep_scales: bool,
     compute: ComputeScale,
 ) -> FusionRun:
-    """Run the smaller scales whole and the largest on some tiles; they are still to be fused.
+    """Run the smaller scales whole and the largest on some tiles, without fusing them.
 
     Args:
-        network: Hierarchical.
+        network: A hierarchical network.
         images: (B, 3, H, W) as ``SegmentationNetwork`` takes them.
-        options: With a budget or a gate that ``check_gating`` allows.
-        keep_scales: As of ``Engine.run``; where the largest scale was not run, its logits are those
-            of the next one, and the attention of that is 1.
+        options: Options with a budget or gate that ``check_gating`` allows.
+        keep_scales: As in ``Engine.run``. Where the largest scale was not run, its logits are those
+            of the next lower scale, whose attention is 1 there.
         compute: Runs one scale.
     """
     scales = network.scales if options.scales is None else options.scales
@@ -121,19 +121,19 @@ def run_gated(
 
 
 class GatedRun:
-    """One batch of images, whose largest scale waits until it is said which tiles of it are run.
+    """One batch of images of which all scales but the largest have been run.
 
     Args:
-        network: Hierarchical.
+        network: A hierarchical network.
         images: (B, 3, H, W) as ``SegmentationNetwork`` takes them.
-        scales: Two or more.
+        scales: Two or more scales.
         compute: Runs one scale.
 
     Attributes:
-        sizes: Of the images at each scale, from the smallest.
-        layout: The tiles of the largest.
-        outputs: Scale -> what it gave, of all but the largest.
-        evidence: What these say of the largest.
+        sizes: Size of the images at each scale, ascending.
+        layout: The tiles of the largest scale.
+        outputs: Scale -> its output, for all but the largest.
+        evidence: The evidence of these outputs.
     """
 
     def __init__(
@@ -158,11 +158,11 @@ class GatedRun:
         )
 
     def complete(self, chosen: Tensor, keep_scales: bool = False) -> FusionRun:
-        """Run some tiles of the largest scale; all scales are then fused as ever.
+        """Run the chosen tiles of the largest scale; the result can then be fused.
 
         Args:
-            chosen: (B, N) bool.
-            keep_scales: As of ``Engine.run``.
+            chosen: (B, N) bool, the tiles to run.
+            keep_scales: As in ``Engine.run``.
         """
         align, below = self.network.align_corners, self.smaller[-1]
         image = resize_to(self._image, self.layout.size, align)
@@ -184,7 +184,7 @@ class GatedRun:
 def value_tiles(
     layout: Layout, evidence: Evidence, by: str, gate: BenefitGate | None = None
 ) -> Tensor:
-    """(B, N): what each tile is worth by a gate that is not random, named as in the options."""
+    """(B, N) worth of each tile by a gate, named as in the options; not for the random gate."""
     return layout.average(_map_values(evidence, by, gate))
 
 
@@ -195,8 +195,8 @@ def _map_values(evidence: Evidence, by: str, gate: BenefitGate | None) -> Tensor
         return values
     if by == "learned":
         raise UsageError(
-            "--gate-by learned needs the features of the network, which this engine does not give; "
-            "give --engine torch, or --gate-by disagreement."
+            "--gate-by learned needs the network's features, which this engine does not give; give "
+            "--engine torch, or --gate-by disagreement."
         )
     if by == "weight":
         return evidence.weight
@@ -208,7 +208,7 @@ def _map_values(evidence: Evidence, by: str, gate: BenefitGate | None) -> Tensor
 
 
 def draw_values(images: Tensor, layout: Layout) -> Tensor:
-    """(B, N) in [0, 1) at random, the same for the same image, whatever else is in its batch."""
+    """(B, N) random values in [0, 1); they depend on the image alone, not on its batch."""
     drawn = []
     for image in images:
         seed = zlib.crc32(image.contiguous().cpu().numpy().tobytes())
@@ -219,13 +219,13 @@ def draw_values(images: Tensor, layout: Layout) -> Tensor:
 def choose_tiles(
     values: Tensor, layout: Layout, sizes: Sequence[Size], options: RunOptions
 ) -> Tensor:
-    """Which tiles are run: (B, N) bool, all of an image's where it is cheaper whole.
+    """(B, N) bool: the tiles to run; all tiles of an image if it is cheaper whole.
 
     Args:
-        values: (B, N) worth of each.
-        layout: Of the largest scale.
-        sizes: Of the image at each scale, from the smallest.
-        options: With the budget, of which each image has its own, or the gate.
+        values: (B, N) worth of each tile.
+        layout: The tiles of the largest scale.
+        sizes: Size of the image at each scale, ascending.
+        options: Options with the budget, which each image has for itself, or the gate.
     """
     if options.budget is None:
         assert options.gate is not None
@@ -249,16 +249,16 @@ def _run_tiles(
     compute: ComputeScale,
     align_corners: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Logits of the largest scale, (B, K, h, w), and how far they are its own, (B, 1, h, w).
+    """Logits of the largest scale, (B, K, h, w), and its share m in [0, 1], (B, 1, h, w).
 
     Args:
         image: (B, 3, *layout.size) normalised.
-        lower: Of the next lower scale: its region vectors serve the tiles, so that the context is
-            that of the whole image, and its logits stand where there is no tile.
+        lower: Output of the next lower scale. The tiles use its region vectors, so that their
+            context is that of the whole image; its logits fill the rest.
         layout: The tiles.
         chosen: (B, N) bool.
         compute: Runs one scale.
-        align_corners: How maps are resized.
+        align_corners: Whether maps are resized with aligned corners.
     """
     whole = chosen.all(dim=1)
     pieces = (chosen & ~whole[:, None]).nonzero().tolist()
@@ -288,7 +288,7 @@ def _run_tiles(
 
 
 def _close(lower: ScaleOutput, share: Tensor, align_corners: bool) -> ScaleOutput:
-    """The output of the next lower scale, which decides alone where the largest has no share."""
+    """The output of the next lower scale with its attention raised to 1 - m (1 - a)."""
     assert lower.attention is not None
     attention = lower.attention.float()
     size = (attention.shape[-2], attention.shape[-1])

@@ -1,8 +1,8 @@
-"""Tiles of a scale of which only some are run: where they lie, and how they are joined.
+"""The tiles of a scale that is run only in part: their layout, and how they are joined.
 
-Every tile is the *core* that it answers for, and around it a *halo*, for what a pixel's answer
-depends on beside it. Cores fill the image without overlap; windows, cores with their halos, are all
-of one size.
+A tile has a *core*, for which it gives the logits, and around it a *halo*, on which those logits
+depend. Cores fill the image without overlap. A core with its halo is a window; all windows have one
+size.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ SHARE = 2 / 7
 """of the image's shorter side there, between the two: fewer tiles have less halo, and choose less
 finely."""
 HALO = 32
-"""Pixels around a core, at the same scale, at least."""
+"""Smallest width of the halo in pixels at the scale that is run by tiles."""
 RAMP = 16
-"""Pixels of the halo over which a tile's share falls to 0. The rest of it is wrong by the border's
-padding."""
+"""Pixels of the halo over which a tile's share falls to 0. The rest of the halo is wrong because of
+the padding at the window's border."""
 
 LEAST = 1e-4
-"""Share of a tile's own values in its outer halo where another tile has some too."""
+"""Weight of a tile's values in its outer halo if another tile has values there too."""
 
 
 class Span(NamedTuple):
@@ -45,9 +45,9 @@ class Axis:
     """The tiles along one axis.
 
     Attributes:
-        length: Pixels in all.
-        window: Pixels of each window.
-        spans: In order.
+        length: Total length in pixels.
+        window: Length of a window in pixels.
+        spans: The tiles in order.
     """
 
     length: int
@@ -56,15 +56,15 @@ class Axis:
 
 
 def lay_axis(length: int, unit: int, coarsest: int, side: int, halo: int = HALO) -> Axis:
-    """Windows of one length along an axis, as evenly as can be.
+    """Windows of one length along an axis, spread evenly.
 
     Args:
-        length: Pixels in all, a multiple of ``unit``.
-        unit: Windows and cores begin at its multiples, so that what is computed of them falls
-            into place.
-        coarsest: Windows have a multiple of this, and begin at one but for the last.
-        side: Pixels of a window, about.
-        halo: Pixels of a core's halo where the image goes on, at least.
+        length: Total length in pixels, a multiple of ``unit``.
+        unit: Windows and cores begin at multiples of this, so that their outputs align with the
+            whole image's.
+        coarsest: A window's length is a multiple of this, as is its start, but for the last one.
+        side: Approximate length of a window in pixels.
+        halo: Smallest width of a halo in pixels, except at the image's edge.
     """
     number = max(1, round((length - 2 * halo) / (side - 2 * halo)))
     window = math.ceil((length + (number - 1) * 2 * halo) / number / coarsest) * coarsest
@@ -84,8 +84,8 @@ class Layout:
     """The tiles of an image at one scale, row by row.
 
     Attributes:
-        size: Of the image at that scale.
-        rows: Tiles from top to bottom, of the image padded to a multiple of the unit.
+        size: Size of the image at that scale.
+        rows: Tiles from top to bottom, for the image padded to a multiple of the unit.
         columns: Tiles from left to right, likewise.
     """
 
@@ -95,21 +95,21 @@ class Layout:
 
     @property
     def count(self) -> int:
-        """Tiles in all."""
+        """Number of tiles."""
         return len(self.rows.spans) * len(self.columns.spans)
 
     @property
     def cost(self) -> float:
-        """Pixels of a window over those of the image."""
+        """Pixels of a window, over the pixels of the image."""
         return self.rows.window * self.columns.window / (self.size.height * self.size.width)
 
     def spans(self, tile: int) -> tuple[Span, Span]:
-        """A tile from top to bottom and from left to right."""
+        """A tile's span from top to bottom, and from left to right."""
         row, column = divmod(tile, len(self.columns.spans))
         return self.rows.spans[row], self.columns.spans[column]
 
     def average(self, values: Tensor) -> Tensor:
-        """(B, 1, h, w) of the whole image, of any size, to (B, N), the mean of each core."""
+        """(B, 1, h, w) values of the whole image, at any stride, to (B, N) means over the cores."""
         height, width = values.shape[-2:]
         rows = [_scale(span, height, self.rows.length) for span in self.rows.spans]
         columns = [_scale(span, width, self.columns.length) for span in self.columns.spans]
@@ -145,9 +145,9 @@ def lay_tiles(size: Size, strides: tuple[int, ...], halo: int = HALO) -> Layout:
     """The tiles of an image at a scale.
 
     Args:
-        size: Of the image at that scale.
-        strides: Of the network's features, from the finest.
-        halo: Pixels of a core's halo, at least.
+        size: Size of the image at that scale.
+        strides: Strides of the network's features, fine to coarse.
+        halo: Smallest width of a halo in pixels.
     """
     side = min(max(SMALLEST, round(min(size) * SHARE)), LARGEST)
     coarsest = math.lcm(*strides)
@@ -159,12 +159,12 @@ def lay_tiles(size: Size, strides: tuple[int, ...], halo: int = HALO) -> Layout:
 
 
 class Joined:
-    """What was computed of some tiles, put into maps of the whole image.
+    """Joins the logits of some tiles into maps of the whole image.
 
     Args:
-        layout: Of the tiles.
-        batch: How many images there are.
-        ramp: Pixels over which a tile's share falls to 0 outside of its core.
+        layout: The layout of the tiles.
+        batch: Number of images.
+        ramp: Pixels over which a tile's share falls to 0 outside its core.
     """
 
     def __init__(self, layout: Layout, batch: int, ramp: int = RAMP) -> None:
@@ -173,12 +173,12 @@ class Joined:
         self._sums = self._reach = self._shares = torch.zeros(0)
 
     def add(self, image: int, tile: int, logits: Tensor) -> None:
-        """Put (K, h, w) float logits of a window, at the network's stride, into place.
+        """Add the logits of one tile.
 
         Args:
-            image: Which of the batch.
-            tile: Which tile of it.
-            logits: Of its window.
+            image: Index of the image in the batch.
+            tile: Index of the tile.
+            logits: (K, h, w) float logits of its window, at the network's stride.
         """
         if not self.stride:
             self._begin(logits)
@@ -187,7 +187,7 @@ class Joined:
         share = torch.outer(self._fall(row, height, logits), self._fall(column, width, logits))
         top, left = row.start // self.stride, column.start // self.stride
         place = (image, slice(None), slice(top, top + height), slice(left, left + width))
-        # Where no tile has a share a value is there all the same, as resizing mixes neighbours.
+        # Also where the share is 0 a value is kept, since resizing mixes neighbours.
         reach = share.clamp(min=LEAST)
         self._sums[place] += reach * logits
         self._reach[place] += reach
@@ -202,19 +202,19 @@ class Joined:
         self._shares = logits.new_zeros(self.batch, 1, *grid)
 
     def _fall(self, span: Span, cells: int, like: Tensor) -> Tensor:
-        """(cells,) shares along an axis: 1 over the core, and falling to 0 outside of it."""
+        """(cells,) shares along an axis: 1 over the core, falling to 0 outside it."""
         places = (torch.arange(cells, device=like.device, dtype=like.dtype) + 0.5) * self.stride
         places += span.start
         outside = torch.maximum(span.low - places, places - span.high).clamp(min=0)
         return (1 - outside / self.ramp).clamp(min=0)
 
     def grid(self) -> tuple[int, int]:
-        """Height and width of the maps of the whole image, once something was added."""
+        """Height and width of the whole image's maps; known after the first ``add``."""
         height, width = self.layout.size
         return math.ceil(height / self.stride), math.ceil(width / self.stride)
 
     def finish(self, instead: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of the whole image, and how far they are those of tiles.
+        """Logits of the whole image, and the tiles' share in them.
 
         Args:
             instead: (B, K, *grid) logits where there is no tile.

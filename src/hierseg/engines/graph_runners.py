@@ -1,7 +1,7 @@
 """Runners of ONNX graphs: ONNX Runtime and OpenVINO, on the CPU.
 
-Each has the graph twice: one that makes its own region vectors, and, once they are given for a part
-of an image, one that takes them. The attention of a scale that decides nothing is not computed.
+Each has the graph in two forms: one computes its region vectors, the other, made when it is first
+needed, is given them for a part of an image. Attention that is not used is not computed.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from hierseg.models import ScaleOutput
 Arrays = dict[str, npt.NDArray[np.float32]]
 Run = Callable[[Arrays], Sequence[npt.NDArray[np.float32]]]
 WITH_REGIONS = ".regions.onnx"
-"""Ending of the graph that takes region vectors, beside that of its own."""
+"""Ending of the graph that is given region vectors, beside the other graph."""
 
 
 class GraphRunner(ABC):
-    """What both engines share: which graph is run, and what is asked of it.
+    """What both engines share: the choice of graph and of outputs.
 
     Args:
-        graph: The file, as ``export_scale`` writes it.
-        precision: Of the arithmetic.
+        graph: A file of ``export_scale``.
+        precision: Precision of the arithmetic.
     """
 
     name: str
@@ -40,11 +40,11 @@ class GraphRunner(ABC):
     def __init__(self, graph: Path, precision: str) -> None:
         self.graph, self.precision = graph, precision
         self._made: dict[tuple[bool, bool], tuple[list[str], Run]] = {}
-        self._find(attention=False, given=False)  # so that what cannot run fails here
+        self._find(attention=False, given=False)  # a graph that cannot run fails here
 
     @abstractmethod
     def _open(self, graph: Path, attention: bool) -> tuple[list[str], Run]:
-        """Names of the outputs that are computed, and what computes them."""
+        """Names of the computed outputs, and the function that computes them."""
 
     def run_scale(
         self, image: Tensor, attention: bool, regions: Tensor | None = None
@@ -62,7 +62,7 @@ class GraphRunner(ABC):
         return ScaleOutput(**found)  # type: ignore[arg-type] # there are always logits
 
     def _find(self, attention: bool, given: bool) -> tuple[list[str], Run]:
-        """The graph with or without attention, which is given region vectors or makes them."""
+        """The graph with or without attention, given region vectors or computing them."""
         kind = (attention, given)
         if kind not in self._made:
             graph = self._write_with_regions() if given else self.graph
@@ -70,7 +70,7 @@ class GraphRunner(ABC):
         return self._made[kind]
 
     def _write_with_regions(self) -> Path:
-        """The graph that takes region vectors, made of the other where it is not there yet."""
+        """The graph that is given region vectors; made from the other one if it does not exist."""
         from hierseg.files import replacing
 
         path = self.graph.with_suffix(WITH_REGIONS)
@@ -83,7 +83,7 @@ class GraphRunner(ABC):
 
 
 class OnnxRuntimeRunner(GraphRunner):
-    """ONNX Runtime; threads are torch's."""
+    """ONNX Runtime, with as many threads as torch."""
 
     name = "onnxruntime"
 
@@ -102,11 +102,11 @@ class OnnxRuntimeRunner(GraphRunner):
 
 
 class OpenVINORunner(GraphRunner):
-    """OpenVINO; compiled graphs are kept beside the graph's file.
+    """OpenVINO; compiled graphs are cached beside the graph's file.
 
     Args:
-        graph: The file, as ``export_scale`` writes it.
-        precision: float32, bf16 or fp16, of which OpenVINO takes as much as the CPU has.
+        graph: A file of ``export_scale``.
+        precision: float32, bf16 or fp16; OpenVINO uses it as far as the CPU supports it.
     """
 
     name = "openvino"
@@ -114,7 +114,7 @@ class OpenVINORunner(GraphRunner):
     def _open(self, graph: Path, attention: bool) -> tuple[list[str], Run]:
         openvino: Any = importlib.import_module("openvino")
         core = openvino.Core()
-        # Read, never converted by openvino's own tool, which reports its use.
+        # Read directly, since OpenVINO's conversion tool reports its use.
         model = core.read_model(str(graph))
         present = [output.any_name for output in model.outputs]
         names = _choose_outputs(present, attention)
@@ -130,7 +130,7 @@ class OpenVINORunner(GraphRunner):
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(),
                 "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
-                # One for each: by what compiled graphs are found does not tell precisions apart.
+                # One folder for each, since the key of compiled graphs has no precision in it.
                 "CACHE_DIR": str(graph.parent / f"openvino-{self.precision}"),
             },
         )

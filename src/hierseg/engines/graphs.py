@@ -20,17 +20,17 @@ from hierseg.models import SegmentationNetwork
 from hierseg.size import SMALLEST_SIDE
 
 TRACED = (2, 3, 160, 224)
-"""Shape of the image by which a network is traced; all of it but the channels stays free."""
+"""Shape of the image that a network is traced with; all but the channels stays free."""
 OUTPUTS = ("logits", "attention", "regions", "features")
-"""Names of a graph's outputs, as far as it has them, in this order."""
+"""Names of a graph's outputs in order; a graph may lack some."""
 
 
 class ScaleGraph(nn.Module):
-    """What is exported: a normalised image in, the parts of a ``ScaleOutput`` out.
+    """The module that is exported: a normalised image in, the parts of a ``ScaleOutput`` out.
 
     Args:
-        network: Copied, its batch norms folded.
-        features: Whether the head's features are given.
+        network: The network; a copy with folded batch norms is used.
+        features: Whether the head's features are an output.
     """
 
     def __init__(self, network: SegmentationNetwork, features: bool) -> None:
@@ -43,7 +43,7 @@ class ScaleGraph(nn.Module):
         self.names = [name for name in wanted if getattr(found, name) is not None]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, h, w) float32, normalised."""
+        """(B, 3, h, w) float32, normalised, to the outputs in the order of ``OUTPUTS``."""
         output = self.network.forward_scale(image)
         return tuple(getattr(output, name) for name in self.names)
 
@@ -52,9 +52,9 @@ def export_scale(network: SegmentationNetwork, path: Path, features: bool) -> No
     """Write a network at one scale as an ONNX graph whose batch, height and width are free.
 
     Args:
-        network: Its weights are in the graph.
-        path: The file; tensors lie beside it, in ``path`` with ``.data`` added.
-        features: Whether the head's features are given too.
+        network: The network, whose weights the graph will have.
+        path: The file; the tensors are beside it, in ``path`` with ``.data`` added.
+        features: Whether the head's features are an output too.
 
     Raises:
         ImportError: onnx or onnxscript is not installed.
@@ -66,11 +66,11 @@ def export_scale(network: SegmentationNetwork, path: Path, features: bool) -> No
 
 
 def trace_graph(graph: nn.Module, image: Tensor, free_size: bool = True) -> ExportedProgram:
-    """A module as a program of torch, whose batch is free.
+    """Trace a module as a program of torch with a free batch dimension.
 
     Args:
-        graph: Takes one image and gives tensors.
-        image: (B, 3, H, W), by which it is traced; B of at least 2.
+        graph: A module that takes one image and returns tensors.
+        image: (B, 3, H, W) image to trace with; B at least 2.
         free_size: Whether height and width are free too.
 
     Raises:
@@ -79,7 +79,8 @@ def trace_graph(graph: nn.Module, image: Tensor, free_size: bool = True) -> Expo
     free = torch.export.Dim.DYNAMIC
     shapes = ({0: free, 2: free, 3: free} if free_size else {0: free},)
     with torch.inference_mode(False), torch.no_grad():
-        # Asserted when it runs: a trace's guesses about sizes would else narrow what it takes.
+        # Guesses about sizes become assertions, which are dropped below. As guards they would
+        # narrow the sizes that the program takes.
         exported = torch.export.export(
             graph,
             (image,),
@@ -92,18 +93,18 @@ def trace_graph(graph: nn.Module, image: Tensor, free_size: bool = True) -> Expo
 
 
 def convert_graph(exported: ExportedProgram, outputs: Sequence[str]) -> Any:
-    """A program of ``trace_graph`` as an ``ONNXProgram``, with the input ``image``.
+    """Convert a program of ``trace_graph`` to an ``ONNXProgram`` with the input ``image``.
 
     Args:
         exported: The program; not changed.
-        outputs: Names of what it gives.
+        outputs: Names of its outputs.
 
     Raises:
         ImportError: onnx or onnxscript is not installed.
         RuntimeError: Torch cannot convert it.
     """
     with torch.inference_mode(False), torch.no_grad():
-        # Whoever runs the graph optimises it too, in seconds; here a large one takes minutes.
+        # Not optimised here: that takes minutes for a large graph; runtimes do it in seconds.
         program = torch.onnx.export(
             exported,
             dynamo=True,
@@ -118,8 +119,8 @@ def convert_graph(exported: ExportedProgram, outputs: Sequence[str]) -> Any:
 
 
 def _drop_guesses(exported: ExportedProgram) -> None:
-    """Remove what a program asserts of sizes: that maps are not of one size by chance, say, where
-    what follows holds all the same.
+    """Remove a program's assertions about sizes, such as that two maps differ in size, on which its
+    result does not depend.
     """
     graph = exported.graph_module.graph
     for node in reversed(list(graph.nodes)):
@@ -138,10 +139,10 @@ def _drop_guesses(exported: ExportedProgram) -> None:
 def convolve_same(
     image: Tensor, weight: Tensor, bias: Tensor, stride: int, dilation: int, groups: int
 ) -> Tensor:
-    """A convolution padded as TensorFlow does: to ceil(side / stride), more behind than before.
+    """A convolution padded as in TensorFlow: to ceil(side / stride), more at the end than at the
+    start.
 
-    One node of a graph: its padding in terms of a size that is not known yet takes a tracer
-    minutes.
+    It is one node of a graph, since tracing its padding for an unknown size takes minutes.
     """
     height, width = image.shape[-2:]
     sides = [
@@ -196,7 +197,7 @@ class _SameConvolution(nn.Module):
 
 
 def prepare_network(network: SegmentationNetwork) -> SegmentationNetwork:
-    """A copy on the CPU that can be traced, its batch norms folded."""
+    """A copy on the CPU that can be traced, with folded batch norms."""
     prepared: Any = fold_norms(network).cpu()
     _replace_padding(prepared)
     for part in prepared.modules():
@@ -218,13 +219,13 @@ def _replace_padding(network: nn.Module) -> None:
 
 
 def take_regions(model: Any) -> Any:
-    """An ``onnx.ModelProto`` that takes ``given_regions`` where it used its own.
+    """An ``onnx.ModelProto`` that takes the input ``given_regions`` instead of computing regions.
 
     Args:
-        model: With an output ``regions``; not changed.
+        model: A model with an output ``regions``; not changed.
 
     Raises:
-        ValueError: Nothing of it uses region vectors.
+        ValueError: The model uses no region vectors.
     """
     changed = copy.deepcopy(model)
     graph = changed.graph

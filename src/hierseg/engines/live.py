@@ -1,4 +1,4 @@
-"""How many bytes of tensors are alive, and how many were at the worst moment."""
+"""Counts the bytes of tensors that are alive, now and at the peak."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the storage of every tensor that is made while it is entered, until it is let go of.
+    """While entered, counts the storage of every new tensor until it is freed.
 
-    It counts for real tensors as for those without numbers (FakeTensorMode). What a kernel needs
-    for itself is not seen.
+    Works for real tensors and for those without data (FakeTensorMode). Workspace of kernels is not
+    counted.
 
     Attributes:
-        live: Bytes that are alive now.
-        peak: The most there have been.
-        gradients: Those of them that are gradients of weights; whoever makes them says so.
-        gradients_at_peak: What that was at the peak.
+        live: Bytes alive now.
+        peak: Most bytes alive at any time.
+        gradients: Bytes of ``live`` that are gradients of weights; set by the caller.
+        gradients_at_peak: ``gradients`` at the time of the peak.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What makes each engine's runner of a network."""
+"""Makes each engine's runner for a network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_onnxruntime(network: SegmentationNetwork, precision: str) -> GraphRunne
 
 
 def find_graph(network: SegmentationNetwork) -> Path:
-    """The network as a graph, exported where the cache has none."""
+    """The network's graph from the cache, exported first if it is not there."""
     features = needs_features(network)
 
     def write(path: Path) -> None:
@@ -44,7 +44,7 @@ def find_graph(network: SegmentationNetwork) -> Path:
 
 
 def needs_features(network: SegmentationNetwork) -> bool:
-    """Whether the fusion, or a gate, takes the head's features."""
+    """Whether the fusion or a gate needs the head's features."""
     return (
         isinstance(network.fusion, ExplicitFusion | PairedFusion)
         or getattr(network, "gate", None) is not None

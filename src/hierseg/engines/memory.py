@@ -1,4 +1,4 @@
-"""How much memory there is, and how the process' own is managed."""
+"""Free memory, and how the process manages its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 
 from hierseg.errors import lacks_memory as lacks_memory
 
-# <malloc.h> of the GNU C library: what is set, and its values by default.
+# Options of mallopt in <malloc.h> of the GNU C library, and their defaults.
 _M_TRIM_THRESHOLD = -1
 _M_TOP_PAD = -2
 _M_MMAP_MAX = -4
@@ -28,15 +28,15 @@ _is_keeping = False
 
 
 def keep_freed_memory() -> bool:
-    """Let the C library keep large blocks that are freed, for the next that is asked for.
+    """Let the C library keep freed large blocks for later allocations, for the rest of the process.
 
     By default it returns them to the kernel, which hands them out again page by page, zeroed: half
-    a million page faults in a training step on a CPU, a sixth of its time (docs/log.md). Costs
-    about a tenth more peak memory in training, and up to 0.7 times more in prediction, where
-    ``returning_freed_memory`` does without. Holds for the rest of the process.
+    a million page faults in a training step on a CPU, a sixth of its time (docs/log.md). Keeping
+    them costs about a tenth more peak memory in training, and up to 0.7 times more in prediction;
+    ``returning_freed_memory`` switches it off.
 
     Returns:
-        Whether it could be done: only with the GNU C library.
+        Whether it was done, which needs the GNU C library.
     """
     global _is_keeping
     _is_keeping = _set_malloc(_KEEPING)
@@ -45,7 +45,7 @@ def keep_freed_memory() -> bool:
 
 @contextmanager
 def returning_freed_memory() -> Iterator[None]:
-    """Give what is free back to the kernel, and go on so: slower, and nothing stays unused."""
+    """Return freed memory to the kernel, now and within the context: slower, with less memory."""
     if not _is_keeping:
         yield
         return
@@ -59,7 +59,7 @@ def returning_freed_memory() -> Iterator[None]:
 
 
 def trim_memory() -> None:
-    """Give the kernel what the C library holds and nothing uses."""
+    """Return the C library's unused memory to the kernel."""
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
 
@@ -72,13 +72,15 @@ def _set_malloc(options: dict[int, int]) -> bool:
 
 
 def read_free_memory(device: torch.device | str = "cpu") -> float:
-    """Bytes that this process may still take: of the machine, of its control groups and by its
-    limit on addresses, the least; on a GPU what is free there. Infinite where nothing says so.
+    """Bytes that this process may still allocate; infinite if unknown.
+
+    On a CPU the smallest of what the machine, the control groups and the limit of addresses leave;
+    on a GPU what is free there.
     """
     device = torch.device(device)
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        # What torch holds and has not handed out counts too.
+        # Memory that torch has reserved but not used is free too.
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     if device.type != "cpu":
         return math.inf
@@ -86,13 +88,13 @@ def read_free_memory(device: torch.device | str = "cpu") -> float:
 
 
 def read_resident() -> int:
-    """Bytes of this process that are in memory, libraries included; 0 where Linux is not there."""
+    """Resident memory of this process in bytes, libraries included; 0 except on Linux."""
     found = re.search(r"^VmRSS:\s*(\d+) kB", _read(_PROC / "self/status"), re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
 
 
 def read_taken_memory(device: torch.device | str = "cpu") -> float:
-    """Bytes that this process has taken: on a GPU, of what is there, those of its tensors."""
+    """Bytes that this process has allocated; on a GPU those of its tensors there."""
     device = torch.device(device)
     if device.type == "cuda":
         return float(torch.cuda.memory_allocated(device))
@@ -107,7 +109,7 @@ def _read_available() -> float:
 def _read_address_room() -> float:
     try:
         resource = importlib.import_module("resource")
-    except ImportError:  # Windows knows no such limits
+    except ImportError:  # Windows has no such limits
         return math.inf
     limit: int = resource.getrlimit(resource.RLIMIT_AS)[0]
     found = re.search(r"^VmSize:\s*(\d+) kB", _read(_PROC / "self/status"), re.MULTILINE)
@@ -117,7 +119,7 @@ def _read_address_room() -> float:
 
 
 def _read_group_room() -> float:
-    """What the control groups of this process leave, of version 1 and 2, those above included."""
+    """Bytes that the control groups of this process, version 1 and 2, and their parents leave."""
     room = math.inf
     for line in _read(_PROC / "self/cgroup").splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
@@ -130,7 +132,7 @@ def _read_group_room() -> float:
         else:
             continue
         for root in roots:
-            # A container may show its own group as the root: what is not there limits nothing.
+            # A container may show its own group as the root; a missing group limits nothing.
             below = root / path.lstrip("/")
             for group in (below, *below.parents):
                 if group.is_relative_to(root):
@@ -143,7 +145,7 @@ def _read_room_of(group: Path, limit: str, used: str, cached: str) -> float:
     if not most.isdigit() or not now.isdigit() or int(most) >= 2**60:  # "max", or version 1's word
         return math.inf
     found = re.search(rf"^{cached} (\d+)$", _read(group / "memory.stat"), re.MULTILINE)
-    # Files that were read are counted too, and make room for whoever asks.
+    # The page cache is counted as used, but is freed on demand.
     return int(most) - int(now) + (int(found[1]) if found else 0)
 
 

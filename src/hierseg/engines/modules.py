@@ -1,4 +1,4 @@
-"""Runners that are torch's own: a network's modules made faster, one after the other or compiled.
+"""Torch's own runners: a network's modules made faster, run one by one or compiled.
 
 Shape letters: B batch, h and w of an image at its scale.
 """
@@ -18,10 +18,10 @@ DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float1
 
 
 class ModuleRunner:
-    """Batch norms folded, channels last, in any precision that the device has.
+    """Runs a network with folded batch norms and channels last, in a precision of the device.
 
     Args:
-        network: Left as it is; a copy is run, on the same device.
+        network: The network; a copy of it is run, on the same device.
         precision: float32, bf16 or fp16.
     """
 
@@ -33,7 +33,7 @@ class ModuleRunner:
         self._network = fold_norms(network)
         if self._dtype != torch.float32 and _is_on_cpu(self._network):
             _keep_depthwise(self._network)
-        # Of convolutions whose kernel is one pixel both formats are one, and strides tell nothing.
+        # A 1x1 kernel has both memory formats at once, so its strides do not show which it has.
         self._network.to(memory_format=torch.channels_last)
 
     def run_scale(
@@ -50,7 +50,7 @@ class ModuleRunner:
 
 
 class CompiledRunner(ModuleRunner):
-    """The same by torch.compile: the first image of a size takes long, minutes on some CPUs."""
+    """The same, compiled by torch.compile; the first image of a size may take minutes on a CPU."""
 
     name = "compile"
 
@@ -73,21 +73,21 @@ def as_floats(output: ScaleOutput) -> ScaleOutput:
 
 
 class _InFloat(nn.Module):
-    """A convolution in float32 among others that are not."""
+    """Runs one convolution in float32 in a network of another precision."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
         self.convolution = convolution
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, C, h, w) to what the convolution makes of it."""
+        """(B, C, h, w) to the convolution's output in float32."""
         with torch.autocast(image.device.type, enabled=False):
             result: Tensor = self.convolution(image.float())
         return result
 
 
 def _keep_depthwise(network: nn.Module) -> None:
-    """Run depthwise convolutions in float32: in bf16 CPUs take several times as long for them."""
+    """Run depthwise convolutions in float32: in bf16 they take several times as long on CPUs."""
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Conv2d) and child.groups == child.in_channels > 1:

@@ -1,4 +1,4 @@
-"""From a network and how it is to be run to the engine that runs it."""
+"""Opens the engine that runs a network as its options ask."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def open_engine(
     """The engine that options ask for.
 
     Args:
-        network: A network; or an engine, which stays as it is.
-        options: Of these the engine and the precision count. Without either, the network's modules
+        network: A network, or an engine, which is returned as it is.
+        options: Options, of which engine and precision count. Without either, the network's modules
             are run as they are, in float32.
-        device: Where to run; None leaves the network where it is.
+        device: The device to run on; None leaves the network where it is.
 
     Raises:
-        UserError: What is asked for is not installed, or does not run on the device.
-        UsageError: There is no such engine in that precision, or an engine is given already.
+        UserError: The engine is not installed, or does not run on the device.
+        UsageError: There is no such engine in that precision, or ``network`` is an engine already.
     """
     plain = as_engine(network, device)
     options = options.resolve()
@@ -49,7 +49,7 @@ def open_engine(
     name = name or "torch"
     if precision is None:
         precision = "auto" if name == "auto" else "float32"
-    if precision == "int8":  # said before anything is tried
+    if precision == "int8":  # refused before anything is tried
         find_candidate(name, precision, plain.device)
     if "auto" in (name, precision):
         return AutoEngine(plain.network, None, name, precision)
@@ -57,15 +57,15 @@ def open_engine(
 
 
 def make_runner(network: SegmentationNetwork, engine: str, precision: str) -> ScaleRunner:
-    """What runs a network at one scale by an engine.
+    """An engine's runner, which runs a network at one scale.
 
     Args:
-        network: In evaluation mode, on its device.
+        network: The network, in evaluation mode and on its device.
         engine: torch, compile, onnxruntime or openvino.
         precision: float32, bf16 or fp16.
 
     Raises:
-        UserError: It is not installed, or does not run this network or on its device.
+        UserError: The engine is not installed, or cannot run this network on its device.
         UsageError: There is no such engine in that precision.
     """
     candidate = find_candidate(engine, precision, TorchEngine(network).device)
@@ -84,15 +84,15 @@ def make_runner(network: SegmentationNetwork, engine: str, precision: str) -> Sc
 
 
 def plain_engine(engine: Engine) -> Engine:
-    """The same weights as float32 torch runs them; an engine without a network as it is."""
+    """An engine for the same weights by float32 torch; an engine without a network is returned."""
     return TorchEngine(engine.network) if isinstance(engine, TorchEngine) else engine
 
 
 def expect_images(
     engine: Engine, images: int | None, say: Callable[[str], object] | None = None
 ) -> None:
-    """Tell an engine how many images are to come, None for unknown, and where to say what it
-    chooses; most do not care.
+    """Tell an engine how many images are to come (None: unknown), and where to report its choice.
+    Only ``AutoEngine`` uses it.
     """
     given: Any = engine
     if isinstance(given, AutoEngine):
@@ -100,14 +100,14 @@ def expect_images(
 
 
 def expect_more(engine: Engine, runs: int) -> None:
-    """Tell an engine that images take more runs than one each: windows, mirrored images."""
+    """Tell an engine that so many more runs are to come, for windows and mirrored images."""
     given: Any = engine
     if isinstance(given, AutoEngine) and given.expected is not None:
         given.expected += runs
 
 
 def describe_engine(engine: Engine) -> str:
-    """What runs, and where that was chosen why; empty for float32 torch and for a stranger."""
+    """The engine in words, and why it was chosen; empty for float32 torch and unknown engines."""
     if isinstance(engine, AutoEngine):
         return engine.describe()
     if isinstance(engine, ExportedEngine):
@@ -117,7 +117,7 @@ def describe_engine(engine: Engine) -> str:
 
 
 def list_trials() -> list[Trial]:
-    """All trials of engines that are remembered, the latest last."""
+    """All stored trials of engines, the latest last."""
     found = []
     for content in EngineCache().list_trials():
         try:
@@ -128,5 +128,5 @@ def list_trials() -> list[Trial]:
 
 
 def clear_trials() -> int:
-    """Forget all trials, and remove the graphs made for them; how many trials there were."""
+    """Remove all trials and the graphs made for them; returns how many trials there were."""
     return EngineCache().forget()

@@ -1,4 +1,4 @@
-"""What executes a network: one protocol, whatever runs behind it."""
+"""The protocol of everything that executes a network."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from hierseg.options import RunOptions
 class Engine(Protocol):
     """Runs a network over images of one size, at several scales, and fuses them.
 
-    It need be no torch module: it takes and gives tensors, whatever computes in between. What is
-    around a network (mirror image, windows, sizes, labels) is the Segmenter's.
+    An engine takes and returns tensors; it need not compute with torch. Mirrored images, windows,
+    sizes and labels are the Segmenter's part.
 
-    It may also have ``defer``, with the arguments of ``run``, that gives a ``DeferredOutput``: what
-    has many classes and is as large as the image then never exists whole.
+    An engine may also have ``defer``, with the arguments of ``run``, which returns a
+    ``DeferredOutput``: maps of all classes at the image's size then never exist whole.
     """
 
     @property
     def header(self) -> Header | None:
-        """What the weights say of themselves; None of a network that was just built."""
+        """The header of the weights; None for a network that was just built."""
 
     @property
     def num_classes(self) -> int:
@@ -32,11 +32,11 @@ class Engine(Protocol):
 
     @property
     def scales(self) -> tuple[float, ...]:
-        """Those that are run where none are given."""
+        """The scales that are run by default."""
 
     @property
     def device(self) -> torch.device:
-        """Where images are to lie, and where logits will."""
+        """The device that images must be on and logits will be on."""
 
     @property
     def attends(self) -> bool:
@@ -44,15 +44,15 @@ class Engine(Protocol):
 
     @property
     def weighs_largest(self) -> bool:
-        """Whether the attention of the largest scale decides too."""
+        """Whether the attention of the largest scale counts too."""
 
     @property
     def align_corners(self) -> bool:
-        """How maps are resized."""
+        """Whether maps are resized with aligned corners."""
 
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that tell these weights from others; then what else they are
-        run by than float32 torch: ``0123456789abcdef openvino bf16``.
+        """Sixteen hexadecimal digits that identify the weights, then engine and precision unless
+        they are float32 torch: ``0123456789abcdef openvino bf16``.
         """
 
     def run(
@@ -62,40 +62,40 @@ class Engine(Protocol):
 
         Args:
             images: (B, 3, H, W) RGB on ``device``, uint8 or float in [0, 1], H and W at least 32.
-            options: Of these the scales count; None of them takes ``scales``.
+            options: Options; if they have no scales, ``scales`` are run.
             keep_scales: Keep each scale's logits and attention.
 
         Returns:
-            ``logits`` (B, K, H, W) float; ``per_scale`` {scale: (B, K, h, w)} and ``attention``
-            {scale: (B, 1, h, w)} where ``keep_scales`` asks for them; no auxiliary logits.
+            ``logits`` (B, K, H, W) float; with ``keep_scales`` also ``per_scale`` {scale: (B, K, h,
+            w)} and ``attention`` {scale: (B, 1, h, w)}; no auxiliary logits.
 
         Raises:
-            UserError: Images or scales that the network cannot run.
+            UserError: The network cannot run these images or scales.
         """
 
 
 class ScaleRunner(Protocol):
-    """Computes a network once, at one scale; what is around it is the engine's."""
+    """Computes a network once, at one scale."""
 
     @property
     def name(self) -> str:
-        """Of the engine that it belongs to: torch, compile, onnxruntime or openvino."""
+        """Name of its engine: torch, compile, onnxruntime or openvino."""
 
     @property
     def precision(self) -> str:
-        """Of its arithmetic: float32, bf16, fp16 or int8."""
+        """Precision of its arithmetic: float32, bf16, fp16 or int8."""
 
     def run_scale(
         self, image: Tensor, attention: bool, regions: Tensor | None = None
     ) -> ScaleOutput:
-        """What ``SegmentationNetwork.forward_scale`` gives, auxiliary logits left out.
+        """The output of ``SegmentationNetwork.forward_scale``, without auxiliary logits.
 
         Args:
             image: (B, 3, h, w) float32, normalised, at the scale's size.
-            attention: Whether the attention of this scale is wanted; it may be given unasked.
+            attention: Whether the attention of this scale is needed; it may be returned anyway.
             regions: (B, C, K) region vectors to use instead of this image's own.
 
         Returns:
-            Logits and attention at the network's own stride, float; features and regions where the
+            Logits and attention at the network's own stride, float; features and regions if the
             network has them and the fusion or a gate needs them.
         """

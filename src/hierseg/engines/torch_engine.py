@@ -34,8 +34,8 @@ from hierseg.options import RunOptions
 class TorchEngine:
     """Runs a network's modules one after the other.
 
-    It says what its network says, which may be no more than a module with ``num_classes``,
-    ``scales`` and ``align_corners``.
+    Its properties are the network's. The network may be any module with ``num_classes``, ``scales``
+    and ``align_corners``.
 
     Args:
         network: Put into evaluation mode, and on ``device``.
@@ -101,7 +101,7 @@ class TorchEngine:
 
     @cached_property
     def weights(self) -> str:
-        """Sixteen hexadecimal digits that tell the weights from others."""
+        """Sixteen hexadecimal digits that identify the weights."""
         return fingerprint(self.network)
 
     @torch.inference_mode()
@@ -122,7 +122,7 @@ class TorchEngine:
     def defer(
         self, images: Tensor, options: RunOptions, keep_scales: bool = False
     ) -> DeferredOutput:
-        """What ``run`` gives, but fused row by row, when rows are asked for."""
+        """The result of ``run``, fused row by row when rows are asked for."""
         given: Any = self.network
         if not isinstance(given, SegmentationNetwork):
             return DeferredOutput.of(self.run(images, options, keep_scales))
@@ -132,7 +132,7 @@ class TorchEngine:
         return self._add_scales(images, options, keep_scales).defer()
 
     def prepare(self, images: Tensor, options: RunOptions) -> None:
-        """Choose what runs these images, where there is a choice."""
+        """Choose the runner of these images; here there is no choice."""
 
     @torch.inference_mode()
     def begin_gated(self, images: Tensor, options: RunOptions) -> GatedRun:
@@ -148,13 +148,13 @@ class TorchEngine:
         return GatedRun(self.network, images, scales, compute)
 
     def _gate(self, images: Tensor, options: RunOptions, keep_scales: bool) -> FusionRun:
-        """Run the largest scale where it may change the answer, and the others whole."""
+        """Run the largest scale on some tiles, and the others whole."""
         check_gating(self, options)
         compute = self.compute_scale if self.runner is None else self.runner.run_scale
         return run_gated(self.network, images, options, keep_scales, compute)
 
     def _add_scales(self, images: Tensor, options: RunOptions, keep_scales: bool) -> FusionRun:
-        """Run each scale; what they give is still to be fused."""
+        """Run each scale, without fusing them."""
         scales = self.scales if options.scales is None else options.scales
         fusion = choose_fusion(self.network, options)
         compute = self._compute if self.runner is None else self.runner.run_scale
@@ -184,10 +184,10 @@ class TorchEngine:
 
 
 def choose_fusion(network: SegmentationNetwork, options: RunOptions) -> Fusion | None:
-    """How ``options.fusion`` has the scales fused; None for the network's own way.
+    """The fusion that ``options.fusion`` names; None for the network's own.
 
     Raises:
-        UsageError: Hierarchical fusion, of a network that has another.
+        UsageError: Hierarchical fusion is asked of a network that is not hierarchical.
     """
     if options.fusion is None:
         return None
@@ -195,8 +195,7 @@ def choose_fusion(network: SegmentationNetwork, options: RunOptions) -> Fusion |
         return AverageFusion() if network.fusion.attends else None
     if not isinstance(network.fusion, HierarchicalFusion):
         raise UsageError(
-            "--fusion hierarchical is for networks whose scales decide one against the next, and "
-            "this is none; leave it out."
+            "--fusion hierarchical needs a hierarchical network, and this is none; leave it out."
         )
     return None
 
@@ -204,7 +203,7 @@ def choose_fusion(network: SegmentationNetwork, options: RunOptions) -> Fusion |
 def as_engine(
     network: SegmentationNetwork | Engine, device: str | torch.device | None = None
 ) -> Engine:
-    """What runs a network: an engine as it is, on its own device; UserError for what is neither."""
+    """The engine of a network; an engine itself, on its own device. UserError for anything else."""
     given: Any = network
     is_module = isinstance(given, nn.Module)
     if is_module and hasattr(given, "num_classes"):
@@ -213,9 +212,9 @@ def as_engine(
         engine: Engine = given
         return engine
     name = repr(str(given)) if isinstance(given, str | os.PathLike) else ""
-    raise UserError(f"{given!r:.200} is no network; give hierseg.load_model({name}).")
+    raise UserError(f"{given!r:.200} is not a network; give hierseg.load_model({name}).")
 
 
 def describe(runner: ScaleRunner) -> str:
-    """Its engine and precision: ``openvino bf16``."""
+    """A runner's engine and precision: ``openvino bf16``."""
     return f"{runner.name} {runner.precision}"

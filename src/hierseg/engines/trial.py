@@ -1,5 +1,5 @@
-"""A trial of engines: each runs a part of an image in a process of its own, and is compared with
-float32 torch. What crashes or hangs there costs no more than the trial.
+"""A trial of engines: each runs a part of an image in another process and is compared with float32
+torch. An engine that crashes or hangs there costs only the trial.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from hierseg.models import SegmentationNetwork
 from hierseg.processes import child_command, child_environment
 
 HEIGHT, WIDTH = 512, 1024
-"""Of the part of an image that is tried, at most."""
+"""Longest side of the part of an image that is tried, in pixels."""
 LEAST_EQUAL = 0.995
-"""Share of the pixels whose label must be that of float32 torch."""
+"""Share of the pixels that must have float32 torch's label."""
 MOST_DIFFERENT = 0.02
-"""Mean difference of confidence that an engine may have."""
+"""Largest mean difference of confidence."""
 LEAST_GAIN = 1.05
-"""How many times as fast as float32 torch is worth another engine."""
+"""An engine must be so many times as fast as float32 torch to be taken."""
 PATIENCE = 300.0
-"""Seconds that an engine may take to be made and to run the part a few times."""
+"""Seconds within which an engine must be made and run the part a few times."""
 START = 120.0
-"""Seconds that the process may take until its first engine is begun."""
+"""Seconds within which the process must start its first engine."""
 REFERENCE = "reference"
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of one engine.
+    """The result of one engine.
 
     Attributes:
-        engine: Its name.
-        precision: Of its arithmetic.
-        seconds: For the part of the image; None where it did not get so far.
-        equal: Share of the pixels with the label of float32 torch.
+        engine: Name of the engine.
+        precision: Precision of its arithmetic.
+        seconds: Seconds for the part of the image; None if it did not run.
+        equal: Share of the pixels with float32 torch's label, in [0, 1].
         difference: Largest difference of confidence.
-        reason: Why it was passed over; empty for one that could be taken.
+        reason: Why it was passed over; empty if it could be taken.
     """
 
     engine: str
@@ -61,20 +61,20 @@ class Attempt:
     reason: str = ""
 
     def describe(self) -> str:
-        """Name and fate, for a line."""
+        """Name and outcome, for a line."""
         return f"{self.engine} {self.precision}" + (f" ({self.reason})" if self.reason else "")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a trial has found.
+    """The result of a trial.
 
     Attributes:
-        attempts: One of each engine.
-        seconds: Of float32 torch, for the part of the image.
+        attempts: One attempt of each engine.
+        seconds: Seconds of float32 torch for the part of the image.
         size: Height and width of that part.
-        about: What the trial was of: weights, machine, versions, scales, class of sizes.
-        picked: Place of the engine that is taken among the attempts; None for float32 torch.
+        about: The trial's conditions: weights, machine, versions, scales, class of sizes.
+        picked: Index of the chosen engine among the attempts; None for float32 torch.
     """
 
     attempts: tuple[Attempt, ...]
@@ -85,11 +85,11 @@ class Trial:
 
     @property
     def pick(self) -> Attempt | None:
-        """The engine that is taken; None for float32 torch as it is."""
+        """The chosen engine; None for float32 torch."""
         return None if self.picked is None else self.attempts[self.picked]
 
     def describe(self) -> str:
-        """What was taken and why, in a line."""
+        """Which engine was chosen and why, in a line."""
         over = [one.describe() for one in self.attempts if one.reason]
         rest = f"; passed over: {', '.join(over)}" if over else ""
         pick = self.pick
@@ -104,12 +104,12 @@ class Trial:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The trial as JSON holds it."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Trial:
-        """Of what ``to_dict`` gave; ValueError, LookupError or TypeError where it is not that."""
+        """The inverse of ``to_dict``; ValueError, LookupError or TypeError for other content."""
         attempts = tuple(Attempt(**one) for one in content["attempts"])
         picked = content["picked"]
         if picked is not None and (attempts[picked].seconds is None or attempts[picked].reason):
@@ -130,17 +130,17 @@ def hold_trial(
     """Try engines on a part of an image.
 
     Args:
-        network: In evaluation mode, on the device.
+        network: The network, in evaluation mode and on its device.
         image: (1, 3, h, w), as a network takes it.
-        scales: Of the run.
-        candidates: In order; those that are not installed are passed over.
-        about: What the trial is of.
-        patience: Seconds that each may take.
-        gain: How many times as fast as float32 torch one must be to be taken.
+        scales: Scales of the run.
+        candidates: Engines to try, in order; those that are not installed are passed over.
+        about: The trial's conditions.
+        patience: Seconds that each engine may take.
+        gain: An engine must be so many times as fast as float32 torch to be taken.
 
     Raises:
-        OSError: There is no room for a passing folder.
-        Exception: The network cannot be handed to another process.
+        OSError: No temporary folder could be written.
+        Exception: The network cannot be passed to another process.
     """
     part = cut_part(image)
     missing = [one.find_missing() for one in candidates]
@@ -172,7 +172,7 @@ def hold_trial(
 
 
 def cut_part(image: Tensor) -> Tensor:
-    """The middle of a batch's first image, as large as is tried."""
+    """The middle of a batch's first image, cut to the size that is tried."""
     height, width = image.shape[-2:]
     tall, wide = (WIDTH, HEIGHT) if height > width else (HEIGHT, WIDTH)
     top, left = max(0, height - tall) // 2, max(0, width - wide) // 2
@@ -180,7 +180,7 @@ def cut_part(image: Tensor) -> Tensor:
 
 
 def _choose(attempts: Sequence[Attempt], limit: float) -> int | None:
-    """The fastest that agrees; None where it takes more seconds than are allowed."""
+    """Index of the fastest engine that agrees; None if it takes more than ``limit`` seconds."""
     fit = [
         (one.seconds, index)
         for index, one in enumerate(attempts)
@@ -212,11 +212,11 @@ def _judge(
 
 
 class TrialProcess:
-    """Runs engines in another process, and in a new one after each that crashes or hangs.
+    """Runs engines in another process, and in a new one after an engine crashes or hangs.
 
     Attributes:
-        results: What an engine gave: seconds, labels, confidence; by its number, or ``REFERENCE``.
-        failures: Why another gave nothing.
+        results: Seconds, labels and confidence of an engine, by its number or ``REFERENCE``.
+        failures: Why an engine has no result, by the same keys.
     """
 
     def __init__(
@@ -232,7 +232,7 @@ class TrialProcess:
         self.failures: dict[str, str] = {}
 
     def run_all(self, indices: Sequence[int]) -> None:
-        """Run float32 torch, and these."""
+        """Run float32 torch, and the engines of these numbers."""
         left = [REFERENCE, *map(str, indices)]
         while left:
             reason = self._run(left)
@@ -248,7 +248,7 @@ class TrialProcess:
         return name in self.results or name in self.failures
 
     def _run(self, names: Sequence[str]) -> str:
-        """Run a process until it ends or has to be ended; why it ended."""
+        """Run a process until it ends or is ended; returns why it ended."""
         job = {
             "scales": self.scales,
             "threads": torch.get_num_threads(),
@@ -279,7 +279,7 @@ class TrialProcess:
         return self._collect(names, hung, process.returncode, log)
 
     def _wait(self, process: subprocess.Popen[bytes], names: Sequence[str]) -> bool:
-        """Wait until it ends; False, or True where one took too long."""
+        """Wait for the process to end; True if an engine took too long."""
         started, done = time.monotonic(), -1
         while process.poll() is None:
             time.sleep(0.05)

@@ -1,7 +1,7 @@
 """The other process of a trial: ``python -m hierseg.engines.trial_process FOLDER``.
 
-It reads ``network.pt`` and ``job.json`` there. Of each engine it writes NAME.begun as it begins,
-NAME.npz with labels and confidence, and NAME.json with the seconds, or why there is nothing.
+It reads ``network.pt`` and ``job.json`` there. For each engine it writes NAME.begun at the start,
+NAME.npz with labels and confidence, and NAME.json with the seconds, or why there is no result.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hierseg.options import RunOptions
 
 RUNS = 3
 LONG = 4.0
-"""Seconds: of what takes longer, fewer runs will do."""
+"""Seconds in which runs are repeated; slower engines get fewer runs."""
 
 
 def main(folder: Path) -> None:
@@ -46,7 +46,7 @@ def main(folder: Path) -> None:
             if name != REFERENCE:
                 runner = Candidate(**job["makers"][name]).make(network)
             found = run(TorchEngine(network, runner=runner), image, options)
-        except Exception as error:  # whatever a library raises, the next may do
+        except Exception as error:  # whatever a library raises, the next engine may work
             said = f"{type(error).__name__}: {error}".splitlines()[0]
             write_json(folder / f"{name}.json", {"error": said[:200]})
             continue
@@ -55,7 +55,7 @@ def main(folder: Path) -> None:
 
 
 def run(engine: TorchEngine, image: Tensor, options: RunOptions) -> tuple[float, Any, Any]:
-    """Seconds at best, after a run that does not count; (h, w) labels and confidence."""
+    """The fewest seconds of several runs after a first one; (h, w) labels and confidence."""
     times = []
     for _ in range(RUNS + 1):
         start = time.perf_counter()
@@ -63,7 +63,7 @@ def run(engine: TorchEngine, image: Tensor, options: RunOptions) -> tuple[float,
         if logits.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-        # Modules as they are have nothing to prepare that would count in so long a run.
+        # Plain modules have no preparation that would matter in so long a run.
         if sum(times[1:] if engine.runner is not None else times) > LONG:
             break
     confidence, labels = logits[0].float().softmax(dim=0).max(dim=0)
@@ -71,7 +71,7 @@ def run(engine: TorchEngine, image: Tensor, options: RunOptions) -> tuple[float,
 
 
 def _end_with(parent: int) -> None:
-    """End once the process that wants the results is gone, whatever a library is doing."""
+    """End when the parent process is gone, whatever a library is doing."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Evaluation: one function for training and for the command (METHOD section 9)."""
+"""Evaluation: one function for training and for the commands (METHOD section 9)."""
 
 from __future__ import annotations
 

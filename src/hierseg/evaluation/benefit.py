@@ -1,7 +1,7 @@
-"""Where the largest scale helps, over a labelled split, and a gate that learns to foretell it.
+"""Measures where the largest scale helps on a labelled split, and fits a gate that predicts it.
 
-Shape letters: K classes, N cells (places of a network's own stride), F clues of a cell
-(``join_clues``), P pixels that are looked at in each cell.
+Shape letters: K classes, N cells (pixels of a map at the network's stride), F clues of a cell
+(``join_clues``), P label pixels sampled in each cell.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from hierseg.layers import resize_to
 from hierseg.models import CLUES, BenefitGate, SegmentationNetwork, join_clues
 
 ACROSS = 4
-"""Pixels that are looked at across a cell, and down it."""
+"""Pixels sampled across a cell, and as many down it."""
 CELLS = 600_000
 """Cells that are kept of a split, at most, and"""
 CELLS_OF_IMAGE = 3_000
 """of an image."""
 HELD_OUT = 5
-"""One in so many images is not fitted on, and shows what the gate is worth."""
+"""One in so many images is held out, and the gate is measured on it."""
 BEST = 1 / 3
-"""The share of cells by which gates are compared."""
+"""The share of cells with which gates are compared."""
 STEPS, TOGETHER = 800, 4096
 RATE, DECAY = 4e-3, 0.1
 CHANNELS = 8
@@ -40,16 +40,17 @@ Labels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class GateFit:
-    """A gate, and what it is worth on images that it was not fitted on.
+    """A fitted gate, and its worth on images that were held out.
 
     Attributes:
-        gate: Fitted.
-        images: That were looked at.
-        cells: That it was fitted on.
-        corrected: Share of the labelled pixels that the largest scale corrects, and
-        spoiled: that it spoils.
-        gained: Gate -> share of the labelled pixels corrected less spoiled where the largest scale
-            is taken on the best third of the cells alone, of images held out; ``all`` for all.
+        gate: The fitted gate.
+        images: Number of images used.
+        cells: Number of cells that it was fitted on.
+        corrected: Share of the labelled pixels that the largest scale corrects, in [0, 1].
+        spoiled: Share of the labelled pixels that it spoils, in [0, 1].
+        gained: Gate -> share of the held-out labelled pixels corrected, minus spoiled, if the
+            largest scale is taken only on the third of the cells that the gate values most;
+            ``all`` is the largest scale everywhere.
     """
 
     gate: BenefitGate
@@ -61,15 +62,15 @@ class GateFit:
 
 
 class BenefitSample:
-    """Clues and answers of cells drawn from each image; which ones depends on seed and name.
+    """Clues and labels of cells drawn from each image; the draw depends on seed and image name.
 
     Args:
-        network: Hierarchical, in evaluation mode.
-        scales: Two or more.
+        network: A hierarchical network in evaluation mode.
+        scales: Two or more scales.
         compute: Runs one scale.
-        images: How many will be given.
+        images: Number of images that will be added.
         ignore: The label that does not count.
-        seed: Of the draw, and of what the fit begins with.
+        seed: Seed of the draw, and of the gate's initial weights.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class BenefitSample:
 
     @torch.inference_mode()
     def add(self, record: Record) -> None:
-        """Look at one labelled image."""
+        """Sample one labelled image."""
         assert record.labels is not None
         device = self.network.mean.device
         image = torch.from_numpy(np.ascontiguousarray(record.image)).permute(2, 0, 1)[None]
@@ -123,10 +124,10 @@ class BenefitSample:
         return labels
 
     def fit(self, channels: int = CHANNELS, steps: int = STEPS) -> GateFit:
-        """Fit a gate to four images in five, and see what it finds in the others.
+        """Fit a gate to four images in five, and measure it on the others.
 
         Raises:
-            UserError: No image or no labelled pixel, or the largest scale changes nothing.
+            UserError: There is no image or no labelled pixel, or the largest scale changes none.
         """
         images = len(self._clues)
         held = [index % HELD_OUT == HELD_OUT - 1 for index in range(images)]
@@ -140,8 +141,8 @@ class BenefitSample:
             raise UserError("no pixel of these images has a label; fit on a labelled split.")
         if not bool(shares[counted, :2].any()):
             raise UserError(
-                "the largest scale corrects and spoils no labelled pixel of these images, so there "
-                "is nothing to learn; fit on another split, or at other scales."
+                "the largest scale corrects or spoils no labelled pixel of these images, so no "
+                "gate can be fitted; fit on another split, or at other --scales."
             )
         gate = _fit(clues[counted], shares[counted], channels, steps, self.seed)
         answers = np.concatenate([self._answers[index] for index in seen])
@@ -163,7 +164,7 @@ class BenefitSample:
 def _spread(
     places: npt.NDArray[np.int64], grid: tuple[int, int], size: tuple[int, ...]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(N, P) rows and columns of pixels that lie evenly in cells of a grid over a label map."""
+    """(N, P) rows and columns of pixels spread evenly over cells of a label map."""
     steps = (np.arange(ACROSS) + 0.5) / ACROSS
     rows = ((places // grid[1])[:, None] + steps) * size[0] / grid[0]
     columns = ((places % grid[1])[:, None] + steps) * size[1] / grid[1]
@@ -191,7 +192,7 @@ def _count_kinds(answers: Labels, ignore: int) -> tuple[Tensor, Tensor]:
 
 
 def _fit(clues: Tensor, shares: Tensor, channels: int, steps: int, seed: int) -> BenefitGate:
-    """By cross-entropy; clues are brought to one mean and variance, which the gate then undoes."""
+    """Fit by cross-entropy on standardised clues; the gate's weights then absorb the scaling."""
     mean, spread = clues.mean(0), clues.std(0).clamp(min=1e-4)
     random = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -218,7 +219,7 @@ def _fit(clues: Tensor, shares: Tensor, channels: int, steps: int, seed: int) ->
 def _compare_gates(
     gate: BenefitGate, clues: Tensor, answers: Labels, ignore: int
 ) -> dict[str, float]:
-    """What the best cells by each gate gain, over the labelled pixels of all."""
+    """The gain by each gate's best cells, as a share of all labelled pixels."""
     corrected, spoiled = _compare(answers, ignore)
     gain = torch.from_numpy(corrected.sum(1) - spoiled.sum(1).astype(np.int64))
     labelled = max(1, int((answers[..., 0] != ignore).sum()))
@@ -245,25 +246,25 @@ def fit_gate(
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GateFit:
-    """Fit a gate to a labelled split; the network stays as it is.
+    """Fit a gate to a labelled split (METHOD section 2, Gated scales); the network is not changed.
 
     Args:
-        network: Hierarchical, in evaluation mode.
-        dataset: The split, best not the one that the gate will be measured on.
-        scales: Two or more.
+        network: A hierarchical network in evaluation mode.
+        dataset: The split; better not the one that the gate will be evaluated on.
+        scales: Two or more scales.
         compute: Runs one scale.
         limit: Only the first so many images.
-        seed: Of cells and of what the fit begins with.
+        seed: Seed of the drawn cells and of the gate's initial weights.
         on_progress: Called with (images done, images in all) after each image.
 
     Raises:
-        UserError: A split without labels or images, an image that cannot be read, or one in which
-            there is nothing to learn.
+        UserError: The split has no labels or images, an image cannot be read, or the largest scale
+            changes no label.
     """
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if count < 1 or not dataset.has_labels:
         raise UserError(
-            f"split '{dataset.split}' of {dataset.name} has no labelled images to fit on."
+            f"split '{dataset.split}' of {dataset.name} has no labelled images; name another."
         )
     sample = BenefitSample(network, scales, compute, count, dataset.label_space.ignore, seed)
     for index in range(count):

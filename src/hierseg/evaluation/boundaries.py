@@ -26,7 +26,7 @@ class BoundaryWatcher:
         self._parts: dict[int, BoundaryCounts] = {}
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
-        """Count one image."""
+        """Count the borders of one image."""
         assert record.labels is not None
         counts = self._begin()
         counts.update(labels, record.labels)
@@ -50,7 +50,7 @@ class BoundaryWatcher:
         self._parts[index] = seen
 
     def scores(self) -> BoundaryScores:
-        """The measures of the images so far, of all processes, each of which must call it."""
+        """The measures of the images so far, over all processes; each process must call it."""
         return merge_in_order(self._parts, self._begin()).scores(self.space.names)
 
     def _begin(self) -> BoundaryCounts:
@@ -79,13 +79,13 @@ def format_boundaries(scores: BoundaryScores) -> str:
         f"mean Boundary IoU {format_percent(scores.mean_iou)} over "
         f"{count(scores.num_classes_averaged, 'class', 'classes')}",
         f"mean F-score {means}",
-        f"as DAVIS counts it, an image without a border of the class as 1: {davis}",
+        f"as in DAVIS, where an image without a border of the class counts 1: {davis}",
     ]
     return join_lines(lines)
 
 
 def boundaries_to_json(scores: BoundaryScores) -> dict[str, Any]:
-    """Everything, fractions in [0, 1]; null for a class without borders."""
+    """All measures as JSON, fractions in [0, 1]; null for a class without borders."""
     return {
         "mean_boundary_iou": none_if_nan(scores.mean_iou),
         "num_classes_averaged": scores.num_classes_averaged,

@@ -1,4 +1,4 @@
-"""Calibration over a split: what confidence is worth, and the temperature that mends it."""
+"""Calibration over a split: its measures, and the temperature that corrects it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from hierseg.metrics import (
 
 
 class CalibrationWatcher:
-    """Counts confidences against the truth, at temperature 1 and at another where one is given.
+    """Counts confidences against the truth, at temperature 1 and at a stored one.
 
     Args:
         dataset: The split.
-        temperature: What the checkpoint has stored; None for nothing.
+        temperature: The temperature stored in the checkpoint; None if there is none.
     """
 
     def __init__(self, dataset: SegmentationDataset, temperature: float | None = None) -> None:
@@ -69,8 +69,8 @@ class CalibrationWatcher:
             parts[index] = counts
 
     def scores(self) -> list[CalibrationScores]:
-        """Of the images so far, at temperature 1 first; of all processes, each of which must call
-        it.
+        """The measures of the images so far, temperature 1 first, over all processes; each process
+        must call it.
         """
         return [
             merge_in_order(parts, CalibrationCounts(temperature)).scores()
@@ -80,12 +80,12 @@ class CalibrationWatcher:
 
 @dataclass(frozen=True)
 class Fit:
-    """A temperature, and what it does to the pixels that it was fitted on.
+    """A fitted temperature, and the calibration of the pixels that it was fitted on.
 
     Attributes:
-        temperature: What minimises their negative log-likelihood.
+        temperature: The temperature that minimises their negative log-likelihood.
         before: Their calibration at temperature 1.
-        after: That at the temperature.
+        after: Their calibration at the fitted temperature.
     """
 
     temperature: float
@@ -96,12 +96,12 @@ class Fit:
 class LogitSample:
     """Keeps the logits of some counted pixels of each image.
 
-    Which ones depends on the seed and on the image's name, so neither order nor device changes it.
+    The choice depends on the seed and on the image's name alone, not on order or device.
 
     Args:
         dataset: The split.
-        pixels: How many to keep of each image, at most.
-        seed: Of the choice.
+        pixels: Most pixels to keep of each image.
+        seed: Seed of the choice.
     """
 
     def __init__(self, dataset: SegmentationDataset, pixels: int, seed: int = 0) -> None:
@@ -114,7 +114,7 @@ class LogitSample:
         """Nothing: labels say nothing of confidence."""
 
     def look_at_logits(self, index: int, record: Record, logits: Tensor) -> None:
-        """Choose from one image."""
+        """Keep pixels of one image."""
         assert record.labels is not None
         places = np.flatnonzero(record.labels != self.ignore)
         if len(places) > self.pixels:
@@ -127,7 +127,9 @@ class LogitSample:
         self._labels.append(torch.from_numpy(record.labels.reshape(-1)[places]))
 
     def fit(self) -> Fit:
-        """Fit a temperature to what was kept; UserError where that is nothing, or not finite."""
+        """Fit a temperature to the kept pixels; UserError if there are none or logits are not
+        finite.
+        """
         logits, labels = self._gather("temperature")
         temperature = fit_temperature(logits, labels)
         scores = []
@@ -138,18 +140,18 @@ class LogitSample:
         return Fit(temperature, *scores)
 
     def fit_offsets(self) -> Offsets:
-        """Fit class offsets to what was kept; errors as those of ``fit``."""
+        """Fit class offsets to the kept pixels; errors as in ``fit``."""
         return fit_offsets(*self._gather("offsets"))
 
     def _gather(self, fitted: str) -> tuple[Tensor, Tensor]:
-        """(N, K) logits and (N,) labels of everything kept."""
+        """(N, K) logits and (N,) labels of all kept pixels."""
         labels = torch.cat(self._labels) if self._labels else torch.zeros(0)
         if not len(labels):
             raise UserError("no pixel of these images has a label; fit on a labelled split.")
         logits = torch.cat(self._logits)
         if not bool(logits.isfinite().all()):
             raise UserError(
-                "the network gives outputs that are no numbers (NaN or infinite), to which no "
+                "the network's outputs are NaN or infinite, so no "
                 f"{fitted} can be fitted; use other weights."
             )
         return logits, labels
@@ -159,7 +161,7 @@ def format_calibration(scores: Sequence[CalibrationScores]) -> str:
     """A line for each temperature."""
     lines = [f"calibration over {scores[0].pixels:,} pixels, {len(scores[0].bins)} bins:"]
     if not scores[0].pixels:
-        return f"{lines[0]} nothing to say"
+        return f"{lines[0]} no pixel counts"
     lines += [
         f"temperature {one.temperature:.4g}: ECE {100 * one.ece:.2f} %, NLL {one.nll:.4f}, "
         f"accuracy {100 * one.accuracy:.2f} %, mean confidence {100 * one.confidence:.2f} %"
@@ -169,7 +171,7 @@ def format_calibration(scores: Sequence[CalibrationScores]) -> str:
 
 
 def calibration_to_json(scores: CalibrationScores) -> dict[str, Any]:
-    """Everything; null for the means of empty bins."""
+    """All measures as JSON; null for the means of empty bins."""
     return {
         "temperature": scores.temperature,
         "ece": none_if_nan(scores.ece),

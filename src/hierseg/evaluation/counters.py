@@ -1,6 +1,4 @@
-"""What an evaluation counts of a network's outputs beside its label maps: the loss, and what each
-scale alone would have been worth.
-"""
+"""What an evaluation counts beside label maps: the loss, and the scores of each scale alone."""
 
 from __future__ import annotations
 
@@ -43,7 +41,7 @@ class LossCounter:
         self._criteria = torch.zeros(images, dtype=torch.float64)
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
-        """Nothing: labels have no loss."""
+        """Do nothing: the loss needs logits."""
 
     def look_at_logits(self, index: int, record: Record, logits: Tensor) -> None:
         """Count one image."""
@@ -72,7 +70,7 @@ class LossCounter:
         self._sums[index], self._pixels[index], self._criteria[index] = seen
 
     def _run(self, criterion: Criterion, logits: Tensor, truth: Tensor) -> float:
-        """The criterion of an image; NaN where there is too little memory for it."""
+        """The criterion of an image; NaN if memory does not suffice for it."""
         try:
             with torch.no_grad(), alone():  # other processes have other images, or none
                 return float(criterion(logits.clone()[None], truth.long().to(logits.device)[None]))
@@ -117,7 +115,7 @@ class ScaleCounter:
         return True
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
-        """Nothing: these labels are of all scales together."""
+        """Do nothing: these labels are those of the fused scales."""
 
     def look_at_details(self, index: int, record: Record, details: Segmentation) -> None:
         """Count one image."""
@@ -160,7 +158,7 @@ class ScaleCounter:
 
 
 def add_exactly(values: Tensor) -> float:
-    """The sum of float64 values, rounded once; NaN where they do not add up to a number."""
+    """The sum of float64 values, rounded once; NaN if it is not finite."""
     try:
         return math.fsum(values.tolist())
     except (OverflowError, ValueError):

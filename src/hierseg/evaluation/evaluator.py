@@ -58,26 +58,26 @@ def evaluate(
     A network is moved to the device, and left in the mode (training or evaluation) it was in.
 
     Args:
-        network: Its classes must be the data set's; or an engine that runs one, where it is.
+        network: A network with the data set's classes, or an engine, which stays on its device.
         dataset: A labelled split.
         scales: Scales of the image; 1 must be among them unless the network averages its scales.
             None takes the network's own.
         flip: Average logits with those of the mirrored image.
-        device: Where the network runs; None leaves it where it is.
+        device: The device to run on; None leaves the network where it is.
         limit: Only the first so many images.
         on_progress: Called with (images done, images in all) after each image.
-        options: How the network is run, by windows and in batches too, instead of scales and flip;
-            logits are brought to the labels' size, whatever long edge images are run at.
-        watchers: See each image and what it was labelled; a LogitWatcher its logits too, and a
+        options: How the network is run, windows and batches included, instead of scales and flip.
+            Logits are resized to the labels' size, also if images are run at a long edge.
+        watchers: Each gets every image and its label map; a LogitWatcher also its logits, and a
             DetailWatcher each scale's attention and labels.
-        criterion: A loss of each image, whose mean is the result's beside the cross-entropy.
+        criterion: A loss of each image, whose mean is reported beside the cross-entropy.
         per_scale: Also measure the logits of each scale alone.
         on_miou: Called with the mIoU so far after each image; of several processes, of its own.
         on_part: Called with ("window", done, total) while an image is run by windows.
 
     Raises:
-        UserError: Other classes than the data set's, a split without labels or images, or an
-            image that cannot be read.
+        UserError: The classes are not the data set's, the split has no labels or images, or an
+            image cannot be read.
     """
     check_classes(network, dataset)
     if options is None:
@@ -370,7 +370,7 @@ class RequireFinite:
 
 
 def check_classes(network: SegmentationNetwork | Engine, dataset: SegmentationDataset) -> None:
-    """UserError where the network's classes are not the data set's, as far as that is known."""
+    """UserError if the network's classes are known not to be the data set's."""
     space = dataset.label_space
     header = network.header
     if isinstance(header, Header) and header.label_space.names != space.names:

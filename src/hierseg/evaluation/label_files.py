@@ -1,6 +1,4 @@
-"""Label maps that leave the house: what a benchmark's script or server would not take is refused
-before either sees it.
-"""
+"""Checks label maps before a benchmark's script or server gets them."""
 
 from __future__ import annotations
 
@@ -18,16 +16,16 @@ from hierseg.labels import LabelSpace
 from hierseg.size import Size
 
 CITYSCAPES_IDS = frozenset(range(34))
-"""Label ids that Cityscapes' script knows; the licence plate, -1, is none that a file can hold."""
+"""Label ids that Cityscapes' script knows; the licence plate, -1, cannot be stored in a file."""
 
 
 class LabelFile(NamedTuple):
-    """A label map of an image.
+    """An image's label map.
 
     Attributes:
         name: The image's name.
         path: The label map.
-        size: What its size must be.
+        size: The size that it must have.
     """
 
     name: str
@@ -36,7 +34,7 @@ class LabelFile(NamedTuple):
 
 
 def known_ids(space: LabelSpace) -> frozenset[int]:
-    """Raw ids that label maps of a data set may hold."""
+    """The raw ids that label maps of a data set may hold."""
     if space.name == "cityscapes":
         return CITYSCAPES_IDS
     return space.known_raw_ids
@@ -45,26 +43,26 @@ def known_ids(space: LabelSpace) -> frozenset[int]:
 def read_prediction(
     path: Path, space: LabelSpace, palette: Palette | None = None, raw: bool = True
 ) -> npt.NDArray[Any]:
-    """(H, W) ids of a label map that anyone made.
+    """(H, W) ids of a label map of any origin.
 
     Args:
         path: The label map.
-        space: Of the data set.
-        palette: What it holds if it has a palette of greys; None leaves it to which ids there are.
-        raw: Whether it is to hold raw ids, or else train ids.
+        space: Label space of the data set.
+        palette: How to read a palette of greys; None decides by the ids that occur.
+        raw: Whether it holds raw ids, not train ids.
 
     Raises:
-        DataError: It cannot be read, or in two ways.
+        DataError: It cannot be read, or its palette can be read in two ways.
     """
     own, train = known_ids(space), frozenset({*range(space.num_classes), space.ignore})
     return read_label_ids(path, own if raw else train, palette, train if raw else own)
 
 
 def write_plain(path: Path, out: Path, space: LabelSpace, palette: Palette | None = None) -> None:
-    """Copy a label map as every reader of PNG takes it: of one channel, of 8 bits, no palette.
+    """Copy a label map to a plain PNG: one channel, 8 bits, no palette.
 
     Raises:
-        UserError: It cannot be read, or in two ways.
+        UserError: It cannot be read, or its palette can be read in two ways.
     """
     content = read_bytes(path)
     if not is_plain_label_map(content):
@@ -79,16 +77,16 @@ def check_label_files(
     on_progress: Callable[[int, int], None] | None = None,
     palette: Palette | None = None,
 ) -> None:
-    """Read them all: each of one channel of 8 bits, of its image's size, in the data set's own ids.
+    """Check label maps: one channel of 8 bits, the image's size, and the data set's own ids.
 
     Args:
         files: The label maps.
-        space: Whose raw ids they must hold.
+        space: Label space whose raw ids they must hold.
         on_progress: Called with (files done, files in all).
-        palette: What those with a palette of greys hold; None leaves it to which ids there are.
+        palette: How to read a palette of greys; None decides by the ids that occur.
 
     Raises:
-        UserError: Naming the file and what is wrong with it, or saying that they hold train ids.
+        UserError: A label map is not so, or all of them hold train ids.
     """
     known = known_ids(space)
     seen: set[int] = set()
@@ -98,8 +96,8 @@ def check_label_files(
         size = Size(*values.shape)
         if size != file.size:
             raise UserError(
-                f"'{file.path}' is {size} but '{file.name}' is {file.size}; give label maps of the "
-                "size of their image."
+                f"'{file.path}' is {size} but '{file.name}' is {file.size}; give label maps of "
+                "their image's size."
             )
         if values.dtype != np.uint8:
             raise UserError(
@@ -125,9 +123,10 @@ def check_label_files(
 
 
 def looks_like_train_ids(seen: set[int], space: LabelSpace) -> bool:
-    """Whether ids are train ids and ignore alone, some of them ids that no evaluated class has.
+    """Whether all ids are train ids or ignore, and some are not raw ids of evaluated classes.
 
-    No network that writes the data set's ids gives such; void, which it may give, does not tell.
+    Label maps in the data set's own ids never look so. Void ids are left out, since such maps may
+    have them.
     """
     if not space.raw_ids_differ:
         return False

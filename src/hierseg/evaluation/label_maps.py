@@ -1,4 +1,4 @@
-"""Label maps that anyone made, found by the names of a split's images, and scored."""
+"""Label maps of any origin, found by the names of a split's images, and scored."""
 
 from __future__ import annotations
 
@@ -30,18 +30,17 @@ _OF_A_SCALE = re.compile(r"_(attention|labels)_[\d.e+-]+$")
 class LabelMaps:
     """A folder of label maps, 8- or 16-bit PNG of one channel, for the images of a split.
 
-    A map has the image's name (``a.png``), with folders or without, or one that begins with it, as
-    those of ``hierseg predict`` (``a_labels.png``, ``a_ids.png``) and of many others do.
+    A map has the image's name (``a.png``), with folders or without, or a name that begins with it,
+    as those of ``hierseg predict`` do (``a_labels.png``, ``a_ids.png``).
 
     Args:
-        folder: With all that is below it.
+        folder: The folder; it is searched with all folders below it.
         dataset: The split.
-        ids: What the maps hold: train ids (0..K-1), or the data set's own ids; beside them what
-            the data set calls void.
-        palette: What those with a palette of greys hold; None leaves it to which ids there are.
+        ids: What the maps hold: train ids (0..K-1) or the data set's own ids; also its void ids.
+        palette: How to read a palette of greys; None decides by the ids that occur.
 
     Raises:
-        UsageError: There is no such folder, or it holds no PNG.
+        UsageError: There is no such folder, or it has no PNG.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class LabelMaps:
             raise UsageError(f"--predictions {folder} holds no .png; name a folder of label maps.")
 
     def require(self, count: int) -> None:
-        """UserError unless each of the first images of the split has one map."""
+        """UserError unless each of the first ``count`` images has one map of its own."""
         samples = self.dataset.samples[:count]
         found = [self.find(sample) for sample in samples]
         missing = [sample for sample, path in zip(samples, found, strict=True) if path is None]
@@ -108,7 +107,7 @@ class LabelMaps:
                     return self._only(sample, found)
         begins = tuple(f"{name}_" for name in names if "/" not in name)
         other = (_OWN["raw" if self.ids == "train" else "train"], *_PICTURES)
-        # Of an image whose name begins with this one's, as "a_1" does with "a".
+        # Another image's name may begin with this one's, as "a_1" does with "a".
         longer = tuple(
             stem for stem in self._stems if stem.startswith(begins) and stem not in names
         )
@@ -132,7 +131,7 @@ class LabelMaps:
         return found[0]
 
     def read(self, index: int, record: Record) -> Labels:
-        """(H, W) uint8 train ids of a sample; UserError where the file does not hold them."""
+        """(H, W) uint8 train ids of a sample; UserError if the file does not hold them."""
         path = self.find(self.dataset.samples[index])
         if path is None:
             raise UserError(f"'{record.name}' has no label map in {self.folder}.")
@@ -142,7 +141,7 @@ class LabelMaps:
             (height, width), (own_height, own_width) = record.labels.shape, values.shape
             raise UserError(
                 f"'{path}' is {own_height}x{own_width} but the labels of '{record.name}' are "
-                f"{height}x{width}; give label maps of the size of their image."
+                f"{height}x{width}; give label maps of their image's size."
             )
         if self.ids == "raw":
             self._seen |= set(np.unique(values).tolist())
@@ -156,14 +155,14 @@ class LabelMaps:
         wrong = values[(values >= space.num_classes) & (values != space.ignore)]
         if wrong.size:
             raise UserError(
-                f"'{path}' holds id {int(wrong[0])}, no train id of {space.name} (0 to "
+                f"'{path}' holds id {int(wrong[0])}, which is no train id of {space.name} (0 to "
                 f"{space.num_classes - 1}); add --ids raw if it holds the data set's own ids."
             )
         return values.astype(np.uint8)
 
     def require_raw(self) -> None:
-        """UserError where maps that are to hold raw ids held train ids, all that were read: some of
-        those are ids of classes that do not count, and score as nothing.
+        """UserError if maps that should hold raw ids hold train ids: some train ids are raw ids of
+        classes that do not count, so the score would be wrong.
         """
         if self.ids == "raw" and looks_like_train_ids(self._seen, self.dataset.label_space):
             raise UserError(
@@ -179,10 +178,10 @@ def score_label_maps(
     watchers: Sequence[Watcher] = (),
     on_miou: Callable[[float], None] | None = None,
 ) -> Evaluation:
-    """Score a folder of label maps against its split; what they leave open counts as wrong.
+    """Score a folder of label maps against its split. Pixels without a class count as wrong.
 
     Raises:
-        UserError: An image without a map, or a map that cannot be scored.
+        UserError: An image has no map, or a map cannot be scored.
     """
     dataset = maps.dataset
     maps.require(len(dataset) if limit is None else min(limit, len(dataset)))

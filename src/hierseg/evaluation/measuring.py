@@ -1,4 +1,4 @@
-"""``hierseg.evaluate``: what a caller in Python gives, loaded, checked and evaluated."""
+"""``hierseg.evaluate``, the evaluation of the Python API."""
 
 from __future__ import annotations
 
@@ -39,28 +39,31 @@ def evaluate(
 
     Args:
         weights: A checkpoint file, a run folder, a name of packaged weights, the file of an
-            exported graph, a network, or a predictor, whose scales, flip and long edge hold where
-            none are given here.
-        dataset: A labelled split, as ``open_dataset`` gives it; its classes are the network's.
+            exported graph, a network, or a predictor. A predictor's scales, flip and long edge are
+            the defaults here.
+        dataset: A labelled split of ``open_dataset``, with the network's classes.
         scales: Scales of the image; None for the network's own.
         flip: Average with the mirrored image; None for False.
-        long_edge: Pixels that the longer side of an image is run at; labels stay as they are.
-        mode: ``"whole"``, or ``"slide"``: windows that overlap, their logits blended.
-        window: Height and width of the windows; None for a square of the image's shorter side.
-        overlap: Share of a window that its neighbour sees too, at least; None for 0.25.
-        device: Where to run; None leaves a network where it is, and loads weights to the CPU.
+        long_edge: Length in pixels that an image's longer side is resized to; labels keep their
+            size, and logits are resized to it.
+        mode: ``"whole"``, or ``"slide"`` for overlapping windows whose logits are blended.
+        window: Height and width of the windows in pixels; None for a square of the image's shorter
+            side.
+        overlap: Smallest share of a window that its neighbour covers too, in [0, 1); None for 0.25.
+        device: The device to run on; None leaves a network where it is, and loads weights to the
+            CPU.
         limit: Only the first so many images.
         on_progress: Called with (images done, images in all) after each image.
         per_scale: Also measure the logits of each scale alone.
 
     Returns:
-        What was found: ``.scores.miou`` in [0, 1], ``.scores.iou`` by class name, ``.loss``,
+        The result: ``.scores.miou`` in [0, 1], ``.scores.iou`` by class name, ``.loss``,
         ``.confusion``, ``.per_scale``, ``.to_json()``.
 
     Raises:
-        UsageError: Options that cannot be.
-        UserError: No such weights, other classes than the data set's, a split without labels, or an
-            image that cannot be read.
+        UsageError: An option is out of range, or options exclude each other.
+        UserError: There are no such weights, the classes are not the data set's, the split has no
+            labels, or an image cannot be read.
 
     Example:
         dataset = hierseg.open_dataset("cityscapes", "data/cityscapes", "val")
@@ -98,20 +101,20 @@ def evaluate(
 
 
 evaluate_weights = evaluate
-"""The name that this has in the room, where ``evaluate`` runs a network that is loaded."""
+"""Its name within the package, where ``evaluate`` takes a loaded network."""
 
 
 def _require_dataset(dataset: Any) -> None:
     if not isinstance(dataset, SegmentationDataset):
         raise UserError(
-            f"{dataset!r:.100} is no data set; give hierseg.open_dataset(name, root, split)."
+            f"{dataset!r:.100} is not a data set; give hierseg.open_dataset(name, root, split)."
         )
 
 
 def _find_network(
     weights: Any, device: str | torch.device | None
 ) -> tuple[SegmentationNetwork | Engine, Predictor | None]:
-    """The network or engine, and the predictor that it comes from where there is one."""
+    """The network or engine, and the predictor that it comes from, if any."""
     if isinstance(weights, Predictor):
         return weights.runnable, weights
     if isinstance(weights, str | Path):

@@ -1,4 +1,4 @@
-"""What several processes have counted of a split's images, merged as one would have counted it."""
+"""Merges the counts of several processes, with the result of one process."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from hierseg.distributed import gather
 
 
 class Mergeable(Protocol):
-    """Counts that take up those of other images."""
+    """Counts to which those of other images can be added."""
 
     def merge(self, other: Any) -> None:
-        """Add what another has counted."""
+        """Add the counts of another."""
 
 
 Counts = TypeVar("Counts", bound=Mergeable)
 
 
 def merge_in_order(parts: Mapping[int, Counts], blank: Counts) -> Counts:
-    """``blank``, with each image's counts merged into it in the order of the images, those of all
-    processes among them: sums of floats are the same to the last digit, whoever counted what.
+    """Merge the counts of all processes into ``blank``, in the order of the images, so that sums of
+    floats are the same to the last digit for any number of processes.
 
     Args:
-        parts: By image, those of this process.
-        blank: Counts of nothing.
+        parts: Image -> its counts, of this process.
+        blank: Counts without any image.
     """
     found: dict[int, Counts] = {}
     for share in gather(dict(parts)):

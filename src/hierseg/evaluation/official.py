@@ -1,4 +1,4 @@
-"""Cityscapes' own evaluation (cityscapesScripts) on label maps, and its figures beside ours."""
+"""Runs Cityscapes' own evaluation (cityscapesScripts) and compares its figures with hierseg's."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class OfficialScores:
-    """What the script says; fractions in [0, 1], NaN where there is nothing to say.
+    """The script's figures: fractions in [0, 1]; NaN for a class that does not occur.
 
     Attributes:
         iou: Class -> IoU.
-        instance_iou: Class -> instance-weighted iIoU, of persons and vehicles; empty where the
+        instance_iou: Class -> instance-weighted IoU (iIoU) of persons and vehicles; empty if the
             ground truth has no instance ids.
         miou, instance_miou: Their means over the classes that have one.
         category_iou: Category -> IoU.
@@ -47,13 +47,15 @@ class OfficialScores:
     category_miou: float
 
     def difference(self, ours: Evaluation) -> float:
-        """The largest difference from our IoU of a class or mIoU; infinite where one is NaN."""
+        """The largest difference from hierseg's mIoU or IoU of a class; infinite if only one of the
+        two is NaN.
+        """
         pairs = [(self.iou[name], ours.scores.iou[name]) for name in ours.names]
         pairs.append((self.miou, ours.scores.miou))
         return max(_distance(a, b) for a, b in pairs)
 
     def to_json(self, ours: Evaluation) -> dict[str, Any]:
-        """All of it, null for NaN, and how far it is from ours."""
+        """All figures as JSON, null for NaN, and the largest difference from hierseg's."""
         return {
             "per_class": {name: _nullable(value) for name, value in self.iou.items()},
             "per_class_instance": {n: _nullable(value) for n, value in self.instance_iou.items()},
@@ -66,10 +68,10 @@ class OfficialScores:
 
 
 def require_official(dataset: SegmentationDataset) -> None:
-    """UsageError for a data set that has no script here, MissingExtraError without the package."""
+    """UsageError for another data set than Cityscapes; MissingExtraError without the package."""
     if dataset.name != "cityscapes":
         raise UsageError(
-            f"--official is for cityscapes, whose own evaluation hierseg can run, not for "
+            f"--official runs Cityscapes' own evaluation, which is for cityscapes, not for "
             f"{dataset.name}; leave it out."
         )
     if importlib.util.find_spec("cityscapesscripts") is None:
@@ -85,14 +87,14 @@ def run_official(
     """Run the script on label maps of a split's first images.
 
     Args:
-        dataset: A split of Cityscapes; its labels may lie in an archive.
-        predictions: Label maps in label ids that ``check_label_files`` has passed, in the order of
-            the split.
+        dataset: A split of Cityscapes; its labels may be in an archive.
+        predictions: Label maps in label ids, in the order of the split; ``check_label_files`` must
+            have accepted them.
         on_progress: Called with (pairs done, pairs in all).
-        palette: What predictions with a palette of greys hold.
+        palette: How to read a palette of greys in predictions.
 
     Raises:
-        UserError: The script refuses them, with what it said.
+        UserError: The script stopped; the message quotes it.
     """
     with tempfile.TemporaryDirectory(prefix="hierseg-official-") as name:
         folder = Path(name)
@@ -142,7 +144,7 @@ def _gather_truth(
 def _gather_predictions(
     dataset: SegmentationDataset, paths: Sequence[Path], folder: Path, palette: Palette | None
 ) -> list[str]:
-    """The label maps, or copies of those that the script would not read as we do."""
+    """The label maps; plain copies of those that the script would read otherwise than hierseg."""
     gathered = []
     for number, path in enumerate(paths):
         own = path
@@ -183,7 +185,7 @@ def _run(job: dict[str, Any], count: int, on_progress: Progress | None) -> None:
 
 
 def format_official(official: OfficialScores, ours: Evaluation) -> str:
-    """A table: IoU of the script and ours, their difference, and the script's iIoU."""
+    """A table: the script's IoU, hierseg's, their difference, and the script's iIoU."""
     width = max(map(len, ("class", *ours.names)))
     lines = [
         "Cityscapes' own evaluation (cityscapesScripts):",
@@ -203,9 +205,7 @@ def format_official(official: OfficialScores, ours: Evaluation) -> str:
     lines += ["", f"mean over categories: {format_percent(official.category_miou)}"]
     if not official.instance_iou:
         lines.append("no iIoU: the ground truth has no *_instanceIds.png beside *_labelIds.png")
-    lines.append(
-        f"largest difference {official.difference(ours):.1e}, at most {TOLERANCE:g} wanted"
-    )
+    lines.append(f"largest difference {official.difference(ours):.1e}, {TOLERANCE:g} is allowed")
     return join_lines(lines)
 
 

@@ -1,9 +1,10 @@
-"""Runs Cityscapes' own pixel-level evaluation; a program by itself, that knows nothing of hierseg.
+"""Runs Cityscapes' own pixel-level evaluation: a separate program that does not import hierseg.
 
-In a process of its own, as the script reads the environment when it is imported, keeps its settings
-in a global, and ends the process where something is wrong. Reads a job as JSON from standard input:
-``predictions`` and ``truth``, paths in one order, ``instances``, whether there are instance ids
-beside the truth, and ``out``, where the script's results go. Prints the pairs done, a line each.
+It needs its own process, since the script reads the environment on import, keeps its settings in a
+global, and ends the process on an error. It reads a job as JSON from standard input:
+``predictions`` and ``truth``, paths in the same order; ``instances``, whether there are instance
+ids beside the truth; and ``out``, the file of the script's results. It prints the pairs done, one
+line each.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 
 def main() -> None:
-    """Do the job."""
+    """Run the job from standard input."""
     job = json.load(sys.stdin)
     import numpy as np
 

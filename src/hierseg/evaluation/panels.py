@@ -1,5 +1,5 @@
-"""What there is to see of the images of an evaluation, as files and as a page: the image, its
-truth, what the network makes of it, where that is wrong, how sure it is, and each scale by itself.
+"""Panels of an evaluation, as files and as a page: image, truth, prediction, wrong pixels,
+confidence, and attention and labels of each scale.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from hierseg.wording import count
 FLAG = "--save-panels"
 LOWEST = "lowest mIoU first"
 SHOWN = ("overlay", "color", "confidence", "attention", "scales")
-"""Outputs of a prediction, as the writers of the jobs name them."""
+"""Outputs of a prediction, by their names in ``jobs``."""
 OWN = ("_image.jpg", "_truth.png", "_errors.png")
 OWN_OF_SCALE = "_color_{:g}.png"
 
@@ -64,7 +64,7 @@ class PanelFiles:
     map, ``NAME_labels_SCALE.png`` and ``NAME_color_SCALE.png``.
 
     Args:
-        folder: Made where it is not.
+        folder: The folder; created if it does not exist.
         dataset: The split.
         wanted: Samples that are written; None for all.
         record: Takes down what is written; None for a folder that nobody comes back to.
@@ -116,14 +116,14 @@ class PanelFiles:
         return self.wanted is None or index in self.wanted
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
-        """Nothing: what is shown comes with the details."""
+        """Do nothing: the pictures are made of the details."""
 
     def look_at_details(self, index: int, record: Record, details: Segmentation) -> None:
         """Write one image's pictures."""
         assert record.labels is not None
         height, width = record.labels.shape
         image = record.image
-        if image.shape[:2] != (height, width):  # it was run at another size than its labels'
+        if image.shape[:2] != (height, width):  # the image has another size than its labels
             image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
         prediction = Prediction(
             np.ascontiguousarray(image), details.labels, details.confidence,
@@ -180,9 +180,9 @@ class PanelFiles:
                 f"scales {scales}" + (", with mirror image" if evaluation.flip else ""),
             ],
             notes=[
-                "An image's mIoU is the mean over the classes in that image. Attention is how far "
-                "a scale decides against the larger ones; confidence is the probability of the "
-                "class that was chosen."
+                "An image's mIoU is the mean over the classes in that image. Attention is the "
+                "weight of a scale against the larger ones; confidence is the probability of the "
+                "predicted class."
             ],
             label_space=self.dataset.label_space,
             records=[record for _, record in images],
@@ -193,12 +193,12 @@ class PanelFiles:
         return write_page(page, self.folder)
 
     def require_all(self) -> None:
-        """UserError where pictures could not be written; the figures do not depend on them."""
+        """UserError if pictures could not be written; the figures do not depend on them."""
         if said := self.describe_missing():
             raise UserError(said)
 
     def describe_missing(self) -> str:
-        """That pictures could not be written, and why; empty where all are."""
+        """A sentence that says which pictures could not be written, and why; empty if none."""
         if not self._unwritten:
             return ""
         return (
@@ -263,7 +263,7 @@ class PanelFiles:
 
 
 def _list_files(name: str, scales: Sequence[float]) -> list[str]:
-    """All that may be written of an image, relative to the folder."""
+    """All files that may be written for an image, relative to the folder."""
     own = [f"{name}{ending}" for ending in OWN]
     own += [f"{name}{OWN_OF_SCALE.format(scale)}" for scale in scales]
     own += [f"{FOLDER}/{name}_{kind}.jpg" for kind in ("truth", "errors")]

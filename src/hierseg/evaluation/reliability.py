@@ -1,4 +1,4 @@
-"""The reliability of confidences as a picture."""
+"""The reliability diagram (Guo et al., ICML 2017, arXiv 1706.04599, figure 1)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ BAR, BELOW, ABOVE = (70, 110, 170), (224, 140, 130), (150, 200, 160)
 
 
 def draw_reliability(scores: Sequence[CalibrationScores], title: str) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) RGB, a panel for each temperature: the share of right pixels by confidence, and
-    below it the share of the pixels in each bin.
+    """(H, W, 3) uint8 RGB, a panel for each temperature: accuracy by confidence, and below it the
+    share of the pixels in each bin.
 
-    On the diagonal a network is right as often as it says. A bar that falls short of its bin's mean
-    confidence has the gap in red (too sure), one that goes beyond it in green (not sure enough).
+    On the diagonal accuracy equals confidence. The gap of a bin whose accuracy is below its mean
+    confidence is red (overconfident); if it is above, the gap is green (underconfident).
     """
     width = LEFT + len(scores) * (SIDE + GAP) - GAP + 30
     picture = Image.new("RGB", (width, TOP + SIDE + STRIP + BOTTOM), PAPER)

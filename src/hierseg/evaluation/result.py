@@ -1,4 +1,4 @@
-"""The frozen result of an evaluation, and the form of it that JSON holds."""
+"""The immutable result of an evaluation, and its JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hierseg.metrics import SegmentationScores
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found and how it was run.
+    """The result of an evaluation, and how it was run.
 
     Attributes:
         scores: The measures, fractions in [0, 1].
@@ -23,18 +23,20 @@ class Evaluation:
         names: Class names by train id.
         scales: Scales that the images were run at.
         flip: Whether the mirrored images were run too.
-        images: Images that were counted.
-        note: How the split differs from the standard one of that name; empty where it does not.
-        mode: whole, or the windows that were slid, or whose label maps were scored.
-        unlabelled: Counted pixels of each class that label maps leave open; none of a network's.
-        loss: Cross-entropy in nats, the mean over all counted pixels of the split; None of label
-            maps, and where it is not finite.
-        criterion: Mean over images of the criterion that was given; None likewise, or of none.
+        images: Number of images counted.
+        note: How the split differs from the standard one of that name; empty if it does not.
+        mode: "whole", a description of the sliding windows, or the folder of scored label maps.
+        unlabelled: Counted pixels of each class to which label maps give no class; empty for a
+            network.
+        loss: Cross-entropy in nats, the mean over all counted pixels of the split; None for label
+            maps, or if it is not finite.
+        criterion: Mean over images of the given criterion; None if none was given, for label maps,
+            or if it is not finite.
         per_scale: Scale -> the measures of that scale's logits alone; empty unless asked for.
-        counted_at: Size at which pixels were counted: that of the label, or that of the run.
-        fusion: How scales were fused, where that is not the network's own way.
-        engine: What ran the network, and why, where that is not torch in float32.
-        gate: How the largest scale was gated; empty where it was run whole.
+        counted_at: Size at which pixels were counted: the label map's, or that of the run.
+        fusion: The fusion of scales; empty for the network's own.
+        engine: The engine, and why it was chosen; empty for torch in float32.
+        gate: How the largest scale was gated; empty if it was run whole.
         processes: Processes that shared the images; the figures do not depend on it.
     """
 
@@ -65,14 +67,14 @@ class Evaluation:
 
     @property
     def false_positives(self) -> dict[str, int]:
-        """Class -> counted pixels that have it in the prediction alone."""
+        """Class -> counted pixels that have it only in the prediction."""
         columns = map(sum, zip(*self.confusion, strict=True))
         right = self.true_positives
         return {name: c - right[name] for name, c in zip(self.names, columns, strict=True)}
 
     @property
     def false_negatives(self) -> dict[str, int]:
-        """Class -> counted pixels that have it in the truth alone, those left open included."""
+        """Class -> counted pixels that have it only in the truth, unlabelled ones included."""
         open_pixels = self.unlabelled or (0,) * len(self.names)
         rows, right = map(sum, self.confusion), self.true_positives
         return {
@@ -81,7 +83,7 @@ class Evaluation:
         }
 
     def summary(self) -> dict[str, Any]:
-        """The few numbers that a training record keeps."""
+        """The few figures that a training record keeps."""
         return {
             "miou": none_if_nan(self.scores.miou),
             "num_classes_averaged": self.scores.num_classes_averaged,
@@ -96,7 +98,7 @@ class Evaluation:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, fractions in [0, 1]; null for a class that occurs in no image."""
+        """The result as JSON, fractions in [0, 1]; null for a class that occurs in no image."""
         scores = self.scores
         return {
             **self.summary(),
@@ -129,7 +131,7 @@ class Evaluation:
 
 
 def require_counted(result: Evaluation) -> None:
-    """UserError where no pixel of an evaluation counts, of which there is no figure."""
+    """UserError if no pixel of an evaluation counts, so that it has no figures."""
     if any(map(any, result.confusion)) or any(result.unlabelled):
         return
     note = f" ({result.note})" if result.note else ""

@@ -1,4 +1,4 @@
-"""Label maps of an evaluation as files, in the data set's own ids too, as submissions have them."""
+"""Saves the label maps of an evaluation, also in the data set's own ids, as submissions need."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class PredictionFiles:
     A name with folders keeps them. ``LabelMaps`` finds the files again.
 
     Args:
-        folder: Made where it is not.
-        space: What the train ids mean; ``legend.json`` says it.
-        record: Takes down what is written, so that it may be written anew; None for a folder that
-            nobody comes back to.
+        folder: The folder; created if it does not exist.
+        space: Label space of the train ids; written to ``legend.json``.
+        record: Records the written files, so that a later run may replace them; None for a folder
+            that is used once.
     """
 
     def __init__(self, folder: Path, space: LabelSpace, record: FileRecord | None = None) -> None:
@@ -86,7 +86,7 @@ class PredictionFiles:
         self._write(*seen)
 
     def require_all(self) -> None:
-        """UserError where label maps could not be written; the figures do not depend on them."""
+        """UserError if label maps could not be written; the figures do not depend on them."""
         for error in self._unwritten:
             raise UserError(
                 f"{len(self._unwritten)} label maps could not be written: {str(error).strip('.')}."
@@ -109,33 +109,32 @@ class _KeptLabels:
 
 
 def list_saved_files(name: str, space: LabelSpace) -> list[str]:
-    """The files of an image of a name, relative to their folder."""
+    """The files of the image ``name``, relative to their folder."""
     path = name_files(name)
     endings = ("_labels", "_ids") if space.raw_ids_differ else ("_labels",)
     return [f"{path}{ending}.png" for ending in endings]
 
 
 def name_files(name: str) -> str:
-    """What the files of an image of a name begin with, relative to their folder."""
+    """The beginning of the file names of the image ``name``, relative to their folder."""
     parts = [part for part in PurePosixPath(name).parts if part not in ("/", "..")]
     return str(PurePosixPath(*parts[:-1], shorten_name(parts[-1] if parts else "_")))
 
 
 def open_record(folder: Path) -> FileRecord:
-    """What earlier evaluations have written into a folder, and the place for more."""
+    """The record of the files that evaluations write into a folder."""
     rank = Launch.find().rank
     return FileRecord(folder, COMMAND, str(rank) if rank else "")
 
 
 def require_apart(folder: Path, dataset: SegmentationDataset, flag: str = FLAG) -> None:
-    """UsageError for a folder that holds images or labels of a split, by whatever name or link it
-    is given, or one whose folders below lead there: predictions among the truth would be taken for
-    it, whether they replace it or not.
+    """UsageError for a folder that holds images or labels of a split, directly, below it or through
+    links: predictions among the ground truth would be taken for it.
     """
     above = _list_above(dataset)
     below = {folder / PurePosixPath(sample.name.lstrip("/")).parent for sample in dataset.samples}
     for place in (folder, *sorted(below)):
-        # A folder that is not there, and ".." behind it, lead somewhere none the less.
+        # A missing folder followed by ".." still leads somewhere.
         file = above.get(_identify(Path(os.path.realpath(place))))
         if file is not None:
             raise UsageError(
@@ -145,9 +144,7 @@ def require_apart(folder: Path, dataset: SegmentationDataset, flag: str = FLAG) 
 
 
 def _list_above(dataset: SegmentationDataset) -> dict[tuple[int, int] | None, Path]:
-    """All folders that a split's files lie in or below, by what tells them apart whatever they are
-    called; each with a file.
-    """
+    """All folders that a split's files are in or below, by device and inode; each with a file."""
     files = [file for index in range(len(dataset)) for file in dataset.list_files(index)]
     files += [file.resolve() for file in files if file.is_symlink()]
     parents = {file.parent: file for file in files}

@@ -35,7 +35,7 @@ class Watcher(Protocol):
 
 @runtime_checkable
 class LogitWatcher(Watcher, Protocol):
-    """Looks at what a network says of each image too, before it is labelled."""
+    """Also looks at the logits of each image."""
 
     def look_at_logits(self, index: int, record: Record, logits: Tensor) -> None:
         """Take sample ``index``, as read, and its (K, H, W) logits at its labels' size."""
@@ -43,11 +43,11 @@ class LogitWatcher(Watcher, Protocol):
 
 @runtime_checkable
 class DetailWatcher(Watcher, Protocol):
-    """Looks at confidence, and at attention and labels of each scale, of the images that it wants;
-    they take memory and time.
+    """Also looks at confidence, and at attention and labels of each scale, of the images that it
+    wants; these take memory and time.
 
     Attributes:
-        can_miss: Whether it can go without an image for which there is too little memory.
+        can_miss: Whether it may miss an image for which memory does not suffice.
     """
 
     can_miss: bool
@@ -56,7 +56,7 @@ class DetailWatcher(Watcher, Protocol):
         """Whether it looks at sample ``index``."""
 
     def look_at_details(self, index: int, record: Record, details: Segmentation) -> None:
-        """Take sample ``index``, as read, and maps of it, of its labels' size."""
+        """Take sample ``index``, as read, and its maps at its labels' size."""
 
 
 class PortableWatcher(Watcher, Protocol):

@@ -1,4 +1,4 @@
-"""What the servers of benchmarks take: a zip of label maps, names, ids and sizes as they want."""
+"""Submissions to benchmarks' servers: a zip of label maps in the required form."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from hierseg.evaluation.label_files import LabelFile, check_label_files, read_pr
 from hierseg.files import remove_leftovers, replacing
 
 Progress = Callable[[int, int], None]
-_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: the same maps, the same bytes
+_DATE = (1980, 1, 1, 0, 0, 0)  # one date for all, so that the same maps give the same bytes
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a server wants label maps: 8-bit PNG of one channel, in the data set's own ids.
+    """The form that a server requires: 8-bit PNG of one channel, in the data set's own ids.
 
     Attributes:
-        name: Pattern that the name of an image of the benchmark matches.
-        example: Such a name, for the reader of an error.
-        folder: Folder of the zip; empty for none.
+        name: Pattern of the names of the benchmark's images.
+        example: An example of such a name, for errors.
+        folder: Folder in the zip; empty for none.
     """
 
     name: re.Pattern[str]
@@ -34,14 +34,14 @@ class Form:
     folder: str = ""
 
     def place(self, name: str) -> str:
-        """Where the label map of an image lies in the zip."""
+        """The path of an image's label map in the zip."""
         return f"{self.folder}/{name}.png" if self.folder else f"{name}.png"
 
 
 FORMS = {
-    # Found by CITY_SEQUENCE_FRAME*.png, at any depth (evalPixelLevelSemanticLabeling.py).
+    # The server finds CITY_SEQUENCE_FRAME*.png at any depth (evalPixelLevelSemanticLabeling.py).
     "cityscapes": Form(re.compile(r"[a-z-]+_\d{6}_\d{6}"), "berlin_000000_000019"),
-    # Its devkit: the folder and the names of the ground truth, ids as of Cityscapes.
+    # By its devkit: folder and names of the ground truth, Cityscapes' ids.
     "kitti": Form(re.compile(r"\d{6}_\d{2}"), "000000_10", "semantic"),
     "mapillary": Form(re.compile(r"[\w-]+"), "an image's own name"),
     "mapillary-v2.0": Form(re.compile(r"[\w-]+"), "an image's own name"),
@@ -49,23 +49,22 @@ FORMS = {
 
 
 def find_form(data: str) -> Form:
-    """UsageError for a data set that has no server."""
+    """The form of a data set's server; UsageError if none is known."""
     if data not in FORMS:
         raise UsageError(
-            f"'{data}' has no server that hierseg knows the form for; --data takes "
-            f"{', '.join(FORMS)}."
+            f"hierseg knows no server for '{data}'; give --data one of {', '.join(FORMS)}."
         )
     return FORMS[data]
 
 
 def check_names(dataset: SegmentationDataset) -> None:
-    """UserError for an image whose name the server does not know."""
+    """UserError for an image whose name is not one of the benchmark's."""
     form = find_form(dataset.name)
     for sample in dataset.samples:
         if not form.name.fullmatch(sample.name):
             raise UserError(
-                f"'{sample.name}' is no name of an image of {dataset.name}, as {form.example} is; "
-                "submit the data set's own split."
+                f"'{sample.name}' is not the name of an image of {dataset.name}, such as "
+                f"{form.example}; submit the data set's own split."
             )
 
 
@@ -76,26 +75,27 @@ def write_submission(
     on_progress: Progress | None = None,
     palette: Palette | None = None,
 ) -> int:
-    """Check label maps, and write the zip: whole, or not at all.
+    """Check label maps and write the zip, whole or not at all.
 
     Args:
         out: The zip file.
         dataset: The split that is submitted.
         files: A label map for each of its images.
         on_progress: Called with (steps done, steps in all).
-        palette: What label maps with a palette of greys hold; None leaves it to which ids there
-            are.
+        palette: How to read a palette of greys; None decides by the ids that occur.
 
     Returns:
-        Bytes of the zip.
+        Size of the zip in bytes.
 
     Raises:
-        UserError: An image without a label map or with a name that the server does not know, or a
-            label map that is not as it wants.
+        UserError: An image has no label map or a name that the server does not know, or a label map
+            is not of the required form.
     """
     form = find_form(dataset.name)
     if len(files) != len(dataset):
-        raise UserError(f"{len(files)} label maps are not one for each of {len(dataset)} images.")
+        raise UserError(
+            f"there are {len(files)} label maps for {len(dataset)} images; give one for each."
+        )
     check_names(dataset)
     total = 2 * len(files)
 
@@ -117,4 +117,4 @@ def write_submission(
 def _describe(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _DATE)
     info.external_attr = 0o644 << 16
-    return info  # stored as it is: a PNG is compressed already
+    return info  # not compressed, since a PNG is already

@@ -10,14 +10,14 @@ from hierseg.evaluation.result import Evaluation
 from hierseg.wording import count
 
 Column = tuple[str, Callable[[str], str]]
-"""A heading, and what stands below it for a class of a name."""
+"""A heading, and the function that gives the text below it for a class name."""
 
 
 def format_evaluation(evaluation: Evaluation, full: bool = False) -> str:
     """IoU, precision and recall of each class in per cent, then the means and their counts.
 
     Args:
-        evaluation: With the IoU of each scale where it has them.
+        evaluation: The evaluation; if it has scores of each scale, their IoU is a column each.
         full: Also true positives in pixels, and false positives and false negatives as multiples
             of them.
     """
@@ -41,7 +41,7 @@ def format_evaluation(evaluation: Evaluation, full: bool = False) -> str:
         f"frequency-weighted IoU {format_percent(scores.frequency_weighted_iou)}",
     ]
     if open_pixels := sum(evaluation.unlabelled):
-        lines.append(f"{open_pixels:,} counted pixels are left open by the label maps: wrong")
+        lines.append(f"{open_pixels:,} counted pixels have no class in the label maps: wrong")
     return join_lines(lines)
 
 
@@ -68,7 +68,7 @@ def _choose_columns(evaluation: Evaluation, full: bool) -> list[Column]:
 
 
 def _lay_out(names: tuple[str, ...], columns: list[Column]) -> list[str]:
-    """The lines of a table: classes to the left, figures to the right under their headings."""
+    """The lines of a table: classes on the left, figures right-aligned under their headings."""
     width = max(map(len, ("class", *map(make_printable, names))))
     cells = [[heading, *map(make, names)] for heading, make in columns]
     widths = [max(6, *map(len, column)) for column in cells]

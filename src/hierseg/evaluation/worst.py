@@ -1,4 +1,4 @@
-"""The images that a network does worst on, and for each class those with most wrong pixels."""
+"""The images with the lowest mIoU, and for each class those with most wrong pixels."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PICTURES = ("image", "overlay", "truth", "errors")
 
 @dataclass(frozen=True, eq=False)
 class _Image:
-    """How one image did: its mean IoU, and by class the pixels wrongly given or withheld."""
+    """One image's mIoU, and its wrong pixels by class."""
 
     index: int
     miou: float
@@ -42,7 +42,7 @@ class _Image:
 
 
 def _list_files(index: int) -> list[str]:
-    """What is written of an image, relative to the folder of the page."""
+    """The files of an image, relative to the folder of the page."""
     pictures = [f"{FOLDER}/{index:06d}_{kind}.jpg" for kind in PICTURES]
     return [f"{KEPT}/{index:06d}.png", *pictures]
 
@@ -50,17 +50,17 @@ def _list_files(index: int) -> list[str]:
 class WorstImages:
     """Keeps the label maps of the worst images, and shows them on a page.
 
-    An image's IoU is the mean over the classes that occur in its truth or its prediction. The wrong
-    pixels of a class are those that have it in one of the two, and not in the other.
+    An image's mIoU is the mean over the classes that occur in its truth or its prediction. The
+    wrong pixels of a class are those that have it in only one of the two.
 
     Args:
-        count: How many images, and how many of each class.
+        count: Number of images, and of images for each class.
         dataset: The split that is evaluated.
-        out: Folder of the page; made where it is not.
-        overwrite: Replace files that no earlier run has written.
+        out: Folder of the page; created if it does not exist.
+        overwrite: Replace files that hierseg did not write.
 
     Raises:
-        UsageError: There are such files.
+        UsageError: There are such files, and ``overwrite`` is False.
     """
 
     def __init__(
@@ -212,10 +212,10 @@ def show_compared(
 
     Args:
         dataset: A labelled split.
-        index: Which of its samples.
+        index: Index of the sample.
         labels: (H, W) uint8 predicted train ids.
         out: Folder of the page.
-        facts: What the page says of the image.
+        facts: Facts that the page shows beside the image.
     """
     space = dataset.label_space
     record = dataset.read(index)

@@ -110,7 +110,7 @@ class SetCrossEntropySum(torch.autograd.Function):
 
 
 def _gather_sets(logits: Tensor, mixed: Mixed, class_weight: Tensor) -> tuple[Tensor, Tensor]:
-    """(P,) logarithm of the sum of exp(logit) over each set, and (P,) mean weight of its classes."""
+    """(P,) log of the sum of exp(logit) over each set, and (P,) mean weight of its classes."""
     num_classes, dtype = logits.shape[1], class_weight.dtype
     numerator = torch.empty_like(mixed.image, dtype=dtype)
     mean_weight = torch.empty_like(numerator)

@@ -196,7 +196,7 @@ def test_other_contents(content: Any, tmp_path: Path, capsys: pytest.CaptureFixt
 def test_another_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "line.pth"
     torch.save(torch.nn.Linear(3, 4).state_dict(), file)
-    _refuse(file, capsys, "of no published network")
+    _refuse(file, capsys, "holds no published network")
 
 
 def test_a_file_that_was_there_stays_when_conversion_fails(

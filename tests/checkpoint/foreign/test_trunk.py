@@ -74,7 +74,7 @@ def test_trunk_of_a_classifier(
         for name, tensor in target.trunk.state_dict().items():
             assert torch.equal(tensor, source.trunk.state_dict()[name] + 1), name
             tensor.zero_()
-    with pytest.raises(UserError, match="holds a trunk alone: train a network from it"):
+    with pytest.raises(UserError, match="holds only a trunk; train a network from it"):
         load_model(out)
     with pytest.raises(UserError, match="ImageNet classifier"):
         load_model(file)

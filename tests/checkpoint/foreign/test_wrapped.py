@@ -84,7 +84,7 @@ def test_what_stands_beside_the_network_is_said(
     name = "n_averaged" if prefix == "module." else "criterion.weight"
     file = _save({**_prefixed(tensors, prefix), name: torch.tensor(5)}, tmp_path)
     assert cli.main(["convert", str(file), str(tmp_path / "own.safetensors")]) == 0
-    assert f"no part of the network: {name}" in capsys.readouterr().out
+    assert f"ignored as no part of the network: {name}" in capsys.readouterr().out
 
 
 def test_averages_are_taken_where_they_are_asked_for(
@@ -112,7 +112,7 @@ def test_averages_that_are_not_asked_for_or_not_there(
     own = tmp_path / "own.safetensors"
     file = _save({"state_dict_ema": tensors, "epoch": 1}, tmp_path)
     assert cli.main(["convert", str(file), str(own)]) == 1
-    assert "nothing but a moving average of weights (state_dict_ema)" in capsys.readouterr().err
+    assert "only a moving average of weights (state_dict_ema)" in capsys.readouterr().err
     assert cli.main(["convert", str(file), str(own), "--ema"]) == 0
     file = _save({"state_dict": tensors}, tmp_path)
     assert cli.main(["convert", str(file), str(own), "--ema"]) == 2
@@ -167,7 +167,8 @@ def test_a_file_of_another_network_is_said_to_be_that(
     words = ["convert", str(file), str(tmp_path / "own.safetensors"), "--model", asked]
     assert cli.main(words) == 1
     said = capsys.readouterr().err
-    assert f"hierseg knows by '{asked}', but of {publication} (" in said
+    assert f" holds {publication} (" in said
+    assert f"not a published form of '{asked}'" in said
     assert "leave --model out, or give --model " in said
 
 

@@ -1,1 +1,1 @@
-"""Checkpoints of other projects: reading them, telling which network they hold, converting."""
+"""Checkpoints of other projects: reading them, recognising their network, converting them."""

@@ -1,4 +1,4 @@
-"""Foreign checkpoints as networks of hierseg, and their trunks alone."""
+"""Converts foreign checkpoints to networks of hierseg, or to trunks."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ ChooseSpace = Callable[[int], LabelSpace]
 
 
 class Conversion(NamedTuple):
-    """What came of a foreign file.
+    """A converted foreign file.
 
     Attributes:
         network: The network, in evaluation mode, with its header.
-        remark: What was recognised, as a sentence.
+        remark: A sentence that says what was recognised.
     """
 
     network: SegmentationNetwork
@@ -43,12 +43,12 @@ class Conversion(NamedTuple):
 
 
 class TrunkConversion(NamedTuple):
-    """What came of an ImageNet classifier.
+    """The trunk of an ImageNet classifier.
 
     Attributes:
-        tensors: The trunk's, by own name (``trunk.`` first).
-        metadata: What a file of them says of itself.
-        remark: What was recognised, as a sentence.
+        tensors: The trunk's tensors by hierseg's names, which begin with ``trunk.``.
+        metadata: Metadata of a trunk file.
+        remark: A sentence that says what was recognised.
     """
 
     tensors: dict[str, Tensor]
@@ -62,17 +62,18 @@ def convert_network(
     choose_space: ChooseSpace | None = None,
     replace_head: bool = False,
 ) -> Conversion:
-    """A foreign file's network.
+    """The network of a foreign file.
 
     Args:
         weights: The file.
-        model: Registry name that it is to be; None to find it out.
-        choose_space: Gives the label space for the file's number of classes; None for those of
+        model: Registry name that the network must have; None to recognise it.
+        choose_space: Returns the label space for the file's number of classes; None for those of
             the publications.
-        replace_head: Let the classification layers start anew, with the classes of the label space.
+        replace_head: Start the classification layers from random weights, with the classes of the
+            label space.
 
     Raises:
-        UserError: The file is of no known network, does not fit it, or its classes are unknown.
+        UserError: The file has no known network or does not fit it, or its classes are unknown.
     """
     source = str(weights.path)
     if weights.classifier is not None:
@@ -103,9 +104,10 @@ def convert_network(
 
 
 def convert_tensors(weights: ForeignWeights) -> tuple[dict[str, Tensor], str]:
-    """A foreign file's tensors by own name, of an ImageNet classifier the trunk's; and a remark.
+    """A foreign file's tensors by hierseg's names (of an ImageNet classifier, the trunk's), and a
+    remark.
 
-    Its classes may be any. UserError where the file does not fit its own network.
+    Any number of classes is accepted. UserError if the file does not fit its own network.
     """
     if weights.classifier is not None:
         trunk = convert_trunk(weights)
@@ -116,8 +118,8 @@ def convert_tensors(weights: ForeignWeights) -> tuple[dict[str, Tensor], str]:
 
 
 def translate_loosely(weights: ForeignWeights) -> tuple[dict[str, Tensor], str]:
-    """A foreign file's tensors by own name where they have one, whether or not they fit the network
-    that most of them are of; and a remark.
+    """A foreign file's tensors, by hierseg's names if they have one, without checking that they fit
+    a network; and a remark.
     """
     table = weights.recognised.table
     tensors = {table.to_own(name) or name: tensor for name, tensor in weights.tensors.items()}
@@ -126,15 +128,15 @@ def translate_loosely(weights: ForeignWeights) -> tuple[dict[str, Tensor], str]:
 
 
 def convert_trunk(weights: ForeignWeights) -> TrunkConversion:
-    """The trunk of an ImageNet classifier; its classification layers are left out by name.
+    """The trunk of an ImageNet classifier; the classification layers are left out.
 
     Raises:
-        UserError: The file is no classifier of a known trunk, or does not fit it.
+        UserError: The file is not a classifier of a known trunk, or does not fit it.
     """
     source = str(weights.path)
     key = weights.classifier
     if key is None:
-        raise UserError(f"{source} is no ImageNet classifier of a trunk that hierseg knows.")
+        raise UserError(f"{source} is not an ImageNet classifier of a trunk that hierseg knows.")
     publication = TRUNK_PUBLICATIONS[key]
     left_out = [name for name in weights.tensors if name.startswith(publication.left_out)]
     rest = {name: value for name, value in weights.tensors.items() if name not in set(left_out)}
@@ -159,7 +161,7 @@ def convert_trunk(weights: ForeignWeights) -> TrunkConversion:
 def _expected_trunk(
     key: str, shapes: Mapping[str, tuple[int, ...]]
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
-    """Own names and shapes of the trunk that fits best: as published, or of other widths."""
+    """hierseg's names and shapes of the trunk that fits best, of published or other widths."""
     builder = "hrnet_plain" if key == "hrnet-imagenet" else "deeplab"
     names = ("width", "small") if builder == "hrnet_plain" else ("trunk", "width", "shallow")
     found = infer_arguments(shapes)
@@ -168,7 +170,7 @@ def _expected_trunk(
     for arguments in (published, {name: found[name] for name in names if name in found}):
         try:
             state = own_shapes(builder, arguments)
-        except UserError:  # Widths that no trunk can have, out of a damaged file.
+        except UserError:  # Widths that no trunk can have, from a damaged file.
             continue
         expected = {name: shape for name, shape in state.items() if name.startswith("trunk.")}
         misfits = sum(
@@ -181,13 +183,13 @@ def _expected_trunk(
 
 
 def save_trunk(path: Path, trunk: TrunkConversion) -> None:
-    """Write a trunk as safetensors; the file appears whole or not at all."""
+    """Write a trunk as safetensors; the file is written whole or not at all."""
     tensors = {name: tensor.contiguous() for name, tensor in trunk.tensors.items()}
     save_tensors(path, tensors, {TRUNK_KEY: json.dumps(trunk.metadata)})
 
 
 def read_trunk(path: Path) -> TrunkConversion:
-    """What ``save_trunk`` wrote; UserError where the file is damaged or something else."""
+    """Read a file of ``save_trunk``; UserError if it is damaged or another file."""
     try:
         opened = open_tensor_file(path)
         metadata = json.loads(opened.metadata[TRUNK_KEY])
@@ -200,13 +202,13 @@ def read_trunk(path: Path) -> TrunkConversion:
 
 
 def describe_form(publication: str, weights: ForeignWeights, fitted: Fitted) -> dict[str, Any]:
-    """What writing the publication back needs to know, as JSON holds it."""
+    """What is needed to write the publication's form again, as JSON holds it."""
     form = replace(weights.form, counters=fitted.counters)
     return {"publication": publication, **asdict(form)}
 
 
 def read_form(described: Mapping[str, Any]) -> tuple[str, Form]:
-    """The inverse of ``describe_form``; TypeError or KeyError where it is none."""
+    """The inverse of ``describe_form``; TypeError or KeyError for anything else."""
     fields = dict(described)
     publication = str(fields.pop("publication"))
     for name, value in fields.items():
@@ -234,11 +236,11 @@ def _remark(
     if found.ignored is not None:
         parts.append(f"the arch that it states ({found.ignored}) is of another network: ignored")
     if fitted.replaced:
-        parts.append(f"starting anew are {', '.join(fitted.replaced)}")
+        parts.append(f"starting from random weights are {', '.join(fitted.replaced)}")
     if weights.beside:
-        parts.append(f"no part of the network: {list_some(weights.beside)}")
+        parts.append(f"ignored as no part of the network: {list_some(weights.beside)}")
     if weights.averaged is not None:
         parts.append(
-            f"its moving average ({weights.averaged}) is left, and `hierseg convert --ema` takes it"
+            f"its moving average ({weights.averaged}) is not used; `hierseg convert --ema` takes it"
         )
     return "; ".join(parts) + "."

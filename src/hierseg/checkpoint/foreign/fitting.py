@@ -1,4 +1,4 @@
-"""Tensors by published names to tensors by the names here, strictly."""
+"""Translates published tensors to hierseg's names, strictly."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Fitted(NamedTuple):
     """Tensors that fit a network.
 
     Attributes:
-        tensors: By own name; what is replaced or never published is not among them.
+        tensors: Tensors by hierseg's names, without those that are replaced or never published.
         counters: Whether the file had batch norms' counters.
-        replaced: Own names of the classification layers' tensors that start anew.
+        replaced: hierseg's names of the classification layers that start from random weights.
     """
 
     tensors: dict[str, Tensor]
@@ -37,17 +37,18 @@ def fit_tensors(
     source: str,
     replace_head: bool = False,
 ) -> Fitted:
-    """Translate every tensor, and refuse what is missing, too much, or of another shape or type.
+    """Translate every tensor. A tensor that is missing, unknown, or of another shape or type is an
+    error.
 
     Args:
-        tensors: By published name.
-        table: Published names against own ones.
-        expected: Own names and shapes of the network.
-        source: What errors call the file.
-        replace_head: Leave the classification layers out, whatever they are.
+        tensors: Tensors by published name.
+        table: Published names and hierseg's.
+        expected: hierseg's names and shapes of the network.
+        source: The file's name in errors.
+        replace_head: Leave the classification layers out, whatever their shapes.
 
     Raises:
-        UserError: They do not fit; the sentence lists ten tensors of a kind, and a count.
+        UserError: They do not fit; the message gives number and first ten names of each kind.
     """
     found = {name: table.to_own(name) for name in tensors}
     surplus = [name for name, own in found.items() if own is None or own not in expected]
@@ -57,7 +58,7 @@ def fit_tensors(
         replaced = tuple(name for name in expected if name.startswith(CLASSIFIERS))
         fitted = {name: tensor for name, tensor in fitted.items() if name not in replaced}
     counters = any(own.endswith(COUNTER) for own in fitted)
-    # Torch before 0.4.1 had no counters; nothing but the momentum's absence would need them.
+    # Torch before 0.4.1 had no counters; only batch norms without momentum need them.
     missing = [
         table.to_published(own) or own
         for own in expected
@@ -92,8 +93,8 @@ def fit_tensors(
 
 
 def complete_tensors(fitted: Fitted, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The network's whole state: what was fitted, in the network's types, and its own for what no
-    file has (counters of batch norms, replaced layers).
+    """The network's whole state: the fitted tensors in the network's types, and its own tensors for
+    the rest (counters of batch norms, replaced layers).
     """
     return {
         name: fitted.tensors[name].to(tensor.dtype) if name in fitted.tensors else tensor
@@ -102,7 +103,7 @@ def complete_tensors(fitted: Fitted, state: Mapping[str, Tensor]) -> dict[str, T
 
 
 def _type_of(own: str) -> torch.dtype:
-    """What the networks of publications hold: fractions, but for batch norms' counters."""
+    """The type of a published network's tensor: float, or int64 for batch norms' counters."""
     return torch.int64 if own.endswith(COUNTER) else torch.float32
 
 

@@ -1,6 +1,6 @@
-"""The classes of published checkpoints, by their number; names as the data sets list them.
+"""The classes of published checkpoints, found by their number and named as in the data sets.
 
-Their files hold no names. Colours that no list of the data set gives are made, all distinct.
+The files hold no names. Where a data set has no list of colours, distinct ones are generated.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from hierseg.labels import CAMVID, CITYSCAPES, IGNORE, LABEL_SPACES, MAPILLARY, 
 GENERIC = "generic"
 _LONGEST_NAME = 100
 _MOST_ALIKE = 0.8
-"""Share of the names from which on two lists are one data set's."""
+"""Two lists of names are one data set's if more than this share of the names agrees."""
 
 
 def make_palette(count: int) -> tuple[Color, ...]:
-    """Distinct colours: the bits of the number go in turn to red, green, blue, highest first."""
+    """Distinct colours: the bits of a class's number go to red, green and blue in turn."""
     colors = []
     for number in range(1, count + 1):
         channels = [0, 0, 0]
@@ -31,7 +31,7 @@ def make_palette(count: int) -> tuple[Color, ...]:
 
 
 def _space(name: str, names: Sequence[str], first_id: int = 0) -> LabelSpace:
-    """Classes with made colours; their raw ids count from ``first_id``."""
+    """Classes with generated colours; their raw ids count from ``first_id``."""
     void = 0 if first_id else IGNORE
     return LabelSpace(
         name=name,
@@ -44,9 +44,9 @@ def _space(name: str, names: Sequence[str], first_id: int = 0) -> LabelSpace:
 
 
 def make_generic(count: int) -> LabelSpace:
-    """``class 0``, ``class 1`` ... for classes whose names nobody gave."""
+    """``class 0``, ``class 1`` ... for classes without names."""
     if count > IGNORE:
-        raise UsageError(f"{count} classes are more than a label map can tell apart (255).")
+        raise UsageError(f"{count} classes are too many; a label map can have 255.")
     return _space(f"{GENERIC}-{count}", [f"class {train}" for train in range(count)])
 
 
@@ -110,18 +110,18 @@ PUBLISHED_SPACES: Mapping[int, LabelSpace] = {
         _space("lip", _words(_LIP)),
     )
 }
-"""By the number of classes, which differs from one publication's data set to another's."""
+"""Label spaces by the number of classes, which tells the publications' data sets apart."""
 
 
 def read_classes(content: Mapping[Any, Any], count: int) -> LabelSpace | None:
-    """The classes that a file of OpenMMLab names; None where it names none, or not so many.
+    """The classes that a file of OpenMMLab names; None if it names none, or another number.
 
-    Those of a public data set are that one's, raw ids and all; others have their train ids for raw
-    ids, as its label maps do.
+    The classes of a public data set get its label space, raw ids included. Others have their train
+    ids as raw ids, as OpenMMLab's label maps do.
 
     Args:
-        content: The file's dict: its ``meta`` holds ``CLASSES`` and ``PALETTE``, or these in small
-            letters in ``dataset_meta``.
+        content: The file's dict. Its ``meta`` holds ``CLASSES`` and ``PALETTE``, or these in lower
+            case in ``dataset_meta``.
         count: Classes of the logits.
     """
     meta = content.get("meta")
@@ -157,12 +157,15 @@ def _name_space(names: Sequence[str], palette: Any) -> LabelSpace:
 
 
 def match_label_space(count: int, source: str, given: LabelSpace | None = None) -> LabelSpace:
-    """The label space of logits of ``count`` classes; UsageError where there is none.
+    """The label space of logits of ``count`` classes.
 
     Args:
         count: Classes of the logits.
-        source: What errors call the file.
-        given: The one that the user names; None for that of the publications.
+        source: The file's name in errors.
+        given: The user's label space; None for that of the publications.
+
+    Raises:
+        UsageError: ``given`` has another number of classes, or no publication has this number.
     """
     if given is not None:
         if given.num_classes != count:
@@ -181,7 +184,9 @@ def match_label_space(count: int, source: str, given: LabelSpace | None = None) 
 
 
 def find_label_space(word: str, count: int, flag: str = "--labels") -> LabelSpace:
-    """The label space that a user names: a known one, ``generic``, or a JSON file."""
+    """The label space that a user names: a known one, ``generic``, or a JSON file; UsageError for
+    any other word.
+    """
     from hierseg.data import read_label_space
 
     known = {**LABEL_SPACES, **{space.name: space for space in PUBLISHED_SPACES.values()}}

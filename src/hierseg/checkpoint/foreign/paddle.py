@@ -1,7 +1,7 @@
 """Paddle's weights (``.pdparams``): a pickle of a dict of numpy arrays.
 
-Beside the arrays there may be a dict of strings, ``StructuredToParameterName@@``. Arrays of
-numbers, strings and dicts alone are read, and nothing is run.
+Beside the arrays there may be a dict of strings, ``StructuredToParameterName@@``. Only arrays of
+numbers, strings and dicts are read, and nothing is executed.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ PROTOCOL = 4  # Paddle's own
 
 
 def read_paddle(file: BinaryIO) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors by name, and the entry of parameter names (empty where there is none).
+    """Tensors by name, and the entry of parameter names (empty if there is none).
 
     Raises:
         RefusedError: The pickle holds something else.
-        Exception: The pickle is damaged; what it raises then has no bounds.
+        Exception: The pickle is damaged; any exception may be raised.
     """
     size = file.seek(0, 2)
     file.seek(0)
@@ -39,13 +39,13 @@ def read_paddle(file: BinaryIO) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not isinstance(parameter_names, dict) or not all(
         isinstance(text, str) for pair in parameter_names.items() for text in pair
     ):
-        raise RefusedError(f"something else than strings in {PARAMETER_NAMES}")
+        raise RefusedError(f"values other than strings in {PARAMETER_NAMES}")
     tensors: dict[str, Tensor] = {}
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Array):
-            raise RefusedError(f"something else than an array ({name!r:.60})")
+            raise RefusedError(f"a value that is not an array ({name!r:.60})")
         array = value.resolve()
-        size -= array.nbytes  # several may be made of the same bytes
+        size -= array.nbytes  # several arrays may share the same bytes
         if size < 0:
             raise RefusedError("arrays that are larger than the file")
         tensors[name] = torch.from_numpy(array)
@@ -55,7 +55,7 @@ def read_paddle(file: BinaryIO) -> tuple[dict[str, Tensor], dict[str, str]]:
 def write_paddle(
     path: Path, tensors: Mapping[str, Tensor], parameter_names: Mapping[str, str]
 ) -> None:
-    """Write what ``read_paddle`` reads, as Paddle does."""
+    """Write a file of Paddle's form, which ``read_paddle`` reads."""
     content: dict[str, Any] = {
         name: np.ascontiguousarray(tensor.numpy()).reshape(tuple(tensor.shape))
         for name, tensor in tensors.items()

@@ -1,4 +1,4 @@
-"""Writing a network back under the names, and in the form, of its publication."""
+"""Writes a network under the names and in the form of its publication."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from hierseg.models import describe_model
 PADDLE_SUFFIX = ".pdparams"
 PADDLE_PUBLICATION = "paddleseg-hrnet-ocr"
 _FLOATS = {"float32", "float16", "bfloat16", "float64"}
-# What differs from one publication to another, and what it is by default; widths and classes may be
-# any.
+# Arguments that tell publications apart, with their defaults. Widths and classes may be any.
 _STRUCTURE = {
     "trunk": "wrn38",
     "combine": "average",
@@ -40,17 +39,18 @@ _STRUCTURE = {
 def choose_publication(
     builder: str, arguments: Mapping[str, Any], extra: Mapping[str, Any], out: Path, source: str
 ) -> tuple[str, Form]:
-    """The publication that a network goes back to: the one it came from, or one that is its like.
+    """The publication whose form a network is written in: the one it came from, or one with the
+    same structure.
 
     Args:
         builder: The network's builder.
         arguments: Its arguments.
         extra: The header's further fields; ``published`` says where the network came from.
-        out: The file to write; ``.pdparams`` asks for PaddleSeg's form, others for torch's.
-        source: What errors call the network's file.
+        out: The file to write: ``.pdparams`` for PaddleSeg's form, any other ending for torch's.
+        source: The network's file in errors.
 
     Raises:
-        UserError: The network is of no publication.
+        UserError: No publication has such a network.
     """
     wants_paddle = out.suffix == PADDLE_SUFFIX
     described = extra.get("published")
@@ -58,7 +58,9 @@ def choose_publication(
         try:
             publication, form = read_form(described)
         except (TypeError, KeyError) as error:
-            raise UserError(f"{source} is damaged: it does not say where it is from.") from error
+            raise UserError(
+                f"{source} is damaged: its record of the published file cannot be read."
+            ) from error
         known = publication in PUBLICATIONS or publication in TRUNK_PUBLICATIONS
         if known and (form.container == "paddle") == wants_paddle:
             return publication, form
@@ -90,7 +92,7 @@ def _is_alike(key: str, builder: str, arguments: Mapping[str, Any]) -> bool:
 def write_published(
     path: Path, tensors: Mapping[str, Tensor], publication: str, form: Form, source: str
 ) -> int:
-    """Write own tensors under published names; the file appears whole or not at all.
+    """Write tensors under published names; the file is written whole or not at all.
 
     Returns:
         The number of tensors.
@@ -122,14 +124,14 @@ def write_published(
             is_zip = form.container == "zip"
             try:
                 torch.save(content, temporary, _use_new_zipfile_serialization=is_zip)
-            except RuntimeError as error:  # what torch makes of a full disk
+            except RuntimeError as error:  # torch's exception for a full disk
                 raise UserError(f"{path} cannot be written ({error}).") from error
     return len(published)
 
 
 def _wrap(published: dict[str, Tensor], publication: str, form: Form) -> dict[str, Any]:
-    """What the file holds: an entry of the tensors, or these alone; and the arch by which a network
-    is told from another that has the same tensors.
+    """The file's content: the tensors, in an entry or alone, and the arch if another network has
+    the same tensors.
     """
     if not form.nested:
         return dict(published)

@@ -1,7 +1,7 @@
-"""Reading checkpoints of other projects: tensors by name, and the form that they came in.
+"""Reads checkpoints of other projects: tensors by name, and the form of the file.
 
-Every file is taken for hostile: nothing in it is executed, and whatever it holds, reading ends with
-tensors or a UserError.
+No file is trusted: nothing in it is executed, and whatever it holds, reading ends with tensors or a
+UserError.
 """
 
 from __future__ import annotations
@@ -29,37 +29,37 @@ from hierseg.checkpoint.torch_files import read_torch_file
 from hierseg.errors import UsageError, UserError
 
 _ENTRIES = ("state_dict", "model_state_dict", "model", "net", "network", "module")
-"""Where files keep a network's tensors beside other things; the first that holds any counts."""
+"""Entries in which files keep a network's tensors; the first that has any is taken."""
 _AVERAGED = (
     "state_dict_ema", "model_state_dict_ema", "model_ema", "ema_state_dict", "ema", "ema_model",
     "averaged_model",
 )  # fmt: skip
-"""Where they keep a moving average of them."""
+"""Entries in which files keep a moving average of the weights."""
 _AVERAGED_PREFIXES = ("ema_model.", "model_ema.", "averaged_model.", "ema.", "teacher.")
-"""What modules that hold both, as Lightning's do, put before the names of the average."""
+"""Prefixes of the average's names in modules that hold weights and average, as Lightning's do."""
 _INNER = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
-"""What torch.compile, FSDP and activation checkpointing put before the names in a part."""
+"""Prefixes of torch.compile, FSDP and activation checkpointing, also within a name."""
 _AVERAGE_COUNT = "n_averaged"
 _PREFIXES = (
     "module.", *_INNER, "_forward_module.", "model.", "net.", "network.", *_AVERAGED_PREFIXES,
 )  # fmt: skip
-"""What data parallel training, Fabric, Lightning, the HRNet authors and others put before names."""
+"""Prefixes of data parallel training, Fabric, Lightning, the HRNet authors and others."""
 _MODULES = ("model.", "net.", "network.")
-"""Those beside which a module may have tensors that are no part of the network."""
+"""Prefixes of a network in a module that may have other tensors as well."""
 _KEPT = ("epoch", "arch", "num_classes", "mean_iu")
 _LONGEST_TEXT = 200
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a file held its tensors, as far as another of its kind needs it.
+    """The form of a file, as needed to write another like it.
 
     Attributes:
         container: torch's zip form, its older form, or Paddle's pickle.
-        nested: Whether the tensors stood in an entry of a dict.
-        prefix: What every name of the network began with: ``module.``, ``model.``, both or none.
-        dtype: The type of all floating-point tensors, as torch names it.
-        counters: Whether batch norms had ``num_batches_tracked``, which old ones have not.
+        nested: Whether the tensors were in an entry of a dict.
+        prefix: Prefix of all names of the network: ``module.``, ``model.``, both or none.
+        dtype: The type of the floating-point tensors, as torch names it.
+        counters: Whether batch norms had ``num_batches_tracked``, which old files lack.
         parameter_names: Paddle's second names.
         entry: The name of that entry.
     """
@@ -75,16 +75,16 @@ class Form:
 
 @dataclass(frozen=True)
 class ForeignWeights:
-    """What a foreign file holds.
+    """The content of a foreign file.
 
     Attributes:
         path: The file.
         tensors: Tensors by published name, without the prefix, in the file's order.
-        form: How the file held them.
-        about: What it says of itself: epoch, arch, num_classes, mean_iu.
-        beside: Names of tensors that are outside of the network by their prefix.
-        averaged: The entry with a moving average of the weights, where it is there and left.
-        meta: What OpenMMLab's files say of themselves; ``label_spaces.read_classes`` looks at it.
+        form: The form of the file.
+        about: What the file states of itself: epoch, arch, num_classes, mean_iu.
+        beside: Names of tensors that their prefix shows to be outside the network.
+        averaged: The entry of a moving average of the weights that was not used; None if none.
+        meta: The ``meta`` of OpenMMLab's files, for ``label_spaces.read_classes``.
     """
 
     path: Path
@@ -97,12 +97,12 @@ class ForeignWeights:
 
     @cached_property
     def classifier(self) -> str | None:
-        """The kind of ImageNet classifier that this is (``TRUNK_PUBLICATIONS``), or None."""
+        """The kind of ImageNet classifier (a key of ``TRUNK_PUBLICATIONS``), or None."""
         return recognise_trunk(self.tensors)
 
     @cached_property
     def recognised(self) -> Recognised:
-        """The published network that this is; UserError where it is none."""
+        """The published network in the file; UserError if there is none."""
         return recognise(self.tensors, str(self.path), arch=self.arch)
 
     @property
@@ -117,12 +117,12 @@ def read_foreign(path: Path, averaged: bool = False) -> ForeignWeights:
 
     Args:
         path: The file.
-        averaged: Take the moving average of the weights that it holds beside them.
+        averaged: Take the moving average of the weights instead of the weights.
 
     Raises:
-        UserError: The file is none of them, damaged, or holds more than tensors, numbers, texts and
-            plain containers.
-        UsageError: There is no moving average.
+        UserError: The file is no such checkpoint, is damaged, or holds other things than tensors,
+            numbers, strings and plain containers.
+        UsageError: The file has no moving average.
     """
     container = container_of(path)
     if container is None:
@@ -130,8 +130,8 @@ def read_foreign(path: Path, averaged: bool = False) -> ForeignWeights:
         raise UserError(
             f"{path} is {stray}."
             if stray
-            else f"{path} is neither a checkpoint of torch nor of Paddle, or its beginning is "
-            "damaged."
+            else f"{path} is no checkpoint of torch or Paddle, or its first bytes are damaged; "
+            "check the file."
         )
     parameter_names: Mapping[str, str] = {}
     try:
@@ -143,16 +143,14 @@ def read_foreign(path: Path, averaged: bool = False) -> ForeignWeights:
         if not isinstance(content, dict):
             raise RefusedError(f"a {type(content).__name__:.40} instead of a dict of tensors")
     except RefusedError as error:
-        raise UserError(
-            f"{path} is not read, as it holds {error}; nothing was executed."
-        ) from error
+        raise UserError(f"{path} is refused, as it holds {error}; nothing was executed.") from error
     except UserError:
         raise
     except MemoryError as error:
         raise no_memory(path) from error
-    except Exception as error:  # A damaged pickle raises whatever its instructions come upon.
+    except Exception as error:  # A damaged pickle may raise any exception.
         raise UserError(
-            f"{path} is damaged or cut short: it cannot be read as a checkpoint."
+            f"{path} is damaged or cut short, so it cannot be read; get it again."
         ) from error
     tensors, entry = _find_tensors(path, content, averaged)
     form = Form(
@@ -175,7 +173,7 @@ def read_foreign(path: Path, averaged: bool = False) -> ForeignWeights:
 def _find_tensors(
     path: Path, content: Mapping[Any, Any], averaged: bool
 ) -> tuple[dict[str, Tensor], str | None]:
-    """The network's tensors in a file's dict, and the entry that they stood in, or None."""
+    """The network's tensors in a file's dict, and the entry that they were in, or None."""
     average = _find_entry(content, _AVERAGED)
     is_entry = averaged and average is not None
     entry = average if is_entry else _find_entry(content, _ENTRIES)
@@ -189,24 +187,24 @@ def _find_tensors(
         }
     if not tensors and average is not None:
         raise UserError(
-            f"{path} holds nothing but a moving average of weights ({average}); take that by "
+            f"{path} holds only a moving average of weights ({average}); take it by "
             "`hierseg convert --ema`."
         )
     if not tensors and "state_dict" in content:
         raise UserError(f"{path} has a 'state_dict' that holds no tensors.")
     if not tensors:
-        raise UserError(f"{path} holds no tensors by name, so it is no checkpoint of a network.")
+        raise UserError(f"{path} has no named tensors, so it is no checkpoint of a network.")
     refuse_too_many(path, len(tensors))
     return tensors, entry
 
 
 def _tensors_in(content: Mapping[Any, Any], entry: str | None) -> dict[str, Tensor]:
-    """Those of an entry, or where there is none of the file."""
+    """The tensors of an entry; with None, those of the file itself."""
     return _tensors_of(content if entry is None else content[entry])
 
 
 def _find_average(tensors: Mapping[str, Tensor]) -> str | None:
-    """What the names of a moving average begin with that stands beside the network's tensors."""
+    """The prefix of a moving average beside the network's tensors, or None."""
     for prefix in _AVERAGED_PREFIXES:
         named = sum(name.startswith(prefix) for name in tensors)
         if 0 < named < len(tensors):
@@ -215,7 +213,7 @@ def _find_average(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def _find_entry(content: Mapping[Any, Any], names: tuple[str, ...]) -> str | None:
-    """The first of these entries that holds tensors by name."""
+    """The first of these entries that holds named tensors, or None."""
     return next((name for name in names if _tensors_of(content.get(name))), None)
 
 
@@ -235,11 +233,10 @@ def _common_dtype(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _strip_prefix(weights: ForeignWeights) -> ForeignWeights:
-    """Without what wrappers put before every name, such as ``module.`` of data parallel training.
+    """Remove the prefixes of wrappers, such as ``module.`` of data parallel training.
 
-    Beside most names behind ``model.``, ``net.`` or ``network.`` the others are no part of the
-    network: a loss's class weights for instance. Torch's averaged models count their updates
-    beside the network.
+    If most names begin with ``model.``, ``net.`` or ``network.``, the others are no part of the
+    network: a loss's class weights, for instance, or the update count of torch's averaged models.
     """
     tensors, prefix = dict(weights.tensors), ""
     beside: tuple[str, ...] = ()
@@ -251,7 +248,7 @@ def _strip_prefix(weights: ForeignWeights) -> ForeignWeights:
             if name.startswith(found)
         }
         prefix += found
-    # A part of a network may have been compiled, or wrapped, alone.
+    # A part of a network may have been compiled or wrapped by itself.
     plain = {_without_inner(name): tensor for name, tensor in tensors.items()}
     if len(plain) == len(tensors):
         tensors = plain
@@ -278,7 +275,7 @@ def _find_prefix(names: Mapping[str, Tensor]) -> str | None:
 
 
 def _describe(content: Mapping[Any, Any]) -> dict[str, Any]:
-    """The few plain values of a file that say what it is."""
+    """The file's values of ``_KEPT`` that are plain."""
     return {
         key: value
         for key in _KEPT

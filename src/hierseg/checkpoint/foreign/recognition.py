@@ -1,4 +1,4 @@
-"""Which published network a file holds, found out from the names and shapes of its tensors."""
+"""Recognises the published network in a file by the names and shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from hierseg.models import (
 
 COUNTER = "num_batches_tracked"
 
-# Below this share of known names a file is of another network, not of a damaged one of these.
+# With a smaller share of known names a file holds another network, not a damaged one of these.
 FEWEST_KNOWN = 0.5
 
 
 class TrunkPublication(NamedTuple):
-    """A kind of published ImageNet classifier, of which the trunk is taken.
+    """A kind of published ImageNet classifier whose trunk can be used.
 
     Attributes:
-        table: The trunk's names against the names here.
-        left_out: What the names of the classifier begin with.
-        title: What it is called.
+        table: The trunk's published names and hierseg's.
+        left_out: Prefixes of the classifier's names.
+        title: Its name in sentences.
     """
 
     table: KeyTable
@@ -64,8 +64,8 @@ class Recognised(NamedTuple):
         builder: The builder of the network.
         arguments: The builder's arguments.
         num_classes: Classes of its logits.
-        shapes: Own names and shapes of the network's tensors.
-        ignored: The arch that the file states, where its tensors contradict it.
+        shapes: hierseg's names and shapes of the network's tensors.
+        ignored: The arch that the file states, if its tensors contradict it; else None.
     """
 
     publication: str
@@ -77,13 +77,13 @@ class Recognised(NamedTuple):
 
     @property
     def table(self) -> KeyTable:
-        """Published names against names here."""
+        """Published names and hierseg's."""
         return PUBLICATIONS[self.publication].table
 
     @property
     def model(self) -> str:
-        """The registry name of the network; builder and widths where that name would state another
-        width, as those of HRNets do.
+        """The registry name of the network; if that name states another width, as HRNets' names do,
+        builder and widths instead.
         """
         published = PUBLICATIONS[self.publication].model
         defaults = _defaults(self.builder)
@@ -98,22 +98,22 @@ class Recognised(NamedTuple):
         return ", ".join([self.builder, *(f"{name} {value}" for name, value in own.items())])
 
     def expected(self, num_classes: int) -> dict[str, Shape]:
-        """Own names and shapes, were the network of so many classes."""
+        """hierseg's names and shapes if the network had ``num_classes`` classes."""
         if num_classes == self.num_classes:
             return self.shapes
         return own_shapes(self.builder, {**self.arguments, "num_classes": num_classes})
 
 
 def own_shapes(builder: str, arguments: Mapping[str, Any]) -> dict[str, Shape]:
-    """Names and shapes of a network's tensors, without making them."""
+    """Names and shapes of a network's tensors, without allocating them."""
     state = build_outline(builder, arguments).state_dict()
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
 def recognise_trunk(names: Iterable[str]) -> str | None:
-    """The key of ``TRUNK_PUBLICATIONS`` that these published names are of, or None.
+    """The key of ``TRUNK_PUBLICATIONS`` that has these published names, or None.
 
-    A file with any layer of a segmentation network's head is none of them.
+    A file with a layer of a segmentation head is not a classifier.
     """
     names = list(names)
     tables = {id(publication.table): publication.table for publication in PUBLICATIONS.values()}
@@ -134,17 +134,17 @@ def recognise(
     model: str | None = None,
     arch: str | None = None,
 ) -> Recognised:
-    """The published network that tensors, by their published names, are of.
+    """The published network that has these tensors.
 
     Args:
-        tensors: By published name.
-        source: What errors call the file.
-        model: Registry name that the network is to have; None to find it out.
-        arch: What the file states of itself. It decides between networks of the same tensors; where
-            these contradict it, it is ignored.
+        tensors: Tensors by published name.
+        source: The file's name in errors.
+        model: Registry name that the network must have; None to recognise it.
+        arch: The arch that the file states. It decides between networks with the same tensors, and
+            is ignored if the tensors contradict it.
 
     Raises:
-        UserError: They are of no published network, or not of ``model``.
+        UserError: No published network has these tensors, or ``model`` does not.
     """
     every = list(PUBLICATIONS)
     if model is None:
@@ -154,14 +154,14 @@ def recognise(
         return found._replace(ignored=arch) if is_other else found
     keys = _find_published(model)
     if not keys:
-        with suppress(UserError):  # of other widths than its publication states
+        with suppress(UserError):  # its widths may differ from the publication's
             found = _recognise(tensors, source, every, [])
             if found.model == model:
                 return found
         known = ", ".join(dict.fromkeys(p.model for p in PUBLICATIONS.values()))
         raise UserError(
             f"no publication of the network '{model}' is known, so {source} cannot be "
-            f"converted to it; known are {known}."
+            f"converted to it; give one of {known}."
         )
     try:
         found = _recognise(tensors, source, every, keys)
@@ -169,21 +169,21 @@ def recognise(
         return _recognise(tensors, source, keys, keys, model)
     if found.publication not in keys:
         raise UserError(
-            f"{source} is of no published network that hierseg knows by '{model}', but of "
-            f"{found.publication} ({found.model}); leave --model out, or give --model "
+            f"{source} holds {found.publication} ({found.model}), not a published form of "
+            f"'{model}'; leave --model out, or give --model "
             f"{PUBLICATIONS[found.publication].model}."
         )
     return found
 
 
 def _find_published(model: str) -> list[str]:
-    """The publications of a network, by its registry name or a published one."""
+    """The publications of a network, given by its registry name or its published name."""
     wanted = describe_model(model)
     return [key for key in PUBLICATIONS if describe_model(PUBLICATIONS[key].model) == wanted]
 
 
 def _find_stated(arch: str | None) -> list[str]:
-    """The publications of a stated arch, whose package may be left out; none for an unknown one."""
+    """The publications of a stated arch, with or without its package; none for an unknown one."""
     for name in (f"{arch}", f"network.{arch}", f"{arch}".removeprefix("network.")):
         if name in PUBLISHED_NAMES:
             return _find_published(name)
@@ -197,7 +197,7 @@ def _recognise(
     preferred: list[str],
     model: str | None = None,
 ) -> Recognised:
-    """The one of these publications whose names the most tensors have."""
+    """Of these publications the one that knows the most names."""
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     best: dict[str, Shape] = {}
     table: KeyTable | None = None
@@ -215,7 +215,7 @@ def _recognise(
         have = "1 has" if len(best) == 1 else f"{len(best)} have"
         tensor = "1 tensor" if len(shapes) == 1 else f"{len(shapes)} tensors"
         raise UserError(
-            f"{source} is of no published network that hierseg knows"
+            f"{source} holds no published network that hierseg knows"
             + (f" by '{model}'" if model else "")
             + f": of its {tensor} {have} a known name."
         )
@@ -225,14 +225,14 @@ def _recognise(
 
 _STRUCTURE = ("trunk", "combine", "hierarchical", "aspp", "refined", "cell")
 _SAME_TENSORS = {"fuse": "hierarchical"}
-"""A way to combine scales -> the one that its tensors are taken for."""
+"""A way to combine scales -> the way assumed for its tensors, which several ways share."""
 
 
 def _choose(
     keys: list[str], preferred: list[str], own: Mapping[str, Shape], source: str
 ) -> Recognised:
-    """The publication, as published or with widths of the file's own, that fits best; of several
-    that fit alike a preferred one, else the first.
+    """The publication that fits best, with its own or the file's widths; of several that fit
+    equally a preferred one, else the first.
     """
     found = infer_arguments(own)
     stock = {key: _stock_arguments(key) for key in keys}
@@ -254,11 +254,11 @@ def _choose(
         found["combine"] = way
     changed = {name: value for name, value in found.items() if defaults.get(name) != value}
     best: tuple[int, Recognised] | None = None
-    # The rule: as published. Only what does not fit so is looked at for widths of its own.
+    # Published widths first; the file's own widths are inferred only if those do not fit.
     for arguments in (stock[key], stock[key] | changed):
         try:
             shapes = own_shapes(builder, {**arguments, "num_classes": classes})
-        except UserError:  # Widths that no network can have, out of a damaged file.
+        except UserError:  # Widths that no network can have, from a damaged file.
             continue
         misfits = sum(shapes.get(name) != own.get(name) for name in shapes.keys() | own.keys())
         if best is None or misfits < best[0]:
@@ -266,7 +266,7 @@ def _choose(
         if not misfits or not changed:
             break
     if best is None:
-        raise UserError(f"{source} has {classes} classes, which no network here can have.")
+        raise UserError(f"{source} is damaged: it has {classes} classes, more than a network can.")
     return best[1]
 
 

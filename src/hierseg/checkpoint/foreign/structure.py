@@ -1,4 +1,4 @@
-"""A network's structure and widths, as far as names and shapes of its tensors tell them."""
+"""Infers a network's structure and widths from the names and shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SIZES = {
     "aspp_channels": ("head.context.branches.0.conv.weight",),
     "attention_channels": ("attention.conv1.conv.weight",),
 }
-"""Argument -> the tensors whose first side says it, the first that is there."""
+"""Argument -> tensors whose first dimension gives it; the first that exists is taken."""
 _SECOND_BLOCKS = ("trunk.stages.1.1.", "trunk.blocks.5.", "trunk.backbone.layer1.1.")
 
 
 def infer_arguments(own: Mapping[str, Shape]) -> dict[str, Any]:
-    """A builder's arguments, as far as own names and shapes tell them."""
+    """The builder's arguments that hierseg's names and shapes show."""
     has = {part for name in own for part in (name.split(".")[0], ".".join(name.split(".")[:2]))}
     found: dict[str, Any] = {
         argument: shape[0]
@@ -63,12 +63,12 @@ def infer_arguments(own: Mapping[str, Shape]) -> dict[str, Any]:
                 name.startswith("head.context.pooled.") for name in own
             )
     if found.get("aspp_channels") == usual:
-        del found["aspp_channels"]  # which the builder takes for them
+        del found["aspp_channels"]  # the builder's default
     return found
 
 
 def _stems(has: set[str]) -> tuple[str, ...]:
-    """Tensors that are as wide as a trunk says it is."""
+    """Tensors whose width is the trunk's ``width``."""
     xception = ("trunk.stem.1.conv.weight",) if "trunk.blocks" in has else ()
     return ("trunk.transition1.0.conv.weight", "trunk.stem.weight", *xception)
 

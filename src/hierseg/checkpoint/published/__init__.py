@@ -1,1 +1,1 @@
-"""Key tables: the names of tensors in published checkpoints, and their names here."""
+"""Key tables: names of tensors in published checkpoints and hierseg's names for them."""

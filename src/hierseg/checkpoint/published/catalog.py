@@ -1,4 +1,4 @@
-"""Which network and which table a publication's names belong to."""
+"""The publications: the network and the key table of each."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Publication(NamedTuple):
     """A kind of published checkpoint.
 
     Attributes:
-        table: Its names against the names here.
+        table: Its names of tensors and hierseg's.
         model: The registry name of its network.
         arguments: Arguments of ``create_model`` that differ from the registry's.
-        arch: The name by which its file must say what it is, where another network has the same
-            tensors; None where they tell.
+        arch: The arch that the file must state if another network has the same tensors; None if
+            the tensors tell them apart.
     """
 
     table: KeyTable
@@ -74,5 +74,5 @@ PUBLICATIONS: dict[str, Publication] = {
     ),
     "paddleseg-hrnet-ocr": Publication(PADDLESEG_HRNET_OCR, "hrnet48-ocr-hier"),
 }
-"""By a short name. Only of ``vplr-seresnext50`` is a manifest at hand among the ResNets: the rows
-of the others are its rows."""
+"""Publications by a short name. Of the ResNets only ``vplr-seresnext50`` could be compared with a
+published list of tensors; the others share its rows."""

@@ -35,8 +35,8 @@ def _separable_rows(published: str, norm: str, own: str) -> Rows:
 def xception_rows(prefix: str = "") -> Rows:
     """Xception-71, its layers behind ``prefix`` in the publication.
 
-    A block's convolutions are numbered there together with norms and ReLUs, so that they stand at
-    0, 3, 6 where no ReLU comes first (blocks 1 and 2), else at 1, 4, 7.
+    The publication numbers a block's convolutions together with norms and ReLUs. Convolutions are
+    at 0, 3, 6 if no ReLU comes first (blocks 1 and 2), else at 1, 4, 7.
     """
     rows: list[tuple[str, str]] = []
     for index in range(2):
@@ -52,7 +52,7 @@ def xception_rows(prefix: str = "") -> Rows:
             own = f"trunk.blocks.{block}.convs.{index}"
             rows.extend(_separable_rows(f"{rep}.{place}", f"{rep}.{place + 1}", own))
     for index in range(3):
-        # The own sequence has a ReLU between each two.
+        # hierseg's sequence has a ReLU between every two convolutions.
         own = f"trunk.exit.{2 * index}"
         rows.extend(
             _separable_rows(f"{prefix}conv{index + 3}", f"{prefix}bn{index + 3}", own),
@@ -82,7 +82,7 @@ ASPP_ROWS: Rows = (
 
 
 def decoder_rows(prefix: str) -> Rows:
-    """Two 3x3 convolutions and the logits, in a sequence that ``prefix`` names."""
+    """Two 3x3 convolutions and the logits, in a sequence named ``prefix``."""
     return (
         (f"{prefix}.0", "head.decode.0.conv"),
         (f"{prefix}.1", "head.decode.0.norm"),
@@ -113,7 +113,7 @@ _DEEPER: Rows = (
 WIDE_RESNET_DEEPLAB = KeyTable(wide_resnet_rows("backbone.") + _HEAD + ATTENTION_ROWS)
 XCEPTION_DEEPLAB = KeyTable(xception_rows("backbone.") + _HEAD + ATTENTION_ROWS)
 RESNET_DEEPLAB = KeyTable(resnet_rows("backbone.") + _HEAD + ATTENTION_ROWS)
-# The trunk has another name where there is one scale.
+# The trunk has another name in one-scale networks.
 DEEPER_WIDE_RESNET = KeyTable(wide_resnet_rows("trunk.") + _DEEPER)
 DEEPER_XCEPTION = KeyTable(xception_rows("trunk.") + _DEEPER)
 DEEPER_WIDE_RESNET_HIER = KeyTable(wide_resnet_rows("backbone.") + _DEEPER + ATTENTION_ROWS)
@@ -122,6 +122,6 @@ VPLR_WIDE_RESNET = KeyTable(wide_resnet_rows() + _HEAD)
 VPLR_RESNET = KeyTable(resnet_rows() + _HEAD)
 
 WIDE_RESNET_IMAGENET = KeyTable(wide_resnet_rows())
-"""The trunk alone, as in ImageNet classifiers; what classifies there has no row."""
+"""The trunk of an ImageNet classifier; the classification layers have no row."""
 XCEPTION_IMAGENET = KeyTable(xception_rows())
-"""The trunk alone, as in ImageNet classifiers; what classifies there has no row."""
+"""The trunk of an ImageNet classifier; the classification layers have no row."""

@@ -32,7 +32,7 @@ TRUNK_ROWS = (
         "backbone.stage{s}.{m}.branches.{i}.{b}.bn{k}",
         "trunk.stage{s}.{m}.branches.{i}.{b}.conv{k}.norm",
     ),
-    # To a finer branch: one 1x1 convolution, which is resized after.
+    # To a finer branch: one 1x1 convolution, whose output is resized.
     ("backbone.stage{s}.{m}.fuse_layers.{i}.{j}.0", "trunk.stage{s}.{m}.exchange.{i}.{j}.conv"),
     ("backbone.stage{s}.{m}.fuse_layers.{i}.{j}.1", "trunk.stage{s}.{m}.exchange.{i}.{j}.norm"),
     # To a coarser branch: a chain of strided convolutions.

@@ -1,4 +1,4 @@
-"""A table of names that is read both ways."""
+"""A table of names that translates both ways."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _PLACE = re.compile(r"\{(\w)(?:\+(\d+))?\}")
 
 
 class KeyTable:
-    """Names of layers in a published checkpoint against names of layers here.
+    """Names of layers in a published checkpoint and hierseg's names for them.
 
-    A row's ``{letter}`` stands for the same number on both sides, ``{letter+1}`` for a number that
-    is one more there. What follows the layer's name (``.weight``, ``.running_mean`` ...) is the
-    same in both, unless ``tensors`` says otherwise.
+    In a row ``{letter}`` is the same number on both sides, and ``{letter+1}`` is that number plus
+    one. The tensor's own name (``.weight``, ``.running_mean`` ...) is the same in both, unless
+    ``tensors`` says otherwise.
 
     Args:
-        rows: (published layer, own layer) each.
-        tensors: Published name -> own name of the tensors of a layer, where they differ.
-        absent: Own names of a layer's tensors that the publication does not have.
+        rows: Pairs of (published layer, hierseg's layer).
+        tensors: Published name -> hierseg's name of a layer's tensors, where they differ.
+        absent: hierseg's names of a layer's tensors that the publication lacks.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class KeyTable:
         return [_Row(own, published, own_tensors) for published, own in self.rows]
 
     def to_own(self, name: str) -> str | None:
-        """The name here of a tensor's published name, or None if no row has it."""
+        """hierseg's name of a published tensor, or None if no row has it."""
         return _translate(name, self._to_own)
 
     def to_published(self, name: str) -> str | None:
-        """The published name of a tensor's name here, or None if no row has it."""
+        """The published name of one of hierseg's tensors, or None if no row has it."""
         if name.rpartition(".")[2] in self.absent:
             return None
         return _translate(name, self._to_published)
@@ -63,7 +63,7 @@ class _Row:
         self.tensors = tensors
 
     def translate(self, name: str) -> str | None:
-        # Most rows are ruled out by how they begin, which costs less than an expression.
+        # Most rows are ruled out by their first characters, faster than by the expression.
         match = self.pattern.fullmatch(name) if name.startswith(self.start) else None
         if match is None:
             return None
@@ -75,7 +75,7 @@ class _Row:
 
 
 def _pattern(layer: str) -> re.Pattern[str]:
-    """``a{x}.b`` as an expression that finds the number x and the tensor's own name."""
+    """``a{x}.b`` as an expression that captures the number x and the tensor's own name."""
     pieces = _PLACE.split(layer)
     expression = re.escape(pieces[0])
     found: set[str] = set()

@@ -1,7 +1,7 @@
 """mmsegmentation's OCRNet on HRNet (``ocrnet_hr18``, ``hr18s``, ``hr48``).
 
-Its trunk has the original's names. ``decode_head.0`` gives the auxiliary logits, ``decode_head.1``
-is the object-contextual head; their convolutions before batch norms have no biases.
+Its trunk has the original's names. ``decode_head.0`` computes the auxiliary logits and
+``decode_head.1`` is the OCR head. Their convolutions before batch norms have no biases.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The HRNet authors' own releases: with OCR, without, and of ImageNet.
 
-Their names are without the ``backbone`` and ``ocr`` of the original's, and batch norms of OCR
-stand one level higher.
+Their names lack the ``backbone`` and ``ocr`` of the original's, and OCR's batch norms are one level
+higher.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from hierseg.checkpoint.published.key_table import KeyTable
 
 _TRUNK = tuple((published.removeprefix("backbone."), own) for published, own in TRUNK_ROWS)
 
-# What these two layers hold differs: convolution, norm, ReLU, convolution.
+# These two layers are sequences of convolution, norm, ReLU, convolution.
 _DIFFERENT = {
     "head.pixels.conv": "conv3x3_ocr.0",
     "head.pixels.norm": "conv3x3_ocr.1",
@@ -31,4 +31,4 @@ _PLAIN = (
 OFFICIAL_HRNET_OCR = KeyTable(_TRUNK + _HEAD)
 OFFICIAL_HRNET = KeyTable(_TRUNK + _PLAIN)
 HRNET_IMAGENET = KeyTable(_TRUNK)
-"""The trunk alone; what classifies images in those files has no row."""
+"""The trunk of an ImageNet classifier; the classification layers have no row."""

@@ -1,4 +1,5 @@
-"""PaddleSeg's hierarchical HRNet-W48 OCR: names count from 1, statistics have names of their own.
+"""PaddleSeg's hierarchical HRNet-W48 OCR: its names count from 1, and batch norms' statistics have
+other names.
 
 Letters: s stage, m module, i and j branch, b block, k convolution in a block, n step of a chain.
 """

@@ -1,4 +1,4 @@
-"""Common corruptions at three severities, written from scratch, free of others' images."""
+"""Common corruptions at three severities, written from scratch and without foreign images."""
 
 from hierseg.evaluation.corruptions.catalog import (
     CORRUPTIONS,

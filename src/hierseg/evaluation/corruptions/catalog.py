@@ -1,4 +1,4 @@
-"""The corruptions by name, and a split seen through one of them."""
+"""The corruptions by name, and a split with corrupted images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hierseg.wording import find_nearest
 
 SEVERITIES = (1, 2, 3)
 VERSION = 1
-"""Raised where a corruption changes, so that figures of two kinds are not mixed."""
+"""Version of the corruptions; it rises when one changes, so that figures are not mixed."""
 
 Pixels = npt.NDArray[np.uint8]
 Corruption = Callable[[sensor.Image, int, np.random.Generator], sensor.Image]
@@ -39,7 +39,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
 
 
 def choose_corruptions(names: Sequence[str]) -> tuple[str, ...]:
-    """The named ones in their order, all where none is named; UsageError for an unknown name."""
+    """The named ones in table order, all if none is named; UsageError for an unknown name."""
     for name in names:
         if name not in CORRUPTIONS:
             near = find_nearest(name, CORRUPTIONS, least=0.0)
@@ -53,19 +53,19 @@ def choose_corruptions(names: Sequence[str]) -> tuple[str, ...]:
 def corrupt(image: Pixels, name: str, severity: int, key: str, seed: int = 0) -> Pixels:
     """Corrupt an image.
 
-    What is drawn by lot depends on the seed, the corruption and the key alone: the same image is
-    corrupted alike in whatever order or process, and its noise, streaks and spots are those of the
-    other severities, only weaker or stronger.
+    Random numbers depend on the seed, the corruption and the key alone. So an image is corrupted
+    alike in any order and process, and its severities have the same noise, streaks and spots, only
+    weaker or stronger.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         name: One of ``CORRUPTIONS``.
         severity: 1, 2 or 3.
-        key: What tells the image from others, such as its name.
-        seed: Of the whole set.
+        key: Identifies the image, such as its name.
+        seed: Seed of the whole set.
 
     Returns:
-        (H, W, 3) uint8 RGB, new.
+        A new (H, W, 3) uint8 RGB image.
     """
     words = [seed, zlib.crc32(name.encode()), zlib.crc32(key.encode("utf-8", "surrogateescape"))]
     values = image.astype(np.float32) / np.float32(255)
@@ -74,13 +74,13 @@ def corrupt(image: Pixels, name: str, severity: int, key: str, seed: int = 0) ->
 
 
 class CorruptedDataset(SegmentationDataset):
-    """A split whose images are corrupted; its labels stay, under what hides them too.
+    """A split whose images are corrupted. Its labels stay, also where the corruption hides a thing.
 
     Args:
         dataset: The split.
         corruption: One of ``CORRUPTIONS``.
         severity: 1, 2 or 3.
-        seed: Of the whole set.
+        seed: Seed of the whole set.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class CorruptedDataset(SegmentationDataset):
         self.statistics, self.note = dataset.statistics, dataset.note
 
     def list_files(self, index: int) -> list[Path]:
-        """As of the split itself."""
+        """The files of the split itself."""
         return self.dataset.list_files(index)
 
     def read(self, index: int) -> Record:
@@ -104,5 +104,5 @@ class CorruptedDataset(SegmentationDataset):
         return dataclasses.replace(record, image=image)
 
     def read_labels(self, index: int) -> Pixels | None:
-        """As of the split itself."""
+        """The labels of the split itself."""
         return self.dataset.read_labels(index)

@@ -1,4 +1,4 @@
-"""How much of a network's mIoU each corruption leaves: figures as a file, a table and a picture."""
+"""The share of a network's mIoU that each corruption leaves: as a file, a table and a picture."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SHADES = ((120, 165, 215), (70, 115, 180), (35, 65, 120))
 
 @dataclass
 class CorruptionReport:
-    """What was measured so far, kept in a file.
+    """The figures measured so far, kept in a file.
 
     Attributes:
         path: The file.
-        settings: What the figures depend on; figures of others are not taken up.
-        clean: mIoU without corruption, in [0, 1]; NaN where no class occurs.
-        miou: Corruption -> severity -> mIoU.
-        is_writer: Whether this process writes the file: of several one does.
+        settings: The settings that the figures depend on; figures of other settings are refused.
+        clean: mIoU without corruption, in [0, 1]; NaN if no class occurs.
+        miou: Corruption -> severity -> mIoU in [0, 1].
+        is_writer: Whether this process writes the file; of several processes one does.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class CorruptionReport:
 
     @classmethod
     def open(cls, out: Path, settings: Mapping[str, Any], clean: float) -> CorruptionReport:
-        """Take up ``corruptions.json`` of an earlier run in a folder, or begin one.
+        """Continue an earlier run's ``corruptions.json`` in a folder, or begin a new one.
 
         Raises:
             UsageError: The figures there were measured with other settings.
@@ -61,37 +61,37 @@ class CorruptionReport:
 
     @staticmethod
     def check(out: Path, settings: Mapping[str, Any]) -> None:
-        """As `open`, of some of the settings: those that are known before anything is measured."""
+        """Raise the errors of ``open``, for the settings known before anything is measured."""
         path = out / FILE
         if path.exists():
             _require_same(path, _read(path)[0], settings, settings)
 
     def add(self, name: str, severity: int, miou: float) -> None:
-        """Take a figure, and write the file."""
+        """Add a figure and write the file."""
         self.miou.setdefault(name, {})[severity] = miou
         self.write()
 
     def write(self) -> None:
-        """Write all there is; of several processes one writes."""
+        """Write the file, if this process is the writer."""
         if not self.is_writer:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_json(self.path, {"settings": self.settings, **self.to_json()})
 
     def kept(self, name: str, severity: int) -> float:
-        """Share of the clean mIoU; NaN where it is not measured, or the clean one is 0."""
+        """mIoU as a share of the clean mIoU; NaN if not measured, or if the clean one is 0."""
         value = self.miou.get(name, {}).get(severity, math.nan)
         return value / self.clean if self.clean > 0 else math.nan
 
     def mean_kept(self, name: str | None = None) -> float:
-        """Mean of ``kept`` over the severities of one corruption, or over all that was measured."""
+        """Mean of ``kept`` over the severities of one corruption, or over all measured figures."""
         names = list(self.miou) if name is None else [name]
         shares = [self.kept(name, s) for name in names for s in self.miou.get(name, {})]
         known = [share for share in shares if not math.isnan(share)]
         return sum(known) / len(known) if known else math.nan
 
     def to_json(self) -> dict[str, Any]:
-        """The figures, fractions in [0, 1]; null for what cannot be said."""
+        """The figures as JSON, fractions in [0, 1]; null for NaN."""
         return {
             "clean_miou": none_if_nan(self.clean),
             "mean_kept": none_if_nan(self.mean_kept()),
@@ -109,7 +109,7 @@ class CorruptionReport:
         }
 
     def format(self) -> str:
-        """mIoU at each severity in per cent, and the share of the clean one that is kept."""
+        """A table of mIoU at each severity in per cent, and its share of the clean one."""
         width = max(map(len, ("corruption", *self.miou)))
         heads = "".join(f"  {f'severity {severity}':>14}" for severity in SEVERITIES)
         lines = [
@@ -157,7 +157,7 @@ class CorruptionReport:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[int, float]]]:
-    """The settings and the figures of a file; UserError where it is damaged."""
+    """The settings and the figures of a file; UserError if it is damaged."""
     try:
         content = json.loads(read_text_file(path, "file of corruptions"))
         figures = {
@@ -172,7 +172,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[int, float]]]:
         return dict(content["settings"]), figures
     except MALFORMED as error:
         raise UserError(
-            f"{path} is no file of corruptions that hierseg wrote; remove it, choose another "
+            f"{path} is damaged, or not a corruptions.json of hierseg; remove it, choose another "
             "--out, or add --overwrite."
         ) from error
 
@@ -180,7 +180,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[int, float]]]:
 def _require_same(
     path: Path, there: Mapping[str, Any], wanted: Mapping[str, Any], keys: Iterable[str]
 ) -> None:
-    """UsageError where one of these settings differs."""
+    """UsageError if one of these settings differs."""
     differing = sorted(shorten(key) for key in keys if there.get(key) != wanted.get(key))
     if differing:
         raise UsageError(

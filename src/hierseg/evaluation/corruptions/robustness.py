@@ -1,4 +1,4 @@
-"""Measure a network under corruptions, one after another, so that what is done stays done."""
+"""Measures a network under corruptions, one by one; an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -34,25 +34,24 @@ def run_corruptions(
 ) -> CorruptionReport:
     """Measure mIoU under corruptions at all severities.
 
-    ``corruptions.json`` is written after each one, ``corruptions.png`` at the end, or when it is
-    interrupted; a run that was interrupted goes on after what is in the file.
-
-    Of several processes all measure, and the first one writes.
+    ``corruptions.json`` is written after each one, ``corruptions.png`` at the end or when the run
+    is interrupted. A repeated run continues after the figures in the file. All processes measure,
+    and the first one writes.
 
     Args:
-        measure: Evaluates a split, telling how many of its images are done.
-        dataset: The split as it is.
-        clean: Its evaluation as it is.
+        measure: Evaluates a split and reports progress.
+        dataset: The split without corruption.
+        clean: Its evaluation without corruption.
         names: Corruptions.
-        out: Folder of the files; made where it is not.
-        weights: What tells the network's weights from others.
-        seed: Of what is drawn by lot.
+        out: Folder of the files; created if it does not exist.
+        weights: Fingerprint of the network's weights.
+        seed: Seed of the corruptions.
         on_progress: Called with (images done, images in all), over all corruptions.
 
     Raises:
-        UserError: What is in the folder is of other settings or damaged, or an image cannot be
+        UserError: The file in the folder has other settings or is damaged, or an image cannot be
             read.
-        KeyboardInterrupt: As it came, once what is done is written.
+        KeyboardInterrupt: The run was interrupted; the finished figures are written.
     """
     settings = {**describe(dataset, clean), "weights": weights, "seed": seed}
     with first_before_others():
@@ -93,12 +92,12 @@ def check_folder(
     seed: int = 0,
     overwrite: bool = False,
 ) -> None:
-    """Refuse, before anything is measured, what `run_corruptions` would refuse after the clean
-    evaluation: figures in the folder of another split, of other weights, or another seed; and a
-    picture of others. With ``overwrite`` they are removed.
+    """Check the folder before anything is measured, as ``run_corruptions`` would after the clean
+    evaluation. With ``overwrite`` the files of another run are removed.
 
     Raises:
-        UsageError: They are of others.
+        UsageError: The folder has figures of another split, other weights or another seed, or a
+            picture that hierseg did not write.
         UserError: The file there is damaged.
     """
     if overwrite:
@@ -118,7 +117,7 @@ def check_folder(
 
 
 def describe(dataset: SegmentationDataset, clean: Evaluation) -> Mapping[str, Any]:
-    """What figures depend on beside weights and seed."""
+    """The settings that figures depend on, beside weights and seed."""
     names = "\n".join(sample.name for sample in dataset.samples[: clean.images])
     return {
         "corruptions_version": VERSION,

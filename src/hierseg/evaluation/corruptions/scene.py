@@ -1,7 +1,7 @@
-"""What weather, night and dirt do to a street scene, drawn without knowing its depths.
+"""Corruptions of a street scene by weather, night and dirt, without its depths.
 
-The arguments are those of the functions in sensor.py. Fog, rain and night take the camera to look
-along a street: the horizon lies a little above the middle, and what is lower is nearer.
+The arguments are those of the functions in sensor.py. Fog, rain and night assume that the camera
+looks along a street: the horizon is a little above the middle, and lower pixels are nearer.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy.typing as npt
 from hierseg.evaluation.corruptions.sensor import GAMMA, Image
 
 HORIZON = 0.42
-"""Of the height, from above."""
+"""Place of the horizon, as a share of the height from the top."""
 
 
 def add_fog(image: Image, level: int, random: np.random.Generator) -> Image:
-    """Light is lost with distance to a pale grey, in drifts."""
+    """Colours fade with distance to a pale grey, in drifts."""
     height, width = image.shape[:2]
     y, x = _places(height, width)
-    # The road's distance grows to the horizon; above it things are as far, less so at the sides,
-    # where houses stand near.
+    # Distance grows along the road to the horizon. Above it everything is as far, but nearer at the
+    # sides, where houses are.
     ahead = 0.1 / (np.maximum(y - HORIZON, 0) + 0.1)
     above = np.clip((HORIZON - y) / 0.2, 0, 1)
     sides = 1 - 0.4 * above * np.abs(2 * x - 1) ** 2
@@ -32,7 +32,7 @@ def add_fog(image: Image, level: int, random: np.random.Generator) -> Image:
 
 
 def add_rain(image: Image, level: int, random: np.random.Generator) -> Image:
-    """A dull, hazy picture behind streaks, near ones long and far ones short and many."""
+    """A dull, hazy picture behind streaks: long ones near, many short ones far away."""
     height, width = image.shape[:2]
     lean = random.uniform(-0.25, 0.25)
     grey = image.mean(axis=2, keepdims=True)
@@ -50,7 +50,7 @@ def add_rain(image: Image, level: int, random: np.random.Generator) -> Image:
             reach = length * (0.6 + 0.8 * longer) * height
             start = np.array((across * 1.3 - 0.15, down * 1.2 - 0.1)) * (width, height)
             end = start + np.array((lean * reach, reach))
-            # Sixteenths of a pixel, so that thin streaks are where they should be.
+            # In sixteenths of a pixel, so that thin streaks are placed exactly.
             ends = [np.rint(point * 16).astype(int).tolist() for point in (start, end)]
             wide = max(1, round(thickness * height))
             cv2.line(layer, ends[0], ends[1], (255,), wide, cv2.LINE_AA, 4)
@@ -60,8 +60,8 @@ def add_rain(image: Image, level: int, random: np.random.Generator) -> Image:
 
 
 def turn_to_night(image: Image, level: int, random: np.random.Generator) -> Image:
-    """A fraction of the light, bluish; headlights before the camera, a few lamps, and the noise of
-    a sensor that has little to see.
+    """A fraction of the light, bluish, with headlights before the camera, a few lamps, and the
+    noise of a sensor in the dark.
     """
     height, width = image.shape[:2]
     y, x = _places(height, width)

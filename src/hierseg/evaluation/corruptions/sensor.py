@@ -1,4 +1,4 @@
-"""What a camera does to a picture: noise, blur, compression, exposure.
+"""Corruptions of a picture by the camera: noise, blur, compression, exposure.
 
 Each takes an (H, W, 3) float32 RGB image in [0, 1], the level 0, 1 or 2 and a generator, and
 returns such an image, which may leave [0, 1]. Lengths are shares of the shorter side, so that a
@@ -14,23 +14,23 @@ import numpy.typing as npt
 Image = npt.NDArray[np.float32]
 
 GAMMA = 2.2
-"""Between the values of a picture and the light that they stand for, nearly."""
+"""Approximate gamma between a picture's values and light."""
 
 
 def add_gaussian_noise(image: Image, level: int, random: np.random.Generator) -> Image:
-    """Noise of one spread everywhere, as electronics make it."""
+    """Noise of one standard deviation everywhere, as of electronics."""
     spread = (0.08, 0.16, 0.28)[level]
     return image + random.standard_normal(image.shape, np.float32) * np.float32(spread)
 
 
 def add_shot_noise(image: Image, level: int, random: np.random.Generator) -> Image:
-    """Each value as a count of few photons: the light's own noise, stronger where it is bright."""
+    """Each value becomes a Poisson count of few photons: noise is stronger in bright places."""
     photons = (40.0, 15.0, 6.0)[level]
     return np.asarray(random.poisson(image * photons) / photons, np.float32)
 
 
 def blur_by_defocus(image: Image, level: int, random: np.random.Generator) -> Image:
-    """Every point a disk, as a lens out of focus makes it."""
+    """Every point becomes a disk, as with a lens out of focus."""
     radius = 0.7 + (0.006, 0.013, 0.024)[level] * min(image.shape[:2])
     reach = int(np.ceil(radius))
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -39,7 +39,7 @@ def blur_by_defocus(image: Image, level: int, random: np.random.Generator) -> Im
 
 
 def blur_by_motion(image: Image, level: int, random: np.random.Generator) -> Image:
-    """Every point a line of a direction drawn by lot, as a moving camera makes it."""
+    """Every point becomes a line of a random direction, as with a moving camera."""
     length = 1 + (0.03, 0.06, 0.11)[level] * min(image.shape[:2])
     angle = random.uniform(0, np.pi)
     reach = int(np.ceil(length / 2))
@@ -51,7 +51,7 @@ def blur_by_motion(image: Image, level: int, random: np.random.Generator) -> Ima
 
 
 def compress_as_jpeg(image: Image, level: int, random: np.random.Generator) -> Image:
-    """JPEG of quality 20, 10, 5, colours halved."""
+    """JPEG of quality 20, 10 or 5, with colours at half the resolution."""
     pixels = np.rint(np.clip(image[..., ::-1], 0, 1) * 255).astype(np.uint8)
     options = [
         *(cv2.IMWRITE_JPEG_QUALITY, (20, 10, 5)[level]),
@@ -63,13 +63,13 @@ def compress_as_jpeg(image: Image, level: int, random: np.random.Generator) -> I
 
 
 def raise_brightness(image: Image, level: int, random: np.random.Generator) -> Image:
-    """Too long an exposure, by 1, 2, 3 stops of light: bright parts are lost to white."""
+    """Overexposure by 1, 2 or 3 stops of light: bright parts become white."""
     stops = (1.0, 2.0, 3.0)[level]
     return np.asarray(image * np.float32(2 ** (stops / GAMMA)), np.float32)
 
 
 def lower_contrast(image: Image, level: int, random: np.random.Generator) -> Image:
-    """Half, a quarter, an eighth of the distance to the image's mean."""
+    """Differences from the image's mean are reduced to a half, a quarter or an eighth."""
     mean = image.mean(dtype=np.float64)
     return np.asarray(mean + (image - mean) * (0.5, 0.25, 0.125)[level], np.float32)
 

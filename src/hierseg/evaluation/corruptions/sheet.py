@@ -1,4 +1,4 @@
-"""An image under all corruptions on one sheet, to be looked at."""
+"""One image under all corruptions, on a sheet to look at."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ GAP = 6
 
 
 def draw_sheet(image: Pixels, names: Sequence[str] = tuple(CORRUPTIONS), key: str = "") -> Pixels:
-    """(h, w, 3) RGB: a row for each corruption with the image as it is and at each severity.
+    """(h, w, 3) uint8 RGB: a row for each corruption with the clean image and each severity.
 
     Args:
         image: (H, W, 3) uint8 RGB; corrupted at its own size, shown 420 pixels wide.
         names: Corruptions.
-        key: As ``corrupt`` has it.
+        key: As in ``corrupt``.
     """
     height = max(1, round(WIDTH * image.shape[0] / image.shape[1]))
     columns, row = 1 + len(SEVERITIES), height + HEAD + GAP
