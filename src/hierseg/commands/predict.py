@@ -14,6 +14,7 @@ from hierseg.commands.live import LiveFlags
 from hierseg.commands.outlook import Outlook
 from hierseg.commands.runner import RunnerFlags, name_for_all, send_to
 from hierseg.commands.running import name_weights, require_scales
+from hierseg.commands.video import SteadyFlags
 from hierseg.commands.volume import remark
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError, make_printable
@@ -60,8 +61,7 @@ def predict(
     from_: float | None = None,
     to: float | None = None,
     frames: bool = False,
-    steady: Literal["blend", "reuse"] | None = None,
-    flow: str | None = None,
+    joined: SteadyFlags = SteadyFlags(),  # noqa: B008 - frozen
     live: LiveFlags = LiveFlags(),  # noqa: B008 - frozen
     dataset: DatasetFlags = NO_DATASET,
     how: RunOptions = WHOLE,
@@ -104,10 +104,7 @@ def predict(
         from_: Video: start at this many seconds.
         to: Video: end before this many seconds.
         frames: Video: also write each frame and its overlay, and a page of all frames.
-        steady: Video: join each frame with the last one, moved by the flow between them, where both
-            agree: labels flicker less. --steady reuse also runs the largest scale only where they
-            do not agree, which is faster.
-        flow: Of --steady, what estimates the motion: dis (default), raft:FILE or sdcnet:FILE.
+        joined: How the frames of a video are joined.
         live: How a camera or a video is shown.
         dataset: A data set to segment instead of sources.
         how: How the network is run.
@@ -127,31 +124,27 @@ def predict(
     )  # fmt: skip
     if live.show:
         refuse_urls("predict --show", *sources, out)
-        if frames or steady or dataset.data is not None or where.runner != "local":
+        if frames or joined.steady or dataset.data is not None or where.runner != "local":
             raise UsageError(
                 "--show takes no --frames, --steady, --data and --runner; leave them out."
             )
         return _show_live(asked, sources, choose_clip(every, from_, to), live)
     if dataset.data is None and any(map(is_video, sources)):
         refuse_urls("predict", *sources, asked.folder)
-        if Launch.find().by == "torchrun" and Launch.find().processes > 1:
-            raise UsageError("one process segments a video, frame after frame; leave out torchrun.")
-        if where.runner != "local":
-            raise UsageError("one process segments a video, frame after frame; leave out --runner.")
-        if flow is not None and steady is None:
-            raise UsageError("--flow is of steady video; add --steady, or leave it out.")
-        steadied = None if steady is None else _Steady(steady, flow)
-        return _predict_video(asked, sources, choose_clip(every, from_, to), frames, steadied)
-    refuse_clip(every, from_, to, frames, steady, flow)
+        _refuse_processes(where)
+        joined.check()
+        return _predict_video(asked, sources, choose_clip(every, from_, to), frames, joined)
+    refuse_clip(every, from_, to, frames, joined)
     with join_processes():
         return _predict_images(asked, sources, dataset, where)
 
 
-class _Steady(NamedTuple):
-    """How the frames of a video are joined, as ``predict`` describes it."""
-
-    mode: Literal["blend", "reuse"]
-    flow: str | None
+def _refuse_processes(where: RunnerFlags) -> None:
+    """UsageError where several processes are to segment a video."""
+    if Launch.find().by == "torchrun" and Launch.find().processes > 1:
+        raise UsageError("one process segments a video, frame after frame; leave out torchrun.")
+    if where.runner != "local":
+        raise UsageError("one process segments a video, frame after frame; leave out --runner.")
 
 
 class _Asked(NamedTuple):
@@ -300,18 +293,16 @@ def _say_reduced(summary: Summary, predictor: Predictor) -> None:
 
 
 def _predict_video(
-    asked: _Asked, sources: tuple[str, ...], clip: Clip, frames: bool, steady: _Steady | None
+    asked: _Asked, sources: tuple[str, ...], clip: Clip, frames: bool, joined: SteadyFlags
 ) -> int:
     from hierseg.commands.progress import announce
-    from hierseg.commands.video import load_steady, open_video, segment_video
+    from hierseg.commands.video import join_frames, open_video, segment_video
 
     video = open_video(sources, asked.max_pixels)
     with announce("loading the weights"):
         _refuse_labelling(asked.save or ())
         settings = asked.settings(SAVED_OF_VIDEO, {})
-        predictor = asked.load(settings)
-        if steady is not None:
-            predictor = load_steady(predictor, *steady, asked.device)
+        predictor = join_frames(asked.load(settings), joined, asked.device)
     return segment_video(predictor, video, asked.folder, settings, clip, frames)
 
 

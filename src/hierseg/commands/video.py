@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from hierseg.errors import UsageError, make_printable
 from hierseg.wording import count, count_were
@@ -13,9 +14,26 @@ from hierseg.wording import count, count_were
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hierseg.inference import Predictor, SteadyMode
+    from hierseg.inference import Predictor
     from hierseg.jobs import RunSettings
     from hierseg.media import Clip, Video
+
+
+@dataclass(frozen=True)
+class SteadyFlags:
+    """How the frames of a video are joined."""
+
+    steady: Literal["blend", "reuse"] | None = None
+    """Video: join each frame with the last one, moved by the flow between them, where both agree:
+    labels flicker less. --steady reuse also runs the largest scale only where they do not agree,
+    which is faster."""
+    flow: str | None = None
+    """Of --steady, what estimates the motion: dis (default), raft:FILE or sdcnet:FILE."""
+
+    def check(self) -> None:
+        """UsageError for a flow that nothing needs."""
+        if self.flow is not None and self.steady is None:
+            raise UsageError("--flow is of steady video; add --steady, or leave it out.")
 
 
 def choose_clip(every: int | None, start: float | None, end: float | None) -> Clip:
@@ -30,12 +48,11 @@ def refuse_clip(
     start: float | None,
     end: float | None,
     frames: bool,
-    steady: str | None,
-    flow: str | None,
+    joined: SteadyFlags,
 ) -> None:
     """UsageError where a flag of videos is given and none is named."""
     given = {"--every": every, "--from": start, "--to": end, "--frames": frames or None}
-    given |= {"--steady": steady, "--flow": flow}
+    given |= {"--steady": joined.steady, "--flow": joined.flow}
     for flag, value in given.items():
         if value is not None:
             raise UsageError(f"{flag} is for a video, and none is named; leave it out.")
@@ -58,16 +75,18 @@ def open_video(sources: Sequence[str], max_pixels: int) -> Video:
     return Video(path, max_pixels)
 
 
-def load_steady(predictor: Predictor, mode: SteadyMode, flow: str | None, device: str) -> Predictor:
-    """The same predictor, that joins frames with those before."""
+def join_frames(predictor: Predictor, joined: SteadyFlags, device: str) -> Predictor:
+    """The same predictor, or one that joins frames with those before."""
+    if joined.steady is None:
+        return predictor
     from hierseg.checkpoint import open_flow
     from hierseg.inference import SteadyPredictor
 
     where = "cpu" if device == "auto" else device
     return SteadyPredictor(
         predictor.engine,
-        open_flow(flow or "dis", where),
-        mode,
+        open_flow(joined.flow or "dis", where),
+        joined.steady,
         predictor.label_space,
         predictor.segmenter.options,
     )
