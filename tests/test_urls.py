@@ -132,3 +132,16 @@ def test_a_failure_tells_the_url_and_leaves_nothing_here() -> None:
     with pytest.raises(UserError, match=r"^'memory://b/f/a.png' is damaged$"):
         fail_within(folders)
     assert not folders[0].exists()
+
+
+def test_of_a_single_file_no_folder_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    STORE.pipe("/b/f/a.png", b"1234")
+    STORE.pipe("/b/f/b.png", b"1")
+    monkeypatch.setattr(type(STORE), "find", None)
+    with Staging() as staging:
+        path = Path(staging.bring_source("memory://b/f/a.png"))
+        assert path.name == "a.png"
+        assert [file.name for file in path.parent.iterdir()] == ["a.png"]
+        with staging.mirrors.having(path):
+            assert path.read_bytes() == b"1234"
+        assert staging.mirrors.name(path) == "memory://b/f/a.png"

@@ -207,6 +207,21 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
+class DistillConfig:
+    """A teacher: a trained network whose outputs are learned beside the labels."""
+
+    teacher: str | None = None
+    """Weights of the teacher, of the same classes: a checkpoint file, a run folder, or packaged
+    weights. Its softmax is learned at every pixel, also where the label is ignored."""
+    scales: tuple[float, ...] | None = None
+    """Scales of the teacher; by default its own."""
+    temperature: float = 1.0
+    """What the logits of both are divided by before they are compared."""
+    weight: float = 1.0
+    """Weight of the comparison beside the loss of the labels."""
+
+
+@dataclass(frozen=True)
 class OptimConfig:
     """Optimiser and schedule (METHOD section 5)."""
 
@@ -305,6 +320,7 @@ class Experiment:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)

@@ -87,18 +87,22 @@ class Mirror:
             return self.url
         return f"{self.url}/{path.relative_to(self.folder).as_posix()}"
 
-    def list(self, leave: str = "") -> int:
+    def list(self, leave: str = "", only: str = "") -> int:
         """Have a placeholder for each file there, and the content of notes; gives how many.
 
         Args:
             leave: URL of a folder that is left out.
+            only: The one file that is asked for; all where it is empty.
 
         Raises:
             UserError: The URL cannot be read.
         """
         with _naming(self.url):
             files, root = _open(self.url)
-            found = files.find(root, detail=True)
+            if only:
+                found = {f"{root}/{only}": files.info(f"{root}/{only}")}
+            else:
+                found = files.find(root, detail=True)
         inside = {name[len(root) :].lstrip("/"): info for name, info in found.items()}
         above = {str(parent) for name in inside for parent in PurePosixPath(name).parents}
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -298,18 +302,20 @@ class Staging:
         url = find_url(source)
         if url is None:
             return source
-        base, pattern = _split_glob(url)
+        (base, pattern), only = _split_glob(url), ""
         with _naming(base):
             files, there = _open(base)
             if not pattern and files.isfile(there):
-                base, _, pattern = base.rpartition("/")
+                base, _, only = base.rpartition("/")
         leave = "" if self.out is None else self.out.url
         if leave and url == leave:
             raise UsageError(f"{url} is the folder of the outputs too; choose another --out.")
         mirror = self._make(base)
         self.sources.append(mirror)
-        if mirror.list(leave) == 0:
+        if mirror.list(leave, only) == 0:
             raise UsageError(f"there is nothing at {base}; check the URL.")
+        if only:
+            return str(mirror.folder / only)
         folder = glob.escape(str(mirror.folder)) if glob.has_magic(pattern) else mirror.folder
         return f"{folder}/{pattern}" if pattern else str(mirror.folder)
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hierseg.errors import UserError
-from hierseg.jobs.images import _ImagePolicy
+from hierseg.jobs.image_policy import ImagePolicy
 from hierseg.jobs.job import Job
 from hierseg.jobs.run_settings import RunSettings
 from hierseg.jobs.summary import FILE, JOURNAL, Summary
@@ -136,7 +136,7 @@ def test_whatever_lies_there_is_a_run_or_a_sentence(
                 found = Summary.open(out, WANTED)
             except UserError:
                 continue
-            job = Job(_ImagePolicy(out, RunSettings(), {}, found), found, out)
+            job = Job(ImagePolicy(out, RunSettings(), {}, found), found, out)
             for record in found.records.values():
                 job.is_current(record)
             found.finish(out)

@@ -10,11 +10,13 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision, Precision
 from torch import Tensor, nn
 
+from hierseg.assembly.teacher import Teacher
 from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
 from hierseg.losses.combined import CombinedLoss
 from hierseg.losses.cross_entropy import CrossEntropy
 from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
 from hierseg.losses.region_mutual_information import RegionMutualInformation
+from hierseg.options import RunOptions
 from hierseg.training.ema import WeightAverage
 from hierseg.training.state import TrainingState
 from hierseg.training.step import Stepper
@@ -39,13 +41,15 @@ class _Network(nn.Module):
         return SimpleNamespace(logits=self.conv(self.norm(image)), auxiliary=None, per_scale=None)
 
 
-def _stepper(network: Any, criterion: Any = None, clip_norm: float = 0.0) -> Stepper:
+def _stepper(
+    network: Any, criterion: Any = None, clip_norm: float = 0.0, teacher: Teacher | None = None
+) -> Stepper:
     fabric = Fabric(accelerator="cpu", devices=1)
     bare = torch.optim.SGD(network.parameters(), lr=0.5)
     model, optimiser = fabric.setup(network, bare)
     state = TrainingState(network, bare, Precision(), WeightAverage(network, 0.9))
     loss = CombinedLoss(criterion or CrossEntropy())
-    return Stepper(fabric, model, optimiser, loss, state, clip_norm)
+    return Stepper(fabric, model, optimiser, loss, state, clip_norm, teacher)
 
 
 def _batch(images: int = 4) -> dict[str, Tensor]:
@@ -152,3 +156,47 @@ def test_a_step_that_the_scaler_skips_changes_nothing() -> None:
     assert stepper.step([batch]).loss is not None
     assert not network.conv.weight.equal(before["conv.weight"])
     assert state.average.updates == 1
+
+
+class _TeachingEngine:
+    """Says what a fixed convolution says, as an engine in inference mode."""
+
+    def __init__(self, network: _Network) -> None:
+        self.network, self.seen = network, 0
+
+    @torch.inference_mode()
+    def run(self, images: Tensor, options: RunOptions) -> Any:
+        self.seen += len(images)
+        return self.network(images)
+
+
+def test_a_teacher_is_learned_beside_the_labels_as_by_one_larger_batch() -> None:
+    torch.manual_seed(1)
+    network, teaching = _Network().double(), _Network().double()
+    before = copy.deepcopy(teaching.state_dict())
+    found = []
+    for each, group in (
+        (network, [_batch()]),
+        (copy.deepcopy(network), _cut(_batch(), 1, 3)),
+    ):
+        engine = _TeachingEngine(teaching)
+        stepper = _stepper(each, teacher=Teacher(engine, RunOptions(), 2.0, 0.5))  # type: ignore[arg-type]
+        found.append(stepper.step(group))
+        assert engine.seen == 4
+    first, second = (outcome.losses for outcome in found)
+    assert float(first["distill"]) > 0
+    assert float(first["loss"]) == pytest.approx(float(first["main"] + 0.5 * first["distill"]))
+    for name, value in first.items():
+        assert float(second[name]) == pytest.approx(float(value), rel=1e-5)
+    assert all(torch.equal(value, before[name]) for name, value in teaching.state_dict().items())
+    assert all(parameter.grad is None for parameter in teaching.parameters())
+
+
+def test_with_the_teacher_alone_a_student_becomes_it() -> None:
+    torch.manual_seed(1)
+    student, teaching = _Network().double(), _Network().double()
+    batch = _batch()
+    batch["labels"] = torch.full_like(batch["labels"], 255)  # images without labels
+    stepper = _stepper(student, teacher=Teacher(_TeachingEngine(teaching), RunOptions()))  # type: ignore[arg-type]
+    losses = [float(stepper.step([batch]).losses["distill"]) for _ in range(300)]
+    assert losses[-1] < losses[0] / 20

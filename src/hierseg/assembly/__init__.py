@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         build_datasets,
         build_transform,
     )
+    from hierseg.assembly.teacher import Teacher, build_teacher
 else:
     __getattr__, __dir__ = open_face(
         __name__,
@@ -39,15 +40,18 @@ else:
                 "assemble_network",
                 "build_transform",
             ),
+            "teacher": ("Teacher", "build_teacher"),
         },
     )
 
 __all__ = [
     "Datasets",
+    "Teacher",
     "assemble_network",
     "build_criterion",
     "build_datasets",
     "build_options",
+    "build_teacher",
     "build_transform",
     "check_experiment",
     "check_training_scales",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from hierseg.assembly.devices import check_training_scales, choose_device
-from hierseg.config import DataConfig, Experiment, LossConfig, OptimConfig
+from hierseg.config import DataConfig, DistillConfig, Experiment, LossConfig, OptimConfig
 from hierseg.data import RandAugment, is_description, is_synthetic
 from hierseg.errors import UsageError
 from hierseg.size import SMALLEST_SIDE
@@ -21,6 +21,7 @@ def check_experiment(experiment: Experiment) -> None:
     _check_data(experiment.data)
     _check_optim(experiment.optim)
     _check_loss(experiment.loss)
+    _check_distill(experiment.distill)
     if experiment.model.train_scales is not None:
         check_training_scales(experiment.model.train_scales, "--model.train-scales")
     if experiment.eval.scales is not None:
@@ -214,6 +215,24 @@ def _check_loss(loss: LossConfig) -> None:
             f"{flag} says nothing to the loss '{loss.main}'; leave it out or give "
             f"--loss.main {' or '.join(owners)}.",
         )
+
+
+def _check_distill(distill: DistillConfig) -> None:
+    refuse_if(
+        not 0 < distill.temperature < math.inf,
+        f"--distill.temperature {distill.temperature:g} is out of range; give one above 0.",
+    )
+    refuse_if(
+        not 0 <= distill.weight < math.inf,
+        f"--distill.weight {distill.weight:g} is out of range; give one 0 or more.",
+    )
+    refuse_if(
+        distill.teacher is None and distill != DistillConfig(),
+        "--distill.scales, --distill.temperature and --distill.weight are of a teacher; name it "
+        "with --distill TEACHER, or leave them out.",
+    )
+    if distill.scales is not None:
+        check_training_scales(distill.scales, "--distill.scales")
 
 
 def _check_runtime(experiment: Experiment) -> None:

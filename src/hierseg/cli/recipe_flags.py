@@ -24,6 +24,7 @@ SHORT_FLAGS = {
 SHORT_FLAGS["--init"] = SHORT_FLAGS["--weights"]
 SHORT_FLAGS |= {
     "--data": "--data.name",
+    "--distill": "--distill.teacher",
     "--root": "--data.root",
     "--batch": "--data.batch",
     "--epochs": "--optim.epochs",

@@ -63,7 +63,8 @@ def check_training(experiment: Experiment) -> None:
     from hierseg.recipes import use_synthetic
 
     data, model = use_synthetic(experiment).data, experiment.model
-    check_inputs(data.name, data.root, data.train_split, model.weights, model.init_trunk)
+    teacher = experiment.distill.teacher
+    check_inputs(data.name, data.root, data.train_split, model.weights, model.init_trunk, teacher)
 
 
 def check_place(flag: str, path: Path) -> None:

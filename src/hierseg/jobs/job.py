@@ -253,7 +253,7 @@ class Job(Generic[Item, Record]):
                 self._status[self.policy.key(item)] = status
                 return Reading(item, self.policy.read(item))
         except UserError as error:
-            return Reading(item, UserError(self.mirrors.rename(str(error))))
+            return Reading(item, error)
 
     def skip(self, item: Item, reason: str) -> None:
         """List an item as skipped."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
     from hierseg.losses.combined import CombinedLoss, Criterion
     from hierseg.losses.cross_entropy import CrossEntropy
+    from hierseg.losses.distillation import Distillation
     from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
     from hierseg.losses.lovasz import LovaszSoftmax
     from hierseg.losses.region_mutual_information import RegionMutualInformation
@@ -24,6 +25,7 @@ else:
                 "Criterion",
             ),
             "cross_entropy": ("CrossEntropy",),
+            "distillation": ("Distillation",),
             "image_weighted": ("ImageWeightedCrossEntropy",),
             "lovasz": ("LovaszSoftmax",),
             "region_mutual_information": ("RegionMutualInformation",),
@@ -40,6 +42,7 @@ __all__ = [
     "CombinedLoss",
     "Criterion",
     "CrossEntropy",
+    "Distillation",
     "ImageWeightedCrossEntropy",
     "LovaszSoftmax",
     "RegionMutualInformation",

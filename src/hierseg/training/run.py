@@ -100,6 +100,7 @@ def prepare_run(
         torch.manual_seed(runtime.seed + fabric.global_rank)
     transform = build.build_transform(experiment, space)
     samples = TrainingSamples(data.train, transform, runtime.seed, data.extra)
+    teacher = build.build_teacher(experiment.distill, space, fabric.device)
     state = TrainingState(network, bare, precision, average)
     if saved is not None:
         path, content = saved
@@ -115,7 +116,7 @@ def prepare_run(
         schedule=Schedule.from_config(optim, math.ceil(len(batches) / optim.accumulate)),
         batches=batches,
         loader=build_loader(samples, batches, settings.workers, fabric.device.type == "cuda"),
-        stepper=Stepper(fabric, model, optimiser, criterion, state, optim.clip_norm),
+        stepper=Stepper(fabric, model, optimiser, criterion, state, optim.clip_norm, teacher),
         state=state,
         checkpoints=checkpoints,
     )

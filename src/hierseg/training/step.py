@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from hierseg.assembly import Teacher
 from hierseg.losses import WHOLE, CombinedLoss, Share
 from hierseg.processes import sum_over_processes
 from hierseg.training.distributed import mean_over_processes
@@ -44,6 +45,7 @@ class Stepper:
         criterion: The training loss.
         state: Network and averaged weights.
         clip_norm: Largest norm of the gradient; 0 for no limit.
+        teacher: Whose outputs are learned too; None for nobody's.
 
     Attributes:
         longest_row: Steps in a row without a finite loss and gradient after which a run is lost.
@@ -57,8 +59,10 @@ class Stepper:
         criterion: CombinedLoss,
         state: TrainingState,
         clip_norm: float = 0.0,
+        teacher: Teacher | None = None,
     ) -> None:
         self._fabric = fabric
+        self._teacher = teacher
         self._model = model
         self._optimiser = optimiser
         self._criterion = criterion
@@ -81,7 +85,7 @@ class Stepper:
         for number, (batch, share) in enumerate(zip(group, shares, strict=True), start=1):
             batch = self._fabric.to_device(batch)
             with self._fabric.no_backward_sync(self._model, enabled=number < len(group)):
-                found = self._criterion(self._model(batch["image"]), batch["labels"], share)
+                found = self._find_losses(batch, share)
                 self._fabric.backward(found["loss"])
             for name, value in found.items():
                 value = value.detach()
@@ -89,6 +93,13 @@ class Stepper:
         losses = mean_over_processes(losses)
         loss = self._update(float(losses["loss"]))
         return Outcome(losses, loss)
+
+    def _find_losses(self, batch: Mapping[str, Any], share: Share) -> dict[str, Tensor]:
+        output = self._model(batch["image"])
+        found: dict[str, Tensor] = self._criterion(output, batch["labels"], share)
+        if self._teacher is None:
+            return found
+        return self._teacher.add(found, output.logits, batch["image"], share)
 
     def _update(self, value: float) -> float | None:
         """Step, unless loss or gradient is not finite; returns the loss, None without a step."""

@@ -17,7 +17,7 @@ from hierseg.training.table import CsvTable
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-LOSS_NAMES = ("loss", "main", "auxiliary", "per_scale", "lovasz")
+LOSS_NAMES = ("loss", "main", "auxiliary", "per_scale", "lovasz", "distill")
 STEP_FIELDS = ("step", "epoch", "lr", *LOSS_NAMES, "images_per_second", "skipped")
 EPOCH_FIELDS = (
     "epoch", "step", "loss", "seconds", "miou", "num_classes_averaged", "pixel_accuracy",
