@@ -12,6 +12,7 @@ import torch
 
 from hierseg.checkpoint.load import load_model
 from hierseg.checkpoint.save import save_checkpoint
+from hierseg.cli import main
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.measures import MeasureFlags
 from hierseg.errors import UsageError, UserError
@@ -240,3 +241,37 @@ def test_panels_and_scales_are_written_and_said(
         how=RunOptions(scales=(0.5, 0.75), fusion="average"),
     )  # fmt: skip
     assert "at scales 0.5 0.75, averaged" in capsys.readouterr().out
+
+
+def test_images_are_run_at_a_short_edge_and_counted_at_their_own(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hierseg.size import Size
+    from hierseg.streets.layouts import draw_scenes, write_cityscapes
+
+    write_cityscapes(tmp_path, draw_scenes(3, Size(64, 96)))
+    words = ["evaluate", "--data", "cityscapes", "--root", str(tmp_path), "--scales", "1"]
+    words += ["--weights", str(checkpoint)]
+    figures = []
+    for edge in (["--short-edge", "32"], ["--long-edge", "48"], []):
+        out = tmp_path / f"{len(figures)}.json"
+        assert main([*words, *edge, "--json", str(out)]) == 0
+        figures.append(json.loads(out.read_text()))
+    assert "short edge 32" in figures[0]["split_note"]
+    assert figures[0]["per_class"] == figures[1]["per_class"] != figures[2]["per_class"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--short-edge", "31"], "--short-edge 31 is too small"),
+        (["--short-edge", "64", "--long-edge", "64"], "both say the size"),
+        (["--short-edge", "64", "--preset", "mapillary"], "both say the size"),
+        (["--short-edge", "64", "--predictions", "x"], "--short-edge is for a network"),
+    ],
+)
+def test_a_short_edge_that_cannot_be_is_said(
+    flags: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--data", "cityscapes", "--root", str(tmp_path), *flags]) == 2
+    assert sentence in capsys.readouterr().err

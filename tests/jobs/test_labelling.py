@@ -166,3 +166,24 @@ def test_the_file_name_is_the_image_s(space: LabelSpace, labels: Pixels, tmp_pat
     [path] = LABELLING["coco"](replace(shown, source="/x/y z.jpg"), tmp_path, "n", PLAIN)
     assert path.name == "n_coco.json"
     assert json.loads(path.read_text())["images"][0]["file_name"] == "y z.jpg"
+
+
+def test_what_is_damaged_does_not_hide_why_a_run_ended(
+    network: Any, space: LabelSpace, image: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = _write(tmp_path / "in", image, ["a.png", "b.png"])
+    out = tmp_path / "out"
+    _run(network, space, images[:1], out, save=("coco",))
+    (out / "a_coco.json").write_text("[]")
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hierseg.jobs.images._segment", interrupt)
+        with (
+            pytest.warns(UserWarning, match=r"a_coco\.json is damaged"),
+            pytest.raises(KeyboardInterrupt, match="interrupted; 1 images are done"),
+        ):
+            _run(network, space, images, out, save=("coco",))
+    assert not json.loads((out / "summary.json").read_text())["complete"]

@@ -123,7 +123,8 @@ class _Marks(NamedTuple):
         # What must be given cannot be hidden.
         has_default = default is None or not _is_missing(default)
         if self.few and has_default and flag.removeprefix("--") not in self.few:
-            marked = tyro.conf.Suppress[marked]
+            hidden: Any = tyro.conf.Suppress
+            marked = hidden[marked]
         return marked
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hierseg.commands.colors import Palette, choose_palette
 from hierseg.commands.places import check_inputs
 from hierseg.errors import UsageError
 from hierseg.size import Size
@@ -16,6 +17,7 @@ def demo(
     size: Size = Size(256, 512),
     weights: str | None = None,
     device: str = "auto",
+    palette: Palette | None = None,
     overwrite: bool = False,
 ) -> None:
     """Draw unseen street scenes, segment them, and write a page that compares them with the truth.
@@ -27,6 +29,8 @@ def demo(
         weights: Checkpoint file, run folder, or packaged weights, of a network with Cityscapes'
             classes; by default streets-lite0, which was trained on drawn scenes.
         device: auto, cpu, or cuda.
+        palette: Colours of classes: dataset (the default), distinct, or colorblind, as in
+            `hierseg predict`.
         overwrite: Also replace files that no earlier run of this command wrote.
     """
     from hierseg.commands.progress import announce, make_console
@@ -36,7 +40,7 @@ def demo(
     check_inputs(None, None, "", weights)
     with announce("loading torch"):
         from hierseg.assembly import choose_device
-        from hierseg.checkpoint import DEFAULT_WEIGHTS, load_model
+        from hierseg.checkpoint import DEFAULT_WEIGHTS, header_of, load_model
         from hierseg.demo import WEIGHTS, run_demo
         from hierseg.engines import keep_freed_memory
         from hierseg.inference import Predictor
@@ -44,7 +48,8 @@ def demo(
     keep_freed_memory()
     name = WEIGHTS if weights is None else weights
     network = load_model(name, choose_device(device, "--device"))
-    predictor = Predictor(network, keep_scales=True)
+    space = choose_palette(header_of(network).label_space, palette)
+    predictor = Predictor(network, label_space=space, keep_scales=True)
     with announce("drawing and segmenting scenes"):
         result = run_demo(
             predictor,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+from hierseg.commands.volume import remark
 from hierseg.errors import UsageError
 
 
@@ -16,13 +16,13 @@ def describe(
 ) -> None:
     """Print a description of your own data, for --data and `hierseg check`.
 
-    What was understood goes to standard error. Example: hierseg describe photos > photos.yaml
+    What was understood goes to standard error.
 
     Args:
         folder: A folder of images and masks, in a layout that `hierseg finetune` understands.
         seed: Of the split, where the folder names none.
         out: Write data.yaml, the table of pairs, and the masks that polygons become, into this
-            folder. -o for short.
+            folder.
     """
     from hierseg.commands.progress import show_steps
     from hierseg.data import describe_by_globs, recognise_folder, write_own_data
@@ -31,7 +31,7 @@ def describe(
         raise UsageError(f"--out {out} is there and not empty; name a new folder.")
     with show_steps() as on_progress:
         data = recognise_folder(folder, None if out is None else out / "masks", seed, on_progress)
-    print(data.describe(), file=sys.stderr)
+    remark(data.describe())
     if out is not None:
         print(write_own_data(data, out))
         return

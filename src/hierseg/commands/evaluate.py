@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from hierseg.commands.colors import Palette as Colors
+from hierseg.commands.colors import choose_palette
 from hierseg.commands.measures import PLAIN, MeasureFlags, Measures
 from hierseg.commands.measuring import measure_by_label_maps, measure_by_network
 from hierseg.commands.official import Ids, Official, choose_ids
@@ -21,7 +23,7 @@ from hierseg.commands.saving import Saving
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError
 from hierseg.options import WHOLE, RunOptions
-from hierseg.size import Size
+from hierseg.size import SMALLEST_SIDE, Size
 from hierseg.urls import Mirrors, Staging, refuse_urls
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ def evaluate(
     save_predictions: Path | None = None,
     save_panels: Path | None = None,
     count_at: Literal["label", "run"] | None = None,
+    short_edge: int | None = None,
+    colors: Colors | None = None,
     how: RunOptions = WHOLE,
     measures: MeasureFlags = PLAIN,
     where: RunnerFlags = RunnerFlags(),  # noqa: B008 - frozen
@@ -78,6 +82,10 @@ def evaluate(
         count_at: label counts each pixel of the label maps; run brings image (bilinear) and label
             (nearest) to --long-edge and counts there, as published for Mapillary. By default label,
             but run with --preset mapillary.
+        short_edge: Pixels that the shorter side of an image is run at, instead of --long-edge;
+            pixels are counted at the size of the label maps.
+        colors: Of classes in --worst and --save-panels: dataset (the default), distinct, or
+            colorblind, as `hierseg predict --palette` has them.
         how: How the network is run.
         measures: Measures beside mIoU.
         where: Where images are run.
@@ -90,14 +98,16 @@ def evaluate(
     saving.check(predictions)
     given, how = how, how.resolve()
     more = Measures(measures, out, predictions is None, overwrite)
-    _check_predictions(predictions, ids, given, weights, val_crop, count_at)
+    _check_predictions(predictions, ids, given, weights, val_crop, count_at, short_edge)
+    _check_edges(short_edge, how)
     at = _choose_count(count_at, given, how, val_crop, measures.official)
     held = choose_ids(ids, measures.official)
     with Staging() as staging, join_processes():
         root = _bring(staging, root, measures.official)
         check_inputs(data, root, split, None if predictions else weights)
         opened = data, root, split, cv, palette, staging.mirrors
-        dataset = _open(*opened, own_edge(how), val_crop, at)
+        dataset = _open(*opened, (own_edge(how), short_edge), val_crop, at)
+        dataset.label_space = choose_palette(dataset.label_space, colors)
         scales = () if predictions is not None else find_scales(weights, how)
         with (
             where.open(device) as workers,
@@ -135,10 +145,12 @@ def _open(
     cv: int,
     palette: Palette | None,
     mirrors: Mirrors,
-    long_edge: int | None,
+    edges: tuple[int | None, int | None],
     val_crop: Size | None,
     count_at: Literal["label", "run"],
 ) -> SegmentationDataset:
+    """The split, its images at a long edge or at a short one."""
+    long_edge, short_edge = edges
     from hierseg.commands.progress import announce
     from hierseg.data import DataOptions, fetch_as_read, open_dataset
 
@@ -150,7 +162,7 @@ def _open(
 
     if count_at == "run" and long_edge is not None:
         return PublishedView(dataset, long_edge)
-    return resize_dataset(dataset, long_edge, val_crop)
+    return resize_dataset(dataset, long_edge, val_crop, short_edge=short_edge)
 
 
 def _measure(
@@ -241,6 +253,7 @@ def _check_predictions(
     weights: str | None,
     val_crop: Size | None,
     count_at: str | None,
+    short_edge: int | None,
 ) -> None:
     """UsageError for what only a network's run can heed, where label maps are scored, and the other
     way round.
@@ -249,4 +262,19 @@ def _check_predictions(
         if ids is not None:
             raise UsageError("--ids says what --predictions hold; name them, or leave it out.")
         return
-    refuse_with_predictions(how, weights=weights, val_crop=val_crop, count_at=count_at)
+    refuse_with_predictions(
+        how, weights=weights, val_crop=val_crop, count_at=count_at, short_edge=short_edge
+    )
+
+
+def _check_edges(short_edge: int | None, how: RunOptions) -> None:
+    """UsageError for a short edge that cannot be, or beside a long one."""
+    if short_edge is None:
+        return
+    if short_edge < SMALLEST_SIDE:
+        raise UsageError(f"--short-edge {short_edge} is too small; give {SMALLEST_SIDE} or more.")
+    if how.long_edge is not None:
+        raise UsageError(
+            "--short-edge and --long-edge both say the size of images, and so does --preset "
+            "mapillary; give one of them."
+        )

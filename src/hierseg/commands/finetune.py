@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hierseg.commands.colors import Palette
 from hierseg.errors import make_printable
 from hierseg.wording import count
 
@@ -20,13 +21,14 @@ def finetune(
     device: str = "auto",
     seed: int = 0,
     out: Path | None = None,
+    palette: Palette | None = None,
 ) -> None:
     """Train a model on your own images and masks: find out what the folder holds, check it, plan,
     train, evaluate, and write a page.
 
     Layouts that are understood: images/ and masks/ (also by split), masks beside their images,
     train/ and trainannot/, CVAT's segmentation export, Pascal VOC, Label Studio's brush masks with
-    its JSON export, YOLO polygons, COCO JSON. Example: hierseg finetune photos
+    its JSON export, YOLO polygons, COCO JSON.
 
     Repeat the command to go on with a run that was interrupted.
 
@@ -38,7 +40,8 @@ def finetune(
         batch: Images a step; planned otherwise.
         device: auto, cpu, or cuda.
         seed: Of the split, where the folder names none, and of training.
-        out: Run folder; by default the data's name in runs/. -o for short.
+        out: Run folder; by default the data's name in runs/.
+        palette: Colours of classes on the page: dataset (the default), distinct, or colorblind.
     """
     from hierseg.checkpoint import find_weights
     from hierseg.commands.progress import announce, make_console, show_steps
@@ -62,6 +65,7 @@ def finetune(
             observers=[make_display(make_console(stderr=True))],
             say=lambda line: print(line, flush=True),
             on_progress=on_progress,
+            palette=palette or "dataset",
         )
     for line in _describe(result.per_class):
         print(make_printable(line))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.commands.chosen import NO_DATASET, DatasetFlags
+from hierseg.commands.colors import Palette, choose_palette
 from hierseg.commands.live import LiveFlags
 from hierseg.commands.outlook import Outlook
 from hierseg.commands.runner import RunnerFlags, name_for_all, send_to
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 Output = Literal[
     "overlay", "color", "labels", "ids", "confidence", "attention", "scales", "coco", "cvat", "yolo"
 ]  # fmt: skip
-Palette = Literal["dataset", "distinct", "colorblind"]
 
 SAVED_OF_VIDEO: tuple[Output, ...] = ("overlay", "labels", "ids")
 SAVED_OF_IMAGES: tuple[Output, ...] = ("overlay", "color", "labels", "ids")
@@ -202,13 +202,12 @@ class _Asked(NamedTuple):
         from hierseg.engines import keep_freed_memory
         from hierseg.inference import Predictor
         from hierseg.jobs import NEEDS_SCALES
-        from hierseg.media import recolor
 
         keep_freed_memory()
         network = load_runnable(self.weights, self.device)
         space = space or choose_space(network, dataset)
         if self.palette is not None:
-            space = recolor(space or header_of(network).label_space, self.palette)
+            space = choose_palette(space or header_of(network).label_space, self.palette)
         keeps = bool(NEEDS_SCALES & set(settings.save))
         predictor = Predictor(
             network, label_space=space, keep_scales=keeps, options=self.how, unknown=self.unknown

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hierseg.commands.colors import Palette, choose_palette
 from hierseg.errors import MissingExtraError, UsageError
 from hierseg.options import WHOLE, RunOptions
 from hierseg.serving import USUAL, Limits, is_loopback
@@ -29,6 +30,7 @@ def serve(
     token: str | None = None,
     allow_host: tuple[str, ...] = (),
     keep: Path | None = None,
+    palette: Palette | None = None,
     device: str = "auto",
     limits: Limits = USUAL,
     how: RunOptions = WHOLE,
@@ -48,6 +50,8 @@ def serve(
             in the environment does the same, unseen by other users of this machine.
         allow_host: Further names by which clients may call it, such as that of a proxy.
         keep: Folder where uploads and results stay.
+        palette: Colours of classes: dataset (the default), distinct (as far apart as can be), or
+            colorblind (also for people with protanopia, deuteranopia or tritanopia).
         device: auto, cpu, or cuda.
         limits: What it takes of its clients.
         how: How the network is run where a request does not say.
@@ -76,7 +80,7 @@ def serve(
         with announce("loading the weights"):
             from hierseg.serving import serve as run
 
-            model = _load(weights, device, how)
+            model = _load(weights, device, how, palette)
         run(model, limits, server, secret, allow_host, keep, say)
     except KeyboardInterrupt:
         kept = "nothing is kept" if keep is None else f"{keep} holds what came of it"
@@ -114,14 +118,16 @@ def _choose_token(given: str | None, host: str) -> str | None:
     return token
 
 
-def _load(weights: str | None, device: str, how: RunOptions) -> Model:
-    from hierseg.checkpoint import find_weights
-    from hierseg.commands.running import load_runnable
+def _load(
+    weights: str | None, device: str, how: RunOptions, palette: Palette | None = None
+) -> Model:
+    from hierseg.checkpoint import header_of
+    from hierseg.commands.running import load_runnable, name_weights
     from hierseg.serving import Model
 
     network = load_runnable(weights, device)
-    name = weights if weights is not None else find_weights().stem
-    return Model(network, name, how)
+    space = choose_palette(header_of(network).label_space, palette)
+    return Model(network, name_weights(weights), how, space)
 
 
 def _describe(address: str, model: Model, made_up: str | None, host: str) -> str:

@@ -90,7 +90,7 @@ COMMANDS = {
         "hierseg.commands.serve:serve",
         "show a page to try a model on",
         "hierseg serve --weights runs/first",
-        ("weights", "port", "host", "token", "keep", "device", "max-bytes",
+        ("weights", "port", "host", "token", "keep", "palette", "device", "max-bytes",
          "max-pixels", "queue", "scales", "engine"),
     ),
     "evaluate": Command(

@@ -35,6 +35,7 @@ from hierseg.finetuning.record import (
     require_free,
     require_same,
 )
+from hierseg.media import PaletteName, recolor
 from hierseg.models import describe_model, list_models
 from hierseg.size import Size
 from hierseg.training import Observer, train
@@ -80,6 +81,7 @@ def finetune(
     observers: Sequence[Observer] = (),
     say: Say = lambda line: None,
     on_progress: Progress = lambda what, done, total: None,
+    palette: PaletteName = "dataset",
 ) -> FinetuneResult:
     """Fine-tune weights on a folder of images and masks.
 
@@ -92,6 +94,7 @@ def finetune(
         observers: Told of the training.
         say: Takes lines for a person.
         on_progress: Called with (what is done, how many are done, how many there are).
+        palette: Colours of classes on the page.
 
     Raises:
         UserError: The folder cannot be used, with the cure.
@@ -111,7 +114,7 @@ def finetune(
         if not (out / BEST).is_file():
             with _own_words():
                 _train(record, out, choices, observers)
-        return _evaluate(record, out, choices, say, on_progress)
+        return _evaluate(record, out, choices, say, on_progress, palette)
 
 
 def _begin(folder: Path, out: Path, choices: Choices, say: Say, on_progress: Progress) -> Record:
@@ -199,10 +202,16 @@ def _train(record: Record, out: Path, choices: Choices, observers: Sequence[Obse
 
 
 def _evaluate(
-    record: Record, out: Path, choices: Choices, say: Say, on_progress: Progress
+    record: Record,
+    out: Path,
+    choices: Choices,
+    say: Say,
+    on_progress: Progress,
+    palette: PaletteName,
 ) -> FinetuneResult:
     split = "test" if "test" in record.splits else "val"
     dataset = open_dataset(out / DATA / "data.yaml", split=split)
+    dataset.label_space = recolor(dataset.label_space, palette)
     ranking = Ranking(dataset, SHOWN_IMAGES)
     network = load_model(out / BEST)
     result = evaluate(

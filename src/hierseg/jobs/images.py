@@ -5,6 +5,7 @@ and whatever ends the run before its end, the next one goes on from there.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from hierseg.distributed import gather, tell_all
 from hierseg.engines import describe_engine, expect_images
+from hierseg.errors import UserError
 from hierseg.files import FolderLock, remove_leftovers
 from hierseg.inference import Predictor
 from hierseg.jobs.elsewhere import Workers, run_elsewhere
@@ -133,9 +135,16 @@ def _complete(summary: Summary, predictor: Predictor) -> None:
 
 
 def _finish(summary: Summary, predictor: Predictor, out: Path, settings: RunSettings) -> None:
-    """Write what belongs to all images."""
+    """Write what belongs to all images. Where the run ends early, why it does is to be said: what
+    cannot be written then is a warning beside it.
+    """
     summary.finish(out)
-    write_shared(summary.records.values(), predictor.label_space, out, settings.save)
+    try:
+        write_shared(summary.records.values(), predictor.label_space, out, settings.save)
+    except (UserError, OSError) as error:
+        if summary.complete:
+            raise
+        warnings.warn(f"what belongs to all images was not written: {error}", stacklevel=2)
 
 
 class _Plan(NamedTuple):
