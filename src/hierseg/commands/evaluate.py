@@ -18,6 +18,12 @@ from hierseg.commands.running import (
     without_edge,
 )
 from hierseg.commands.saving import Saving
+from hierseg.commands.sequence import (
+    NO_SEQUENCE,
+    SequenceFlags,
+    check_sequence,
+    evaluate_sequence,
+)
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError
 from hierseg.options import WHOLE, RunOptions
@@ -52,6 +58,7 @@ def evaluate(
     count_at: Literal["label", "run"] | None = None,
     how: RunOptions = WHOLE,
     measures: MeasureFlags = PLAIN,
+    clips: SequenceFlags = NO_SEQUENCE,
     overwrite: bool = False,
 ) -> None:
     """Evaluate a network on a labelled split: mIoU, and IoU, precision and recall of each class.
@@ -81,12 +88,17 @@ def evaluate(
             but run with --preset mapillary.
         how: How the network is run.
         measures: Measures beside mIoU.
+        clips: Measures of clips.
         overwrite: Also replace files that no earlier run of this command wrote.
     """
     _check_numbers(limit, val_crop, worst)
     saving = Saving(json, worst, out, save_predictions, save_panels, overwrite)
     saving.check(predictions)
     check_inputs(data, root, split, None if predictions else weights)
+    places = predictions, save_predictions, save_panels
+    if check_sequence(clips, data, root, _name_single(places, ids, val_crop, worst, count_at, cv)):
+        evaluate_sequence(clips, root, split, weights, device, limit, json, how.resolve())
+        return
     given, how = how, how.resolve()
     more = Measures(measures, out, predictions is None, overwrite)
     _check_predictions(predictions, ids, given, weights, val_crop, count_at)
@@ -105,6 +117,28 @@ def evaluate(
             measures.official, dataset, predictions, limit, val_crop, palette
         ) as official:
             _measure(measure, dataset, limit, weights, scales, more, official, saving)
+
+
+def _name_single(
+    places: tuple[Path | None, ...],
+    ids: Ids | None,
+    val_crop: Size | None,
+    worst: int,
+    count_at: str | None,
+    cv: int,
+) -> dict[str, object]:
+    """What is of single images, by its flag."""
+    predictions, save_predictions, save_panels = places
+    return {
+        "--predictions": predictions,
+        "--save-predictions": save_predictions,
+        "--save-panels": save_panels,
+        "--ids": ids,
+        "--val-crop": val_crop,
+        "--worst": worst,
+        "--count-at": count_at,
+        "--cv": cv,
+    }
 
 
 def _again(
