@@ -73,7 +73,7 @@ def test_every_flag_of_ours_exists() -> None:
     assert {flag.replace(".no-", ".") for flag in grouped} <= settings
     bare = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*(?![\w.-])", text)) - {"--arch"}
     known = set(SHORT_FLAGS) | {"--nproc-per-node", "--out"}
-    for command in ("evaluate", "predict", "autolabel", "submit"):
+    for command in ("evaluate", "predict", "autolabel", "submit", "flow"):
         known |= _flags_of(command)
     assert bare <= known
     assert {"--scales", "--flip", "--worst", "--init", "--replace-head"} <= bare

@@ -75,7 +75,7 @@ def write_published_sdcnet(path: Path, network: SdcNet) -> None:
 
     The mean colour that it has room for is written as zeros: no network uses it.
     """
-    constants = {
+    constants: dict[str | None, Tensor] = {
         "flow_mean": network.mean[None],
         "flow_std": network.std[None],
         "rgb_mean": torch.zeros(1, 3, 1, 1),

@@ -88,8 +88,8 @@ def _download_raft() -> Path:
     """torchvision's own weights, in torch's folder of downloads; fetched if they are not there."""
     from torchvision.models.optical_flow import Raft_Large_Weights
 
-    url = Raft_Large_Weights.DEFAULT.url
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    url: str = Raft_Large_Weights.DEFAULT.url
+    path: Path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not path.is_file():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,7 @@ def warp_labels(
         (H, W) of the same type.
     """
     # By numpy, since torch lacks some types of whole numbers.
-    moved = labels.reshape(-1)[_find_places(as_batch(flow))[0].numpy()]
+    moved: npt.NDArray[Number] = labels.reshape(-1)[_find_places(as_batch(flow))[0].numpy()]
     if fill is not None:
         moved[leaves_picture(flow)] = fill
     return moved

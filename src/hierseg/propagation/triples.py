@@ -140,7 +140,8 @@ class Clips:
             )
         if backwards:
             images, names = images[::-1], names[::-1]
-        return Frames(*images, Pair(names[1], names[2], names[0]))
+        before, between, target = images
+        return Frames(before, between, target, Pair(names[1], names[2], names[0]))
 
     def list_triples(self) -> list[Triple]:
         """All triples, clip by clip."""
