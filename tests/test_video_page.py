@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hierseg.cli import main
-from hierseg.inference.steady import FAILING, MOST, OLDEST
+from hierseg.inference.steady import FAILING, MOST, OLDEST, STANDS
 from hierseg.propagation import SdcNetExperiment
 from support.moving import draw_clip
 
@@ -92,5 +92,6 @@ def test_its_commands_on_a_video_are_understood(
 def test_the_defaults_of_steady_video_are_as_it_says() -> None:
     assert f"weight is {MOST:g} where" in PAGE
     assert f"tiles where {100 * FAILING:g} % of the pixels" in PAGE
+    assert f"at a weight of {STANDS:g} against" in PAGE
     assert OLDEST == 8
     assert "not been run for eight frames" in PAGE

@@ -34,8 +34,8 @@ def refuse_clip(
     flow: str | None,
 ) -> None:
     """UsageError where a flag of videos is given and none is named."""
-    given = {"--every": every, "--from": start, "--to": end, "--frames": frames or None}
-    given |= {"--steady": steady, "--flow": flow}
+    given: dict[str, object] = {"--every": every, "--from": start, "--to": end}
+    given |= {"--frames": frames or None, "--steady": steady, "--flow": flow}
     for flag, value in given.items():
         if value is not None:
             raise UsageError(f"{flag} is for a video, and none is named; leave it out.")
