@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -63,14 +64,16 @@ def load_steady(predictor: Predictor, mode: SteadyMode, flow: str | None, device
     from hierseg.checkpoint import open_flow
     from hierseg.inference import SteadyPredictor
 
+    if flow is not None and flow.startswith("folder"):
+        raise UsageError("--flow folder has flow by the names of frames, and a video has none.")
+    if predictor.keep_scales:
+        raise UsageError(
+            "steady video keeps no single scales; leave attention and scales out of --save."
+        )
     where = "cpu" if device == "auto" else device
-    return SteadyPredictor(
-        predictor.engine,
-        open_flow(flow or "dis", where),
-        mode,
-        predictor.label_space,
-        predictor.segmenter.options,
-    )
+    options = dataclasses.replace(predictor.segmenter.options, engine=None, precision=None)
+    estimator = open_flow(flow or "dis", where)
+    return SteadyPredictor(predictor.engine, estimator, mode, predictor.label_space, options)
 
 
 def segment_video(
