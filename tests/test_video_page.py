@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hierseg.cli import main
+from hierseg.inference.steady import FAILING, MOST, OLDEST, STANDS
 from hierseg.propagation import SdcNetExperiment
 from support.moving import draw_clip
 
@@ -27,7 +28,12 @@ def test_its_example_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in PAGE.splitlines() if line.startswith(("hierseg flow", "hierseg tr"))]
+    "line",
+    [
+        line
+        for line in PAGE.splitlines()
+        if line.startswith(("hierseg flow", "hierseg train sdcnet"))
+    ],
 )
 def test_its_commands_are_understood(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -46,3 +52,46 @@ def test_the_defaults_are_as_it_says() -> None:
     assert experiment.optim.lr == 1e-4
     assert experiment.data.flow == "dis"
     assert experiment.model.form == "reconstruction"
+
+
+def test_its_clips_are_drawn_propagated_checked_and_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        line.replace("--clip 30", "--clip 5 --size 64x128").replace("--steps 5", "--steps 2")
+        for line in PAGE.splitlines()
+        if line.startswith(
+            ("hierseg streets", "hierseg propagate --data", "hierseg check", "hierseg ev")
+        )
+        and "CITYSCAPES" not in line
+    ]
+    assert len(lines) == 4
+    for line in lines:
+        more = ["--weights", "streets-lite0"] if "evaluate" in line else []
+        assert main([*shlex.split(line)[1:], *more]) == 0, line
+    assert "temporal consistency" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line
+        for line in PAGE.splitlines()
+        if line.startswith(("hierseg predict", "hierseg propagate --frames"))
+    ],
+)
+def test_its_commands_on_a_video_are_understood(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(line)[1:]) in (1, 2)
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_the_defaults_of_steady_video_are_as_it_says() -> None:
+    assert f"weight is {MOST:g} where" in PAGE
+    assert f"tiles where {100 * FAILING:g} % of the pixels" in PAGE
+    assert f"at a weight of {STANDS:g} against" in PAGE
+    assert OLDEST == 8
+    assert "not been run for eight frames" in PAGE

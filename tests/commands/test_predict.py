@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -210,6 +211,42 @@ def test_a_video_becomes_an_overlay_video(
     assert "page/drive_frames/000025_image.jpg" in [one for card in shown for one in card.addresses]
 
 
+def test_a_steady_video_flickers_less_and_goes_on_where_it_was_stopped(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("av", reason="the extra video is not installed")
+    rng = np.random.default_rng(0)
+    still = np.kron(rng.integers(70, 180, (6, 8, 3)), np.ones((8, 8, 1)))
+    noise = [
+        np.clip(still + rng.normal(0, 12, still.shape), 0, 255).astype(np.uint8) for _ in range(6)
+    ]
+    video = write_clip(tmp_path / "drive.mp4", noise, 10)
+
+    def read() -> list[np.ndarray]:
+        files = sorted((tmp_path / "out" / "drive_frames").glob("*_labels.png"))
+        return [np.asarray(Image.open(file)) for file in files]
+
+    def changes(found: list[np.ndarray]) -> float:
+        return float(np.mean([(a != b).mean() for a, b in itertools.pairwise(found)]))
+
+    assert run(video) == 0
+    plain = read()
+    assert run(video, "--steady") == 2  # frames of other settings are there
+    assert "steady" in capsys.readouterr().err
+    assert run(video, "--steady", "--overwrite") == 0
+    steady = read()
+    assert len(steady) == 6
+    assert changes(steady) < changes(plain)
+    (tmp_path / "out" / "drive_frames" / "000004_labels.png").unlink()
+    assert run(video, "--steady") == 0
+    assert all((a == b).all() for a, b in zip(read()[:4], steady[:4], strict=True))
+    assert run(video, "--steady", "reuse", "--flip", "--overwrite") == 2
+    assert "leave out --flip" in capsys.readouterr().err
+    assert run(video, "--steady", "--flow", "folder:x", "--overwrite") == 2
+    assert "a video has none" in capsys.readouterr().err
+    assert run(video, "--steady", "--save", "attention", "--overwrite") == 2
+
+
 def test_a_damaged_video_is_done_as_far_as_it_goes(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,7 +269,14 @@ def test_a_video_is_named_alone_and_its_flags_go_with_one(
     assert "a video is segmented by itself" in capsys.readouterr().err
     assert run(tmp_path / "a.mp4") == 2
     assert "a.mp4 does not exist" in capsys.readouterr().err
-    for flags in (("--every", "2"), ("--from", "0"), ("--to", "3"), ("--frames",)):
+    for flags in (
+        ("--every", "2"),
+        ("--from", "0"),
+        ("--to", "3"),
+        ("--frames",),
+        ("--steady",),
+        ("--flow", "dis"),
+    ):
         assert run(pictures, *flags) == 2
         assert f"{flags[0]} is for a video" in capsys.readouterr().err
     assert run(tmp_path / "a.mp4", "--every", "0") == 2

@@ -35,9 +35,19 @@ def test_the_seed_decides_the_scenes(tmp_path: Path) -> None:
     assert first(tmp_path / "a") == first(tmp_path / "b") != first(tmp_path / "c")
 
 
+def test_clips_are_drawn_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "clips"
+    assert _draw(out, "--count", "2", "--clip", "3", "--val-fraction", "0.5") == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"2 clips of 3 frames are in {out}")
+    assert len(list((out / "leftImg8bit_sequence").rglob("*.png"))) == 6
+    assert len(open_dataset("cityscapes", out, "train")) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--clip", "0"], "--clip must be between 1 and 120 frames, not 0"),
         (["--count", "0"], "--count"),
         (["--seed", "-1"], "--seed"),
         (["--val-fraction", "2"], "--val-fraction"),

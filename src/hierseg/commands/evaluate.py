@@ -20,6 +20,12 @@ from hierseg.commands.running import (
     without_edge,
 )
 from hierseg.commands.saving import Saving
+from hierseg.commands.sequence import (
+    NO_SEQUENCE,
+    SequenceFlags,
+    check_sequence,
+    evaluate_sequence,
+)
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError
 from hierseg.options import WHOLE, RunOptions
@@ -54,6 +60,7 @@ def evaluate(
     colors: Colors | None = None,
     how: RunOptions = WHOLE,
     measures: MeasureFlags = PLAIN,
+    clips: SequenceFlags = NO_SEQUENCE,
     where: RunnerFlags = RunnerFlags(),  # noqa: B008 - frozen
     overwrite: bool = False,
 ) -> None:
@@ -88,6 +95,7 @@ def evaluate(
             colorblind, as `hierseg predict --palette` has them.
         how: How the network is run.
         measures: Measures beside mIoU.
+        clips: Measures of clips.
         where: Where images are run.
         overwrite: Also replace files that no earlier run of this command wrote.
     """
@@ -96,6 +104,13 @@ def evaluate(
     refuse_urls("evaluate", json, out, predictions, save_predictions, save_panels)
     saving = Saving(json, worst, out, save_predictions, save_panels, overwrite)
     saving.check(predictions)
+    places = predictions, save_predictions, save_panels
+    single = _name_single(places, ids, val_crop, worst, count_at, cv)
+    single |= {"--short-edge": short_edge, "--colors": colors, "--runner": where.runner != "local"}
+    if check_sequence(clips, data, root, single):
+        check_inputs(data, root, split, weights)
+        evaluate_sequence(clips, root, split, weights, device, limit, json, how.resolve())
+        return
     given, how = how, how.resolve()
     more = Measures(measures, out, predictions is None, overwrite)
     _check_predictions(predictions, ids, given, weights, val_crop, count_at, short_edge)
@@ -119,6 +134,28 @@ def evaluate(
                 ran = without_edge(how)
                 measure = measure_by_network(weights, ran, device, measures.per_scale, workers)
             _measure(measure, dataset, limit, weights, scales, more, official, saving)
+
+
+def _name_single(
+    places: tuple[Path | None, ...],
+    ids: Ids | None,
+    val_crop: Size | None,
+    worst: int,
+    count_at: str | None,
+    cv: int,
+) -> dict[str, object]:
+    """What is of single images, by its flag."""
+    predictions, save_predictions, save_panels = places
+    return {
+        "--predictions": predictions,
+        "--save-predictions": save_predictions,
+        "--save-panels": save_panels,
+        "--ids": ids,
+        "--val-crop": val_crop,
+        "--worst": worst,
+        "--count-at": count_at,
+        "--cv": cv,
+    }
 
 
 def _again(

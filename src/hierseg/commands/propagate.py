@@ -82,7 +82,7 @@ def propagate(
     rules = Rules(steps, mode, keep_all)
     console = make_console(stderr=True)
     summary = run(source, out, estimator, rules, console, overwrite, workers, samples)
-    return _report(summary, source.data, out)
+    return _report(summary, source.data, split, out)
 
 
 def _check(
@@ -192,7 +192,7 @@ def _choose_space(data: str | None, labels: Path) -> LabelSpace:
     return find_label_space(labels)
 
 
-def _report(summary: PropagationSummary, data: str, out: Path) -> int:
+def _report(summary: PropagationSummary, data: str, split: str, out: Path) -> int:
     """Say what was made and what was missing, and give the exit status."""
     from hierseg.propagation import DESCRIPTION
 
@@ -204,7 +204,8 @@ def _report(summary: PropagationSummary, data: str, out: Path) -> int:
     )
     if summary.labelled:
         use = f"{out / DESCRIPTION}" if data != "cityscapes" else f"cityscapes --root {out}"
-        use += "" if summary.alone else " --splits train"
+        parts = split.split("+") if data == "cityscapes" else ["train"]
+        use += "" if summary.alone or len(parts) > 1 else f" --splits {parts[0]}"
         page = f"; look at {summary.page}" if summary.page is not None else ""
         print(make_printable(f"check them: hierseg check {use}{page}"))
     missing = [*summary.problems, *summary.skipped.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -51,8 +52,8 @@ def refuse_clip(
     joined: SteadyFlags,
 ) -> None:
     """UsageError where a flag of videos is given and none is named."""
-    given = {"--every": every, "--from": start, "--to": end, "--frames": frames or None}
-    given |= {"--steady": joined.steady, "--flow": joined.flow}
+    given: dict[str, object] = {"--every": every, "--from": start, "--to": end}
+    given |= {"--frames": frames or None, "--steady": joined.steady, "--flow": joined.flow}
     for flag, value in given.items():
         if value is not None:
             raise UsageError(f"{flag} is for a video, and none is named; leave it out.")
@@ -82,13 +83,17 @@ def join_frames(predictor: Predictor, joined: SteadyFlags, device: str) -> Predi
     from hierseg.checkpoint import open_flow
     from hierseg.inference import SteadyPredictor
 
+    if joined.flow is not None and joined.flow.startswith("folder"):
+        raise UsageError("--flow folder has flow by the names of frames, and a video has none.")
+    if predictor.keep_scales:
+        raise UsageError(
+            "steady video keeps no single scales; leave attention and scales out of --save."
+        )
     where = "cpu" if device == "auto" else device
+    options = dataclasses.replace(predictor.segmenter.options, engine=None, precision=None)
+    estimator = open_flow(joined.flow or "dis", where)
     return SteadyPredictor(
-        predictor.engine,
-        open_flow(joined.flow or "dis", where),
-        joined.steady,
-        predictor.label_space,
-        predictor.segmenter.options,
+        predictor.engine, estimator, joined.steady, predictor.label_space, options
     )
 
 

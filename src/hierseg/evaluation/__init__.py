@@ -16,6 +16,13 @@ if TYPE_CHECKING:
         calibration_to_json,
         format_calibration,
     )
+    from hierseg.evaluation.consistency import (
+        Consistency,
+        SequenceFrame,
+        find_sequences,
+        format_consistency,
+        measure_consistency,
+    )
     from hierseg.evaluation.corruptions.catalog import choose_corruptions
     from hierseg.evaluation.corruptions.robustness import PICTURE, check_folder, run_corruptions
     from hierseg.evaluation.counters import Criterion
@@ -46,6 +53,13 @@ else:
             "benefit": (
                 "GateFit",
                 "fit_gate",
+            ),
+            "consistency": (
+                "Consistency",
+                "SequenceFrame",
+                "find_sequences",
+                "format_consistency",
+                "measure_consistency",
             ),
             "boundaries": (
                 "BoundaryWatcher",
@@ -121,6 +135,7 @@ __all__ = [
     "TOLERANCE",
     "BoundaryWatcher",
     "CalibrationWatcher",
+    "Consistency",
     "Criterion",
     "DetailWatcher",
     "Evaluation",
@@ -135,6 +150,7 @@ __all__ = [
     "PortableWatcher",
     "PredictionFiles",
     "RequireFinite",
+    "SequenceFrame",
     "Watcher",
     "WorstImages",
     "boundaries_to_json",
@@ -149,11 +165,14 @@ __all__ = [
     "evaluate_elsewhere",
     "evaluate_weights",
     "find_form",
+    "find_sequences",
     "fit_gate",
     "format_boundaries",
     "format_calibration",
+    "format_consistency",
     "format_evaluation",
     "format_official",
+    "measure_consistency",
     "require_apart",
     "require_counted",
     "require_official",

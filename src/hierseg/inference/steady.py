@@ -6,7 +6,7 @@ Shapes: K classes, h and w the size that frames are run at, N tiles of the large
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +31,29 @@ Pixels = npt.NDArray[np.uint8]
 
 MOST = 0.6
 """Weight of the moved logits where flow and colours agree wholly."""
-FAILING = 0.08
-"""Share of a tile's pixels without agreement from which on it is computed anew."""
+FAILING = 0.05
+"""Share of a tile's pixels whose colours do not agree, from which on it is computed anew."""
 OLDEST = 8
 """Frames after which a tile is computed anew whatever agrees: what is moved often is blurred."""
+STANDS = 0.8
+"""Weight of the moved logits against those of the smaller scales where no tile is run."""
 RAMP = 17
 """Pixels over which a tile that is computed anew fades into what is around it."""
+
+
+class _Moved(NamedTuple):
+    """What is known of the last frame, moved by the flow.
+
+    Attributes:
+        logits: (1, K, h, w).
+        confidence: (1, 1, h, w) in [0, 1]: of the way there and back, and the colours.
+        alike: (1, 1, h, w) in [0, 1]: of the colours alone. Where there is no texture the way back
+            misses, and yet nothing has changed.
+    """
+
+    logits: Tensor
+    confidence: Tensor
+    alike: Tensor
 
 
 class Steadier:
@@ -44,8 +61,8 @@ class Steadier:
 
     With ``blend`` every frame is run whole, and its logits are joined with the moved ones of the
     last frame by a weight from how well both frames agree. With ``reuse`` the largest scale is run
-    on those tiles alone where they do not agree, or which have not been run for some frames;
-    elsewhere the moved logits stand.
+    on those tiles alone where their colours do not agree, or which have not been run for some
+    frames; elsewhere the moved logits stand, or the smaller scales' where these fail the check.
 
     Args:
         segmenter: Runs the frames.
@@ -100,15 +117,13 @@ class Steadier:
             self.shares.append(1.0)
             self._ages = None
         else:
-            logits = self._join(tensor, *found)
+            logits = self._join(tensor, found)
         self._frames = [*self._frames[-1:], (frame, name)]
         self._logits = logits
         return self.segmenter.read(SegmentationOutput(logits), Size(*pixels.shape[:2]))[0]
 
-    def _compare(self, frame: Pixels, name: str) -> tuple[Tensor, Tensor] | None:
-        """The moved logits (1, K, h, w), and how far they can be trusted, (1, 1, h, w) in [0, 1];
-        None where there are none.
-        """
+    def _compare(self, frame: Pixels, name: str) -> _Moved | None:
+        """What is known of the last frame, moved; None where nothing is."""
         if self._logits is None:
             return None
         last, last_name = self._frames[-1]
@@ -123,31 +138,35 @@ class Steadier:
         flow = self.estimator.estimate(
             last, frame, before[0], where=Pair(last_name, name, before[1])
         )
-        confidence = torch.from_numpy(check_flow(last, frame, flow, back))[None, None]
         device = self._logits.device
         moving = torch.from_numpy(flow.transpose(2, 0, 1)[None].copy()).to(device)
-        return warp(self._logits, moving), confidence.to(device)
+        confidence, alike = (
+            torch.from_numpy(check_flow(last, frame, flow, way))[None, None].to(device)
+            for way in (back, None)
+        )
+        return _Moved(warp(self._logits, moving), confidence, alike)
 
-    def _join(self, tensor: Tensor, moved: Tensor, confidence: Tensor) -> Tensor:
+    def _join(self, tensor: Tensor, last: _Moved) -> Tensor:
+        moved, confidence = last.logits, last.confidence
         weight = MOST * ((confidence - PASSES) / (1 - PASSES)).clamp(0, 1)
         if self.mode == "blend":
             self.shares.append(1.0)
             return torch.lerp(self.segmenter.run_frame(tensor).float(), moved, weight)
         engine: Any = self.segmenter.engine
         run: GatedRun = engine.begin_gated(tensor, self.segmenter.options)
-        chosen = self._choose(run, confidence)
+        chosen = self._choose(run, last.alike)
         fresh = run.complete(chosen).finish().logits.float()
         share = _spread(run, chosen, fresh)
         # Where nothing is computed anew the moved logits stand, as far as they are to be trusted.
-        stands = (2 * confidence / PASSES - 1).clamp(0, 1)
+        stands = STANDS * (2 * confidence / PASSES - 1).clamp(0, 1)
         return torch.lerp(fresh, moved, share * weight + (1 - share) * stands)
 
-    def _choose(self, run: GatedRun, confidence: Tensor) -> Tensor:
+    def _choose(self, run: GatedRun, alike: Tensor) -> Tensor:
         """(1, N) bool: which tiles are run."""
         layout = run.layout
         if self._ages is None:  # not all of them in one frame
-            self._ages = torch.arange(layout.count, device=confidence.device)[None] % OLDEST
-        fails = layout.average((confidence < PASSES).float())
+            self._ages = torch.arange(layout.count, device=alike.device)[None] % OLDEST
+        fails = layout.average((alike < PASSES).float())
         self._ages = self._ages + 1
         chosen = (fails > FAILING) | (self._ages >= OLDEST)
         if float(chosen.sum()) * layout.cost >= 1:
