@@ -78,7 +78,7 @@ def test_a_damaged_one_is_said_and_the_one_before_is_used(tmp_path: Path, damage
     assert second.name in line
     assert "damaged" in line
     _DAMAGES[damage](first)
-    with pytest.raises(UserError, match=r"no checkpoint in .* is sound.*--runtime\.out"):
+    with pytest.raises(UserError, match=r"all checkpoints in .* are damaged.*--runtime\.out"):
         checkpoints.read()
 
 

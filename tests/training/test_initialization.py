@@ -65,8 +65,8 @@ def test_a_head_of_as_many_other_classes_starts_anew(
         trunk = next(key for key in given if key.startswith("trunk.") and key.endswith("weight"))
         assert torch.equal(network.state_dict()[trunk], given[trunk])
         said = capsys.readouterr().err
-        assert ("nothing starts anew" in said) == (names == space.names)
-        assert ("tensors start anew: head." in said) == (names != space.names)
+        assert ("its classification layers are kept" in said) == (names == space.names)
+        assert ("tensors start from random weights: head." in said) == (names != space.names)
 
 
 OWN: dict[str, Any] = {"mean": (0.2, 0.3, 0.4), "std": (0.5, 0.25, 0.125), "align_corners": True}
@@ -110,7 +110,7 @@ def test_statistics_of_the_data_come_before_those_of_the_weights(
         run = prepare_run(experiment, data, RunFolder.open(experiment))
         assert run.network.mean.flatten().tolist() == pytest.approx(statistics.mean)
         assert run.network.align_corners == (path is own)
-        assert ("normalised by others" in capsys.readouterr().err) == says
+        assert ("trained with another mean and std" in capsys.readouterr().err) == says
 
 
 def test_what_does_not_fit_is_skipped_and_listed(
@@ -154,7 +154,7 @@ def test_nothing_that_fits_is_no_start(tiny: Experiment, tmp_path: Path) -> None
     model = ModelConfig(name="deeper-wrn38", weights=str(path), skip_mismatched=True)
     with pytest.raises(UserError, match=r"no tensor of .*start.safetensors fits deeper-wrn38"):
         start_network(network, model, space)
-    with pytest.raises(UsageError, match=r"skip-mismatched says nothing without --model\.weights"):
+    with pytest.raises(UsageError, match=r"skip-mismatched has no effect without --model\.weights"):
         check_start(ModelConfig(skip_mismatched=True))
     with pytest.raises(UserError, match=r"or --model\.skip-mismatched to take what fits"):
         start_network(network, dataclasses.replace(model, skip_mismatched=False), space)

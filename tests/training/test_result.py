@@ -105,7 +105,7 @@ def test_what_is_no_experiment_or_no_observer_is_said_before_anything_is_read(
     for wrong, observers, words in (
         ("streets-lite0", (), r"give hierseg\.get_recipe\('streets-lite0'\)"),
         (tiny, Record(), "observers are a list"),
-        (tiny, [Record], "is no observer"),
+        (tiny, [Record], "is not an observer"),
     ):
         with pytest.raises(UsageError, match=words):
             train(wrong, observers)  # type: ignore[arg-type]

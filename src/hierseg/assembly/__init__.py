@@ -1,6 +1,6 @@
-"""From configuration to constructors: the one bridge between the two.
+"""From configuration to constructors: the only bridge between the two.
 
-``check_experiment`` refuses what cannot work, with the flag that cures it; the ``build_*``
+``check_experiment`` refuses impossible settings and names the flag that cures them. The ``build_*``
 functions make the parts of a run from an experiment.
 """
 

@@ -1,4 +1,4 @@
-"""What cannot work is refused here, with the flag that cures it, before anything is built."""
+"""Checks of settings before anything is built; errors name the flag that cures them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hierseg.size import SMALLEST_SIDE
 MOST_SEEDS = 2**63
 
 MOST_ENLARGED = 8
-"""Times that an image's sides may be resized by: more is a slip of the pen."""
+"""Largest factor that an image's sides may be resized by; a larger one is a typing error."""
 
 
 def check_experiment(experiment: Experiment) -> None:
@@ -28,8 +28,8 @@ def check_experiment(experiment: Experiment) -> None:
         check_training_scales(experiment.eval.scales, "--eval.scales")
     refuse_if(
         experiment.model.compile and experiment.model.grad_checkpoint,
-        "torch does not compile what is computed again in the backward pass; leave --model.compile "
-        "or --model.grad-checkpoint out.",
+        "torch cannot compile blocks that are recomputed in the backward pass; leave "
+        "--model.compile or --model.grad-checkpoint out.",
     )
     _check_runtime(experiment)
 
@@ -153,12 +153,12 @@ def _check_labels(data: DataConfig) -> None:
     ):
         refuse_if(
             given and is_fine,
-            f"{flag} says nothing to fine labels alone; leave it out, or add --data.extra auto (or "
+            f"{flag} has no effect on fine labels; leave it out, or add --data.extra auto (or "
             "coarse).",
         )
     refuse_if(
         not 0 <= data.auto_threshold <= 1,
-        f"--data.auto-threshold {data.auto_threshold:g} is no probability; give one from 0 to 1.",
+        f"--data.auto-threshold {data.auto_threshold:g} cannot be; give a number from 0 to 1.",
     )
 
 
@@ -181,7 +181,7 @@ def _check_optim(optim: OptimConfig) -> None:
         refuse_if(not fine, f"{flag} {value} is out of range; give one {range_}.")
     refuse_if(
         optim.amsgrad and optim.optimizer not in ("adam", "adamw"),
-        f"--optim.amsgrad says nothing to {optim.optimizer}; leave it out or give "
+        f"--optim.amsgrad has no effect on {optim.optimizer}; leave it out or give "
         "--optim.optimizer adam or adamw.",
     )
 
@@ -212,7 +212,7 @@ def _check_loss(loss: LossConfig) -> None:
     ):
         refuse_if(
             given and loss.main not in owners,
-            f"{flag} says nothing to the loss '{loss.main}'; leave it out or give "
+            f"{flag} has no effect on the loss '{loss.main}'; leave it out or give "
             f"--loss.main {' or '.join(owners)}.",
         )
 

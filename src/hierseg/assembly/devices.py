@@ -1,4 +1,4 @@
-"""Where and at which scales a network runs, checked by the flags that say it."""
+"""Checks of the device and the scales that a network runs at; errors name the flag."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def choose_device(name: str, flag: str = "--runtime.device") -> torch.device:
 
 
 def choose_own_device(name: str, flag: str = "--device") -> torch.device:
-    """``choose_device``, where of several processes that torchrun launched each takes a GPU of its
-    own; UsageError where there are not enough.
+    """``choose_device``; of several processes launched by torchrun, each takes its own GPU.
+    UsageError if there are too few GPUs.
     """
     device, launch = choose_device(name, flag), Launch.find()
     index: int | None = device.index  # typed as never None
@@ -53,9 +53,7 @@ def choose_own_device(name: str, flag: str = "--device") -> torch.device:
 
 
 def check_training_scales(scales: Sequence[float], flag: str) -> None:
-    """Refuse a set of scales that no network can run, or hierarchical fusion cannot (METHOD section
-    2).
-    """
+    """UsageError for scales that no network, or no hierarchical one, can run (METHOD section 2)."""
     try:
         checked = options.check_scales(scales)
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""Labels beside the fine ones: which data a run takes them from, and by which rules."""
+"""Labels beside the fine ones: their sources and their rules."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROPAGATED_FOLDER = "propagated"
 
 
 def build_options(data: DataConfig) -> DataOptions:
-    """What the training split is asked for; of Cityscapes, the published rules unless others are
+    """The options of the training split; for Cityscapes the published rules unless others are
     given.
     """
     refuse_if(
@@ -131,7 +131,7 @@ def _build_labelled(
 
 
 def _find_folder(data: DataConfig) -> Path:
-    """The folder of auto-labels; UsageError where neither it nor the data's own is known."""
+    """The folder of auto-labels; UsageError if it cannot be found."""
     if data.auto_root is not None:
         refuse_if(
             not is_folder(data.auto_root),

@@ -1,4 +1,4 @@
-"""From an experiment to the parts of a run: constructors called with what it says."""
+"""Makes the parts of a run from its experiment."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from hierseg.wording import count
 
 COARSEST_STRIDE = 32
 FEWEST_VALUES = 4
-"""Values of a channel over a batch, in the coarsest features, that batch norm needs to be sane."""
+"""Fewest values of a channel over a batch, in the coarsest features, for a usable batch norm."""
 
 
 class Datasets(NamedTuple):
-    """What a run reads.
+    """The splits of a run.
 
     Attributes:
         train: The split that is trained on.
         val: The split that is evaluated on.
-        extra: Sources that join the training split for some classes alone.
+        extra: Sources that join the training split, for some classes only.
     """
 
     train: SegmentationDataset
@@ -60,9 +60,9 @@ def assemble_network(
 ) -> SegmentationNetwork:
     """The experiment's network with one output for each class of the label space.
 
-    ``statistics`` are what it normalises by; None leaves it its trunk's own. ``conventions`` are
-    further arguments of its builder: those of the weights that it starts from, as far as it takes
-    them.
+    ``statistics`` are the mean and standard deviation that it normalises by; None for its trunk's
+    own. ``conventions`` are further builder arguments, those of the weights that it starts from;
+    arguments that the builder does not take are ignored.
     """
     model = experiment.model
     chosen: dict[str, Any] = {"train_scales": model.train_scales, "scales": experiment.eval.scales}
@@ -79,7 +79,7 @@ def assemble_network(
 
 
 def _require_large(network: SegmentationNetwork, experiment: Experiment) -> None:
-    """UsageError for crops too small for the network, or too little for its batch norms."""
+    """UsageError for crops too small for the network, or a batch too small for its batch norms."""
     crop = experiment.data.crop
     smallest = min(network.train_scales)
     height, width = (int(side * smallest) for side in crop)
@@ -102,7 +102,7 @@ def build_criterion(
 ) -> CombinedLoss:
     """The training loss: main, auxiliary and per-scale terms.
 
-    ``align_corners`` is the network's own: the logits of a scale are resized as it resizes.
+    ``align_corners`` is the network's own, by which a scale's logits are resized.
     """
     loss = experiment.loss
     return CombinedLoss(
@@ -139,7 +139,7 @@ def _build_main_criterion(loss: LossConfig, label_space: LabelSpace) -> Criterio
 
 
 def build_datasets(experiment: Experiment) -> Datasets:
-    """The splits that are trained and evaluated on; UserError where there are too few images."""
+    """The splits to train and evaluate on; UserError if there are fewer images than a batch."""
     data = experiment.data
     options = build_options(data)
     train = open_dataset(data.name, data.root, data.train_split, options=options)

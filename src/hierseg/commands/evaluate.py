@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hierseg.commands.colors import Palette as Colors
 from hierseg.commands.colors import choose_palette
@@ -117,23 +117,64 @@ def evaluate(
     _check_edges(short_edge, how)
     at = _choose_count(count_at, given, how, val_crop, measures.official)
     held = choose_ids(ids, measures.official)
+    chosen = _Split(data, root, split, cv, palette, (own_edge(how), short_edge), val_crop, colors)
+    by = _By(weights, device, how, where, predictions, held)
+    _evaluate_images(chosen, at, by, measures, limit, more, saving)
+
+
+class _Split(NamedTuple):
+    """Which images are measured, and how they are seen; as ``evaluate`` describes it."""
+
+    data: str
+    root: Path | None
+    name: str
+    cv: int
+    palette: Palette | None
+    edges: tuple[int | None, int | None]
+    val_crop: Size | None
+    colors: Colors | None
+
+
+class _By(NamedTuple):
+    """What labels them: a network, or somebody who has left label maps."""
+
+    weights: str | None
+    device: str
+    how: RunOptions
+    where: RunnerFlags
+    predictions: Path | None
+    ids: Ids
+
+
+def _evaluate_images(
+    split: _Split,
+    count_at: Literal["label", "run"],
+    by: _By,
+    measures: MeasureFlags,
+    limit: int | None,
+    more: Measures,
+    saving: Saving,
+) -> None:
+    is_run, palette = by.predictions is None, split.palette
     with Staging() as staging, join_processes():
-        root = _bring(staging, root, measures.official)
-        check_inputs(data, root, split, None if predictions else weights)
-        opened = data, root, split, cv, palette, staging.mirrors
-        dataset = _open(*opened, (own_edge(how), short_edge), val_crop, at)
-        dataset.label_space = choose_palette(dataset.label_space, colors)
-        scales = () if predictions is not None else find_scales(weights, how)
+        split = split._replace(root=_bring(staging, split.root, measures.official))
+        check_inputs(split.data, split.root, split.name, by.weights if is_run else None)
+        dataset = _open(split, staging.mirrors, count_at)
+        dataset.label_space = choose_palette(dataset.label_space, split.colors)
+        scales = find_scales(by.weights, by.how) if is_run else ()
         with (
-            where.open(device) as workers,
-            Official(measures.official, dataset, predictions, limit, val_crop, palette) as official,
+            by.where.open(by.device) as workers,
+            Official(
+                measures.official, dataset, by.predictions, limit, split.val_crop, palette
+            ) as official,
         ):
-            if predictions is not None:
-                measure = measure_by_label_maps(predictions, held, palette)
+            if by.predictions is not None:
+                measure = measure_by_label_maps(by.predictions, by.ids, palette)
             else:
-                ran = without_edge(how)
-                measure = measure_by_network(weights, ran, device, measures.per_scale, workers)
-            _measure(measure, dataset, limit, weights, scales, more, official, saving)
+                measure = measure_by_network(
+                    by.weights, without_edge(by.how), by.device, measures.per_scale, workers
+                )
+            _measure(measure, dataset, limit, by.weights, scales, more, official, saving)
 
 
 def _name_single(
@@ -176,30 +217,23 @@ def _bring(staging: Staging, root: Path | None, official: bool) -> Path | None:
 
 
 def _open(
-    data: str,
-    root: Path | None,
-    split: str,
-    cv: int,
-    palette: Palette | None,
-    mirrors: Mirrors,
-    edges: tuple[int | None, int | None],
-    val_crop: Size | None,
-    count_at: Literal["label", "run"],
+    split: _Split, mirrors: Mirrors, count_at: Literal["label", "run"]
 ) -> SegmentationDataset:
     """The split, its images at a long edge or at a short one."""
-    long_edge, short_edge = edges
     from hierseg.commands.progress import announce
     from hierseg.data import DataOptions, fetch_as_read, open_dataset
 
+    long_edge, short_edge = split.edges
+    options = DataOptions(cv=split.cv, palette=split.palette)
     with announce("opening the data set"):
-        dataset = open_dataset(data, root, split, options=DataOptions(cv=cv, palette=palette))
+        dataset = open_dataset(split.data, split.root, split.name, options=options)
         dataset = fetch_as_read(dataset, mirrors)
     with announce("loading torch"):
         from hierseg.data import PublishedView, resize_dataset
 
     if count_at == "run" and long_edge is not None:
         return PublishedView(dataset, long_edge)
-    return resize_dataset(dataset, long_edge, val_crop, short_edge=short_edge)
+    return resize_dataset(dataset, long_edge, split.val_crop, short_edge=short_edge)
 
 
 def _measure(

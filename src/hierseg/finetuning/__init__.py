@@ -1,4 +1,4 @@
-"""A user's own data in one command: understood, planned, trained on, evaluated, shown."""
+"""Fine-tuning on a user's own data in one command: inspect, plan, train, evaluate, show."""
 
 from __future__ import annotations
 

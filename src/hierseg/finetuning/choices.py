@@ -1,4 +1,4 @@
-"""What a user may choose of a fine-tuning; all else is planned. No torch."""
+"""The settings of a fine-tuning that a user may choose; the rest is planned. No torch."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from hierseg.errors import UsageError
 
 @dataclass(frozen=True)
 class Choices:
-    """What was asked for; None leaves it to the plan.
+    """The user's settings; None leaves a setting to the plan.
 
     Attributes:
-        weights: What training starts from, as ``open_weights`` takes it.
-        epochs: Passes over the training images.
-        lr: Base learning rate.
-        batch: Images a step.
+        weights: The initial weights, as ``open_weights`` takes them.
+        epochs: Passes over the training images, 1 or more.
+        lr: Base learning rate, in (0, 1].
+        batch: Images a step, 1 or more.
         device: auto, cpu, cuda or cuda:N.
-        seed: Of the split and of training.
+        seed: Seed of the split and of training, 0 or more.
 
     Raises:
-        UsageError: A number that cannot be.
+        UsageError: A number is out of range.
     """
 
     weights: str
@@ -42,5 +42,5 @@ class Choices:
             raise UsageError(f"--seed {self.seed} is negative; give 0 or more.")
 
     def to_dict(self) -> dict[str, Any]:
-        """What a run must have been asked for to be the same one; where it runs is free."""
+        """The settings that a continued run must share; the device is not among them."""
         return {name: v for name, v in dataclasses.asdict(self).items() if name != "device"}

@@ -1,4 +1,4 @@
-"""What a plan needs to know of the machine."""
+"""The properties of the machine that a plan depends on."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ BF16 = frozenset({"amx_bf16", "avx512_bf16"})
 
 
 class Machine(NamedTuple):
-    """Where training runs.
+    """The machine that training runs on.
 
     Attributes:
         device: cpu, cuda or cuda:N.
-        cores: Of the processor, as far as this process may use them.
-        memory: Bytes of the GPU; 0 without one.
-        has_bf16: Whether arithmetic in bfloat16 is faster than in float32.
+        cores: CPU cores that this process may use.
+        memory: Memory of the GPU in bytes; 0 without one.
+        has_bf16: Whether bfloat16 is faster than float32.
     """
 
     device: str
@@ -30,7 +30,7 @@ class Machine(NamedTuple):
 
 
 def find_machine(device: str) -> Machine:
-    """The machine that this is; UsageError for a device that it has not."""
+    """This machine; UsageError for a device that it lacks."""
     chosen = choose_device(device, "--device")
     is_told = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if is_told else os.cpu_count() or 1

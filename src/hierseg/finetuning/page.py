@@ -1,4 +1,4 @@
-"""The page that a fine-tuning ends with: figures, curves, best and worst images, and its use."""
+"""The page at the end of a fine-tuning: figures, curves, best and worst images, its use."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Shown:
     """What the page shows.
 
     Attributes:
-        name: Of the data.
-        weights: What training began from.
-        understood: What the data were found to be, in lines.
-        plan: By which was trained.
-        shares: Class -> share of all pixels.
+        name: Name of the data.
+        weights: The initial weights.
+        understood: A description of the data, in lines.
+        plan: The plan of the training.
+        shares: Class -> share of the pixels that count, in [0, 1].
         training: The run folder of the training.
-        command: Predicts with the result.
+        command: The command that predicts with the result.
     """
 
     name: str
@@ -146,7 +146,7 @@ def _draw_training(folder: Path) -> str:
 
 
 def _read(path: Path, key: str, over: str = "step") -> Sequence[tuple[float | str, float]]:
-    """A column of a run's table over another; rows that were cut short are passed over."""
+    """A column of a run's table over another; incomplete rows are skipped."""
     points: list[tuple[float | str, float]] = []
     if path.is_file():
         for row in csv.DictReader(read_text_file(path, "table of the run").splitlines()):

@@ -1,7 +1,7 @@
-"""How long, with what crops and at what rate a network is fine-tuned: by the data and the machine.
+"""Plans a fine-tuning by the data and the machine: its length, crops, batch and learning rate.
 
-The plan is a function of counts alone. No step is timed for it, so that the same data on the same
-machine are trained on alike, and an interrupted run goes on as it began.
+The plan depends on counts alone and times no step. So the same data on the same machine get the
+same plan, and an interrupted run goes on as it began.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ from hierseg.wording import count
 CPU_AREA, GPU_AREA = 224 * 320, 512 * 1024
 """Pixels of the largest crop."""
 CPU_EDGE, GPU_EDGE = 1024, 2048
-"""Longer side from which images are run smaller, in training and in use."""
+"""Longer images are resized to this length of the longer side, in training and in use."""
 CPU_PIXELS, CPU_PIXELS_IMAGE = 50e6, 0.4e6
-"""Pixels that a run on two cores looks at: some 60 million pixels take two to four minutes, and
-each image adds to them."""
+"""Pixels that a run on a CPU trains on, and further pixels for each image. On two cores 60 million
+pixels take two to four minutes."""
 GPU_FACTOR = 20.0
 MOST_EPOCHS, FEWEST_STEPS = 150, 60
 GPU_BYTES_PIXEL = 20e3
-"""Bytes of a step by pixel of its crops, with room to spare."""
+"""Bytes of a training step for each pixel of its crops, with a margin."""
 CPU_WORKERS, GPU_WORKERS = 2, 8
 STRIDE = 32
-"""Of the coarsest features, which are those of the image at half its size."""
+"""Stride of the coarsest features; they must also exist at scale 0.5."""
 FEWEST_VALUES = 4
-"""Of a channel over a batch, which batch norm needs."""
+"""Fewest values of a channel over a batch that batch norm needs."""
 RATE, NEW_RATE = 1e-3, 2e-3
-"""For weights that know the classes already, and for new ones."""
+"""Learning rates for weights that have the data's classes, and for a new classification layer."""
 MOST_VALIDATIONS = 8
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was planned.
+    """The plan of a fine-tuning.
 
     Attributes:
         epochs: Passes over the training images.
         steps: Steps in all.
-        warmup: Steps in which the rate rises.
+        warmup: Steps of the warm-up.
         batch: Images a step.
         crop: Size of a crop.
-        long_edge: What larger images are brought to; None where none is larger.
+        long_edge: Longer side in pixels that larger images are resized to; None if none is larger.
         lr: Base learning rate.
         ema: Decay of the moving average of the weights.
         scale_min, scale_max: Range of the random scale.
@@ -81,7 +81,7 @@ class Plan:
     every: int
 
     def describe(self) -> str:
-        """The plan in lines for a person."""
+        """The plan in lines, for the user."""
         every = f"every {self.every} epochs" if self.every > 1 else "every epoch"
         edge = f", images at a long edge of {self.long_edge}" if self.long_edge else ""
         return (
@@ -92,12 +92,12 @@ class Plan:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """The plan as JSON holds it."""
         return {**dataclasses.asdict(self), "crop": str(self.crop)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Plan:
-        """The inverse of ``to_dict``; TypeError, LookupError or UserError for what is none."""
+        """The inverse of ``to_dict``; TypeError, LookupError or UserError for anything else."""
         return cls(**{**data, "crop": Size.parse(str(data["crop"]))})
 
 
@@ -107,10 +107,10 @@ def make_plan(
     """Plan a run.
 
     Args:
-        images: Of the training split.
-        size: Of the largest image.
-        machine: Where it runs.
-        choices: What the user chose.
+        images: Number of training images.
+        size: Size of the largest image.
+        machine: The machine that it runs on.
+        choices: The user's settings.
         has_classes: Whether the weights have the data's classes already.
     """
     is_cpu = machine.device == "cpu"
@@ -146,11 +146,11 @@ def make_plan(
 
 
 def make_experiment(plan: Plan, choices: Choices, model: str, data: Path, out: Path) -> Experiment:
-    """The experiment that a plan means.
+    """The experiment of a plan.
 
     Args:
         plan: The plan.
-        choices: What the user chose.
+        choices: The user's settings.
         model: The network of the weights, by its registry name.
         data: The description of the data.
         out: The run folder.
@@ -198,7 +198,7 @@ def make_experiment(plan: Plan, choices: Choices, model: str, data: Path, out: P
 
 
 def _choose_crop(size: Size, factor: float, largest: int) -> Size:
-    """The image's own size where that is small enough, or its shape at the largest area; sides are
+    """The image's own size if it is small enough, else its shape at the largest area; sides are
     multiples of the coarsest stride.
     """
     height, width = size.height * factor, size.width * factor
@@ -208,7 +208,7 @@ def _choose_crop(size: Size, factor: float, largest: int) -> Size:
 
 
 def _require_values(crop: Size, batch: int) -> Size:
-    """The crop, larger where images are so small that its batch is too little for batch norm."""
+    """The crop, enlarged if its batch would have too few values for batch norm."""
     height, width = crop
     stride = 2 * STRIDE
     while batch * math.ceil(height / stride) * math.ceil(width / stride) < FEWEST_VALUES:
@@ -217,7 +217,7 @@ def _require_values(crop: Size, batch: int) -> Size:
 
 
 def _choose_batch(images: int, area: int, machine: Machine) -> int:
-    """Four on a CPU and sixteen on a GPU, or what its memory and the images give."""
+    """Four on a CPU and sixteen on a GPU; fewer if memory or the number of images requires it."""
     if machine.device == "cpu":
         return max(1, min(4, images))
     fitting = int(0.7 * machine.memory / (GPU_BYTES_PIXEL * area))

@@ -1,4 +1,4 @@
-"""The images that a network does best and worst on, kept while a split is evaluated."""
+"""Ranks the images with the highest and lowest mIoU while a split is evaluated."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hierseg.metrics import ConfusionMatrix
 
 
 class Ranked(NamedTuple):
-    """An image, its mean IoU over the classes in its truth or prediction, and what was predicted.
+    """A ranked image.
 
     Attributes:
-        miou: In [0, 1].
-        place: Of the sample in its split.
-        wrong: Pixels that were taken for another class.
+        miou: Mean IoU over the classes in its truth or prediction, in [0, 1].
+        place: Index of the sample in its split.
+        wrong: Number of counted pixels whose label is wrong.
         labels: (H, W) uint8 train ids.
     """
 
@@ -31,7 +31,7 @@ class Ranking:
 
     Args:
         dataset: The split.
-        count: How many of the best, and as many of the worst, are kept.
+        count: Number of best images to keep, and of worst ones.
     """
 
     def __init__(self, dataset: SegmentationDataset, count: int) -> None:
@@ -54,10 +54,10 @@ class Ranking:
 
     @property
     def worst(self) -> list[Ranked]:
-        """The lowest first; of few images half are the worst."""
+        """The worst images, the lowest mIoU first; of few images, half of them."""
         return self._kept[: math.ceil(len(self._kept) / 2)][: self._count]
 
     @property
     def best(self) -> list[Ranked]:
-        """The highest first."""
+        """The best images, the highest mIoU first."""
         return self._kept[len(self.worst) :][::-1]

@@ -1,4 +1,4 @@
-"""``finetune.json``: what a fine-tuning was asked for, what was planned, and what came of it."""
+"""``finetune.json``: the settings, the plan and the result of a fine-tuning."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Record:
 
     Attributes:
         folder: The data's folder, absolute.
-        choices: What was asked for.
-        model: The network.
-        plan: By which is trained.
-        understood: What the data were found to be, in lines.
-        shares: Class -> share of the pixels.
-        splits: Split -> images.
-        result: What came of it; empty until it is done.
+        choices: The user's settings.
+        model: Name of the network.
+        plan: The plan of the training.
+        understood: A description of the data, in lines.
+        shares: Class -> share of the pixels that count, in [0, 1].
+        splits: Split -> number of images.
+        result: The result; empty until the run is done.
     """
 
     folder: str
@@ -42,13 +42,13 @@ class Record:
     result: dict[str, Any] = field(default_factory=dict)
 
     def write(self, out: Path) -> None:
-        """Write it into the folder of the run."""
+        """Write the record into the run folder."""
         content = with_header({**vars(self), "plan": self.plan.to_dict()}, "finetune")
         write_text(out / FILE, json.dumps(content, indent=2) + "\n")
 
 
 def read_record(out: Path) -> Record | None:
-    """The record of a folder; None where it has none. UserError for one that is damaged."""
+    """The record of a folder; None if it has none, UserError if it is damaged."""
     path = out / FILE
     if not path.is_file():
         return None
@@ -64,7 +64,7 @@ def read_record(out: Path) -> Record | None:
 
 
 def require_same(record: Record, folder: Path, choices: Choices, out: Path) -> None:
-    """UsageError where a folder holds the run of other data or other choices."""
+    """UsageError if a folder holds a run on other data or with other settings."""
     if record.folder != str(folder.absolute()):
         raise UsageError(f"{out} holds a run on '{record.folder}'; name another folder with --out.")
     asked = choices.to_dict()
@@ -81,7 +81,7 @@ def require_same(record: Record, folder: Path, choices: Choices, out: Path) -> N
 
 
 def require_free(out: Path) -> None:
-    """UsageError where a folder holds files of somebody else."""
+    """UsageError if a folder holds files that are not a fine-tuning's."""
     if not out.exists():
         return
     if not out.is_dir():

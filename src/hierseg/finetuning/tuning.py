@@ -1,4 +1,4 @@
-"""From a folder to a model and its page: understand, check, plan, train, evaluate, show."""
+"""From a folder to a model and its page: inspect, check, plan, train, evaluate, show."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """What came of it.
+    """The result of a fine-tuning.
 
     Attributes:
-        folder: The run folder; a name of weights for every command.
-        weights: The checkpoint.
-        page: What there is to look at.
-        miou: Mean IoU on the images that were held out, in [0, 1].
-        pixel_accuracy: Share of their pixels that were right, in [0, 1].
-        split: Those images' split.
-        images: How many they are.
-        per_class: Class -> IoU; None where it does not occur.
+        folder: The run folder, which every command takes as weights.
+        weights: The checkpoint file.
+        page: The page of the result.
+        miou: Mean IoU on the held-out images, in [0, 1].
+        pixel_accuracy: Share of their counted pixels whose label is right, in [0, 1].
+        split: The split of the held-out images.
+        images: Number of held-out images.
+        per_class: Class -> IoU in [0, 1]; None for a class that does not occur.
     """
 
     folder: Path
@@ -85,20 +85,20 @@ def finetune(
 ) -> FinetuneResult:
     """Fine-tune weights on a folder of images and masks.
 
-    A run that was interrupted goes on, and one that is done is evaluated again.
+    An interrupted run is continued; a completed one is evaluated again.
 
     Args:
-        folder: The data.
+        folder: The folder of the data.
         out: The run folder.
-        choices: What the user chose.
-        observers: Told of the training.
-        say: Takes lines for a person.
-        on_progress: Called with (what is done, how many are done, how many there are).
+        choices: The user's settings.
+        observers: Notified of the training's progress.
+        say: Called with lines for the user.
+        on_progress: Called with (the activity, items done, items in all).
         palette: Colours of classes on the page.
 
     Raises:
-        UserError: The folder cannot be used, with the cure.
-        UsageError: ``out`` holds something else.
+        UserError: The folder cannot be used; the message names the cure.
+        UsageError: ``out`` holds another run or other files.
     """
     record = read_record(out)
     if record is None:
@@ -118,7 +118,7 @@ def finetune(
 
 
 def _begin(folder: Path, out: Path, choices: Choices, say: Say, on_progress: Progress) -> Record:
-    """Understand and check the data, make the plan, and write all of it down."""
+    """Inspect and check the data, make the plan, and write the record."""
     model = find_model(choices.weights)
     machine = find_machine(choices.device)
     data = recognise_folder(folder, out / DATA / MASKS, choices.seed, on_progress)
@@ -144,7 +144,7 @@ def _begin(folder: Path, out: Path, choices: Choices, say: Say, on_progress: Pro
 
 
 def find_model(weights: str) -> str:
-    """The registry's name of the network of weights; UserError where it has none."""
+    """The registry name of the weights' network; UserError if it has none."""
     header = open_weights(weights).header
     named = header.record.get("model")
     names = list_models()
@@ -157,13 +157,13 @@ def find_model(weights: str) -> str:
         ):
             return name
     raise UserError(
-        f"{weights} is of a network without a name (`hierseg models` lists those that have one); "
-        "fine-tune it with `hierseg train`, or name other --weights."
+        f"{weights} holds a network that `hierseg models` does not list; fine-tune it with "
+        "`hierseg train`, or name other --weights."
     )
 
 
 def _check(description: Path, machine: Machine, say: Say, on_progress: Progress) -> None:
-    """The data's own check: UserError for the first problem; warnings are said."""
+    """Check the data: UserError for the first problem; warnings are reported."""
     report = CheckReport(str(description))
     check_data(
         report,
@@ -184,7 +184,7 @@ def _check(description: Path, machine: Machine, say: Say, on_progress: Progress)
 
 
 def _train(record: Record, out: Path, choices: Choices, observers: Sequence[Observer]) -> None:
-    """Train, or go on training, and write the weights that the run folder stands for."""
+    """Train, or continue, and write the run folder's weights."""
     folder = out / TRAINING
     experiment = make_experiment(
         record.plan, choices, record.model, out / DATA / "data.yaml", folder
@@ -192,7 +192,7 @@ def _train(record: Record, out: Path, choices: Choices, observers: Sequence[Obse
     if any((folder / "states").glob("step-*.pt")):
         runtime = dataclasses.replace(experiment.runtime, resume=True)
         experiment = dataclasses.replace(experiment, runtime=runtime)
-    elif folder.is_dir():  # of a run that came to no checkpoint
+    elif folder.is_dir():  # of a run that wrote no checkpoint
         shutil.rmtree(folder)
     result = train(experiment, observers)
     best = result.best_weights or result.last_weights
@@ -253,7 +253,7 @@ def describe_use(out: Path) -> str:
 
 @contextmanager
 def _own_words() -> Iterator[None]:
-    """What the training says of flags that this command has not, in its own words."""
+    """Translate messages of the training, which name its flags, to this command's flags."""
     try:
         yield
     except (UserError, KeyboardInterrupt) as error:

@@ -1,4 +1,4 @@
-"""What a recipe needs of a machine, before it is run; and how fast a machine runs a network."""
+"""Planning: what a run needs of a machine, before it starts; and how fast engines run a network."""
 
 from __future__ import annotations
 

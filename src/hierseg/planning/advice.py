@@ -1,4 +1,4 @@
-"""What would make a run fit: the same estimate with other settings."""
+"""Settings that would make a run fit, each with its own estimate."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hierseg.size import Size
 STEP = 32
 """Crops are multiples of the coarsest stride."""
 SMALLEST = 128
-"""A crop under this is no advice: half of it is what the smaller scale sees."""
+"""Smallest side of an advised crop; the smaller scale sees half of it."""
 
 
 class Advice(NamedTuple):
-    """A change of flags, and what would be needed with it."""
+    """A change of flags, and the estimate with it."""
 
     flags: str
     estimate: Estimate
@@ -31,13 +31,13 @@ Estimator = Callable[[Experiment], Estimate]
 def advise_training(
     experiment: Experiment, limit: int, whole: Estimate, estimate: Estimator
 ) -> Iterator[Advice]:
-    """Changes by which a training step needs less, one after the other, until two have fitted.
+    """Changes that reduce a training step's memory, one by one, until two of them fit.
 
     Args:
-        experiment: It does not fit.
-        limit: Bytes of the device.
-        whole: Its estimate.
-        estimate: Of a training step.
+        experiment: The experiment, which does not fit.
+        limit: Memory of the device in bytes.
+        whole: The experiment's estimate.
+        estimate: Estimates a training step.
     """
     found = 0
     for flags, changed in _list_changes(experiment):
@@ -55,7 +55,7 @@ def advise_training(
 
 
 def advise_evaluation(experiment: Experiment, limit: int, estimate: Estimator) -> Iterator[Advice]:
-    """The same for an evaluation: fewer scales, the largest left out first."""
+    """Changes that reduce an evaluation's memory: fewer scales, without the largest first."""
     scales = sorted(experiment.eval.scales or ())
     while scales and scales[-1] > 1:
         scales = scales[:-1]
@@ -68,7 +68,7 @@ def advise_evaluation(experiment: Experiment, limit: int, estimate: Estimator) -
 
 
 def _list_changes(experiment: Experiment) -> Iterator[tuple[str, Experiment]]:
-    """The cheapest first: precision, recomputing, both, and a smaller batch with all of it."""
+    """Changes, the cheapest first: precision, recomputing, both, and both with smaller batches."""
     flags: list[str] = []
     changed = experiment
     if experiment.runtime.precision == "fp32":
@@ -95,7 +95,7 @@ def _list_changes(experiment: Experiment) -> Iterator[tuple[str, Experiment]]:
 def _shrink(
     experiment: Experiment, limit: int, whole: Estimate, estimate: Estimator
 ) -> Advice | None:
-    """A crop of the same form that fits, by what grows with its pixels; None below the smallest."""
+    """A crop of the same shape that fits; None if it would be smaller than the smallest."""
     crop = experiment.data.crop
     half = _estimate_possible(estimate, _with_crop(experiment, _scale(crop, 0.5)))
     if half is None:
@@ -116,7 +116,7 @@ def _shrink(
 
 
 def _estimate_possible(estimate: Estimator, changed: Experiment) -> Estimate | None:
-    """None where the settings cannot be trained with: a batch too small for batch norm."""
+    """The estimate; None if the settings cannot be trained, as a batch is too small."""
     try:
         return estimate(changed)
     except UsageError:

@@ -1,4 +1,4 @@
-"""Engines and precisions compared: time, memory, and agreement with float32."""
+"""Compares engines and precisions: time, memory, and agreement with float32."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hierseg.planning.engine_run import MAPS, Finding, Request
 from hierseg.processes import ask_child, child_command
 
 LIMIT = 900.0
-"""Seconds after which an engine is given up: some compile for minutes."""
+"""Seconds after which an engine is stopped; some compile for minutes."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Row:
     """One engine in one precision over one image.
 
     Attributes:
-        size: HEIGHTxWIDTH.
-        engine: As it was asked for, and
-        precision: likewise.
-        finding: What it came to; None where it did not run, and
-        reason: why not.
-        flops: Operations of an image.
-        equal: Share of the pixels whose label is float32's; None without a reference.
+        size: Size of the image, HEIGHTxWIDTH.
+        engine: The requested engine.
+        precision: The requested precision.
+        finding: The measurements; None if it did not run.
+        reason: Why it did not run.
+        flops: Floating-point operations of an image.
+        equal: Share of the pixels with float32's label, in [0, 1]; None without a reference.
         difference: Largest difference of a confidence from float32's.
     """
 
@@ -47,7 +47,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What was asked for, and what ran where that was left open."""
+        """The requested engine and precision, and those that ran if the request left them open."""
         asked = self.engine if self.precision == "auto" else f"{self.engine} {self.precision}"
         if self.finding is None or "auto" not in (self.engine, self.precision):
             return asked
@@ -62,7 +62,7 @@ class Row:
 
     @property
     def share(self) -> float | None:
-        """Of what the machine's matrix products reach in the precision that ran."""
+        """``rate`` as a share of the machine's matrix products in the precision that ran."""
         if self.rate is None or self.finding is None or not self.finding.peak_flops:
             return None
         return self.rate / self.finding.peak_flops
@@ -71,14 +71,14 @@ class Row:
 def compare_engines(
     requests: Sequence[Request], progress: Callable[[int, int], None] = lambda *_: None
 ) -> list[Row]:
-    """Run requests one after the other, each in a process of its own.
+    """Run requests one after the other, each in its own process.
 
     Args:
-        requests: Of each size the one that is a reference comes first, if there is one.
-        progress: Told how many are done, and of how many.
+        requests: The requests; the reference of a size, if any, comes before the others.
+        progress: Called with (requests done, requests in all).
 
     Returns:
-        A row for each; what crashed, or cannot be run, has a reason.
+        A row for each request; one that crashed or cannot be run has a reason.
     """
     rows: list[Row] = []
     references: dict[str, tuple[Finding, dict[str, Any]]] = {}
@@ -99,7 +99,7 @@ def compare_engines(
 
 
 def _run_child(request: Request, folder: Path) -> tuple[Finding | None, str]:
-    """What a request came to, or why it came to nothing."""
+    """The measurements of a request, or the reason why there are none."""
     words = json.dumps(asdict(request) | {"folder": str(folder)})
     command = child_command("-m", "hierseg.planning.engine_run", words)
     found, reason = ask_child(command, folder, LIMIT)
@@ -130,7 +130,7 @@ def _make_row(
 
 
 def describe_machine() -> dict[str, Any]:
-    """What the figures depend on beside the network."""
+    """The properties of the machine and its libraries that the figures depend on."""
     return {
         "system": platform.platform(),
         "processor": _find_processor(),
@@ -151,7 +151,7 @@ def _find_processor() -> str:
 
 
 def describe_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as JSON takes them."""
+    """The rows as JSON holds them."""
     described = []
     for row in rows:
         content: dict[str, Any] = {

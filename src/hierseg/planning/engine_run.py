@@ -1,6 +1,6 @@
-"""One engine timed over one image, in a process of its own: ``python -m`` this module.
+"""Times one engine on one image, in its own process: ``python -m`` this module.
 
-What it finds is a file. A crash in native code leaves none, and costs the caller no more than that.
+The result is a file. A crash in native code leaves no file and does not harm the caller.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from hierseg.streets import draw_street
 SEED = 4711
 """The street scene that is segmented."""
 MANY = 10**6
-"""Images that an engine which chooses for itself is told to expect: for one it would not try."""
+"""Number of images that ``auto`` is told to expect; for one image it would hold no trial."""
 LONGEST = 60.0
-"""Seconds after which no more runs are begun, once there is one."""
+"""Seconds after which no further run is started."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be run.
+    """A run to measure.
 
     Attributes:
-        weights: As ``load_model`` takes them.
-        device: As torch names it.
-        engine: As ``RunOptions.engine``, and
-        precision: as ``RunOptions.precision`` has it.
-        size: HEIGHTxWIDTH of the image.
-        scales: That are run; None for the weights' own.
-        repeats: Runs that are timed, after one that is not.
-        folder: Where the findings go.
+        weights: The weights, as ``load_model`` takes them.
+        device: The device, as torch names it.
+        engine: The engine, as in ``RunOptions.engine``.
+        precision: The precision, as in ``RunOptions.precision``.
+        size: Size of the image, HEIGHTxWIDTH.
+        scales: Scales to run; None for the weights' own.
+        repeats: Timed runs, after a first one that is not timed.
+        folder: Folder of the results.
     """
 
     weights: str | None
@@ -62,22 +62,22 @@ class Request:
 
     @property
     def is_reference(self) -> bool:
-        """Whether others are held against it."""
+        """Whether the other requests are compared with this one."""
         return (self.engine, self.precision) == ("torch", "float32")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a run came to.
+    """The measurements of a run.
 
     Attributes:
-        ran: Engine and precision that did run.
+        ran: Engine and precision that ran.
         milliseconds: Median time of an image, from pixels to labels.
         first: Seconds of the first image, conversion and compilation included.
-        peak: Bytes that were resident at the worst moment of a warm run, of the process or, on a
-            GPU, of its tensors.
-        flops: Operations of an image; None but of the reference.
-        peak_flops: What the machine's matrix products reach a second in this precision.
+        peak: Peak memory of a warm run in bytes: resident memory of the process, or on a GPU that
+            of its tensors.
+        flops: Floating-point operations of an image; only for the reference, else None.
+        peak_flops: Operations a second of the machine's matrix products in this precision.
     """
 
     ran: tuple[str, str]
@@ -92,10 +92,10 @@ MAPS = "maps.npz"
 
 
 def run_engine(request: Request) -> Finding:
-    """Run what is asked for; labels and confidence go to ``MAPS`` in the request's folder.
+    """Run a request; labels and confidence are written to ``MAPS`` in its folder.
 
     Raises:
-        UserError: It cannot be run so.
+        UserError: The request cannot be run.
     """
     keep_freed_memory()
     device = torch.device(request.device)
@@ -148,7 +148,7 @@ def _name(predictor: Predictor) -> tuple[str, str]:
 
 
 def _forget_peak(device: torch.device) -> None:
-    """Count the peak from here on, where the system can: what converted the network is over."""
+    """Reset the peak memory, if the system can, to leave out the network's conversion."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return

@@ -1,8 +1,8 @@
-"""What a training step and an evaluation need, without running them.
+"""Estimates what a training step and an evaluation need, without running them.
 
-The network runs on tensors that have shapes and no numbers, forward and backward at its full size,
-so that what autograd keeps is what it would keep. The losses do look at numbers: they run on small
-logits, and what they need grows with the pixels.
+The network runs forward and backward at full size on tensors that have shapes but no data, so that
+autograd keeps the same tensors as in a real step. The losses need data: they run on small logits,
+and their memory is scaled by the number of pixels.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ LABEL_BYTES = 8
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes by part at the worst moment, and the work.
+    """Peak memory by part, and the work.
 
     Attributes:
-        parameters: How many there are.
-        flops: Floating-point operations, a multiplication with its addition being two; of a
-            training step of one process, or of one image.
-        parts: Bytes on the device by part.
-        loader: Bytes of the batches that wait in the memory of the machine.
+        parameters: Number of parameters.
+        flops: Floating-point operations of a training step of one process, or of one image. A
+            multiplication and its addition are two.
+        parts: Bytes on the device by part, at the peak.
+        loader: Bytes of the batches that wait in the machine's memory.
     """
 
     parameters: int
@@ -61,8 +61,9 @@ class Estimate:
 
 
 def estimate_training(experiment: Experiment, space: LabelSpace, processes: int = 1) -> Estimate:
-    """A training step of one process, by the experiment's crop, batch, precision and optimiser; a
-    batch of one image as that of one of several processes, whose norms see the others' images.
+    """Estimate a training step of one process by the experiment's crop, batch, precision and
+    optimiser. A batch of one image is taken as part of a run in several processes, whose batch
+    norms see the other processes' images.
     """
     data, optim = experiment.data, experiment.optim
     with _without_numbers():
@@ -115,7 +116,7 @@ def estimate_training(experiment: Experiment, space: LabelSpace, processes: int 
 
 
 def estimate_evaluation(experiment: Experiment, space: LabelSpace, size: Size) -> Estimate:
-    """The evaluation of one image at the experiment's scales, one after the other."""
+    """Estimate the evaluation of one image at the experiment's scales, one after the other."""
     with _without_numbers():
         network = _build(experiment, space).eval()
         with FlopCounterMode(display=False) as counter, LiveBytes() as live:
@@ -134,21 +135,21 @@ def estimate_evaluation(experiment: Experiment, space: LabelSpace, size: Size) -
 
 
 def needs_two_images(experiment: Experiment, space: LabelSpace) -> bool:
-    """Whether one process alone cannot train on one image: ASPP norms its pooled features."""
+    """Whether a single process cannot train on one image, as ASPP norms its pooled branch."""
     with _without_numbers():
         network = _build(experiment, space).train()
     return any(isinstance(part, ASPP) and part.needs_two_images for part in network.modules())
 
 
 def _pass_one_value(network: SegmentationNetwork) -> None:
-    """Let norms of ASPP's pooled features, alone with one image, take it; they are of one pixel."""
+    """Let the batch norms of ASPP's pooled branch accept a single value."""
     for part in network.modules():
         if isinstance(part, ASPP) and part.needs_two_images:
             part.pooled.norm.eval()
 
 
 class _Maps(NamedTuple):
-    """What a network hands to the losses: types and scales of its logits."""
+    """Shape, type and scales of the logits that the losses get."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -162,7 +163,7 @@ class _Maps(NamedTuple):
 
 
 def _list_logits(output: SegmentationOutput, experiment: Experiment) -> list[Tensor]:
-    """The logits that the losses are given."""
+    """The logits that the losses get."""
     logits = [output.logits]
     if output.auxiliary is not None and experiment.loss.auxiliary_weight:
         logits.append(output.auxiliary)
@@ -174,7 +175,7 @@ def _list_logits(output: SegmentationOutput, experiment: Experiment) -> list[Ten
 def estimate_loss(
     experiment: Experiment, space: LabelSpace, align_corners: bool, maps: _Maps
 ) -> int:
-    """Bytes that the losses need beyond the logits, whose gradients are among them."""
+    """Bytes that the losses need beside the logits; the logits' gradients are included."""
     criterion = build.build_criterion(experiment, space, align_corners)
     generator = torch.Generator().manual_seed(0)
     field = torch.randn(1, space.num_classes, 8, 8, generator=generator)
@@ -197,7 +198,7 @@ def estimate_loss(
 
 
 class _StandIn(torch.autograd.Function):
-    """A loss without numbers: it keeps the logits and gives them gradients."""
+    """A stand-in for the loss that needs no data: it keeps the logits and gives them gradients."""
 
     @staticmethod
     def forward(ctx: Any, *logits: Tensor) -> Tensor:
@@ -217,7 +218,7 @@ def _without_numbers() -> Iterator[None]:
 
 
 def _build(experiment: Experiment, space: LabelSpace) -> SegmentationNetwork:
-    """The network on a CPU, its weights without numbers."""
+    """The network on a CPU, with weights that have no data."""
     model = replace(experiment.model, pretrained=False, init_trunk=None, weights=None)
     with torch.utils._python_dispatch._disable_current_modes(), torch.device("meta"):
         network = build.assemble_network(replace(experiment, model=model), space)
@@ -242,14 +243,14 @@ def _device(experiment: Experiment) -> str:
 
 
 def _cast(experiment: Experiment) -> Any:
-    """The arithmetic of training; an evaluation is in float32."""
+    """The precision context of training; an evaluation is in float32."""
     kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
     kind = kinds.get(experiment.runtime.precision)
     return contextlib.nullcontext() if kind is None else torch.autocast("cpu", kind)
 
 
 def _count_states(optim: OptimConfig) -> int:
-    """Tensors of a weight's size that the optimiser keeps of it."""
+    """Number of tensors of a weight's size that the optimiser keeps for it."""
     if optim.optimizer == "sgd":
         return int(optim.momentum > 0)
     return 3 if optim.amsgrad else 2

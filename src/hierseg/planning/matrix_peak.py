@@ -1,4 +1,4 @@
-"""What a machine's matrix products reach: what a network's speed is held against."""
+"""The speed of a machine's matrix products, with which a network's speed is compared."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ ROUNDS = 4
 
 
 def measure_matrix_peak(precision: str, device: torch.device | str = "cpu") -> float | None:
-    """Operations a second of the best of a few products of square matrices, a multiplication with
-    its addition being two; None where the precision has no product here.
+    """Operations a second of the fastest of a few products of square matrices; a multiplication and
+    its addition are two. None if torch has no product of this precision here.
 
     Args:
-        precision: float32 (as torch is set: on a GPU with or without TF32), bf16, fp16 or int8.
-        device: Where.
+        precision: float32 (on a GPU with or without TF32, as torch is set), bf16, fp16 or int8.
+        device: The device.
     """
     best, side = 0.0, SMALLEST
     while side <= LARGEST:

@@ -1,4 +1,4 @@
-"""What a process takes beside its tensors, and sizes of memory as they are written."""
+"""Memory of a process beside its tensors, and sizes of memory as users write them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hierseg.options import parse_memory as parse
 from hierseg.planning.estimate import Estimate
 
 KEPT_SHARE = 0.1
-"""Of the tensors' bytes, what the C library keeps in pieces that nothing fits into."""
+"""Share of the tensors' bytes that the C library loses to fragmentation."""
 TOP_PAD = 64 * 2**20
-"""Bytes that it takes in advance (``inference.memory``)."""
+"""Bytes that the C library allocates in advance (``engines.memory``)."""
 CONTEXT = 512 * 2**20
 """Bytes of CUDA's context and libraries on a GPU: a usual figure, not measured here."""
 
@@ -20,8 +20,8 @@ def add_overheads(estimate: Estimate, program: int | None) -> Estimate:
     """The estimate with the allocator's part and the program's.
 
     Args:
-        estimate: Of the tensors.
-        program: Bytes that the process has before there are tensors, on a CPU; None on a GPU.
+        estimate: The estimate of the tensors.
+        program: Bytes of the process before it has tensors, on a CPU; None on a GPU.
     """
     kept = int(KEPT_SHARE * estimate.total) + (0 if program is None else TOP_PAD)
     parts = {"allocator": kept, "program": CONTEXT if program is None else program}

@@ -1,4 +1,4 @@
-"""The plan of a run: estimates, and what would make it fit."""
+"""The plan of a run: estimates, and settings that would make it fit."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Plan:
     """What a run needs.
 
     Attributes:
-        training: A step of one process.
-        evaluation: One image.
-        for_training: What was tried to make a step fit; none where it fits, or nothing was asked.
-        for_evaluation: The same for an evaluation.
+        training: Estimate of a step of one process.
+        evaluation: Estimate of the evaluation of one image.
+        for_training: Advice to make a step fit; None if it fits or no limit was given.
+        for_evaluation: Advice to make an evaluation fit; None likewise.
     """
 
     training: Estimate
@@ -38,13 +38,13 @@ class Plan:
 
 
 class Planner:
-    """Makes plans for data of these classes and sizes.
+    """Plans runs on data of given classes and image size.
 
     Args:
         space: The classes.
-        size: Of an image at validation.
-        processes: Of the run.
-        limit: Bytes of a GPU; None plans for this machine's CPU.
+        size: Size of an image at validation.
+        processes: Number of processes of the run.
+        limit: Memory of a GPU in bytes; None plans for this machine's CPU.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Planner:
     def plan(
         self, experiment: Experiment, on_progress: Callable[[int], None] | None = None
     ) -> Plan:
-        """Estimate a run; ``on_progress`` is called with the estimates that are done."""
+        """Estimate a run; ``on_progress`` is called with the number of estimates done."""
         if on_progress is not None:
             self._on_progress = on_progress
         training, evaluation = self.of_training(experiment), self.of_evaluation(experiment)
@@ -76,21 +76,23 @@ class Planner:
         return Plan(training, evaluation, tried, tried_evaluation)
 
     def of_training(self, experiment: Experiment) -> Estimate:
-        """A training step, with what is not tensors."""
+        """Estimate of a training step, overheads included."""
         return self._finish(estimate_training(experiment, self._space, self._processes))
 
     def _of_change(self, batch: int, changed: Experiment) -> Estimate:
-        """Of a run whose batch was of so many images; UsageError for one that it cannot train on.
+        """Estimate of a changed run whose batch was ``batch``; UsageError if it cannot be trained.
 
-        A recipe that has one image a process from the start is meant for several.
+        A recipe that has one image a process from the start is meant for several processes.
         """
         is_alone = changed.data.batch == 1 < batch and self._processes == 1
         if is_alone and needs_two_images(changed, self._space):
-            raise UsageError("one image is too small a batch for a network with ASPP.")
+            raise UsageError(
+                "a network with ASPP cannot be trained on a batch of one image; take 2 or more."
+            )
         return self.of_training(changed)
 
     def of_evaluation(self, experiment: Experiment) -> Estimate:
-        """The evaluation of an image, with what is not tensors."""
+        """Estimate of the evaluation of an image, overheads included."""
         return self._finish(estimate_evaluation(experiment, self._space, self._size))
 
     def _finish(self, estimate: Estimate) -> Estimate:

@@ -42,7 +42,7 @@ OF_FILES = (
     "auto_threshold", "from_coarse", "coarse_rule", "mask_outer", "extra_until", "extra_step",
     "propagated_root", "propagated_if_found",
 )  # fmt: skip
-"""Settings of data that say something to files alone."""
+"""Settings of data that only concern files."""
 
 RECIPES: Mapping[str, Callable[[], Experiment]] = {
     "streets-lite0": streets_lite0,
@@ -104,10 +104,11 @@ def get_recipe(name: str) -> Experiment:
 
 
 def use_synthetic(experiment: Experiment) -> Experiment:
-    """The experiment ready for made-up data where its data are named ``synthetic``, else itself.
+    """The experiment prepared for synthetic data if its data are named ``synthetic``; else itself.
 
-    They have the classes of its recipe's own data set, and what is said of files says nothing: with
-    the recipe's network, loss, crop and batch, a run shows what a step costs without any data.
+    Synthetic data have the classes of the recipe's own data set, and settings about files are
+    dropped. With the recipe's network, loss, crop and batch, a run then measures the cost of a step
+    without any data.
     """
     from hierseg.data import is_synthetic
 

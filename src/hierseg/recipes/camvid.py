@@ -57,7 +57,7 @@ def camvid_lite0() -> Experiment:
 
 
 def streetlite() -> Experiment:
-    """The model in the box, its first stage: CamVid, from what drawn streets trained.
+    """The packaged model streetlite, first stage: on CamVid, from weights of Miniature Streets.
 
     Command: hierseg train streetlite --data.root CAMVID --runtime.out runs/streetlite
     Hardware: two CPU cores with bf16 (AVX512-BF16 or AMX).
@@ -77,10 +77,10 @@ def streetlite() -> Experiment:
 
 
 def streetlite_finish() -> Experiment:
-    """The model in the box, its second stage: with a surrogate of mean IoU in the loss.
+    """The packaged model streetlite, second stage: with a surrogate of mean IoU in the loss.
 
     Command: hierseg train streetlite-finish --data.root CAMVID --init RUN --runtime.out runs/finish
-    Start: what streetlite made; without --init, ImageNet weights, and it is too short.
+    Start: the run of streetlite; from ImageNet weights (without --init) it is too short.
     Hardware: as streetlite.
     Time: 37 minutes on one core with the other busy.
     Expected mIoU: 0.732 on val at 0.5 1 2 (one seed), 0.740 after `hierseg adjust`.
@@ -97,10 +97,10 @@ def streetlite_finish() -> Experiment:
 
 
 def streetlite_polish() -> Experiment:
-    """The model in the box, its last stage: from what streetlite-finish made, gentler.
+    """The packaged model streetlite, last stage: after streetlite-finish, with milder settings.
 
     Command: hierseg train streetlite-polish --data.root CAMVID --init RUN --runtime.out runs/polish
-    Start: what streetlite-finish made; without --init, ImageNet weights, and it is too short.
+    Start: the run of streetlite-finish; from ImageNet weights (without --init) it is too short.
     Hardware: as streetlite.
     Time: 25 minutes on one core with the other busy.
     Expected mIoU: 0.746 on val at 0.5 1 2 (three seeds of all stages, spread 0.002), 0.746 after
@@ -117,13 +117,13 @@ def streetlite_polish() -> Experiment:
 
 
 def camvid_lite0_auto() -> Experiment:
-    """The small network on CamVid's labelled frames and on frames that a model has labelled.
+    """The small network on CamVid's labelled frames and on auto-labelled frames.
 
     Command: hierseg train camvid-lite0-auto --data.root CAMVID --runtime.out runs/camvid-auto
-    Data: beside CamVid what `hierseg autolabel --out CAMVID/autolabelled` made of any frames of its
-    classes; name another folder with --data.auto-root.
+    Data: CamVid, and auto-labels of any frames of its classes by `hierseg autolabel --out
+    CAMVID/autolabelled`; name another folder with --data.auto-root.
     Hardware: two CPU cores with bf16 (AVX512-BF16 or AMX).
-    Time: that of camvid-lite0 and as much again for as many frames; not measured as a whole.
+    Time: that of camvid-lite0, and as much again for as many further frames; not measured.
     Expected mIoU: not measured; docs/results.md has both kinds of labels on a third of the frames,
     where a weak teacher made it worse.
     """

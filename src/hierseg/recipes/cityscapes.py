@@ -57,11 +57,11 @@ def cityscapes_hrnet48_ocr_hier() -> Experiment:
 
 
 def cityscapes_hrnet48_ocr_hier_auto() -> Experiment:
-    """HMSA's best on Cityscapes: with the coarse images as a trained model has labelled them.
+    """HMSA's best on Cityscapes: with auto-labels of the coarse images.
 
     Command: hierseg train cityscapes-hrnet48-ocr-hier-auto --data.root CITYSCAPES
         --init ocrnet.HRNet_industrious-chicken.pth --replace-head --runtime.out RUN
-    Data: CITYSCAPES/autolabelled, what hierseg autolabel makes of train_extra, but for the area
+    Data: CITYSCAPES/autolabelled, by hierseg autolabel on train_extra, without the area
         near the images' edges. The auto-labelled crops stay to the end: the published script sets
         max_cu_epoch to 150, which had no effect there, so that no --data.extra-until is set here.
     Hardware: 16 GPUs, a crop each: two nodes of torchrun --nnodes 2 --nproc-per-node 8 -m.

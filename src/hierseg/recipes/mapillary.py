@@ -52,7 +52,7 @@ def mapillary_hrnet48_ocr_hier() -> Experiment:
             schedule="poly",
             poly_exponent=1.0,
         ),
-        # Four scales with flip, as 61.05 has them, are for the end: they cost twice as much.
+        # Four scales with flip, as for 61.05, cost twice as much; evaluate with them at the end.
         eval=EvalConfig(scales=(0.5, 1.0, 2.0)),
         runtime=RuntimeConfig(precision="bf16"),
     )
@@ -63,7 +63,7 @@ def mapillary_hrnet48_ocr() -> Experiment:
 
     Command: hierseg train mapillary-hrnet48-ocr --data.root VISTAS
         --init-trunk hrnetv2_w48_imagenet_pretrained.pth --runtime.out RUN
-    Choices: No script of it was published; it is that of the hierarchical network, at one scale.
+    Choices: No script of it was published; the settings are the hierarchical network's.
     Hardware: 8 GPUs, two crops each: the command behind torchrun --nproc-per-node 8 -m.
     Precision: mixed bf16, which needs no scaling of the loss, in place of fp16.
     Time: not stated.

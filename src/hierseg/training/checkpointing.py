@@ -1,4 +1,4 @@
-"""What a run leaves behind: checkpoints to resume from, and the weights of its epochs."""
+"""Writes a run's checkpoints and the weights of its epochs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hierseg.training.run import Run
 
 
 class Keeper:
-    """Decides when a checkpoint is due, and has it written by the first process.
+    """Decides when a checkpoint is due; the first process writes it.
 
     Args:
-        run: The run; all processes have one.
-        journal: Its rows are on the disk before the checkpoint that counts on them.
+        run: The run; every process has one.
+        journal: The journal, whose rows reach the disk before the checkpoint that relies on them.
     """
 
     def __init__(self, run: Run, journal: Journal) -> None:
@@ -29,8 +29,8 @@ class Keeper:
         self._is_owed = False
 
     def is_due(self) -> bool:
-        """Whether so many steps or minutes have passed; never in a row of skipped steps, so that
-        the last checkpoint is a good one.
+        """Whether ``save_steps`` steps or ``save_minutes`` minutes have passed. Never in a row of
+        skipped steps, so that the last checkpoint is a good one.
         """
         runtime, progress = self._run.experiment.runtime, self._run.state.progress
         if progress.skipped_in_row:
@@ -62,8 +62,8 @@ class Keeper:
             self.save()
 
     def rescue(self) -> str:
-        """Write a checkpoint after a failure of the data, where the run is alone and between two
-        steps; returns a sentence about what the run can be resumed from.
+        """Write a checkpoint after a failure of the data, if there is one process and no step is
+        half done. Returns a sentence that says where the run can be resumed.
         """
         state = self._run.state
         if (
@@ -84,7 +84,7 @@ class Keeper:
 
 
 def save_weights(run: Run, evaluation: Evaluation | None) -> None:
-    """Write the last weights of an epoch, and the best where these are the best."""
+    """Write the weights of an epoch as the last ones, and as the best if their mIoU is highest."""
     progress, runtime = run.state.progress, run.experiment.runtime
     record: dict[str, Any] = {
         "recipe": run.experiment.recipe,

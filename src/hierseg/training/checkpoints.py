@@ -1,4 +1,4 @@
-"""States on the disk that a run can be resumed from: whole or not there, and known to be sound."""
+"""States on the disk that a run can be resumed from: written whole, and verified by a checksum."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _NAME = re.compile(rf"step-(\d+)-epoch-(\d+)-([0-9a-f]{{{DIGITS}}})\.pt")
 
 
 class StateName(NamedTuple):
-    """A state's file; states sort by how far the run had come.
+    """A state's file; states sort by step and epoch.
 
     Attributes:
         step: Steps done in all.
         epoch: Epochs completed.
         path: The file.
-        digest: What its name says of its content; None for one of an older version.
+        digest: The checksum in its name; None for a state of an older version.
     """
 
     step: int
@@ -41,15 +41,15 @@ class StateName(NamedTuple):
 class Checkpoints:
     """The last states of a run, each a file named after its step, epoch and checksum.
 
-    A file is written beside its place, synchronised to the disk, and renamed: whoever lists the
-    folder finds whole files alone, whenever the process or the machine stops. The checksum tells
-    what happened to a file afterwards.
+    A file is written under another name, synchronised to the disk, and renamed. So the folder has
+    only whole files, whenever the process or the machine stops. The checksum shows whether a file
+    was damaged afterwards.
 
     Args:
-        folder: Where they lie; made when the first is written.
-        keep: How many are kept.
+        folder: The folder of states; created with the first one.
+        keep: Number of states to keep.
         older: The single state of a run by an older version of hierseg.
-        say: Takes a line about a file that is damaged.
+        say: Called with a line about a damaged file.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class Checkpoints:
         return sorted(found, reverse=True)
 
     def write(self, content: Mapping[str, Any], step: int, epoch: int) -> Path:
-        """Write a state, then let go of those that are no longer kept.
+        """Write a state, then remove those that are no longer kept.
 
         Raises:
-            RunEnded: It cannot be written; those before it stay.
+            RunEnded: The state cannot be written; earlier ones stay.
         """
         try:
             self.folder.mkdir(exist_ok=True)
@@ -94,12 +94,12 @@ class Checkpoints:
         return path
 
     def read(self) -> tuple[Path, dict[str, Any]] | None:
-        """The newest state that is sound, with its file; None where there is none at all.
+        """The newest undamaged state, with its file; None if there is no state at all.
 
-        What is damaged is said; it goes when the run has come past it.
+        A line reports each damaged file; it is removed once the run has passed its step.
 
         Raises:
-            UserError: There are states, and each is damaged or of another version.
+            UserError: There are states, and all are damaged or of another version.
         """
         found = self.list()
         for name in found:
@@ -109,13 +109,13 @@ class Checkpoints:
             self._say(f"{name.path} is damaged; the checkpoint before it is used.")
         if found:
             raise UserError(
-                f"no checkpoint in {found[0].path.parent} is sound, so that the run cannot be "
+                f"all checkpoints in {found[0].path.parent} are damaged, so the run cannot be "
                 "resumed; start anew with another --runtime.out."
             )
         return None
 
     def _prune(self, newest: Path, step: int, epoch: int) -> None:
-        """Remove what is not kept, among it all that is later: the run has gone back before it."""
+        """Remove states that are not kept, and later ones that the run has gone back before."""
         others = [name for name in self.list() if name.path != newest]
         again = [name for name in others if (name.step, name.epoch) >= (step, epoch)]
         kept = [name for name in others if name not in again]
@@ -162,7 +162,7 @@ def _save(content: Mapping[str, Any], path: Path) -> str:
 
 
 def _load(name: StateName) -> dict[str, Any] | None:
-    """What a file holds; None where it is damaged or unreadable, UserError of another version."""
+    """A file's content; None if it is damaged or unreadable, UserError if of another version."""
     try:
         if name.digest is not None:
             with open_checkpoint(name.path) as (file, _):

@@ -1,4 +1,4 @@
-"""What a run refuses to train on: splits of which no pixel counts, a warm-up without an end."""
+"""Checks before training: that some pixel has a class, and that the warm-up ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hierseg.wording import count
 def require_labelled(
     sources: Sequence[SegmentationDataset], centroids: Sequence[Int32Array]
 ) -> None:
-    """UserError where no pixel of any source has a class, by the index of their label maps."""
+    """UserError if no pixel of any source has a class, by the index of their label maps."""
     if any(len(found) for found in centroids):
         return
     first = sources[0]
@@ -30,7 +30,7 @@ def count_pixels(group: Sequence[Mapping[str, Any]], ignore: int) -> int:
 
 
 def require_warm(optim: OptimConfig, steps_per_epoch: int) -> None:
-    """UsageError for a warm-up that the run would not get out of."""
+    """UsageError for a warm-up that does not end within the run."""
     warmup, steps = optim.warmup_steps, optim.epochs * steps_per_epoch
     if warmup == 0 or warmup < steps:
         return

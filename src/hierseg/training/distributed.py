@@ -1,4 +1,4 @@
-"""What the processes of a run agree on: who speaks of a failure, what counts as their loss."""
+"""Agreement among a run's processes: who reports a failure, and what their loss is."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from hierseg.training.signals import RunStopped
 
 @contextmanager
 def one_failure(launch: Launch) -> Iterator[None]:
-    """Of the processes' failures the first is told, whole; the others end without a word.
+    """Of the processes' failures only the first is reported; the other processes end silently.
 
-    Before they have joined, all fail for the same reason, and the first tells it; so it does of a
-    signal's end, to which all have agreed.
+    Before the processes have joined, all fail for the same reason, and the first process reports
+    it. The same holds for a stop by a signal, on which all have agreed.
     """
     with distributed.one_failure(launch, "go on with --runtime.resume", (RunStopped,)):
         yield
@@ -28,7 +28,7 @@ def one_failure(launch: Launch) -> Iterator[None]:
 
 @contextmanager
 def first_of_all(fabric: Fabric) -> Iterator[None]:
-    """What is done within is done by the first process, then by all others."""
+    """The first process runs the block, then all others do."""
     if not fabric.is_global_zero:
         fabric.barrier()
     yield
@@ -38,7 +38,7 @@ def first_of_all(fabric: Fabric) -> Iterator[None]:
 
 @contextmanager
 def first_on_machine(fabric: Fabric) -> Iterator[None]:
-    """What is done within is done by the first process of each machine, then by its others."""
+    """The first process of each machine runs the block, then the machine's others do."""
     if fabric.local_rank > 0:
         fabric.barrier()
     yield
@@ -58,7 +58,7 @@ def mean_over_processes(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def share_buffers(*networks: nn.Module) -> None:
-    """Give all processes the first one's buffers: norms' statistics that are not synchronised."""
+    """Copy the first process's buffers, such as unsynchronised norms' statistics, to all others."""
     if count_processes() > 1:
         for network in networks:
             for buffer in network.buffers():
@@ -66,7 +66,7 @@ def share_buffers(*networks: nn.Module) -> None:
 
 
 def leave_together() -> None:
-    """Wait for the others and part; nothing where there are none."""
+    """Wait for the other processes and leave the group; does nothing for a single process."""
     if count_processes() > 1:
         dist.barrier()
         dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Groups of batches from the loader, and what becomes of its processes."""
+"""Groups of batches from the loader, and failures of its processes as errors."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Batch = TypeVar("Batch")
 def group_batches(
     batches: Iterable[Batch], size: int, look: Callable[[float], None] | None = None
 ) -> Iterator[list[Batch]]:
-    """Groups of so many, in order; the last may be smaller. ``look`` is called while a group is
-    waited for, with the seconds.
+    """Groups of ``size`` batches in order; the last may be smaller. While a group is waited for,
+    ``look`` is called with the seconds so far.
     """
 
     def watch() -> AbstractContextManager[None]:
@@ -37,8 +37,8 @@ def group_batches(
 
 @contextmanager
 def naming_failures(cure: str = "continue with --runtime.resume") -> Iterator[None]:
-    """Turn into a UserError what torch says of a process of the loader that died, which it does
-    anywhere, and of memory that does not suffice.
+    """Turn torch's errors about a dead loader process, which come at any point, and about lacking
+    memory into a UserError.
     """
     try:
         yield
@@ -48,7 +48,7 @@ def naming_failures(cure: str = "continue with --runtime.resume") -> Iterator[No
             raise
         if _lacks_shared_memory(said):
             raise UserError(
-                "the memory in which processes that load images hand them over (/dev/shm) is too "
+                "the memory through which loading processes pass images (/dev/shm) is too "
                 f"small; give --data.workers 0, or a larger /dev/shm (docker run --shm-size 2g), "
                 f"and {cure}."
             ) from error

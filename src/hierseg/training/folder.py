@@ -1,4 +1,4 @@
-"""The run folder: what lies where, when it may be used, and ``run.json``: how it began."""
+"""The run folder: its files, when it may be used, and ``run.json``, which records the start."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ FREE_SETTINGS = frozenset(
         "runtime.save_steps", "runtime.save_minutes", "runtime.keep", "model.grad_checkpoint",
     }
 )  # fmt: skip
-# Defaults as older runs wrote them down, which now are None and mean the same.
+# Values that older runs recorded for defaults that are None now, with the same meaning.
 FORMER_DEFAULTS = {
     "data.boost_classes": [str(index) for index in (3, 4, 6, 7, 9, *range(11, 19))],
     "data.from_coarse": ["14", "15", "16"],
 }
-# What older runs did where there was no setting yet.
+# What older runs did before there was a setting.
 FORMER_RULES = {"data.coarse_rule": "coarse"}
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "lightning-fabric")
 
@@ -102,11 +102,11 @@ class RunFolder:
 
     @classmethod
     def open(cls, experiment: Experiment) -> RunFolder:
-        """The folder that an experiment names, if it may use it; nothing is written yet.
+        """The folder that an experiment names, after its checks; nothing is written.
 
         Raises:
-            UserError: The folder is in use and not to be resumed, or holds another run than the
-                one that is asked for, or nothing that could be resumed.
+            UserError: The folder is not empty and ``resume`` is off, or ``resume`` is on and the
+                folder has no run, or one with other settings.
         """
         folder = cls._locate(experiment)
         if experiment.runtime.resume:
@@ -141,15 +141,15 @@ class RunFolder:
             self.path.rmdir()
 
     def _tidy(self) -> None:
-        """Remove what a run that was killed within a write left; whoever holds the folder may."""
+        """Remove unfinished files of a killed run; only for the run that holds the folder."""
         for folder in (self.path, self.states):
             for path in folder.glob("*.part"):
                 with suppress(OSError):
                     path.unlink()
 
     def require_same_data(self, data: Datasets) -> None:
-        """UserError where a run that is resumed would go on with other images or classes, which
-        would mix what is trained on with what is validated on, and rows of the classifier.
+        """UserError if a resumed run would continue with other images or classes: that would mix
+        training with validation images, or the classifier's outputs.
         """
         record = self._read_record() if self.record.exists() else {}
         began, now = record.get("data"), describe_data(data)
@@ -165,16 +165,14 @@ class RunFolder:
     def require_same_files(
         self, data: Datasets, verify: bool, say: Callable[[str], object]
     ) -> None:
-        """UserError where a file has changed under its name since the run began, as far as its
-        record tells.
-        """
+        """UserError if a file has changed since the run began, as far as the record shows."""
         began = self._read_record().get("data") if self.record.exists() else None
         files = began.get("files") if isinstance(began, dict) else None
         if isinstance(files, dict):
             require_same_entries(files, self.files, list_entries(data), verify, say)
 
     def begin(self, experiment: Experiment, data: Datasets) -> None:
-        """Write ``run.json``, or add to it that the run is resumed."""
+        """Write ``run.json``, or add a resumption to it."""
         described = describe_data(data)
         description = {**_describe(experiment), "data": described}
         record: dict[str, Any] = {}
@@ -252,7 +250,7 @@ def describe_data(data: Datasets) -> dict[str, Any]:
 
 
 def _is_trace(path: Path) -> bool:
-    """Whether a file is nothing of a run: a lock, or what a killed run began to write."""
+    """Whether a file is only a lock or an unfinished file of a killed run."""
     return path.name == LOCK or path.suffix == ".part"
 
 
@@ -268,7 +266,7 @@ def write_run_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def find_commit() -> str | None:
-    """The commit of the source tree, with ``+`` where files differ from it; None outside of git."""
+    """The commit of the source tree, with ``+`` if files differ from it; None outside git."""
     home = Path(__file__).resolve().parent
 
     program, environment = find_program("git"), child_environment()

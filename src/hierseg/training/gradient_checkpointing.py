@@ -15,7 +15,7 @@ _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 class _Recomputed(nn.Module):
-    """Runs as the class it is mixed into, and keeps its inputs alone for the backward pass."""
+    """Mixin that keeps only a block's inputs and recomputes the block in the backward pass."""
 
     def forward(self, inputs: Any, *others: Any, **named: Any) -> Any:
         if not (self.training and torch.is_grad_enabled()):
@@ -40,13 +40,13 @@ class _Recomputed(nn.Module):
 
 
 def recompute_trunk(trunk: nn.Module) -> int:
-    """Let each block of a trunk be computed again in the backward pass, in place.
+    """Recompute each block of a trunk in the backward pass; changes the trunk in place.
 
-    Blocks are what a container holds and is made of two convolutions or more. Weights and names
-    stay as they are; batch norms' statistics follow the first pass alone.
+    A block is a member of a container with two convolutions or more. Weights and names stay the
+    same; batch norms' statistics follow the first pass only.
 
     Returns:
-        How many there are; 0 for a trunk without such blocks.
+        Number of blocks; 0 for a trunk without any.
     """
     count = 0
     for block in list(_find_blocks(trunk)):
@@ -68,10 +68,10 @@ def _find_blocks(module: nn.Module) -> Iterator[nn.Module]:
 
 @contextlib.contextmanager
 def _statistics_held(block: nn.Module) -> Iterator[None]:
-    """Batch norms norm by the batch, as in training, and leave their statistics as they are.
+    """Batch norms normalise by the batch, as in training, without updating their statistics.
 
-    They still must be given them: torch compares what is kept in the two passes. Their counters are
-    others meanwhile: torch's SyncBatchNorm refuses to be without one.
+    They still need statistics, since torch compares the tensors kept in the two passes. Their
+    counters are replaced meanwhile, since torch's SyncBatchNorm requires one.
     """
     norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
     before = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms if norm.training]

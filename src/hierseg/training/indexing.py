@@ -1,4 +1,4 @@
-"""Before the first step every pair of a run is looked at once."""
+"""Checks and indexes every pair of image and label map before the first step."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from hierseg.training.feeding import naming_failures
 def index_sources(
     settings: DataConfig, data: Datasets, console: Console | None = None
 ) -> list[Int32Array]:
-    """Read all label maps, of validation too, so that a run cannot die of one hours later.
+    """Read all label maps, those of validation too, so that no run fails on one hours later.
 
-    What was read is remembered: the next run on the same files does not read them again.
+    The result is cached: the next run on the same files does not read them again.
 
     Args:
-        settings: Of the run.
-        data: Its splits.
-        console: Where progress is shown, standard error if none is given.
+        settings: The run's settings of data.
+        data: The run's splits.
+        console: The console for progress; None for standard error.
 
     Returns:
         (N, 4) int32 centroids of the training split, then of each extra source.
 
     Raises:
-        UserError: Naming the file that cannot be trained or validated on, or the flag of a split
-            without label maps.
+        UserError: A file cannot be trained or validated on, or a split has no label maps; the
+            message names the file or the split's flag.
     """
     console = console or Console(stderr=True)
     columns = (
@@ -78,7 +78,7 @@ def index_sources(
 
 
 def _require_large(val: SegmentationDataset) -> None:
-    """UserError naming an image that validation would run too small for a network."""
+    """UserError for an image that validation would resize below a network's smallest size."""
     for sample in val.samples if val.has_files else ():
         size = read_image_header(sample.image).size
         if isinstance(val, ResizedDataset):
@@ -88,8 +88,8 @@ def _require_large(val: SegmentationDataset) -> None:
 
 
 def _require_alike(settings: DataConfig, data: Datasets) -> None:
-    """UserError naming an image that training would take too small whole; UsageError where whole
-    images make no batch.
+    """UserError for a whole image that is too small to train on; UsageError if whole images differ
+    in size and so make no batch.
     """
     transform = TrainingTransform(
         None,

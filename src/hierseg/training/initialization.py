@@ -1,4 +1,4 @@
-"""What a run's network starts from: other weights, published ones too, or a trunk's alone."""
+"""Initial weights of a run's network: a checkpoint, published ones too, or a trunk only."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ GATE = "gate."
 
 
 def check_start(model: ModelConfig) -> None:
-    """Refuse flags that exclude each other and files that are not there, before data are read."""
+    """Refuse flags that exclude each other and missing files, before data are read."""
     if model.init_trunk is not None and model.weights is not None:
         raise UsageError(
-            "--model.weights starts the trunk as well; leave --model.init-trunk out, or it."
+            "--model.weights initialises the trunk as well; leave it or --model.init-trunk out."
         )
     if model.replace_head and model.weights is None:
-        raise UsageError("--model.replace-head says nothing without --model.weights.")
+        raise UsageError("--model.replace-head has no effect without --model.weights; add it.")
     if model.skip_mismatched and model.weights is None:
-        raise UsageError("--model.skip-mismatched says nothing without --model.weights.")
+        raise UsageError("--model.skip-mismatched has no effect without --model.weights; add it.")
     for source in (model.init_trunk, model.weights):
         if source is not None:
             find_weights(source)
 
 
 def start_at_random(experiment: Experiment) -> Experiment:
-    """The experiment, without a look for ImageNet weights."""
+    """The experiment with random initial weights instead of ImageNet's."""
     return replace(experiment, model=replace(experiment.model, pretrained=False))
 
 
 def find_conventions(model: ModelConfig, statistics: Statistics | None) -> dict[str, Any]:
-    """How the network must normalise and resize to compute what the weights it starts from do.
+    """Builder arguments by which the network normalises and resizes as its initial weights expect.
 
-    Where the data have statistics of their own these are what images are normalised by, and a line
-    says that the weights knew others.
+    If the data have statistics of their own, images are normalised by those, and a line says that
+    the weights were trained with others.
     """
     source = model.weights if model.weights is not None else model.init_trunk
     if source is None:
@@ -59,29 +59,29 @@ def find_conventions(model: ModelConfig, statistics: Statistics | None) -> dict[
     before = weights.statistics
     if before is not None and not np.allclose(before, statistics, rtol=0, atol=1e-6):
         say_aside(
-            f"{source} was trained on images normalised by others than the data's own mean and "
-            "std, by which this run normalises"
+            f"{source} was trained with another mean and std than the data's own, by which this "
+            "run normalises"
         )
     return {name: value for name, value in found.items() if name not in STATISTICS}
 
 
 def start_network(network: SegmentationNetwork, model: ModelConfig, space: LabelSpace) -> None:
-    """Take over the tensors of ``--model.weights`` or ``--model.init-trunk``, where one is given.
+    """Load the tensors of ``--model.weights`` or ``--model.init-trunk``, if one is given.
 
-    With ``--model.replace-head``, what tells classes apart starts anew unless the weights are known
-    to be of the classes of ``space``: as many classes are not the same ones. With
-    ``--model.skip-mismatched`` what does not fit by name and shape is skipped, and lines list it.
+    With ``--model.replace-head`` the classification layers keep random weights, unless the weights
+    are known to have the classes of ``space``; an equal number of classes is not enough. With
+    ``--model.skip-mismatched`` tensors that do not fit by name and shape are skipped and listed.
 
     Raises:
-        UserError: The file cannot be read, or does not fit the network; the sentence lists ten
-            tensors, and a count.
+        UserError: The file cannot be read, or does not fit the network; the message gives number
+            and first ten names.
     """
     source = model.weights if model.weights is not None else model.init_trunk
     if source is None:
         return
     weights = open_weights(source)
     tensors = weights.matching if model.skip_mismatched else weights.tensors
-    # A gate was fitted to what the network was; it starts nothing.
+    # A gate was fitted to the old weights, so it is not taken over.
     found = {n: tensor for n, tensor in tensors.items() if not n.startswith(GATE)}
     own = network.state_dict()
     if model.weights is None:
@@ -97,10 +97,10 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
     else:
         _check_fit(str(source), model, wanted, found)
     if model.replace_head and not anew:
-        say_aside(f"{source} has the classes of {space.name}: nothing starts anew")
+        say_aside(f"{source} has the classes of {space.name}: its classification layers are kept")
     if anew:
         count = "1 tensor starts" if len(anew) == 1 else f"{len(anew)} tensors start"
-        say_aside(f"{count} anew: {list_some(sorted(anew))}")
+        say_aside(f"{count} from random weights: {list_some(sorted(anew))}")
     for name, tensor in wanted.items():
         if name in found:
             tensor.copy_(found[name])
@@ -109,7 +109,9 @@ def start_network(network: SegmentationNetwork, model: ModelConfig, space: Label
 def _find_replaced(
     own: Mapping[str, Tensor], found: Mapping[str, Tensor], is_same: bool
 ) -> set[str]:
-    """Names that start anew: classifiers of other classes, and attention that is not there."""
+    """Names that keep random weights: classifiers of other classes, and attention that the weights
+    lack.
+    """
     anew: set[str] = set()
     classifiers = [name for name in own if name.startswith(CLASSIFIERS)]
     if not is_same or any(
@@ -124,8 +126,8 @@ def _find_replaced(
 def _skip_mismatched(
     source: str, model: ModelConfig, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """What fits by name, shape and kind of number; lines list what is skipped, and what starts at
-    random. UserError where nothing fits.
+    """The tensors that fit by name, shape and type; lines list those that are skipped, and those
+    that keep random weights. UserError if none fits.
     """
     fits = {
         name: tensor
@@ -154,7 +156,7 @@ def _skip_mismatched(
 
 
 def _list_layers(names: Sequence[str]) -> str:
-    """Every layer that tensors belong to, by the first two parts of its name, with how many."""
+    """The tensors' layers, by the first two parts of their names, with the number of tensors."""
     layers = Counter(make_printable(".".join(name.split(".")[:2])) for name in names)
     return ", ".join(f"{layer} ({number})" for layer, number in layers.items())
 
@@ -162,7 +164,7 @@ def _list_layers(names: Sequence[str]) -> str:
 def _check_fit(
     source: str, model: ModelConfig, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]
 ) -> None:
-    # Batch norm's counters are not published by everybody, and count nothing that training needs.
+    # Some publications lack batch norms' counters, which training does not need.
     missing = [
         name for name in wanted if name not in found and not name.endswith("num_batches_tracked")
     ]

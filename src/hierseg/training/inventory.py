@@ -1,4 +1,4 @@
-"""The files of a run's data: by what a file that changed under its name is noticed."""
+"""The inventory of a run's files, by which changed files are noticed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class FileEntry(NamedTuple):
     Attributes:
         source: ``train``, ``val`` or ``extra N``.
         sample: The sample's name.
-        place: Its number among the sample's files: the image is 0.
-        size: Bytes.
+        place: Its index among the sample's files; the image is 0.
+        size: Size in bytes.
         modified: Time of change in nanoseconds.
-        checksum: Of its content, with its kind; empty where it was not read.
-        path: Where it lies now, which may be elsewhere when the run is resumed.
+        checksum: Kind and checksum of its content; empty if it was not read.
+        path: The file's present path, which may differ when the run is resumed.
     """
 
     source: str
@@ -41,7 +41,7 @@ class FileEntry(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What it is, wherever it lies."""
+        """Source, sample and place: its identity, independent of the path."""
         return self.source, self.sample, self.place
 
 
@@ -52,10 +52,10 @@ def name_sources(data: Datasets) -> dict[str, SegmentationDataset]:
 
 
 def list_entries(data: Datasets, verify: bool = False) -> list[FileEntry]:
-    """All files of all sources; nothing is read of them but where ``verify`` asks for checksums.
+    """All files of all sources; with ``verify`` they are read for their checksums.
 
     Raises:
-        UserError: Naming a file that is gone, or cannot be read.
+        UserError: A file is gone or cannot be read.
     """
     entries = []
     for name, source in name_sources(data).items():
@@ -73,7 +73,7 @@ def list_entries(data: Datasets, verify: bool = False) -> list[FileEntry]:
 
 
 def describe_entries(entries: Sequence[FileEntry]) -> dict[str, Any]:
-    """How many there are, and a digest of their sizes and times."""
+    """Number of files, and a digest of their sizes and times."""
     digest = hashlib.sha256()
     for entry in entries:
         line = "\0".join(map(str, (*entry.key, entry.size, entry.modified)))
@@ -82,7 +82,7 @@ def describe_entries(entries: Sequence[FileEntry]) -> dict[str, Any]:
 
 
 def write_entries(path: Path, entries: Sequence[FileEntry]) -> None:
-    """Write them as a csv file, which appears whole."""
+    """Write the inventory as a csv file, whole or not at all."""
     with (
         saving(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
@@ -93,7 +93,7 @@ def write_entries(path: Path, entries: Sequence[FileEntry]) -> None:
 
 
 def read_entries(path: Path) -> list[FileEntry] | None:
-    """What ``write_entries`` wrote; None where it is not that."""
+    """Read a file of ``write_entries``; None if it is damaged."""
     try:
         if not path.is_file():
             return None
@@ -116,16 +116,16 @@ def require_same_entries(
     verify: bool,
     say: Callable[[str], object],
 ) -> None:
-    """UserError naming a file that is another one than when the run began.
+    """UserError for a file that has changed since the run began.
 
-    Where every file has another time but its size, as in a copy of the data, that alone is said.
+    If all files have other times but the same sizes, as in a copy of the data, only a line says so.
 
     Args:
-        described: What ``describe_entries`` said then.
+        described: The result of ``describe_entries`` when the run began.
         path: The file that ``write_entries`` wrote then.
-        now: The files as they are, without checksums.
-        verify: Read all files that have a checksum there, not only those with another time.
-        say: Takes a line.
+        now: The present files, without checksums.
+        verify: Read all files that have a checksum, not only those with another time.
+        say: Called with a line.
     """
     if describe_entries(now) == described and not verify:
         return
@@ -134,15 +134,15 @@ def require_same_entries(
         if describe_entries(now) == described:
             return
         raise UserError(
-            f"files of the data have changed since the run began, and {path} cannot be read, which "
-            "would say which; give them again as they were, or start anew with another "
+            f"files of the data have changed since the run began, and {path}, which lists them, "
+            "cannot be read; restore the files as they were, or start anew with another "
             "--runtime.out."
         )
     known = {entry.key: entry for entry in before}
     for source, sample, _ in sorted(known.keys() - {entry.key for entry in now}):
         raise UserError(
-            f"a file of sample '{sample}' of {source} is gone since the run began; give it again, "
-            "or start anew with another --runtime.out."
+            f"a file of sample '{sample}' of {source} is gone since the run began; restore it, or "
+            "start anew with another --runtime.out."
         )
     for entry in now:
         if entry.key not in known or entry.size != known[entry.key].size:
@@ -154,8 +154,8 @@ def require_same_entries(
     if unread:
         say(
             f"all {len(now)} files of the data have other times of change than when the run began, "
-            "as copies have, and their sizes; --data.verify from a run's start on compares what "
-            "they hold."
+            "and the same sizes, as copies have; --data.verify from a run's start on compares "
+            "contents."
         )
     elif verify and not all(known[entry.key].checksum for entry in now):
         say("the run began without --data.verify: sizes and times of the files are the same.")
@@ -164,8 +164,8 @@ def require_same_entries(
 def _find_changed(
     entries: Sequence[FileEntry], known: Mapping[tuple[str, str, int], FileEntry]
 ) -> list[FileEntry]:
-    """Those with another time of which no checksum says that they hold the same; UserError where
-    one says that they do not.
+    """The files with another time of change and no checksum to compare; UserError if a checksum
+    differs.
     """
     unread = []
     for entry in entries:
@@ -179,8 +179,8 @@ def _find_changed(
 
 def _refusal(entry: FileEntry, what: str) -> UserError:
     return UserError(
-        f"'{entry.path}' has changed since the run began ({what} is another); give the file again "
-        "as it was, or start anew with another --runtime.out."
+        f"'{entry.path}' has changed since the run began ({what} differs); restore the file as it "
+        "was, or start anew with another --runtime.out."
     )
 
 

@@ -27,10 +27,10 @@ Engine = tuple[Fabric, Precision]
 
 
 def launch_engine(experiment: Experiment, launch: Launch) -> Engine:
-    """The launched engine, and its precision, whose state (fp16's loss scale) a run has to keep.
+    """The launched engine, with its precision, whose state (fp16's loss scale) a run must keep.
 
     Raises:
-        UsageError: A device that this machine has not, or one by number for several processes.
+        UsageError: This machine lacks the device, or several processes are given one GPU.
         UserError: The processes do not find each other.
     """
     runtime = experiment.runtime
@@ -77,7 +77,7 @@ def _choose_device(runtime: RuntimeConfig, launch: Launch) -> torch.device:
 
 def _distribute(experiment: Experiment) -> DDPStrategy:
     scales = experiment.model.train_scales
-    # The attention over scales has nothing to decide in training on one scale alone.
+    # The attention over scales has no gradient in training on one scale.
     return DDPStrategy(find_unused_parameters=scales is not None and len(scales) == 1)
 
 
@@ -92,10 +92,11 @@ def _choose_environment(launch: Launch) -> ClusterEnvironment:
 class SlurmStep(ClusterEnvironment):
     """The tasks of a SLURM job step as the processes of a run.
 
-    Fabric's own looks at the job, which may have other steps, and asks for ``--ntasks-per-node``.
+    Fabric's own environment looks at the whole job, which may have other steps, and requires
+    ``--ntasks-per-node``.
 
     Args:
-        launch: What the step says of this process.
+        launch: This process's place among the step's tasks.
     """
 
     def __init__(self, launch: Launch) -> None:
@@ -167,9 +168,9 @@ def _choose_precision(name: str, device: str) -> Precision:
 
 @contextmanager
 def repeatable(is_wanted: bool) -> Iterator[None]:
-    """Have torch take algorithms that give the same result every time, while entered.
+    """Within the context torch uses deterministic algorithms.
 
-    Where it has none for an operation it warns and goes on: on GPUs some resizing has none.
+    For an operation without one, such as some resizing on GPUs, torch warns and goes on.
     """
     if not is_wanted:
         yield

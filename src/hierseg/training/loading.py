@@ -26,9 +26,10 @@ from hierseg.processes import count_processes, own_rank
 def build_sampler(
     experiment: Experiment, data: Datasets, centroids: Sequence[Int32Array]
 ) -> EpochSampler:
-    """What an epoch takes: every image of all sources once, or a share of crops around classes.
+    """The sampler of an epoch: every image of all sources once, or class-uniform crops (METHOD
+    section 6).
 
-    ``centroids`` are those of the training split, then of the extra sources in their order.
+    ``centroids`` are those of the training split, then those of the extra sources in order.
     """
     settings, seed = experiment.data, experiment.runtime.seed
     shard, shards = own_rank(), count_processes()
@@ -51,14 +52,14 @@ def build_sampler(
 
 
 class EpochBatches(Sampler[list[Draw]]):
-    """Cuts an epoch's draws into full batches; what is left over at the end is dropped.
+    """Cuts an epoch's draws into full batches; a remainder at the end is dropped.
 
-    Of several processes each takes its shard of the draws, and all take as many batches: those of
-    one number are together what one process would take in a batch as large.
+    Each process takes its shard of the draws, and all have as many batches. The processes' batches
+    of one number together are the batch that a single process would take.
 
     Args:
         sampler: Yields an epoch's draws, or a shard of them.
-        batch: Draws a batch and process.
+        batch: Images in a batch of each process.
     """
 
     def __init__(self, sampler: EpochSampler, batch: int) -> None:
@@ -69,12 +70,12 @@ class EpochBatches(Sampler[list[Draw]]):
         self.limit: int | None = None
 
     def __len__(self) -> int:
-        """Batches in a whole epoch, or as many as ``limit`` says."""
+        """Number of batches in an epoch, at most ``limit``."""
         batches = self.draws.length // (self.draws.shards * self.batch)
         return batches if self.limit is None else min(self.limit, batches)
 
     def start(self, epoch: int, position: int = 0) -> None:
-        """Let the next pass give this epoch's batches from number ``position`` on."""
+        """Make the next pass yield this epoch's batches from number ``position`` on."""
         self.epoch, self.position = epoch, position
 
     def __iter__(self) -> Iterator[list[Draw]]:
@@ -87,10 +88,10 @@ class EpochBatches(Sampler[list[Draw]]):
 def build_loader(
     samples: TrainingSamples, batches: EpochBatches, workers: int, pin_memory: bool = False
 ) -> DataLoader[dict[str, Any]]:
-    """A loader whose workers live through the whole run.
+    """A loader whose workers last through the whole run.
 
-    It has a generator of its own, so that starting an epoch does not draw from the global one and
-    a resumed run sees the same dropout as one that was not interrupted.
+    It has its own random generator, so that starting an epoch does not draw from the global one. So
+    a resumed run has the same dropout as an uninterrupted one.
     """
     return DataLoader(
         samples,
@@ -104,7 +105,7 @@ def build_loader(
 
 
 def close_loader(loader: DataLoader[Any], is_stuck: bool = False) -> None:
-    """End the loader's processes; at once where they are known not to answer."""
+    """End the loader's processes; at once if they are known not to respond."""
     iterator: Any = loader._iterator
     if iterator is not None and loader.num_workers > 0:
         end_workers(iterator, is_stuck)

@@ -1,4 +1,4 @@
-"""The training loop: what METHOD sections 2 and 5 say, step by step."""
+"""The training loop (METHOD sections 2 and 5)."""
 
 from __future__ import annotations
 
@@ -45,23 +45,23 @@ __all__ = ["Run", "prepare_run", "train"]
 
 
 def train(experiment: Experiment, observers: Sequence[Observer] = ()) -> TrainingResult:
-    """Train what an experiment describes.
+    """Train a network as an experiment describes.
 
     Args:
-        experiment: What to train, as a recipe or you describe it; ``runtime.out`` names the run
-            folder.
-        observers: Told of the run as it goes, in the first process. Without one nothing is shown;
-            ``hierseg.training.make_display()`` is what the command line shows.
+        experiment: The experiment, of a recipe or your own; ``runtime.out`` names the run folder.
+        observers: Notified of the run's progress, in the first process only. Without one nothing is
+            shown; ``hierseg.training.make_display()`` is the command line's.
 
     Returns:
-        The run folder, the figures of its best and its last epoch, and where their weights are.
+        The run folder, the figures of its best and its last epoch, and the paths of their weights.
         The folder has ``best.safetensors``, ``last.safetensors``, ``states/``, ``run.json``,
         ``steps.csv``, ``epochs.csv``, ``run.log``, ``validation/`` and ``tensorboard/``.
 
     Raises:
-        UsageError: Settings that cannot work together.
-        UserError: Data that cannot be read, or a run folder that cannot be used.
-        RunStopped: A scheduler's signal ended the run, which is saved; KeyboardInterrupt: Ctrl-C.
+        UsageError: A setting is out of range, or settings exclude each other.
+        UserError: The data cannot be read, or the run folder cannot be used.
+        RunStopped: A scheduler's signal ended the run, which was saved before.
+        KeyboardInterrupt: Ctrl-C ended the run, which was saved before.
         RunEnded: A checkpoint cannot be written, or losses are no longer finite.
 
     Example:
@@ -89,18 +89,18 @@ def train(experiment: Experiment, observers: Sequence[Observer] = ()) -> Trainin
 
 
 def _check_arguments(experiment: Any, observers: Any) -> None:
-    """UsageError for slips that only a caller in Python can make."""
+    """UsageError for wrong types, which only a caller in Python can give."""
     if not isinstance(experiment, Experiment):
         name = experiment if isinstance(experiment, str) else "streets-lite0"
         raise UsageError(
-            f"{experiment!r:.100} is no experiment; give hierseg.get_recipe({name!r}), say."
+            f"{experiment!r:.100} is not an experiment; give hierseg.get_recipe({name!r}), say."
         )
     if not isinstance(observers, Sequence):
         raise UsageError(f"observers are a list, not {observers!r:.100}; give [it].")
     for observer in observers:
         if not isinstance(observer, Observer):
             raise UsageError(
-                f"{observer!r:.100} is no observer; give an instance of a class that inherits "
+                f"{observer!r:.100} is not an observer; give an instance of a class that inherits "
                 "hierseg.training.Observer."
             )
 
@@ -111,7 +111,7 @@ def train_with(
     stop: StopRequest | None = None,
     observers: Sequence[Observer] = (),
 ) -> RunFolder:
-    """``train`` in an engine that is running, on each of its processes; the first one writes."""
+    """``train`` in a launched engine, on each of its processes; the first one writes."""
     stop = StopRequest() if stop is None else stop
     if not experiment.runtime.resume:
         check_start(experiment.model)
@@ -126,7 +126,7 @@ def train_with(
 
 
 def _train(run: Run, stop: StopRequest, observers: Sequence[Observer]) -> None:
-    """What is left of a run's epochs."""
+    """Train the remaining epochs of a run."""
     progress, is_first = run.state.progress, run.fabric.is_global_zero
     if is_first:
         run.folder.begin(run.experiment, run.data)
@@ -163,7 +163,7 @@ def _train(run: Run, stop: StopRequest, observers: Sequence[Observer]) -> None:
 def train_epoch(
     run: Run, observer: Observer, keeper: Keeper, stop: StopRequest, wait: Wait
 ) -> None:
-    """Train what is left of an epoch."""
+    """Train the remaining steps of an epoch."""
     progress, optim, pace = run.state.progress, run.experiment.optim, Pace()
     run.model.train()
     hold_frozen(run.network, run.experiment.model)
@@ -195,8 +195,8 @@ def train_epoch(
 def finish_epoch(
     run: Run, observer: Observer, journal: Journal, keeper: Keeper, stop: StopRequest
 ) -> Evaluation | None:
-    """Validate, write the weights and the epoch's row, and count the epoch; returns what validation
-    found, where there was one.
+    """Validate, write the weights and the epoch's row, and count the epoch. Returns the evaluation,
+    if the epoch was validated.
     """
     progress, started = run.state.progress, time.perf_counter()
     epochs = run.experiment.optim.epochs
@@ -206,7 +206,7 @@ def finish_epoch(
     report = _report_epoch(run, evaluation, pictures)
     journal.on_epoch(report)
     progress.finish_epoch()
-    # Last of all: a run killed before this line does what came after the last checkpoint again.
+    # Last: a run killed before this line repeats everything since its last checkpoint.
     keeper.save_epoch()
     observer.on_epoch(report)
     (ends,) = agree([stop.received is not None], run.fabric.device)

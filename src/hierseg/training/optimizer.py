@@ -1,4 +1,4 @@
-"""The optimiser: parameter groups with rates of their own, and the rate set from the schedule."""
+"""The optimiser: parameter groups with their own rates, scaled by the schedule."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hierseg.models import SegmentationNetwork
 
 
 def build_optimiser(network: SegmentationNetwork, config: OptimConfig) -> torch.optim.Optimizer:
-    """SGD, Adam, AdamW or RAdam over what learns of trunk and head.
+    """SGD, Adam, AdamW or RAdam over the trainable parameters of trunk and head.
 
-    Each group keeps its base rate under ``"base_lr"``; ``set_rate`` scales it. Weight decay acts on
-    all parameters, as in the published recipes, or on no vectors (biases, and norms' scales and
-    shifts), which then are groups of their own.
+    Each group keeps its base rate as ``"base_lr"``, which ``set_rate`` scales. Weight decay acts on
+    all parameters, as in the published recipes, or with ``no_decay_norms`` on all but vectors
+    (biases, and norms' scales and shifts), which are then groups of their own.
     """
     groups: list[dict[str, Any]] = []
     for parameters, rate in (
@@ -41,7 +41,7 @@ def build_optimiser(network: SegmentationNetwork, config: OptimConfig) -> torch.
 def _split_by_decay(
     parameters: list[nn.Parameter], config: OptimConfig
 ) -> list[tuple[list[nn.Parameter], float]]:
-    """Parameters with the weight decay that acts on them."""
+    """Groups of parameters, each with its weight decay."""
     if config.decay_norms:
         return [(parameters, config.weight_decay)]
     matrices = [parameter for parameter in parameters if parameter.ndim > 1]
@@ -50,14 +50,16 @@ def _split_by_decay(
 
 
 def set_rate(optimiser: torch.optim.Optimizer, factor: float) -> float:
-    """Give every group ``factor`` times its base rate; returns the highest of the rates."""
+    """Set every group's rate to ``factor`` times its base rate; returns the highest rate."""
     for group in optimiser.param_groups:
         group["lr"] = group["base_lr"] * factor
     return float(max(group["lr"] for group in optimiser.param_groups))
 
 
 def freeze(network: SegmentationNetwork, model: ModelConfig) -> None:
-    """Take from the optimiser what the configuration freezes; before it is built."""
+    """Freeze the parameters that the configuration names; to be called before the optimiser is
+    built.
+    """
     if model.freeze_trunk:
         for parameter in network.trunk_parameters():
             parameter.requires_grad_(False)
@@ -68,12 +70,12 @@ def freeze(network: SegmentationNetwork, model: ModelConfig) -> None:
 
 
 def hold_frozen(network: SegmentationNetwork, model: ModelConfig) -> None:
-    """Let frozen batch norms use their statistics and not renew them; after each ``train()``."""
+    """Put frozen batch norms into evaluation mode; to be called after each ``train()``."""
     if model.freeze_trunk or model.freeze_norms:
         for norm in _trunk_norms(network):
             norm.eval()
     if model.freeze_trunk:
-        # Dropout of a trunk that does not learn would be noise alone.
+        # Dropout in a frozen trunk would only add noise.
         assert isinstance(network.trunk, nn.Module)
         network.trunk.eval()
 

@@ -1,4 +1,4 @@
-"""How a run ends other than by a failure of its data, and whether it has learnt."""
+"""Ends runs that cannot learn, and describes the outcome of the others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hierseg.training.state import Progress
 from hierseg.training.step import LONGEST_ROW
 
 FEWEST_ROWS = 8
-"""Rows of the step journal from which on the losses of a single epoch are compared."""
+"""Fewest rows of the step journal for comparing the losses of a single epoch."""
 
 
 def end_if_blind(run: Run) -> None:
-    """End a run none of whose crops had a pixel that counts, once it has had some steps.
+    """End a run if, after some steps, no crop had a pixel with a class.
 
     Raises:
-        RunEnded: On all processes, or on none.
+        RunEnded: No pixel counted; raised on all processes or on none.
     """
     progress = run.state.progress
     is_last = progress.epoch + 1 >= run.experiment.optim.epochs
@@ -32,15 +32,14 @@ def end_if_blind(run: Run) -> None:
     pixels = torch.tensor(progress.pixels, device=run.fabric.device)
     if int(sum_over_processes(pixels)) == 0:
         raise RunEnded(
-            f"no crop of {progress.step} steps had a pixel with a class, so that there is nothing "
-            "to learn from; give a larger --data.crop, or see what the label maps hold with "
-            "`hierseg check`."
+            f"no crop of {progress.step} steps had a pixel with a class, so nothing can be learnt; "
+            "give a larger --data.crop, or see what the label maps hold with `hierseg check`."
         )
 
 
 def describe_outcome(run: Run, journal: Journal, evaluation: Evaluation | None) -> str:
-    """A sentence where a run ends as it began, by its journal and its last validation; empty where
-    it does not, of a dry run, and of all processes but the first.
+    """A sentence if the run ends no better than it began, by its journal and its last validation.
+    Empty otherwise, for a dry run, and on all processes but the first.
     """
     if run.experiment.runtime.limit_batches is not None or not run.fabric.is_global_zero:
         return ""
@@ -48,8 +47,8 @@ def describe_outcome(run: Run, journal: Journal, evaluation: Evaluation | None) 
     if not found:
         return ""
     return (
-        f"the run ends where it began: {'; '.join(found)}. Train longer (--optim.epochs), begin "
-        "from weights that know something alike (--init), or try another --optim.lr."
+        f"the run ends where it began: {'; '.join(found)}. Train longer (--optim.epochs), start "
+        "from weights of similar data (--init), or try another --optim.lr."
     )
 
 
@@ -85,15 +84,15 @@ def _compare_losses(journal: Journal) -> list[str]:
 
 
 def agree(flags: list[bool], device: torch.device) -> list[bool]:
-    """For each flag whether it is set on any process: all must do the same at the same step."""
+    """For each flag whether it is set on any process, so that all act alike at the same step."""
     return sum_over_processes(torch.tensor(flags, device=device).int()).bool().tolist()
 
 
 def end_if_lost(progress: Progress, checkpoints: Checkpoints, longest_row: int) -> None:
-    """End a run that has gone so many steps in a row without a finite loss and gradient.
+    """End a run after ``longest_row`` steps in a row without a finite loss and gradient.
 
     Raises:
-        RunEnded: Naming the last good checkpoint: none is written within such a row.
+        RunEnded: The message names the last good checkpoint; none is written within such a row.
     """
     if progress.skipped_in_row < longest_row:
         return

@@ -1,4 +1,4 @@
-"""What a run came to: its folder, and the figures of its best and its last epoch."""
+"""The result of a run: its folder, and the figures of its best and its last epoch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class EpochFigures:
     Attributes:
         epoch: The epoch's number, from 1.
         step: Steps done in all at its end.
-        loss: Mean total loss over its steps; NaN where all were skipped.
-        miou: Mean IoU on the validation split, in [0, 1]; None where it was not validated.
-        pixel_accuracy: Share of pixels that were right, in [0, 1]; None likewise.
-        mean_class_accuracy: Mean over classes of the share that was right; None likewise.
+        loss: Mean total loss over its steps; NaN if all were skipped.
+        miou: Mean IoU on the validation split, in [0, 1]; None if it was not validated.
+        pixel_accuracy: Share of pixels whose label was right, in [0, 1]; None likewise.
+        mean_class_accuracy: Mean recall of the classes, in [0, 1]; None likewise.
         val_loss: Mean cross-entropy of the validation split's pixels, in nats; None likewise.
         val_criterion: Mean over its images of the run's own main criterion; None likewise.
     """
@@ -64,9 +64,7 @@ class TrainingResult:
 
 
 def read_result(folder: RunFolder) -> TrainingResult:
-    """The result of a run from the files that it has written; empty where another machine's first
-    process has written them.
-    """
+    """The result of a run, from its files; empty if they were written on another machine only."""
     rows = read_table(folder.epochs, EPOCH_FIELDS) if folder.epochs.is_file() else []
     figures = [_read_figures(row) for row in rows]
     validated = [found for found in figures if found.miou is not None]

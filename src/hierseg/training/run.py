@@ -60,7 +60,7 @@ class Run:
 
     @property
     def evaluated(self) -> SegmentationNetwork:
-        """The network that is evaluated and saved: the average of weights where there is one."""
+        """The network that is evaluated and saved: the averaged weights if there are any."""
         average = self.state.average
         return self.network if average is None else average.network
 
@@ -73,7 +73,7 @@ class Run:
 def prepare_run(
     experiment: Experiment, data: build.Datasets, folder: RunFolder, engine: Engine | None = None
 ) -> Run:
-    """Build everything from the experiment and its seed, or as it was at the last checkpoint."""
+    """Build the parts from the experiment and its seed, or restore the last checkpoint's."""
     runtime, settings, optim = experiment.runtime, experiment.data, experiment.optim
     if runtime.resume:
         folder.require_same_data(data)
@@ -128,8 +128,8 @@ def _start(
     saved: tuple[Path, dict[str, Any]] | None,
     check: Callable[[], None],
 ) -> SegmentationNetwork:
-    """The network of a new run with what it starts from, or that of a checkpoint, whose weights are
-    not in it yet.
+    """The network of a new run with its initial weights, or the network of a resumed run before its
+    weights are loaded.
     """
     space, statistics = data.train.label_space, data.train.statistics
     if saved is None:
@@ -146,7 +146,7 @@ def _start(
 
 
 def _build_batches(experiment: Experiment, data: build.Datasets, fabric: Fabric) -> EpochBatches:
-    """What the epochs take; refuses labels and a warm-up that leave nothing to learn."""
+    """The batches of the epochs; refuses data without labels and a warm-up that does not end."""
     runtime, optim = experiment.runtime, experiment.optim
     with first_on_machine(fabric):  # what it writes into the cache the others find there
         centroids = index_sources(experiment.data, data)
@@ -162,8 +162,8 @@ def _build_batches(experiment: Experiment, data: build.Datasets, fabric: Fabric)
 def _check_all_found_it(
     fabric: Fabric, saved: tuple[Path, dict[str, Any]] | None, folder: RunFolder
 ) -> None:
-    """Refuse to resume where the processes do not see the same checkpoint: on several machines some
-    would start anew, silently.
+    """UserError if the processes do not see the same checkpoint: on several machines some would
+    silently start anew.
     """
     step = -1 if saved is None else int(saved[1].get("progress", {}).get("step", -1))
     total = sum_over_processes(torch.tensor(step, device=fabric.device))
@@ -175,7 +175,7 @@ def _check_all_found_it(
 
 
 def _adapt(network: SegmentationNetwork, experiment: Experiment, fabric: Fabric) -> None:
-    """Bring the network to its device, and into the form in which it is to learn there."""
+    """Move the network to its device, and adapt it to training there."""
     runtime, model = experiment.runtime, experiment.model
     network.to(fabric.device)
     if fabric.world_size > 1 and runtime.sync_norm:

@@ -1,4 +1,4 @@
-"""The samples of an epoch as pictures: what the network would see, before it normalises."""
+"""The samples of an epoch as pictures, before normalisation."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ def write_samples(
     on_progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write ``eNNN-PPPPP-NAME.png``, by epoch and place in it, and ``legend.json``.
+    """Write ``eNNN-PPPPP-NAME.png``, named by epoch and position in it, and ``legend.json``.
 
     The samples are those of the run itself, to the last pixel: drawn by the same sampler,
     changed by the same transform, from the same seed.
 
     Args:
-        experiment: Of the run; no network is built.
-        out: Folder, made where it is not there.
-        count: The first so many of the epoch, at most.
-        epoch: From 0.
+        experiment: The experiment of the run; no network is built.
+        out: The folder; created if it does not exist.
+        count: Write at most the first ``count`` samples of the epoch.
+        epoch: The epoch, counted from 0.
         on_progress: Called with (samples done, samples in all).
-        overwrite: Replace files that no earlier run has written.
+        overwrite: Replace files that hierseg did not write.
 
     Returns:
         The pictures, in the epoch's order.
 
     Raises:
-        UsageError: Settings that cannot work together, or files under the samples' names that no
-            earlier run has written.
-        UserError: Data that cannot be read, or another run that writes into ``out``.
+        UsageError: Settings exclude each other, or files with the samples' names exist that hierseg
+            did not write.
+        UserError: The data cannot be read, or another run is writing to ``out``.
     """
     experiment = use_synthetic(experiment)
     # A run folder is no matter here; a run would ask for one.
@@ -100,15 +100,15 @@ def _write(samples: TrainingSamples, draw: Draw, space: LabelSpace, path: Path) 
 
 
 def render_sample(image: Picture, labels: npt.NDArray[np.uint8], space: LabelSpace) -> Picture:
-    """Image and labels side by side, and below them a legend of the classes that are there.
+    """Image and labels side by side, and below them a legend of the classes that occur.
 
     Args:
-        image: (h, w, 3) RGB.
-        labels: (h, w) train ids; where they are ignored, grey stripes.
-        space: Names and colours.
+        image: (h, w, 3) uint8 RGB.
+        labels: (h, w) train ids; ignored pixels are shown as grey stripes.
+        space: Names and colours of the classes.
 
     Returns:
-        (h + a legend's height, 2 w + a gap, 3) RGB.
+        (h + height of the legend, 2 w + a gap, 3) uint8 RGB.
     """
     colors = render_color(labels, space)
     ignored = labels == space.ignore

@@ -11,7 +11,7 @@ from hierseg.config import OptimConfig
 
 @dataclass(frozen=True)
 class Schedule:
-    """The decay of the rate, under a linear warm-up over the first steps.
+    """The decay of the learning rate, with a linear warm-up over the first steps.
 
     With x the epoch over the epochs, ``"poly"`` is (1 - x)^e and ``"cosine"`` (1 + cos(pi x)) / 2.
     From epoch t on, ``"scl-poly"`` is ``rescale`` times (1 - (epoch - t) / (epochs - t))^e2, and
@@ -22,9 +22,9 @@ class Schedule:
         steps_per_epoch: Optimiser steps in an epoch.
         exponent: e; 2 for the Cityscapes recipes, 1 for Mapillary.
         unit: ``"epoch"`` lets the rate fall once an epoch, as published; ``"step"`` every step.
-        warmup_steps: Steps until the rate is no longer held down; 0 for none.
-        kind: Which decay.
-        turn: t.
+        warmup_steps: Steps of the warm-up; 0 for none.
+        kind: The decay.
+        turn: t, in epochs.
         turn_exponent: e2.
         rescale: The factor from epoch t on.
     """
@@ -55,11 +55,11 @@ class Schedule:
         )
 
     def factor(self, step: int) -> float:
-        """The factor of the base rate, for optimiser step ``step`` (0 is the first); in [0, 1], or
-        to ``rescale`` where that is more.
+        """The factor of the base rate at optimiser step ``step`` (0 is the first); in [0, 1], or up
+        to ``rescale`` if that is more.
 
-        Warm-up multiplies, so that the two meet without a jump: step i of n warm-up steps takes
-        (i + 1) / n of what the decay gives.
+        The warm-up is multiplied with the decay, so that there is no jump at its end: step i of n
+        warm-up steps has (i + 1) / n of the decay's factor.
         """
         if self.unit == "epoch":
             epoch = float(step // self.steps_per_epoch)
@@ -76,6 +76,6 @@ class Schedule:
             return float(left**self.exponent)
         if self.kind == "poly2":
             return float(left ** (2 * self.exponent))
-        # Past the last epoch there is nothing left, also where the turn would come after it.
+        # After the last epoch the factor is 0, even if the turn would come later.
         left = max(0.0, 1 - (epoch - self.turn) / max(1, self.epochs - self.turn))
         return float(self.rescale * left**self.turn_exponent)

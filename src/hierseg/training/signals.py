@@ -1,4 +1,4 @@
-"""Signals that end a run: it finishes its step, saves its state, and says how it ended."""
+"""Signals that stop a run after its step, with its state saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIGNALS = (*SIGNALS, signal.SIGUSR1)
 
 
 class RunEnded(UserError):
-    """The run ends by itself, with nothing left to save."""
+    """The run cannot go on, and there is nothing left to save."""
 
 
 class RunStopped(RunEnded):
@@ -28,11 +28,11 @@ class RunStopped(RunEnded):
 
 
 class StopRequest:
-    """Catches SIGINT, SIGTERM, SIGHUP and SIGUSR1 while it is entered.
+    """Catches SIGINT, SIGTERM, SIGHUP and SIGUSR1 within its context.
 
-    Until ``wait`` is set they end the run at once, since nothing is to be saved yet; then they are
-    noted, and whoever asks finds the first in ``received``. A second SIGINT ends at once in any
-    case. SIGHUP stays ignored where it is, as under ``nohup``.
+    Until ``wait`` is set a signal ends the run at once, since there is nothing to save. After that
+    the first signal is stored in ``received``. A second SIGINT always ends the run at once. If
+    SIGHUP is ignored, as under ``nohup``, it stays so.
     """
 
     def __init__(self) -> None:
@@ -72,9 +72,9 @@ class StopRequest:
             self.end("before its first step", "start it again")
 
     def end(self, where: str, cure: str = "continue with --runtime.resume") -> None:
-        """Leave the run, which is saved: by KeyboardInterrupt after Ctrl-C, else by RunStopped.
+        """End the run, which is saved: raise KeyboardInterrupt after Ctrl-C, else RunStopped.
 
-        Under SLURM the job is put back into the queue first, by the first process.
+        Under SLURM the first process requeues the job first.
         """
         received = self.received or signal.SIGTERM  # None where another process was told
         sentence = f"stopped by {received.name} {where}; {cure}."
@@ -87,7 +87,7 @@ class StopRequest:
 
 
 def ask_for_requeue(job: str) -> str:
-    """Have SLURM put a job back into its queue; returns a sentence about what came of it."""
+    """Ask SLURM to requeue a job; returns a sentence about the result."""
     program = find_program("scontrol")
     if program is None:
         return f"SLURM could not be asked to queue job {job} again (there is no scontrol)."

@@ -1,4 +1,4 @@
-"""What a run needs to continue as if it had not stopped."""
+"""The state that a run needs to continue as if it had not stopped."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from hierseg.training.ema import WeightAverage
 
 @dataclass
 class Progress:
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes:
-        epoch: Epochs completed; the number of the one that is being trained.
-        position: Steps of that epoch that are done.
+        epoch: Epochs completed, which is also the index of the current epoch.
+        position: Steps done in the current epoch.
         step: Steps done in all.
         best_miou: Best mIoU on the validation split so far, in [0, 1]; -1 before the first.
         loss_sum: Sum of the total loss over the epoch's steps.
         seconds: Time that the epoch's steps took.
         fallbacks: How often RMI fell back to its BCE in the epoch.
         skipped: Steps of the run that were skipped, as loss or gradient was not finite.
-        skipped_in_epoch: Those of the epoch.
-        skipped_in_row: The last so many steps were skipped.
-        pixels: Pixels with a class that this process's steps have seen.
+        skipped_in_epoch: Steps of the epoch that were skipped.
+        skipped_in_row: Number of steps skipped in a row up to now.
+        pixels: Pixels with a class in this process's steps so far.
     """
 
     epoch: int = 0
@@ -52,12 +52,12 @@ class Progress:
 
     @property
     def mean_loss(self) -> float:
-        """Of the epoch's steps that were not skipped; NaN where all were."""
+        """Mean loss of the epoch's steps that were not skipped; NaN if all were."""
         counted = self.position - self.skipped_in_epoch
         return self.loss_sum / counted if counted else math.nan
 
     def advance(self, loss: float | None = None, pixels: int = 0) -> None:
-        """Count a step with its loss, or one that was skipped, and the pixels that it has seen."""
+        """Count a step, with its loss (None if skipped) and its pixels."""
         self.pixels += pixels
         self.position += 1
         self.step += 1
@@ -78,10 +78,10 @@ class Progress:
 
 @dataclass
 class TrainingState:
-    """The parts of a run that change with every step; collected and restored in place.
+    """The parts of a run that change with every step; they are collected, and restored in place.
 
     Attributes:
-        is_whole: False within a step, when weights may be new and what follows them not yet.
+        is_whole: False within a step, when some parts may be updated and others not.
     """
 
     network: SegmentationNetwork
@@ -93,7 +93,7 @@ class TrainingState:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """A step, within which the parts do not belong together; nor after it has failed."""
+        """The context of a step; ``is_whole`` is False within it, and stays so if it fails."""
         self.is_whole = False
         yield
         self.is_whole = True
@@ -118,7 +118,7 @@ class TrainingState:
         return content
 
     def restore(self, content: dict[str, Any], path: Path) -> None:
-        """Take over what ``collect`` gave and was read from ``path``, also by older versions.
+        """Restore a result of ``collect``, also of an older version, that was read from ``path``.
 
         Raises:
             UserError: It does not fit this run.
@@ -143,7 +143,7 @@ class TrainingState:
             ) from error
 
     def _restore_optimiser(self, found: dict[str, Any]) -> None:
-        """Torch takes over whatever is there, and would fail at the first step."""
+        """Check the state before it is loaded: torch would only fail at the first step."""
         own = [dict(group) for group in self.optimiser.param_groups]
         self.optimiser.load_state_dict(found)
         for before, after in zip(own, self.optimiser.param_groups, strict=True):
@@ -175,10 +175,10 @@ _WORDS = 624
 
 
 def read_conventions_of(content: dict[str, Any], path: Path) -> dict[str, Any] | None:
-    """What a state says of how its network normalises and resizes; None in an older version's.
+    """How a state's network normalises and resizes; None for a state of an older version.
 
     Raises:
-        UserError: What the state holds is of other types than any run writes.
+        UserError: The state has values of other types than a run writes.
     """
     try:
         _read_progress(content["progress"])

@@ -20,15 +20,15 @@ from hierseg.training.state import TrainingState
 LONGEST_ROW = 10
 """Steps in a row without a finite loss and gradient after which a run is lost."""
 LONGEST_ROW_OF_SCALER = 30
-"""The same with fp16, whose scaler begins at 2^16 and halves that with every step it skips."""
+"""The same with fp16, whose loss scale begins at 2^16 and halves with every skipped step."""
 
 
 class Outcome(NamedTuple):
-    """What came of a step.
+    """The result of a step.
 
     Attributes:
         losses: Named losses, detached; ``"loss"`` is the total.
-        loss: The total, None where the step was skipped because loss or gradient was not finite.
+        loss: The total; None if the step was skipped because loss or gradient was not finite.
     """
 
     losses: Mapping[str, Tensor]
@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
 
 
 class Stepper:
-    """Makes steps of a run.
+    """Performs the steps of a run.
 
     Args:
         fabric: The engine.
@@ -69,15 +69,15 @@ class Stepper:
         self._state = state
         self._clip_norm = clip_norm
         self._statistics = _Statistics(state.network)
-        # With fp16 an overflowing gradient is everyday: its scaler skips the step, and scales less.
+        # With fp16 gradients overflow regularly: the scaler then skips the step and scales less.
         self._has_scaler = getattr(state.precision, "scaler", None) is not None
         self.longest_row = LONGEST_ROW_OF_SCALER if self._has_scaler else LONGEST_ROW
 
     def step(self, group: Sequence[Mapping[str, Any]]) -> Outcome:
-        """One update by the gradient of a group of batches, as by one batch of all their images.
+        """One update by the gradient of a group of batches, equal to one batch of all their images.
 
-        Where loss or gradient is not finite nothing changes: weights, their average, and the
-        statistics of batch norms stay those of the step before.
+        If loss or gradient is not finite, nothing changes: weights, their average, and batch norms'
+        statistics stay those of the step before.
         """
         self._statistics.keep()
         losses: dict[str, Tensor] = {}
@@ -115,7 +115,7 @@ class Stepper:
         return value if math.isfinite(value) else None
 
     def _step(self) -> bool:
-        """Step, and its average with it; False where fp16's scaler found an infinite gradient."""
+        """Update weights and average; False if fp16's scaler found an infinite gradient."""
         if self._has_scaler:
             if self._clip_norm:
                 self._clip()
@@ -131,7 +131,7 @@ class Stepper:
         return True
 
     def _gradient_norm(self) -> float:
-        """The norm of all gradients, which are clipped to the limit; the same on all processes."""
+        """The norm of all gradients, after which they are clipped; the same on all processes."""
         if self._clip_norm:
             return float(self._clip())
         parameters = self._state.network.parameters()
@@ -160,7 +160,7 @@ class Stepper:
 
 
 class _Statistics:
-    """The statistics of batch norms before a step: a forward pass renews them, with NaN too."""
+    """The statistics of batch norms before a step, since a forward pass may make them NaN."""
 
     def __init__(self, network: torch.nn.Module) -> None:
         norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]

@@ -1,4 +1,4 @@
-"""A csv file that grows row by row, and what can be read of one that a run left behind."""
+"""A csv file that grows row by row, also after it was damaged."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class CsvTable:
     """A csv file that grows row by row; cells without a value stay empty.
 
     Args:
-        path: The file; its directory exists.
-        fields: Columns.
-        until: Rows of an earlier part of the run are kept up to this value of the first column:
-            what came after the saved state is done again.
-        say: Takes a line about rows that are damaged, which are left out.
+        path: The file, in an existing folder.
+        fields: Names of the columns.
+        until: Rows of an earlier part of the run are kept up to this value of the first column,
+            since the run repeats everything after the saved state.
+        say: Called with a line about damaged rows, which are left out.
     """
 
     def __init__(
@@ -78,18 +78,18 @@ class CsvTable:
             ) from error
 
     def read(self) -> list[Row]:
-        """The rows that it has, as they are written."""
+        """The rows of the file, as strings by column."""
         return read_table(self.path, self.fields)
 
 
 def read_table(path: Path, fields: Sequence[str]) -> list[Row]:
-    """The rows of a table that a run left behind, as they are written; damaged lines left out."""
+    """The rows of a run's table, as strings by column; damaged lines are left out."""
     return _read_rows(path, fields)[0]
 
 
 def _read_rows(path: Path, fields: Sequence[str], until: float = math.inf) -> tuple[list[Row], int]:
-    """The whole rows up to a value of the first field, each later than the one before, and how many
-    lines are none. A power cut leaves zeros, pieces, and what lay there before.
+    """The whole rows up to a value of the first field, in ascending order, and the number of other
+    lines. A power cut leaves zeros, pieces, and old content of the disk.
     """
     lines = _read_lines(path)
     header = next(lines, None)
@@ -108,14 +108,14 @@ def _read_rows(path: Path, fields: Sequence[str], until: float = math.inf) -> tu
 
 
 def _number_of(cells: list[str] | None, count: int) -> int | None:
-    """The first cell of a whole row; None of what is none."""
+    """The first cell of a whole row as a number; None for any other line."""
     if cells is None or len(cells) != count or not _NUMBER.fullmatch(cells[0]):
         return None
     return int(cells[0]) if all(_VALUE.fullmatch(cell) for cell in cells) else None
 
 
 def _read_lines(path: Path) -> Iterator[list[str] | None]:
-    """The cells of each line, None of one that is no line of a table."""
+    """The cells of each line; None for a line that is not of a table."""
     with path.open("rb") as file:
         while line := file.readline(LONGEST_LINE):
             try:

@@ -1,4 +1,4 @@
-"""Validation in training: the evaluation of the command, and what there is to see of it."""
+"""Validation in training: the same evaluation as the command's, and a page of it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SHOWN = 10
 def validate(
     run: Run, observer: Observer, keeper: Keeper, stop: StopRequest
 ) -> tuple[Evaluation | None, Mapping[str, Picture]]:
-    """Evaluate as the command would, every so many epochs and after the last; a page of a few
-    images, ``validation/index.html``, shows the latest.
+    """Evaluate as the command would, every ``eval.every`` epochs and after the last one.
+    ``validation/index.html`` shows a few images of the latest validation.
 
     Returns:
-        What was found, and pictures of a few images by name; None and none where it was not time.
+        The evaluation, and pictures of a few images by name; None and no pictures in other epochs.
     """
     settings, epoch = run.experiment.eval, run.state.progress.epoch + 1
     if epoch % settings.every and epoch < run.experiment.optim.epochs:
@@ -74,7 +74,7 @@ def count_validated(run: Run) -> int:
 
 
 def _open_panels(run: Run, images: int, observer: Observer) -> PanelFiles | None:
-    """What writes the page; None, which is said, where its folder cannot be made."""
+    """The writer of the page; None, with a message, if its folder cannot be created."""
     wanted = choose_samples(images, SHOWN, run.fabric.world_size)
     folder = run.folder.validation
     try:

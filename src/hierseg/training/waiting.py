@@ -1,4 +1,4 @@
-"""A run that waits for its loader: it says so after a while, and can be ended meanwhile."""
+"""Waiting for the loader: a long wait is reported, and can be ended."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from hierseg.training.run import Run
 from hierseg.training.signals import StopRequest
 
 GRACE = 10.0
-"""Seconds that one of several processes is given to come out of its wait once it is told to end:
-without it the others can save nothing.
+"""Seconds that one of several processes may go on waiting after a signal: without it the others
+cannot save.
 """
 
 
 class WaitEnded(Exception):
-    """The run is told to end while it waits."""
+    """A signal told the run to end while it waits."""
 
 
 class Wait:
-    """Gives a run its batches, and looks on while they are waited for, between two steps.
+    """Yields a run's batches, and watches for signals while it waits for them between two steps.
 
     Args:
         run: The run.
-        observer: Takes a message where the loader stands still.
+        observer: Gets a message if the loader stalls.
         keeper: Writes the checkpoint of a run that is told to end.
-        stop: Whether it is.
+        stop: The request to end, if there is one.
 
     Attributes:
-        is_stuck: The run has waited for long, so that its loader's processes may not answer.
+        is_stuck: Whether the run has waited for long, so that the loader may not respond.
     """
 
     def __init__(self, run: Run, observer: Observer, keeper: Keeper, stop: StopRequest) -> None:
@@ -45,23 +45,21 @@ class Wait:
         self.is_stuck = False
 
     def take_groups(self) -> Iterator[list[dict[str, Any]]]:
-        """What is left of the epoch's batches, in groups of a step.
+        """The remaining batches of the epoch, in groups of a step.
 
         Raises:
-            RunStopped: Told to end while it waits, after a checkpoint where it can write one;
-                KeyboardInterrupt: by Ctrl-C.
+            RunStopped: A signal ended the wait, after a checkpoint if one could be written.
+            KeyboardInterrupt: Ctrl-C ended the wait, likewise.
         """
         loader, size = self._run.loader, self._run.experiment.optim.accumulate
         try:
-            # Without processes the wait is the reading itself, which is not to be disturbed.
+            # Without worker processes the wait is the reading itself, which is not interrupted.
             yield from group_batches(loader, size, self._look if loader.num_workers else None)
         except WaitEnded:
             self._leave()
 
     def _look(self, seconds: float) -> None:
-        """Take for how long a group has been waited for; called by a signal, so nothing is saved
-        here.
-        """
+        """Note the length of the wait; called from a signal handler, so nothing is saved here."""
         self.is_stuck = self.is_stuck or seconds >= PATIENCE
         self._patience.look(seconds)
         if self._stop.received is None:

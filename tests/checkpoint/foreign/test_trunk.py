@@ -117,7 +117,7 @@ def test_start_from_a_published_file(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert torch.equal(tensor, before[name]), name
     start_network(network, dataclasses.replace(config, replace_head=True), CITYSCAPES)
     said = capsys.readouterr().err
-    assert "tensors start anew: " in said
+    assert "tensors start from random weights: " in said
     assert "attention.conv1.conv.weight" in said
     for name, tensor in network.state_dict().items():
         anew = name.startswith(("attention.", "head.classify."))
@@ -159,9 +159,9 @@ def test_start_from_an_own_checkpoint(tmp_path: Path) -> None:
 def test_flags_that_exclude_each_other(tmp_path: Path) -> None:
     file = tmp_path / "a.pth"
     file.touch()
-    with pytest.raises(UsageError, match=r"leave --model\.init-trunk out"):
+    with pytest.raises(UsageError, match=r"leave it or --model\.init-trunk out"):
         check_start(ModelConfig(init_trunk=file, weights=str(file)))
-    with pytest.raises(UsageError, match=r"nothing without --model\.weights"):
+    with pytest.raises(UsageError, match=r"no effect without --model\.weights"):
         check_start(ModelConfig(replace_head=True))
     with pytest.raises(UserError, match="there are no weights"):
         check_start(ModelConfig(init_trunk=tmp_path / "none.pth"))

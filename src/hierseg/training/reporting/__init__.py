@@ -1,1 +1,1 @@
-"""What a run says of itself: display, journal, TensorBoard."""
+"""Reports of a run: display, journal, TensorBoard, trackers."""

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live display in a terminal, plain lines elsewhere."""
+"""Displays of a run: a live one in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -161,10 +161,10 @@ class LiveDisplay(Observer):
 
 
 def make_display(console: Console | None = None) -> Observer:
-    """An observer for people: a live display where the console is a terminal, else plain lines.
+    """An observer that shows the run: a live display if the console is a terminal, else lines.
 
     Args:
-        console: Where to show it; standard error where none is given.
+        console: The console; None for standard error.
 
     Returns:
         An observer for ``train``.

@@ -30,9 +30,9 @@ class Journal(Observer):
 
     Args:
         folder: The run folder.
-        progress: Where the run begins; what a resumed run did after that is forgotten.
-        is_validating: The steps of its epoch are done.
-        say: Takes a line about a table that is damaged.
+        progress: Where the run starts; rows and events of a resumed run after it are removed.
+        is_validating: Whether all steps of the epoch are done.
+        say: Called with a line about a damaged table.
     """
 
     def __init__(
@@ -109,14 +109,14 @@ class Journal(Observer):
         self.epochs.append(row)
 
     def synchronise(self) -> None:
-        """Have all rows on the disk, before a state that says that they are there."""
+        """Write all rows to the disk, before a state that relies on them."""
         self.board.flush()
         for table in (self.steps, self.epochs):
             synchronise(table.path)
 
 
 class NoJournal(Journal):
-    """Writes nothing: of several processes the first writes for all."""
+    """Writes nothing; for all processes but the first."""
 
     def __init__(self) -> None:
         """No file is opened."""

@@ -1,4 +1,4 @@
-"""Who looks on while a network trains: what observers are told, and when."""
+"""Observers of a training run, and the reports that they get."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunReport:
-    """What there is to say about a run that begins.
+    """A report at the start of a run.
 
     Attributes:
         folder: The run folder.
         recipe: Name of the recipe.
         model: Name of the network.
-        device: Where it trains, e.g. ``"cuda:0"``.
+        device: The device that it trains on, e.g. ``"cuda:0"``.
         images: Images of the training split.
-        validation_images: Images that a validation sees.
+        validation_images: Images of a validation.
         epochs: Epochs of the run.
         steps_per_epoch: Steps of an epoch.
         step: Steps done already; 0 unless the run is resumed.
@@ -45,7 +45,7 @@ class RunReport:
 
 @dataclass(frozen=True)
 class StepReport:
-    """What there is to say about a step.
+    """A report of a step.
 
     Attributes:
         epoch: The epoch's number, from 1.
@@ -56,10 +56,10 @@ class StepReport:
         steps_per_epoch: Steps of an epoch.
         losses: Named losses; ``"loss"`` is the total.
         lr: The highest learning rate of the step.
-        images_per_second: Images trained on a second, over the last steps.
-        seconds_left: Time until the last step at this speed; validation is not counted.
-        skipped: Steps of the run that were skipped so far, since they were not finite.
-        is_logged: Whether it is one of every ``runtime.log_every`` steps, which the journal has.
+        images_per_second: Images trained a second, over the last steps.
+        seconds_left: Seconds until the last step at this speed, without validation.
+        skipped: Steps of the run skipped so far because loss or gradient was not finite.
+        is_logged: Whether the journal records it: one in ``runtime.log_every`` steps.
     """
 
     epoch: int
@@ -78,19 +78,19 @@ class StepReport:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What there is to say about an epoch once it is validated.
+    """A report of an epoch, after its validation.
 
     Attributes:
         epoch: The epoch's number, from 1.
         epochs: Epochs of the run.
         step: Steps done in all.
-        loss: Mean total loss over the epoch's steps; NaN where all were skipped.
-        seconds: Time that the epoch took, its validation included.
-        evaluation: What the validation found; None where there was none (``eval.every``).
+        loss: Mean total loss over the epoch's steps; NaN if all were skipped.
+        seconds: Seconds that the epoch took, validation included.
+        evaluation: The validation's result; None if the epoch was not validated (``eval.every``).
         rmi_fallbacks: How often region mutual information fell back to its BCE.
-        skipped: Steps of the epoch that were skipped, since they were not finite.
-        pictures: Name -> (h, w, 3) uint8 RGB of image, truth, prediction and the attention of each
-            scale beside each other.
+        skipped: Steps of the epoch skipped because loss or gradient was not finite.
+        pictures: Name -> (h, w, 3) uint8 RGB: image, truth, prediction and the attention of each
+            scale, side by side.
     """
 
     epoch: int
@@ -105,10 +105,10 @@ class EpochReport:
 
 
 class Observer:
-    """Looks on while a network trains; override what you want to be told of.
+    """Is notified while a network trains; override the methods that you need.
 
-    Of several processes, observers of the first alone are told. What an observer raises ends the
-    run, which can be resumed from its last checkpoint.
+    With several processes, only observers of the first are notified. An exception in an observer
+    ends the run, which can be resumed from its last checkpoint.
 
     Example:
         class Losses(Observer):
@@ -120,16 +120,16 @@ class Observer:
     """
 
     def on_begin(self, report: RunReport) -> None:
-        """The first step comes next."""
+        """The run starts; the first step comes next."""
 
     def wants_step(self) -> bool:
-        """Whether to be told of the step just done even where the journal does not record it.
-        Losses are then read from the device, which waits for it.
+        """Whether ``on_step`` is to be called for the finished step even if the journal does not
+        record it. Reading the losses then waits for the device.
         """
         return False
 
     def on_step(self, report: StepReport) -> None:
-        """A step is done: every ``runtime.log_every`` steps, and where ``wants_step``."""
+        """A step is done; called every ``runtime.log_every`` steps, and if ``wants_step``."""
 
     def on_validation(self, done: int, images: int) -> None:
         """A validation has seen ``done`` of its ``images``."""
@@ -138,10 +138,10 @@ class Observer:
         """An epoch is trained, validated and saved."""
 
     def on_message(self, line: str) -> None:
-        """Something that a person should read; may come before ``on_begin``."""
+        """A line for the user; it may come before ``on_begin``."""
 
     def on_end(self, error: BaseException | None) -> None:
-        """The run is over: done where ``error`` is None, else ended by it."""
+        """The run is over: complete if ``error`` is None, else ended by it."""
 
 
 class Observers(Observer):

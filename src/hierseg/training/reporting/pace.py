@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 WINDOW = 20
-"""Steps over which the speed is averaged: enough to be calm, few enough to follow a change."""
+"""Steps over which the speed is averaged: enough to be steady, few enough to follow a change."""
 
 
 class Pace:

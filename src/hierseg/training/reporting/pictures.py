@@ -1,4 +1,4 @@
-"""What the network makes of a few images at each validation, for TensorBoard."""
+"""Pictures of a few images at each validation, for TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hierseg.media import Picture, render_color, render_heat
 
 COUNT = 4
 LONGEST_SIDE = 512
-"""Pixels: an event file keeps every validation's pictures."""
+"""Largest side in pixels; small, since an event file keeps every validation's pictures."""
 
 
 class SamplePictures:

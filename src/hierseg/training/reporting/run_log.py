@@ -1,4 +1,4 @@
-"""What was printed of a run, in a file that stays."""
+"""The log file of a run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from hierseg.wording import count
 
 
 class RunLog(Observer):
-    """Adds to ``run.log`` what a display in plain lines would say, whatever display there is.
+    """Appends the lines of the plain display to ``run.log``, whatever display is shown.
 
-    A run that is resumed goes on with the file. A log that cannot be written ends no run.
+    A resumed run appends to the file. If the log cannot be written, the run goes on.
 
     Args:
-        path: The file; its folder need not be there before the first line.
+        path: The file; its folder need not exist before the first line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,7 +61,7 @@ class RunLog(Observer):
                 file.write(f"{make_printable(line)}\n")
 
     def on_end(self, error: BaseException | None) -> None:
-        """By what the run was ended, where it did not come to its end."""
+        """The error that ended the run, if it was not completed."""
         if error is not None:
             self.on_message(str(error) or f"ended by {type(error).__name__}")
 

@@ -1,6 +1,6 @@
-"""Trackers of experiments beside TensorBoard and the csv tables: one small interface, and three.
+"""Experiment trackers beside TensorBoard and the csv tables: a small interface and three trackers.
 
-A tracker that fails in the middle of a run is left out with a line; the run goes on.
+If a tracker fails during a run, a line says so, and the run goes on without it.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from hierseg.training.folder import write_run_json
 from hierseg.training.reporting.observer import EpochReport, Observer, RunReport, StepReport
 
 IDENTITIES = "tracking.json"
-"""File in the run folder: what each tracker calls the run, so that it is one when it is resumed."""
+"""File in the run folder with each tracker's id of the run, so that a resumed run is the same."""
 
 
 class Tracker(Protocol):
-    """What a tracker is asked to do."""
+    """The interface of a tracker."""
 
     name: str
 
     def open(
         self, project: str, run: str, folder: Path, settings: Mapping[str, Any], known: str | None
     ) -> str:
-        """Begin a run, or go on with the one that is known; returns what it is known by.
+        """Begin a run, or continue a known one; returns its id.
 
         Args:
-            project: What the run is one of: the recipe.
-            run: Its name.
+            project: The tracker's project: the recipe.
+            run: Name of the run.
             folder: The run folder.
             settings: All settings by their full names.
-            known: What ``open`` returned when the run began; None for a new one.
+            known: The id that ``open`` returned when the run began; None for a new run.
         """
 
     def log(self, figures: Mapping[str, float], step: int) -> None:
@@ -52,7 +52,9 @@ class Tracker(Protocol):
 
 
 class MlflowTracker:
-    """MLflow, in the store that ``MLFLOW_TRACKING_URI`` names; by default ``mlflow.db`` here."""
+    """MLflow, in the store of ``MLFLOW_TRACKING_URI``; by default ``mlflow.db`` in the current
+    folder.
+    """
 
     name = "mlflow"
 
@@ -104,8 +106,8 @@ class MlflowTracker:
 
 
 class WandbTracker:
-    """Weights & Biases, into the run folder and offline unless ``WANDB_MODE`` says otherwise;
-    ``wandb sync`` brings it to a server.
+    """Weights & Biases, offline in the run folder unless ``WANDB_MODE`` says otherwise; ``wandb
+    sync`` uploads it to a server.
     """
 
     name = "wandb"
@@ -139,7 +141,7 @@ class WandbTracker:
 
 
 class TrackioTracker:
-    """Trackio, whose interface is that of wandb; into its own store on this machine."""
+    """Trackio, which has wandb's interface, in its own store on this machine."""
 
     name = "trackio"
 
@@ -174,11 +176,11 @@ TRACKERS: Mapping[str, Callable[[], Tracker]] = {
 
 
 def make_trackers(names: Sequence[str], experiment: Experiment) -> list[Observer]:
-    """Observers for ``train`` that tell trackers of the run.
+    """Observers for ``train`` that report to trackers.
 
     Args:
-        names: Of ``mlflow``, ``wandb`` and ``trackio``.
-        experiment: What is trained.
+        names: Some of ``mlflow``, ``wandb`` and ``trackio``.
+        experiment: The experiment.
 
     Raises:
         UserError: A tracker's package is not installed.
@@ -202,7 +204,7 @@ class TrackingObserver(Observer):
         self._say: Callable[[str], object] = lambda line: print(line, flush=True)
 
     def on_begin(self, report: RunReport) -> None:
-        """Begin the tracker's run; UserError where it cannot be reached, before the first step."""
+        """Begin the tracker's run; UserError if it cannot be reached, before the first step."""
         path = report.folder / IDENTITIES
         known = _read_identities(path)
         folder = report.folder.resolve()
