@@ -98,8 +98,7 @@ class Outlook:
         self, typical: Sequence[Size], sizes: Sequence[Size], is_long: bool
     ) -> tuple[str, float | None, float | None]:
         """What will run, the seconds of one image, and bytes for the largest."""
-        from hierseg.engines import foresee, read_resident
-        from hierseg.inference import Footprint
+        from hierseg.engines import foresee
 
         segmenter = self.segmenter
         if not (is_long and self.here):
@@ -108,10 +107,24 @@ class Outlook:
         ran = self._bring(size)
         foreseen = foresee(segmenter.engine, ran, segmenter.scales)
         largest = max(sizes, key=lambda one: one.height * one.width)
-        footprint = Footprint(segmenter).estimate(self._bring(largest))
-        resident = read_resident() if segmenter.engine.device.type == "cpu" else 0
         seconds = None if foreseen.rate is None else foreseen.rate * self._count_pixels(ran)
-        return foreseen.engine, seconds, footprint + resident
+        return foreseen.engine, seconds, self._estimate_memory(self._bring(largest))
+
+    def _estimate_memory(self, ran: Size) -> float | None:
+        """Bytes of the process, on a GPU of what is there, while images of a size are run; None
+        where that is not known.
+        """
+        from hierseg.engines import ExportedEngine, TorchEngine, read_resident
+        from hierseg.inference import Footprint
+
+        engine = self.segmenter.engine
+        if not isinstance(engine, TorchEngine | ExportedEngine):
+            return None
+        try:
+            footprint = Footprint(self.segmenter).estimate(ran)
+        except Exception:  # what is only told is no reason to end; the images say what is wrong
+            return None
+        return footprint + (read_resident() if engine.device.type == "cpu" else 0)
 
     def _bring(self, size: Size) -> Size:
         """The size that an image is run at."""
