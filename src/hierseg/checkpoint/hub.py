@@ -88,7 +88,7 @@ def check_repository(source: str) -> str:
     repository = _strip(source)
     _require_client(shown)
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(repository)
