@@ -15,6 +15,7 @@ from hierseg.commands.adjust import AdjustFlags
 from hierseg.commands.calibrate import calibrate
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.measures import MeasureFlags
+from hierseg.commands.sequence import SequenceFlags
 from hierseg.evaluation.corruptions.catalog import CORRUPTIONS
 from hierseg.options import RunOptions
 from support.documents import run_blocks
@@ -38,9 +39,13 @@ def test_its_commands(tmp_path: Path) -> None:
 
 def test_every_corruption_and_flag_is_there() -> None:
     assert re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE) == list(CORRUPTIONS)
-    flags = {"--" + field.name.replace("_", "-") for field in dataclasses.fields(MeasureFlags)}
+    flags = {
+        "--" + field.name.replace("_", "-")
+        for flags_of in (MeasureFlags, SequenceFlags)
+        for field in dataclasses.fields(flags_of)
+    }
     named = set(re.findall(r"--[a-z][a-z-]*", PAGE))
-    assert {"--boundary", "--calibration", "--corruptions"} <= named & flags
+    assert {"--boundary", "--calibration", "--corruptions", "--sequence"} <= named & flags
     known = {
         "--" + name.replace("_", "-")
         for function in (evaluate, calibrate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,6 +77,11 @@ class _Notes(Policy[Path, _Note]):
         (self.out / f"{item.name}.txt").write_text("done")
         return _Note(item.name, status)
 
+    def do(self, item: Path) -> _Note:
+        self.read(item)
+        time.sleep(0.05 if item.name == "a" else 0)  # the first is the last to be done
+        return self.write(item, None, 0.0, get_status(item))  # type: ignore[arg-type]
+
     def end(self, item: Path, record: _Note | None) -> None:
         self.ended.append((item.name, record is not None))
 
@@ -139,3 +145,38 @@ def test_records_come_in_the_order_of_the_items(
     job.run(predictor, items)
     job.sort(["b", "absent", "a"])
     assert list(job.ledger.records) == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_items_that_need_no_network_are_done_and_noted_in_order(
+    tmp_path: Path, image: Pixels, workers: int
+) -> None:
+    job, items = _make(tmp_path, image, "a", "unreadable", "b", "elsewhere", "refused", "c")
+    job.workers = workers
+    job.run_each(items)
+    assert list(job.ledger.records) == ["a", "b", "c"]
+    assert list(job.ledger.skipped) == ["unreadable", "elsewhere", "refused"]
+    assert job.ledger.skipped["unreadable"] == "no image"
+    assert job.list_waiting(items) == [items[1], items[3], items[4]]
+    assert [name for name, done in job.policy.ended if done] == ["a", "b", "c"]  # type: ignore[attr-defined]
+
+
+def test_a_full_disk_ends_them(tmp_path: Path, image: Pixels) -> None:
+    job, items = _make(tmp_path, image, "a", "full", "c")
+    with pytest.raises(OSError, match="full"):
+        job.run_each(items)
+    assert list(job.ledger.records) == ["a"]
+
+
+def test_what_interrupts_items_leaves_those_before_noted(tmp_path: Path, image: Pixels) -> None:
+    class Stopped(_Notes):
+        def do(self, item: Path) -> _Note:
+            if item.name == "b":
+                raise KeyboardInterrupt
+            return super().do(item)
+
+    job, items = _make(tmp_path, image, "a", "b", "c")
+    job.policy = Stopped(tmp_path / "out", image)
+    with pytest.raises(KeyboardInterrupt):
+        job.run_each(items)
+    assert list(job.ledger.records) == ["a"]

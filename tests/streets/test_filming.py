@@ -19,7 +19,7 @@ from hierseg.streets.street import draw_street_plan
 from hierseg.streets.vehicles import Vehicle
 
 SIZE = Size(96, 192)
-SEEDS = (2, 3, 5)  # bends, a mirrored street, a hood
+SEEDS = (15, 25, 28)  # a bend and a hood; a bend, turned over; fifteen people on foot
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_images_warped_by_the_flow_agree_better_than_those_left_as_they_are(
 
 
 def test_flows_to_and_fro_cancel_where_both_are_seen(clips: dict[int, list[Frame]]) -> None:
-    first, second = clips[3][:2]
+    first, second = clips[25][:2]
     assert first.after is not None
     assert second.before is not None
     back = warp(second.before.flow, first.after)
@@ -84,7 +84,7 @@ def test_flows_to_and_fro_cancel_where_both_are_seen(clips: dict[int, list[Frame
 def test_ends_have_one_neighbour_and_what_leaves_is_not_seen(
     clips: dict[int, list[Frame]],
 ) -> None:
-    frames = clips[2]
+    frames = clips[15]
     assert frames[0].before is None
     assert frames[-1].after is None
     after = frames[0].after
@@ -103,12 +103,12 @@ def test_the_first_frame_is_the_scene_of_the_seed(clips: dict[int, list[Frame]])
 
 
 def test_the_same_seed_gives_the_same_clip(clips: dict[int, list[Frame]]) -> None:
-    again = next(iter(film_street(5, SIZE, 3)))
-    assert again.image.tobytes() == clips[5][0].image.tobytes()
+    again = next(iter(film_street(28, SIZE, 3)))
+    assert again.image.tobytes() == clips[28][0].image.tobytes()
     assert again.after is not None
-    assert clips[5][0].after is not None
-    assert again.after.flow.tobytes() == clips[5][0].after.flow.tobytes()
-    assert clips[5][0].image.tobytes() != clips[5][1].image.tobytes()
+    assert clips[28][0].after is not None
+    assert again.after.flow.tobytes() == clips[28][0].after.flow.tobytes()
+    assert clips[28][0].image.tobytes() != clips[28][1].image.tobytes()
 
 
 def test_the_camera_drives_and_things_move_without_driving_into_one_another() -> None:

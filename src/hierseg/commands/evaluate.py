@@ -72,7 +72,7 @@ def evaluate(
         split: Split to evaluate on, or several as one: train+val.
         weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
         device: auto, cpu, or cuda.
-        limit: Evaluate at most this many images, the first ones of the split.
+        limit: Evaluate at most this many images, the first ones of the split; of --sequence, clips.
         json: Also write the result to this file, with fractions in [0, 1].
         cv: Cross-validation split of cityscapes (0 is the standard one) or kitti.
         val_crop: Evaluate only the central crop of this size.

@@ -233,11 +233,9 @@ class _Labelled:
 
     def name_frame(self, anchor: Anchor, step: int) -> str:
         """See ``FrameSource``; a frame may be made from two labelled ones."""
-        return (
-            anchor.name
-            if step == 0
-            else f"{anchor.name}_{'after' if step > 0 else 'before'}{abs(step)}"
-        )
+        if step == 0:
+            return anchor.name
+        return f"{anchor.name}_{'after' if step > 0 else 'before'}{abs(step)}"
 
 
 class FrameFolder(_Labelled):
@@ -335,6 +333,8 @@ class FrameVideo(_Labelled):
     def read(self, anchor: Anchor, step: int) -> Frame:
         """See ``FrameSource``; labelled frames are asked for in order."""
         number = anchor.number + step
+        if number < 0:
+            raise MissingFrameError(f"frame {number} of '{self._video.path}'", step)
         first = max(0, anchor.number - self._reach)
         if self._frames is None or (number not in self._decoded and number <= self._last):
             self._frames, self._last = self._video.frames(WHOLE), -1
