@@ -88,10 +88,10 @@ def finetune(
     Args:
         folder: The folder of the data.
         out: The run folder.
-        choices: The user's settings.
-        observers: Notified of the training's progress.
-        say: Called with lines for the user.
-        on_progress: Called with (the activity, items done, items in all).
+        choices: What the user chose.
+        observers: Told of the training.
+        say: Takes lines for a person.
+        on_progress: Called with (what is done, how many are done, how many there are).
 
     Raises:
         UserError: The folder cannot be used; the message names the cure.
