@@ -36,7 +36,7 @@ def test_a_file_and_its_report(
     assert tell_report(report) == 0
     said = capsys.readouterr().out
     assert "labels: 0 % of the clear pixels differ" in said
-    assert "labels alone, so that these are all that was compared" in said
+    assert "labels only, so nothing else was compared" in said
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         "a.pt2",
         "a.pt2.report",
@@ -82,7 +82,7 @@ def test_reports_of_others_stay(small: SegmentationNetwork, header: Header, tmp_
         (["--root", "."], "--root is the folder of --data"),
         (["--check", "nowhere"], "--check nowhere is not there"),
         (["--limit", "0"], "--limit 0 leaves no images"),
-        (["--precision", "int8"], "--calibrate FOLDER, or by --data"),
+        (["--precision", "int8"], "--calibrate FOLDER, or with --data"),
         (["--data", "nothing", "--root", "."], "nothing"),
     ],
 )

@@ -135,7 +135,7 @@ def test_half_precision_stays_near(form: Any, tmp_path: Path) -> None:
         ({"size": Size(31, 64)}, "a.onnx", "--size 31x64 has a side under 32"),
         ({"scales": ()}, "a.onnx", "--scales: no scale is given"),
         ({"scales": (0.5, 2.0)}, "a.onnx", "must include 1"),
-        ({"part": "scale", "scales": (0.5, 1.0)}, "a.onnx", "is of one scale"),
+        ({"part": "scale", "scales": (0.5, 1.0)}, "a.onnx", "exports one scale"),
         ({"part": "scale", "output": "logits"}, "a.onnx", "leave --output out"),
         ({"precision": "int8", "format": "pt2"}, "a.pt2", "int8 is for onnx and openvino"),
         ({"scales": (0.29, 1.0)}, "a.onnx", "0.29 cannot be exported exactly for every size"),

@@ -184,7 +184,7 @@ def test_truncated_large_and_small_pictures(connect: Connect, image: Pixels) -> 
     assert "2,440 pixels are more than max_pixels 2,400" in large.json()["error"]
     heavy = post(client, bytes(200 * 1024))
     assert heavy.status_code == 413
-    assert heavy.json()["error"] == "the upload is larger than the 100K that are taken."
+    assert heavy.json()["error"] == "the upload is larger than the 100K that this server takes."
     tiny = post(client, as_file(np.zeros((8, 8, 3), np.uint8)))
     assert "smaller than 32x32" in tiny.json()["error"]
 

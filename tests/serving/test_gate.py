@@ -142,7 +142,7 @@ def test_a_rate_is_of_one_address_and_refills() -> None:
     rate = Rate(60)
     for _ in range(60):
         rate.take("a", now=0)
-    with pytest.raises(Refusal, match="ask again in 1 s") as refused:
+    with pytest.raises(Refusal, match="try again in 1 s") as refused:
         rate.take("a", now=0.1)
     assert (refused.value.status, refused.value.retry_after) == (429, 1)
     rate.take("b", now=0.1)

@@ -95,7 +95,7 @@ def test_the_end_of_the_server_is_told_to_whoever_waits(
         assert held.begun.acquire(timeout=20)
         service.work.refuse_all()
         assert asked.result().status_code == 503
-        assert "is ending" in asked.result().json()["error"]
+        assert "is shutting down" in asked.result().json()["error"]
     held.free.set()
     late = httpx.post(f"{address}predict", files=files, timeout=60)
     assert late.status_code == 503
@@ -126,7 +126,7 @@ def test_a_defect_is_noted_and_the_next_request_runs(
 def test_too_slow_a_file_costs_its_decoder_alone(connect: Connect, image: npt.NDArray[Any]) -> None:
     client = connect(Limits(decode_seconds=1e-6))
     files = {"file": ("a.png", as_file(image))}
-    assert "memory or the time" in client.post("/predict", files=files).json()["error"]
+    assert "limits of memory and time" in client.post("/predict", files=files).json()["error"]
 
 
 def test_memory_of_the_decoder_is_bounded(connect: Connect) -> None:

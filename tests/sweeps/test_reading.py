@@ -145,7 +145,7 @@ def test_other_commands_have_their_own_flags(tmp_path: Path) -> None:
         ({"fixed": {"data.crop": "big"}}, "not a size"),
         ({"fixed": {"model.pretrained": "maybe"}}, "neither true nor false"),
         ({"fixed": {"runtime.out": "x"}}, "chosen by the sweep"),
-        ({"fixed": {"eval.scales": None}}, "cannot be taken back"),
+        ({"fixed": {"eval.scales": None}}, "cannot be unset"),
         ({"fixed": [1]}, "fixed: give settings"),
         ({"grid": {"optim.lr": 0.1}}, "needs a list"),
         ({"grid": {"optim.lr": []}}, "needs a list"),

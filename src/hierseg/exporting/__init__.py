@@ -1,4 +1,4 @@
-"""One graph from pixels to labels, for other runtimes."""
+"""Exports networks as one graph from pixels to labels, for other runtimes."""
 
 from __future__ import annotations
 

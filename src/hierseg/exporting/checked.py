@@ -1,6 +1,4 @@
-"""An export whose answer is known to be the network's: written, compared, and rejected where it is
-not.
-"""
+"""A checked export: the file is written, compared with the network, and rejected if they differ."""
 
 from __future__ import annotations
 
@@ -35,22 +33,22 @@ from hierseg.ownership import require_own_json
 from hierseg.size import Size
 
 MOST_CHECKED = 8
-"""Pictures of a folder by which a file is compared."""
+"""Most pictures of a folder on which a file is compared."""
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Checks:
-    """By what an export is compared with its network, and brought to int8.
+    """How an export is compared with its network, and calibrated for int8.
 
     Attributes:
-        pictures: A folder of pictures that both segment; None for scenes that are drawn.
-        data: A labelled split that mIoU of both is measured on; None for none.
-        calibration: A folder of pictures by which ranges for int8 are measured; None for the
+        pictures: A folder of pictures that both segment; None for drawn scenes.
+        data: A labelled split on which the mIoU of both is measured; None for none.
+        calibration: A folder of pictures on which ranges for int8 are measured; None for the
             split ``calibration_split`` of ``data``.
-        calibration_split: Likewise.
-        tolerance: Share of the clear pixels whose label may differ; None for 0.0001 of float32,
-            0.01 of fp16, and 0.05 of int8.
+        calibration_split: The split of ``data`` for ranges, without ``calibration``.
+        tolerance: Largest share of the clear pixels whose label may differ; None for 0.0001 with
+            float32, 0.01 with fp16, and 0.05 with int8.
     """
 
     pictures: Path | None = None
@@ -60,19 +58,21 @@ class Checks:
     tolerance: float | None = None
 
     def check(self, options: ExportOptions) -> None:
-        """UsageError for what cannot be."""
+        """UsageError for values that are out of range or exclude each other."""
         if self.tolerance is not None and not 0 <= self.tolerance <= 1:
-            raise UsageError(f"--tolerance {self.tolerance:g} is no share; give 0.01, say.")
+            raise UsageError(f"--tolerance {self.tolerance:g} is not from 0 to 1; give 0.01, say.")
         if options.precision == "int8":
             if self.calibration is None and self.data is None:
                 raise UsageError(
-                    "--precision int8 measures ranges over pictures such as the network will see; "
-                    "name them by --calibrate FOLDER, or by --data and --root."
+                    "--precision int8 measures ranges on pictures such as the network will see; "
+                    "name them with --calibrate FOLDER, or with --data and --root."
                 )
         elif self.calibration is not None:
             raise UsageError("--calibrate is for --precision int8; add that, or leave it out.")
         if options.part == "scale" and self.data is not None:
-            raise UsageError("--part scale gives no labels, of which --data measures mIoU.")
+            raise UsageError(
+                "--part scale gives no labels, so mIoU cannot be measured; leave --data out."
+            )
 
 
 def export_checked(
@@ -84,26 +84,27 @@ def export_checked(
     overwrite: bool = False,
     say: Say | None = None,
 ) -> ExportReport:
-    """Write a network as a graph, and compare that with it in a fresh process.
+    """Write a network as a graph, and compare the graph with the network in a new process.
 
-    Beside the file come ``FILE.report.json`` and ``FILE.report/index.html``. A file beyond the
-    tolerance, or one that does not run, is renamed to ``FILE.rejected``.
+    ``FILE.report.json`` and ``FILE.report/index.html`` are written beside the file. A file beyond
+    the tolerance, or one that does not run, is renamed to ``FILE.rejected``.
 
     Args:
-        network: In evaluation mode.
-        header: What the file's metadata say of it.
+        network: The network, in evaluation mode.
+        header: The header for the file's metadata.
         path: The file.
-        options: What the graph takes and gives.
-        checks: By what it is compared.
-        overwrite: Replace reports, whatever wrote them.
-        say: Told what is being done.
+        options: The graph's options.
+        checks: How it is compared.
+        overwrite: Replace files in the report's place that hierseg did not write.
+        say: Called with the current activity.
 
     Returns:
-        The report, with a ``reason`` where the file is rejected.
+        The report, with a ``reason`` if the file is rejected.
 
     Raises:
-        UsageError: Options that cannot be, or another's files are where the report would be.
-        UserError: What is needed is not installed or not there, or the network cannot be exported.
+        UsageError: Options are out of range or exclude each other, or other files are in the
+            report's place.
+        UserError: A package or file is missing, or the network cannot be exported.
     """
     options.check(path)
     checks.check(options)

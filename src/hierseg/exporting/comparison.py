@@ -1,4 +1,4 @@
-"""What an exported file gives, compared with what its network gives.
+"""Compares the outputs of an exported file with those of its network.
 
 Shapes: K classes, H and W an image's size.
 """
@@ -27,7 +27,7 @@ from hierseg.options import RunOptions
 from hierseg.size import Size
 
 CLOSE = 1e-3
-"""Difference of the two largest logits under which rounding may choose either class."""
+"""If the two largest logits differ by less, rounding may choose either class."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class ImageComparison:
     """One image by a network and by a file.
 
     Attributes:
-        name: Of the image.
-        pixels: In all.
-        clear: Those whose two largest logits are ``CLOSE`` apart or more.
-        different: Pixels whose label differs among the clear, and
-        different_close: among the others.
-        largest: Largest difference of what was compared beside labels; None for nothing.
-        labels: (H, W) uint8 labels of the network; of one scale, at the network's stride.
-        found: Those of the file.
+        name: Name of the image.
+        pixels: Number of pixels.
+        clear: Number of clear pixels: their two largest logits differ by ``CLOSE`` or more.
+        different: Number of clear pixels whose label differs.
+        different_close: Number of other pixels whose label differs.
+        largest: Largest difference of the outputs compared beside labels; None for none.
+        labels: (H, W) uint8 labels of the network; for one scale, at the network's stride.
+        found: (H, W) uint8 labels of the file.
     """
 
     name: str
@@ -56,16 +56,16 @@ class ImageComparison:
 
     @property
     def wrong(self) -> npt.NDArray[np.bool_]:
-        """Where the label differs."""
+        """(H, W) bool: the pixels whose label differs."""
         return np.not_equal(self.labels, self.found)
 
 
 class Reference:
-    """A network, as a file of it should answer.
+    """Runs a network as its exported file should.
 
     Args:
-        network: In evaluation mode.
-        about: What the file says of itself.
+        network: The network, in evaluation mode.
+        about: The header of the file.
     """
 
     def __init__(self, network: SegmentationNetwork, about: ExportedHeader) -> None:
@@ -74,7 +74,7 @@ class Reference:
 
     @torch.inference_mode()
     def run(self, image: Tensor) -> list[Tensor]:
-        """Logits first; of a single scale, what else it gives."""
+        """The outputs, logits first."""
         if self.about.part == "scale":
             return self._run_scale(image)
         options = RunOptions(scales=self.about.scales)
@@ -89,7 +89,7 @@ class Reference:
         return [part.cpu() for part in given if part is not None]
 
     def time(self, images: Sequence[Tensor]) -> float:
-        """Median milliseconds of an image, as a user of the network has them."""
+        """Median milliseconds of an image, from pixels to labels."""
         rounds = max(1, -(-LEAST_RUNS // len(images)))
         taken = []
         for image in [images[0], *(image for _ in range(rounds) for image in images)]:
@@ -99,10 +99,10 @@ class Reference:
         return 1000 * statistics.median(taken[1:])  # the first warms up
 
     def compare(self, sample: SampleImage, given: Sequence[Any]) -> ImageComparison:
-        """An image, and what the file gives of it.
+        """Compare the file's outputs of an image with the network's.
 
         Raises:
-            UserError: The file gives something else than it says.
+            UserError: The outputs are not those that the file's header states.
         """
         image = torch.from_numpy(as_batch(sample))
         expected = self.run(image)
@@ -130,7 +130,7 @@ class Reference:
     def _pair(
         self, given: Sequence[Any], expected: Sequence[Tensor]
     ) -> tuple[npt.NDArray[np.uint8], list[tuple[Any, Any]]]:
-        """Labels of the file, and what of it is compared with what."""
+        """Labels of the file, and the pairs of outputs to compare."""
         if self.about.part == "scale":
             pairs = [(own, other.numpy()) for own, other in zip(given, expected, strict=True)]
             return np.asarray(given[0]).argmax(axis=1).astype(np.uint8), pairs
@@ -145,7 +145,7 @@ class Reference:
 
 
 def name_compared(about: ExportedHeader) -> str:
-    """What is compared of a file beside labels; empty for nothing."""
+    """The outputs compared beside labels, in words; empty for none."""
     if about.part == "scale":
         return "logits, attention and features of a scale"
     return "" if about.output == "labels" else about.output
@@ -157,7 +157,7 @@ def as_batch(sample: SampleImage) -> npt.NDArray[np.uint8]:
 
 
 def read_given(folder: Path, index: int) -> list[Any]:
-    """What a file gave of an image, in order; it is no longer needed there."""
+    """Read, and remove, a file's outputs of an image, in order."""
     found: list[Any] = []
     while (path := folder / f"{index}.{len(found)}.npy").exists():
         found.append(np.load(path))

@@ -1,6 +1,6 @@
-"""An exported file run over images, in a process of its own: ``python -m`` this module.
+"""Runs an exported file on images in its own process: ``python -m`` this module.
 
-What it finds are files. A crash in native code leaves none, and costs the caller no more than that.
+The results are files. A crash in native code leaves none and does not harm the caller.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from hierseg.models import SegmentationNetwork
 from hierseg.processes import FAILED, FOUND
 
 LEAST_RUNS = 5
-"""Timed runs of which the median counts, at least."""
+"""Fewest timed runs for the median."""
 
 
 @dataclass(frozen=True)
 class LabelledData:
-    """A labelled split that both are measured on.
+    """A labelled split on which network and file are measured.
 
     Attributes:
-        name: As of ``open_dataset``.
-        root: Its folder.
-        split: val, or another.
-        limit: Its first images alone; None for all.
+        name: Name of the data set, as in ``open_dataset``.
+        root: Folder of the data set.
+        split: Name of the split.
+        limit: Only the first so many images; None for all.
         cv: Cross-validation split.
     """
 
@@ -53,15 +53,15 @@ class LabelledData:
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be run.
+    """A run to measure.
 
     Attributes:
-        path: The file.
-        folder: With the images ``0.npy``, ... , each (1, 3, H, W) uint8; what comes of them goes to
-            ``0.0.npy``, ``0.1.npy``, ... there.
-        images: How many.
-        threads: Of the arithmetic.
-        data: What mIoU is measured on; None for nothing.
+        path: The exported file.
+        folder: Folder of the images ``0.npy``, ..., each (1, 3, H, W) uint8; the outputs of the
+            first go to ``0.0.npy``, ``0.1.npy``, ... there.
+        images: Number of images.
+        threads: Number of threads.
+        data: The split on which mIoU is measured; None for none.
     """
 
     path: str
@@ -73,11 +73,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a file came to.
+    """The measurements of a file.
 
     Attributes:
-        milliseconds: Median time of an image, from pixels to what the file gives.
-        miou: In [0, 1]; None where nothing is named to measure it on.
+        milliseconds: Median time of an image, from pixels to the file's outputs.
+        miou: mIoU in [0, 1]; None without data.
     """
 
     milliseconds: float
@@ -85,7 +85,7 @@ class Finding:
 
 
 def run_request(request: Request) -> Finding:
-    """Run a file over the images, and write what it gives; UserError where that cannot be."""
+    """Run a file on the images and write its outputs; UserError if it cannot be run."""
     torch.set_num_threads(request.threads)
     path, folder = Path(request.path), Path(request.folder)
     session = open_session(path, read_graph_header(path))
@@ -112,7 +112,7 @@ def measure(
     data: LabelledData,
     scales: tuple[float, ...] | None = None,
 ) -> float:
-    """MIoU over a split, in [0, 1], at scales or those that it has."""
+    """mIoU on a split, in [0, 1]; at ``scales``, or with None at the network's own."""
     found = evaluate(network, data.open(), scales, limit=data.limit)
     return float(found.scores.miou)
 

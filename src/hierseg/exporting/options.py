@@ -1,4 +1,4 @@
-"""What is exported, and how. No torch."""
+"""The options of an export. No torch."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from hierseg.size import SMALLEST_SIDE, Size
 Format = Literal["onnx", "openvino", "pt2"]
 
 ENDINGS: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml", "pt2": ".pt2"}
-"""Of each format's file; OpenVINO has the numbers in another beside it, ``.bin``."""
+"""Ending of each format's file; OpenVINO has its weights in another file, ``.bin``."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What a graph takes and gives.
+    """The options of a graph.
 
     Attributes:
-        format: onnx, openvino, or pt2, which torch itself runs.
-        size: Of the images; None for any from 32x32 on.
+        format: onnx, openvino, or pt2, which torch runs.
+        size: Size of the images; None for any size from 32x32.
         scales: Scales of the image; None for the network's own.
-        output: labels alone; or with their confidence, or with the logits.
-        precision: float32; fp16, with which a file takes half the room; or int8.
-        part: whole, from pixels to labels; or scale: one scale's logits, attention and features,
-            for those who fuse them by themselves.
+        output: labels; confidence, which adds their confidence; or logits, which adds the logits.
+        precision: float32; fp16, which halves the file; or int8.
+        part: whole, from pixels to labels; or scale, one scale's logits, attention and features,
+            to be fused elsewhere.
     """
 
     format: Format = "onnx"
@@ -38,7 +38,9 @@ class ExportOptions:
     part: GraphPart = "whole"
 
     def check(self, path: Path) -> None:
-        """UsageError for what cannot be, also of the file's name."""
+        """UsageError for options that are out of range or exclude each other, or do not fit the
+        file's name.
+        """
         for flag, value, kind in (
             ("format", self.format, Format),
             ("output", self.output, GraphOutput),
@@ -50,7 +52,7 @@ class ExportOptions:
         ending, given = ENDINGS[self.format], Path(path).suffix
         if given != ending:
             raise UsageError(
-                f"--out {path} is not named *{ending}, as --format {self.format} is; name it so."
+                f"--out {path} does not end in {ending}, as {self.format} files do; name it so."
             )
         self._check_scales()
         if self.size is not None and min(self.size) < SMALLEST_SIDE:
@@ -69,6 +71,6 @@ class ExportOptions:
                 raise UsageError(f"--scales: {error}") from error
         if self.part == "scale":
             if given is not None and len(given) != 1:
-                raise UsageError("--part scale is of one scale; give one, as --scales 0.5.")
+                raise UsageError("--part scale exports one scale; give one, as --scales 0.5.")
             if self.output != "labels":
                 raise UsageError("--part scale gives a scale's maps; leave --output out.")

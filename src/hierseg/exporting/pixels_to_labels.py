@@ -1,4 +1,4 @@
-"""What is exported: a network from pixels to labels as one module.
+"""The exported module: a network from pixels to labels.
 
 Shape letters: B batch, K classes, C channels of the head, H and W the image's size, h and w its
 size at a scale and the network's stride.
@@ -21,11 +21,11 @@ class PixelsToLabels(nn.Module):
     """Normalising, resizing, scales, attention, fusion and the choice of a class.
 
     Args:
-        network: Copied, its batch norms folded.
-        scales: Those that are run.
+        network: The network; a copy with folded batch norms is used.
+        scales: The scales to run.
         output: labels, confidence or logits.
-        temperature: What logits are divided by for the confidence.
-        half: Whether the convolutions are of 16 bits; what is resized and fused is of 32.
+        temperature: The number that logits are divided by for the confidence.
+        half: Whether convolutions are in 16 bits; resizing and fusion stay in 32.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class PixelsToLabels(nn.Module):
             halve(self.network)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Labels first.
+        """Segment images.
 
         Args:
             image: (B, 3, H, W) uint8 RGB, H and W at least 32.
 
         Returns:
-            (B, H, W) uint8 train ids; then, if asked for, their (B, H, W) float32 confidence in
+            (B, H, W) uint8 train ids; then, by ``output``, their (B, H, W) float32 confidence in
             (0, 1], or the (B, K, H, W) float32 logits.
         """
         run = self.network.add_scales(image, self.scales, False, self._compute, takes_passed=True)
@@ -73,12 +73,12 @@ class PixelsToLabels(nn.Module):
 
 
 class PixelsToScale(nn.Module):
-    """One scale of a network, for those who fuse scales by themselves.
+    """One scale of a network, to be fused elsewhere.
 
     Args:
-        network: Copied, its batch norms folded.
-        scale: Of the image.
-        half: Whether the convolutions are of 16 bits.
+        network: The network; a copy with folded batch norms is used.
+        scale: Scale of the image.
+        half: Whether convolutions are in 16 bits.
     """
 
     def __init__(self, network: SegmentationNetwork, scale: float, half: bool = False) -> None:
@@ -96,7 +96,7 @@ class PixelsToScale(nn.Module):
             image: (B, 3, H, W) uint8 RGB, of the size of the whole image.
 
         Returns:
-            (B, K, h, w) logits; (B, 1, h, w) attention in (0, 1), where the network has it for each
+            (B, K, h, w) logits; (B, 1, h, w) attention in (0, 1), if the network has it for each
             scale; (B, C, h, w) features that the attention sees.
         """
         network = self.network
@@ -107,6 +107,6 @@ class PixelsToScale(nn.Module):
 
 
 def halve(network: SegmentationNetwork) -> None:
-    """Weights of 16 bits; the statistics by which images are normalised stay as they are."""
+    """Convert weights to 16 bits; mean and std of the images stay in 32."""
     for part in network.children():
         part.half()

@@ -1,8 +1,7 @@
-"""What turns an exported graph of float32 into one of int8: NNCF for OpenVINO, ONNX Runtime's own
-tool for ONNX.
+"""Quantise an exported graph from float32 to int8: NNCF for OpenVINO, ONNX Runtime's tool for ONNX.
 
-Convolutions alone are quantised: nearly all of the work is theirs. Resizing, attention over regions
-and the fusion of scales stay as they are, where 8 bits would show in every pixel.
+Only convolutions are quantised, which do nearly all of the work. Resizing, attention over regions
+and the fusion of scales stay in float32, since 8 bits would show in every pixel.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ from hierseg.exporting.writing import save_openvino
 Batch = npt.NDArray[np.uint8]
 """(1, 3, H, W) RGB."""
 TELEMETRY = "openvino_telemetry"
-"""By which nncf tells a server on the internet that it is used, unless that is missing."""
+"""The module by which nncf reports its use to a server, unless it is missing."""
 
 
 class Quantiser(ABC):
-    """Measures the ranges of a graph once, and writes it with any layers left in float32.
+    """Measures the ranges of a graph once, and writes it with any choice of layers in float32.
 
     Args:
         path: The graph in float32.
 
     Attributes:
-        tool: What quantises.
+        tool: Name of the tool.
         layers: Name of a layer -> its convolutions, one for each scale.
     """
 
@@ -53,7 +52,7 @@ class Quantiser(ABC):
 
     @abstractmethod
     def write(self, path: Path, kept: Collection[str] = ()) -> None:
-        """Write the graph in int8, but for the layers that are kept."""
+        """Write the graph in int8, with the layers of ``kept`` in float32."""
 
     def _list_nodes(self, kept: Collection[str]) -> set[str]:
         return {node for name in kept for node in self.layers[name]}
@@ -63,19 +62,19 @@ class Quantiser(ABC):
 
 
 def require_quantiser(form: str) -> None:
-    """MissingExtraError where what quantises a format is not installed."""
+    """MissingExtraError if the quantiser of a format is not installed."""
     needed, extra = ("onnxruntime", "onnx") if form == "onnx" else ("nncf", "onnx,openvino,int8")
     if importlib.util.find_spec(needed) is None:
         raise MissingExtraError(f"--precision int8 as {form}", extra)
 
 
 def open_quantiser(form: str, path: Path) -> Quantiser:
-    """What quantises a format, which must be installed."""
+    """The quantiser of a format, which must be installed."""
     return OnnxQuantiser(path) if form == "onnx" else OpenVINOQuantiser(path)
 
 
 def name_layer(weights: str) -> str:
-    """A layer by the name of its weights."""
+    """The name of a layer, from the name of its weights."""
     return weights.removeprefix("network.").removesuffix(".weight")
 
 
@@ -84,7 +83,7 @@ class OnnxQuantiser(Quantiser):
 
     tool = "ONNX Runtime"
     types = ("Conv", "Relu", "Clip")
-    """The latter two are merged into the convolution before them."""
+    """Nodes that are quantised; the latter two are merged into the convolution before them."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -139,7 +138,7 @@ class OnnxQuantiser(Quantiser):
 
 
 class OpenVINOQuantiser(Quantiser):
-    """NNCF's quantisation after training."""
+    """NNCF's post-training quantisation."""
 
     tool = "NNCF"
     types = ("Convolution", "GroupConvolution")
@@ -200,7 +199,7 @@ class OpenVINOQuantiser(Quantiser):
 
 
 def import_nncf() -> Any:
-    """Nncf, such that it tells nobody; what it would tell through is never imported."""
+    """The module nncf, without its telemetry, which is never imported."""
     held = sys.modules.get(TELEMETRY)
     sys.modules[TELEMETRY] = None  # type: ignore[assignment] # which makes an import of it fail
     try:
@@ -218,7 +217,7 @@ def import_nncf() -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what the libraries say of each layer to themselves."""
+    """Silence the libraries' messages about each layer."""
     logger = logging.getLogger("nncf")
     levels = logger.level, logging.root.manager.disable
     logger.setLevel(logging.ERROR)

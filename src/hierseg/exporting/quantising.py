@@ -1,4 +1,4 @@
-"""A graph in int8: which layers are quantised is found by measuring what each costs."""
+"""Writes a graph in int8; layers that lose too much are found by trial and stay in float32."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from hierseg.files import move_into_place
 from hierseg.models import SegmentationNetwork
 
 MEASURED = 24
-"""Images by which ranges are measured, at most."""
+"""Most images on which ranges are measured."""
 JUDGED = 4
-"""Further ones, by which it is judged what layers cost."""
+"""Further images, on which the loss by each group of layers is judged."""
 GOAL = 0.995
-"""Share of equal labels from which on no layer is left in float32."""
+"""With this share of equal labels no further layer is left in float32."""
 MOST_KEPT = 1 / 3
-"""Of the groups of layers, those that are left so at most: more would win no time."""
+"""Most groups of layers left in float32; with more, int8 would save no time."""
 GROUPS = 14
-"""Groups of layers, at most: each is tried once."""
+"""Most groups of layers; each is tried once."""
 LEAST_GAIN = 1e-4
-"""Share of the labels that a group has to win."""
+"""Smallest share of the labels that a group must win back."""
 Labels = Sequence[npt.NDArray[np.uint8]]
 Say = Callable[[str], None]
 
@@ -43,9 +43,9 @@ class KeptLayers:
     """A group of layers that is left in float32.
 
     Attributes:
-        name: What the names of its layers begin with.
-        layers: How many it has.
-        gain: Share of the labels that it wins by itself.
+        name: Common beginning of its layers' names.
+        layers: Number of its layers.
+        gain: Share of the labels that it wins back by itself, in [0, 1].
     """
 
     name: str
@@ -58,14 +58,14 @@ class Quantisation:
     """How a graph was quantised.
 
     Attributes:
-        tool: What quantised it.
-        measured: Images by which ranges were measured, and
-        judged: by which layers were judged.
-        source: Where they are from.
-        layers: Layers in all.
-        agreement: Share of labels equal to float32's over the images judged, as it is written, and
-        agreement_of_all: with all layers in int8.
-        kept: Layers left in float32, those that win most first.
+        tool: Name of the tool.
+        measured: Number of images on which ranges were measured.
+        judged: Number of images on which layers were judged.
+        source: The images' origin, in words.
+        layers: Number of layers.
+        agreement: Share of labels equal to float32's, on the images judged, of the written graph.
+        agreement_of_all: The same with all layers in int8.
+        kept: Groups of layers left in float32, by falling gain.
     """
 
     tool: str
@@ -78,7 +78,7 @@ class Quantisation:
     kept: tuple[KeptLayers, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, as JSON holds it."""
+        """All fields as JSON holds them."""
         return asdict(self)
 
 
@@ -91,31 +91,34 @@ def write_quantised(
     source: str,
     say: Say | None = None,
 ) -> Quantisation:
-    """Write a network as a graph in int8; the file appears whole, or stays as it was.
+    """Write a network as a graph in int8. The file is written whole, or stays as it was.
 
     Args:
-        network: As of ``write_graph``, and
-        header: likewise.
+        network: As in ``write_graph``.
+        header: As in ``write_graph``.
         path: The file.
-        options: With int8 as its precision.
-        images: Such as the network will see, two or more; the last ``JUDGED`` judge.
-        source: Where they are from, for the report.
-        say: Told what is being done.
+        options: The graph's options, with precision int8.
+        images: Two or more images like those that the network will see; the last ``JUDGED`` are for
+            judging layers.
+        source: The images' origin in words, for the report.
+        say: Called with the current activity.
 
     Returns:
-        What was quantised and what was not.
+        How the graph was quantised.
 
     Raises:
-        UsageError: Options that cannot be.
-        UserError: What is needed is not installed, too few images, or the tool fails.
+        UsageError: Options are out of range or exclude each other.
+        UserError: A package is not installed, there are too few images, or the tool fails.
     """
     tell = say or (lambda _: None)
     options.check(path)
     if options.part == "scale":
-        raise UsageError("--precision int8 is judged by labels, and --part scale gives none.")
+        raise UsageError(
+            "--precision int8 is judged by labels, and --part scale gives none; leave one out."
+        )
     require_quantiser(options.format)
     if len(images) < 2:
-        raise UserError(f"{source} has one image; int8 needs two at least, and better twenty.")
+        raise UserError(f"{source} has one image; give at least two for int8, better twenty.")
     judged = min(JUDGED, len(images) // 2)
     batches = [np.ascontiguousarray(one.pixels.transpose(2, 0, 1)[None]) for one in images]
     measuring, judging = batches[:-judged][:MEASURED], batches[-judged:]
@@ -154,14 +157,14 @@ def write_quantised(
 class LayerSearch:
     """Finds the layers that lose most in int8.
 
-    Each group of layers is left in float32 once, all others in int8; those that win most labels
-    back stay so, until enough labels are equal.
+    Each group of layers is tried in float32 once, with all others in int8. The groups that win back
+    most labels stay in float32, until enough labels are equal.
 
     Args:
-        quantiser: That has measured its ranges.
-        folder: For trials.
-        images: By which is judged.
-        say: Told what is being done.
+        quantiser: The quantiser, after ``calibrate``.
+        folder: Folder for trials.
+        images: The images for judging.
+        say: Called with the current activity.
 
     Attributes:
         trial: The file of the last trial.
@@ -179,9 +182,9 @@ class LayerSearch:
         self.reference = self._run(quantiser.path)
 
     def run(self) -> tuple[list[KeptLayers], float, float]:
-        """What is left in float32; the share of equal labels without that, and with it.
+        """The groups left in float32, and the share of equal labels without and with them.
 
-        The trial's file is then the graph that is wanted.
+        The trial's file is then the final graph.
         """
         self.say("quantising")
         whole = self._try(())
@@ -200,7 +203,7 @@ class LayerSearch:
             if final >= GOAL or one.gain < LEAST_GAIN or len(kept) >= most:
                 break
             tried = self._try(_gather(groups, [*kept, one]))
-            if tried - final < LEAST_GAIN:  # what it won, others have won already
+            if tried - final < LEAST_GAIN:  # other groups have won back the same labels
                 continue
             kept.append(one)
             final = tried
@@ -218,14 +221,14 @@ class LayerSearch:
 
 
 def group_layers(layers: Sequence[str], most: int = GROUPS) -> dict[str, list[str]]:
-    """Layers by what their names begin with: groups as small as so many allow.
+    """Group layers by the beginnings of their names, as finely as ``most`` groups allow.
 
     Args:
         layers: Names such as ``trunk.blocks.0.conv``.
-        most: Groups at most.
+        most: Most groups.
 
     Returns:
-        The beginning that a group's names share -> its layers.
+        Common beginning of a group's names -> its layers.
     """
     groups = {"": list(layers)}
     whole: set[str] = set()
@@ -241,7 +244,7 @@ def group_layers(layers: Sequence[str], most: int = GROUPS) -> dict[str, list[st
 
 
 def _split(layers: Sequence[str], beginning: str) -> dict[str, list[str]]:
-    """By the next parts of their names, as many as it takes to tell some apart."""
+    """Split a group by the next parts of its names, as many as are needed to tell some apart."""
     depth = beginning.count(".") + 1 if beginning else 0
     longest = max(name.count(".") + 1 for name in layers)
     parts: dict[str, list[str]] = {}
@@ -259,7 +262,7 @@ def _gather(groups: dict[str, list[str]], kept: Sequence[KeptLayers]) -> list[st
 
 
 def _move(trial: Path, path: Path) -> None:
-    """Bring a file, and what belongs to it, to where it is wanted; across file systems too."""
+    """Move a file and those that belong to it, also across file systems."""
     import shutil
 
     endings = (".bin", ".xml") if path.suffix == ".xml" else (path.suffix,)

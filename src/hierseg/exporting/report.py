@@ -1,5 +1,5 @@
-"""The report of an export: the file is loaded in its own runtime, in a fresh process, and compared
-with the network that it was made of.
+"""The report of an export: the file is run by its own runtime in a new process, and compared with
+its network.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from hierseg.processes import ask_child, child_command
 from hierseg.wording import count
 
 LIMIT = 3600.0
-"""Seconds after which a file is given up, mIoU included."""
+"""Seconds after which a file is stopped, mIoU included."""
 MOST_DIFFERENT = {"float32": 1e-4, "fp16": 1e-2, "int8": 5e-2}
 """Share of the clear pixels whose label may differ."""
 MOST_LOST = {"float32": 1e-4, "fp16": 2e-3, "int8": 1e-2}
-"""Of mIoU, where that is measured."""
+"""Largest loss of mIoU, if it is measured."""
 LARGEST_DIFFERENCE = 1e-2
-"""Of what a file of float32 gives beside labels; logits are around 10."""
+"""Largest difference of a float32 file's outputs beside labels; logits are around 10."""
 ENDING = ".rejected"
 LIBRARIES = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf")
 Say = Callable[[str], None]
@@ -53,19 +53,19 @@ class ExportReport:
     """How a file compares with its network.
 
     Attributes:
-        path: The file, where it was written.
-        about: What it says of itself.
-        source: Where the images are from.
-        images: One by one.
-        tolerance: Share of the clear pixels whose label may differ.
-        size: Bytes of the file, or of both.
-        milliseconds: Median of an image by the file, None where it did not run, and
-        network_milliseconds: by the network in torch.
-        miou: By the file, in [0, 1]; None where no data set is named, and
-        network_miou: by the network.
+        path: The file.
+        about: Its header.
+        source: The images' origin, in words.
+        images: The comparison of each image.
+        tolerance: Largest share of the clear pixels whose label may differ.
+        size: Size of the file in bytes; for OpenVINO of both files.
+        milliseconds: Median milliseconds of an image by the file; None if it did not run.
+        network_milliseconds: The same by the network in torch.
+        miou: mIoU of the file, in [0, 1]; None without data.
+        network_miou: mIoU of the network, likewise.
         data: The data set and split, in words.
-        quantisation: How it was brought to int8; None of another precision.
-        reason: Why it is rejected; empty where it is not.
+        quantisation: How it was quantised; None if it is not in int8.
+        reason: Why it is rejected; empty if it is not.
     """
 
     path: Path
@@ -84,37 +84,37 @@ class ExportReport:
 
     @property
     def share_different(self) -> float:
-        """Of the clear pixels, those whose label differs."""
+        """Share of the clear pixels whose label differs."""
         clear = sum(one.clear for one in self.images)
         return sum(one.different for one in self.images) / max(1, clear)
 
     @property
     def share_close(self) -> float:
-        """Of all pixels, those whose two largest logits are nearly the same."""
+        """Share of all pixels that are not clear: their two largest logits are nearly equal."""
         pixels = sum(one.pixels for one in self.images)
         return 1 - sum(one.clear for one in self.images) / max(1, pixels)
 
     @property
     def share_different_close(self) -> float:
-        """Of those, the ones whose label differs."""
+        """Share of the pixels that are not clear whose label differs."""
         close = sum(one.pixels - one.clear for one in self.images)
         return sum(one.different_close for one in self.images) / max(1, close)
 
     @property
     def largest(self) -> float | None:
-        """Largest difference of what is compared beside labels."""
+        """Largest difference of the outputs compared beside labels."""
         found = [one.largest for one in self.images if one.largest is not None]
         return max(found, default=None)
 
     @property
     def lost(self) -> float | None:
-        """Of mIoU, what the file loses."""
+        """The network's mIoU minus the file's."""
         if self.miou is None or self.network_miou is None:
             return None
         return self.network_miou - self.miou
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, as JSON holds it."""
+        """The report as JSON holds it."""
         return {
             "file": self.path.name,
             "accepted": not self.reason,
@@ -147,13 +147,14 @@ class ExportReport:
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """By what a file is checked.
+    """How a file is checked.
 
     Attributes:
         images: Pictures that both segment.
-        source: Where they are from, in words.
-        data: What mIoU is measured on; None for nothing.
-        tolerance: Share of the clear pixels whose label may differ; None for that of the precision.
+        source: The pictures' origin, in words.
+        data: The split on which mIoU is measured; None for none.
+        tolerance: Largest share of the clear pixels whose label may differ; None for the
+            precision's default.
     """
 
     images: Sequence[SampleImage]
@@ -169,20 +170,20 @@ def check_export(
     quantisation: Quantisation | None = None,
     say: Say | None = None,
 ) -> ExportReport:
-    """Compare a file with the network that it was made of.
+    """Compare a file with its network.
 
     Args:
-        network: In evaluation mode.
+        network: The network, in evaluation mode.
         path: The file.
-        options: By what.
-        quantisation: How the file was brought to int8.
-        say: Told what is being done.
+        options: How it is checked.
+        quantisation: How the file was quantised.
+        say: Called with the current activity.
 
     Returns:
-        What was found; with a ``reason`` where the file is beyond the tolerance, or does not run.
+        The report; with a ``reason`` if the file is beyond the tolerance, or does not run.
 
     Raises:
-        UserError: The data set cannot be opened, or the file is none of ours.
+        UserError: The data set cannot be opened, or hierseg did not export the file.
     """
     tell = say or (lambda _: None)
     about = read_graph_header(path)
@@ -237,7 +238,7 @@ def _measure_network(
 
 
 def judge(report: ExportReport) -> ExportReport:
-    """The report with the reason why its file is rejected; an empty one where it is not."""
+    """The report with the reason why its file is rejected; empty if it is not."""
     precision = report.about.precision
     reasons = []
     if report.share_different > report.tolerance:
@@ -260,7 +261,7 @@ def judge(report: ExportReport) -> ExportReport:
 
 
 def reject(path: Path) -> Path:
-    """Give a file a name by which nobody takes it for a good one; OpenVINO's numbers too.
+    """Rename a rejected file, OpenVINO's ``.bin`` too, so that nobody uses it by mistake.
 
     Returns:
         The new name.
@@ -272,7 +273,7 @@ def reject(path: Path) -> Path:
 
 
 def list_files(path: Path) -> list[Path]:
-    """The files that an export is: OpenVINO has two."""
+    """The files of an export; OpenVINO has two."""
     return [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
 
 
@@ -282,7 +283,7 @@ def name_report(path: Path) -> Path:
 
 
 def write_report(report: ExportReport) -> Path:
-    """Write the report as JSON; its path."""
+    """Write the report as JSON; returns its path."""
     path = name_report(report.path)
     return write_json(path, with_header(report.to_dict(), "export"))
 
@@ -290,7 +291,7 @@ def write_report(report: ExportReport) -> Path:
 def _run_child(
     path: Path, folder: Path, images: int, data: LabelledData | None
 ) -> tuple[Finding | None, str]:
-    """What a file came to in a fresh process, or why it came to nothing."""
+    """The measurements of a file in a new process, or the reason why there are none."""
     request = Request(str(path), str(folder), images, torch.get_num_threads(), data)
     command = child_command("-m", "hierseg.exporting.graph_run", json.dumps(asdict(request)))
     found, reason = ask_child(command, folder, LIMIT, "its runtime ")
@@ -320,7 +321,7 @@ def _describe_image(one: ImageComparison) -> dict[str, Any]:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What the figures depend on beside the file."""
+    """The properties of the machine and its libraries that the figures depend on."""
     versions = {}
     for name in LIBRARIES:
         try:

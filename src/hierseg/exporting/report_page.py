@@ -1,4 +1,4 @@
-"""The report of an export as a page: figures, and where labels differ."""
+"""The page of an export's report: figures, and pictures of the labels that differ."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def name_page_folder(path: Path) -> Path:
 
 
 def require_own_page(path: Path, names: Sequence[str], overwrite: bool) -> None:
-    """UsageError where another's files are where the page of an export would be."""
+    """UsageError if files that hierseg did not write are in the page's place."""
     record = FileRecord(name_page_folder(path), "export")
     record.require(_list_files(names), "--out", overwrite)
     record.close()
@@ -50,15 +50,15 @@ def write_report_page(
     """Write ``FILE.report/index.html``.
 
     Args:
-        report: Of the file.
-        samples: The images that it is about, in its order.
-        overwrite: Replace what is there, whatever wrote it.
+        report: The report.
+        samples: The report's images, in the same order.
+        overwrite: Replace files that hierseg did not write.
 
     Returns:
         The page.
 
     Raises:
-        UsageError: Another's files are there.
+        UsageError: Such files are there, and ``overwrite`` is False.
     """
     out = name_page_folder(report.path)
     out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def write_report_page(
 
 
 def describe_report(report: ExportReport) -> list[str]:
-    """What was found, a sentence a line."""
+    """The report in words, one sentence a line."""
     lines = []
     if report.images:
         lines.append(
@@ -100,7 +100,7 @@ def describe_report(report: ExportReport) -> list[str]:
     if report.largest is not None:
         lines.append(f"{compared}: the largest difference is {report.largest:.2g}.")
     elif report.images:
-        lines.append("the file gives labels alone, so that these are all that was compared.")
+        lines.append("the file gives labels only, so nothing else was compared.")
     if report.milliseconds is not None and report.network_milliseconds is not None:
         lines.append(
             f"time: {report.milliseconds:.0f} ms an image by the file, "
@@ -113,8 +113,8 @@ def describe_report(report: ExportReport) -> list[str]:
         )
     elif report.about.precision == "int8" and report.images:
         lines.append(
-            "what int8 costs in mIoU is not known, as no labelled data set is named; --data and "
-            "--root name one."
+            "the loss of mIoU by int8 is not known, as no labelled data set is named; name one "
+            "with --data and --root."
         )
     return lines + _describe_quantisation(report)
 
@@ -139,7 +139,7 @@ def _describe_quantisation(report: ExportReport) -> list[str]:
 
 
 def _share(value: float) -> str:
-    """As percent, with as many digits as small ones need; ``0 %`` for none at all."""
+    """A share in per cent, with enough digits for small ones; ``0 %`` only for zero."""
     if value == 0:
         return "0 %"
     return f"{100 * value:.2f} %" if abs(value) >= 0.001 else f"{100 * value:.2g} %"
@@ -164,7 +164,7 @@ def _list_notes(report: ExportReport) -> list[str]:
 
 
 def _begin(line: str) -> str:
-    """A sentence with its first letter large, unless that is a name's."""
+    """A sentence with a capital first letter, unless it begins with a name."""
     return line if line.startswith("mIoU") else line[0].upper() + line[1:]
 
 

@@ -1,4 +1,4 @@
-"""Pictures by which a file is compared with its network, or its ranges are measured."""
+"""Pictures on which a file is compared with its network, or its ranges are measured."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from hierseg.streets import draw_street, scene_seed
 
 Item = TypeVar("Item")
 SEED = int.from_bytes(b"export", "big")
-"""The set of scenes that are drawn; the packaged weights were trained on others."""
+"""The seed of the drawn scenes; the packaged weights were trained on others."""
 DRAWN = (Size(256, 512), Size(360, 480), Size(193, 331), Size(320, 320))
-"""Sizes of the scenes where a file takes any; one of them is odd."""
+"""Sizes of the scenes for a file that takes any size; one is odd."""
 
 
 class SampleImage(NamedTuple):
-    """A picture and what it is called."""
+    """A picture and its name."""
 
     name: str
     pixels: npt.NDArray[np.uint8]
@@ -31,15 +31,15 @@ class SampleImage(NamedTuple):
 
 
 def read_samples(folder: Path, most: int, size: Size | None) -> list[SampleImage]:
-    """Pictures of a folder, evenly from all of them.
+    """Pictures of a folder, chosen evenly.
 
     Args:
-        folder: With pictures in it, or in folders in it.
-        most: How many are taken.
-        size: That they are brought to; None leaves them.
+        folder: A folder with pictures, also in folders below it.
+        most: Most pictures to take.
+        size: The size that they are resized to; None leaves them.
 
     Raises:
-        UserError: There are none, or one cannot be read.
+        UserError: There are no pictures, or one cannot be read.
     """
     paths = spread(find_sources([folder]).images, most)
     names = _name_apart(paths)
@@ -49,7 +49,7 @@ def read_samples(folder: Path, most: int, size: Size | None) -> list[SampleImage
 def read_dataset_samples(
     dataset: SegmentationDataset, most: int, size: Size | None
 ) -> list[SampleImage]:
-    """Images of a split, evenly from all of them; UserError where there are none."""
+    """Images of a split, chosen evenly; UserError if there are none."""
     if not len(dataset):
         raise UserError(f"{dataset.name} has no images in this split; name another.")
     found = [dataset.read(index) for index in spread(range(len(dataset)), most)]
@@ -57,7 +57,7 @@ def read_dataset_samples(
 
 
 def draw_samples(size: Size | None) -> list[SampleImage]:
-    """Scenes of Miniature Streets, of the size, or of several where a file takes any."""
+    """Scenes of Miniature Streets of ``size``; with None of several sizes."""
     sizes = DRAWN if size is None else (size,) * len(DRAWN)
     return [
         SampleImage(f"street_{index:02d}", draw_street(scene_seed(SEED, index), one)[0])
@@ -66,7 +66,7 @@ def draw_samples(size: Size | None) -> list[SampleImage]:
 
 
 def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """At most so many, evenly from the first to the last."""
+    """At most ``most`` items, chosen evenly from the first to the last."""
     if len(items) <= most:
         return list(items)
     return [items[index] for index in np.linspace(0, len(items) - 1, most).round().astype(int)]
@@ -79,7 +79,7 @@ def _make(name: str, pixels: npt.NDArray[np.uint8], size: Size | None) -> Sample
 
 
 def _name_apart(paths: Sequence[Path]) -> list[str]:
-    """Stems; with a number before them where two are the same."""
+    """Stems of the paths; equal ones get a number in front."""
     stems = [path.stem for path in paths]
     if len({*stems}) == len(stems):
         return stems

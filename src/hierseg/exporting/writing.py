@@ -1,4 +1,4 @@
-"""Networks written as graphs that other runtimes load."""
+"""Writes networks as graphs that other runtimes load."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from hierseg.options import require_one
 from hierseg.size import Size
 
 TRACED = Size(160, 224)
-"""Of the images by which a graph is traced whose sizes are free."""
+"""Size of the images with which a graph of free size is traced."""
 NEEDED = {
     "onnx": ("onnx", ("onnx", "onnxscript", "onnxruntime")),
     "openvino": ("onnx,openvino", ("onnx", "onnxscript", "openvino")),
     "pt2": ("", ()),
 }
-"""Format -> the extras of hierseg that bring what must be installed for it, and that."""
+"""Format -> hierseg's extras for it, and the modules that they install."""
 
 Say = Callable[[str], None]
 
@@ -50,19 +50,19 @@ def export(
     """Write a network as one graph from pixels to labels, for other runtimes.
 
     Args:
-        weights: A checkpoint file, a run folder, a name of packaged weights, or a network that one
-            of these gave.
-        out: The file: ``*.onnx``, ``*.xml`` (with ``*.bin`` beside it), or ``*.pt2``; one that is
-            there is replaced.
-        options: What the graph takes and gives.
-        say: Told what is being done.
+        weights: A checkpoint file, a run folder, a name of packaged weights, or a network loaded
+            from one of these.
+        out: The file: ``*.onnx``, ``*.xml`` (with ``*.bin`` beside it), or ``*.pt2``; an existing
+            one is replaced.
+        options: The graph's options.
+        say: Called with the current activity.
 
     Returns:
         The file. Its input is (B, 3, H, W) uint8 RGB; its first output (B, H, W) uint8 labels.
 
     Raises:
-        UsageError: Options that cannot be, or not together.
-        UserError: No such weights, what is needed is not installed, or the network cannot be
+        UsageError: Options are out of range or exclude each other.
+        UserError: There are no such weights, a package is not installed, or the network cannot be
             exported.
 
     Example:
@@ -86,19 +86,18 @@ def write_graph(
     options: ExportOptions = ExportOptions(),  # noqa: B008 # frozen
     say: Say | None = None,
 ) -> None:
-    """Write a network as a graph; the file appears whole, or stays as it was.
+    """Write a network as a graph. The file is written whole, or stays as it was.
 
     Args:
-        network: In evaluation mode; not changed.
-        header: What the file's metadata say of it.
-        path: The file. OpenVINO writes ``path`` with the ending ``.bin`` too.
-        options: What the graph takes and gives; int8 writes what is still to be quantised, in
-            float32.
-        say: Told what is being done.
+        network: The network, in evaluation mode; not changed.
+        header: The header for the file's metadata.
+        path: The file. OpenVINO also writes ``path`` with the ending ``.bin``.
+        options: The graph's options; with int8 the graph is written in float32, to be quantised.
+        say: Called with the current activity.
 
     Raises:
-        UsageError: Options that cannot be, or not of this network.
-        UserError: What is needed is not installed, or the network cannot be exported.
+        UsageError: Options are out of range, exclude each other, or do not fit this network.
+        UserError: A package is not installed, or the network cannot be exported.
     """
     options.check(path)
     require_installed(options.format)
@@ -127,25 +126,25 @@ def write_graph(
 def describe(
     network: SegmentationNetwork, header: Header, options: ExportOptions
 ) -> ExportedHeader:
-    """What a graph of a network is to say of itself; UsageError for what it cannot be."""
+    """The header of a network's graph; UsageError if the options do not fit the network."""
     scale = options.part == "scale"
     scales = options.scales or ((1.0,) if scale else network.scales)
     if scale:
         if network.fusion.passes and scales != (1.0,):
             raise UsageError(
-                "--part scale is for scales that can be run alone, and those of this network take "
-                "over from one another; leave it out."
+                "--part scale needs scales that can be run alone, and those of this network take "
+                "features over from one another; leave it out."
             )
     elif network.fusion.attends:
         require_one(scales)
-        network.fusion.begin(TRACED, scales)  # which refuses what it cannot fuse
+        network.fusion.begin(TRACED, scales)  # raises for scales that it cannot fuse
     if options.size is None:
         for one in scales:
             find_ratio(one)
         if any(isinstance(one, ASPP) and one.pool is not None for one in network.modules()):
             raise UsageError(
-                "aspp_pool averages windows of one size, and of small images fewer pixels, which "
-                "a graph of any size cannot follow; give --size."
+                "aspp_pool averages windows that are smaller for small images, which a graph of "
+                "any size cannot express; give --size."
             )
     return ExportedHeader(
         header,
@@ -161,7 +160,7 @@ def describe(
 
 
 def require_installed(form: str) -> None:
-    """MissingExtraError where what a format needs is not installed."""
+    """MissingExtraError if a format's packages are not installed."""
     extra, modules = NEEDED[form]
     for module in modules:
         if importlib.util.find_spec(module) is None:
@@ -189,7 +188,7 @@ def _write_onnx(
 
 
 def _name_sides(graph: Any) -> None:
-    """Give the free lengths of images and labels the names that a user looks for."""
+    """Name the free dimensions of images and labels batch, height and width."""
     given = [str(length) for length in graph.inputs[0].shape]
     names = dict(zip(given, ("batch", "channels", "height", "width"), strict=True))
     for value in (*graph.inputs, *graph.outputs):
@@ -209,10 +208,10 @@ def _write_openvino(
 
 
 def convert_to_openvino(graph: Path, path: Path) -> None:
-    """Write an exported graph of ONNX as one of OpenVINO, ``*.xml`` and ``*.bin``."""
+    """Convert an exported ONNX graph to OpenVINO, ``*.xml`` and ``*.bin``."""
     openvino: Any = importlib.import_module("openvino")
     about = read_graph_header(graph)
-    # Read, never converted by openvino's own tool, which reports its use.
+    # Read directly, since OpenVINO's conversion tool reports its use.
     model = openvino.Core().read_model(str(graph))
     for key, text in about.to_metadata().items():
         model.set_rt_info(text, [key])
@@ -223,9 +222,9 @@ def save_openvino(model: Any, path: Path, half: bool = False) -> None:
     """Write an ``openvino.Model`` as ``path`` and, beside it, ``.bin``; both or neither change.
 
     Args:
-        model: Its metadata are those of an exported graph already.
+        model: The model, with the metadata of an exported graph.
         path: The file, ``*.xml``.
-        half: Whether its numbers are stored in 16 bits.
+        half: Whether its weights are stored in 16 bits.
     """
     openvino: Any = importlib.import_module("openvino")
     with tempfile.TemporaryDirectory(prefix=".hierseg-", dir=path.parent) as folder:
@@ -240,7 +239,7 @@ def _write_pt2(
 ) -> None:
     tell("writing the file")
     for node in exported.graph_module.graph.nodes:
-        for key in TOLD:  # paths of this machine, which are nobody's business
+        for key in TOLD:  # they hold paths of this machine
             node.meta.pop(key, None)
     exported._example_inputs = None
     with tempfile.TemporaryDirectory(prefix=".hierseg-", dir=path.parent) as folder:
@@ -250,5 +249,5 @@ def _write_pt2(
 
 
 TOLD = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
-"""What torch notes of how a node came about."""
+"""Metadata in which torch records where a node comes from."""
 _WRITERS = {"onnx": _write_onnx, "openvino": _write_openvino, "pt2": _write_pt2}

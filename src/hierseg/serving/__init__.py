@@ -1,4 +1,4 @@
-"""The page to try a model on, and the same over HTTP."""
+"""The server: a page to try a model on, and an HTTP interface."""
 
 from __future__ import annotations
 

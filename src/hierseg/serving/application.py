@@ -1,4 +1,4 @@
-"""The addresses of the server: the page, and the same over HTTP."""
+"""The addresses of the server: the page and the HTTP interface."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _ERROR = {
     }
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "What output asks for"},
+    200: {"description": "The result in the form of the parameter output"},
     401: {"description": "A token is missing", **_ERROR},
     413: {"description": "Larger than this server takes", **_ERROR},
-    415: {"description": "No kind of picture that is read", **_ERROR},
-    422: {"description": "It cannot be segmented, or not as is asked", **_ERROR},
-    429: {"description": "Asked too often; Retry-After says when again", **_ERROR},
-    503: {"description": "The queue is full; Retry-After says when again", **_ERROR},
+    415: {"description": "Not a kind of picture or clip that is read", **_ERROR},
+    422: {"description": "The file cannot be segmented, or not with these parameters", **_ERROR},
+    429: {"description": "Too many requests; Retry-After gives the seconds to wait", **_ERROR},
+    503: {"description": "The queue is full; Retry-After gives the seconds to wait", **_ERROR},
 }
 _PREDICT = {
     "parameters": [
@@ -67,10 +67,10 @@ def make_application(
     """The whole server as an ASGI application.
 
     Args:
-        service: Its work is started and ended by whoever runs this.
-        hosts: Names by which it may be called.
-        token: What clients must show; None where all may ask.
-        any_address: As of ``Gate``.
+        service: The service; the caller starts and ends its work.
+        hosts: Host names that the server accepts.
+        token: The token that clients must send; None to accept all.
+        any_address: As in ``Gate``.
     """
     app = FastAPI(
         title="hierseg", version=__version__, docs_url=None, redoc_url=None,
@@ -132,12 +132,12 @@ def _add_results(app: FastAPI, service: Service) -> None:
 
     @app.get("/tickets/{ticket}")
     async def tell(ticket: str) -> dict[str, Any]:
-        """How far a request is that is under way."""
+        """The progress of a running request."""
         return service.tell(ticket)
 
     @app.get("/results/{key}/{file}", response_model=None)
     def find(key: str, file: str) -> Response:
-        """A file of a result."""
+        """One file of a result."""
         return FileResponse(service.find(key, file))
 
     @app.delete("/results/{key}")
@@ -153,7 +153,7 @@ def _add_results(app: FastAPI, service: Service) -> None:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """Whatever fails is answered by one sentence."""
+    """Answer every failure with one sentence."""
 
     def answer(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
         return JSONResponse({"error": sentence}, status, headers)
@@ -179,4 +179,4 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def defect(_: Request, error: Exception) -> Response:
         traceback.print_exception(error, file=sys.stderr)
-        return answer(500, "this is a defect of the server, which has noted it.")
+        return answer(500, "this is a defect of the server, whose log has the details.")

@@ -1,4 +1,4 @@
-"""The frames of a clip, one by one, and the video that shows them."""
+"""Segments the frames of a clip one by one, and writes the overlay video."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hierseg.serving.tasks import Task
 
 
 def segment_clip(task: Task, model: Model, limits: Limits) -> Generator[bool]:
-    """Segment a clip; yields True after each frame, so that others may have their turn, and ends
-    when all is written, or at once where nobody waits.
+    """Segment a clip. Yields True after each frame, so that other tasks may run in between; ends
+    when everything is written, or at once if the client is gone.
 
     Raises:
-        Refusal: It is no clip that can be decoded, or of too many frames.
+        Refusal: The clip cannot be decoded, or has too many frames.
     """
     task.state, asked = "decoding", task.asked
     with ExitStack() as stack:
@@ -32,8 +32,8 @@ def segment_clip(task: Task, model: Model, limits: Limits) -> Generator[bool]:
             every = asked.clip.every * -(-count // limits.max_frames)
             raise Refusal(
                 413,
-                f"{task.sent}: {count} frames are more than the {limits.max_frames} that are "
-                f"taken; take fewer by every={every}, or a part by from and to.",
+                f"{task.sent}: {count} frames are more than the {limits.max_frames} that this "
+                f"server takes; give every={every}, or a part by from and to.",
             )
         task.total, task.state = count, "segmenting"
         film = _Film(task, rate, stack)
@@ -55,12 +55,12 @@ def segment_clip(task: Task, model: Model, limits: Limits) -> Generator[bool]:
 
 
 class _Film:
-    """What is written of a clip: the overlay video, and labels of each frame.
+    """Writes the overlay video of a clip, and the labels of each frame.
 
     Args:
-        task: The clip.
-        rate: Its frames a second.
-        stack: Closes the video.
+        task: The clip's task.
+        rate: Frames a second.
+        stack: Closes the video at its end.
     """
 
     def __init__(self, task: Task, rate: Fraction, stack: ExitStack) -> None:
@@ -74,7 +74,7 @@ class _Film:
             self._overlay = stack.enter_context(OverlayVideo(path, rate))
 
     def add(self, frame: Picked, prediction: Prediction, about: dict[str, Any]) -> None:
-        """Take a frame."""
+        """Write one frame."""
         folder, stem = self._result.folder, f"{self._result.name}_{frame.index:06d}"
         about |= {"index": frame.index, "time": round(frame.time, 4)}
         if self._all:
@@ -89,7 +89,7 @@ class _Film:
         self._frames.append(about)
 
     def finish(self, last: Prediction) -> None:
-        """Say what there is; the video is closed by now."""
+        """Describe the files in the result, after the video is closed."""
         shares: dict[str, float] = {}
         for frame in self._frames:
             for one in frame["classes"]:

@@ -1,6 +1,6 @@
-"""Decoding in a process of its own: what a damaged or hostile file does there costs a sentence.
+"""Decodes in a separate process, so that a damaged or hostile file only costs an error message.
 
-The process has a limit of memory and of time, and is started anew when it dies of either.
+The process has limits of memory and time. If it exceeds one and dies, it is started anew.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hierseg.processes import child_command, child_environment
 from hierseg.serving.limits import Limits, Refusal
 
 START_SECONDS = 60.0
-"""Seconds that the process may take to import what it needs."""
+"""Seconds within which the process must have started."""
 LONGEST_LINE = 1 << 16
 
 
@@ -36,7 +36,7 @@ class Picked:
         index: Its number in the video.
         time: Seconds from the beginning.
         pixels: (H, W, 3) uint8 RGB.
-        pixel_shape: Width of a pixel by its height.
+        pixel_shape: Width of a pixel over its height.
     """
 
     index: int
@@ -46,10 +46,10 @@ class Picked:
 
 
 class Decoder:
-    """Reads pictures by one process, one after the other; a context manager, for one thread.
+    """Reads pictures one by one in another process; a context manager, for use by one thread.
 
     Args:
-        limits: Resolved.
+        limits: The resolved limits.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -70,15 +70,15 @@ class Decoder:
 
     @property
     def process(self) -> int | None:
-        """Number of the process; None where there is none."""
+        """Id of the process; None if there is none."""
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Have a process that is ready."""
+        """Start the process and wait until it is ready."""
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
-        # Threads of a mathematics library take addresses, which are limited.
+        # Threads of a mathematics library take address space, which is limited.
         environment = {**child_environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             child_command("-m", "hierseg.serving.decoder_process", str(self._limits.decode_memory)),
@@ -107,7 +107,7 @@ class Decoder:
 
         Args:
             path: The file.
-            name: What its sender calls it.
+            name: Its name at the client, for errors.
 
         Raises:
             Refusal: It cannot be decoded within the limits.
@@ -117,7 +117,7 @@ class Decoder:
             return self._take_pixels(name, self._hear(name))
 
     def read_clip(self, path: Path, name: str, clip: Clip) -> tuple[Fraction, int | None]:
-        """Begin a clip: its frames a second, and how many frames there are to be."""
+        """Open a clip: its frames a second, and the number of frames to come (None: unknown)."""
         order = {
             "path": str(path),
             "max_pixels": self._limits.max_pixels,
@@ -129,8 +129,8 @@ class Decoder:
         return Fraction(*about["rate"]), about["count"]
 
     def read_frames(self, name: str) -> Iterator[Picked]:
-        """The frames of the clip that was begun; what the clip lacks ends them in silence, unless
-        there is no frame at all.
+        """The frames of the opened clip. Damage ends them silently, unless there is no frame at
+        all.
         """
         first = True
         while True:
@@ -175,7 +175,7 @@ class Decoder:
         height, width = int(about["height"]), int(about["width"])
         if not 0 < height * width <= self._limits.max_pixels:  # a decoder may have been taken over
             self.close()
-            raise Refusal(413, f"{name}: {height}x{width} are more pixels than are taken.")
+            raise Refusal(413, f"{name}: {height}x{width} are more pixels than this server takes.")
         pixels = np.empty((height, width, 3), np.uint8)
         view = pixels.data.cast("B")
         pipe, filled = self._pipe("stdout"), 0
@@ -187,7 +187,7 @@ class Decoder:
         return pixels
 
     def _explain(self, name: str, why: str) -> str:
-        """A sentence that has the name that the sender knows."""
+        """A sentence with the file's name at the client."""
         said = why.replace(self._path, name)
         return f"{said}." if said.startswith(name) else f"{name}: {said}."
 
@@ -200,12 +200,12 @@ class Decoder:
     def _died(self, name: str) -> Refusal:
         self.close()
         return Refusal(
-            422, f"{name}: it cannot be decoded in the memory or the time that is given to it."
+            422, f"{name}: it cannot be decoded within this server's limits of memory and time."
         )
 
     @contextmanager
     def _watched(self, name: str, seconds: float | None = None) -> Iterator[None]:
-        """Kill the process when it takes too long; whoever listens then hears nothing more."""
+        """Kill the process if it takes too long; reading from it then ends."""
         process = self._process
         if process is None:
             raise self._died(name)

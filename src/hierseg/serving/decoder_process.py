@@ -1,8 +1,7 @@
-"""The process that decodes what clients send: ``python -m hierseg.serving.decoder_process BYTES``.
+"""The process that decodes uploads: ``python -m hierseg.serving.decoder_process BYTES``.
 
-It reads orders, a line of JSON each, and answers each with lines of JSON, some followed by pixels.
-It may take BYTES of memory beside what it has at its start, write no file, and ends when nobody
-listens.
+It reads orders, one line of JSON each, and answers with lines of JSON, some followed by pixels. It
+may allocate BYTES beyond its memory at the start, can write no file, and ends when its input does.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ TOO_LARGE = "pixels are more than"
 
 
 def main(memory: int) -> None:
-    """Obey orders until there are none."""
+    """Carry out orders until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the server ends this one
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever a library prints is no answer
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a library's output must not look like an answer
     importlib.import_module("hierseg.data")
     _limit(memory)
     orders = sys.stdin.buffer
@@ -51,12 +50,12 @@ def main(memory: int) -> None:
                 _say(answers, {"error": "it needs more memory than decoding may take here"})
             except BrokenPipeError:
                 return
-            except Exception as error:  # decoders raise whatever the damage leads them to
+            except Exception as error:  # damage may raise any exception
                 _say(answers, {"error": f"it is damaged ({type(error).__name__})"})
 
 
 def _give_clip(orders: IO[bytes], answers: IO[bytes], order: Mapping[str, Any]) -> None:
-    """The frames of a clip one by one, each when the one before was taken."""
+    """Send the frames of a clip one by one, each after the one before was read."""
     video = Video(Path(order["path"]), order["max_pixels"])
     clip = Clip(*order["clip"])
     _say(
@@ -90,7 +89,7 @@ def _say(answers: IO[bytes], content: Mapping[str, Any]) -> None:
 
 
 def _limit(memory: int) -> None:
-    """Take no more memory than that, write no file, leave no core."""
+    """Limit the memory, and forbid files and core dumps."""
     try:
         resource = importlib.import_module("resource")
     except ImportError:  # Windows knows no such limits

@@ -1,8 +1,8 @@
-"""Who may ask, and how: every request passes here before anything of it is read.
+"""Checks every request before its body is read.
 
-A server on this machine can be reached by any page that its user's browser shows. So a request must
-name this server as its host (a name that an attacker lets point here is none of ours), and must not
-come from another site's page.
+A server on this machine can be reached by any page in its user's browser. So a request must name
+this server as its host (DNS rebinding uses another name), and must not come from another site's
+page.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ HEADERS = {
     "cache-control": "no-store",
 }
 OPEN = ("/health", "/login", "/page.css")
-"""What is answered without a token."""
+"""Addresses that are answered without a token."""
 DRAINED_SECONDS = 20.0
-"""For so long, and for twice the largest upload, the rest of a refused upload is read: a client
-that is still sending would else see a broken connection, not the answer."""
+"""Seconds for which the rest of a refused upload is read, up to twice the largest upload: a client
+that is still sending would otherwise see a broken connection instead of the answer."""
 LONGEST_HEADERS = 2**15
 GUESSES = 10
-"""Wrong tokens a minute of one address."""
+"""Most wrong tokens a minute from one address."""
 _ADDRESSES = 10_000
 
 
 class Rate:
-    """How often an address may ask: so many times a minute, and as many at once.
+    """Limits the requests of each address: so many a minute, and as many at once.
 
     Args:
-        each_minute: 0 for any number.
+        each_minute: Requests a minute; 0 for no limit.
     """
 
     def __init__(self, each_minute: int) -> None:
@@ -64,10 +64,10 @@ class Rate:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, address: str, now: float | None = None) -> None:
-        """Count one.
+        """Count a request.
 
         Raises:
-            Refusal: It was one too many.
+            Refusal: It exceeds the limit.
         """
         if self._each == 0:
             return
@@ -77,7 +77,7 @@ class Rate:
         if left < 1:
             wait = max(1, round((1 - left) * 60 / self._each))
             raise Refusal(
-                429, f"more than {self._each} requests a minute; ask again in {wait} s.", wait
+                429, f"more than {self._each} requests a minute; try again in {wait} s.", wait
             )
         self._left[address] = (left - 1, now)
         self._left.move_to_end(address)
@@ -89,12 +89,12 @@ class Gate:
     """An ASGI application around another.
 
     Args:
-        application: That answers what passes.
-        limits: Resolved.
-        hosts: Names by which this server may be called.
-        token: What clients must show; None where all may ask.
-        any_address: Whether it may also be called by any address of numbers, as a server must that
-            listens on all addresses of its machine.
+        application: The application that answers accepted requests.
+        limits: The resolved limits.
+        hosts: Host names that the server accepts.
+        token: The token that clients must send; None to accept all.
+        any_address: Whether any IP address is accepted as host, as a server that listens on all
+            addresses of its machine needs.
     """
 
     def __init__(
@@ -141,10 +141,10 @@ class Gate:
         await self._application(scope, body.receive, send_safely)
 
     def sign_in(self, token: str, address: str, port: int) -> str:
-        """The cookie for whoever knows the token, as the value of its header.
+        """The cookie of a session, as the value of its header.
 
         Raises:
-            Refusal: It is another, or too many were tried.
+            Refusal: The token is wrong, or too many were tried.
         """
         self._require(token, address)
         return self._cookie(port)
@@ -155,7 +155,7 @@ class Gate:
     def _check(
         self, scope: MutableMapping[str, Any], headers: dict[str, str]
     ) -> list[tuple[bytes, bytes]] | None:
-        """Refuse a request, or let it pass; or the headers that lead it elsewhere."""
+        """Refuse a request, or accept it; or return headers that redirect it."""
         if sum(len(key) + len(value) for key, value in scope["headers"]) > LONGEST_HEADERS:
             raise Refusal(431, "the headers of this request are longer than 32 kB.")
         self._check_host(headers.get("host", ""))
@@ -180,7 +180,7 @@ class Gate:
         if scope["path"] == "/" and scope["method"] == "GET":
             return [(b"location", b"login")]
         raise Refusal(
-            401, "this server asks for a token: give the header Authorization: Bearer TOKEN."
+            401, "this server needs a token; send the header Authorization: Bearer TOKEN."
         )
 
     def _require(self, shown: str, address: str) -> None:
@@ -188,7 +188,9 @@ class Gate:
         if hmac.compare_digest(shown.encode("utf-8"), expected.encode("utf-8")):
             return
         self._guesses.take(address)
-        raise Refusal(401, "this is not the token of this server; look where it was started.")
+        raise Refusal(
+            401, "this is not the token of this server; see the terminal in which it was started."
+        )
 
     def _check_host(self, given: str) -> None:
         host = (urlsplit(f"//{given}").hostname or "") if _is_host(given) else ""
@@ -196,18 +198,18 @@ class Gate:
             return
         raise Refusal(
             421,
-            f"this server is not called '{given:.60}'; where it is meant to be, start it with "
+            f"this server is not called '{given:.60}'; if it should be, start it with "
             f"`--allow-host NAME`.",
         )
 
 
 class _Body:
-    """The body of a request, no longer than it may be.
+    """The body of a request, with a limit of its size.
 
     Args:
-        receive: Gives it.
-        most: Bytes.
-        headers: Of the request.
+        receive: Receives its messages.
+        most: Largest upload in bytes.
+        headers: Headers of the request.
     """
 
     def __init__(self, receive: Receive, most: int, headers: dict[str, str]) -> None:
@@ -219,7 +221,7 @@ class _Body:
         self._taken, self._ended = 0, not has_body
 
     def check_length(self) -> None:
-        """Refusal where it says that it is too long."""
+        """Refusal if its stated length is too large."""
         if self._length.isdigit() and int(self._length) > self._most:
             raise self._too_long()
 
@@ -236,7 +238,7 @@ class _Body:
         return message
 
     async def drain(self) -> None:
-        """Read what is still coming, within bounds; nothing of a client that asked first."""
+        """Read the rest of the body, within bounds; not of a client that asked before it sends."""
         try:
             async with asyncio.timeout(DRAINED_SECONDS):
                 while not self._ended and not self._waits and self._taken < 2 * self._most:
@@ -247,14 +249,14 @@ class _Body:
             self._ended = True
 
     def _too_long(self) -> Refusal:
-        return Refusal(413, f"the upload is larger than the {self._shown} that are taken.")
+        return Refusal(413, f"the upload is larger than the {self._shown} that this server takes.")
 
 
 _EXTRA = [(key.encode(), value.encode()) for key, value in HEADERS.items()]
 
 
 def list_hosts(host: str, allowed: Iterable[str] = ()) -> list[str]:
-    """Names by which a server that listens at ``host`` may be called."""
+    """The host names that a server listening at ``host`` accepts."""
     names = ["localhost", "127.0.0.1", "::1", host, *allowed]
     if not is_loopback(host):
         names += [socket.gethostname(), socket.getfqdn()]
@@ -262,7 +264,7 @@ def list_hosts(host: str, allowed: Iterable[str] = ()) -> list[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine reaches what listens there."""
+    """Whether only this machine can reach a server that listens at ``host``."""
     if host.lower() == "localhost":
         return True
     return _is_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -282,13 +284,13 @@ async def answer_error(send: Send, refusal: Refusal) -> None:
 
 
 def _check_site(scope: MutableMapping[str, Any], headers: dict[str, str]) -> None:
-    """Refuse what another site's page has a browser ask; links to the page itself are let pass."""
+    """Refuse requests from another site's page; links to the page itself are accepted."""
     site = headers.get("sec-fetch-site", "none")
     is_link = scope["method"] == "GET" and headers.get("sec-fetch-mode", "navigate") == "navigate"
     origin = headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc.lower() != headers["host"].lower()
     if foreign or (site not in ("none", "same-origin") and not is_link):
-        raise Refusal(403, "this server answers its own page, and no page of another site.")
+        raise Refusal(403, "this server answers only its own page, not other sites' pages.")
 
 
 def _read_cookie(header: str, port: int) -> str:

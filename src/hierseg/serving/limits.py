@@ -1,4 +1,4 @@
-"""What a server takes of its clients, and no more."""
+"""The limits of a server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hierseg.options import parse_memory
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server takes, and what it keeps meanwhile."""
+    """What a server accepts from clients, and how much it keeps."""
 
     max_bytes: int | str = "64M"
     """Size of an upload, at most: 64M, 1G, or bytes."""
@@ -33,10 +33,10 @@ class Limits:
     """Size of all results that pages can still fetch; the oldest are removed first."""
 
     def resolve(self) -> Limits:
-        """The same with sizes in bytes.
+        """The limits with sizes in bytes.
 
         Raises:
-            UsageError: A limit that nothing could pass.
+            UsageError: A limit is so small that nothing could pass.
         """
         for flag, least in (("max_pixels", 1), ("max_frames", 1), ("queue", 1), ("rate", 0)):
             if getattr(self, flag) < least:
@@ -60,16 +60,16 @@ class Limits:
 
 
 USUAL = Limits()
-"""Those of a server that is told nothing else."""
+"""The default limits."""
 
 
 class Refusal(UserError):
-    """What a client is answered instead of a result.
+    """An answer to a client instead of a result.
 
     Args:
-        status: Of HTTP.
+        status: HTTP status.
         message: One sentence.
-        retry_after: Seconds after which it may ask again; None where that would not help.
+        retry_after: Seconds after which to try again; None if that would not help.
     """
 
     def __init__(self, status: int, message: str, retry_after: int | None = None) -> None:

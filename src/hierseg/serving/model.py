@@ -1,4 +1,4 @@
-"""The network that is served, run as each request asks."""
+"""The served network, run with each request's options."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from hierseg.options import WHOLE, RunOptions
 from hierseg.serving.limits import Refusal
 
 KEPT = 8
-"""Ways of running that are kept ready."""
+"""Number of predictors that are kept ready."""
 
 
 class Outcome(NamedTuple):
-    """What came of a picture.
+    """The result of a picture.
 
     Attributes:
-        prediction: Of it.
-        seconds: That it took.
-        engine: What ran; empty for float32 torch.
-        fact: How it was run where memory was short; empty for as it was asked.
+        prediction: The prediction.
+        seconds: Seconds that it took.
+        engine: The engine; empty for float32 torch.
+        fact: How it was run if memory was short; empty if it was run as requested.
     """
 
     prediction: Prediction
@@ -49,16 +49,16 @@ class Outcome(NamedTuple):
 
 
 class Model:
-    """A network by a name; one thread runs it.
+    """A named network; one thread runs it.
 
     Args:
         network: The network, on its device; or an engine, which runs as it is.
-        name: What its users call it.
-        how: How it is run where a request does not say.
-        label_space: What the classes are; None for what the weights say.
+        name: The name that users see.
+        how: Default options of a run.
+        label_space: The classes; None for those of the weights.
 
     Attributes:
-        scales: The weights' own.
+        scales: The weights' own scales.
         attends: Whether attention decides between scales.
     """
 
@@ -101,10 +101,11 @@ class Model:
         }
 
     def check(self, how: RunOptions, attention: bool) -> None:
-        """Refuse what this network cannot do, before anything is run.
+        """Check options before anything is run.
 
         Raises:
-            UserError: Scales without 1, a budget that nothing can keep to, ...
+            UserError: This network cannot be run so: scales without 1, a budget that is too small,
+                and the like.
         """
         self._make(open_engine(self.network), how, attention)
 
@@ -119,12 +120,12 @@ class Model:
 
         Args:
             pixels: (H, W, 3) uint8 RGB.
-            how: How the network is run, resolved.
+            how: The resolved options.
             attention: Keep each scale's attention.
-            say: Takes what the engine says meanwhile.
+            say: Called with messages of the engine.
 
         Raises:
-            UserError: It cannot be run so.
+            UserError: The picture cannot be run with these options.
             Refusal: There is not enough memory for it.
         """
         start = time.perf_counter()
@@ -169,14 +170,14 @@ class Model:
             if not isinstance(given, SegmentationNetwork):
                 if how.engine not in (None, "auto", "torch"):
                     raise UserError(
-                        f"these weights run by themselves; leave --engine {how.engine} out."
+                        f"these weights have their own engine; leave --engine {how.engine} out."
                     )
                 return open_engine(self.network)
             self._engines[key] = open_engine(given, how)
         return self._engines[key]
 
     def _make(self, engine: Engine, how: RunOptions, attention: bool = False) -> Predictor:
-        """A predictor by an engine that is opened already."""
+        """A predictor with an opened engine."""
         options = dataclasses.replace(how, engine=None, precision=None)
         return Predictor(
             engine, options=options, label_space=self._given_space, keep_scales=attention

@@ -1,4 +1,4 @@
-"""What a request asks for: its parameters, read and checked, and described for OpenAPI."""
+"""The parameters of a request: read, checked, and described for OpenAPI."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _WORDS = {"1": True, "true": True, "yes": True, "on": True, "": True,
 
 @dataclass(frozen=True)
 class Parameters:
-    """What is asked for of an upload.
+    """The parameters of a request.
 
     Attributes:
-        output: What is answered.
-        how: How the network is run.
-        attention: Whether each scale's attention is wanted.
-        clip: Which frames of a clip.
-        ticket: By which the client asks how far its request is; "" for none.
+        output: The form of the answer.
+        how: Options of the run.
+        attention: Whether each scale's attention is returned.
+        clip: The frames of a clip to run.
+        ticket: A name by which the client asks for the request's progress; "" for none.
     """
 
     output: Output
@@ -45,25 +45,25 @@ def read_parameters(
     """The parameters of a request.
 
     Args:
-        given: Names and values, of the address and the form.
-        how: The server's own options, which the request's go before.
-        limits: Of the server, resolved.
+        given: Names and values, from the address and the form.
+        how: The server's options, which the request's override.
+        limits: The server's resolved limits.
         own: The weights' own scales.
 
     Raises:
-        UsageError: One that is not known or cannot be.
+        UsageError: A parameter is unknown, or its value is not valid.
     """
     unknown = sorted(set(given) - set(PARAMETERS) - {"token"})
     if unknown:
         raise UsageError(
-            f"there is no parameter '{unknown[0]:.40}'; there are {', '.join(PARAMETERS)}."
+            f"there is no parameter '{unknown[0]:.40}'; give some of {', '.join(PARAMETERS)}."
         )
     output = given.get("output", "json")
     if output not in get_args(Output):
         raise UsageError(f"output '{output:.40}' is none of {', '.join(get_args(Output))}.")
     ticket = given.get("ticket", "")
     if ticket and not TICKET.fullmatch(ticket):
-        raise UsageError("a ticket is 8 to 64 letters, digits, - or _; make up another.")
+        raise UsageError("a ticket has 8 to 64 letters, digits, - or _; choose another.")
     start, end = (_read_number(given, name) for name in ("from", "to"))
     return Parameters(
         cast(Output, output),
@@ -115,7 +115,7 @@ def _read_scales(text: str, limits: Limits, own: tuple[float, ...]) -> tuple[flo
     largest = max(limits.max_scale, *own)
     if max(scales) > largest:
         raise UsageError(
-            f"scales {show_scales(scales)}: this server runs none above {largest:g}; leave "
+            f"scales {show_scales(scales)}: this server runs no scale above {largest:g}; leave "
             "larger ones out."
         )
     return scales
@@ -147,7 +147,7 @@ _WORD = {"type": "boolean", "default": False}
 PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "output": (
         {"type": "string", "enum": list(get_args(Output)), "default": "json"},
-        "What is answered: json, class shares and confidence; labels, train ids as a grey PNG; "
+        "The answer: json, class shares and confidence; labels, train ids as a grey PNG; "
         "overlay, a JPEG (of a clip, an MP4); color, the classes' colours as PNG; confidence, a "
         "16-bit PNG; zip, all of these; links, json with addresses of all of these, which this "
         "server keeps for a while.",
@@ -155,16 +155,16 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "scales": (_TEXT | {"example": "0.5,1"}, "Scales of the image; the weights' own by default."),
     "engine": (
         {"type": "string", "enum": list(get_args(EngineName)), "default": "auto"},
-        "What computes; auto takes the fastest whose labels agree with torch's in float32.",
+        "The engine; auto takes the fastest whose labels agree with torch's in float32.",
     ),
     "budget": (
         {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-        "Share of the work over all scales; the largest is then run where it gains most.",
+        "Share of the pixels of all scales to run; the largest scale is run where it gains most.",
     ),
     "flip": (_WORD, "Average with the mirrored image."),
     "long_edge": (
         _TEXT | {"example": "auto"},
-        "Pixels that the longer side is run at; own, or auto for what the weights say.",
+        "Pixels that the longer side is resized to; own, or auto for the weights' value.",
     ),
     "attention": (_WORD, "Give each scale's attention too (zip and links)."),
     "every": ({"type": "integer", "minimum": 1, "default": 1}, "Clips: every n-th frame."),
@@ -172,7 +172,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "to": ({"type": "number", "minimum": 0}, "Clips: end before this many seconds."),
     "ticket": (
         _TEXT | {"pattern": TICKET.pattern},
-        "A name of your own by which tickets/NAME tells meanwhile how far this request is.",
+        "A name that you choose; tickets/NAME then gives this request's progress.",
     ),
 }
-"""Name -> schema, and what it says."""
+"""Name -> schema and description."""

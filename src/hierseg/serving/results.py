@@ -1,4 +1,4 @@
-"""What is made of an upload: files as `hierseg predict` writes them, and small ones for a page."""
+"""The files of a result, as `hierseg predict` writes them, and smaller ones for the page."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from hierseg.serving.model import Outcome
 
 VIEW = "view"
 VIEWED = 1600
-"""Pixels of the longer side of what the page shows."""
+"""Longer side in pixels of the pictures on the page."""
 ALL = ("overlay", "color", "labels", "ids", "confidence")
-"""What a zip holds of a picture, beside the attention that was asked for."""
+"""The outputs of a picture in a zip, beside attention if requested."""
 FILES_OF: Mapping[str, str] = {
     "labels": "_labels.png",
     "overlay": "_overlay.jpg",
     "color": "_color.png",
     "confidence": "_confidence.png",
 }
-"""Output -> how its file ends."""
+"""Output -> the ending of its file."""
 _LONGEST_NAME = 80
 
 
 @dataclass
 class Result:
-    """What came of an upload.
+    """The result of an upload.
 
     Attributes:
-        name: What its files' names begin with.
-        folder: That holds them.
-        about: As JSON has it.
-        files: Their names, relative to the folder.
-        views: Names of those that the page draws from.
+        name: The beginning of its files' names.
+        folder: The folder of its files.
+        about: The description of the result, as JSON holds it.
+        files: Names of its files, relative to the folder.
+        views: Names of the files that the page draws from.
     """
 
     name: str
@@ -53,20 +53,20 @@ class Result:
 
 
 def name_files(sent: str) -> str:
-    """What the names of files begin with, by the name that a client gave its upload."""
+    """The beginning of the files' names, from the upload's name at the client."""
     stem = re.split(r"[/\\]", sent)[-1].rpartition(".")
     name = re.sub(r"[^\w.-]+", "_", stem[0] or stem[2], flags=re.UNICODE).strip("._-")
     return name[:_LONGEST_NAME] or "picture"
 
 
 def write_result(outcome: Outcome, result: Result, wanted: Sequence[str], view: bool) -> None:
-    """Write the files of a picture, and say in ``result`` what there is.
+    """Write the files of a picture, and list them in ``result``.
 
     Args:
-        outcome: Of the network.
-        result: Its folder is there.
-        wanted: Outputs by the names of `hierseg predict --save`.
-        view: Whether the page's own files are written too.
+        outcome: The network's outcome.
+        result: The result, whose folder exists.
+        wanted: Outputs, by the names of `hierseg predict --save`.
+        view: Whether to write the page's files too.
     """
     prediction = outcome.prediction
     result.about |= describe_picture(outcome)
@@ -92,7 +92,7 @@ def write_result(outcome: Outcome, result: Result, wanted: Sequence[str], view: 
 
 
 def describe_picture(outcome: Outcome) -> dict[str, Any]:
-    """Size, class shares and confidence, as JSON has them."""
+    """Size, class shares and confidence, as JSON holds them."""
     prediction = outcome.prediction
     height, width = prediction.labels.shape
     about = {
@@ -124,8 +124,8 @@ def list_classes(shares: Mapping[str, float], prediction: Prediction) -> list[di
 
 
 def write_view(prediction: Prediction, result: Result, stem: str) -> dict[str, Any]:
-    """Write what the page draws from: the image, labels, confidence and attention, all of one size,
-    the last three as grey PNGs.
+    """Write the files that the page draws from: image, labels, confidence and attention in one
+    size, the last three as grey PNGs.
 
     Returns:
         Height, width, and the files' names.
@@ -152,7 +152,7 @@ def write_view(prediction: Prediction, result: Result, stem: str) -> dict[str, A
 
 
 def _pick(labels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Labels at a smaller size: those of the nearest pixels, never a mixture."""
+    """Labels at a smaller size, by nearest neighbour."""
     if labels.shape == (height, width):
         return labels
     rows = np.linspace(0, labels.shape[0] - 1, height).round().astype(int)
@@ -166,7 +166,7 @@ def _reduce(values: npt.NDArray[np.float32], height: int, width: int) -> npt.NDA
 
 
 def find_file(result: Result, output: str) -> Path:
-    """The file of an output; UserError where its format cannot hold the picture."""
+    """The file of an output; UserError if its format cannot hold the picture."""
     path = result.folder / f"{result.name}{FILES_OF[output]}"
     if not path.is_file():
         why = result.about.get("unwritten", {}).get(output, "it cannot be written")
@@ -175,9 +175,7 @@ def find_file(result: Result, output: str) -> Path:
 
 
 def write_zip(results: Iterable[Result], path: Path) -> Path:
-    """Put the files of some results into an archive, each in a folder of its own where there are
-    several.
-    """
+    """Write the files of some results into an archive; several results get a folder each."""
     chosen, used = list(results), set[str]()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # PNG and JPEG are packed
         for result in chosen:

@@ -1,4 +1,4 @@
-"""The server from its socket on: bound, run, and ended by a signal."""
+"""Binds, runs and ends the server."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from hierseg.serving.store import Store
 
 BACKLOG = 128
 CONNECTIONS = 512
-"""That are open at a time; further ones are answered 503."""
+"""Most connections open at a time; further ones are answered 503."""
 READ_HEADERS = 2**19
-"""Bytes of headers that are read, so that too long ones are answered."""
+"""Bytes of headers that are read; more than are accepted, so that too long ones get an answer."""
 LAST_SECONDS = 5
-"""For what is being answered when the server is told to end."""
+"""Seconds for running answers when the server is told to end."""
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket at an address, not yet listening; port 0 takes one that is free.
+    """A socket bound to an address, not yet listening; port 0 takes any free port.
 
     Raises:
-        UserError: The port is in use or not permitted, or there is no such address here.
+        UserError: The port is in use or not permitted, or this machine has no such address.
     """
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
@@ -65,14 +65,14 @@ def _explain(error: OSError, host: str, port: int) -> UserError:
 
 
 def name_address(server: socket.socket) -> str:
-    """The address of a bound socket's page, as a browser of this machine takes it."""
+    """The address of a bound socket's page, for a browser on this machine."""
     host, port = server.getsockname()[:2]
     host = "127.0.0.1" if host in _EVERYWHERE else host
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def configure(gate: Gate) -> uvicorn.Config:
-    """How an application is run: no log of requests, nothing believed of a proxy, bounds."""
+    """The configuration of uvicorn: no log of requests, no trust in proxy headers, and limits."""
     return uvicorn.Config(
         gate,
         log_level="error",
@@ -98,15 +98,15 @@ def serve(
     keep: Path | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answer until a signal comes, as Ctrl-C sends one, which then goes on as it would have.
+    """Answer requests until a signal such as Ctrl-C, which is then raised again.
 
     Args:
         model: The network.
-        limits: Resolved.
-        server: As of ``bind``; closed at the end.
-        token: What clients must show; None where all may ask.
-        allowed: Names by which the server may be called beside its own.
-        keep: Folder where results stay; None to keep none.
+        limits: The resolved limits.
+        server: A socket of ``bind``; closed at the end.
+        token: The token that clients must send; None to accept all.
+        allowed: Further host names that the server accepts.
+        keep: The folder in which results are kept; None to keep none.
         ready: Called once the server answers.
     """
     host = server.getsockname()[0]
@@ -122,12 +122,12 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """Lets those that wait know when it is told to end.
+    """Answers waiting requests when the server is told to end.
 
     Args:
-        config: Of uvicorn.
-        service: Whose work is to be refused then.
-        ready: Called once it answers.
+        config: The configuration of uvicorn.
+        service: The service whose waiting requests are refused then.
+        ready: Called once the server answers.
     """
 
     def __init__(self, config: uvicorn.Config, service: Service, ready: Callable[[], None]) -> None:
@@ -140,7 +140,7 @@ class _Server(uvicorn.Server):
         self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End, by SIGINT or SIGTERM."""
+        """End on SIGINT or SIGTERM."""
         super().handle_exit(sig, frame)
         if sig in (signal.SIGINT, signal.SIGTERM):
             self._service.work.refuse_all()

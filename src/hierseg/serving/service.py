@@ -1,4 +1,4 @@
-"""What the server does with a request that has passed the gate."""
+"""Handles the requests that the gate has accepted."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from hierseg.serving.tasks import Task
 from hierseg.serving.work import Work
 
 UPLOAD_SECONDS = 120.0
-"""Seconds that an upload may take to come."""
+"""Seconds that receiving an upload may take."""
 AGAIN = 5
-"""Seconds after which one may ask again when the queue is full."""
+"""Seconds after which to try again when the queue is full."""
 GONE = 499
-"""The status, of nginx, for a client that has gone away; nobody sees it."""
+"""nginx's status for a client that has disconnected; nobody sees it."""
 ZIPS = 2
-"""Archives that are written at a time."""
+"""Most archives written at a time."""
 MOST_FIELDS, LONGEST_FIELD = 32, 1 << 12
 
 
@@ -44,8 +44,8 @@ class Service:
 
     Args:
         model: The network.
-        limits: Resolved.
-        store: Keeps results.
+        limits: The resolved limits.
+        store: The store of results.
     """
 
     def __init__(self, model: Model, limits: Limits, store: Store) -> None:
@@ -56,7 +56,7 @@ class Service:
         self._zips = asyncio.Semaphore(ZIPS)
 
     def describe(self) -> dict[str, Any]:
-        """The model and the limits, as JSON has them."""
+        """The model and the limits, as JSON holds them."""
         limits = self.limits
         return {
             **self.model.describe(),
@@ -75,8 +75,8 @@ class Service:
         """Segment the upload of a request, in its turn.
 
         Raises:
-            UserError: There is no upload, or it cannot be segmented as is asked.
-            Refusal: Too much is asked for, or too often.
+            UserError: There is no upload, or it cannot be segmented with these parameters.
+            Refusal: The request exceeds a limit.
         """
         self._rate.take(request.client.host if request.client else "")
         with self._taking_place():
@@ -98,10 +98,10 @@ class Service:
                     await run_in_threadpool(self.store.discard, task.result, always=True)
 
     def tell(self, ticket: str) -> dict[str, Any]:
-        """How far the request of a ticket is."""
+        """The progress of a ticket's request."""
         task = self._tickets.get(ticket)
         if task is None:
-            raise Refusal(404, "there is no request with this ticket under way.")
+            raise Refusal(404, "no request with this ticket is running.")
         return {
             "state": task.state,
             "ahead": self.work.count_ahead(task),
@@ -111,7 +111,7 @@ class Service:
         }
 
     def find(self, key: str, file: str) -> Path:
-        """A file of a result."""
+        """One file of a result."""
         result = self._find(key)
         path = result.folder / file
         if file not in (*result.files, *result.views) or not path.is_file():
@@ -119,7 +119,7 @@ class Service:
         return path
 
     def remove(self, key: str) -> None:
-        """Forget a result."""
+        """Remove a result."""
         self._find(key)
         self.store.remove(key)
 
@@ -139,10 +139,10 @@ class Service:
 
     @contextmanager
     def _taking_place(self) -> Iterator[None]:
-        """A place in the queue; Refusal where all are taken."""
+        """A place in the queue; Refusal if all are taken."""
         if self._places >= self.limits.queue:
             raise Refusal(
-                503, f"{self._places} requests are waiting already; ask again in {AGAIN} s.", AGAIN
+                503, f"{self._places} requests are waiting already; try again in {AGAIN} s.", AGAIN
             )
         self._places += 1
         try:
@@ -154,7 +154,7 @@ class Service:
     def _ticket(self, task: Task) -> Iterator[None]:
         ticket = task.asked.ticket
         if ticket in self._tickets:
-            raise Refusal(409, "another request has this ticket; make up another.")
+            raise Refusal(409, "another request has this ticket; choose another.")
         if ticket:
             self._tickets[ticket] = task
         try:
@@ -186,7 +186,7 @@ class Service:
             await form.close()
 
     async def _take_up(self, upload: UploadFile, given: dict[str, str]) -> tuple[Task, str]:
-        """A task of an upload, whose file lies in the folder of its result."""
+        """The task of an upload, whose file is stored in its result's folder."""
         model = self.model
         asked = read_parameters(given, model.how, self.limits, model.scales)
         model.check(asked.how, asked.attention)
@@ -210,7 +210,7 @@ class Service:
         return task, key
 
     async def _wait(self, task: Task, request: Request) -> bool:
-        """Wait for a task; False where its client has gone away meanwhile."""
+        """Wait for a task; False if its client has disconnected meanwhile."""
         future = asyncio.wrap_future(task.future)
         leaving = asyncio.ensure_future(_watch(request))
         either: set[asyncio.Future[Any]] = {future, leaving}
@@ -226,7 +226,7 @@ class Service:
                 self.work.withdraw(task)
 
     async def _answer(self, task: Task, key: str) -> Response:
-        """What a task's client is sent."""
+        """The answer to a task's client."""
         result, output = task.result, task.asked.output
         result.about = {"name": task.sent, "kind": "clip" if task.is_clip else "picture"} | (
             result.about
@@ -275,16 +275,14 @@ def _find_upload(form: FormData) -> UploadFile:
 
 
 def _list_parameters(request: Request, form: FormData) -> dict[str, str]:
-    """Those of the address, and of the form, which go before."""
+    """The parameters of the address and of the form; the form's override."""
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
     return {**request.query_params, **fields}
 
 
 def _check_output(asked: Parameters, is_clip: bool, sent: str) -> None:
     if is_clip and asked.output in FILES_OF and asked.output != "overlay":
-        raise Refusal(
-            422, f"{sent} is a clip, of which there is json, overlay (a video), zip and links."
-        )
+        raise Refusal(422, f"{sent} is a clip; give output json, overlay (a video), zip or links.")
 
 
 def _copy(upload: UploadFile, path: Path) -> None:
@@ -294,13 +292,13 @@ def _copy(upload: UploadFile, path: Path) -> None:
 
 
 async def _watch(request: Request) -> None:
-    """Return when the client goes away."""
+    """Return when the client disconnects."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 def _link(result: Result, key: str) -> dict[str, Any]:
-    """The JSON of a result whose files can be fetched: names become addresses."""
+    """The JSON of a stored result: names of files become addresses."""
 
     def address(file: str) -> str:
         return f"results/{key}/{file}"

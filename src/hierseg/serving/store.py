@@ -1,4 +1,4 @@
-"""The results that pages can still fetch: in a folder that goes with the session, or stays."""
+"""The store of results that pages can fetch: in a temporary folder, or in one that is kept."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from hierseg.serving.results import Result
 
 
 class Store:
-    """Folders of results, the oldest of which are removed once they take too much; a context
-    manager, at whose end all are gone unless they are to stay.
+    """Folders of results. The oldest are removed when they take too much space. A context manager
+    that removes all at its end, unless they are kept.
 
     Args:
-        most: Bytes that all results may take; of those that are to stay nothing is removed.
-        keep: Where results stay; None to keep none.
+        most: Largest size of all results in bytes; kept results are never removed.
+        keep: The folder in which results are kept; None to keep none.
 
     Raises:
-        UserError: The folder cannot be made.
+        UserError: The folder cannot be created.
     """
 
     def __init__(self, most: int, keep: Path | None = None) -> None:
@@ -52,21 +52,21 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Remove what does not stay."""
+        """Remove the results that are not kept."""
         shutil.rmtree(self._passing, ignore_errors=True)
 
     @property
     def keeps(self) -> bool:
-        """Whether results stay."""
+        """Whether results are kept."""
         return self._keep is not None
 
     @property
     def passing(self) -> Path:
-        """Where files lie that are on their way."""
+        """The folder of temporary files."""
         return self._passing
 
     def open(self, name: str) -> tuple[str, Result]:
-        """A folder for a result, and the name by which it is found: nobody guesses it."""
+        """A folder for a result, and its key, which cannot be guessed."""
         key = secrets.token_urlsafe(12)
         place = self._passing / key
         if self._keep is not None:
@@ -75,7 +75,7 @@ class Store:
         return key, Result(name, place)
 
     def add(self, key: str, result: Result) -> None:
-        """Let a result be found, and make room for it."""
+        """Add a result to those that can be found, and remove old ones to make room."""
         size = sum(path.stat().st_size for path in result.folder.iterdir())
         with self._lock:
             self._results[key] = (result, size)
@@ -84,13 +84,13 @@ class Store:
                 shutil.rmtree(oldest.folder, ignore_errors=True)
 
     def find(self, key: str) -> Result | None:
-        """The result of a name; None where it is gone or never was."""
+        """The result of a key; None if there is none any more."""
         with self._lock:
             found = self._results.get(key)
             return None if found is None else found[0]
 
     def remove(self, key: str) -> bool:
-        """Forget a result, and remove it unless it is to stay."""
+        """Make a result unavailable, and remove its files unless they are kept."""
         with self._lock:
             found = self._results.pop(key, None)
         if found is not None:
@@ -98,7 +98,7 @@ class Store:
         return found is not None
 
     def discard(self, result: Result, always: bool = False) -> None:
-        """Remove a folder unless it is to stay, or ``always``."""
+        """Remove a result's folder unless it is kept; with ``always`` in any case."""
         if always or self._keep is None:
             shutil.rmtree(result.folder, ignore_errors=True)
 

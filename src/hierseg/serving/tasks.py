@@ -16,20 +16,20 @@ State = Literal["waiting", "decoding", "segmenting", "writing", "done", "failed"
 
 @dataclass(eq=False)
 class Task:
-    """An upload on its way.
+    """An upload on its way through the server.
 
     Attributes:
-        path: Where it lies.
-        sent: What its sender calls it.
+        path: The uploaded file.
+        sent: Its name at the client.
         is_clip: Whether it is a video.
-        asked: What is wanted of it.
-        result: Takes what comes of it.
-        state: How far it is.
+        asked: The parameters of the request.
+        result: Its result, filled as it is processed.
+        state: Its state.
         done: Frames that are done.
-        total: Frames that there are to be; None where nobody knows.
-        notice: What the engine says.
-        gone: Whether nobody waits for it any more.
-        future: Done once the result is there; holds the exception where there is none.
+        total: Frames in all; None if unknown.
+        notice: The latest message of the engine.
+        gone: Whether its client has disconnected.
+        future: Has the result when it is done, or the exception.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Task:
     future: Future[Result] = field(default_factory=Future)
 
     def list_wanted(self) -> tuple[str, ...]:
-        """What is written of it, by the names of `hierseg predict --save`."""
+        """The outputs to write, by the names of `hierseg predict --save`."""
         output = self.asked.output
         if output == "json":
             return ()
@@ -54,13 +54,13 @@ class Task:
         return (output,)
 
     def finish(self) -> None:
-        """Its result is there."""
+        """Mark it as done."""
         self.state = "done"
         with suppress(InvalidStateError):  # nobody waits any more
             self.future.set_result(self.result)
 
     def fail(self, error: Exception) -> None:
-        """There is no result, and why."""
+        """Mark it as failed."""
         self.state = "failed"
         with suppress(InvalidStateError):
             self.future.set_exception(error)

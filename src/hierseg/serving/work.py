@@ -1,7 +1,7 @@
-"""The work on what was uploaded: one thread decodes, one runs the network, one writes.
+"""The work on uploads: one thread decodes, one runs the network, one writes.
 
-Each hands its picture to the next, one at a time, so that few are in memory. Between the frames of
-a clip, pictures that came meanwhile have their turn.
+Each passes its picture to the next, one at a time, so that few are in memory. Between the frames of
+a clip, pictures that came meanwhile are run.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from hierseg.serving.model import Model, Outcome
 from hierseg.serving.results import write_result
 from hierseg.serving.tasks import Task
 
-ENDING = "this server is ending; ask again when it is back."
+ENDING = "this server is shutting down; try again when it is back."
 
 
 class Work:
-    """Runs tasks in the order in which they came; ``start`` and ``end`` it.
+    """Runs tasks in the order in which they came, between ``start`` and ``end``.
 
     Args:
         model: The network.
-        limits: Resolved.
+        limits: The resolved limits.
     """
 
     def __init__(self, model: Model, limits: Limits) -> None:
@@ -59,7 +59,7 @@ class Work:
             thread.start()
 
     def end(self, patience: float = 10.0) -> None:
-        """Work no more; whoever waits is told so."""
+        """Stop working; waiting tasks are refused."""
         self.refuse_all()
         for thread in self._threads:
             if thread.is_alive():
@@ -69,7 +69,7 @@ class Work:
             self._clip[1].close()
 
     def refuse_all(self) -> None:
-        """Take nothing more, and answer all that wait; returns at once."""
+        """Accept no more tasks and refuse all that wait; returns at once."""
         with self._changed:
             self._ended = True
             waiting = list(self._under_way)
@@ -79,7 +79,7 @@ class Work:
             task.fail(Refusal(503, ENDING, 10))
 
     def submit(self, task: Task) -> None:
-        """Put a task at the end of the queue; ``task.future`` tells what comes of it."""
+        """Put a task at the end of the queue; ``task.future`` gets its result."""
         with self._changed:
             if self._ended:
                 raise Refusal(503, ENDING, 10)
@@ -89,7 +89,7 @@ class Work:
         task.future.add_done_callback(lambda _: self._forget(task))
 
     def withdraw(self, task: Task) -> None:
-        """Nobody waits for a task any more: one that has not begun never will."""
+        """Withdraw a task whose client is gone: if it has not begun, it never runs."""
         task.gone = True
         with self._changed:
             for queue in (self._pictures, self._clips):
@@ -98,7 +98,7 @@ class Work:
         task.future.cancel()
 
     def count_ahead(self, task: Task) -> int:
-        """Tasks that came before one and are not done."""
+        """Number of unfinished tasks that came before ``task``."""
         with self._changed:
             return self._under_way.index(task) if task in self._under_way else 0
 
@@ -107,7 +107,7 @@ class Work:
             self._under_way.remove(task)
 
     def _guard(self, each: Callable[[], None]) -> None:
-        """A thread's loop, which nothing but the end of the server ends."""
+        """A thread's loop, which runs until the server ends."""
         while not self._ended:
             try:
                 each()
@@ -115,7 +115,7 @@ class Work:
                 traceback.print_exc(file=sys.stderr)
 
     def _attempt(self, task: Task, step: Callable[[], Any]) -> Any:
-        """What a step of a task gives; None where it failed, which its sender is told."""
+        """The result of a step of a task; None if it failed, which the client is told."""
         try:
             return step()
         except UserError as error:
@@ -124,14 +124,18 @@ class Work:
             if task.gone:  # and its folder too
                 return None
             if lacks_memory(error):
-                task.fail(Refusal(503, "this server has not enough memory now; try later.", 10))
+                task.fail(
+                    Refusal(503, "this server has not enough memory now; try again later.", 10)
+                )
             else:
                 traceback.print_exc(file=sys.stderr)
-                task.fail(Refusal(500, "this is a defect of the server, which has noted it."))
+                task.fail(
+                    Refusal(500, "this is a defect of the server, whose log has the details.")
+                )
         return None
 
     def _decode(self) -> None:
-        """Decode the next picture once the one before was taken."""
+        """Decode the next picture once the one before was passed on."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._ended or (bool(self._pictures) and not self._decoded)
@@ -183,7 +187,7 @@ class Work:
             self._hand(self._segmented, (task, outcome))
 
     def _write(self) -> None:
-        """Write what the network gave."""
+        """Write the network's results."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or bool(self._segmented))
             if self._ended:
@@ -204,7 +208,7 @@ class Work:
             task.finish()
 
     def _hand(self, queue: deque[Any], item: Any) -> None:
-        """Give an item to the next thread, when that has taken the one before."""
+        """Pass an item to the next thread, once that has taken the one before."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or not queue)
             queue.append(item)

@@ -1,4 +1,4 @@
-"""Many runs: sweep files, their runs here or on Ray, and the table of any folder of runs."""
+"""Many runs: sweep files, their runs on this machine or on Ray, and tables of folders of runs."""
 
 from __future__ import annotations
 

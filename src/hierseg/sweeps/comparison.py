@@ -1,4 +1,4 @@
-"""Runs beside each other: what differs, sorted by a figure; as a table, JSON or csv."""
+"""Compares runs: their settings that differ, and figures; as a table, JSON or csv."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from hierseg.sweeps.resolving import OWN_SETTINGS
 from hierseg.wording import find_nearest
 
 NOT_COMPARED = OWN_SETTINGS | {"runtime.device", "runtime.log_every", "data.workers"}
-"""Settings that change no figure."""
+"""Settings that do not change figures."""
 FIRST_FIGURES = ("miou", "loss")
 
 
 class Comparison:
-    """Runs in an order, and the settings in which they differ.
+    """Sorted runs, and the settings in which they differ.
 
     Args:
         records: The runs.
-        sort: A figure, ``name``, ``status``, or a setting; figures by their best value, the best
-            first.
+        sort: A figure, ``name``, ``status``, or a setting. Figures are sorted by their best value,
+            the best first.
 
     Attributes:
-        records: The runs in their order.
+        records: The runs in order.
         differing: The settings in which they differ.
-        figure: What the runs are compared by.
-        figures: The figures that any of them has.
+        figure: The figure by which the runs are compared.
+        figures: The figures that any run has.
 
     Raises:
-        UsageError: No run has what they are to be sorted by.
+        UsageError: No run has ``sort``.
     """
 
     def __init__(self, records: Sequence[RunRecord], sort: str = "miou") -> None:
@@ -91,7 +91,7 @@ class Comparison:
         return row | {"reason": record.reason}
 
     def list_cells(self) -> tuple[list[str], list[list[str]]]:
-        """Heading and rows of the table that people read."""
+        """Heading and rows of the printed table."""
         figures = [
             one for one in dict.fromkeys((self.figure, *FIRST_FIGURES)) if one in self.figures
         ]
@@ -113,7 +113,7 @@ class Comparison:
         return cells + [show_setting(record.settings.get(name)) for name in self.differing]
 
     def to_json(self) -> dict[str, Any]:
-        """All of it: the rows, and the curves of each run."""
+        """The rows and the curves of each run, as JSON."""
         runs = []
         for row, record in zip(self.list_rows(), self.records, strict=True):
             curves = {name: list(map(list, curve)) for name, curve in record.curves.items()}
@@ -121,7 +121,7 @@ class Comparison:
         return {"figure": self.figure, "differing": list(self.differing), "runs": runs}
 
     def to_csv(self) -> str:
-        """The rows; cells without a value stay empty."""
+        """The rows as csv; cells without a value stay empty."""
         text = io.StringIO()
         rows = self.list_rows()
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -137,7 +137,7 @@ class Comparison:
 
 
 def show_setting(value: Any) -> str:
-    """A setting's value, short; empty where there is none."""
+    """A setting's value, shortened; empty if there is none."""
     if isinstance(value, list | tuple):
         return " ".join(map(show_setting, value))
     if isinstance(value, bool):
@@ -161,7 +161,7 @@ def _list_figures(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _list_differing(records: Sequence[RunRecord]) -> list[str]:
-    """Settings that are not the same in all runs that know theirs."""
+    """Settings that differ between runs, of those whose settings are known."""
     known = [record.settings for record in records if record.settings]
     names = dict.fromkeys(name for settings in known for name in settings)
     return [
@@ -173,7 +173,7 @@ def _list_differing(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _order(value: Any) -> tuple[int, float, str]:
-    """Numbers before text, and nothing last."""
+    """A key that sorts numbers before text, and missing values last."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return (2 if value is None else 1), 0.0, show_setting(value)
     return 0, float(value), ""

@@ -1,4 +1,4 @@
-"""Runs what is missing of a sweep: what succeeded is not run again, and what failed is retried."""
+"""Runs what is missing of a sweep: successful runs are not repeated, failed ones are retried."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from hierseg.sweeps.results import read_figure
 from hierseg.sweeps.supervisor import PATIENCE, Attempt
 
 MOST_LOSSES = 10
-"""Times that a run is started again since its machine or its worker died; no fault of the run."""
+"""Most restarts of a run because its machine or worker died, which is not the run's fault."""
 POLL = 0.1
 
 Launcher = Callable[[PlannedRun, Path], list[str]]
-"""A run and its folder -> the words of a process."""
+"""A run and its folder -> the command line of its process."""
 
 
 class Runner(Protocol):
-    """Where attempts are run."""
+    """Runs attempts."""
 
     slots: int
-    """How many at once, at most."""
+    """Most attempts at once."""
     word: str
-    """What has become of an attempt that is started."""
+    """The verb for a started attempt, in a line about it."""
 
     def start(self, name: str, attempt: Attempt) -> None:
         """Start an attempt."""
 
     def wait(self, seconds: float) -> list[str]:
-        """The names of those that have ended, after so many seconds at most."""
+        """Names of the attempts that have ended, after at most ``seconds``."""
 
     def stop(self, kill: bool = False) -> None:
-        """Tell all to end."""
+        """Tell all attempts to end."""
 
 
 def launch_hierseg(run: PlannedRun, folder: Path) -> list[str]:
@@ -55,13 +55,13 @@ def launch_hierseg(run: PlannedRun, folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the runs of a sweep stand after it.
+    """The state of a sweep's runs after it.
 
     Attributes:
-        done: Folders of the runs that are finished, earlier ones too.
-        failed: Folders of those that failed for good.
-        left: How many are not finished otherwise.
-        is_over: Whether the budget of time ended it.
+        done: Folders of finished runs, those of earlier calls included.
+        failed: Folders of runs that failed for good.
+        left: Number of other unfinished runs.
+        is_over: Whether the budget of time ended the sweep.
     """
 
     done: Sequence[Path] = ()
@@ -85,13 +85,13 @@ class Driver:
     """Runs a sweep.
 
     Attributes:
-        sweep: What is to be run.
-        runner: Where.
-        launch: What a run's process is; hierseg itself but in tests.
-        say: Takes a line about what happens.
-        environment: Further variables of each run.
-        only: Names of the runs that are wanted; all where it is empty.
-        patience: Seconds that a run is given to end when it is told to.
+        sweep: The sweep.
+        runner: Runs its attempts.
+        launch: Gives the command line of a run; hierseg's, except in tests.
+        say: Called with a line about each event.
+        environment: Further environment variables of each run.
+        only: Names of the runs to run; empty for all.
+        patience: Seconds that a run may take to end when it is told to.
     """
 
     sweep: Sweep
@@ -114,8 +114,7 @@ class Driver:
         """Run what is missing.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; the runs have saved what they had, and the same command goes
-                on.
+            KeyboardInterrupt: Ctrl-C; the runs are saved, and the same command continues them.
         """
         self._queue()
         end = None if self.sweep.budget is None else time.monotonic() + self.sweep.budget
@@ -139,7 +138,7 @@ class Driver:
         return Outcome(self._done, self._failed, left + self._count_undrawn(), is_over)
 
     def _queue(self) -> None:
-        """Take up what there is: finished runs, and those that wait for it."""
+        """Sort the runs into finished and waiting ones."""
         for run, place in self._places.assign(self.sweep.runs):
             if not self.only or place.path.name in self.only:
                 self._take(run, place)
@@ -166,7 +165,7 @@ class Driver:
             self._waiting.append(_Job(run, place))
 
     def _fill(self) -> None:
-        """Start what there is room for."""
+        """Start as many attempts as there are free slots."""
         while len(self._running) < self.runner.slots and (job := self._next()) is not None:
             job.place.write_plan(job.run)
             name = job.place.path.name
@@ -208,7 +207,7 @@ class Driver:
         )
 
     def _finish(self, job: _Job) -> None:
-        """See what came of an attempt, and try again where that is due."""
+        """Note the result of an attempt, and retry it if that is due."""
         name, state = job.place.path.name, job.place.find_state()
         if state in FINISHED:
             self._done.append(job.place.path)
@@ -236,7 +235,7 @@ class Driver:
             search.tell(run.drawn, figure)
 
     def _end_all(self) -> None:
-        """Have all runs end; a second Ctrl-C ends them at once."""
+        """Tell all runs to end; a second Ctrl-C ends them at once."""
         self.runner.stop()
         try:
             self._await_end()

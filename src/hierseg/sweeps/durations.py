@@ -12,7 +12,7 @@ _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def read_duration(value: Any, what: str) -> float:
-    """Seconds out of ``"2h"``, ``"1h30m"``, or a number of seconds; UsageError for what is none."""
+    """Seconds of ``"2h"``, ``"1h30m"`` or a number of seconds; UsageError for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         seconds = float(value)
     else:
@@ -34,7 +34,7 @@ def show_duration(seconds: float) -> str:
 
 
 def read_memory(value: Any, what: str) -> int:
-    """Bytes out of ``"4G"`` or a number of bytes; UsageError for what is none."""
+    """Bytes of ``"4G"`` or a number of bytes; UsageError for anything else."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
     if isinstance(value, bool) or found is None or float(found[1]) <= 0:
         raise UsageError(f"{what}: '{shorten(value)}' is no amount of memory; write 4G, say.")

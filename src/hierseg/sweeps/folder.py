@@ -1,4 +1,4 @@
-"""The folder of a run of a sweep: what lies where, and how the run stands."""
+"""The folder of a sweep's run: its files, and the state of the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hierseg.files import LOCK, read_text_file, write_json, write_text
 from hierseg.sweeps.plan import PlannedRun
 
 State = Literal["waiting", "running", "done", "stopped early", "failed", "stopped", "lost"]
-"""``lost``: it was running when its process was killed. ``stopped``: told to end; it goes on."""
+"""``lost``: its process was killed. ``stopped``: it was told to end, and can be continued."""
 FINISHED: tuple[State, ...] = ("done", "stopped early")
 
 
@@ -32,31 +32,31 @@ class RunPlace:
 
     @property
     def run(self) -> Path:
-        """What the command itself writes into."""
+        """The folder that the command writes to."""
         return self.path / "run"
 
     @property
     def log(self) -> Path:
-        """What the command printed, attempt after attempt."""
+        """The output of the command, attempt after attempt."""
         return self.path / "log.txt"
 
     @property
     def status(self) -> Path:
-        """How the run stands."""
+        """The file with the state of the run."""
         return self.path / "status.json"
 
     @property
     def planned(self) -> Path:
-        """Which run it is."""
+        """The file that says which run the folder is of."""
         return self.path / "planned.json"
 
     @property
     def command(self) -> Path:
-        """The exact command, as one line."""
+        """The file with the exact command, as one line."""
         return self.path / "command.txt"
 
     def write_plan(self, run: PlannedRun) -> None:
-        """Say which run the folder is of, before it is started."""
+        """Record which run the folder is of, before it is started."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.command, run.show(self.path) + "\n")
         content = {
@@ -69,15 +69,15 @@ class RunPlace:
         write_json(self.planned, content)
 
     def read_plan(self) -> dict[str, Any]:
-        """What ``write_plan`` has written; empty where it is none of a sweep."""
+        """The record of ``write_plan``; empty if the folder is not a sweep's."""
         return _read(self.planned)
 
     def read_status(self) -> dict[str, Any]:
-        """What the last attempt has written; empty before the first."""
+        """The status of the last attempt; empty before the first."""
         return _read(self.status)
 
     def find_state(self) -> State:
-        """How the run stands, whether or not its process lives."""
+        """The state of the run, checked against its process."""
         return judge(self.read_status(), self.path)
 
     def last_line(self) -> str:
@@ -92,7 +92,7 @@ class RunPlace:
 
 
 def judge(status: Mapping[str, Any], folder: Path) -> State:
-    """The state that a status says, where it is not that of a process that was killed."""
+    """The state in a status; ``lost`` if its process was killed."""
     state = status.get("state", "waiting")
     if state == "running" and not is_held(folder):
         return "lost"
@@ -101,8 +101,8 @@ def judge(status: Mapping[str, Any], folder: Path) -> State:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process holds a folder, by the lock's own words; of another machine's, whether the
-    lock is there.
+    """Whether a process holds a folder, by the content of its lock. For another machine's process
+    the lock's existence counts.
     """
     try:
         holder: Any = json.loads(read_text_file(folder / LOCK))
@@ -136,7 +136,7 @@ def list_places(out: Path) -> list[RunPlace]:
 
 
 class Places:
-    """The folders of a sweep's runs: a run keeps the one that it has, wherever it stands in a file.
+    """Assigns folders to a sweep's runs; a run keeps its folder, wherever it is in the file.
 
     Args:
         out: The folder of the sweep.
@@ -155,7 +155,7 @@ class Places:
         return [(run, self.find(run)) for run in runs]
 
     def find(self, run: PlannedRun) -> RunPlace:
-        """The folder of a run: by its name, or by that and its identity where the name is taken."""
+        """The folder of a run: its name, or name and identity if another run has the name."""
         if run.identity not in self.known:
             path = self.out / run.name
             taken = {place.path for place in self.known.values()}
@@ -166,12 +166,12 @@ class Places:
 
 
 def now() -> str:
-    """The time, as records have it."""
+    """The present time in the form of the records."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def make_plain(value: Any) -> Any:
-    """A value that JSON holds."""
+    """A value as JSON holds it."""
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return [make_plain(one) for one in value]
     return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,4 +1,4 @@
-"""Keys of a sweep file: which there are, and settings by their full names."""
+"""Keys of a sweep file: checks of unknown ones, and settings by their full names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _is_range(value: Mapping[Any, Any]) -> bool:
 
 
 def require_known(content: Mapping[Any, Any], keys: Sequence[str], what: str) -> None:
-    """UsageError for a key that there is not; the nearest is named."""
+    """UsageError for an unknown key; the message names the nearest known one."""
     for key in content:
         if key not in keys:
             near = find_nearest(key, keys, least=0.0)

@@ -14,12 +14,12 @@ SUPERVISOR = ("-m", "hierseg.sweeps.supervisor")
 
 
 class LocalRunner:
-    """Runs attempts here, some at a time.
+    """Runs attempts on this machine, several at a time.
 
     Args:
-        slots: How many at once.
-        gpus: Names of the GPUs that are shared out, as ``CUDA_VISIBLE_DEVICES`` has them.
-        gpus_per_run: How many of them each takes; 0 leaves the variable as it is.
+        slots: Most attempts at once.
+        gpus: GPUs to assign to runs, by their names in ``CUDA_VISIBLE_DEVICES``.
+        gpus_per_run: GPUs of each run; 0 leaves the variable as it is.
     """
 
     word = "started"
@@ -41,7 +41,7 @@ class LocalRunner:
         self._processes[name] = start_supervisor(attempt, environment)
 
     def wait(self, seconds: float) -> list[str]:
-        """The names of those that have ended."""
+        """Names of the attempts that have ended."""
         deadline = time.monotonic() + seconds
         while True:
             ended = [
@@ -56,13 +56,13 @@ class LocalRunner:
         return ended
 
     def stop(self, kill: bool = False) -> None:
-        """Tell all to end: to save what they have, or at once."""
+        """Tell all attempts to save and end; with ``kill`` to end at once."""
         for process in self._processes.values():
             tell(process, b"kill\n" if kill else b"stop\n")
 
 
 def start_supervisor(attempt: Attempt, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start a supervisor in a session of its own: Ctrl-C is for its driver alone."""
+    """Start a supervisor in its own session, so that only the driver gets Ctrl-C."""
     process = subprocess.Popen(
         child_command(*SUPERVISOR),
         stdin=subprocess.PIPE, env=environment, start_new_session=True,
@@ -72,7 +72,7 @@ def start_supervisor(attempt: Attempt, environment: dict[str, str]) -> subproces
 
 
 def tell(process: subprocess.Popen[bytes], line: bytes) -> None:
-    """Say a line to a supervisor, if it is still there."""
+    """Send a line to a supervisor, if it is still running."""
     assert process.stdin is not None
     with contextlib.suppress(OSError, ValueError):
         process.stdin.write(line)
@@ -80,7 +80,7 @@ def tell(process: subprocess.Popen[bytes], line: bytes) -> None:
 
 
 def close(process: subprocess.Popen[bytes]) -> None:
-    """Let go of a supervisor that has ended."""
+    """Release the resources of a supervisor that has ended."""
     assert process.stdin is not None
     with contextlib.suppress(OSError):
         process.stdin.close()

@@ -1,8 +1,8 @@
-"""Attempts as tasks of Ray, on this machine or a cluster; the folder of the sweep is on a disk that
-all its machines share.
+"""Attempts as tasks of Ray, on this machine or a cluster. The folder of the sweep must be on a disk
+that all machines share.
 
-Ray knows nothing of runs that are done: it is given what is missing. A worker or a machine that
-dies is no failure of the run, which goes on elsewhere from its checkpoint.
+Ray gets only the missing runs. If a worker or a machine dies, that is no failure of the run, which
+continues elsewhere from its checkpoint.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ MOST_AT_ONCE = 100_000
 
 
 def open_ray(address: str | None = None, dashboard: bool = False) -> RayConnection:
-    """Start Ray here, or reach one that runs, as ``start_ray`` does."""
+    """Start Ray on this machine, or connect to a running one, as ``start_ray`` does."""
     return RayConnection(start_ray(address, dashboard))
 
 
 class RayConnection:
-    """A Ray that is connected to; a context manager that lets go of it.
+    """A connection to Ray; a context manager that closes it.
 
     Args:
-        ray: The module, initialised.
+        ray: The initialised module.
     """
 
     def __init__(self, ray: Any) -> None:
@@ -54,9 +54,10 @@ class RayConnection:
         """A runner whose attempts take resources.
 
         Args:
-            resources: Of one run.
-            parallel: How many at once; None for as many as Ray has room for.
-            fits: Give Ray no more than it has room for now, as a search needs that learns.
+            resources: Resources of one run.
+            parallel: Most attempts at once; None for as many as Ray has room for.
+            fits: Submit only as many as Ray has room for now, so that a search can learn from each
+                run before it draws the next.
         """
         slots = parallel or (self._count_room(resources) if fits else MOST_AT_ONCE)
         return RayRunner(self.ray, resources, slots)
@@ -70,12 +71,12 @@ class RayConnection:
 
 
 class RayRunner:
-    """Gives attempts to Ray.
+    """Submits attempts to Ray.
 
     Args:
-        ray: The module, initialised.
-        resources: What one takes.
-        slots: How many are given at once.
+        ray: The initialised module.
+        resources: Resources of one attempt.
+        slots: Most attempts submitted at once.
     """
 
     word = "given to Ray"
@@ -96,11 +97,11 @@ class RayRunner:
         self._tasks: dict[Any, str] = {}
 
     def start(self, name: str, attempt: Attempt) -> None:
-        """Give an attempt to Ray."""
+        """Submit an attempt to Ray."""
         self._tasks[self._task.remote(attempt.to_line(), sys.executable)] = name
 
     def wait(self, seconds: float) -> list[str]:
-        """The names of those that have ended, in whatever way: their folders tell."""
+        """Names of the attempts that have ended in any way; their folders have the status."""
         if not self._tasks:
             return []
         ready, _ = self._ray.wait(
@@ -109,18 +110,18 @@ class RayRunner:
         return [self._tasks.pop(task) for task in ready]
 
     def stop(self, kill: bool = False) -> None:
-        """Tell all to end; by force their workers are killed, whose runs then save and end."""
+        """Cancel all attempts; with ``kill`` kill their workers, whose runs then save and end."""
         for task in self._tasks:
             self._ray.cancel(task, force=kill)
 
 
 def run_attempt(line: bytes, python: str) -> int:
-    """What a worker of Ray does: has a supervisor run an attempt, and tells it to end when the task
-    is cancelled. A worker that is killed closes the supervisor's input.
+    """The task of a Ray worker: it starts a supervisor for an attempt, and tells it to end when the
+    task is cancelled. If the worker is killed, the supervisor's input is closed.
 
     Args:
-        line: An attempt, as its ``to_line`` has it.
-        python: The driver's interpreter, which may lie elsewhere here.
+        line: An attempt, as ``Attempt.to_line`` gives it.
+        python: The driver's interpreter, which may have another path on this machine.
     """
     attempt = Attempt.from_line(line)
     if attempt.words[0] == python:

@@ -15,7 +15,7 @@ _TITLES = {"miou": "mean IoU", "loss": "training loss", "pixel_accuracy": "pixel
 
 
 def make_page(comparison: Comparison, title: str) -> RunsPage:
-    """What the page shows of runs that are compared."""
+    """The page of compared runs."""
     heading, rows = comparison.list_cells()
     names = [record.name for record in comparison.records]
     colors = [pick_color(number) for number in range(len(names))]
@@ -53,7 +53,7 @@ def _draw_curves(comparison: Comparison, colors: list[str]) -> list[Chart]:
 
 
 def _draw_against(comparison: Comparison, setting: str, colors: list[str]) -> Chart | None:
-    """The best figure against a setting; None where no run has both."""
+    """A chart of the best figure against a setting; None if no run has both."""
     figure = comparison.figure
     values = [record.settings.get(setting) for record in comparison.records]
     if not all(_is_number(value) for value in values if value is not None):

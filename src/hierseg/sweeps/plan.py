@@ -1,4 +1,4 @@
-"""What a sweep file comes to: runs, each with its command, and how they are to be run."""
+"""The content of a sweep file: runs with their commands, and how to run them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 RESULT = "result.json"
-"""Where a run of `hierseg evaluate` leaves its figures."""
+"""The file of figures of a `hierseg evaluate` run."""
 _UNFIT = re.compile(r"[^A-Za-z0-9.+_-]+")
 LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one run takes of a machine.
+    """The resources of one run.
 
     Attributes:
-        cpus: Cores; also its number of threads where it is given.
-        gpus: GPUs.
-        memory: Bytes; of interest to Ray alone.
+        cpus: CPU cores, which is also the number of threads; None to leave both open.
+        gpus: Number of GPUs.
+        memory: Memory in bytes; used by Ray and SLURM only.
         labels: Labels that a Ray node must have.
     """
 
@@ -36,15 +36,15 @@ class Resources:
 
 @dataclass(frozen=True)
 class EarlyStop:
-    """When a run is ended before its last epoch, by its curve of the metric.
+    """Rules for ending a run before its last epoch, by its curve of a metric.
 
     Attributes:
         metric: Column of ``epochs.csv``.
         smaller_is_better: Whether the metric is a loss.
-        patience: Validations in a row without a better value; 0 for no such rule.
-        median: Whether to end a run whose best value so far is worse than the median of what the
-            other runs had at the same epoch.
-        after: Epochs that every run is given.
+        patience: End after so many validations in a row without a better value; 0 for no limit.
+        median: Whether to end a run whose best value so far is worse than the median of the other
+            runs' best values at the same epoch.
+        after: Epochs that every run gets.
     """
 
     metric: str = "miou"
@@ -59,14 +59,14 @@ class PlannedRun:
     """A run of a sweep.
 
     Attributes:
-        name: What its folder is called, unless another run has the name.
+        name: Name of its folder, unless another run has the name.
         command: The command of hierseg.
-        words: Its words without those that name the run's folder.
-        varied: The settings in which it differs from others of its sweep.
-        processes: How many torchrun starts; 1 without it.
-        drawn: What a search drew for it, by the names in the file; None of a list of runs.
-        saves_panels: Whether `evaluate` is to write pictures of every image into its folder.
-        key: The words by which it is known again, where some of ``words`` say nothing new.
+        words: Its words, without those that name the run's folder.
+        varied: The settings in which it differs from other runs of its sweep.
+        processes: Number of processes that torchrun starts; 1 for no torchrun.
+        drawn: The settings that a search drew, by their names in the file; None without a search.
+        saves_panels: Whether `evaluate` writes pictures of every image into its folder.
+        key: The words that identify the run, if not all of ``words`` do.
     """
 
     name: str
@@ -80,7 +80,7 @@ class PlannedRun:
 
     @property
     def identity(self) -> str:
-        """What is the same as long as the resolved command is, whatever its place in a file."""
+        """A digest of the resolved command, independent of the run's place in the file."""
         content = json.dumps(
             [self.command, list(self.key or self.words), self.processes, self.saves_panels]
         )
@@ -88,11 +88,11 @@ class PlannedRun:
 
     @property
     def is_resumable(self) -> bool:
-        """Whether it goes on from a checkpoint; predict and evaluate know by themselves."""
+        """Whether it needs a word to resume; predict and evaluate resume by themselves."""
         return self.command == "train"
 
     def list_words(self, folder: Path) -> list[str]:
-        """The words behind ``hierseg``, for a folder of the run."""
+        """The words after ``hierseg``, with the run's folder."""
         return [self.command, *self.words, *self.place(folder)]
 
     def place(self, folder: Path) -> list[str]:
@@ -123,15 +123,15 @@ class Sweep:
     Attributes:
         path: The file.
         out: Folder of the runs' folders.
-        runs: What is to be run; those of a search are drawn one by one.
-        notes: Sentences about what the file says and nothing comes of.
-        retries: How often a run that fails is tried again.
-        resources: What one run takes.
+        runs: The runs; those of a search are drawn one by one.
+        notes: Sentences about keys of the file that have no effect.
+        retries: Most retries of a failed run.
+        resources: Resources of one run.
         fail_fast: Whether the first run that fails for good ends the sweep.
-        budget: Seconds after which the sweep ends, to be continued; None for no end.
-        early_stop: When a run is ended early.
-        search: What draws further runs.
-        is_translated: Whether it is a file of the original's kind.
+        budget: Seconds after which the sweep stops, to be continued; None for no limit.
+        early_stop: Rules for ending runs early.
+        search: The search that draws further runs.
+        is_translated: Whether it is an original's sweep file.
     """
 
     path: Path
@@ -148,7 +148,7 @@ class Sweep:
 
 
 def make_name(parts: Sequence[str]) -> str:
-    """A name for a run's folder out of parts; ``run`` where there are none."""
+    """A name for a run's folder, made of parts; ``run`` if there are none."""
     cleaned = (_UNFIT.sub("_", part).strip("_.") for part in parts)
     name = "-".join(part for part in cleaned if part) or "run"
     if len(name) <= LONGEST_NAME:

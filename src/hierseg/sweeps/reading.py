@@ -1,4 +1,4 @@
-"""Sweep files of our own: a recipe, fixed values, lists of values, named variants."""
+"""Reads hierseg's sweep files: a recipe, fixed values, lists of values, named variants."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hierseg.sweeps.searching import read_search
 
 COMMANDS = ("train", "evaluate", "predict", "submit", "autolabel")
 MOST_RUNS = 10_000
-"""Runs of a sweep: more is a slip of the pen."""
+"""Most runs of a sweep; more are a typing error."""
 _KEYS = (
     "command", "recipe", "out", "processes", "fixed", "grid", "variants", "retries", "resources",
     "fail_fast", "budget", "search", "samples", "seed", "metric", "early_stop", "tracking",
@@ -34,15 +34,15 @@ _KEYS = (
 
 
 def read_sweep(path: Path, out: Path | None = None) -> Sweep:
-    """Read a sweep file, our own or the original's.
+    """Read a sweep file, hierseg's or the original's.
 
     Args:
         path: A YAML file.
-        out: Folder of the runs, instead of what the file says.
+        out: Folder of the runs; None for the file's own.
 
     Raises:
-        UsageError: The file says what cannot be; the sentence names the key.
-        UserError: It cannot be read, or is no YAML.
+        UsageError: A key is unknown or has a value that is not valid; the message names the key.
+        UserError: The file cannot be read, or is not YAML.
     """
     content = load_yaml(path)
     try:
@@ -54,7 +54,7 @@ def read_sweep(path: Path, out: Path | None = None) -> Sweep:
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds; UserError where it holds none."""
+    """The mapping in a YAML file; UserError if there is none."""
     import yaml
 
     text = read_text_file(path, "sweep file")
@@ -163,7 +163,7 @@ class _Reader:
         )
 
     def _track(self) -> list[str]:
-        """The words that name trackers: no part of what a run is known by."""
+        """The words that name trackers; they are not part of a run's identity."""
         given = self.content.get("tracking")
         if given is None:
             return []
@@ -174,7 +174,7 @@ class _Reader:
     def _train(
         self, recipe: Any, settings: Mapping[str, Any]
     ) -> tuple[list[str], list[str], dict[str, Any]]:
-        """The words, those of them that the recipe does not say already, and all values."""
+        """The words, those of them that differ from the recipe, and all values."""
         if not isinstance(recipe, str):
             raise UsageError("recipe: name the recipe, as `recipe: streets-lite0`.")
         base = get_recipe(recipe)
@@ -205,7 +205,7 @@ def _brief(value: Any) -> str:
 
 
 def _list_flags(settings: Mapping[str, Any]) -> list[str]:
-    """Words of a command that is no training; false and null leave a flag out."""
+    """Words of a command other than train; false and null leave a flag out."""
     words: list[str] = []
     for name, value in settings.items():
         if name == "sources":

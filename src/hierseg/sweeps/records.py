@@ -1,4 +1,4 @@
-"""What is known of the runs in a folder, whoever started them, from the files that they left."""
+"""Records of the runs in a folder, read from their files, whoever started them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from hierseg.sweeps.folder import RunPlace, is_held
 from hierseg.sweeps.plan import RESULT
 
 Curves = Mapping[str, list[tuple[int, float]]]
-"""Column of ``epochs.csv`` -> (epoch, value) where it has one."""
+"""Column of ``epochs.csv`` -> (epoch, value) of each epoch that has a value."""
 
 MOST_RUNS = 10_000
 DEEPEST = 8
-"""Folders below the one that is looked through."""
+"""Depth of folders that are searched."""
 SMALLER_IS_BETTER = ("loss", "seconds", "rmi_fallbacks", "skipped")
 _NO_FIGURES = ("epoch", "step")
 
@@ -33,16 +33,16 @@ class RunRecord:
     """A run.
 
     Attributes:
-        name: Its folder, relative to the one that was looked through.
+        name: Its folder, relative to the searched one.
         status: done, stopped early, running, stopped, failed, lost or waiting.
-        settings: All its settings by their full names, ``recipe`` among them.
-        epochs: Epochs that are done.
-        epochs_planned: Of how many; None where that is not known.
-        curves: What each validation and epoch found.
-        figures: Further figures, those of an evaluation.
-        epoch_seconds: Median time of an epoch; None before the first.
-        machine: Where it ran last; empty where that is not known.
-        reason: What it said when it failed, or why it was ended early.
+        settings: All its settings by their full names, ``recipe`` included.
+        epochs: Epochs done.
+        epochs_planned: Epochs in all; None if unknown.
+        curves: Figures of each epoch and validation.
+        figures: Further figures, such as those of an evaluation.
+        epoch_seconds: Median seconds of an epoch; None before the first.
+        machine: The machine that it last ran on; empty if unknown.
+        reason: Its last message if it failed, or why it was ended early.
     """
 
     name: str
@@ -57,7 +57,7 @@ class RunRecord:
     reason: str = ""
 
     def last(self, figure: str) -> float | None:
-        """A figure of the last epoch that has it."""
+        """A figure's value in the last epoch that has it."""
         curve = self.curves.get(figure)
         return curve[-1][1] if curve else self.figures.get(figure)
 
@@ -77,12 +77,12 @@ class RunRecord:
 
 
 def is_smaller_better(figure: str) -> bool:
-    """Whether a small value of a figure is a good one."""
+    """Whether smaller values of a figure are better."""
     return figure in SMALLER_IS_BETTER or "loss" in figure
 
 
 def read_runs(folder: Path) -> list[RunRecord]:
-    """All runs below a folder, or the one that it is of.
+    """All runs below a folder, or the run of the folder itself.
 
     Raises:
         UserError: There is no such folder, or no run in it.
@@ -99,7 +99,7 @@ def read_runs(folder: Path) -> list[RunRecord]:
 
 
 def _find(folder: Path) -> Iterator[Path]:
-    """Folders of runs; what is below one is not looked at."""
+    """Folders of runs; a run's own subfolders are not searched."""
     found = 0
     for path, folders, files in os.walk(folder):
         here = Path(path)
@@ -151,14 +151,14 @@ def _read(folder: Path, path: Path) -> RunRecord:
 
 
 def _judge(run: Path, epochs: int, total: Any) -> str:
-    """How a run stands that no sweep keeps a record of."""
+    """The state of a run that is not a sweep's."""
     if is_held(run):
         return "running"
     return "done" if isinstance(total, int) and epochs >= total else "stopped"
 
 
 def read_curves(run: Path) -> dict[str, list[tuple[int, float]]]:
-    """The columns of ``epochs.csv``; what cannot be read of it is left out."""
+    """The columns of ``epochs.csv``; unreadable parts are left out."""
     try:
         with (run / "epochs.csv").open(newline="", encoding="utf-8", errors="replace") as file:
             rows = list(csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""Settings by their names onto an experiment, and an experiment as the words of a command."""
+"""Applies settings to an experiment by name, and turns experiments into words of a command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHORT_NAMES = {
     "init_trunk": "model.init_trunk",
     "replace_head": "model.replace_head",
 }
-"""Names that `hierseg train` has beside those of the groups."""
+"""Further names of settings in `hierseg train`."""
 
 
 def find_setting(name: str) -> str:
@@ -60,11 +60,11 @@ def apply_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Exper
     """The experiment with settings replaced.
 
     Args:
-        experiment: Such as a recipe's.
-        settings: Full name, as ``"optim.lr"``, -> value as YAML or a command line has it.
+        experiment: An experiment, such as a recipe's.
+        settings: Full name, such as ``"optim.lr"`` -> value as YAML or a command line gives it.
 
     Raises:
-        UsageError: A setting that there is not, or a value that it cannot have.
+        UsageError: A setting is unknown, or its value is not valid.
     """
     parts: dict[str, dict[str, Any]] = {}
     for name, value in settings.items():
@@ -82,7 +82,7 @@ def apply_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Exper
 
 
 def convert(value: Any, hint: Any) -> Any:
-    """A value of a YAML file or a word as a field's type has it; ValueError where it is none."""
+    """A value of a YAML file, or a word, as a field's type; ValueError if it is not valid."""
     origin = get_origin(hint)
     if origin in (Union, UnionType):
         return _convert_union(value, get_args(hint))
@@ -150,8 +150,8 @@ def _read_number(value: Any, hint: type[int] | type[float]) -> int | float:
 def list_changes(
     base: Experiment, experiment: Experiment, also: Collection[str] = ()
 ) -> dict[str, Any]:
-    """The settings in which an experiment differs from its base: full name -> value; ``also`` names
-    further ones, of which those that are None are left out.
+    """The settings in which an experiment differs from its base: full name -> value. ``also`` names
+    further settings to include, unless they are None.
     """
     changes: dict[str, Any] = {}
     for part in dataclasses.fields(experiment):
@@ -166,23 +166,23 @@ def list_changes(
 
 
 def can_be_said(changes: Mapping[str, Any]) -> bool:
-    """Whether a command line can set all of them: it cannot take back what a recipe sets."""
+    """Whether a command line can make all changes; it cannot unset what a recipe sets."""
     return None not in changes.values()
 
 
 def make_words(changes: Mapping[str, Any]) -> list[str]:
-    """The words of a command that set settings.
+    """The words of a command that make these changes.
 
     Raises:
-        UsageError: One is to be as if it were not set, and the recipe sets it.
+        UsageError: A setting would have to be unset that the recipe sets.
     """
     words: list[str] = []
     for name, value in changes.items():
         flag = name_flag(name)
         if value is None:
             raise UsageError(
-                f"'{name}' cannot be taken back where the recipe sets it; begin from another "
-                "recipe, or give a value."
+                f"'{name}' cannot be unset, as the recipe sets it; take another recipe, or give a "
+                "value."
             )
         if isinstance(value, bool):
             part, _, field = flag.rpartition(".")
@@ -195,5 +195,5 @@ def make_words(changes: Mapping[str, Any]) -> list[str]:
 
 
 def show_value(value: Any) -> str:
-    """A value as a command line has it: ``0.001``, ``512x1024``."""
+    """A value in the form of the command line: ``0.001``, ``512x1024``."""
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""The figure that a run of a sweep came to."""
+"""The figure of a sweep's run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hierseg.sweeps.stopping import find_best, read_curve
 
 
 def read_figure(place: RunPlace, metric: str, smaller_is_better: bool) -> float | None:
-    """The best figure of a training run, or that of an evaluation; None where there is none."""
+    """The best figure of a training run, or that of an evaluation; None if there is none."""
     best = find_best(read_curve(place.run, metric), smaller_is_better)
     if best is not None:
         return best

@@ -1,4 +1,4 @@
-"""Random and Bayesian search: runs that are drawn one by one, and what is learnt from each."""
+"""Random and Bayesian search, which draw runs one by one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Range = tuple[Literal["uniform", "log", "int", "choice"], list[Any]]
 
 
 def read_search(content: Mapping[str, Any]) -> Search | None:
-    """The search of a sweep file, None where all runs are wanted.
+    """The search of a sweep file; None if it has none.
 
     Raises:
-        UsageError: No number of samples, or nothing to draw from.
-        MissingExtraError: Bayesian search without optuna.
+        UsageError: The number of samples is missing, or there is nothing to draw from.
+        MissingExtraError: Bayesian search needs optuna, which is not installed.
     """
     kind = content.get("search")
     if kind is None:
@@ -66,9 +66,9 @@ class Search:
     """Draws runs.
 
     Args:
-        ranges: Setting -> what it is drawn from.
+        ranges: Setting -> the range or list that it is drawn from.
         samples: Runs in all.
-        seed: The same seed draws the same.
+        seed: Seed of the draws.
         metric: Column of ``epochs.csv``.
         smaller_is_better: Whether the metric is a loss.
     """
@@ -86,20 +86,20 @@ class Search:
         self._make: Callable[[Mapping[str, Any]], PlannedRun] | None = None
 
     def bind(self, make: Callable[[Mapping[str, Any]], PlannedRun]) -> None:
-        """Say how settings become a run."""
+        """Set the function that makes a run of drawn settings."""
         self._make = make
 
     def make(self, settings: Mapping[str, Any]) -> PlannedRun:
-        """The run with settings that were drawn."""
+        """The run with drawn settings."""
         assert self._make is not None
         return dataclasses.replace(self._make(settings), drawn=dict(settings))
 
     def draw(self, number: int) -> dict[str, Any]:
-        """Settings of the sample of a number, from 0."""
+        """The settings of sample ``number``, counted from 0."""
         raise NotImplementedError
 
     def tell(self, settings: Mapping[str, Any], figure: float | None) -> None:
-        """What a run came to; None where it failed."""
+        """Report the figure of a run; None if it failed."""
 
 
 def _round(value: float) -> float:
@@ -107,10 +107,10 @@ def _round(value: float) -> float:
 
 
 class RandomSearch(Search):
-    """Each sample depends on seed and number alone."""
+    """Random search: each sample depends on seed and number alone."""
 
     def draw(self, number: int) -> dict[str, Any]:
-        """Values out of each range, independent of one another."""
+        """A value of each range, independent of one another."""
         generator = random.Random(f"{self.seed}/{number}")
         drawn: dict[str, Any] = {}
         for name, (kind, given) in self.ranges.items():
@@ -150,7 +150,7 @@ class OptunaSearch(Search):
 
     def _open_study(self, number: int) -> Any:
         if self._study is None:
-            # A later call does not draw again what one before has drawn.
+            # A later call must not draw the same samples again.
             sampler = self._optuna.samplers.TPESampler(seed=self.seed + 7919 * number)
             directions = self._optuna.study.StudyDirection
             direction = directions.MINIMIZE if self.smaller_is_better else directions.MAXIMIZE
@@ -159,7 +159,7 @@ class OptunaSearch(Search):
         return self._study
 
     def draw(self, number: int) -> dict[str, Any]:
-        """What the runs so far make the most promising."""
+        """The settings that are most promising by the runs so far."""
         trial = self._open_study(number).ask(self._distributions())
         drawn = {name: self._value(name, value) for name, value in trial.params.items()}
         self._asked.append((drawn, trial))

@@ -1,4 +1,4 @@
-"""A script for SLURM: an array with a task for each run that is not done."""
+"""A script for SLURM: an array with a task for each unfinished run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def make_slurm_script(sweep: Sweep) -> str:
     """
     if sweep.search is not None:
         raise UserError(
-            f"{sweep.path} searches, and an array cannot learn from its tasks; run it with "
+            f"{sweep.path} has a search, which cannot learn from an array's tasks; run it with "
             "`hierseg sweep` in one job, or with --runner ray."
         )
     places = Places(sweep.out).assign(sweep.runs)

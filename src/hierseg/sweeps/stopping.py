@@ -1,4 +1,4 @@
-"""When a run is ended early, by its curve and those of the others in its sweep."""
+"""Ends runs early, by their curves and those of the other runs of the sweep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Curve = list[tuple[int, float]]
 
 
 def read_curve(run: Path, metric: str) -> Curve:
-    """A column of ``epochs.csv``; empty where there is none yet."""
+    """A column of ``epochs.csv``; empty if there is none yet."""
     try:
         with (run / "epochs.csv").open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -25,7 +25,7 @@ def read_curve(run: Path, metric: str) -> Curve:
     for row in rows:
         try:
             epoch, value = int(row["epoch"]), float(row[metric])
-        except (KeyError, TypeError, ValueError):  # not validated, or a line that is being written
+        except (KeyError, TypeError, ValueError):  # not validated, or a line not fully written
             continue
         if math.isfinite(value):
             curve.append((epoch, value))
@@ -39,7 +39,7 @@ def find_best(curve: Curve, smaller_is_better: bool) -> float | None:
 
 
 def find_reason(place: RunPlace, rule: EarlyStop) -> str:
-    """Why a run is to end now; empty where it is to go on."""
+    """The reason for ending a run now; empty to let it go on."""
     sign = -1 if rule.smaller_is_better else 1
     curve = [(epoch, sign * value) for epoch, value in read_curve(place.run, rule.metric)]
     if not curve or curve[-1][0] < rule.after:

@@ -1,10 +1,10 @@
-"""One attempt at a run, in a process of its own: it outlives neither its driver nor its command.
+"""One attempt at a run, in its own process, which ends with its driver and with its command.
 
     python -m hierseg.sweeps.supervisor
 
-reads what to do as one line of JSON from standard input. On a line ``stop``, or when the input is
-closed since whoever asked is gone, the command is told to end by SIGTERM, on which a training run
-saves its state. A line ``kill`` ends it at once. What comes of it is in ``status.json``.
+reads an attempt as one line of JSON from standard input. On a line ``stop``, or when the input is
+closed because the driver is gone, it sends the command SIGTERM, on which a training run saves its
+state. A line ``kill`` ends the command at once. The result is in ``status.json``.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from hierseg.sweeps.plan import EarlyStop
 from hierseg.sweeps.stopping import find_reason
 
 STOPPED = 75
-"""Exit status of an attempt that was told to end, and of a training run that was: EX_TEMPFAIL."""
+"""Exit status of an attempt, or a training run, that was told to end: EX_TEMPFAIL."""
 PATIENCE = 120.0
-"""Seconds that a command is given to end, and that an attempt waits for the one before."""
+"""Seconds that a command may take to end, and that an attempt waits for the one before."""
 TICK = 0.05
 SECONDS_BETWEEN_LOOKS = 2.0
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
@@ -44,16 +44,16 @@ _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a supervisor is asked to do.
+    """An attempt for a supervisor.
 
     Attributes:
         folder: The run's folder.
-        words: The command.
-        resume: Words that it needs to go on where the run began already.
-        folder_of_data: The folder in which it runs.
-        environment: Further variables.
-        early_stop: When to end it early.
-        patience: Seconds that it is given to end.
+        words: The command line.
+        resume: Further words that continue a run that has begun.
+        folder_of_data: The working folder of the command.
+        environment: Further environment variables.
+        early_stop: Rules for ending it early.
+        patience: Seconds that it may take to end.
     """
 
     folder: str
@@ -93,7 +93,7 @@ class Supervisor:
         self._looked_at = time.monotonic()
 
     def run(self) -> int:
-        """The exit status: 0 where the run is finished, 75 where it was told to end, else 1."""
+        """The exit status: 0 if the run is finished, 75 if it was told to end, else 1."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, self._note)
         with ExitStack() as stack:
@@ -108,7 +108,7 @@ class Supervisor:
         self._wish = self._wish or "stop"
 
     def _hold(self, stack: ExitStack) -> bool:
-        """Hold the folder, which what an attempt before has started may still do while it ends."""
+        """Hold the folder; the command of an earlier attempt may still hold it while it ends."""
         deadline = time.monotonic() + self.attempt.patience + 10
         while not self._wish:
             try:
@@ -121,7 +121,7 @@ class Supervisor:
         return False
 
     def _await_command(self) -> None:
-        """Wait for a command whose supervisor was killed: it has been told, and is saving."""
+        """Wait for a command whose supervisor was killed: it is saving and will end."""
         deadline = time.monotonic() + self.attempt.patience
         while not self._wish and is_held(self.place.run) and time.monotonic() < deadline:
             self._listen(0.2)
@@ -175,7 +175,7 @@ class Supervisor:
         return 1
 
     def _prepare(self) -> tuple[str, ...]:
-        """The further words where a run has begun; what is no run is put out of its way."""
+        """The words that continue a run that has begun; an unusable folder is moved aside."""
         run = self.place.run
         if not self.attempt.resume or not run.is_dir():
             return ()
@@ -190,7 +190,7 @@ class Supervisor:
         return {**child_environment(), "PET_STANDALONE": "1", **self.attempt.environment}
 
     def _watch(self, child: subprocess.Popen[bytes]) -> int:
-        """Wait for the command, and end it where somebody wishes so."""
+        """Wait for the command, and end it on request."""
         told_at: float | None = None
         while (status := child.poll()) is None:
             self._listen(TICK)
@@ -206,7 +206,7 @@ class Supervisor:
         return status
 
     def _listen(self, seconds: float) -> None:
-        """Wait, and hear what the driver says, and whether it is still there."""
+        """Wait, read the driver's lines, and note whether it is still there."""
         if not self._is_heard:
             time.sleep(seconds)
             return
@@ -217,7 +217,7 @@ class Supervisor:
             self._wish = "kill" if b"kill" in said else self._wish or "stop"
 
     def _look(self) -> None:
-        """Whether the run is to end early."""
+        """Check the rules for ending the run early."""
         rule = self.attempt.early_stop
         if rule is None or self._wish or time.monotonic() - self._looked_at < SECONDS_BETWEEN_LOOKS:
             return
@@ -230,7 +230,7 @@ class Supervisor:
 
 
 def _die_with_parent() -> None:
-    """Where Linux offers it, have the command end with this process, however that ends."""
+    """On Linux, make the command end with this process, however that ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGTERM)
 
@@ -243,7 +243,7 @@ def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> Non
 
 
 def main() -> int:
-    """What ``python -m hierseg.sweeps.supervisor`` does."""
+    """Run ``python -m hierseg.sweeps.supervisor``."""
     line = b""
     while not line.endswith(b"\n"):  # one by one: what follows is for ``select``
         byte = os.read(0, 1)

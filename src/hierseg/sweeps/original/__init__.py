@@ -1,4 +1,4 @@
-"""The original's sweep files: ``CMD`` and ``HPARAMS``, and what each flag is called here."""
+"""The original's sweep files, ``CMD`` and ``HPARAMS``, and hierseg's settings for each flag."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluations and dumps of the original as commands of ours."""
+"""Translates the original's evaluations and dumps to commands of hierseg."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _SAID_NOTHING = frozenset({"dataset", "cv", "num_workers", "set_cityscapes_root"
                            "pre_size", "deterministic", "ocr_alpha"})  # fmt: skip
 
 Translation = tuple[str, list[str], bool, list[str]]
-"""Command, words, whether every image's pictures are wanted, what there is to say."""
+"""Command, its words, whether to save pictures of every image, and notes."""
 
 
 def translate_evaluation(values: Values) -> Translation:
     """The command for flags of the original with ``eval``.
 
     Raises:
-        UsageError: A value that a flag cannot have.
+        UsageError: A flag has a value that is not valid.
     """
     kind = str(values["eval"])
     notes = [
-        f"'{name}' says nothing to an evaluation."
+        f"'{name}' has no effect on an evaluation."
         for name in PLAIN
         if name in values and name not in _SAID_NOTHING
     ]
@@ -64,7 +64,7 @@ def _of_split(values: Values) -> tuple[str, list[str], bool]:
         saved = ["--save", *ALL_OUTPUTS] if _dumps(values) else []
         return "predict", [*data, *split, *run, *saved], False
     if "pre_size" in values:
-        run += ["--count-at", "run"]  # as published: image and label at the long edge
+        run += ["--count-at", "run"]  # as published, with image and labels at the long edge
     worst = read_value("dump_topn", int, values.get("dump_topn", 0))
     if worst:
         run += ["--worst", str(worst)]

@@ -1,4 +1,4 @@
-"""The original's sweep files: entries and their product, tags, and the launch command."""
+"""Reads the original's sweep files: entries and their product, tags, and the launch command."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _PROCESSES = re.compile(r"--nproc[_-]per[_-]node")
 
 
 def is_original(content: Mapping[str, Any]) -> bool:
-    """Whether it is a file of the original's kind."""
+    """Whether the content is that of an original's sweep file."""
     return "HPARAMS" in content or "CMD" in content
 
 
 class Launch(NamedTuple):
-    """What ``CMD`` says: processes on each machine, machines, and flags."""
+    """The launch command ``CMD``: processes on each machine, machines, and flags."""
 
     processes: int
     machines: int
@@ -36,7 +36,7 @@ class Launch(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One run: its flags, the ones that vary in its entry, and its tag."""
+    """One run: all its flags, those that vary in its entry, and its tag."""
 
     values: dict[str, Any]
     varied: dict[str, Any]
@@ -44,11 +44,11 @@ class Entry(NamedTuple):
 
 
 def read_original(path: Path, content: Mapping[str, Any], out: Path | None) -> Sweep:
-    """The runs of a file of the original's kind.
+    """The runs of an original's sweep file.
 
     Raises:
-        UsageError: A flag that neither has, with the nearest; a value that cannot be; or a flag
-            that would change the runs in a way that there is none of here.
+        UsageError: A flag is unknown (the message names the nearest), its value is not valid, or
+            hierseg has no equivalent.
     """
     for key in content:
         if key not in ("CMD", "HPARAMS"):
@@ -65,14 +65,14 @@ def read_original(path: Path, content: Mapping[str, Any], out: Path | None) -> S
         notes |= dict.fromkeys(said)
     if launch.machines > 1:
         notes[
-            f"CMD is of {launch.machines} machines; each run takes {launch.processes} processes "
-            "of one here: docs/clusters.md has runs over several."
+            f"CMD is for {launch.machines} machines; here each run takes {launch.processes} "
+            "processes of one: docs/clusters.md has runs over several."
         ] = None
     return Sweep(path, root, list(runs.values()), list(notes), is_translated=True)
 
 
 def _translate(entry: Entry, launch: Launch) -> tuple[PlannedRun, list[str]]:
-    """The run of an entry, and what there is to say about it."""
+    """The run of an entry, and notes about it."""
     values = entry.values
     require_known_flags([name for name in values if "." not in name])
     refuse_unsupported(values)
@@ -97,10 +97,10 @@ def _translate(entry: Entry, launch: Launch) -> tuple[PlannedRun, list[str]]:
 
 
 def read_launch(command: Any) -> Launch:
-    """What a launch command says.
+    """Read a launch command.
 
     Raises:
-        UsageError: It is no text, or starts no ``train.py``.
+        UsageError: It is not a string, or does not start ``train.py``.
     """
     if not isinstance(command, str):
         raise UsageError("CMD: give the launch command, as 'python train.py'.")
@@ -127,7 +127,7 @@ def read_launch(command: Any) -> Launch:
 
 
 def _read_flags(words: list[str]) -> dict[str, Any]:
-    """The flags behind the script's name."""
+    """The flags after the script's name."""
     flags: dict[str, Any] = {}
     last = ""
     for word in words:
@@ -144,7 +144,7 @@ def _read_flags(words: list[str]) -> dict[str, Any]:
 
 
 def list_entries(params: Any, base: Mapping[str, Any]) -> Iterator[Entry]:
-    """Each run of ``HPARAMS``: entries after the first inherit from it, lists are products.
+    """The runs of ``HPARAMS``. Entries inherit from the first one; lists give products.
 
     Args:
         params: A dict of flags, or a list of them.
@@ -191,7 +191,9 @@ def _fill(tag: Any, values: Mapping[str, Any]) -> str:
 
 
 def _find_log_root(path: Path) -> Path:
-    """``LOGROOT`` of a file ``.runx`` beside the sweep file or here; else ``runs``."""
+    """``LOGROOT`` of a file ``.runx`` beside the sweep file or in the current folder; else
+    ``runs``.
+    """
     import yaml
 
     for place in (path.parent / ".runx", Path(".runx")):

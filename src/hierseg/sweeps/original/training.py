@@ -1,4 +1,4 @@
-"""A training run of the original as the recipe that is nearest to it, and what differs."""
+"""Translates a training run of the original to the nearest recipe and the settings that differ."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_ARCH = "deepv3.DeepV3PlusW38"
 LONGEST_EXTRA = 150
 """Default of ``max_cu_epoch``."""
 
-# What the original has no flag for, as it does it.
+# The original's behaviour where it has no flag.
 NEUTRAL: Mapping[str, Any] = {
     "model.freeze_norms": False,
     "data.flip": 0.5,
@@ -43,14 +43,14 @@ _SETTINGS_OF_JOINT: Mapping[str, str] = {
 
 
 def translate_training(values: Values) -> tuple[list[str], list[str], list[str]]:
-    """The words of ``hierseg train`` for flags of the original, those of them that the recipe does
-    not say already, and what there is to say.
+    """The words of ``hierseg train`` for flags of the original; those words that differ from the
+    recipe; and notes.
 
-    Every setting is as the flags, or the original's defaults of those that are not given, have it;
-    the recipe is the one that needs the fewest words.
+    Every setting follows the flags, or the original's default if a flag is not given. The recipe is
+    the one that needs the fewest words.
 
     Raises:
-        UsageError: A value that a flag cannot have.
+        UsageError: A flag has a value that is not valid.
     """
     target = {**NEUTRAL, **_read_plain(values), **_read_joint(values)}
     target |= {name: value for name, value in values.items() if "." in name}
@@ -64,7 +64,7 @@ def translate_training(values: Values) -> tuple[list[str], list[str], list[str]]
 
 
 def _choose_recipe(target: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """The recipe that needs the fewest changes, and these."""
+    """The recipe that needs the fewest changes, and the changes."""
     best: tuple[str, Mapping[str, Any]] | None = None
     for recipe in _list_candidates(target):
         base = get_recipe(recipe)
@@ -110,7 +110,7 @@ def _read_plain(values: Values) -> dict[str, Any]:
 
 
 def read_value(name: str, read: Callable[[Any], Any], value: Any) -> Any:
-    """A flag's value as ``read`` takes it; UsageError naming the flag where it cannot be."""
+    """A flag's value, converted by ``read``; UsageError with the flag's name if not valid."""
     if value is True and read is not bool:
         raise UsageError(f"HPARAMS: '{name}' needs a value.")
     try:
@@ -149,7 +149,7 @@ def _read_joint(values: Values) -> dict[str, Any]:
 
 
 def find_network(values: Values) -> str:
-    """The registry's name of an architecture, or the published one where that says more."""
+    """The registry name of an architecture, or the published name if that says more."""
     name = str(values.get("arch", DEFAULT_ARCH))
     if values.get("ocr_aspp"):
         aspp = {"ocrnet.HRNet": "hrnet48-ocraspp", "ocrnet.HRNet_Mscale": "hrnet48-ocraspp-hier"}
@@ -162,12 +162,12 @@ def find_network(values: Values) -> str:
     if own not in MODELS:
         from hierseg.models import describe_model
 
-        describe_model(own)  # which says what is wrong with it
+        describe_model(own)  # raises for an unknown one
     return name if arguments else own
 
 
 def is_multi_scale(network: str) -> bool:
-    """Whether a network decides between scales."""
+    """Whether a network has attention over scales."""
     own = PUBLISHED_NAMES.get(network, (network, {}))[0]
     return own.endswith(("-hier", "-paired", "-explicit", "-fuse", "-fuse2"))
 
@@ -220,7 +220,7 @@ def _read_scales(values: Values, network: str) -> dict[str, Any]:
 
 
 def list_scales(values: Values, is_multi: bool) -> tuple[float, ...] | None:
-    """The scales of evaluation; None for the network's one."""
+    """The scales of evaluation; None for scale 1 only."""
     if values.get("multi_scale_inference"):
         own = read_value("default_scale", float, values.get("default_scale", 1.0))
         extra = read_value("extra_scales", read_numbers, values.get("extra_scales", "0.5,2.0"))
