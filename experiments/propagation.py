@@ -217,14 +217,14 @@ def draw_chart(table: Path, path: Path) -> None:
     ]
     kinds = list(dict.fromkeys((row["flow"], row["mode"]) for row in rows))
     legend = "".join(
-        f'<g transform="translate({60 + 190 * place} 338)"><line x2="26" stroke="{COLORS[flow]}" '
-        f'stroke-width="2.4" {_dash(mode)}/><text x="33" y="4">{flow}, '
-        f"{'joint' if mode == 'joint' else 'labels alone'}</text></g>"
+        f'<g transform="translate({60 + 250 * (place // 2)} {338 + 24 * (place % 2)})">'
+        f'<line x2="26" stroke="{COLORS[flow]}" stroke-width="2.4" {_dash(mode)}/>'
+        f'<text x="33" y="4">{flow}, {"joint" if mode == "joint" else "labels alone"}</text></g>'
         for place, (flow, mode) in enumerate(kinds)
     )
     path.write_text(
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 880 360" font-family="sans-serif" '
-        'font-size="13"><rect width="880" height="360" fill="#fff"/>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 880 384" font-family="sans-serif" '
+        'font-size="13"><rect width="880" height="384" fill="#fff"/>'
         + "".join(panels) + legend + "</svg>\n",
         encoding="utf-8",
     )  # fmt: skip

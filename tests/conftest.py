@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from hierseg.errors import flags_shown
+from hierseg.size import Size
+from hierseg.streets import write_streets
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("HIERSEG_SHARED", ROOT.parent / "shared"))
@@ -51,3 +53,11 @@ def parity_dir() -> Path:
 def camvid_dir() -> Path:
     """The 468 CamVid frames."""
     return _shared("camvid")
+
+
+@pytest.fixture(scope="session")
+def street_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn clips of five frames of 64x128, two to train on and one to validate on; for reading."""
+    out = tmp_path_factory.mktemp("street-clips") / "streets"
+    write_streets(out, 3, Size(64, 128), seed=4, val_fraction=0.34, clip=5)
+    return out

@@ -54,6 +54,7 @@ def test_the_defaults_are_as_it_says() -> None:
     assert experiment.model.form == "reconstruction"
 
 
+@pytest.mark.slow
 def test_its_clips_are_drawn_propagated_checked_and_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

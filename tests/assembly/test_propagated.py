@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,21 @@ from hierseg.flow import DisFlow
 from hierseg.propagation import CityscapesSequence, Rules, propagate
 from hierseg.recipes import get_recipe
 from hierseg.size import Size
-from hierseg.streets import write_streets
 from hierseg.training.loading import build_sampler
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(street_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two clips to train on and one to validate on, and what is propagated from the former."""
     out = tmp_path_factory.mktemp("propagated") / "streets"
-    write_streets(out, 3, Size(48, 96), seed=1, val_fraction=0.34, clip=5)
+    shutil.copytree(street_clips, out)
     source = CityscapesSequence(out, "train")
     propagate(source, out / "propagated", DisFlow(), Rules(2), samples=0)
     return out
 
 
 def describe(root: Path, **changed: Any) -> Experiment:
-    data = DataConfig(root=root, batch=2, crop=Size(48, 96), class_uniform_tile=48, **changed)
+    data = DataConfig(root=root, batch=2, crop=Size(64, 128), class_uniform_tile=64, **changed)
     return Experiment(data=data)
 
 
@@ -79,7 +79,7 @@ def test_held_out_cities_lend_nothing(root: Path) -> None:
 def test_recipes_take_them_where_they_are(root: Path, tmp_path: Path) -> None:
     recipe = get_recipe("vplr-cityscapes-wrn38")
     assert recipe.data.propagated_if_found
-    small = {"root": root, "cv": 0, "batch": 2, "crop": Size(48, 96), "extra": "propagated"}
+    small = {"root": root, "cv": 0, "batch": 2, "crop": Size(64, 128), "extra": "propagated"}
     found = dataclasses.replace(
         recipe, data=dataclasses.replace(recipe.data, boost_classes=None, **small)
     )

@@ -211,6 +211,7 @@ def test_a_video_becomes_an_overlay_video(
     assert "page/drive_frames/000025_image.jpg" in [one for card in shown for one in card.addresses]
 
 
+@pytest.mark.slow
 def test_a_steady_video_flickers_less_and_goes_on_where_it_was_stopped(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

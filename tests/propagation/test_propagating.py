@@ -29,17 +29,13 @@ from hierseg.propagation import (
     Rules,
     propagate,
 )
-from hierseg.size import Size
-from hierseg.streets import write_streets
 
 RULES = Rules(2)
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("clips") / "streets"
-    write_streets(out, 3, Size(64, 128), seed=4, val_fraction=0.34, clip=5)
-    return out
+def clips(street_clips: Path) -> Path:
+    return street_clips
 
 
 def run(root: Path, out: Path, rules: Rules = RULES, **more: Any) -> PropagationSummary:
