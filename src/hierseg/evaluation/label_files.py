@@ -123,10 +123,10 @@ def check_label_files(
 
 
 def looks_like_train_ids(seen: set[int], space: LabelSpace) -> bool:
-    """Whether all ids are train ids or ignore, and some are not raw ids of evaluated classes.
+    """Whether all ids are train ids or ignore, and one is neither an evaluated class's raw id nor
+    void.
 
-    Label maps in the data set's own ids never look so. Void ids are left out, since such maps may
-    have them.
+    A network that writes the data set's own ids never gives such ids.
     """
     if not space.raw_ids_differ:
         return False

@@ -179,7 +179,7 @@ def test_other_classes_by_labels_and_by_a_new_head(
     assert cli.main(["convert", str(file), str(own), "--labels", "camvid"]) == 2
     assert "has 7 classes, and 'camvid' has 11" in capsys.readouterr().err
     assert cli.main(["convert", str(file), str(own), "--labels", "camvid", "--replace-head"]) == 0
-    assert "starting anew are head.classify.weight" in capsys.readouterr().out
+    assert "starting from random weights are head.classify.weight" in capsys.readouterr().out
     state = load_model(own).state_dict()
     assert state["head.classify.weight"].shape[0] == 11
     for name, tensor in network.state_dict().items():
@@ -195,7 +195,7 @@ def test_a_named_network_must_be_the_file_s(
     assert cli.main(["convert", str(file), str(own), "--model", "vplr-wrn38"]) == 0
     own.unlink()
     assert cli.main(["convert", str(file), str(own), "--model", "hrnet48-ocr"]) == 1
-    assert "no published network that hierseg knows by 'hrnet48-ocr'" in capsys.readouterr().err
+    assert "not a published form of 'hrnet48-ocr'" in capsys.readouterr().err
     assert not own.exists()
 
 

@@ -98,9 +98,9 @@ def test_averages_are_taken_where_they_are_asked_for(
     file = _save({"state_dict": tensors, "state_dict_ema": average}, tmp_path)
     own, asked = tmp_path / "own.safetensors", tmp_path / "asked.safetensors"
     assert cli.main(["convert", str(file), str(own)]) == 0
-    assert "its moving average (state_dict_ema) is left" in capsys.readouterr().out
+    assert "its moving average (state_dict_ema) is not used" in capsys.readouterr().out
     assert cli.main(["convert", str(file), str(asked), "--ema"]) == 0
-    assert "is left" not in capsys.readouterr().out
+    assert "is not used" not in capsys.readouterr().out
     own_name = "head.classify.weight"
     assert torch.equal(load_model(own).state_dict()[own_name], tensors[name])
     assert torch.equal(load_model(asked).state_dict()[own_name], tensors[name] + 1)
@@ -289,7 +289,7 @@ def test_an_average_beside_the_network_in_one_entry(
         capsys.readouterr().out
     )
     assert cli.main(["convert", str(file), str(asked), "--ema"]) == 0
-    assert "is left" not in capsys.readouterr().out
+    assert "is not used" not in capsys.readouterr().out
     own_name, name = "head.classify.weight", "final.6.weight"
     assert torch.equal(load_model(own).state_dict()[own_name], tensors[name])
     assert torch.equal(load_model(asked).state_dict()[own_name], tensors[name] + 1)
