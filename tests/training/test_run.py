@@ -49,3 +49,26 @@ def test_a_frozen_trunk_is_that_of_the_start(tiny: Experiment, tmp_path: Path) -
     moved = {name for name, tensor in weights.items() if not tensor.equal(again[name])}
     assert any("conv" in name for name in moved if name.startswith("trunk."))
     assert not any("running" in name for name in moved if name.startswith("trunk."))
+
+
+@pytest.mark.slow
+def test_a_teacher_joins_the_loss_and_is_in_the_record(tiny: Experiment, tmp_path: Path) -> None:
+    tiny = change(tiny, "optim", epochs=1)
+    _, plain = _train(tiny, tmp_path / "teacher")
+    alone, weights = _train(tiny, tmp_path / "alone")
+    assert all(weights[name].equal(plain[name]) for name in plain)
+    teacher = str(tmp_path / "teacher")
+    unheard, same = _train(
+        change(tiny, "distill", teacher=teacher, weight=0.0), tmp_path / "unheard"
+    )
+    assert unheard == alone
+    assert all(same[name].equal(weights[name]) for name in weights)
+    taught, other = _train(change(tiny, "distill", teacher=teacher), tmp_path / "taught")
+    assert taught[0] > alone[0]
+    assert not all(other[name].equal(weights[name]) for name in weights)
+    with (tmp_path / "taught" / "steps.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    added = [
+        float(row["loss"]) - float(row["main"]) - 0.4 * float(row["auxiliary"]) for row in rows
+    ]
+    assert added == pytest.approx([float(row["distill"]) for row in rows], rel=1e-3)
