@@ -86,7 +86,8 @@ def test_links_of_the_readme_are_those_of_the_site_or_none() -> None:
     )
     assert describe(text, "https://example.invalid/a") == "*a *b** one, two, [x](https://y.z/a)"
     pages = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    site = {path.name for path in (ROOT / "docs").iterdir()}
+    docs = ROOT / "docs"
+    site = {path.relative_to(docs).as_posix() for path in docs.rglob("*")}
     for page in pages:  # of the site: what it is built from is there by these names
         name = page.removeprefix("docs/")
         assert page.startswith("docs/images/") or (name if "/" in page else name.lower()) in site

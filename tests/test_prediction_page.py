@@ -16,6 +16,7 @@ from hierseg.commands.evaluate import evaluate
 from hierseg.commands.live import LiveFlags
 from hierseg.commands.predict import predict
 from hierseg.commands.runner import RunnerFlags
+from hierseg.commands.video import SteadyFlags
 from hierseg.options import RunOptions
 from hierseg.size import Size
 from hierseg.streets.rendering import draw_street
@@ -69,12 +70,19 @@ def test_the_flags_are_those_that_there_are() -> None:
         for name in inspect.signature(function).parameters
     } | {
         "--" + field.name.replace("_", "-")
-        for flags_of in (RunOptions, RunnerFlags, LiveFlags)
+        for flags_of in (RunOptions, RunnerFlags, LiveFlags, SteadyFlags)
         for field in dataclasses.fields(flags_of)
     }
     named = set(re.findall(r"--[a-z][a-z-]*", PAGE)) - {"--help", "--help-all"}
     assert named - flags <= {"--count", "--size", "--val-fraction"}  # of `hierseg streets`
     for name in inspect.signature(predict).parameters:
-        assert name in ("sources", "weights", "device", "dataset", "how", "where", "live") or (
-            "--" + name.rstrip("_").replace("_", "-") in named
-        ), name
+        assert name in (
+            "sources",
+            "weights",
+            "device",
+            "dataset",
+            "how",
+            "where",
+            "live",
+            "joined",
+        ) or ("--" + name.rstrip("_").replace("_", "-") in named), name

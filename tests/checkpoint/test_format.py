@@ -123,7 +123,7 @@ def test_unknown_fields_of_the_same_version_are_left_alone(checkpoint: Path) -> 
 def test_foreign_files(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.safetensors"
     save_file({"weight": torch.zeros(2)}, foreign)
-    with pytest.raises(UserError, match=r"foreign\.safetensors is a safetensors file, but no hier"):
+    with pytest.raises(UserError, match=r"foreign\.safetensors is a safetensors file but no hier"):
         read_header(foreign)
     torch.save({"weight": torch.zeros(2)}, tmp_path / "model.pth")
     (tmp_path / "text").write_text("hello")
@@ -144,5 +144,5 @@ def test_truncated_files(checkpoint: Path, kept: int) -> None:
 
 def test_header_of(checkpoint: Path, network: SegmentationNetwork) -> None:
     assert header_of(load_model(checkpoint)) == read_header(checkpoint)
-    with pytest.raises(UserError, match="comes from no checkpoint"):
+    with pytest.raises(UserError, match="was not loaded from a checkpoint"):
         header_of(create_model("hrnet18s-ocr-hier", width=2))

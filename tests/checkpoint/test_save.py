@@ -90,13 +90,15 @@ def test_other_tensors_and_scales(
 
 
 def test_refuses_another_label_space(tmp_path: Path, network: SegmentationNetwork) -> None:
-    with pytest.raises(UserError, match=r"'cityscapes' has 19 classes, the network 3; .*a\.safe"):
+    with pytest.raises(
+        UserError, match=r"'cityscapes' has 19 classes and the network 3, so .*a\.safe"
+    ):
         save_checkpoint(tmp_path / "a.safetensors", network, CITYSCAPES)
     assert not list(tmp_path.iterdir())
 
 
 def test_refuses_what_is_no_label_space(tmp_path: Path, network: SegmentationNetwork) -> None:
-    with pytest.raises(UserError, match="'camvid' is no label space"):
+    with pytest.raises(UserError, match="'camvid' is not a label space"):
         save_checkpoint(tmp_path / "a.safetensors", network, "camvid")  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
 

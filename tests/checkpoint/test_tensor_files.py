@@ -100,7 +100,7 @@ def test_headers_that_cannot_be(tmp_path: Path, described: Any, content: bytes) 
 def test_more_names_than_any_network_has(tmp_path: Path) -> None:
     empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
     path = write_file(tmp_path / "a.safetensors", {f"layer{i}": empty for i in range(100_000)})
-    with pytest.raises(UserError, match="holds 100000 tensors, and no network has more than"):
+    with pytest.raises(UserError, match="has 100000 tensors, and no network has more than"):
         load_model(path)
 
 
@@ -233,7 +233,7 @@ def test_what_is_no_checkpoint_is_named(
 def test_a_pipe_is_no_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "pipe.safetensors"
     os.mkfifo(path)
-    with pytest.raises(UserError, match="no regular file"):
+    with pytest.raises(UserError, match="not a regular file"):
         open_tensors(path)
     with pytest.raises(UserError, match=r"there are no weights|no checkpoint at"):
         load_model(path)

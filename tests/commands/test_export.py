@@ -31,7 +31,7 @@ def picture(tmp_path: Path) -> Path:
 def test_flags_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, said in (
         (["--out", "a.tflite"], "does not say what to write; name it *.onnx"),
-        (["--out", "a.onnx", "--format", "pt2"], "is not named *.pt2, as --format pt2 is"),
+        (["--out", "a.onnx", "--format", "pt2"], "does not end in .pt2, as pt2 files do"),
         (["--out", "a.onnx", "--size", "64x64", "--dynamic"], "exclude each other"),
         (["--out", "no/a.onnx"], "there is no folder no for --out"),
         (["--out", "a.onnx", "--weights", "nowhere"], "there are no weights 'nowhere'"),

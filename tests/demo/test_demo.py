@@ -38,7 +38,7 @@ class Oracle:
             scales=(0.5, 1.0),
             num_classes=CITYSCAPES.num_classes,
         )
-        self.windows, self.keep_scales = None, True
+        self.windows, self.keep_scales, self.unknown = None, True, None
         self.segmenter = SimpleNamespace(
             windows=None, options=WHOLE, find_edge=self.find_edge, engine=self.engine,
             scales=self.scales, keep_scales=True, keep_probabilities=False,

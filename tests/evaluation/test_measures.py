@@ -132,13 +132,13 @@ def test_outputs_that_are_no_numbers_fit_nothing(value: float) -> None:
     logits = torch.zeros(4, 3, 3)
     logits[1, 1, 1] = value
     look(sample, "a", logits, np.zeros((3, 3), np.uint8))
-    with pytest.raises(UserError, match="no numbers"):
+    with pytest.raises(UserError, match="NaN or infinite"):
         sample.fit()
 
 
 def test_nothing_counted_is_nothing_to_say() -> None:
     assert format_calibration([CalibrationCounts().scores()]).endswith(
-        "0 pixels, 15 bins: nothing to say"
+        "0 pixels, 15 bins: no pixel counts"
     )
 
 

@@ -158,7 +158,7 @@ def test_reuse_runs_tiles_where_frames_differ_and_all_of_them_in_turn() -> None:
         ({"flip": True}, "leave out --flip"),
         ({"mode": "slide"}, "leave out --mode slide"),
         ({"budget": 0.7}, "leave out --budget"),
-        ({"scales": (1.0,)}, "--steady reuse is about where the largest of several scales"),
+        ({"scales": (1.0,)}, "--steady reuse chooses where the largest of several scales"),
     ],
 )
 def test_what_reuse_cannot_do_is_a_sentence(options: dict[str, Any], said: str) -> None:
@@ -167,7 +167,9 @@ def test_what_reuse_cannot_do_is_a_sentence(options: dict[str, Any], said: str) 
 
 
 def test_networks_without_attention_over_scales_cannot_reuse() -> None:
-    with pytest.raises(UsageError, match="--steady reuse is for networks whose attention"):
+    with pytest.raises(
+        UsageError, match="--steady reuse is for hierarchical networks, whose attention"
+    ):
         steady(ColorNetwork(), Still(), "reuse")
 
 

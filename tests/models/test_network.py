@@ -164,7 +164,7 @@ def test_refuses_to_train_on_a_single_value(network: SegmentationNetwork) -> Non
         (0, 255, r"values from 0 to 255 .* \[0, 1\]; divide it by 255"),
         (0, 1.6, "divide it by 255"),
         (-2.1, 2.6, r"from -2\.1 to 2\.6 .*; do not normalise it, the network does"),
-        (-0.6, 1, "the network normalises it"),
+        (-0.6, 1, "do not normalise it, the network does"),
         (0, float("nan"), "NaN or infinite"),
         (0, float("inf"), "NaN or infinite"),
         (float("-inf"), 1, "NaN or infinite"),

@@ -73,7 +73,7 @@ def test_explicit(scales: tuple[float, ...], norm: bool, aligned: bool) -> None:
 def test_explicit_is_tied_to_its_scales() -> None:
     fusion = ExplicitFusion(4, (1.0, 0.5))
     for scales in ((1.0,), (0.5, 1.0, 2.0), (0.25, 1.0)):
-        with pytest.raises(UsageError, match=r"trained with; give 0\.5 1\.$"):
+        with pytest.raises(UsageError, match=r"trained at; give 0\.5 1\.$"):
             fusion.begin(SIZE, scales)
     with pytest.raises(UsageError, match="must include 1"):
         ExplicitFusion(4, (0.5, 2.0))

@@ -9,7 +9,13 @@ import torch
 
 from hierseg.errors import UsageError, UserError
 from hierseg.models.builders.hrnet import build_hrnet_ocr
-from hierseg.models.registry import build_network, create_model, describe_model, list_models
+from hierseg.models.registry import (
+    build_network,
+    create_model,
+    describe_model,
+    list_models,
+    name_network,
+)
 
 PARAMETERS = {  # Millions. 72.1 is the published network's: its manifest has as many values.
     "hrnet48-ocr-hier": 72.1, "hrnet48-ocr": 70.4, "hrnet18s-ocr-hier": 8.2, "lite0-ocr-hier": 3.3,
@@ -132,3 +138,14 @@ def test_builder_defaults_are_the_published_network() -> None:
     assert network.head.attend.value.conv.out_channels == 256
     assert network.attention.conv1.conv.out_channels == 256
     assert network.head.dropout.p == 0.05
+
+
+def test_a_network_is_named_by_what_its_builder_makes_of_its_arguments() -> None:
+    for name in list_models():
+        known = describe_model(name)
+        assert name_network(known.builder, known.arguments) == name
+    narrow = {"trunk": "resnet50", "combine": "hierarchical", "width": 4}
+    assert name_network("deeplab", narrow) == "deeplabv3plus-resnet50-hier"
+    lite = describe_model("lite0-ocr-hier").arguments
+    assert name_network("timm_ocr", {**lite, "attention_second": False}) == "lite0-ocr-hier"
+    assert name_network("timm_ocr", {**lite, "trunk": "dla46_c"}) is None

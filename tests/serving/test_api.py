@@ -128,7 +128,7 @@ def test_what_is_kept_stays(connect: Connect, image: Pixels, tmp_path: Path) -> 
     [
         ({"output": "xml"}, "output 'xml' is none of json, labels"),
         ({"scales": "0.5"}, "scales must include 1|must include 1"),
-        ({"scales": "1,8"}, "runs none above 2"),
+        ({"scales": "1,8"}, "runs no scale above 2"),
         ({"scales": "a"}, "are no numbers"),
         ({"engine": "abacus"}, "engine 'abacus' is none of auto"),
         ({"budget": "2"}, "budget 2"),

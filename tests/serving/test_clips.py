@@ -63,11 +63,11 @@ def test_what_there_is_not_of_clips(connect: Connect, clip: bytes) -> None:
     client = connect(Limits(max_frames=4))
     many = post(client, clip)
     assert many.status_code == 413
-    assert "take fewer by every=3, or a part" in many.json()["error"]
+    assert "give every=3, or a part" in many.json()["error"]
     assert post(client, clip, every="3").status_code == 200
     labels = post(client, clip, output="labels", every="3")
     assert labels.status_code == 422
-    assert "zip and links" in labels.json()["error"]
+    assert "zip or links" in labels.json()["error"]
     damaged = post(client, clip[: len(clip) // 4], every="3")
     assert damaged.status_code == 422
     assert "drive.mp4" in damaged.json()["error"]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hierseg.checkpoint.flow_networks import (
         FlowWeights,
         holds_sdcnet,
+        is_sdcnet,
         load_raft,
         load_sdcnet,
         save_sdcnet,
@@ -61,6 +62,7 @@ else:
             "flow_networks": (
                 "FlowWeights",
                 "holds_sdcnet",
+                "is_sdcnet",
                 "load_raft",
                 "load_sdcnet",
                 "save_sdcnet",
@@ -131,6 +133,7 @@ __all__ = [
     "header_of",
     "holds_sdcnet",
     "is_on_hub",
+    "is_sdcnet",
     "list_some",
     "load_model",
     "load_raft",

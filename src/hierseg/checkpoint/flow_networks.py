@@ -93,10 +93,13 @@ def write_published_sdcnet(path: Path, network: SdcNet) -> None:
 
 
 def holds_sdcnet(path: Path) -> bool:
-    """Whether a file is an SDC-Net, ours or as published; UserError where it is damaged."""
-    if container_of(path) is None:
-        return FLOW_KEY in open_tensor_file(path).metadata
-    return _LAST in read_foreign(path).tensors
+    """Whether a file of ours is an SDC-Net; UserError where it is damaged."""
+    return container_of(path) is None and FLOW_KEY in open_tensor_file(path).metadata
+
+
+def is_sdcnet(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether these, under their published names, are an SDC-Net's."""
+    return _LAST in tensors
 
 
 def load_sdcnet(path: Path) -> FlowWeights:

@@ -101,19 +101,18 @@ def _convert(
         convert_trunk,
         find_label_space,
         header_of,
-        holds_sdcnet,
+        is_sdcnet,
         save_checkpoint,
         save_trunk,
     )
     from hierseg.models import describe_model
 
-    if holds_sdcnet(file):
-        _convert_flow(file, out, model is not None or labels is not None or ema)
-        return
-
     if model is not None:
         describe_model(model)  # refuses an unknown name before a large file is read
     weights = Weights(file, averaged=ema).foreign
+    if is_sdcnet(weights.tensors):
+        _convert_flow(file, out, model is not None or labels is not None)
+        return
     if weights.classifier is not None:
         if model is not None or labels is not None:
             raise UsageError(
@@ -140,7 +139,9 @@ def _convert_flow(file: Path, out: Path, has_classes: bool) -> None:
     from hierseg.checkpoint import load_sdcnet, save_sdcnet
 
     if has_classes:
-        raise UsageError(f"{file} is an SDC-Net; leave --model, --labels and --ema out.")
+        raise UsageError(
+            f"{file} is an SDC-Net, which has no classes; leave --model and --labels out."
+        )
     network = load_sdcnet(file).network
     save_sdcnet(out, network, {"converted_from": file.name})
     print(make_printable(f"{file.name}: SDC-Net, {network.form}."))

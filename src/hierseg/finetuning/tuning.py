@@ -36,7 +36,7 @@ from hierseg.finetuning.record import (
     require_same,
 )
 from hierseg.media import PaletteName, recolor
-from hierseg.models import describe_model, list_models
+from hierseg.models import list_models, name_network
 from hierseg.size import Size
 from hierseg.training import Observer, train
 
@@ -147,15 +147,11 @@ def find_model(weights: str) -> str:
     """The registry name of the weights' network; UserError if it has none."""
     header = open_weights(weights).header
     named = header.record.get("model")
-    names = list_models()
-    if named in names:
+    if named in list_models():
         return str(named)
-    for name in names:
-        known = describe_model(name)
-        if known.builder == header.builder and all(
-            header.arguments.get(key, value) == value for key, value in known.arguments.items()
-        ):
-            return name
+    name = name_network(header.builder, header.arguments)
+    if name is not None:
+        return name
     raise UserError(
         f"{weights} holds a network that `hierseg models` does not list; fine-tune it with "
         "`hierseg train`, or name other --weights."

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         describe_model,
         find_builder,
         list_models,
+        name_network,
     )
     from hierseg.models.resnet import DilatedResNet
     from hierseg.models.trunk import TimmTrunk, Trunk
@@ -94,6 +95,7 @@ else:
                 "describe_model",
                 "find_builder",
                 "list_models",
+                "name_network",
             ),
             "resnet": ("DilatedResNet",),
             "trunk": (
@@ -148,4 +150,5 @@ __all__ = [
     "gather_evidence",
     "join_clues",
     "list_models",
+    "name_network",
 ]

@@ -58,6 +58,23 @@ def list_models(pattern: str = "*") -> list[str]:
     return sorted(fnmatch.filter(MODELS, pattern))
 
 
+def name_network(builder: str, arguments: Mapping[str, Any]) -> str | None:
+    """The registry's name of what a builder makes of arguments, other widths aside; None if it has
+    none.
+    """
+    parameters = inspect.signature(find_builder(builder)).parameters
+    effective = {name: one.default for name, one in parameters.items()}
+    fitting = []
+    for name in list_models():
+        known = MODELS[name]
+        keys = {*known.arguments, *(effective.keys() & {"combine", "hierarchical"})}
+        ours, theirs = {**effective, **known.arguments}, {**effective, **arguments}
+        if known.builder == builder and all(ours[key] == theirs[key] for key in keys):
+            fitting.append(name)
+    # What states more is nearer: a head of its own beside the trunk.
+    return max(fitting, key=lambda name: len(MODELS[name].arguments), default=None)
+
+
 def describe_model(name: str) -> ModelDescription:
     """Builder, arguments and summary of a network; UsageError for an unknown name.
 
