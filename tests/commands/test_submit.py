@@ -176,7 +176,7 @@ def test_wrong_usage_is_one_sentence(
 ) -> None:
     root, out = roots["cityscapes"], tmp_path / "s.zip"
     for data, place, words, status, reason in (
-        ("camvid", out, (), 2, "'camvid' has no server"),
+        ("camvid", out, (), 2, "no server for 'camvid'"),
         ("cityscapes", tmp_path / "s.tar", (), 2, "no zip file"),
         ("cityscapes", tmp_path / "none" / "s.zip", (), 1, "there is no folder"),
         ("cityscapes", out, ("--predictions", maps, "--flip"), 2, "--flip is for a network"),
@@ -197,7 +197,7 @@ def test_names_that_are_not_the_benchmarks_are_refused(
     image.rename(image.with_name("first.png"))
     assert _submit("kitti", root, tmp_path / "s.zip") == 1
     assert (
-        "'first' is not the name of an image of kitti, as 000000_10 is" in capsys.readouterr().err
+        "'first' is not the name of an image of kitti, such as 000000_10" in capsys.readouterr().err
     )
     assert not (tmp_path / "s.zip.work").exists()  # said before hours of labelling
     dataset = open_dataset("kitti", root, "test")

@@ -30,7 +30,7 @@ def test_help_names_its_flags_and_only_short_ones_that_it_has(
     assert left.value.code == 0
     said = capsys.readouterr().out
     assert "--data.reverse" in said
-    assert "--root for --data.root" in said
+    assert "--root PATH, --data.root PATH" in said
     assert "--epochs" not in said
     assert main(["train", "--help"]) == 0
     assert "sdcnet" in capsys.readouterr().out
@@ -57,4 +57,7 @@ def test_a_network_of_flow_is_converted_there_and_back(
     for name, tensor in load_sdcnet(again).network.state_dict().items():
         assert torch.equal(tensor, tensors[name])
     assert main(["convert", str(published), str(tmp_path / "c.safetensors"), "--ema"]) == 2
-    assert "SDC-Net" in capsys.readouterr().err
+    assert "leave --ema out" in capsys.readouterr().err
+    labels = ["--labels", "camvid"]
+    assert main(["convert", str(published), str(tmp_path / "c.safetensors"), *labels]) == 2
+    assert "is an SDC-Net, which has no classes" in capsys.readouterr().err
