@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hierseg.options import RunOptions
 
 ROOT = Path(__file__).parents[2]
+HERE = {**os.environ, "PYTHONSAFEPATH": ""}  # modules of the folder, whatever tests ran before
 LITE, SIZE = "--model=lite0-ocr-hier", "--size=64x96"
 NEEDS_ENGINES = pytest.mark.skipif(
     "engine" not in {field.name for field in dataclasses.fields(RunOptions)},
@@ -21,6 +23,7 @@ def run(name: str, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", *words],
         cwd=ROOT,
+        env=HERE,
         capture_output=True,
         text=True,
         check=False,
@@ -64,6 +67,7 @@ def test_a_name_that_is_none_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "speed"],
         cwd=ROOT,
+        env=HERE,
         capture_output=True,
         text=True,
         check=False,

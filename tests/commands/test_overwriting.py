@@ -314,6 +314,7 @@ def _start(words: tuple[object, ...]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_two_runs_into_one_folder_are_one_and_a_sentence(
     photos: Path, checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -100,7 +100,13 @@ class _Stop(Exception):
     """Stands for a kill."""
 
 
-@pytest.mark.parametrize("moment", ["after the first epoch", "before its state is written"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("after the first epoch", marks=pytest.mark.slow),
+        "before its state is written",
+    ],
+)
 def test_a_resumed_run_is_the_run(
     tiny: Experiment, tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ sys.exit(main(sys.argv[1:]))
     return launch([sys.executable, "-c", code, *flags])
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_ends_all_with_one_sentence(tiny_data: Path, tmp_path: Path) -> None:
     patch = (
         '    if rank == 1 and number == 1: raise UserError("street_7.png is no image; mend it.")'

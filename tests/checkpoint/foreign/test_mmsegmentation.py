@@ -70,7 +70,11 @@ def head_shapes(width: int, classes: int, channels: int, keys: int) -> dict[str,
 
 @pytest.mark.parametrize(
     ("model", "width", "small"),
-    [("hrnet18s-ocr", 18, True), ("hrnet18-ocr", 18, False), ("hrnet48-ocr", 48, False)],
+    [
+        ("hrnet18s-ocr", 18, True),
+        pytest.param("hrnet18-ocr", 18, False, marks=pytest.mark.slow),
+        ("hrnet48-ocr", 48, False),
+    ],
 )
 def test_the_three_of_its_model_zoo(
     model: str, width: int, small: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -113,6 +117,7 @@ def _classes(file: Path) -> Any:
     return load_model(file).header.label_space
 
 
+@pytest.mark.slow
 def test_classes_are_those_that_the_file_names(
     tensors: dict[str, Tensor], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

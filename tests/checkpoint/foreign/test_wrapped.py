@@ -132,6 +132,7 @@ def test_a_whole_model_is_refused_by_its_class(
     assert "TorchScript program" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_small_hrnet_is_not_announced_as_the_large_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
