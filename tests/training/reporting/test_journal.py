@@ -86,11 +86,14 @@ def test_tensorboard_reads_the_losses(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [(e.step, e.value) for e in events.Scalars("train/main")] == [(1, 1.25), (2, 1.25)]
 
 
-def test_tensorboard_has_no_step_twice_when_a_run_begins_anew(tmp_path: Path) -> None:
+def test_tensorboard_has_no_step_twice_when_a_run_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    folder = RunFolder(tmp_path)
-    for _ in range(2):  # killed before its first checkpoint
+    folder, now = RunFolder(tmp_path), time.time()
+    for seconds in (0, 5):  # killed before its first checkpoint; names of files as above
+        monkeypatch.setattr(time, "time", lambda later=now + seconds: later)
         with Journal(folder, Progress()) as journal:
             journal.on_step(_report(1))
     events = EventAccumulator(str(folder.tensorboard)).Reload()
