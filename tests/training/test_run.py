@@ -62,7 +62,8 @@ def test_a_teacher_joins_the_loss_and_is_in_the_record(tiny: Experiment, tmp_pat
         change(tiny, "distill", teacher=teacher, weight=0.0), tmp_path / "unheard"
     )
     assert unheard == alone
-    assert all(same[name].equal(weights[name]) for name in weights)
+    for name in weights:  # but for rounding: gradients of the logits come by another way
+        torch.testing.assert_close(same[name], weights[name], rtol=1e-4, atol=1e-6)
     taught, other = _train(change(tiny, "distill", teacher=teacher), tmp_path / "taught")
     assert taught[0] > alone[0]
     assert not all(other[name].equal(weights[name]) for name in weights)
