@@ -15,7 +15,7 @@ from hierseg.data import (
     PropagatedRecord,
     format_propagation,
     format_propagation_header,
-    format_unpropagated,
+    format_skipped,
     open_propagated,
     read_propagation,
 )
@@ -36,8 +36,8 @@ def write(folder: Path, *lines: str) -> Path:
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     later = dataclasses.replace(RECORD, problems=())
-    lines = [format_propagation(RECORD), format_unpropagated("train/b/9", "no frame.")]
-    lines += [format_unpropagated(RECORD.key, "not yet."), format_propagation(later)]
+    lines = [format_propagation(RECORD), format_skipped("train/b/9", "no frame.")]
+    lines += [format_skipped(RECORD.key, "not yet."), format_propagation(later)]
     found = read_propagation(write(tmp_path, *lines, '{"key": "cut o'))
     assert found.header == HEADER
     assert found.records == {RECORD.key: later}

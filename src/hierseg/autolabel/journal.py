@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from hierseg.data import (
     ENDING,
@@ -23,7 +23,8 @@ from hierseg.data import (
     format_skipped,
 )
 from hierseg.errors import UsageError, UserError
-from hierseg.files import LOCK, FolderLock, write_text
+from hierseg.files import LOCK, FolderLock
+from hierseg.jobs import RecordFile
 from hierseg.ownership import FileRecord
 
 COMMAND = "autolabel"
@@ -120,7 +121,7 @@ class Places:
                 ) from error
 
 
-class Journal:
+class Journal(RecordFile[AutoHeader, AutoRecord]):
     """The records of a part while it is worked on; none else may work on it meanwhile.
 
     Args:
@@ -135,6 +136,7 @@ class Journal:
     """
 
     def __init__(self, places: Places) -> None:
+        super().__init__(places.records, places.work, format_header, format_record, format_skipped)
         self.places = places
         self._lock = FolderLock(places.work, "--shard")
         try:
@@ -146,36 +148,10 @@ class Journal:
         for left in places.work.iterdir():
             if left.name != LOCK:
                 left.unlink()
-        self._file: IO[str] | None = None
-        self.records: dict[str, AutoRecord] = {}
-        self.skipped: dict[str, str] = {}
-
-    def begin(self, header: AutoHeader) -> None:
-        """Write the header and what is done already; lines are appended from here on."""
-        self.write(header)
-        self._file = self.places.records.open("a", encoding="utf-8", newline="\n")
 
     def add(self, record: AutoRecord) -> None:
         """An image is labelled."""
-        self.records[record.image] = record
-        self._append(format_record(record))
-
-    def skip(self, key: str, reason: str) -> None:
-        """An image could not be labelled; ``key`` is its path."""
-        self.skipped[key] = reason
-        self._append(format_skipped(key, reason))
-
-    def _append(self, line: str) -> None:
-        """Add a line, so that it is there whatever comes."""
-        assert self._file is not None
-        self._file.write(line)
-        self._file.flush()
-
-    def write(self, header: AutoHeader) -> None:
-        """Write the whole file anew."""
-        lines = [format_header(header), *map(format_record, self.records.values())]
-        lines += [format_skipped(image, reason) for image, reason in self.skipped.items()]
-        write_text(self.places.records, "".join(lines), self.places.work)
+        self.note(record.image, record)
 
     def __enter__(self) -> Self:
         return self
@@ -186,8 +162,7 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        self.close()
         for left in self.places.work.iterdir():
             if left.name != LOCK:
                 left.unlink()

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
         PropagatedRecords,
         format_propagation,
         format_propagation_header,
-        format_unpropagated,
         open_propagated,
         read_propagation,
     )
@@ -159,7 +158,6 @@ else:
                 "PropagatedRecords",
                 "format_propagation",
                 "format_propagation_header",
-                "format_unpropagated",
                 "open_propagated",
                 "read_propagation",
             ),
@@ -262,7 +260,6 @@ __all__ = [
     "format_record",
     "format_report",
     "format_skipped",
-    "format_unpropagated",
     "get_crc",
     "get_status",
     "index_centroids",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hierseg.jobs.pipeline import Pixels
     from hierseg.jobs.progress import RunProgress
     from hierseg.jobs.ray_start import start_ray
+    from hierseg.jobs.record_file import RecordFile
     from hierseg.jobs.recording import Recording, require_unrecorded
     from hierseg.jobs.run_page import write_run_page
     from hierseg.jobs.run_settings import RunSettings, describe_run
@@ -43,6 +44,7 @@ else:
             "progress": ("RunProgress",),
             "ray_start": ("start_ray",),
             "run_page": ("write_run_page",),
+            "record_file": ("RecordFile",),
             "recording": ("Recording", "require_unrecorded"),
             "run_settings": (
                 "RunSettings",
@@ -75,6 +77,7 @@ __all__ = [
     "Pixels",
     "Policy",
     "RayWorkers",
+    "RecordFile",
     "Recording",
     "Report",
     "RunProgress",

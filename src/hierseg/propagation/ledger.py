@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from hierseg.data import (
     PROPAGATION,
@@ -15,16 +15,17 @@ from hierseg.data import (
     PropagatedRecords,
     format_propagation,
     format_propagation_header,
-    format_unpropagated,
+    format_skipped,
     read_propagation,
 )
 from hierseg.errors import UsageError, UserError
-from hierseg.files import LOCK, FolderLock, write_text
+from hierseg.files import LOCK, FolderLock
+from hierseg.jobs import RecordFile
 
 _WORK = ".propagation.work"
 
 
-class PropagationLedger:
+class PropagationLedger(RecordFile[PropagatedHeader, PropagatedRecord]):
     """The records of a folder of propagated frames, which no other process may work on meanwhile.
 
     Args:
@@ -45,21 +46,21 @@ class PropagationLedger:
     def __init__(self, out: Path, header: PropagatedHeader, overwrite: bool = False) -> None:
         self.out, self.header, self.overwrite = out, header, overwrite
         self.path, self.work = out / PROPAGATION, out / _WORK
-        self.records: dict[str, PropagatedRecord] = {}
-        self.skipped: dict[str, str] = {}
+        super().__init__(
+            self.path, self.work, format_propagation_header, format_propagation, format_skipped
+        )
         self._lock = FolderLock(out)
-        self._file: IO[str] | None = None
 
     def __enter__(self) -> Self:
         self._lock.__enter__()
         try:
-            self._begin()
+            self._resume()
         except BaseException:
             self._lock.__exit__(None, None, None)
             raise
         return self
 
-    def _begin(self) -> None:
+    def _resume(self) -> None:
         earlier = self._read()
         if earlier is not None and not self.overwrite:
             require_same(earlier, self.header)
@@ -70,8 +71,7 @@ class PropagationLedger:
                     (self.out / file).unlink(missing_ok=True)
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir()
-        self.write(self.header)
-        self._file = self.path.open("a", encoding="utf-8", newline="\n")
+        self.begin(self.header)
 
     def _read(self) -> PropagatedRecords | None:
         if not self.path.is_file():
@@ -91,24 +91,7 @@ class PropagationLedger:
 
     def add(self, record: PropagatedRecord) -> None:
         """A labelled frame is done."""
-        self.records[record.key] = record
-        self._append(format_propagation(record))
-
-    def skip(self, key: str, reason: str) -> None:
-        """A labelled frame could not be done."""
-        self.skipped[key] = reason
-        self._append(format_unpropagated(key, reason))
-
-    def _append(self, line: str) -> None:
-        assert self._file is not None
-        self._file.write(line)
-        self._file.flush()
-
-    def write(self, header: PropagatedHeader) -> None:
-        """Write the whole file anew."""
-        lines = [format_propagation_header(header), *map(format_propagation, self.records.values())]
-        lines += [format_unpropagated(key, reason) for key, reason in self.skipped.items()]
-        write_text(self.path, "".join(lines), self.work)
+        self.note(record.key, record)
 
     def __exit__(
         self,
@@ -116,8 +99,7 @@ class PropagationLedger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        self.close()
         shutil.rmtree(self.work, ignore_errors=True)
         self._lock.__exit__(kind, error, trace)
 

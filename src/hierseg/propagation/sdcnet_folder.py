@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hierseg.errors import UserError
-from hierseg.files import LOCK, read_text_file, write_json, write_text
+from hierseg.files import LOCK, read_text_file, write_json
 from hierseg.propagation.flow_evaluation import FlowFigures
 from hierseg.propagation.sdcnet_settings import SdcNetExperiment
-from hierseg.training import Checkpoints
+from hierseg.settings import list_differences, name_flag
+from hierseg.training import Checkpoints, CsvTable
 from hierseg.version import __version__
 
 FREE_SETTINGS = frozenset(
@@ -42,6 +42,8 @@ class SdcNetFolder:
         self.steps = path / "steps.csv"
         self.validation = path / "validation.csv"
         self.states = path / "states"
+        self._began_at = 0
+        self._tables: dict[Path, CsvTable] = {}
 
     def check(self, experiment: SdcNetExperiment) -> None:
         """UserError unless an experiment may use the folder."""
@@ -56,11 +58,11 @@ class SdcNetFolder:
             )
 
     def _check_same(self, experiment: SdcNetExperiment) -> None:
-        began, now = self._read_record()["settings"], experiment.to_dict()
+        differences = list_differences(self._read_record()["settings"], experiment.to_dict())
         other = [
-            f"--{key.replace('_', '-')} was {began.get(key)!s:.80}, is now {value!s:.80}"
-            for key, value in now.items()
-            if key not in FREE_SETTINGS and began.get(key) != value
+            f"{name_flag(key)} was {was!s:.80}, is now {now!s:.80}"
+            for key, (was, now) in differences.items()
+            if key not in FREE_SETTINGS
         ]
         if other:
             raise UserError(
@@ -93,8 +95,8 @@ class SdcNetFolder:
         )
 
     def begin(self, experiment: SdcNetExperiment, step: int) -> None:
-        """Write ``run.json`` where the run is new; of a resumed one, let go of rows that follow its
-        checkpoint.
+        """Write ``run.json`` where the run is new; a resumed one lets go of rows that follow its
+        checkpoint, ``step``, once it has the first of its own.
         """
         if not experiment.runtime.resume:
             record = {
@@ -105,20 +107,24 @@ class SdcNetFolder:
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
             }
             write_json(self.record, record)
-        for path in (self.steps, self.validation):
-            _cut(path, step)
+        self._began_at = step
 
     def note_step(self, step: int, parts: Mapping[str, float]) -> None:
-        """Add a row to ``steps.csv``."""
-        _add(self.steps, {"step": step, **{name: f"{part:.6g}" for name, part in parts.items()}})
+        """Add a row to ``steps.csv``; UserError where it cannot be written."""
+        self._note(self.steps, step, parts)
 
     def note_validation(self, step: int, figures: Sequence[FlowFigures]) -> None:
-        """Add a row to ``validation.csv``."""
-        row: dict[str, Any] = {"step": step}
+        """Add a row to ``validation.csv``; UserError where it cannot be written."""
+        row: dict[str, float] = {}
         for one in figures:
             scores = {"psnr": one.scores.psnr, "ssim": one.scores.ssim, "error": one.scores.error}
-            row |= {f"{one.name}_{key}": f"{value:.6g}" for key, value in scores.items()}
-        _add(self.validation, row)
+            row |= {f"{one.name}_{key}": float(value) for key, value in scores.items()}
+        self._note(self.validation, step, row)
+
+    def _note(self, path: Path, step: int, row: Mapping[str, float]) -> None:
+        if path not in self._tables:
+            self._tables[path] = CsvTable(path, ["step", *row], self._began_at)
+        self._tables[path].append({"step": step, **row})
 
     def write_state(self, content: Mapping[str, Any], step: int, keep: int) -> None:
         """Write what the run needs to continue; RunEnded where it cannot be written."""
@@ -128,22 +134,3 @@ class SdcNetFolder:
         """The newest sound state; None where there is none yet."""
         found = Checkpoints(self.states, keep, say=say).read()
         return None if found is None else found[1]
-
-
-def _add(path: Path, row: Mapping[str, Any]) -> None:
-    is_new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(row), lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
-def _cut(path: Path, step: int) -> None:
-    """Keep the rows up to a step."""
-    if not path.exists():
-        return
-    head, *rows = read_text_file(path).splitlines() or [""]
-    kept = [row for row in rows if (number := row.partition(",")[0]).isdecimal()
-            and int(number) <= step]  # fmt: skip
-    write_text(path, "\n".join([head, *kept]) + "\n")

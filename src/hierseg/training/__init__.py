@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hierseg.training.samples import write_samples
     from hierseg.training.schedule import Schedule
     from hierseg.training.signals import RunEnded, StopRequest
+    from hierseg.training.table import CsvTable
 else:
     __getattr__, __dir__ = open_face(
         __name__,
@@ -52,12 +53,14 @@ else:
             "samples": ("write_samples",),
             "schedule": ("Schedule",),
             "signals": ("RunEnded", "StopRequest"),
+            "table": ("CsvTable",),
         },
         needs=("lightning_fabric", "training", "train"),
     )
 
 __all__ = [
     "Checkpoints",
+    "CsvTable",
     "EpochFigures",
     "EpochReport",
     "Observer",

@@ -121,11 +121,6 @@ def format_propagation(record: PropagatedRecord) -> str:
     return json.dumps(dataclasses.asdict(record)) + "\n"
 
 
-def format_unpropagated(key: str, reason: str) -> str:
-    """The line of a label map that was not propagated."""
-    return json.dumps({"skipped": key, "reason": reason}) + "\n"
-
-
 def read_propagation(path: Path) -> PropagatedRecords:
     """Read the file that ``hierseg propagate`` wrote, or is writing: a last line that was cut off
     does not count, and of two lines about one frame the later does.
