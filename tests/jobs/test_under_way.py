@@ -163,3 +163,16 @@ def test_what_other_processes_had_under_way_is_taken_up(
     assert not list(tmp_path.glob(".hierseg-doing.*.json"))
     second.begin(images[1])
     assert UnderWay(tmp_path, anew=True).divide(images)[0] == images
+
+
+def test_the_file_is_whole_when_its_content_grows_and_shrinks(tmp_path: Path) -> None:
+    under_way = UnderWay(tmp_path)
+    names = [tmp_path / ("long" * count) for count in (1, 30, 2)]
+    for name in names:
+        under_way.begin(name)
+    for index, name in enumerate(names):
+        assert list(json.loads((tmp_path / FILE).read_text())["doing"]) == [
+            str(left) for left in names[index:]
+        ]
+        under_way.end(name)
+    assert not (tmp_path / FILE).exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from hierseg.layers.convolution import resize_to, scaled_size
 
@@ -21,6 +23,17 @@ def test_aligned_corners_keep_the_ends() -> None:
     x = torch.tensor([[[[0.0, 1.0]]]])
     expected = torch.tensor([[[[0, 1 / 3, 2 / 3, 1]]]])
     torch.testing.assert_close(resize_to(x, (1, 4), align_corners=True), expected)
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+@pytest.mark.parametrize("size", [(74, 102), (18, 25), (37, 66)])
+def test_images_with_channels_last_keep_every_digit_and_their_layout(
+    size: tuple[int, int], aligned: bool
+) -> None:
+    x = torch.randn(2, 37, 51, 3).permute(0, 3, 1, 2)
+    found = resize_to(x, size, aligned)
+    assert torch.equal(found, interpolate(x, size=size, mode="bilinear", align_corners=aligned))
+    assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_scaled_size_rounds_down() -> None:

@@ -145,13 +145,13 @@ class TorchEngine:
         self.prepare(images, options)
         scales = self.scales if options.scales is None else options.scales
         compute = self.compute_scale if self.runner is None else self.runner.run_scale
-        return GatedRun(self.network, images, scales, compute)
+        return GatedRun(self.network, self._lay_out(images), scales, compute)
 
     def _gate(self, images: Tensor, options: RunOptions, keep_scales: bool) -> FusionRun:
         """Run the largest scale on some tiles, and the others whole."""
         check_gating(self, options)
         compute = self.compute_scale if self.runner is None else self.runner.run_scale
-        return run_gated(self.network, images, options, keep_scales, compute)
+        return run_gated(self.network, self._lay_out(images), options, keep_scales, compute)
 
     def _add_scales(self, images: Tensor, options: RunOptions, keep_scales: bool) -> FusionRun:
         """Run each scale, without fusing them."""
@@ -167,7 +167,14 @@ class TorchEngine:
             return output
 
         by_modules = self.runner is None
-        return self.network.add_scales(images, scales, keep_scales, told, by_modules, fusion)
+        laid_out = self._lay_out(images)
+        return self.network.add_scales(laid_out, scales, keep_scales, told, by_modules, fusion)
+
+    def _lay_out(self, images: Tensor) -> Tensor:
+        """Images in the memory format in which they are normalised and resized fastest; a runner
+        brings each scale to its own.
+        """
+        return images if self.runner is None else images.contiguous()
 
     def _compute(self, image: Tensor, attention: bool, passed: Passed | None = None) -> ScaleOutput:
         output = self.network.forward_scale(image, attention=attention, passed=passed)

@@ -8,6 +8,7 @@ come last, one at a time, and one that was alone then is not tried again.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Self
 
 from hierseg.data import get_status
 from hierseg.errors import UserError
-from hierseg.files import read_text_file, write_text
+from hierseg.files import read_text_file
 from hierseg.processes import own_rank
 
 FILE = ".hierseg-doing.json"
@@ -131,7 +132,21 @@ class UnderWay:
             "suspects": self._suspects,
             "fatal": self._fatal,
         }
-        write_text(self.path, json.dumps(content))
+        self._put(json.dumps(content).encode())
+
+    def _put(self, content: bytes) -> None:
+        """Write over the file's content in one call; spaces cover what is longer.
+
+        A new file in place of the old one, twice for each image, would cost milliseconds of disk.
+        """
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            os.write(handle, content.ljust(os.fstat(handle).st_size))
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
+        finally:
+            os.close(handle)
 
 
 def _status(name: str) -> list[int]:

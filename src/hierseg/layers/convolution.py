@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -90,7 +91,19 @@ def resize_to(x: Tensor, size: tuple[int, int], align_corners: bool = False) -> 
     """
     if x.shape[-2:] == tuple(size):
         return x
+    if x.shape[1] == 3 and x.device.type == "cpu" and _has_channels_last(x):
+        # torch resizes three channels four times as fast where each is a plane of its own.
+        resized = _resize(x.contiguous(), size, align_corners)
+        return resized.contiguous(memory_format=torch.channels_last)
+    return _resize(x, size, align_corners)
+
+
+def _resize(x: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
+
+
+def _has_channels_last(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
 
 
 def scaled_size(size: tuple[int, int], scale: float) -> Size:

@@ -58,7 +58,12 @@ def render_color(
     # Channel by channel: a tenth of the time that numpy takes for an index of rows, and others may
     # compute meanwhile.
     indices, table = np.ascontiguousarray(labels, np.uint8), choose_colors(space, palette)
-    channels = [cv2.LUT(indices, np.ascontiguousarray(table[:, c])) for c in range(3)]
+    return _look_up(table, indices)
+
+
+def _look_up(colors: npt.NDArray[np.uint8], indices: npt.NDArray[np.uint8]) -> Picture:
+    """``colors[indices]``, (256, 3) colours and contiguous indices, some times as fast."""
+    channels = [cv2.LUT(indices, np.ascontiguousarray(colors[:, c])) for c in range(3)]
     return np.asarray(cv2.merge(channels), np.uint8)
 
 
@@ -110,9 +115,9 @@ def _render_overlay(
     alpha: float,
     width: int,
 ) -> Picture:
-    color = colors[labels]
-    blended = cv2.addWeighted(image, 1 - alpha, color, alpha, 0)
-    ignored = plain[labels]
+    indices = np.ascontiguousarray(labels, np.uint8)
+    blended = cv2.addWeighted(image, 1 - alpha, _look_up(colors, indices), alpha, 0)
+    ignored = cv2.LUT(indices, plain.view(np.uint8)).view(bool)
     if ignored.any():
         blended[ignored] = image[ignored]
     line = np.flatnonzero(_outline(labels, width) & ~ignored)

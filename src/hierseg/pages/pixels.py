@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,18 +41,25 @@ def write_pixels(prediction: Prediction, path: Path, name: str, scales: bool = F
     factor = min(1.0, LONGEST / max(height, width))
     rows = np.linspace(0, height - 1, max(1, round(height * factor))).round().astype(int)
     columns = np.linspace(0, width - 1, max(1, round(width * factor))).round().astype(int)
-    chosen = np.ix_(rows, columns)
-    known = prediction.confidence[chosen]  # NaN where an exported graph gives labels alone
-    steps = np.rint(np.nan_to_num(known) * STEPS).astype(np.uint8)
-    confidence = np.where(np.isnan(known), np.uint8(UNKNOWN), steps)
-    pictures = {"": _encode(prediction.labels[chosen], confidence)}
+
+    def choose(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return values if factor == 1 else values[np.ix_(rows, columns)]
+
+    known = choose(prediction.confidence)
+    unknown = np.full(known.shape, UNKNOWN, np.uint8)
+    missing = np.isnan(known)  # an exported graph may give labels alone
+    if missing.any():
+        known = np.where(missing, 0, known)
+    confidence = np.rint(known * STEPS).astype(np.uint8)
+    confidence[missing] = UNKNOWN
+    pictures = {"": _encode(choose(prediction.labels), confidence)}
     for scale, labels in (prediction.per_scale or {}).items() if scales else ():
-        pictures[f"{scale:g}"] = _encode(labels[chosen], np.full_like(confidence, UNKNOWN))
+        pictures[f"{scale:g}"] = _encode(choose(labels), unknown)
     return write_text(path, f"hiersegPixels({json.dumps(name)}, {json.dumps(pictures)});\n")
 
 
 def _encode(labels: Values, confidence: Values) -> str:
     """A PNG as an address: red is the train id, green the confidence."""
-    blue = np.zeros_like(labels)
-    encoded = cv2.imencode(".png", np.stack([blue, confidence, labels], axis=2))[1]
+    picture = cv2.merge([np.zeros_like(labels), confidence, np.ascontiguousarray(labels)])
+    encoded = cv2.imencode(".png", picture)[1]
     return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
