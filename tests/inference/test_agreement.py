@@ -22,7 +22,7 @@ def _image(height: int, width: int) -> Any:
 
 @pytest.mark.parametrize(
     ("size", "part"),
-    [(Size(100, 200), Size(40, 96)), (Size(200, 48), Size(80, 48)), (Size(100, 60), Size(40, 60))],
+    [(Size(100, 200), Size(40, 84)), (Size(200, 48), Size(70, 48)), (Size(100, 60), Size(40, 60))],
 )
 def test_it_is_measured_on_what_two_windows_see(network: Any, size: Size, part: Size) -> None:
     segmenter = Segmenter(TorchEngine(network))
@@ -34,11 +34,24 @@ def test_it_is_measured_on_what_two_windows_see(network: Any, size: Size, part: 
     assert found.describe() == f"on a part of {part}, 100.00 % of the labels are the whole's"
 
 
+@pytest.mark.parametrize(
+    ("size", "part"), [(Size(100, 200), Size(34, 84)), (Size(200, 48), Size(70, 34))]
+)
+def test_the_part_is_a_strip(
+    network: Any, size: Size, part: Size, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hierseg.inference.agreement.ACROSS", 34)
+    found = measure_agreement(
+        Segmenter(TorchEngine(network)), _image(*size), Windows(Size(40, 48), 0.25)
+    )
+    assert found.part == part
+
+
 def test_it_is_the_share_of_labels_that_stay() -> None:
     segmenter = Segmenter(TorchEngine(load_model()), RunOptions(scales=(1.0,)))
     image, windows = _image(64, 200), Windows(Size(64, 64), 0.25)
     found = measure_agreement(segmenter, image, windows)
-    middle = np.ascontiguousarray(image[:, 36:164])
+    middle = np.ascontiguousarray(image[:, 44:156])
     whole = segmenter.segment([middle])[0].labels
     by_windows = segmenter.segment([middle], windows=windows)[0].labels
     assert found.share == (whole == by_windows).mean()

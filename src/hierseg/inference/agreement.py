@@ -13,6 +13,10 @@ from hierseg.inference.tiling import Windows
 from hierseg.size import Size
 
 
+ACROSS = 512
+"""Most pixels of the part's shorter side."""
+
+
 class Agreement(NamedTuple):
     """What was found.
 
@@ -32,7 +36,10 @@ class Agreement(NamedTuple):
 def measure_agreement(
     segmenter: Segmenter, image: Pixels, windows: Windows, long_edge: int | None = None
 ) -> Agreement:
-    """Compare labels by windows and without, on as much of an image's middle as two windows see.
+    """Compare labels by windows and without, on a strip of an image's middle that two windows see.
+
+    The strip is as long as the two, and at most ``ACROSS`` pixels wide: it costs a fraction of the
+    image, and a window's edge crosses all of it.
 
     Args:
         segmenter: Its own windows do not count.
@@ -46,17 +53,23 @@ def measure_agreement(
     size = Size(*image.shape[:2])
     edge = segmenter.find_edge(*size) if long_edge is None else long_edge
     at = Size(*bring_to(edge, max(size), size))
-    tile = windows.tiles(at)[0]
-    both = (1, 2) if tile.width < at.width else (2, 1)
-    part = Size(
-        *(min(side, count * own) for side, count, own in zip(at, both, tile[2:], strict=True))
-    )
+    part = _choose_part(at, windows)
     top, left = (at.height - part.height) // 2, (at.width - part.width) // 2
     cut = _cut(image, at, top, left, part)
     plain = segmenter.whole()
     whole = plain.segment([cut], max(part))[0].labels
     by_windows = plain.segment([cut], max(part), windows)[0].labels
     return Agreement(part, float(np.mean(whole == by_windows)))
+
+
+def _choose_part(size: Size, windows: Windows) -> Size:
+    """As long as two neighbouring windows, across where there are any, else down."""
+    tile = windows.tiles(size)[0]
+    if tile.width < size.width:
+        length = min(size.width, tile.width + windows.find_step(tile.width))
+        return Size(min(size.height, tile.height, ACROSS), length)
+    length = min(size.height, tile.height + windows.find_step(tile.height))
+    return Size(length, min(size.width, tile.width, ACROSS))
 
 
 def _cut(image: Pixels, at: Size, top: int, left: int, part: Size) -> Pixels:

@@ -80,11 +80,14 @@ class Windows:
             for left in self._starts(size.width, width)
         ]
 
+    def find_step(self, window: int) -> int:
+        """Pixels from a window's start to the next one's, at most, for a window so long."""
+        return max(1, math.floor(window * (1 - self.overlap)))
+
     def _starts(self, length: int, window: int) -> list[int]:
         if window >= length:
             return [0]
-        step = max(1, math.floor(window * (1 - self.overlap)))
-        last = math.ceil((length - window) / step)
+        last = math.ceil((length - window) / self.find_step(window))
         return [round(position * (length - window) / last) for position in range(last + 1)]
 
 
