@@ -3,8 +3,9 @@
     python experiments/count_control.py predict photo.jpg
     python experiments/count_control.py train DATA     # a data set in Cityscapes' layout
 
-Counted by ``sys.setprofile`` over calls of functions of the package, in all threads, once what is
-imported has been: ``predict`` to its end, ``train`` until the first batch is given to the network.
+Counted by ``sys.setprofile`` over calls of functions of the package, in all threads, without what
+runs while a module is imported: ``predict`` to its end, ``train`` until the first batch is given to
+the network.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ class Control:
 
     def __call__(self, frame: FrameType, event: str, _argument: Any) -> None:
         """Take an event of the profiler."""
-        if event != "call":
+        if event not in ("call", "return"):
             return
+        current, left = self._state()
+        if frame.f_code.co_name == "<module>":
+            self._threads.importing += 1 if event == "call" else -1
         name = frame.f_code.co_filename
-        if not name.startswith(HOME) or frame.f_code.co_name == "<module>":
+        if event == "return" or self._threads.importing or not name.startswith(HOME):
             return
         module = name.removeprefix(HOME)
-        current, left = self._state()
         if module != current:
             if module in left:
                 self.returns += 1
@@ -57,6 +60,7 @@ class Control:
     def _state(self) -> tuple[str, set[str]]:
         if not hasattr(self._threads, "left"):
             self._threads.left, self._threads.current = set(), ""
+            self._threads.importing = 0
         return self._threads.current, self._threads.left
 
 

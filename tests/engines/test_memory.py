@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -158,3 +159,23 @@ def test_what_is_freed_goes_back_where_memory_is_tight(monkeypatch: pytest.Monke
     with pytest.raises(KeyError), memory.returning_freed_memory():
         raise KeyError
     assert said == [memory._KEEPING, memory._RETURNING, memory._KEEPING]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_the_peak_counts_from_where_it_was_forgotten() -> None:
+    def take(megabytes: int) -> None:
+        np.ones(megabytes * 2**20, np.uint8)
+
+    take(300)
+    memory.forget_peak()
+    start = memory.read_peak()
+    take(100)
+    assert 80 * 2**20 < memory.read_peak() - start < 200 * 2**20
+
+
+def test_the_room_is_what_the_limit_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "read_free_memory", lambda _: 1000.0)
+    monkeypatch.setattr(memory, "read_taken_memory", lambda _: 300.0)
+    assert memory.read_room("cpu", None) == 1000
+    assert memory.read_room("cpu", 500) == 200
+    assert memory.read_room("cpu", 5000) == 1000

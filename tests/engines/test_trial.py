@@ -199,6 +199,37 @@ def test_the_fastest_that_agrees_is_taken_where_it_gains(
     assert _choose(attempts, 1 / LEAST_GAIN) == picked
 
 
+def test_what_needs_more_memory_than_there_is_is_passed_over() -> None:
+    quick = Attempt("a", "quick", 0.2, 1.0, 0.0, held=10**9, running=10**9)
+    slow = Attempt("a", "slow", 0.5, 1.0, 0.0, held=10**8, running=10**8)
+    trial = Trial((quick, slow), 1.0, (100, 100), {}, 0)
+    assert trial.fitting(20_000, 3.1e9) is trial  # 1 GB, and 1 GB for each 10,000 pixels
+    second = trial.fitting(20_000, 2.9e9)
+    assert second.pick == slow
+    assert "a quick (it needs 3.0 GB, and 2.9 GB are free)" in second.describe()
+    assert trial.fitting(20_000, 2e8).pick is None
+    assert trial.fitting(10_000, 2.1e9) is trial
+
+
+def test_an_engine_that_would_not_fit_is_not_run(
+    network: SegmentationNetwork, image: Tensor, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "CANDIDATES", [make("right")])
+    monkeypatch.setattr("hierseg.engines.auto_engine.START_SECONDS", -1000)
+    large = Attempt("made", "right", 1, 1.0, 0.0, running=10**9)
+    part = (image.shape[-2] * image.shape[-1], 1)
+    monkeypatch.setattr(
+        "hierseg.engines.auto_engine.hold_trial",
+        lambda *args, **options: Trial((large,), 2, part, {}, 0),
+    )
+    monkeypatch.setattr("hierseg.engines.auto_engine.read_room", lambda *_: 5e8)
+    engine = open_engine(network, OPTIONS)
+    engine.run(image, OPTIONS)
+    assert "made right (it needs" in describe_engine(engine)
+    assert isinstance(engine, AutoEngine)
+    assert engine.runner is None
+
+
 def test_a_record_that_takes_what_was_passed_over_is_none() -> None:
     trial = Trial((Attempt("a", "b", 0.1, 0.5, 0.9, "wrong"),), 1.0, (2, 3), {}, 0)
     with pytest.raises(ValueError, match="passed over"):

@@ -37,7 +37,7 @@ def predictor(network: Any, space: LabelSpace) -> Predictor:
 def free(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """Bytes that are free, for a test to set; a pixel takes a thousand."""
     there = {"bytes": 1e12}
-    monkeypatch.setattr(footprint_module, "read_free_memory", lambda _: there["bytes"])
+    monkeypatch.setattr(footprint_module, "read_room", lambda *_: there["bytes"])
     monkeypatch.setattr(Footprint, "per_pixel", lambda *_: RATE)
     return there
 
@@ -149,8 +149,8 @@ def test_an_image_that_does_not_fit_is_run_by_windows_and_said(
     seen = _run(predictor, "ab")
     assert seen.done == [("a", (600, 800)), ("b", (600, 800))]
     shapes = [shape for shape, _, _ in seen.network.calls]
-    assert set(shapes) == {(1, 3, 256, 512), (1, 3, 256, 256)}
-    assert shapes.count((1, 3, 256, 512)) == 1  # of one size it is compared once
+    assert set(shapes) == {(1, 3, 256, 384), (1, 3, 256, 256)}
+    assert shapes.count((1, 3, 256, 384)) == 1  # of one size it is compared once
     how, reason = seen.divided["a"]
     assert how == (
         "windows 256x256 overlapping by 0.5 (on a part of 256x512, 100.00 % of the labels are the "
@@ -202,7 +202,7 @@ def test_images_of_one_size_go_on_by_the_same_windows(
 ) -> None:
     """The frames of a clip would flicker, as free memory comes and goes."""
     left = iter([_fits_windows_of(256)] * 2 + [1e12] * 9)
-    monkeypatch.setattr(footprint_module, "read_free_memory", lambda _: next(left))
+    monkeypatch.setattr(footprint_module, "read_room", lambda *_: next(left))
     seen = _run(predictor, "abc")
     assert {how[:15] for how, _ in seen.divided.values()} == {"windows 256x256"}
     assert list(seen.divided) == ["a", "b", "c"]
@@ -255,7 +255,7 @@ def test_where_memory_fails_none_the_less_an_image_is_run_by_windows(
 def test_what_fails_otherwise_is_said_of_the_image_itself(
     predictor: Predictor, network: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(footprint_module, "read_free_memory", lambda _: 1e8)
+    monkeypatch.setattr(footprint_module, "read_room", lambda *_: 1e8)
 
     def fail(image: torch.Tensor, **named: Any) -> Any:
         raise UserError("no numbers.")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hierseg.engines.cache import EngineCache, make_key, read_machine, read_versions
 from hierseg.engines.candidates import Candidate, find_candidate, list_candidates
+from hierseg.engines.memory import read_room
 from hierseg.engines.protocol import ScaleRunner
 from hierseg.engines.torch_engine import TorchEngine
 from hierseg.engines.trial import LEAST_GAIN, Trial, cut_part, hold_trial
@@ -105,7 +106,7 @@ class AutoEngine(TorchEngine):
         name = f"up to {size[0]}x{size[1]} at {show_scales(scales)}"
         if name not in self._picks:
             self.runner = None
-            self._picks |= self._pick(name, size, images, scales)
+            self._picks |= self._pick(name, size, images, options)
         self.runner = self._picks[name] if name in self._picks else self._run_fallback()
         self._done[name] = self._done.get(name, 0) + len(images)
         if self.expected is not None:
@@ -125,9 +126,11 @@ class AutoEngine(TorchEngine):
         return f"{pick.engine} {pick.precision}", pick.seconds / pixels
 
     def _pick(
-        self, name: str, size: tuple[int, int], images: Tensor, scales: tuple[float, ...]
+        self, name: str, size: tuple[int, int], images: Tensor, options: RunOptions
     ) -> dict[str, ScaleRunner | None]:
         """The runner of a class of sizes (None for torch's modules); empty while undecided."""
+        scales = self.scales if options.scales is None else options.scales
+        gain = LEAST_GAIN if self.engine == "auto" else 0
         about = self._describe_trial(size, scales)
         cache, key = EngineCache(), make_key(about)
         trial, known = _recall(cache, key), ", as an earlier trial has found"
@@ -143,13 +146,15 @@ class AutoEngine(TorchEngine):
                     scales,
                     self.candidates,
                     about,
-                    gain=LEAST_GAIN if self.engine == "auto" else 0,
+                    gain=gain,
                 )
             except Exception as error:  # without a trial torch runs
                 self._settle(name, f"{self._exact}, as no engine can be tried: {error!s:.150}")
                 return {name: self._run_fallback()}
             cache.write_trial(key, trial.to_dict())
-        return {name: self._take(name, trial, known)}
+        room = read_room(self.device, None if options.memory is None else float(options.memory))
+        fitting = trial.fitting(len(images) * math.prod(size), room, gain)
+        return {name: self._take(name, fitting, known)}
 
     def _take(self, name: str, trial: Trial, known: str) -> ScaleRunner | None:
         """The runner that a trial picked."""
@@ -184,6 +189,7 @@ class AutoEngine(TorchEngine):
             "weights": self.weights,
             "size": list(size),
             "scales": [float(scale) for scale in scales],
+            "measured": ["seconds", "labels", "confidence", "memory"],
             "device": _describe_device(self.device),
             "candidates": [f"{one.describe()} {one.maker}" for one in self.candidates],
             "machine": read_machine(),

@@ -8,7 +8,7 @@ import math
 import platform
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -87,10 +87,32 @@ def read_free_memory(device: torch.device | str = "cpu") -> float:
     return max(0.0, min(_read_available(), _read_group_room(), _read_address_room()))
 
 
+def read_room(device: torch.device | str, most: float | None) -> float:
+    """Bytes that this process may still allocate, of at most so many that it may have in all (None
+    for no limit but the machine's).
+    """
+    free = read_free_memory(device)
+    return free if most is None else min(free, float(most) - read_taken_memory(device))
+
+
 def read_resident() -> int:
     """Resident memory of this process in bytes, libraries included; 0 except on Linux."""
     found = re.search(r"^VmRSS:\s*(\d+) kB", _read(_PROC / "self/status"), re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
+
+
+def read_peak() -> int:
+    """The most that this process has had resident since ``forget_peak``, in bytes; 0 except on
+    Linux.
+    """
+    found = re.search(r"^VmHWM:\s*(\d+) kB", _read(_PROC / "self/status"), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+def forget_peak() -> None:
+    """Let ``read_peak`` begin with what is resident now; nothing happens except on Linux."""
+    with suppress(OSError):
+        (_PROC / "self/clear_refs").write_text("5")
 
 
 def read_taken_memory(device: torch.device | str = "cpu") -> float:

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class Attempt:
         equal: Share of the pixels with float32 torch's label, in [0, 1].
         difference: Largest difference of confidence.
         reason: Why it was passed over; empty if it could be taken.
+        held: Bytes that it takes whatever the image; 0 if unknown.
+        running: Bytes that it takes beside them while it runs the part; 0 if unknown.
     """
 
     engine: str
@@ -59,6 +61,8 @@ class Attempt:
     equal: float | None = None
     difference: float | None = None
     reason: str = ""
+    held: int = 0
+    running: int = 0
 
     def describe(self) -> str:
         """Name and outcome, for a line."""
@@ -87,6 +91,27 @@ class Trial:
     def pick(self) -> Attempt | None:
         """The chosen engine; None for float32 torch."""
         return None if self.picked is None else self.attempts[self.picked]
+
+    def fitting(self, pixels: int, room: float, gain: float = LEAST_GAIN) -> Trial:
+        """The trial as it counts where so many bytes are free: engines that need more are passed
+        over.
+
+        Args:
+            pixels: Of the images that are run at once.
+            room: Bytes that are free.
+            gain: As of ``hold_trial``.
+        """
+        part = math.prod(self.size)
+        attempts = list(self.attempts)
+        for index, one in enumerate(attempts):
+            need = one.held + one.running * pixels / part
+            if not one.reason and need > room:
+                said = f"it needs {need / 1e9:.1f} GB, and {room / 1e9:.1f} GB are free"
+                attempts[index] = replace(one, reason=said)
+        if self.pick is None or not attempts[self.picked or 0].reason:
+            return self
+        picked = _choose(attempts, _slowest(self.seconds, gain))
+        return replace(self, attempts=tuple(attempts), picked=picked)
 
     def describe(self) -> str:
         """Which engine was chosen and why, in a line."""
@@ -167,7 +192,7 @@ def hold_trial(
         seconds,
         size,
         about,
-        _choose(attempts, seconds / gain if gain else math.inf),
+        _choose(attempts, _slowest(seconds, gain)),
     )
 
 
@@ -177,6 +202,11 @@ def cut_part(image: Tensor) -> Tensor:
     tall, wide = (WIDTH, HEIGHT) if height > width else (HEIGHT, WIDTH)
     top, left = max(0, height - tall) // 2, max(0, width - wide) // 2
     return image[:1, :, top : top + tall, left : left + wide]
+
+
+def _slowest(seconds: float, gain: float) -> float:
+    """Seconds that an engine may take at most, where float32 torch takes so many."""
+    return seconds / gain if gain else math.inf
 
 
 def _choose(attempts: Sequence[Attempt], limit: float) -> int | None:
@@ -207,7 +237,14 @@ def _judge(
     elif mean > MOST_DIFFERENT:
         reason = f"confidences are off by {mean:.2g}"
     return Attempt(
-        attempt.engine, attempt.precision, float(found["seconds"]), equal, largest, reason
+        attempt.engine,
+        attempt.precision,
+        float(found["seconds"]),
+        equal,
+        largest,
+        reason,
+        int(found.get("held", 0)),
+        int(found.get("running", 0)),
     )
 
 

@@ -1,7 +1,8 @@
 """The other process of a trial: ``python -m hierseg.engines.trial_process FOLDER``.
 
 It reads ``network.pt`` and ``job.json`` there. For each engine it writes NAME.begun at the start,
-NAME.npz with labels and confidence, and NAME.json with the seconds, or why there is no result.
+NAME.npz with labels and confidence, and NAME.json with seconds and bytes, or why there is no
+result.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from hierseg.engines.candidates import Candidate
+from hierseg.engines.memory import forget_peak, read_peak, read_resident, trim_memory
 from hierseg.engines.torch_engine import TorchEngine
 from hierseg.engines.trial import REFERENCE
 from hierseg.files import write_json
@@ -41,17 +43,24 @@ def main(folder: Path) -> None:
     options = RunOptions(scales=tuple(job["scales"]))
     for name in job["names"]:
         (folder / f"{name}.begun").touch()
+        trim_memory()
+        before = read_resident()
         try:
             runner = None
             if name != REFERENCE:
                 runner = Candidate(**job["makers"][name]).make(network)
+            made = read_resident()
+            forget_peak()
             found = run(TorchEngine(network, runner=runner), image, options)
         except Exception as error:  # whatever a library raises, the next engine may work
             said = f"{type(error).__name__}: {error}".splitlines()[0]
             write_json(folder / f"{name}.json", {"error": said[:200]})
             continue
         np.savez(folder / f"{name}.npz", labels=found[1], confidence=found[2])
-        write_json(folder / f"{name}.json", {"seconds": found[0]})
+        held, running = max(0, made - before), max(0, read_peak() - made)
+        if image.device.type != "cpu":  # what is resident says nothing of the GPU's memory
+            held = running = 0
+        write_json(folder / f"{name}.json", {"seconds": found[0], "held": held, "running": running})
 
 
 def run(engine: TorchEngine, image: Tensor, options: RunOptions) -> tuple[float, Any, Any]:

@@ -12,7 +12,6 @@ from hierseg.inference.segmenter import Segmenter
 from hierseg.inference.tiling import Windows
 from hierseg.size import Size
 
-
 ACROSS = 512
 """Most pixels of the part's shorter side."""
 

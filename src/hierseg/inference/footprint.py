@@ -20,8 +20,7 @@ from hierseg.engines import (
     LiveBytes,
     TorchEngine,
     bytes_of,
-    read_free_memory,
-    read_taken_memory,
+    read_room,
     trim_memory,
 )
 from hierseg.errors import UserError, lacks_memory
@@ -242,9 +241,8 @@ class Footprint:
 
     def _read_free(self) -> float:
         """Bytes that are free, and that the options leave."""
-        device, most = self._device(), self.segmenter.options.memory
-        free = read_free_memory(device)
-        return free if most is None else min(free, float(most) - read_taken_memory(device))
+        most = self.segmenter.options.memory
+        return read_room(self._device(), None if most is None else float(most))
 
     def _rough(self) -> float:
         scales = self.segmenter.scales
