@@ -345,7 +345,7 @@ def test_a_picture_beyond_the_memory_is_run_by_windows_and_the_page_says_so(
 ) -> None:
     Image.new("RGB", (800, 600), (90, 60, 30)).save(pictures / "large.png")
     monkeypatch.setattr(Footprint, "per_pixel", lambda *_: 1000.0)
-    monkeypatch.setattr("hierseg.inference.footprint.read_room", lambda *_: 4.4e8)
+    monkeypatch.setattr("hierseg.engines.memory.read_free_memory", lambda _: 4.4e8)
     assert run(pictures, "--save", "labels") == 0
     said = capsys.readouterr().err
     assert "large.png: 600x800 pixels need about 0.7 GB of memory, and 0.4 GB are free" in said

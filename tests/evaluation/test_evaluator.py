@@ -158,7 +158,7 @@ def test_an_image_beyond_the_memory_is_named_before_the_kernel_ends_it(
 ) -> None:
     dataset = MemoryDataset(maps)  # type: ignore[arg-type]
     monkeypatch.setattr(Footprint, "per_pixel", lambda *_: 1e6)
-    monkeypatch.setattr("hierseg.inference.footprint.read_room", lambda *_: 1e8)
+    monkeypatch.setattr("hierseg.engines.memory.read_free_memory", lambda _: 1e8)
     network.eval()
     with pytest.raises(UserError, match=r"run '0' \(40x50 pixels need about .* --mode slide"):
         evaluate(network, dataset)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from hierseg.checkpoint.load import load_model
+from hierseg.engines import memory
 from hierseg.engines.memory import read_taken_memory
 from hierseg.errors import UserError
 from hierseg.inference import footprint as footprint_module
@@ -37,7 +38,7 @@ def predictor(network: Any, space: LabelSpace) -> Predictor:
 def free(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """Bytes that are free, for a test to set; a pixel takes a thousand."""
     there = {"bytes": 1e12}
-    monkeypatch.setattr(footprint_module, "read_room", lambda *_: there["bytes"])
+    monkeypatch.setattr(memory, "read_free_memory", lambda _: there["bytes"])
     monkeypatch.setattr(Footprint, "per_pixel", lambda *_: RATE)
     return there
 
@@ -153,7 +154,7 @@ def test_an_image_that_does_not_fit_is_run_by_windows_and_said(
     assert shapes.count((1, 3, 256, 384)) == 1  # of one size it is compared once
     how, reason = seen.divided["a"]
     assert how == (
-        "windows 256x256 overlapping by 0.5 (on a part of 256x512, 100.00 % of the labels are the "
+        "windows 256x256 overlapping by 0.5 (on a part of 256x384, 100.00 % of the labels are the "
         "whole's)"
     )
     assert "600x800 pixels need about 0.7 GB" in reason
@@ -191,8 +192,8 @@ def test_the_options_limit_what_is_taken(network: Any, space: LabelSpace, free: 
     taken = read_taken_memory()
     assert 1e8 < taken < 1e11
     need = _need(600, 800, 800)
-    for memory, fits in ((taken + 3 * need, True), (taken + need / 2, False), ("1T", True)):
-        given = memory if isinstance(memory, str) else int(memory)
+    for limit, fits in ((taken + 3 * need, True), (taken + need / 2, False), ("1T", True)):
+        given = limit if isinstance(limit, str) else int(limit)
         predictor = Predictor(network, label_space=space, options=RunOptions(memory=given))
         assert (Footprint(predictor).fit(600, 800, 1).together == 1) is fits
 
@@ -202,7 +203,7 @@ def test_images_of_one_size_go_on_by_the_same_windows(
 ) -> None:
     """The frames of a clip would flicker, as free memory comes and goes."""
     left = iter([_fits_windows_of(256)] * 2 + [1e12] * 9)
-    monkeypatch.setattr(footprint_module, "read_room", lambda *_: next(left))
+    monkeypatch.setattr(memory, "read_free_memory", lambda _: next(left))
     seen = _run(predictor, "abc")
     assert {how[:15] for how, _ in seen.divided.values()} == {"windows 256x256"}
     assert list(seen.divided) == ["a", "b", "c"]
@@ -255,7 +256,7 @@ def test_where_memory_fails_none_the_less_an_image_is_run_by_windows(
 def test_what_fails_otherwise_is_said_of_the_image_itself(
     predictor: Predictor, network: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(footprint_module, "read_room", lambda *_: 1e8)
+    monkeypatch.setattr(memory, "read_free_memory", lambda _: 1e8)
 
     def fail(image: torch.Tensor, **named: Any) -> Any:
         raise UserError("no numbers.")

@@ -341,7 +341,7 @@ def test_frames_beyond_the_memory_are_run_by_windows_all_alike(
     monkeypatch.setattr("hierseg.inference.footprint.ROUGH", 1e6)
     monkeypatch.setattr(Footprint, "per_pixel", lambda *_: 1e4)
     left = iter([6e8] * 3 + [1e12] * 99)  # what is free comes and goes
-    monkeypatch.setattr("hierseg.inference.footprint.read_room", lambda *_: next(left))
+    monkeypatch.setattr("hierseg.engines.memory.read_free_memory", lambda _: next(left))
     said = io.StringIO()
     settings = RunSettings(save=("overlay", "labels"))
     console = Console(file=said, width=200)
