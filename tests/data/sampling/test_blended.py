@@ -58,7 +58,7 @@ def test_epochs_differ_in_both_parts_and_come_again_alike() -> None:
 def test_shards_are_parts_of_the_epoch() -> None:
     whole = list(blend(seed=2))
     parts = [list(blend(seed=2, shard=i, shards=3)) for i in range(3)]
-    assert sorted(sum(parts, []), key=lambda d: d.position) == whole
+    assert sorted((d for part in parts for d in part), key=lambda d: d.position) == whole
 
 
 def test_an_epoch_shorter_than_its_images_has_none_twice() -> None:

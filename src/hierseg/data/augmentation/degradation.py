@@ -11,6 +11,7 @@ measures, and the kinds are like some of them: a network that is trained so has 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -189,5 +190,5 @@ def _filter(pixels: UInt8Array, weights: npt.NDArray[np.float64]) -> UInt8Array:
     return np.asarray(blurred, np.uint8)
 
 
-def _to_levels(values: npt.NDArray[np.floating]) -> UInt8Array:
+def _to_levels(values: npt.NDArray[Any]) -> UInt8Array:
     return np.asarray(np.rint(np.clip(values, 0, 255)), np.uint8)
