@@ -85,8 +85,8 @@ def test_a_share_of_an_epoch_is_of_the_other_data(
     data = build_datasets(experiment)
     assert data.also is not None
     assert data.further == (data.also,)
-    data.train.samples *= 10
     centroids = [index_centroids(s, 32, cache=tmp_path) for s in (data.train, *data.further)]
+    data.train.samples *= 10  # more images than classes
     sampler = build_sampler(experiment, data, centroids)
     draws = list(sampler)
     assert len(draws) == len(data.train) == 120

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -200,21 +201,20 @@ def test_a_name_is_of_one_try(
 def test_corruptions_are_measured_on_one_frame_in_twelve(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import streetlite_tries
-
+    module = sys.modules["streetlite_tries"]
     seen: list[list[str]] = []
     names = [f"{number:03}" for number in range(101)]
     frames = [Sample(name, Path(name)) for name in names]
     split = SegmentationDataset("camvid", "val", CAMVID, frames)
-    monkeypatch.setattr(streetlite_tries, "load_model", lambda _: None)
-    monkeypatch.setattr(streetlite_tries, "open_dataset", lambda *_: split)
+    monkeypatch.setattr(module, "load_model", lambda _: None)
+    monkeypatch.setattr(module, "open_dataset", lambda *_: split)
 
     def run(measure: object, dataset: SegmentationDataset, *_: object) -> argparse.Namespace:
         seen.append([sample.name for sample in dataset.samples])
         return argparse.Namespace(mean_kept=lambda: 0.5)
 
-    monkeypatch.setattr(streetlite_tries, "evaluate", lambda *_, **__: None)
-    monkeypatch.setattr(streetlite_tries, "run_corruptions", run)
+    monkeypatch.setattr(module, "evaluate", lambda *_, **__: None)
+    monkeypatch.setattr(module, "run_corruptions", run)
     weights = tmp_path / "w.safetensors"
     weights.write_bytes(b"w")
     assert script.measure_kept(weights, tmp_path, tmp_path / "out") == 0.5

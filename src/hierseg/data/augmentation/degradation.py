@@ -60,9 +60,10 @@ def compress_as_jpeg(
 ) -> UInt8Array:
     """JPEG of quality 60 down to 4, each strength worse by the same factor."""
     quality = round(60 * (4 / 60) ** strength)
-    _, encoded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    turned = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(decoded[..., ::-1], np.uint8)
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def add_haze(pixels: UInt8Array, strength: float, random: np.random.Generator) -> UInt8Array:
