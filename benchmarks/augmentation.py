@@ -16,7 +16,7 @@ from hierseg.data import RandAugment, TrainingTransform
 from hierseg.size import Size
 from hierseg.streets import draw_street
 
-CROPS = {Size(512, 512): 40, Size(1024, 2048): 12}
+CROPS = {Size(352, 480): 100, Size(512, 512): 40, Size(1024, 2048): 12}
 
 
 def build_transforms(crop: Size) -> dict[str, TrainingTransform]:
@@ -25,6 +25,7 @@ def build_transforms(crop: Size) -> dict[str, TrainingTransform]:
         "scale, crop, jitter, flip": TrainingTransform(crop),
         "and Gaussian blur": TrainingTransform(crop, blur="gaussian"),
         "and bilateral blur": TrainingTransform(crop, blur="bilateral"),
+        "and degradation": TrainingTransform(crop, degrade=1.0),
         "and RandAugment 2,9": TrainingTransform(crop, rand_augment=RandAugment(2, 9)),
     }
 

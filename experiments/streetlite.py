@@ -16,6 +16,19 @@ what is in the package.
 Every run adds its line to `OUT/streetlite.csv`, and one that has its line is not done again: the
 same command goes on where it was interrupted. `--only seed-1 without-0006R0` does some of them,
 several such commands run side by side, and `--table` prints the table of what is there in Markdown.
+
+A change is tried by
+
+    python experiments/streetlite.py CAMVID --out runs/tries --try dusk --set data.degrade=0.5
+
+which does `seed-0` and the run without each sequence in `OUT/dusk`, with those settings in every
+stage, and adds a line to `OUT/tries.csv` once all of them are done: streetlite_tries.py says by
+what. `--stages 3` does all stages of each, not the first alone; `--epochs` shortens each; without
+`--set` it is the recipes themselves at that length, to compare with. Of a larger network the first
+stage begins with weights of Miniature Streets too, as streets-lite0 is of the smallest:
+
+    hierseg train streets-lite0 --model.name lite2-ocr-hier --data.root STREETS --runtime.out S2
+    ... --set model.name=lite2-ocr-hier model.weights=S2/last.safetensors
 """
 
 from __future__ import annotations
@@ -35,8 +48,11 @@ from hierseg.data.base import Sample
 from hierseg.data.catalog import open_dataset
 from hierseg.evaluation.evaluator import evaluate
 from hierseg.recipes import get_recipe
+from hierseg.sweeps.resolving import apply_settings
 from hierseg.training import make_display, train
 from run_rows import add_row, read_rows, show_spread
+from streetlite_tries import CSV as TRIES
+from streetlite_tries import format_tries, make_line, measure_kept, read_settings, require_same
 
 CSV = "streetlite.csv"
 SEEDS = ("seed-0", "seed-1", "seed-2")
@@ -94,12 +110,14 @@ def find_start(run: str) -> str | None:
 
 
 def describe(arguments: argparse.Namespace, run: str) -> Experiment:
-    """The recipe of a run on its data."""
+    """The recipe of a run on its data, with the settings that are tried."""
     first, stage = split_run(run)
-    base, start = get_recipe(list(STAGES.values())[stage]), find_start(run)
+    recipe, start = get_recipe(list(STAGES.values())[stage]), find_start(run)
+    base = apply_settings(recipe, arguments.settings)
     if start is not None:
         weights = str(arguments.out / start / "last.safetensors")
-        base = replace(base, model=replace(base.model, weights=weights))
+        model = replace(base.model, weights=weights, replace_head=False)
+        base = replace(base, model=model)
     folder = arguments.out / run
     root, seed = arguments.camvid, 0
     if first.startswith(WITHOUT):
@@ -195,28 +213,83 @@ def _list_classes(kinds: dict[str, list[dict[str, str]]]) -> list[str]:
 
 def main(words: list[str] | None = None) -> None:
     """Do the runs that are asked for and have no line yet, and print the table."""
+    parser = make_parser()
+    arguments = parser.parse_args(words)
+    try:
+        arguments.settings = read_settings(arguments.set)
+        tries, name = arguments.out / TRIES, arguments.name
+        if name is not None:
+            arguments.out /= name
+            if not arguments.table:
+                require_same(arguments.out, arguments.settings, arguments.epochs)
+        elif arguments.set:
+            raise ValueError("--set is of a try; name it with --try.")
+    except ValueError as error:
+        parser.error(str(error))
+    if not arguments.table:
+        torch.set_num_threads(arguments.threads)
+        do_runs(arguments, choose_runs(arguments, parser))
+    print(format_results(read_rows(arguments.out / CSV)))
+    if name is not None:
+        if not arguments.table:
+            finish_try(arguments, tries)
+        print(f"\n{format_tries(tries)}")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Of the command's words."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("camvid", type=Path, help="the folder of CamVid")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the csv")
     parser.add_argument("--only", nargs="+", help="some of the runs: seed-1, without-0006R0 ...")
-    parser.add_argument("--epochs", type=int, help="other than the recipe's")
+    parser.add_argument("--epochs", type=int, help="of each stage, other than the recipe's")
     parser.add_argument("--workers", type=int, default=1, help="processes that load images")
     parser.add_argument("--threads", type=int, default=1, help="of a run")
     parser.add_argument("--table", action="store_true", help="print the table and do nothing else")
-    arguments = parser.parse_args(words)
+    parser.add_argument("--try", dest="name", help="name of a try, whose runs are in OUT/NAME")
+    parser.add_argument("--set", nargs="+", default=[], help="its settings: data.degrade=0.5 ...")
+    parser.add_argument("--stages", type=int, choices=(1, 2, 3), default=1, help="of its runs")
+    return parser
+
+
+def list_tried(arguments: argparse.Namespace) -> list[str]:
+    """The runs of a try: a seed, and without each sequence."""
+    ending = list(STAGES)[arguments.stages - 1]
+    sequences = find_sequences(arguments.camvid)
+    return [run + ending for run in (SEEDS[0], *(WITHOUT + name for name in sequences))]
+
+
+def choose_runs(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> list[str]:
+    """The runs that are asked for."""
+    runs = [*SEEDS, *(WITHOUT + name for name in find_sequences(arguments.camvid))]
+    runs = [run + ending for ending in STAGES for run in runs]
+    if arguments.name is not None:
+        runs = list_tried(arguments)
+    unknown = sorted(set(arguments.only or []) - set(runs))
+    if unknown:
+        parser.error(f"there is no run {unknown[0]}; give some of {' '.join(runs)}.")
+    return [run for run in runs if arguments.only is None or run in arguments.only]
+
+
+def do_runs(arguments: argparse.Namespace, runs: Sequence[str]) -> None:
+    """Train and measure those that have no line yet."""
     path = arguments.out / CSV
-    if not arguments.table:
-        torch.set_num_threads(arguments.threads)
-        runs = [*SEEDS, *(WITHOUT + name for name in find_sequences(arguments.camvid))]
-        runs = [run + ending for ending in STAGES for run in runs]
-        unknown = sorted(set(arguments.only or []) - set(runs))
-        if unknown:
-            parser.error(f"there is no run {unknown[0]}; give some of {' '.join(runs)}.")
-        for run in runs:
-            chosen = arguments.only is None or run in arguments.only
-            if chosen and run not in {row["run"] for row in read_rows(path)}:
-                add_row(path, measure(arguments, run))
-    print(format_results(read_rows(path)))
+    for run in runs:
+        if run not in {row["run"] for row in read_rows(path)}:
+            add_row(path, measure(arguments, run))
+
+
+def finish_try(arguments: argparse.Namespace, tries: Path) -> None:
+    """Add a try's line, once all its runs have theirs; its weights of seed 0 are corrupted."""
+    runs = list_tried(arguments)
+    rows = [row for row in read_rows(arguments.out / CSV) if row["run"] in runs]
+    label = arguments.name if arguments.stages == 1 else f"{arguments.name}, {arguments.stages}"
+    if len(rows) < len(runs) or label in {row["try"] for row in read_rows(tries)}:
+        return
+    folder = arguments.out / runs[0]
+    weights = folder / "streetlite.safetensors"
+    kept = measure_kept(weights, arguments.camvid, folder / "corruptions")
+    add_row(tries, make_line(label, arguments.settings, rows, kept))
 
 
 if __name__ == "__main__":

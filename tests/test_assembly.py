@@ -59,6 +59,7 @@ def test_what_can_be_is_not_refused() -> None:
         ("data", "scale_min", 0.0, "--data.scale-min"),
         ("data", "scale_min", 3.0, "--data.scale-min"),
         ("data", "flip", 1.5, "--data.flip"),
+        ("data", "degrade", 1.5, "--data.degrade"),
         ("data", "color_jitter", 0.6, "--data.color-jitter"),
         ("data", "rand_augment", "2", "--data.rand-augment"),
         ("data", "enlarge", 0.0, "--data.enlarge"),
@@ -269,12 +270,13 @@ def test_the_augmentation_is_the_one_that_is_asked_for() -> None:
         color_jitter=0.2,
         blur="bilateral",
         rand_augment="2,9",
+        degrade=0.4,
     )
     transform = build.build_transform(experiment, CAMVID)
     assert (transform.crop, transform.scale_min, transform.scale_max) == ((40, 60), 0.6, 1.7)
     assert (transform.flip, transform.color_jitter) == (0.1, 0.2)
     assert (transform.blur, transform.rand_augment) == ("bilateral", RandAugment(2, 9))
-    assert transform.ignore == CAMVID.ignore
+    assert (transform.ignore, transform.degrade) == (CAMVID.ignore, 0.4)
     assert build.build_transform(_change("data", full_crop=True), CAMVID).crop is None
 
 

@@ -140,6 +140,16 @@ class DataConfig:
     once (published: class_uniform_pct)."""
     class_uniform_tile: int = 1024
     """Side in pixels of the tiles in which the classes' centroids are found."""
+    also: str | None = None
+    """Another data set that a share of every epoch comes from, with labels of its own and the same
+    classes: a name or a file, as `--data.name`. A file may map other classes to these."""
+    also_root: Path | None = None
+    """Folder of the other data set; not needed for a description file that names its own."""
+    also_split: str = "train"
+    """Split of the other data set, or several as one."""
+    also_share: float = 0.25
+    """Share of an epoch's samples that come from the other data set, above 0 and below 1; epochs
+    keep their length, and `class_uniform` holds within either part."""
     extra_until: int | None = None
     """Epochs that draw from the extra sources (published: max_cu_epoch); by default all."""
     crop: Size = Size(512, 1024)
@@ -157,6 +167,10 @@ class DataConfig:
     """Strength of the jitter in brightness, contrast, saturation and hue; 0 turns it off."""
     blur: Literal["none", "gaussian", "bilateral"] = "none"
     """Blur of the image by a random amount; bilateral keeps edges (published: gblur, bblur)."""
+    degrade: float = 0.0
+    """Probability that an image is degraded in one way that is drawn, by a random strength: noise,
+    motion blur, defocus, JPEG, haze, rain, dusk, night, low contrast. A network trained so has seen
+    most kinds of corruption that `hierseg evaluate --corruptions` measures."""
     rand_augment: str | None = None
     """RandAugment on image and labels, as N,M: 2,9 is two steps of strength 9, of 30 (published:
     rand_augment)."""

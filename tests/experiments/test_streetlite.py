@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hierseg.data.base import Sample, SegmentationDataset
 from hierseg.data.catalog import open_dataset
+from hierseg.labels import CAMVID
 from support.scripts import load_script
 
 FRAMES = {
@@ -36,8 +39,10 @@ def camvid(tmp_path: Path) -> Path:
     return tmp_path / "camvid"
 
 
-def _arguments(camvid: Path, out: Path) -> argparse.Namespace:
-    return argparse.Namespace(camvid=camvid, out=out, epochs=None, workers=0)
+def _arguments(camvid: Path, out: Path, **settings: object) -> argparse.Namespace:
+    return argparse.Namespace(
+        camvid=camvid, out=out, epochs=None, workers=0, settings=settings, stages=1, name="a"
+    )
 
 
 def test_sequences_are_those_of_both_splits(script: ModuleType, camvid: Path) -> None:
@@ -127,3 +132,90 @@ def test_a_run_that_is_none_is_refused(
     with pytest.raises(SystemExit):
         script.main([str(camvid), "--out", str(tmp_path), "--only", "without-0006RO"])
     assert "without-0006R0" in capsys.readouterr().err
+
+
+def test_what_is_tried_holds_in_every_stage(
+    script: ModuleType, camvid: Path, tmp_path: Path
+) -> None:
+    settings = script.read_settings(
+        ["data.degrade=0.5", "model.name=lite2-ocr-hier", "model.weights=S2", "data.crop=96x128"]
+    )
+    arguments = _arguments(camvid, tmp_path, **settings)
+    stages = [script.describe(arguments, run) for run in ("seed-0", "seed-0-polished")]
+    for stage in stages:
+        assert (stage.data.degrade, stage.model.name) == (0.5, "lite2-ocr-hier")
+        assert tuple(stage.data.crop) == (96, 128)
+    before = str(tmp_path / "seed-0-finished" / "last.safetensors")
+    assert [stage.model.weights for stage in stages] == ["S2", before]
+    assert [stage.model.replace_head for stage in stages] == [True, False]
+
+
+def test_a_try_has_its_line_once_all_its_runs_have_theirs(
+    script: ModuleType, camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {"seed-0": 0.7, "without-0001TP": 0.5, "without-0006R0": 0.6, "without-0016E5": 0.4}
+    measured: list[str] = []
+
+    def measure(arguments: argparse.Namespace, run: str) -> dict[str, str]:
+        measured.append(run)
+        assert arguments.out == tmp_path / "dusk"
+        assert arguments.settings == {"data.degrade": 0.5}
+        figure = {"miou": f"{figures[run]}", "plain_miou": f"{figures[run] - 0.1}"}
+        counts = {"run": run, "trained_on": "4", "measured_on": "2", "epochs": "3"}
+        return {**counts, "minutes": "1.5", **figure, "pixel_accuracy": "0.9", "iou_sky": "0.9"}
+
+    monkeypatch.setattr(script, "measure", measure)
+    monkeypatch.setattr(script, "measure_kept", lambda weights, *_: 0.66)
+    words = [str(camvid), "--out", str(tmp_path), "--try", "dusk", "--set", "data.degrade=0.5"]
+    script.main([*words, "--only", "seed-0", "without-0016E5"])
+    assert not (tmp_path / "tries.csv").exists()
+    for _ in range(2):  # the second time nothing is left to do
+        script.main(words)
+    assert sorted(measured) == sorted(figures)
+    (line,) = script.read_rows(tmp_path / "tries.csv")
+    assert line["try"] == "dusk"
+    assert line["settings"] == "data.degrade=0.5"
+    shown = [float(line[key]) for key in ("val", "left_out", "score", "kept", "minutes")]
+    assert shown == pytest.approx([0.7, 0.5, 0.6, 0.66, 6.0])
+    assert float(line["left_out_plain"]) == pytest.approx(0.4)
+    table = script.format_tries(tmp_path / "tries.csv")
+    assert "| dusk | data.degrade=0.5 | 3 | 6.0 | 60.00 | 70.00 | 50.00 | 66.00 |" in table
+
+
+def test_a_name_is_of_one_try(
+    script: ModuleType, camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script.require_same(tmp_path / "a", {"data.degrade": 0.5, "eval.scales": (1, 2)}, None)
+    script.require_same(tmp_path / "a", {"data.degrade": 0.5, "eval.scales": [1, 2]}, None)
+    words = [str(camvid), "--out", str(tmp_path)]
+    for more, said in (
+        (["--try", "a", "--set", "data.degrade=0.4"], "another name"),
+        (["--try", "a", "--set", "data.degrade"], "no NAME=VALUE"),
+        (["--set", "data.degrade=0.4"], "--try"),
+    ):
+        with pytest.raises(SystemExit):
+            script.main([*words, *more])
+        assert said in capsys.readouterr().err
+
+
+def test_corruptions_are_measured_on_one_frame_in_twelve(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules["streetlite_tries"]
+    seen: list[list[str]] = []
+    names = [f"{number:03}" for number in range(101)]
+    frames = [Sample(name, Path(name)) for name in names]
+    split = SegmentationDataset("camvid", "val", CAMVID, frames)
+    monkeypatch.setattr(module, "load_model", lambda _: None)
+    monkeypatch.setattr(module, "open_dataset", lambda *_: split)
+
+    def run(measure: object, dataset: SegmentationDataset, *_: object) -> argparse.Namespace:
+        seen.append([sample.name for sample in dataset.samples])
+        return argparse.Namespace(mean_kept=lambda: 0.5)
+
+    monkeypatch.setattr(module, "evaluate", lambda *_, **__: None)
+    monkeypatch.setattr(module, "run_corruptions", run)
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(b"w")
+    assert script.measure_kept(weights, tmp_path, tmp_path / "out") == 0.5
+    assert seen == [["005", "017", "029", "041", "053", "065", "077", "089"]]

@@ -59,6 +59,16 @@ class TestLite0Hierarchical(NetworkTester):
 
 
 @pytest.mark.slow
+class TestLite1Hierarchical(NetworkTester):
+    name = "lite1-ocr-hier"
+
+
+@pytest.mark.slow
+class TestLite2Hierarchical(NetworkTester):
+    name = "lite2-ocr-hier"
+
+
+@pytest.mark.slow
 class TestLite0OneScale(NetworkTester):
     name = "lite0-ocr"
     hierarchical = False

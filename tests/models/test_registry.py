@@ -19,10 +19,11 @@ from hierseg.models.registry import (
 
 PARAMETERS = {  # Millions. 72.1 is the published network's: its manifest has as many values.
     "hrnet48-ocr-hier": 72.1, "hrnet48-ocr": 70.4, "hrnet18s-ocr-hier": 8.2, "lite0-ocr-hier": 3.3,
+    "lite1-ocr-hier": 4.0, "lite2-ocr-hier": 4.7,
 }  # fmt: skip
 OBJECT_CONTEXTUAL = [
     "hrnet48-ocr-hier", "hrnet48-ocr", "hrnet32-ocr-hier", "hrnet18-ocr-hier", "hrnet18s-ocr-hier",
-    "lite0-ocr-hier",
+    "lite0-ocr-hier", "lite1-ocr-hier", "lite2-ocr-hier",
 ]  # fmt: skip
 
 
@@ -40,8 +41,9 @@ def test_parameters(name: str) -> None:
     assert count / 1e6 == pytest.approx(PARAMETERS[name], abs=0.1)
 
 
-def test_lite0_is_light_and_normalises_as_its_weights_were_trained() -> None:
-    network = create_model("lite0-ocr-hier")
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_lites_are_light_and_normalise_as_their_weights_were_trained(size: int) -> None:
+    network = create_model(f"lite{size}-ocr-hier")
     assert sum(parameter.numel() for parameter in network.parameters()) < 6e6
     assert network.head.out_channels == 128
     assert network.head.attend.value.conv.out_channels == 64

@@ -140,6 +140,8 @@ def test_a_resumed_run_is_the_run(
 def test_a_run_can_go_on_within_an_epoch(
     tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    other = {"also": "folder", "also_root": tiny.data.root, "also_split": "val"}
+    tiny = change(tiny, "data", degrade=0.6, also_share=0.34, **other)
     train(change(tiny, "runtime", out=tmp_path / "whole"))
     parts = change(tiny, "runtime", out=tmp_path / "parts", save_steps=2)
     step = Stepper.step

@@ -51,10 +51,10 @@ def _check_data(data: DataConfig) -> None:
         f"random scales from {data.scale_min:g} to {data.scale_max:g} are no range; "
         "give 0 < --data.scale-min <= --data.scale-max.",
     )
-    refuse_if(
-        not 0 <= data.flip <= 1,
-        f"{data.flip:g} is not a probability; give --data.flip from 0 to 1.",
-    )
+    for flag, chance in (("--data.flip", data.flip), ("--data.degrade", data.degrade)):
+        refuse_if(
+            not 0 <= chance <= 1, f"{chance:g} is not a probability; give {flag} from 0 to 1."
+        )
     refuse_if(
         not 0 <= data.color_jitter <= 0.5,
         f"a colour jitter of {data.color_jitter:g} is out of range; "
@@ -63,6 +63,7 @@ def _check_data(data: DataConfig) -> None:
     if data.rand_augment is not None:
         RandAugment.parse(data.rand_augment)
     _check_sampling(data)
+    _check_also(data)
     _check_labels(data)
 
 
@@ -137,6 +138,32 @@ def _check_propagated(data: DataConfig) -> None:
         joins and data.class_uniform == 0 and not data.propagated_if_found,
         "propagated frames are for crops around classes alone; give --data.class-uniform above 0, "
         "or leave them out with --data.extra none.",
+    )
+
+
+def _check_also(data: DataConfig) -> None:
+    """Refuse a share of another data set that cannot be, or settings of it where there is none."""
+    refuse_if(
+        not 0 < data.also_share < 1,
+        f"a share of {data.also_share:g} cannot be; give --data.also-share above 0 and below 1.",
+    )
+    if data.also is None:
+        for flag, given in (
+            ("--data.also-root", data.also_root is not None),
+            ("--data.also-split", data.also_split != DataConfig.also_split),
+            ("--data.also-share", data.also_share != DataConfig.also_share),
+        ):
+            refuse_if(
+                given, f"{flag} is of another data set; name it with --data.also, or leave it out."
+            )
+        return
+    refuse_if(
+        is_synthetic(data.also),
+        "made up images are to time training, not to learn from; give --data.also data that exist.",
+    )
+    refuse_if(
+        data.also_root is None and not is_description(data.also),
+        f"no folder of '{data.also}'; name it with --data.also-root DIR.",
     )
 
 

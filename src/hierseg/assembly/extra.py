@@ -12,14 +12,18 @@ from hierseg.data import (
     DataOptions,
     ExtraRules,
     SegmentationDataset,
+    count_other,
     find_auto_records,
     is_folder,
     is_synthetic,
     open_auto_labels,
+    open_dataset,
     open_extra,
     open_propagated,
 )
-from hierseg.labels import CITYSCAPES
+from hierseg.errors import shorten
+from hierseg.labels import CITYSCAPES, LabelSpace
+from hierseg.wording import count
 
 CITY_NAME = "cityscapes"
 PROPAGATED_FOLDER = "propagated"
@@ -63,6 +67,39 @@ def build_extra(
     )
     labelled = () if data.extra == "propagated" else _build_labelled(data, train, options)
     return (*labelled, *_build_propagated(data, train))
+
+
+def build_also(data: DataConfig, train: SegmentationDataset) -> SegmentationDataset | None:
+    """The other data set that a share of every epoch comes from; None where none is named.
+
+    Raises:
+        UsageError: Its classes are not those of the training split, or the share is of no image.
+    """
+    if data.also is None:
+        return None
+    also = open_dataset(data.also, data.also_root, data.also_split)
+    own, other = train.label_space, also.label_space
+    refuse_if(
+        other.names != own.names,
+        f"--data.also '{data.also}' has other classes ({_list_names(other)}) than "
+        f"'{data.name}' ({_list_names(own)}); describe it in a file that has these, in this order, "
+        "each with the ids that count as it (docs/datasets.md).",
+    )
+    refuse_if(
+        other.ignore != own.ignore,
+        f"'{data.also}' ignores pixels as {other.ignore}, '{data.name}' as {own.ignore}; give "
+        "both one ignore.",
+    )
+    refuse_if(
+        count_other(len(train), data.also_share) == 0,
+        f"a share of {data.also_share:g} of {count(len(train), 'image')} is not one image; give a "
+        "larger --data.also-share.",
+    )
+    return also
+
+
+def _list_names(space: LabelSpace) -> str:
+    return shorten(", ".join(space.names))
 
 
 def _build_propagated(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from hierseg.assembly.checks import refuse_if
-from hierseg.assembly.extra import build_extra, build_options
+from hierseg.assembly.extra import build_also, build_extra, build_options
 from hierseg.assembly.switches import check_attention, choose_arguments, list_arguments
 from hierseg.config import Experiment, LossConfig
 from hierseg.data import (
@@ -45,11 +45,18 @@ class Datasets(NamedTuple):
         train: The split that is trained on.
         val: The split that is evaluated on.
         extra: Sources that join the training split, for some classes only.
+        also: Another data set of the same classes that a share of every epoch comes from.
     """
 
     train: SegmentationDataset
     val: SegmentationDataset
     extra: tuple[SegmentationDataset, ...] = ()
+    also: SegmentationDataset | None = None
+
+    @property
+    def further(self) -> tuple[SegmentationDataset, ...]:
+        """All that is trained on beside the training split, ``also`` last."""
+        return self.extra if self.also is None else (*self.extra, self.also)
 
 
 def assemble_network(
@@ -155,7 +162,7 @@ def build_datasets(experiment: Experiment) -> Datasets:
     )
     short_edge = data.short_edge if data.val_short_edge is None else data.val_short_edge
     val = resize_dataset(val, data.long_edge, data.val_crop, data.enlarge, short_edge)
-    return Datasets(train, val, build_extra(data, train, options))
+    return Datasets(train, val, build_extra(data, train, options), build_also(data, train))
 
 
 def build_transform(experiment: Experiment, label_space: LabelSpace) -> TrainingTransform:
@@ -173,4 +180,5 @@ def build_transform(experiment: Experiment, label_space: LabelSpace) -> Training
         blur=data.blur,
         rand_augment=None if data.rand_augment is None else RandAugment.parse(data.rand_augment),
         short_edge=data.short_edge,
+        degrade=data.degrade,
     )

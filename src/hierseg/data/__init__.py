@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         open_dataset_file,
         read_bytes,
     )
+    from hierseg.data.augmentation.patterns import draw_cloud, draw_disk, draw_line
     from hierseg.data.augmentation.rand_augment import RandAugment
     from hierseg.data.augmentation.transforms import TrainingTransform
     from hierseg.data.base import Record, Sample, SegmentationDataset, Statistics
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     )
     from hierseg.data.recognition.folder import OwnData, recognise_folder
     from hierseg.data.recognition.writing import describe_by_globs, write_own_data
+    from hierseg.data.sampling.blended import BlendedSampler, count_other
     from hierseg.data.sampling.centroids import find_cache, index_centroids
     from hierseg.data.sampling.class_uniform import ClassUniformSampler
     from hierseg.data.sampling.epochs import Draw, EpochSampler, TrainingSamples
@@ -99,6 +101,11 @@ else:
                 "is_folder",
                 "open_dataset_file",
                 "read_bytes",
+            ),
+            "augmentation.patterns": (
+                "draw_cloud",
+                "draw_disk",
+                "draw_line",
             ),
             "augmentation.rand_augment": ("RandAugment",),
             "augmentation.transforms": ("TrainingTransform",),
@@ -185,6 +192,7 @@ else:
                 "read_label_ids",
             ),
             "published_view": ("PublishedView",),
+            "sampling.blended": ("BlendedSampler", "count_other"),
             "sampling.centroids": ("find_cache", "index_centroids"),
             "sampling.class_uniform": ("ClassUniformSampler",),
             "sampling.epochs": (
@@ -213,6 +221,7 @@ __all__ = [
     "AutoHeader",
     "AutoRecord",
     "AutoRecords",
+    "BlendedSampler",
     "CheckReport",
     "ClassUniformSampler",
     "DataError",
@@ -245,9 +254,13 @@ __all__ = [
     "available_datasets",
     "bring_to",
     "check_data",
+    "count_other",
     "decode_dataset_image",
     "describe_by_globs",
     "describe_small",
+    "draw_cloud",
+    "draw_disk",
+    "draw_line",
     "end_workers",
     "fetch_as_read",
     "find_auto_records",

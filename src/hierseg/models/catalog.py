@@ -34,19 +34,19 @@ class ModelDescription(NamedTuple):
     """One line."""
 
 
-def _lite(summary: str, **arguments: Any) -> ModelDescription:
-    """EfficientNet-Lite0 with OCR, narrow; the rest by the builder's ``arguments``."""
+def _lite(summary: str, size: int = 0, **arguments: Any) -> ModelDescription:
+    """EfficientNet-Lite of a size with OCR, narrow; the rest by the builder's ``arguments``."""
     return ModelDescription(
         "timm_ocr",
         {
-            "trunk": "tf_efficientnet_lite0",
+            "trunk": f"tf_efficientnet_lite{size}",
             "reduced_channels": 32,
             "mid_channels": 128,
             "key_channels": 64,
             "attention_channels": 64,
             **arguments,
         },
-        f"EfficientNet-Lite0, OCR of 128 and 64 channels, {summary}",
+        f"EfficientNet-Lite{size}, OCR of 128 and 64 channels, {summary}",
     )
 
 
@@ -80,6 +80,8 @@ _HRNETS: dict[str, ModelDescription] = {
     "lite0-ocr": _lite("one scale", combine="average"),
     "lite0-ocr-explicit": _lite("explicit attention at 0.5 1 2", combine="explicit"),
     "lite0-ocr-paired": _lite("paired attention", combine="paired"),
+    "lite1-ocr-hier": _lite("hierarchical attention; for CPUs", size=1),
+    "lite2-ocr-hier": _lite("hierarchical attention; for CPUs", size=2),
 }
 
 _HRNETS |= {

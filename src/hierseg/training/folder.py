@@ -39,7 +39,7 @@ from hierseg.version import __version__
 FREE_SETTINGS = frozenset(
     {
         "runtime.out", "runtime.resume", "runtime.device", "runtime.log_every", "data.root",
-        "data.auto_root", "data.propagated_root", "data.workers", "data.verify",
+        "data.auto_root", "data.propagated_root", "data.also_root", "data.workers", "data.verify",
         "runtime.save_steps", "runtime.save_minutes", "runtime.keep", "model.grad_checkpoint",
     }
 )  # fmt: skip

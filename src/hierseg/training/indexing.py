@@ -35,7 +35,7 @@ def index_sources(
         console: The console for progress; None for standard error.
 
     Returns:
-        (N, 4) int32 centroids of the training split, then of each extra source.
+        (N, 4) int32 centroids of the training split, then of each further source.
 
     Raises:
         UserError: A file cannot be trained or validated on, or a split has no label maps; the
@@ -68,6 +68,7 @@ def index_sources(
 
         centroids = [index(data.train, "--data.train-split")]
         centroids += [index(source, "--data.extra") for source in data.extra]
+        centroids += [] if data.also is None else [index(data.also, "--data.also-split")]
         # Resized or cropped, labels are no longer of the file's size.
         val = data.val.dataset if isinstance(data.val, ResizedDataset) else data.val
         require_labelled([val], [index(val, "--data.val-split")])
@@ -98,7 +99,7 @@ def _require_alike(settings: DataConfig, data: Datasets) -> None:
         enlarge=settings.enlarge,
     )
     first: Size | None = None
-    for source in (data.train, *data.extra):
+    for source in (data.train, *data.further):
         for sample in source.samples if source.has_files else ():
             size = transform.find_crop(read_image_header(sample.image).size)
             if min(size) < SMALLEST_SIDE:

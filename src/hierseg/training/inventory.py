@@ -22,7 +22,7 @@ class FileEntry(NamedTuple):
     """A file of a sample.
 
     Attributes:
-        source: ``train``, ``val`` or ``extra N``.
+        source: ``train``, ``val``, ``extra N`` or ``also``.
         sample: The sample's name.
         place: Its index among the sample's files; the image is 0.
         size: Size in bytes.
@@ -48,7 +48,8 @@ class FileEntry(NamedTuple):
 def name_sources(data: Datasets) -> dict[str, SegmentationDataset]:
     """The sources of a run by name."""
     sources = {"train": data.train, "val": data.val}
-    return sources | {f"extra {place}": source for place, source in enumerate(data.extra)}
+    sources |= {f"extra {place}": source for place, source in enumerate(data.extra)}
+    return sources if data.also is None else sources | {"also": data.also}
 
 
 def list_entries(data: Datasets, verify: bool = False) -> list[FileEntry]:

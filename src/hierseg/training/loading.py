@@ -11,12 +11,14 @@ from torch.utils.data import DataLoader, Sampler
 from hierseg.assembly import Datasets
 from hierseg.config import Experiment
 from hierseg.data import (
+    BlendedSampler,
     ClassUniformSampler,
     Draw,
     EpochSampler,
     Int32Array,
     JointSampler,
     TrainingSamples,
+    count_other,
     end_workers,
     prepare_worker,
 )
@@ -27,17 +29,36 @@ def build_sampler(
     experiment: Experiment, data: Datasets, centroids: Sequence[Int32Array]
 ) -> EpochSampler:
     """The sampler of an epoch: every image of all sources once, or class-uniform crops (METHOD
-    section 6).
+    section 6); a share of either may be of another data set.
 
-    ``centroids`` are those of the training split, then those of the extra sources in order.
+    ``centroids`` are those of the training split, then those of ``data.further`` in order.
     """
+    settings = experiment.data
+    joined = 0 if settings.class_uniform else sum(map(len, data.extra))
+    length = len(data.train) + joined
+    if data.also is None:
+        return _build_own(experiment, data, centroids, length)
+    *own, others = centroids
+    count = count_other(length, settings.also_share)
+    alone = Datasets(data.also, data.val)
+    return BlendedSampler(
+        _build_own(experiment, data, own, length - count),
+        _build_own(experiment, alone, [others], count),
+        source=len(own),
+    )
+
+
+def _build_own(
+    experiment: Experiment, data: Datasets, centroids: Sequence[Int32Array], length: int
+) -> EpochSampler:
+    """The sampler of ``length`` items of the training split and its extra sources."""
     settings, seed = experiment.data, experiment.runtime.seed
     shard, shards = own_rank(), count_processes()
     if settings.class_uniform == 0:
         if data.extra:
             lengths = [len(source) for source in (data.train, *data.extra)]
-            return JointSampler(lengths, settings.extra_until, seed, shard, shards)
-        return EpochSampler(len(data.train), seed, shard, shards)
+            return JointSampler(lengths, settings.extra_until, seed, shard, shards, length)
+        return EpochSampler(len(data.train), seed, shard, shards, length)
     return ClassUniformSampler(
         len(data.train),
         centroids,
@@ -48,6 +69,7 @@ def build_sampler(
         seed=seed,
         shard=shard,
         shards=shards,
+        length=length,
     )
 
 

@@ -99,7 +99,7 @@ def prepare_run(
     if fabric.world_size > 1:  # the same weights everywhere, but dropout of each process's own
         torch.manual_seed(runtime.seed + fabric.global_rank)
     transform = build.build_transform(experiment, space)
-    samples = TrainingSamples(data.train, transform, runtime.seed, data.extra)
+    samples = TrainingSamples(data.train, transform, runtime.seed, data.further)
     teacher = build.build_teacher(experiment.distill, space, fabric.device)
     state = TrainingState(network, bare, precision, average)
     if saved is not None:
@@ -150,7 +150,7 @@ def _build_batches(experiment: Experiment, data: build.Datasets, fabric: Fabric)
     runtime, optim = experiment.runtime, experiment.optim
     with first_on_machine(fabric):  # what it writes into the cache the others find there
         centroids = index_sources(experiment.data, data)
-        require_labelled([data.train, *data.extra], centroids)
+        require_labelled([data.train, *data.further], centroids)
     batches = EpochBatches(build_sampler(experiment, data, centroids), experiment.data.batch)
     if runtime.limit_batches is not None:
         batches.limit = runtime.limit_batches * optim.accumulate

@@ -67,7 +67,7 @@ def write_samples(
     centroids = index_sources(experiment.data, data)
     space = data.train.label_space
     transform = build.build_transform(experiment, space)
-    samples = TrainingSamples(data.train, transform, runtime.seed, data.extra)
+    samples = TrainingSamples(data.train, transform, runtime.seed, data.further)
     batches = EpochBatches(build_sampler(experiment, data, centroids), experiment.data.batch)
     batches.start(epoch)
     draws = [draw for batch in batches for draw in batch][:count]

@@ -16,6 +16,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
 from hierseg.data.augmentation.blur import Blur, blur_image
+from hierseg.data.augmentation.degradation import degrade_image
 from hierseg.data.augmentation.rand_augment import RandAugment
 from hierseg.data.augmentation.random_numbers import draw_uniform
 from hierseg.data.reading import UInt8Array
@@ -32,7 +33,7 @@ GREY = np.full((3, 1), 1.0) * (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class TrainingTransform:
-    """Random scale, crop, colour jitter, blur, RandAugment and flip of a training sample.
+    """Random scale, crop, colour jitter, blur, degradation, RandAugment and flip of a sample.
 
     Attributes:
         crop: Size of what comes out; None for that of the whole image, before the random scale.
@@ -43,6 +44,7 @@ class TrainingTransform:
         long_edge: Length in pixels that the longer side is brought to before the random scale.
         enlarge: Factor that the image is resized by before the random scale.
         short_edge: Length in pixels that the shorter side is brought to, instead of the longer.
+        degrade: Probability that the image is degraded, in one way that is drawn.
         ignore: Label of padded pixels.
         blur: How the image is blurred, by an amount drawn anew for each sample.
         rand_augment: Steps that change image and labels after all this; none where it is None. A
@@ -60,6 +62,7 @@ class TrainingTransform:
     blur: Blur = "none"
     rand_augment: RandAugment | None = None
     short_edge: int | None = None
+    degrade: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.scale_min <= self.scale_max:
@@ -69,8 +72,9 @@ class TrainingTransform:
             )
         if not 0 <= self.color_jitter <= 1:
             raise UsageError(f"--data.color-jitter {self.color_jitter} is not within 0 and 1.")
-        if not 0 <= self.flip <= 1:
-            raise UsageError(f"--data.flip {self.flip} is no probability, which is within 0 and 1.")
+        for flag, value in (("--data.flip", self.flip), ("--data.degrade", self.degrade)):
+            if not 0 <= value <= 1:
+                raise UsageError(f"{flag} {value} is no probability, which is within 0 and 1.")
 
     def __call__(
         self, image: Tensor, labels: Tensor, generator: Generator, point: Point | None = None
@@ -96,6 +100,9 @@ class TrainingTransform:
         if self.color_jitter:
             image = jitter_colors(image, self.color_jitter, generator)
         image = blur_image(image, self.blur, generator)
+        # Nothing is drawn where nothing is degraded: samples stay what they were without it.
+        if self.degrade and draw_uniform(generator) < self.degrade:
+            image = degrade_image(image, generator)
         if self.rand_augment is not None:
             image, labels = self.rand_augment(image, labels, generator, self.ignore)
         image, labels = pad_pair(image, labels, top, left, crop, self.ignore)

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Generator
 
-from hierseg.data.sampling.epochs import EpochSampler, Item
+from hierseg.data.sampling.epochs import EpochSampler, Item, wrap
 from hierseg.data.sampling.tiles import Int32Array
 from hierseg.errors import UserError
 
 
 class ClassUniformSampler(EpochSampler):
-    """An epoch of as many items as the main source has images, a share of them class by class.
+    """An epoch of as many items as the main source has images, or another number, a share of them
+    class by class.
 
     With share u and K classes, ``floor(length * u / K)`` items of each class are drawn from its
     centroids, and what is left from all images of the main source. Draws go through a shuffled list
@@ -24,7 +25,7 @@ class ClassUniformSampler(EpochSampler):
     items on to the others as evenly as can be.
 
     Args:
-        length: Images of the main source.
+        images: Images of the main source.
         centroids: (N, 4) int32 of each source, the main one first: sample, train id, row, column.
         num_classes: K.
         share: u, from 0 to 1.
@@ -33,6 +34,7 @@ class ClassUniformSampler(EpochSampler):
         seed: Seed of the run.
         shard: Which of the disjoint shards of the epoch this process takes.
         shards: How many there are.
+        length: Items of an epoch; by default as many as the main source has images.
 
     Raises:
         UserError: No source has a pixel of any class.
@@ -40,7 +42,7 @@ class ClassUniformSampler(EpochSampler):
 
     def __init__(
         self,
-        length: int,
+        images: int,
         centroids: Sequence[Int32Array],
         num_classes: int,
         share: float,
@@ -49,11 +51,12 @@ class ClassUniformSampler(EpochSampler):
         seed: int = 0,
         shard: int = 0,
         shards: int = 1,
+        length: int | None = None,
     ) -> None:
-        super().__init__(length, seed, shard, shards)
+        super().__init__(images, seed, shard, shards, length)
         self.num_classes = num_classes
         self.extra_until = extra_until
-        self.per_class = count_per_class(length, share, num_classes)
+        self.per_class = count_per_class(self.length, share, num_classes)
         # The main source lends itself all classes.
         rules = [None, *lent, *[None] * (len(centroids) - 1 - len(lent))]
         self._entries = np.concatenate(
@@ -74,9 +77,9 @@ class ClassUniformSampler(EpochSampler):
         counts = self._share_out([len(found) for found in of_class], generator)
         items = []
         for found, count in zip(of_class, counts, strict=True):
-            chosen = found[_wrap(len(found), count, generator)].tolist()
+            chosen = found[wrap(len(found), count, generator)].tolist()
             items += [Item(i, (row, column), source) for i, _, row, column, source in chosen]
-        rest = _wrap(self.length, self.length - len(items), generator)
+        rest = wrap(self.images, self.length - len(items), generator)
         items += [Item(i) for i in rest]
         return [items[i] for i in torch.randperm(self.length, generator=generator).tolist()]
 
@@ -94,14 +97,6 @@ class ClassUniformSampler(EpochSampler):
 def count_per_class(length: int, share: float, num_classes: int) -> int:
     """floor(length * share / K), of the share as it is written: 100 * 0.29 is 29."""
     return math.floor(length * Fraction(str(share)) / num_classes)
-
-
-def _wrap(available: int, count: int, generator: Generator) -> list[int]:
-    """So many numbers below ``available``: all of them in random order, and again in that order."""
-    if count == 0:
-        return []
-    order = torch.randperm(available, generator=generator).tolist()
-    return [order[i % available] for i in range(count)]
 
 
 def _select(entries: Int32Array, lent: Iterable[int] | None) -> Int32Array:

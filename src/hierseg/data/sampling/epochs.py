@@ -51,14 +51,24 @@ class EpochSampler(Sampler[Draw]):
     """Every index once an epoch, shuffled by (seed, epoch).
 
     Args:
-        length: Number of samples of the data set.
+        images: Number of samples of the data set.
         seed: Seed of the run.
         shard: Which of the disjoint shards of the epoch this process takes.
         shards: How many there are.
+        length: Items of an epoch; by default as many as there are images. Of fewer, every image
+            comes up at most once; of more, all do before any repeats.
     """
 
-    def __init__(self, length: int, seed: int = 0, shard: int = 0, shards: int = 1) -> None:
-        self.length = length
+    def __init__(
+        self,
+        images: int,
+        seed: int = 0,
+        shard: int = 0,
+        shards: int = 1,
+        length: int | None = None,
+    ) -> None:
+        self.images = images
+        self.length = images if length is None else length
         self.seed = seed
         self.shard = shard
         self.shards = shards
@@ -79,7 +89,7 @@ class EpochSampler(Sampler[Draw]):
 
     def draw_items(self, generator: Generator) -> list[Item]:
         """The whole epoch, in order: the same on every process."""
-        return [Item(i) for i in torch.randperm(self.length, generator=generator).tolist()]
+        return [Item(i) for i in wrap(self.images, self.length, generator)]
 
 
 class TrainingSamples(Dataset[dict[str, Any]]):
@@ -128,6 +138,14 @@ class TrainingSamples(Dataset[dict[str, Any]]):
             "labels": labels.as_subclass(Tensor).long(),
             "name": record.name,
         }
+
+
+def wrap(available: int, count: int, generator: Generator) -> list[int]:
+    """So many numbers below ``available``: all of them in random order, and again in that order."""
+    if count == 0:
+        return []
+    order = torch.randperm(available, generator=generator).tolist()
+    return [order[i % available] for i in range(count)]
 
 
 def make_generator(seed: int, epoch: int, position: int) -> Generator:

@@ -23,6 +23,7 @@ class JointSampler(EpochSampler):
         seed: Seed of the run.
         shard: Which of the disjoint shards of the epoch this process takes.
         shards: How many there are.
+        length: Items of an epoch, no more than all images; by default as many.
     """
 
     def __init__(
@@ -32,8 +33,9 @@ class JointSampler(EpochSampler):
         seed: int = 0,
         shard: int = 0,
         shards: int = 1,
+        length: int | None = None,
     ) -> None:
-        super().__init__(sum(lengths), seed, shard, shards)
+        super().__init__(sum(lengths), seed, shard, shards, length)
         self.lengths = tuple(lengths)
         self.extra_until = extra_until
 
@@ -44,5 +46,6 @@ class JointSampler(EpochSampler):
             items = [Item(i, None, source) for source, n in numbers for i in range(n)]
         else:
             order = torch.randperm(self.lengths[0], generator=generator).tolist()
-            items = [Item(order[i % len(order)]) for i in range(self.length)]
-        return [items[i] for i in torch.randperm(self.length, generator=generator).tolist()]
+            items = [Item(order[i % len(order)]) for i in range(self.images)]
+        order = torch.randperm(self.images, generator=generator).tolist()
+        return [items[i] for i in order[: self.length]]

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from hierseg.data import draw_cloud
 from hierseg.evaluation.corruptions.sensor import GAMMA, Image
 
 HORIZON = 0.42
@@ -94,21 +95,6 @@ def cover_parts(image: Image, level: int, random: np.random.Generator) -> Image:
     grain = 0.8 + 0.4 * draw_cloud(height, width, random, coarsest=24)[..., None]
     dirt = np.array((0.20, 0.16, 0.12)) * grain
     return np.asarray(image * (1 - opaque) + dirt * opaque, np.float32)
-
-
-def draw_cloud(
-    height: int, width: int, random: np.random.Generator, coarsest: int = 3
-) -> npt.NDArray[np.float64]:
-    """(H, W) in [0, 1]: noise of halving sizes, from ``coarsest`` grains to the shorter side on."""
-    total = np.zeros((height, width))
-    for octave in range(4):
-        grains = coarsest * 2**octave
-        shorter = min(height, width)
-        size = [max(2, round(side / shorter * grains)) for side in (height, width)]
-        noise = random.random(size)
-        total += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC) / 2**octave
-    low, high = total.min(), total.max()
-    return np.asarray((total - low) / max(high - low, 1e-9))
 
 
 def _places(height: int, width: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from hierseg.data import draw_disk, draw_line
+
 Image = npt.NDArray[np.float32]
 
 GAMMA = 2.2
@@ -32,22 +34,13 @@ def add_shot_noise(image: Image, level: int, random: np.random.Generator) -> Ima
 def blur_by_defocus(image: Image, level: int, random: np.random.Generator) -> Image:
     """Every point becomes a disk, as with a lens out of focus."""
     radius = 0.7 + (0.006, 0.013, 0.024)[level] * min(image.shape[:2])
-    reach = int(np.ceil(radius))
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    disk = np.clip(radius + 0.5 - np.hypot(y, x), 0, 1)  # an edge of a pixel's width
-    return _filter(image, disk)
+    return _filter(image, draw_disk(radius))
 
 
 def blur_by_motion(image: Image, level: int, random: np.random.Generator) -> Image:
     """Every point becomes a line of a random direction, as with a moving camera."""
     length = 1 + (0.03, 0.06, 0.11)[level] * min(image.shape[:2])
-    angle = random.uniform(0, np.pi)
-    reach = int(np.ceil(length / 2))
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    along = np.abs(x * np.cos(angle) + y * np.sin(angle))
-    across = np.abs(y * np.cos(angle) - x * np.sin(angle))
-    line = np.clip(length / 2 + 0.5 - along, 0, 1) * np.clip(1 - across, 0, 1)
-    return _filter(image, line)
+    return _filter(image, draw_line(length, random.uniform(0, np.pi)))
 
 
 def compress_as_jpeg(image: Image, level: int, random: np.random.Generator) -> Image:

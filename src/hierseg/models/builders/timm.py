@@ -35,8 +35,8 @@ def build_timm_ocr(
     """
     backbone = TimmTrunk(trunk, finest_stride, pretrained)
     mean, std = backbone.mean, backbone.std
-    if trunk == "tf_efficientnet_lite0":
-        # Its ImageNet weights were trained on (rgb - 127) / 128, which timm's record rounds.
+    if trunk.startswith("tf_efficientnet_lite"):
+        # Their ImageNet weights were trained on (rgb - 127) / 128, which timm's record rounds.
         mean, std = (127 / 255,) * 3, (128 / 255,) * 3
     head = OCRHead(
         backbone.channels,
