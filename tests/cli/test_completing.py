@@ -43,7 +43,7 @@ def test_values_are_offered_behind_their_flag() -> None:
     assert ask("check", "kit") == ["kitti"]
     assert ask("completion", "") == ["bash", "fish", "zsh"]
     # Several values of one flag, and one of another.
-    assert ask("predict", "--save", "coco", "cv") == ["cvat"]
+    assert ask("predict", "--save", "coco", "cv") == ["cvat", "cvat-xml"]
     assert ask("predict", "--palette", "distinct", "d") == []
 
 
