@@ -119,7 +119,7 @@ def predict(
     from hierseg.commands.video import choose_clip, refuse_clip
     from hierseg.media import is_video
 
-    if how.long_edge is None and how.preset is None:
+    if how.long_edge is None and how.short_edge is None and how.preset is None:
         how = dataclasses.replace(how, long_edge="auto")
     where.check()
     live.check(sources, out)
