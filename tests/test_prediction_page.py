@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 
 from hierseg.commands.evaluate import evaluate
 from hierseg.commands.live import LiveFlags
-from hierseg.commands.predict import predict
+from hierseg.commands.predict import Output, predict
 from hierseg.commands.runner import RunnerFlags
 from hierseg.commands.video import SteadyFlags
 from hierseg.options import RunOptions
@@ -61,6 +62,11 @@ def test_evaluation(tmp_path: Path) -> None:
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["images"] == 4
     assert np.isfinite(result["miou"])
+
+
+def test_every_output_has_a_row() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| `", PAGE, re.M)
+    assert set(rows) == set(get_args(Output))
 
 
 def test_the_flags_are_those_that_there_are() -> None:

@@ -65,3 +65,5 @@ def test_the_site(tmp_path: Path) -> None:
         assert not re.search(r"url\(['\"]?https?:", sheet.read_text(encoding="utf-8")), sheet
     reference = (tmp_path / "reference" / "prediction.html").read_text(encoding="utf-8")
     assert "of memory, of a video or a camera" in reference  # of Predictor's docstring
+    command = (tmp_path / "reference" / "commands" / "predict.html").read_text(encoding="utf-8")
+    assert "--max-pixels" in command  # which only --help-all shows

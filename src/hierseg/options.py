@@ -50,6 +50,8 @@ class RunOptions:
     """Pixels that the longer side of an image is run at; own runs it as it is, and auto larger
     images at what the weights say, where they do: so predict does by itself, others take own.
     Results are of the image's own size."""
+    short_edge: int | None = None
+    """Pixels that the shorter side of an image is run at, instead of --long-edge."""
     mode: Literal["whole", "slide"] = "whole"
     """whole, or slide: windows that overlap, their logits blended."""
     window: Size | None = None
@@ -119,6 +121,15 @@ class RunOptions:
 
     def _check(self) -> None:
         self._check_engine()
+        self._check_edges()
+        if self.fusion not in (None, "average", "hierarchical"):
+            raise UsageError(f"--fusion {self.fusion!s:.40} is neither average nor hierarchical.")
+        if self.batch < 1:
+            raise UsageError(f"--batch {self.batch} holds no image; give 1 or more.")
+        self._check_windows()
+        self._check_gate()
+
+    def _check_edges(self) -> None:
         edge: Any = self.long_edge
         if isinstance(edge, str) and edge not in ("auto", "own"):
             raise UsageError(
@@ -129,10 +140,20 @@ class RunOptions:
                 f"--long-edge {edge!s:.40}: a long edge of {edge!r:.40} is too small, or no whole "
                 f"number; give {SMALLEST_SIDE} or more."
             )
-        if self.fusion not in (None, "average", "hierarchical"):
-            raise UsageError(f"--fusion {self.fusion!s:.40} is neither average nor hierarchical.")
-        if self.batch < 1:
-            raise UsageError(f"--batch {self.batch} holds no image; give 1 or more.")
+        if self.short_edge is None:
+            return
+        if not _is_edge(self.short_edge):
+            raise UsageError(
+                f"--short-edge {self.short_edge!s:.40} is too small, or no whole number; give "
+                f"{SMALLEST_SIDE} or more."
+            )
+        if edge is not None:
+            raise UsageError(
+                "--short-edge and --long-edge both say the size of images, and so does --preset "
+                "mapillary; give one of them."
+            )
+
+    def _check_windows(self) -> None:
         if self.mode == "whole":
             for flag, value in (("--window", self.window), ("--overlap", self.overlap)):
                 if value is not None:
@@ -145,7 +166,6 @@ class RunOptions:
             raise UsageError(
                 f"--overlap {self.overlap:g} is no share of a window; give 0 or more, under 1."
             )
-        self._check_gate()
 
     def _check_gate(self) -> None:
         if self.gate_by not in get_args(GateName):

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +43,7 @@ def test_values_are_offered_behind_their_flag() -> None:
     assert ask("check", "kit") == ["kitti"]
     assert ask("completion", "") == ["bash", "fish", "zsh"]
     # Several values of one flag, and one of another.
-    assert ask("predict", "--save", "coco", "cv") == ["cvat"]
+    assert ask("predict", "--save", "coco", "cv") == ["cvat", "cvat-xml"]
     assert ask("predict", "--palette", "distinct", "d") == []
 
 
@@ -84,3 +87,63 @@ complete -p hierseg
         "0",
         "complete -o default -F _hierseg hierseg",
     ]
+
+
+ANSWERS = """\
+#!/bin/sh
+printf '%s|' "$@" >> "${0%/*}/asked"
+case "$2 $5" in "3 --data") printf 'fine views\\ncityscapes\\n' ;; esac
+"""
+"""A program that writes down what it is asked, and answers behind the first flag alone."""
+
+
+def _ask_shell(shell: str, script: str, folder: Path) -> list[str]:
+    """What a shell prints, behind what the program was asked."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    program = folder / "hierseg"
+    program.write_text(ANSWERS)
+    program.chmod(0o755)
+    (folder / "photos").mkdir()
+    environment = {"PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(folder)}
+    plain = "-f" if shell == "zsh" else "--no-config"
+    run = subprocess.run(
+        [shell, plain, "-c", script],
+        capture_output=True, text=True, check=True, cwd=folder, env=environment,
+    )  # fmt: skip
+    return [(folder / "asked").read_text(), *run.stdout.splitlines()]
+
+
+def test_zsh_completes_by_it(tmp_path: Path) -> None:
+    """Without a terminal: what its completion would call is said."""
+    script = f"""
+compadd() {{ shift; print -l -- "$@"; }}
+_files() {{ print files; }}
+compdef() {{ print "defined $*"; }}
+{SCRIPTS["zsh"]}
+words=(hierseg predict 'two\\ words' --data f after); CURRENT=5; _hierseg
+words=(hierseg predict --data '"fine views"' ''); CURRENT=4; _hierseg
+words=(hierseg predict pho); CURRENT=3; _hierseg
+"""
+    asked, *said = _ask_shell("zsh", script, tmp_path)
+    assert said == ["defined _hierseg hierseg", "files", "fine views", "cityscapes", "files"]
+    assert asked == (
+        "--complete|4|hierseg|predict|two words|--data|f|"
+        "--complete|3|hierseg|predict|--data|fine views|"
+        "--complete|2|hierseg|predict|pho|"
+    )
+
+
+def test_fish_completes_by_it(tmp_path: Path) -> None:
+    script = f"""
+{SCRIPTS["fish"]}
+complete -C 'hierseg predict --data '
+echo -
+complete -C 'hierseg predict --data "fine views" --out pho'
+"""
+    asked, *said = _ask_shell("fish", script, tmp_path)
+    assert said == ["cityscapes", "fine views", "-", "photos/"]
+    assert asked == (
+        "--complete|3|hierseg|predict|--data||"
+        "--complete|5|hierseg|predict|--data|fine views|--out|pho|"
+    )

@@ -132,6 +132,14 @@ def test_the_same_command_does_nothing_twice_and_others_are_refused(
     assert run(pictures, "--save", "labels", "--long-edge", "140", "--overwrite") == 0
     with Image.open(tmp_path / "out" / "one_labels.png") as stored:
         assert stored.size == size
+    assert run(pictures, "--save", "labels", "--short-edge", "70", "--overwrite") == 0
+    settings = json.loads((tmp_path / "out" / "summary.json").read_text())["settings"]
+    assert (settings["short_edge"], "long_edge" in settings) == (70, False)
+    assert "images run at a short edge of 70" in (tmp_path / "out" / "index.html").read_text()
+    with Image.open(tmp_path / "out" / "one_labels.png") as stored:
+        assert stored.size == size
+    assert run(pictures, "--short-edge", "70", "--long-edge", "own") == 2
+    assert "--short-edge and --long-edge both say" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

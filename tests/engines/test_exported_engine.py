@@ -113,6 +113,7 @@ def test_what_a_file_cannot_do(with_logits: ExportedEngine, how: dict[str, Any],
         ({"flip": True}, "--flip needs logits"),
         ({"mode": "slide"}, "--mode slide needs logits"),
         ({"long_edge": 64}, "--long-edge needs logits"),
+        ({"short_edge": 64}, "--short-edge needs logits"),
     ],
 )
 def test_what_labels_do_not_suffice_for(

@@ -67,6 +67,12 @@ def test_windows_a_long_edge_and_a_limit_are_heeded(real: SegmentationNetwork, m
     larger = hierseg.evaluate(real, dataset, scales=(1.0,), long_edge=96)
     assert by_predictor.to_json() == larger.to_json()
     assert by_predictor.confusion != hierseg.evaluate(real, dataset, scales=(1.0,)).confusion
+    by_shorter = RunOptions(scales=(1.0,), short_edge=48)
+    shorter = hierseg.evaluate(
+        hierseg.Predictor(real, label_space=SPACE, options=by_shorter), dataset
+    )
+    assert shorter.confusion == evaluate(real, dataset, options=by_shorter).confusion
+    assert shorter.confusion != hierseg.evaluate(real, dataset, scales=(1.0,)).confusion
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,16 @@ def test_coco_masks_are_what_pycocotools_decodes(tmp_path: Path) -> None:
         assert one["score"] == pytest.approx(float(blots.confidence[mask].mean()), abs=1e-3)
 
 
+def test_coco_of_labels_alone_has_no_scores() -> None:
+    blots = _scatter(1)
+    bare = replace(blots, confidence=np.full_like(blots.confidence, np.nan))
+    document = json.loads(json.dumps(bare.to_coco(), allow_nan=False))
+    assert [one["area"] for one in document["annotations"]] == [
+        one["area"] for one in blots.to_coco()["annotations"]
+    ]
+    assert not any("score" in one for one in document["annotations"])
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (5, 1), (3, 4), (40, 300)])
 def test_every_mask_is_encoded_as_pycocotools_encodes_it(shape: tuple[int, int]) -> None:
     masks = pytest.importorskip("pycocotools.mask")

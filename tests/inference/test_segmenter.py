@@ -55,6 +55,26 @@ def test_logits_are_of_the_size_that_is_asked_for(network: Any) -> None:
     assert network.calls[-1][0] == (2, 3, 42, 64)
 
 
+@pytest.mark.parametrize(
+    ("size", "at"),
+    [
+        ((40, 61), (33, 50)),
+        ((61, 40), (50, 33)),
+        ((54, 97), (33, 59)),  # whose long edge of 59 would make it 32x59
+        ((33, 90), (33, 90)),
+    ],
+)
+def test_the_short_edge_has_its_length(
+    network: Any, size: tuple[int, int], at: tuple[int, int]
+) -> None:
+    height, width = size
+    segmenter = Segmenter(TorchEngine(network), RunOptions(scales=(1.0,), short_edge=33))
+    assert segmenter.stack([_image(height, width)]).shape[-2:] == at
+    assert segmenter.find_edge(height, width) == max(at)
+    assert segmenter.segment([_image(height, width)])[0].labels.shape == size
+    assert segmenter.whole().short_edge == 33
+
+
 def test_options_stand_instead_of_arguments(network: Any, space: LabelSpace) -> None:
     options = RunOptions("mapillary", scales=(1.0,))
     predictor = Predictor(network, label_space=space, options=options)

@@ -18,7 +18,8 @@ complete -o default -F _hierseg hierseg
 #compdef hierseg
 _hierseg() {
     local -a found
-    found=("${(@f)$("${words[1]}" --complete $((CURRENT - 1)) "${words[@]}" 2>/dev/null)}")
+    local -a given=("${(@Q)words[1,CURRENT]}")
+    found=("${(@f)$("${given[1]}" --complete $((CURRENT - 1)) "${given[@]}" 2>/dev/null)}")
     if [[ -n "${found[*]}" ]]; then
         compadd -- "${found[@]}"
     else
@@ -34,9 +35,14 @@ fi
     "fish": """\
 function __hierseg_complete
     set -l words (commandline -opc) (commandline -ct)
-    $words[1] --complete (math (count $words) - 1) $words 2>/dev/null
+    set -l found ($words[1] --complete (math (count $words) - 1) $words 2>/dev/null)
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c hierseg -a '(__hierseg_complete)'
+complete -c hierseg -f -a '(__hierseg_complete)'
 """,
 }
 

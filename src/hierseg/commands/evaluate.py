@@ -29,7 +29,7 @@ from hierseg.commands.sequence import (
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError
 from hierseg.options import WHOLE, RunOptions
-from hierseg.size import SMALLEST_SIDE, Size
+from hierseg.size import Size
 from hierseg.urls import Mirrors, Staging, refuse_urls
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ def evaluate(
     save_predictions: Path | None = None,
     save_panels: Path | None = None,
     count_at: Literal["label", "run"] | None = None,
-    short_edge: int | None = None,
     colors: Colors | None = None,
     how: RunOptions = WHOLE,
     measures: MeasureFlags = PLAIN,
@@ -89,8 +88,6 @@ def evaluate(
         count_at: label counts each pixel of the label maps; run brings image (bilinear) and label
             (nearest) to --long-edge and counts there, as published for Mapillary. By default label,
             but run with --preset mapillary.
-        short_edge: Pixels that the shorter side of an image is run at, instead of --long-edge;
-            pixels are counted at the size of the label maps.
         colors: Of classes in --worst and --save-panels: dataset (the default), distinct, or
             colorblind, as `hierseg predict --palette` has them.
         how: How the network is run.
@@ -106,18 +103,19 @@ def evaluate(
     saving.check(predictions)
     places = predictions, save_predictions, save_panels
     single = _name_single(places, ids, val_crop, worst, count_at, cv)
-    single |= {"--short-edge": short_edge, "--colors": colors, "--runner": where.runner != "local"}
+    single |= {"--short-edge": how.short_edge, "--colors": colors}
+    single |= {"--runner": where.runner != "local"}
     if check_sequence(clips, data, root, single):
         check_inputs(data, root, split, weights)
         evaluate_sequence(clips, root, split, weights, device, limit, json, how.resolve())
         return
     given, how = how, how.resolve()
     more = Measures(measures, out, predictions is None, overwrite)
-    _check_predictions(predictions, ids, given, weights, val_crop, count_at, short_edge)
-    _check_edges(short_edge, how)
+    _check_predictions(predictions, ids, given, weights, val_crop, count_at)
     at = _choose_count(count_at, given, how, val_crop, measures.official)
     held = choose_ids(ids, measures.official)
-    chosen = _Split(data, root, split, cv, palette, (own_edge(how), short_edge), val_crop, colors)
+    edges = own_edge(how), how.short_edge
+    chosen = _Split(data, root, split, cv, palette, edges, val_crop, colors)
     by = _By(weights, device, how, where, predictions, held)
     _evaluate_images(chosen, at, by, measures, limit, more, saving)
 
@@ -324,7 +322,6 @@ def _check_predictions(
     weights: str | None,
     val_crop: Size | None,
     count_at: str | None,
-    short_edge: int | None,
 ) -> None:
     """UsageError for what only a network's run can heed, where label maps are scored, and the other
     way round.
@@ -333,19 +330,4 @@ def _check_predictions(
         if ids is not None:
             raise UsageError("--ids says what --predictions hold; name them, or leave it out.")
         return
-    refuse_with_predictions(
-        how, weights=weights, val_crop=val_crop, count_at=count_at, short_edge=short_edge
-    )
-
-
-def _check_edges(short_edge: int | None, how: RunOptions) -> None:
-    """UsageError for a short edge that cannot be, or beside a long one."""
-    if short_edge is None:
-        return
-    if short_edge < SMALLEST_SIDE:
-        raise UsageError(f"--short-edge {short_edge} is too small; give {SMALLEST_SIDE} or more.")
-    if how.long_edge is not None:
-        raise UsageError(
-            "--short-edge and --long-edge both say the size of images, and so does --preset "
-            "mapillary; give one of them."
-        )
+    refuse_with_predictions(how, weights=weights, val_crop=val_crop, count_at=count_at)

@@ -27,8 +27,8 @@ def finetune(
     train, evaluate, and write a page.
 
     Layouts that are understood: images/ and masks/ (also by split), masks beside their images,
-    train/ and trainannot/, CVAT's segmentation export, Pascal VOC, Label Studio's brush masks with
-    its JSON export, YOLO polygons, COCO JSON.
+    train/ and trainannot/, CVAT's segmentation export or XML, Pascal VOC, Label Studio's brushes
+    with its JSON export, YOLO polygons, COCO JSON.
 
     Repeat the command to go on with a run that was interrupted.
 

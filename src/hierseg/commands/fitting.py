@@ -104,7 +104,7 @@ def sample_logits(
 
 
 def open_for_fit(flags: FitFlags, how: RunOptions) -> SegmentationDataset:
-    """The split, at the long edge that the network is run at."""
+    """The split, at the long or short edge that the network is run at."""
     from hierseg.data import DataOptions, open_dataset, resize_dataset
 
     options = DataOptions(cv=flags.cv, palette=flags.palette)
@@ -112,7 +112,8 @@ def open_for_fit(flags: FitFlags, how: RunOptions) -> SegmentationDataset:
     if flags.every > 1:
         dataset.samples = dataset.samples[:: flags.every]
         dataset.note = ", ".join(filter(None, (dataset.note, f"one in {flags.every} images")))
-    return resize_dataset(dataset, own_edge(how.resolve()), None)
+    how = how.resolve()
+    return resize_dataset(dataset, own_edge(how), short_edge=how.short_edge)
 
 
 def describe_fit(result: Evaluation, flags: FitFlags) -> dict[str, object]:

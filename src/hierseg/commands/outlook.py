@@ -128,11 +128,7 @@ class Outlook:
 
     def _bring(self, size: Size) -> Size:
         """The size that an image is run at."""
-        from hierseg.data import bring_to
-
-        if self._at is not None:
-            return self._at(size)
-        return bring_to(self.segmenter.find_edge(*size), max(size), size)
+        return self.segmenter.find_size(size) if self._at is None else self._at(size)
 
     def _count_pixels(self, ran: Size) -> float:
         """Pixels that are run of an image: windows overlap, and a budget leaves a share."""

@@ -33,9 +33,14 @@ if TYPE_CHECKING:
     from hierseg.media import Clip
 
 Output = Literal[
-    "overlay", "color", "labels", "ids", "confidence", "attention", "scales", "coco", "cvat", "yolo"
+    "overlay", "color", "labels", "ids", "confidence", "attention", "scales", "coco", "cvat",
+    "cvat-xml", "labelstudio", "yolo",
 ]  # fmt: skip
 
+LABELLING: tuple[Output, ...] = ("coco", "cvat", "cvat-xml", "labelstudio", "yolo")
+"""Forms of labelling tools."""
+GATHERED: tuple[Output, ...] = ("coco", "cvat-xml", "labelstudio")
+"""Those whose file of all images is made of the images' own."""
 SAVED_OF_VIDEO: tuple[Output, ...] = ("overlay", "labels", "ids")
 SAVED_OF_IMAGES: tuple[Output, ...] = ("overlay", "color", "labels", "ids")
 
@@ -87,8 +92,9 @@ def predict(
             color): NAME_overlay.jpg; NAME_color.png; NAME_labels.png (train ids); NAME_ids.png (raw
             ids, where they differ); NAME_confidence.png (16 bits, 65535 * p); attention:
             NAME_attention_SCALE.png (8 bits) and a heat map; scales: NAME_labels_SCALE.png. For
-            labelling tools, of images: coco (coco.json: FiftyOne, Label Studio, CVAT), cvat (cvat/:
-            segmentation masks 1.1), yolo (yolo/: polygons).
+            labelling tools, of images: coco (coco.json: FiftyOne, CVAT), cvat (cvat/: segmentation
+            masks 1.1), cvat-xml (cvat.xml: CVAT for images 1.1), labelstudio (labelstudio.json:
+            tasks with brushes; labelstudio.xml: the interface), yolo (yolo/: polygons).
         max_pixels: Skip images with more pixels.
         overwrite: Segment everything again, and replace any files under the names of the outputs.
         workers: Threads that read images, and as many that write outputs, while the network runs.
@@ -113,7 +119,7 @@ def predict(
     from hierseg.commands.video import choose_clip, refuse_clip
     from hierseg.media import is_video
 
-    if how.long_edge is None and how.preset is None:
+    if how.long_edge is None and how.short_edge is None and how.preset is None:
         how = dataclasses.replace(how, long_edge="auto")
     where.check()
     live.check(sources, out)
@@ -225,11 +231,13 @@ def _predict_images(
     """Segment images, also at URLs, which stand in folders here meanwhile."""
     from hierseg.commands.progress import announce
 
-    if find_url(asked.folder) is not None and "coco" in (asked.save or ()):
-        raise UsageError(
-            "--save coco gathers what is written of all images in one file, which is not done at a "
-            "URL; leave it out, or give --out a path."
-        )
+    if find_url(asked.folder) is not None:
+        for one in asked.save or ():
+            if one in GATHERED:
+                raise UsageError(
+                    f"--save {one} gathers what is written of all images in one file, which is not "
+                    "done at a URL; leave it out, or give --out a path."
+                )
     with Staging() as staging:
         with announce("looking at what is there"):
             out = staging.bring_out(asked.folder)
@@ -326,7 +334,7 @@ def _show_live(asked: _Asked, sources: tuple[str, ...], clip: Clip, flags: LiveF
 def _refuse_labelling(save: Sequence[str]) -> None:
     """UsageError for forms of labelling tools, which name images."""
     for one in save:
-        if one in ("coco", "cvat", "yolo"):
+        if one in LABELLING:
             raise UsageError(
                 f"--save {one} is for images, and this is a video; leave it out, or predict its "
                 "frames as images."

@@ -72,8 +72,10 @@ def find_scales(weights: str | None, how: RunOptions) -> tuple[float, ...]:
 
 
 def without_edge(how: RunOptions) -> RunOptions:
-    """The same where the data set's images come at the long edge already."""
-    return how if how.long_edge == "auto" else dataclasses.replace(how, long_edge=None)
+    """The same where the data set's images come at the long edge, or the short one, already."""
+    if how.long_edge == "auto":
+        return how
+    return dataclasses.replace(how, long_edge=None, short_edge=None)
 
 
 def refuse_with_predictions(how: RunOptions, **others: object) -> None:

@@ -196,6 +196,7 @@ class ExportedEngine:
             ("--flip", options.flip),
             ("--mode slide", options.mode == "slide"),
             ("--long-edge", isinstance(options.long_edge, int)),
+            ("--short-edge", options.short_edge is not None),
         ):
             if asked:
                 raise self.lacks_logits(flag)

@@ -138,7 +138,8 @@ class RunDescription(NamedTuple):
     def of(cls, segmenter: Segmenter) -> RunDescription:
         """That of a segmenter, once it has run."""
         options = segmenter.options
-        edge = options.long_edge
+        edge, short = options.long_edge, options.short_edge
+        run_at = "" if edge in (None, "own") else f"long edge {edge}"
         return cls(
             scales=segmenter.scales,
             flip=options.flip,
@@ -146,7 +147,7 @@ class RunDescription(NamedTuple):
             gate=options.describe_gate(),
             mode="whole" if segmenter.windows is None else segmenter.windows.describe(),
             fusion=options.fusion or "",
-            run_at="" if edge in (None, "own") else f"long edge {edge}",
+            run_at=run_at if short is None else f"short edge {short}",
             decides=segmenter.decider is not None,
         )
 

@@ -71,28 +71,32 @@ def evaluate(
         print(found.scores.miou)
     """
     network, predictor = _find_network(weights, device)
+    short_edge: int | None = None
     _require_dataset(dataset)
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} leaves no images; give 1 or more.")
     if predictor is not None:
         scales = predictor.scales if scales is None else scales
         flip = predictor.flip if flip is None else flip
-        long_edge = predictor.long_edge if long_edge is None else long_edge
+        if long_edge is None:
+            long_edge, short_edge = predictor.long_edge, predictor.segmenter.short_edge
     options = RunOptions(
         scales=None if scales is None else tuple(scales),
         flip=bool(flip),
         long_edge=long_edge,
+        short_edge=short_edge,
         mode=mode,
         window=None if window is None else Size(*window),
         overlap=overlap,
     ).resolve()
     found = evaluator.evaluate(
         network,
-        resize_dataset(dataset, long_edge),
+        resize_dataset(dataset, long_edge, short_edge=short_edge),
         device=device,
         limit=limit,
         on_progress=on_progress,
-        options=dataclasses.replace(options, long_edge=None),  # images come at it already
+        # Images come at it already.
+        options=dataclasses.replace(options, long_edge=None, short_edge=None),
         watchers=[evaluator.RequireFinite()],
         per_scale=per_scale,
     )

@@ -11,7 +11,13 @@ from hierseg.faces import open_face
 
 if TYPE_CHECKING:
     from hierseg.inference.agreement import Agreement, measure_agreement
-    from hierseg.inference.exchange import encode_runs, list_categories
+    from hierseg.inference.exchange import (
+        ClassMask,
+        count_runs,
+        encode_runs,
+        iterate_masks,
+        list_categories,
+    )
     from hierseg.inference.footprint import STEP, Fit, Footprint
     from hierseg.inference.outputs import PLAIN, WRITERS, Look
     from hierseg.inference.pixels import ImageLike, Region
@@ -35,7 +41,13 @@ else:
                 "Footprint",
                 "STEP",
             ),
-            "exchange": ("encode_runs", "list_categories"),
+            "exchange": (
+                "ClassMask",
+                "count_runs",
+                "encode_runs",
+                "iterate_masks",
+                "list_categories",
+            ),
             "outputs": ("Look", "PLAIN", "WRITERS"),
             "pixels": ("ImageLike", "Region"),
             "prediction": ("Prediction",),
@@ -60,6 +72,7 @@ __all__ = [
     "STEP",
     "WRITERS",
     "Agreement",
+    "ClassMask",
     "ClassStatistics",
     "Fit",
     "Footprint",
@@ -77,7 +90,9 @@ __all__ = [
     "Windows",
     "blend",
     "class_shares",
+    "count_runs",
     "encode_runs",
+    "iterate_masks",
     "list_categories",
     "measure_agreement",
 ]

@@ -50,8 +50,9 @@ def measure_agreement(
         UserError: A part that the network cannot run, or a network that gives no numbers.
     """
     size = Size(*image.shape[:2])
-    edge = segmenter.find_edge(*size) if long_edge is None else long_edge
-    at = Size(*bring_to(edge, max(size), size))
+    at = segmenter.find_size(size)
+    if long_edge is not None:
+        at = bring_to(long_edge, max(size), size)
     part = _choose_part(at, windows)
     top, left = (at.height - part.height) // 2, (at.width - part.width) // 2
     cut = _cut(image, at, top, left, part)

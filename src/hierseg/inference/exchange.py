@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,11 +29,14 @@ class ClassMask(NamedTuple):
 
 
 def list_masks(labels: Labels, confidence: npt.NDArray[np.float32], classes: int) -> list[Any]:
-    """A ``ClassMask`` for each class that occurs, by train id; one mask is held at a time."""
-    return list(_iterate_masks(labels, confidence, classes))
+    """A ``ClassMask`` for each class that occurs, by train id."""
+    return list(iterate_masks(labels, confidence, classes))
 
 
-def _iterate_masks(labels: Labels, confidence: npt.NDArray[np.float32], classes: int) -> Any:
+def iterate_masks(
+    labels: Labels, confidence: npt.NDArray[np.float32], classes: int
+) -> Iterator[ClassMask]:
+    """What ``list_masks`` gives; one mask is held at a time."""
     for train in np.unique(labels).tolist():
         if train >= classes:
             continue
@@ -60,9 +65,10 @@ def as_coco(
             "bbox": [one.box[0], one.box[1], one.box[2] - one.box[0], one.box[3] - one.box[1]],
             "area": one.pixels,
             "iscrowd": 0,
-            "score": round(one.confidence, 4),
+            # An exported graph may give labels alone: JSON has no NaN.
+            **({} if math.isnan(one.confidence) else {"score": round(one.confidence, 4)}),
         }
-        for number, one in enumerate(_iterate_masks(labels, confidence, space.num_classes), start=1)
+        for number, one in enumerate(iterate_masks(labels, confidence, space.num_classes), start=1)
     ]
     return {
         "images": [{"id": image_id, "file_name": file_name, "height": height, "width": width}],
@@ -79,6 +85,13 @@ def list_categories(space: LabelSpace) -> list[dict[str, Any]]:
     ]
 
 
+def count_runs(flat: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Lengths of runs of False and True by turns, the first of False."""
+    ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    counts = np.diff(np.concatenate([[0], ends, [flat.size]]))
+    return np.concatenate([[0], counts]) if flat.size and flat[0] else counts
+
+
 def encode_runs(mask: npt.NDArray[np.bool_]) -> str:
     """COCO's compressed run-length encoding of an (H, W) mask.
 
@@ -86,11 +99,7 @@ def encode_runs(mask: npt.NDArray[np.bool_]) -> str:
     less the count before the last, is written in groups of five bits, the lowest first, a sixth for
     whether more follow, 48 added to each.
     """
-    flat = mask.ravel(order="F")
-    ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts = np.diff(np.concatenate([[0], ends, [flat.size]]))
-    if flat.size and flat[0]:
-        counts = np.concatenate([[0], counts])
+    counts = count_runs(mask.ravel(order="F"))
     counts[3:] -= counts[1:-2].copy()
     letters = bytearray()
     for value in counts.tolist():

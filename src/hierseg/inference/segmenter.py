@@ -89,6 +89,8 @@ class Segmenter:
         self.windows = _choose_windows(self.options)
         header, edge = engine.header, self.options.long_edge
         self.long_edge = None if edge is None or isinstance(edge, str) else int(edge)
+        short = self.options.short_edge
+        self.short_edge = None if short is None else int(short)
         self.longest = header.long_edge if edge == "auto" and header is not None else None
         if temperature is None:
             temperature = 1.0 if header is None else header.temperature
@@ -117,11 +119,19 @@ class Segmenter:
     def find_edge(self, height: int, width: int) -> int:
         """Pixels of the longer side that an image of a size is run at."""
         longer, shorter = max(height, width), min(height, width)
+        if self.short_edge is not None:
+            return max(bring_to(self.short_edge, shorter, (height, width)))
         if self.long_edge is not None:
             return self.long_edge
         if self.longest is None or longer <= self.longest:
             return longer
         return min(longer, max(self.longest, math.ceil(SMALLEST_SIDE * longer / shorter)))
+
+    def find_size(self, size: Size) -> Size:
+        """The size that an image of a size is run at."""
+        if self.short_edge is not None:
+            return bring_to(self.short_edge, min(size), size)
+        return bring_to(self.find_edge(*size), max(size), size)
 
     @torch.inference_mode()
     def run(self, images: Sequence[Pixels], long_edge: int | None = None) -> SegmentationOutput:
@@ -167,8 +177,9 @@ class Segmenter:
     def stack(self, images: Sequence[Pixels], long_edge: int | None = None) -> Tensor:
         """(B, 3, h, w) uint8, at the size that the images are run at, where the engine runs."""
         size = Size(*images[0].shape[:2])
-        edge = self.find_edge(*size) if long_edge is None else long_edge
-        at = bring_to(edge, max(size), size)
+        at = self.find_size(size)
+        if long_edge is not None:
+            at = bring_to(long_edge, max(size), size)
         sized = images if at == size else [resize_image(image, at) for image in images]
         stacked = np.stack(sized) if len(sized) > 1 else sized[0][None]
         return torch.from_numpy(stacked).permute(0, 3, 1, 2).to(self.engine.device)

@@ -18,6 +18,7 @@ import yaml
 from hierseg.errors import MALFORMED, UserError
 from hierseg.files import write_json, write_text
 from hierseg.inference import Look, Prediction, list_categories
+from hierseg.jobs import cvat_xml, label_studio
 from hierseg.labels import LabelSpace
 from hierseg.media import choose_colors, find_background, write_picture
 from hierseg.pages import ImageRecord
@@ -66,6 +67,8 @@ def write_yolo(prediction: Prediction, out: Path, name: str, look: Look) -> list
 LABELLING: Mapping[str, Callable[[Prediction, Path, str, Look], list[Path]]] = {
     "coco": write_coco,
     "cvat": write_cvat,
+    "cvat-xml": cvat_xml.write_cvat_xml,
+    "labelstudio": label_studio.write_task,
     "yolo": write_yolo,
 }
 """What ``--save`` may name besides the outputs of a prediction."""
@@ -73,11 +76,19 @@ LABELLING: Mapping[str, Callable[[Prediction, Path, str, Look], list[Path]]] = {
 PLACES: Mapping[str, str] = {
     "coco": "{}_coco.json",
     "cvat": f"{MASKS}/{{}}.png",
+    "cvat-xml": cvat_xml.PIECE,
+    "labelstudio": label_studio.PIECE,
     "yolo": f"{POLYGONS}/{{}}.txt",
 }
 """Where each is, by the name of the image."""
 
-SHARED: Mapping[str, Sequence[str]] = {"coco": (COCO,), "cvat": (LABELMAP, LISTED), "yolo": (DATA,)}
+SHARED: Mapping[str, Sequence[str]] = {
+    "coco": (COCO,),
+    "cvat": (LABELMAP, LISTED),
+    "cvat-xml": (cvat_xml.DOCUMENT,),
+    "labelstudio": (label_studio.TASKS, label_studio.INTERFACE),
+    "yolo": (DATA,),
+}
 """What belongs to all images."""
 
 
@@ -96,8 +107,16 @@ def write_shared(
         OSError: One cannot be written.
     """
     known = list(records)
+
+    def list_files(key: str) -> list[Path]:
+        return [out / PLACES[key].format(one.name) for one in known if key not in one.unwritten]
+
     if "coco" in save:
-        _write_document([one for one in known if "coco" not in one.unwritten], space, out)
+        _write_document(list_files("coco"), space, out)
+    if "cvat-xml" in save:
+        cvat_xml.join_cvat_xml(list_files("cvat-xml"), space, out)
+    if "labelstudio" in save:
+        label_studio.join_tasks(list_files("labelstudio"), space, out)
     if "cvat" in save:
         names = "".join(f"{one.name}\n" for one in known if "cvat" not in one.unwritten)
         out.joinpath(LISTED).parent.mkdir(parents=True, exist_ok=True)
@@ -110,12 +129,11 @@ def write_shared(
         write_text(out / DATA, yaml.safe_dump(described, sort_keys=False, allow_unicode=True))
 
 
-def _write_document(records: Sequence[ImageRecord], space: LabelSpace, out: Path) -> None:
+def _write_document(paths: Sequence[Path], space: LabelSpace, out: Path) -> None:
     """``coco.json``, of the images' own documents."""
     images: list[Any] = []
     annotations: list[Any] = []
-    for number, record in enumerate(records, start=1):
-        path = out / PLACES["coco"].format(record.name)
+    for number, path in enumerate(paths, start=1):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             images.append({**document["images"][0], "id": number})

@@ -23,8 +23,12 @@ def write_run_page(
         *([summary.about["split_note"]] if summary.about.get("split_note") else []),
         f"scales {scales}" + (", with mirror image" if summary.settings["flip"] else ""),
     ]
-    for key, what in (("long_edge", "images"), ("longest", "larger images")):
+    for key, what in (
+        ("long_edge", "images run at a long edge"),
+        ("short_edge", "images run at a short edge"),
+        ("longest", "larger images run at a long edge"),
+    ):
         if key in summary.settings:
-            facts.append(f"{what} run at a long edge of {summary.settings[key]}")
+            facts.append(f"{what} of {summary.settings[key]}")
     records = list(summary.records.values())
     return write_page(Page(title, facts, space, records, summary.skipped), out)

@@ -65,6 +65,7 @@ def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, objec
         # Named where there is one, so that runs from before there were any still go on.
         **({} if predictor.temperature == 1 else {"temperature": predictor.temperature}),
         **({} if predictor.long_edge is None else {"long_edge": predictor.long_edge}),
+        **({} if (short := predictor.segmenter.short_edge) is None else {"short_edge": short}),
         **({} if predictor.longest is None else {"longest": predictor.longest}),
         **({} if windows is None else {"mode": windows.describe()}),
         **({"gate": gate} if (gate := predictor.segmenter.options.describe_gate()) else {}),

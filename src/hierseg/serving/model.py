@@ -70,8 +70,9 @@ class Model:
         label_space: LabelSpace | None = None,
     ) -> None:
         self.network, self.name = network, name
-        edge = how.long_edge if how.long_edge is not None or how.preset is not None else "auto"
-        self.how = dataclasses.replace(how, long_edge=edge).resolve()
+        if how.long_edge is None and how.short_edge is None and how.preset is None:
+            how = dataclasses.replace(how, long_edge="auto")
+        self.how = how.resolve()
         self._engines: dict[tuple[Any, Any], Engine] = {}
         self._ready: OrderedDict[tuple[RunOptions, bool], tuple[Predictor, Footprint]] = (
             OrderedDict()
@@ -97,6 +98,7 @@ class Model:
                 "budget": self.how.budget,
                 "flip": self.how.flip,
                 "long_edge": self.how.long_edge,
+                "short_edge": self.how.short_edge,
             },
         }
 

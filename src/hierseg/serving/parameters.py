@@ -100,7 +100,7 @@ def _read_options(
                 f"long_edge {number:g} is more than this server runs; give at most "
                 f"{int(limits.max_pixels**0.5)}."
             )
-        changes["long_edge"] = edge if number is None else int(number)
+        changes |= {"long_edge": edge if number is None else int(number), "short_edge": None}
     return dataclasses.replace(how, **changes)
 
 

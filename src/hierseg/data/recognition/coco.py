@@ -8,7 +8,7 @@ from typing import Any
 
 from hierseg.data.described.documents import parse_json
 from hierseg.data.recognition.layout import Layout
-from hierseg.data.recognition.listing import Entry, Listing, find_split
+from hierseg.data.recognition.listing import Entry, ImagePlaces, Listing, find_split
 from hierseg.data.recognition.shapes import Shape, decode_counts, make_polygon
 from hierseg.errors import UserError, make_printable
 from hierseg.files import read_text_file
@@ -34,7 +34,7 @@ def find_coco(listing: Listing) -> Layout | None:
     numbers = {name: number for number, name in enumerate(sorted(categories.values()), start=1)}
     if len(numbers) >= IGNORE:
         raise UserError(f"'{listing.root}' has {len(numbers)} categories; at most 254 can be.")
-    places = _Places(listing)
+    places = ImagePlaces(listing)
     shapes: dict[Path, list[Shape]] = {}
     entries, missing, without = [], [], 0
     for text, content in documents.items():
@@ -68,24 +68,6 @@ def find_coco(listing: Listing) -> Layout | None:
         notes.append(f"{count(without, 'annotation')} without a region left out.")
     names = {0: "background", **{number: name for name, number in numbers.items()}}
     return Layout("COCO JSON", tuple(entries), tuple(notes), shapes, names)
-
-
-class _Places:
-    """Where images lie that a file names: by the path that it gives, or by their names alone."""
-
-    def __init__(self, listing: Listing) -> None:
-        self._root, self._known = listing.root, set(listing.pictures)
-        self._by_name: dict[str, list[PurePosixPath]] = {}
-        for path in listing.pictures:
-            self._by_name.setdefault(path.name, []).append(path)
-
-    def find(self, name: str, beside: PurePosixPath) -> Path | None:
-        path = PurePosixPath(name.replace("\\", "/"))
-        for folder in (beside, beside / "images", PurePosixPath("."), PurePosixPath("images")):
-            if folder / path in self._known:
-                return self._root / folder / path
-        found = self._by_name.get(path.name, [])
-        return self._root / found[0] if len(found) == 1 else None
 
 
 def _may_be(path: Path) -> bool:

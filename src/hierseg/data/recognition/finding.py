@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hierseg.data.recognition.coco import find_coco
+from hierseg.data.recognition.cvat import find_cvat
 from hierseg.data.recognition.label_studio import find_brushes
 from hierseg.data.recognition.layout import Layout
 from hierseg.data.recognition.layouts import (
@@ -29,7 +30,8 @@ def find_layout(listing: Listing) -> Layout:
     """
 
     finders: tuple[Callable[[Listing], Layout | None], ...] = (
-        find_coco, find_brushes, find_yolo, find_voc, find_segnet, find_folders, find_beside,
+        find_coco, find_cvat, find_brushes, find_yolo, find_voc, find_segnet, find_folders,
+        find_beside,
     )  # fmt: skip
     for find in finders:
         layout = find(listing)

@@ -13,7 +13,7 @@ IMAGES = frozenset(
     (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".heic", ".heif",
      ".avif")
 )  # fmt: skip
-TEXTS = frozenset((".txt", ".json", ".yaml", ".yml", ".csv", ".names"))
+TEXTS = frozenset((".txt", ".json", ".yaml", ".yml", ".csv", ".names", ".xml"))
 MOST_FILES = 1_000_000
 """Files of a folder that is looked at: a slip names a whole disk."""
 SPLITS = {
@@ -75,6 +75,25 @@ def list_folder(root: Path) -> Listing:
             "the same names, into masks/."
         )
     return Listing(root, tuple(pictures), tuple(texts))
+
+
+class ImagePlaces:
+    """Where images lie that a file names: by the path that it gives, or by their names alone."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._root, self._known = listing.root, set(listing.pictures)
+        self._by_name: dict[str, list[PurePosixPath]] = {}
+        for path in listing.pictures:
+            self._by_name.setdefault(path.name, []).append(path)
+
+    def find(self, name: str, beside: PurePosixPath) -> Path | None:
+        """The image that a file in the folder ``beside`` calls so; None where there is none."""
+        path = PurePosixPath(name.replace("\\", "/"))
+        for folder in (beside, beside / "images", PurePosixPath("."), PurePosixPath("images")):
+            if folder / path in self._known:
+                return self._root / folder / path
+        found = self._by_name.get(path.name, [])
+        return self._root / found[0] if len(found) == 1 else None
 
 
 def find_split(parts: tuple[str, ...] | list[str]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.data.reading import DataError, read_confidence
-from hierseg.errors import UserError
+from hierseg.errors import MALFORMED, UserError
 from hierseg.size import Size
 
 MOST_POINTS = 1_000_000
@@ -29,21 +29,31 @@ class Shape:
         label: What the drawn label map holds there; 0 is the background.
         polygons: Corners, each (n, 2) float, x and y in pixels, or in shares of the image's sides.
         in_shares: Which of the two.
-        counts: Run lengths in column order, off and on by turns, as COCO has them.
+        counts: Run lengths, off and on by turns: of the whole image in column order, as COCO has
+            them, or of ``box`` in row order, as CVAT has them.
+        box: Left, top, width and height of the part of the image that ``counts`` fill.
         layer: A picture whose bright pixels are the region.
+        size: Of the image that the region was drawn on; None where that is not known.
     """
 
     label: int
     polygons: tuple[npt.NDArray[np.float64], ...] = ()
     in_shares: bool = False
-    counts: tuple[int, ...] | None = None
+    counts: Sequence[int] | npt.NDArray[np.int64] | None = None
+    box: tuple[int, int, int, int] | None = None
     layer: Path | None = None
+    size: Size | None = None
 
 
 def draw_label_map(shapes: Sequence[Shape], size: Size) -> npt.NDArray[np.uint8]:
     """(H, W) uint8: the label of the last shape at each pixel, 0 where there is none."""
     drawn = np.zeros((size.height, size.width), np.uint8)
     for shape in shapes:
+        if shape.size not in (None, size):
+            raise DataError(
+                f"it is {size}, and the one that was labelled {shape.size}; put the images beside "
+                "their labels as they were labelled."
+            )
         if shape.layer is not None:
             grey = read_confidence(shape.layer)
             if grey.shape != drawn.shape:
@@ -52,6 +62,11 @@ def draw_label_map(shapes: Sequence[Shape], size: Size) -> npt.NDArray[np.uint8]
                     "masks again beside the images that were labelled."
                 )
             drawn[grey >= HALF] = shape.label
+        elif shape.counts is not None and shape.box is not None:
+            left, top, width, height = shape.box
+            part = drawn[top : top + height, left : left + width]
+            is_on = np.arange(len(shape.counts)) % 2 == 1
+            part[np.repeat(is_on, shape.counts).reshape(height, width)] = shape.label
         elif shape.counts is not None:
             drawn[_fill_runs(shape.counts, size)] = shape.label
         else:
@@ -106,7 +121,22 @@ def decode_counts(text: str) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def _fill_runs(counts: Sequence[int], size: Size) -> npt.NDArray[np.bool_]:
+def make_box_runs(
+    numbers: Sequence[Any], width: int, height: int, where: str
+) -> npt.NDArray[np.int64]:
+    """Run lengths that fill a box; UserError naming the place where they do not."""
+    try:
+        counts = np.array(numbers, np.int64)
+    except MALFORMED as error:
+        raise UserError(f"{where}: run lengths are numbers with commas between.") from error
+    most = width * height
+    # Each by itself first: a sum of numbers beyond 64 bits may come out as anything.
+    if counts.min() < 0 or counts.max() > most or len(counts) > most + 1 or counts.sum() != most:
+        raise UserError(f"{where}: run lengths do not fill {width}x{height}; export it again.")
+    return counts
+
+
+def _fill_runs(counts: Any, size: Size) -> npt.NDArray[np.bool_]:
     ends = list(itertools.accumulate(counts))
     if min(counts, default=0) < 0 or (ends[-1] if ends else 0) != size.height * size.width:
         raise DataError(f"run lengths do not fill an image of {size}; export the data again.")
