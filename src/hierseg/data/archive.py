@@ -29,7 +29,7 @@ from hierseg.files import (
 
 
 class FileStatus(NamedTuple):
-    """By what a changed file is noticed."""
+    """Size and time of a file, by which a change is noticed."""
 
     size: int
     """Bytes, unpacked."""

@@ -18,10 +18,9 @@ JOINT = "+"
 
 
 class JoinedDataset(SegmentationDataset):
-    """Splits one behind the other; an image that is in several of them counts once.
+    """Splits one after the other; an image that is in several of them counts once.
 
-    Samples keep their names, but where those of two splits have the same: then each is
-    ``SPLIT/NAME``.
+    Samples keep their names unless two splits share a name; then every sample is ``SPLIT/NAME``.
 
     Args:
         parts: Splits of one data set, at least one; each reads its own samples.
@@ -84,7 +83,7 @@ def list_parts(split: str) -> list[str]:
     parts = split.split(JOINT)
     if not all(parts) or len(set(parts)) < len(parts):
         raise UsageError(
-            f"'{split}' names a split twice, or none beside a {JOINT}; give for example train"
-            f"{JOINT}val."
+            f"'{split}' names a split twice, or nothing on one side of a {JOINT}; give, for "
+            f"example, train{JOINT}val."
         )
     return parts

@@ -1,4 +1,4 @@
-"""A split whose files are at a URL, each of which is fetched as it is read."""
+"""A split whose files are at a URL; each file is fetched when it is read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hierseg.urls import Mirrors
 
 
 class MirroredDataset(SegmentationDataset):
-    """A split that was opened in a folder that stands for one at a URL.
+    """A split that was opened in a local folder which stands for one at a URL.
 
     Args:
         dataset: The split.
-        mirrors: Of the URLs that its files are at.
+        mirrors: The local folders of the URLs that its files are at.
     """
 
     def __init__(self, dataset: SegmentationDataset, mirrors: Mirrors) -> None:

@@ -1,8 +1,8 @@
-"""The one place where Pillow opens a file: the formats that are read, and what is kept from it.
+"""The one place where Pillow opens a file: which formats are read, and what is removed first.
 
-Kept from it are formats in which nobody stores street scenes (PostScript would start a program),
-texts and colour profiles of PNG, which count for nothing here and may be of any length, and
-headers that it would walk for minutes.
+Pillow does not get to see: formats in which nobody stores street scenes (PostScript would start a
+program); texts and colour profiles of PNG, which are not used and may be of any length; and headers
+that it would read for minutes.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def open_picture(data: bytes, path: Path | None = None) -> Image.Image:
 
     Args:
         data: The file's content.
-        path: Its name, by which some kinds of files are told.
+        path: Its name, by which some kinds of files are recognised.
 
     Raises:
-        UnsupportedError: It is of a kind that is known, and not read here.
-        Exception: Whatever Pillow raises where it cannot be opened.
+        UnsupportedError: It is of a known kind that is not read here.
+        Exception: Pillow cannot open it; whatever Pillow raises.
     """
     if data.startswith(_PNG):
         kept = _drop_texts(data)
@@ -61,14 +61,14 @@ def open_picture(data: bytes, path: Path | None = None) -> Image.Image:
 
 
 def open_header(file: BinaryIO, path: Path | None = None) -> Image.Image:
-    """A file as a Pillow image of which only the header can be asked, and is read.
+    """The header of a file, as a Pillow image whose pixels must not be read.
 
     Args:
-        file: Stays open, and must for as long as the image is asked.
+        file: The file; keep it open while you use the image.
         path: As in ``open_picture``.
 
     Raises:
-        UnsupportedError: As there, and all else.
+        UnsupportedError: As in ``open_picture``, like all other errors.
     """
     head = file.read(HEAD)
     if head.startswith(_PNG):

@@ -35,8 +35,9 @@ def map_in_order(
 ) -> Generator[Result]:
     """``function`` of each number, in order, whatever the number of workers.
 
-    The processes are those that also load training samples: a function's DataError comes out of
-    them as its sentence. Whoever stops before the end closes it: the processes answer no signal.
+    The processes are prepared as those that load training samples: a DataError of the function is
+    raised here with its one sentence. Close the generator if you stop early; the processes ignore
+    signals.
 
     Args:
         function: Of a number; it must be possible to pickle it, as a method of a data set is.
@@ -69,7 +70,7 @@ def map_in_order(
 
 
 class Patience:
-    """Says that a loader stands still, at first after ``PATIENCE`` seconds.
+    """Says that a loader has stalled, at first after ``PATIENCE`` seconds.
 
     Args:
         say: Takes the line.
@@ -86,8 +87,8 @@ class Patience:
         if seconds >= self._next:
             self._next *= 2
             self._say(
-                f"no image has come from the loader for {seconds:.0f} s: a process of it, or the "
-                "disk that it reads from, stands still."
+                f"no image has come from the loader for {seconds:.0f} s: one of its processes, or "
+                "the disk that they read from, has stalled."
             )
 
 

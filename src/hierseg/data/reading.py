@@ -52,7 +52,7 @@ def decode_dataset_image(data: bytes, path: Path) -> UInt8Array:
 
     Args:
         data: All of the file.
-        path: Its name, by which some kinds of files are told, and which errors say.
+        path: Its name, by which some kinds of files are recognised; errors name it.
     """
     with _naming(path), open_picture(data, path) as picture:
         _require_end(picture, data)
@@ -73,10 +73,10 @@ def read_label_ids(
 
     Args:
         path: The label map.
-        known: Ids that it can hold, by which a file is read that can be in two ways, as
-            ``choose_ids`` says; None for any.
-        palette: Which of the two ways it is.
-        also: Ids that it holds where it is of another numbering, as ``choose_ids`` says.
+        known: Ids that it may hold, which decide how a palette of greys is read, as in
+            ``choose_ids``; None for any.
+        palette: How to read a palette of greys; None decides by ``known``.
+        also: Ids of the other numbering that it may hold, as in ``choose_ids``.
 
     Raises:
         DataError: Naming the file, where it is missing, no image, damaged, too large, has more
@@ -103,7 +103,7 @@ def read_label_ids(
     if ids.dtype in (np.uint8, np.uint16):
         return ids
     if ids.min() < 0 or ids.max() > 65535 or ids.dtype.kind == "f":
-        raise DataError(f"'{path}' holds values that are no class ids (0 to 65535).")
+        raise DataError(f"'{path}' holds values that are not class ids (0 to 65535).")
     return ids.astype(np.uint16)
 
 
@@ -126,7 +126,7 @@ def read_label_colors(path: Path) -> UInt8Array:
 
 
 def is_turned_by_exif(path: Path) -> bool:
-    """Whether an image, which can be read, says that it is to be turned or mirrored."""
+    """Whether EXIF turns or mirrors an image that can be read."""
     data = _read_bytes(path)
     with _naming(path), open_picture(data, path) as picture:
         return read_orientation(picture) > 1
@@ -188,7 +188,7 @@ def _require_end(picture: Image.Image, data: bytes) -> None:
 
 
 class DepthError(ValueError):
-    """Pixels of a range that nothing tells, so that they cannot be brought to 8 bits."""
+    """Pixels of unknown range, which cannot be brought to 8 bits."""
 
 
 def as_rgb(picture: Image.Image, kind: str | None = None) -> Image.Image:
@@ -205,8 +205,8 @@ def as_rgb(picture: Image.Image, kind: str | None = None) -> Image.Image:
         # What is 16-bit follows from the kind of file, never from how bright this picture is.
         if not picture.mode.startswith("I;16") and kind not in SIXTEEN_BIT_FORMATS:
             raise DepthError(
-                "32-bit or floating-point pixels, of a range that is not known; save it with 8 or "
-                "16 bits"
+                "32-bit or floating-point pixels, whose range is not known; save it with 8 or 16 "
+                "bits"
             )
         values = np.asarray(picture, np.uint32) // 256
         picture = Image.fromarray(values.clip(0, 255).astype(np.uint8))

@@ -106,17 +106,18 @@ class ResizedDataset(SegmentationDataset):
 
 
 def find_factor(size: Size, long_edge: int | None, short_edge: int | None, enlarge: float) -> float:
-    """What the sides of an image are multiplied by, one of the three ways."""
+    """The factor by which an image is resized: of ``short_edge``, else ``long_edge``, else
+    ``enlarge``.
+    """
     if short_edge is not None:
         return short_edge / min(size)
     return enlarge if long_edge is None else long_edge / max(size)
 
 
 def bring_to(edge: int, length: int, sides: Sequence[int]) -> Size:
-    """Height and width once the longest side of an image, or the shortest, has a certain length.
+    """Height and width in pixels of ``sides`` once an edge of length ``length`` becomes ``edge``.
 
-    In whole numbers: that side's new length ``edge`` is exact, the other's is rounded down;
-    ``length`` is the old one.
+    That edge gets exactly its new length; the other side is rounded down.
     """
     return Size(*(max(1, side * edge // length) for side in sides))
 

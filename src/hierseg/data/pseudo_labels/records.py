@@ -1,4 +1,4 @@
-"""What `hierseg autolabel` says of the labels that it made: a header and one line an image.
+"""The records that `hierseg autolabel` keeps of its labels: a header, and a line for each image.
 
 ``SPLIT.jsonl``, or ``SPLIT.1of2.jsonl`` of a shard, beside the folder ``SPLIT`` of the labels. A
 line is appended as its image is done, so that a run which is killed loses none of them.
@@ -25,7 +25,7 @@ ENDING = ".jsonl"
 LARGEST_RECORDS = 512 << 20
 """Bytes of a file of records: those of half a million images."""
 CONFIDENCE = "_prob"
-"""What the name of the confidence has more than that of the label map (METHOD section 6)."""
+"""Ending of a confidence's name after that of the label map (METHOD section 6)."""
 
 
 @dataclass(frozen=True)
