@@ -96,10 +96,10 @@ def test_the_command_measures_clips(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--steady",), "--steady is of clips; add --sequence"),
-        (("--flow", "dis"), "--flow is of clips"),
-        (("--sequence", "--worst", "3"), "--worst is of single images, and --sequence of clips"),
-        (("--sequence", "--flow", "sdcnet:x"), "--flow sdcnet foretells"),
+        (("--steady",), "--steady is for clips; add --sequence"),
+        (("--flow", "dis"), "--flow is for clips"),
+        (("--sequence", "--worst", "3"), "--worst is for single images, not for --sequence"),
+        (("--sequence", "--flow", "sdcnet:x"), "--flow sdcnet predicts a frame"),
     ],
 )
 def test_flags_that_say_nothing_together_are_refused(
@@ -112,4 +112,4 @@ def test_flags_that_say_nothing_together_are_refused(
 
 def test_clips_are_of_cityscapes_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert cli.main(["evaluate", "--data", "camvid", "--root", str(tmp_path), "--sequence"]) == 2
-    assert "give cityscapes and --root" in capsys.readouterr().err
+    assert "give --data cityscapes and --root" in capsys.readouterr().err

@@ -20,8 +20,8 @@ def calibrate(flags: PixelFlags, plot: Path | None = None, how: RunOptions = WHO
     """Fit the temperature that calibrates a network's confidence on a labelled split, and write the
     weights with it.
 
-    Labels do not change; their confidence does, and with it what training takes of auto-labels. Fit
-    on a split that the network was not trained on.
+    Labels do not change; their confidence does, and with it which pixels of auto-labels training
+    uses. Fit on a split that the network was not trained on.
 
     Args:
         flags: Data to fit on, and the file to write.
@@ -47,7 +47,7 @@ def calibrate(flags: PixelFlags, plot: Path | None = None, how: RunOptions = WHO
 
 
 def _describe(result: Evaluation, fit: Fit, flags: PixelFlags) -> dict[str, Any]:
-    """What the checkpoint says of how its temperature came about."""
+    """The checkpoint's record of how its temperature was fitted."""
     return {
         **describe_fit(result, flags),
         "pixels": fit.before.pixels,

@@ -1,4 +1,4 @@
-"""What a command says before a long run: with what, on what, by what, and how long it may take."""
+"""The line before a long run: weights, device, engine, images, expected time and memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hierseg.models import SegmentationNetwork
 
 MANY = 8
-"""Images from which on time and memory are foretold; fewer are soon done."""
+"""Images from which on time and memory are estimated; fewer are done soon."""
 SAMPLED = 8
 """Images whose sizes are looked at."""
 

@@ -1,5 +1,5 @@
-"""What a command reads and where it writes, looked at before the work is done, and before torch is
-imported: a path that is mistyped is said at once.
+"""Checks of what a command reads and where it writes, before torch is imported, so that a mistyped
+path fails soon.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def check_inputs(
 
     Raises:
         UsageError: There are no such weights, or no data set of that name.
-        UserError: The data set is not where it is said to be.
+        UserError: The folder does not hold the data set.
     """
     from hierseg.checkpoint import find_weights
     from hierseg.data import (

@@ -1,4 +1,4 @@
-"""What a command says while it works: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a command: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a command says beside its results and its failures."""
+"""How much a command says besides its results and its failures."""
 
 from __future__ import annotations
 
