@@ -106,7 +106,7 @@ def test_weights_that_give_no_numbers_and_too_little_memory_are_said(
     with torch.no_grad():
         next(network.parameters()).fill_(float("nan"))
     save_checkpoint(tmp_path / "nan.safetensors", network, CAMVID)
-    with pytest.raises(UserError, match="outputs for '0' that are no numbers"):
+    with pytest.raises(UserError, match="outputs for '0' are NaN or infinite"):
         evaluate("camvid", camvid, weights=str(tmp_path / "nan.safetensors"), device="cpu")
 
     def fail(*_arguments: object) -> None:

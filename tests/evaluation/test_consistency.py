@@ -57,6 +57,19 @@ def test_clips_are_found_with_their_labels(street_clips: Path, tmp_path: Path) -
         find_sequences(root, "test")
 
 
+def test_a_label_map_that_cannot_be_counted_is_named(street_clips: Path, tmp_path: Path) -> None:
+    root = tmp_path / "streets"
+    shutil.copytree(street_clips, root)
+    clips = find_sequences(root, "train")
+    path = clips[0][1].label
+    assert path is not None
+    truth, ids = Truth(street_clips), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    for wrong, said in ((np.full_like(ids, 200), "label ids 200"), (ids[:-1], "the label map")):
+        cv2.imwrite(str(path), wrong)
+        with pytest.raises(UserError, match=f"{path.name}' cannot be counted: .*{said}"):
+            measure_consistency(truth, clips, open_flow("dis"))  # type: ignore[arg-type]
+
+
 def test_the_truth_is_consistent_and_what_flickers_is_less_so(root: Path) -> None:
     clips = find_sequences(root, "train")
     exact = open_flow(f"folder:{root / 'flow_sequence'}")

@@ -207,11 +207,11 @@ class Runner:
 
     Args:
         segmenter: What runs them.
-        watchers: Those that look at logits and details are shown these here.
-        was_training: Whether a training has left little memory.
+        watchers: The watchers; logits and details are given to those that want them.
+        was_training: Whether training keeps a part of the memory.
 
     Attributes:
-        watchers: Those that there is something to see for.
+        watchers: Those that the engine's outputs suffice for.
 
     Raises:
         UsageError: The engine gives labels alone, and a watcher needs more.
@@ -261,8 +261,8 @@ class Runner:
     def _run_or_miss(
         self, records: Sequence[Record], keep: bool
     ) -> tuple[Tensor, list[Segmentation]]:
-        """``_run``, without what is kept where the memory does not suffice for it, and all can do
-        without.
+        """``_run``; if memory does not suffice to keep each scale, and all detail watchers can miss
+        an image, without them.
         """
         try:
             return self._run(records, keep)
@@ -306,8 +306,9 @@ class Runner:
 
 @contextmanager
 def fitting_memory(name: str, size: Size, footprint: Footprint | None) -> Iterator[Fit | None]:
-    """Memory for an image, or a window, of a size: UserError where it will not suffice, as the
-    kernel would end the process without a word; used sparingly where it is tight.
+    """Run an image or a window of this size in the memory there is: freed memory is returned if it
+    is tight, and a UserError is raised if it will not suffice, since the kernel would otherwise
+    kill the process without a message.
     """
     if footprint is None:
         yield None
@@ -343,8 +344,8 @@ def _lacking(name: str, figures: str = "") -> LackingMemoryError:
 
 
 class RequireFinite:
-    """A watcher that ends an evaluation with a UserError where a network gives no numbers, of which
-    every pixel would count as the first class.
+    """A watcher that ends an evaluation with a UserError if logits are NaN or infinite, since every
+    pixel would count as the first class.
     """
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
@@ -358,15 +359,19 @@ class RequireFinite:
         """Nothing."""
 
     def take(self, index: int, seen: None) -> None:
-        """Nothing: whoever looks ends the evaluation."""
+        """Nothing: a copy that finds NaN ends the evaluation itself."""
 
     def look_at_logits(self, index: int, record: Record, logits: Tensor) -> None:
-        """UserError for what is not finite."""
-        if not bool(logits.isfinite().all()):
-            raise UserError(
-                f"the network gives outputs for '{record.name}' that are no numbers (NaN or "
-                "infinite); use other weights."
-            )
+        """See ``require_finite``."""
+        require_finite(logits, record.name)
+
+
+def require_finite(logits: Tensor, name: str) -> None:
+    """UserError, which names the image, if logits are NaN or infinite."""
+    if not bool(logits.isfinite().all()):
+        raise UserError(
+            f"the network's outputs for '{name}' are NaN or infinite; use other weights."
+        )
 
 
 def check_classes(network: SegmentationNetwork | Engine, dataset: SegmentationDataset) -> None:

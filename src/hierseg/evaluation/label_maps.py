@@ -54,7 +54,7 @@ class LabelMaps:
             raise UsageError(f"--predictions {folder} is not a folder; name one of label maps.")
         self.folder, self.dataset, self.ids = folder, dataset, ids
         self.palette = palette
-        self._seen: set[int] = set()  # raw ids that were read
+        self._seen: set[int] = set()  # raw ids so far
         self._by_path: dict[str, Path] = {}
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in find_files(folder, "**/*.png"):
