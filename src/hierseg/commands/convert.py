@@ -185,7 +185,7 @@ def _publish(file: Path, out: Path) -> None:
     if own:
         shown = ", ".join(f"{name} {tuple(own[name])}" for name in sorted(own))
         print(
-            f"its images are normalised by a {shown}, which that form does not hold: whoever loads "
-            f"{written} must set them, or it computes something else.",
+            f"its images are normalised by a {shown}, which that form does not hold: set them when "
+            f"you load {written}, or its outputs differ.",
             file=sys.stderr,
         )

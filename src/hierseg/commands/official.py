@@ -90,7 +90,7 @@ class Official:
             self._folder.cleanup()
 
     def report(self, result: Evaluation) -> dict[str, Any]:
-        """Run it, print its figures beside ours, and give what JSON is to hold of them."""
+        """Run it, print its figures beside hierseg's, and return them as JSON."""
         if not self.asked:
             return {}
         from hierseg.commands.progress import show_progress
@@ -106,7 +106,7 @@ class Official:
         return {"official": self._scores.to_json(result)}
 
     def require_agreement(self, result: Evaluation) -> None:
-        """UserError where the official figures are others than ours."""
+        """UserError if the official figures differ from hierseg's."""
         if self._scores is None:
             return
         from hierseg.evaluation import TOLERANCE
@@ -114,7 +114,7 @@ class Official:
         difference = self._scores.difference(result)
         if difference > TOLERANCE:
             raise UserError(
-                f"the official figures differ from ours by up to {difference:.1e}, more than "
+                f"the official figures differ from hierseg's by up to {difference:.1e}, more than "
                 f"{TOLERANCE:g}; trust the official ones, and report the difference."
             )
 

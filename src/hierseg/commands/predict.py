@@ -169,7 +169,7 @@ class _Asked(NamedTuple):
         return self.out
 
     def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
-        """What is written; UsageError for what cannot be."""
+        """The settings of the outputs; UsageError if they are invalid."""
         from hierseg.inference import Look
         from hierseg.jobs import RunSettings
 

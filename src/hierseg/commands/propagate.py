@@ -46,9 +46,9 @@ def propagate(
     Args:
         out: Folder of the new data set: in the layout of Cityscapes, or described by the file
             propagated.json.
-        data: cityscapes, for its sequences in --root; or beside --frames what the ids in the label
-            maps mean: a data set or a file that describes one. Without it a labels.json beside the
-            label maps says so, or each id is a class.
+        data: cityscapes, for its sequences in --root. With --frames: the meaning of the ids in the
+            label maps, as a data set or a file that describes one; by default a labels.json beside
+            the label maps gives it, and without that file each id is a class.
         root: Folder of Cityscapes, with leftImg8bit_sequence and gtFine.
         split: Split of Cityscapes: train, val, or train+val.
         frames: Folder of frames, each clip in a folder or with names of its own before the number;

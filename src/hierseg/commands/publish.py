@@ -100,7 +100,7 @@ def _choose_license(name: str | None, title: str | None, link: str | None) -> Li
         )
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name, re.ASCII):
         raise UsageError(
-            f"--license {name} is no identifier of the Hub, which are in small letters: "
+            f"--license {name} is not an identifier of the Hub, which are in small letters: "
             "apache-2.0, cc-by-4.0, other, ..."
         )
     if (name == OWN_LICENSE) != (title is not None) or (title is None) != (link is None):

@@ -131,7 +131,7 @@ def _load(
 
 
 def _describe(address: str, model: Model, made_up: str | None, host: str) -> str:
-    """What is served where, for whoever started it."""
+    """The lines to print at the start: model, address, token."""
     lines = [
         f"{model.name} on {model.device}: {address}" + (f"?token={made_up}" if made_up else "")
     ]

@@ -172,7 +172,7 @@ def _require_own(work: Path) -> None:
 
 
 def _remove_own(work: Path) -> None:
-    """Remove what this command has written; what somebody has put there meanwhile stays."""
+    """Remove what this command has written; other files stay."""
     for path in _list_work(work):
         if path.name != LOCK and (path.is_symlink() or not path.is_dir()):
             path.unlink(missing_ok=True)
@@ -191,7 +191,7 @@ def _label(
     where: RunnerFlags,
     mirrors: Mirrors,
 ) -> None:
-    """Label every image, into a folder that an interrupted run goes on in."""
+    """Label every image into a folder, where an interrupted run continues."""
     from hierseg.autolabel import autolabel
     from hierseg.commands.outlook import Outlook
     from hierseg.commands.progress import announce, make_console

@@ -34,7 +34,7 @@ _OPENERS: dict[str, _Opener] = {
 
 
 def available_datasets() -> list[str]:
-    """Names that ``open_dataset`` knows, beside files that describe data."""
+    """Names that ``open_dataset`` knows, besides files that describe data."""
     return sorted([*_OPENERS, "folder"])
 
 

@@ -150,9 +150,9 @@ def _kill(workers: list[Any]) -> None:
 
 
 def prepare_worker(_worker: int) -> None:
-    """One thread a process: it is one of several, beside the network's own threads. And a signal to
-    the whole group of processes is the main one's to answer: a worker would answer by what it has
-    of that one's handlers, and a run still needs the batches of its last step.
+    """Set up a worker: one thread, since there are several workers and the network's own threads;
+    and no signals, since the main process answers those to the whole group. With its copies of that
+    process's handlers, a worker would end while the run still needs the batches of its last step.
     """
     cv2.setNumThreads(0)
     for number in (*SIGNALS, signal.SIGUSR1):

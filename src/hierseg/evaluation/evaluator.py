@@ -70,7 +70,7 @@ def evaluate(
             Logits are resized to the labels' size, also if images are run at a long edge.
         watchers: Each gets every image and its label map; a LogitWatcher also its logits, and a
             DetailWatcher each scale's attention and labels.
-        criterion: A loss of each image, whose mean is reported beside the cross-entropy.
+        criterion: A loss of each image, whose mean is reported besides the cross-entropy.
         per_scale: Also measure the logits of each scale alone.
         on_miou: Called with the mIoU so far after each image; of several processes, of its own.
         on_part: Called with ("window", done, total) while an image is run by windows.
@@ -188,7 +188,7 @@ def _keep_label_watchers(watchers: Sequence[Watcher], decider: ExportedEngine) -
     kept = [watcher for watcher in watchers if not isinstance(watcher, RequireFinite)]
     if any(isinstance(watcher, LogitWatcher | DetailWatcher) for watcher in kept):
         raise decider.lacks_logits(
-            "what is measured or saved here beside IoU (--calibration, --boundary, --save-panels)"
+            "what is measured or saved besides IoU (--calibration, --boundary, --save-panels)"
         )
     return kept
 
@@ -298,7 +298,7 @@ class Runner:
         return (found[0] if len(found) == 1 else torch.cat(found)), details
 
     def _count_together(self, size: Size, count: int) -> int:
-        """How many of so many images the memory takes at once."""
+        """How many of ``count`` images fit into memory together."""
         if count == 1 or self.footprint is None:
             return count
         return max(1, self.footprint.fit(*size, count).together)
@@ -322,7 +322,7 @@ def fitting_memory(name: str, size: Size, footprint: Footprint | None) -> Iterat
 
 @contextmanager
 def naming_memory(name: str) -> Iterator[None]:
-    """UserError that names an image where there is too little memory for it."""
+    """Turn a lack of memory into a UserError that names the image."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

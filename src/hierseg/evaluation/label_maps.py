@@ -155,7 +155,7 @@ class LabelMaps:
         wrong = values[(values >= space.num_classes) & (values != space.ignore)]
         if wrong.size:
             raise UserError(
-                f"'{path}' holds id {int(wrong[0])}, which is no train id of {space.name} (0 to "
+                f"'{path}' holds id {int(wrong[0])}, which is not a train id of {space.name} (0 to "
                 f"{space.num_classes - 1}); add --ids raw if it holds the data set's own ids."
             )
         return values.astype(np.uint8)

@@ -101,8 +101,8 @@ class RandAugment:
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= MOST_STEPS or not 0 <= self.strength <= STRONGEST:
             raise UsageError(
-                f"RandAugment of {self.steps} steps and strength {self.strength:g} cannot be; give "
-                f"--data.rand-augment N,M with N from 1 to {MOST_STEPS} and M from 0 to "
+                f"RandAugment of {self.steps} steps and strength {self.strength:g} is out of "
+                f"range; give --data.rand-augment N,M with N from 1 to {MOST_STEPS} and M from 0 to "
                 f"{STRONGEST}."
             )
 
@@ -112,7 +112,7 @@ class RandAugment:
         form = FORM.fullmatch(text.replace(" ", ""))
         if form is None:
             raise UsageError(
-                f"'{text}' is not N,M; give --data.rand-augment steps and strength, as 2,9."
+                f"'{text}' is not N,M; give --data.rand-augment steps and strength, such as 2,9."
             )
         return cls(int(form[1]), float(form[2]))
 

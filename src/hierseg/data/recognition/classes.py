@@ -14,7 +14,7 @@ from hierseg.errors import UserError
 from hierseg.labels import IGNORE, Color
 
 SMALL_IDS = 64
-"""Where all other ids are below it, 255 is no class but what does not count."""
+"""If all other ids are below this, 255 is taken for ignore and not for a class."""
 
 
 @dataclass(frozen=True)

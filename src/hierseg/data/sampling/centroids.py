@@ -148,8 +148,8 @@ class _Stored:
     path: Path
 
     def read(self, samples: int) -> tuple[int, list[Int32Array]]:
-        """Samples done and their entries, in a list; nothing where the file is not there or was
-        not written by ``write``, and is then made anew.
+        """Number of samples done, and their entries in a list; 0 and no entries if the file is
+        missing or was not written by ``write``, so that it is made again.
         """
         try:
             with np.load(self.path, allow_pickle=False) as content:

@@ -76,8 +76,8 @@ def run_corruptions(
     except KeyboardInterrupt:
         done = sum(len(rows) for rows in report.miou.values())
         raise KeyboardInterrupt(
-            f"interrupted; {done} results are in {report.path}, and the same command goes on from "
-            "there."
+            f"interrupted; {done} results are in {report.path}, and the same command continues "
+            "from there."
         ) from None
     finally:
         if report.is_writer:
