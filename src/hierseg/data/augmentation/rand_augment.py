@@ -102,7 +102,7 @@ class RandAugment:
         if not 1 <= self.steps <= MOST_STEPS or not 0 <= self.strength <= STRONGEST:
             raise UsageError(
                 f"RandAugment of {self.steps} steps and strength {self.strength:g} is out of "
-                f"range; give --data.rand-augment N,M with N from 1 to {MOST_STEPS} and M from 0 to "
+                f"range; give --data.rand-augment N,M, N from 1 to {MOST_STEPS} and M from 0 to "
                 f"{STRONGEST}."
             )
 
