@@ -144,7 +144,7 @@ def test_root_is_where_the_file_is_or_what_it_or_the_flag_says(folder: Path) -> 
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"clases": []}, "key 'clases' .*nearest is 'classes'"),
+    ({"clases": []}, "key 'clases' .*nearest known key is 'classes'"),
     ({"classes": None}, "no classes"),
     ({"classes": [{"name": "a", "colour": [1, 2, 3]}]}, "class a has a key 'colour'.*'color'"),
     ({"classes": [{"color": [1, 2, 3]}]}, "class 1 has no name"),
