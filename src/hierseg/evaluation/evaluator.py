@@ -53,7 +53,7 @@ def evaluate(
     on_miou: Callable[[float], None] | None = None,
     on_part: Callable[[str, int, int], object] | None = None,
 ) -> Evaluation:
-    """Evaluate on whole images or by windows, one confusion matrix (METHOD section 9).
+    """Evaluate on whole images or in windows, one confusion matrix (METHOD section 9).
 
     A network is moved to the device, and left in the mode (training or evaluation) it was in.
 
@@ -73,7 +73,7 @@ def evaluate(
         criterion: A loss of each image, whose mean is reported besides the cross-entropy.
         per_scale: Also measure the logits of each scale alone.
         on_miou: Called with the mIoU so far after each image; of several processes, of its own.
-        on_part: Called with ("window", done, total) while an image is run by windows.
+        on_part: Called with ("window", done, total) while an image is run in windows.
 
     Raises:
         UserError: The classes are not the data set's, the split has no labels or images, or an
