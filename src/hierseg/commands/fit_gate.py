@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hierseg.commands.fitting import FitFlags, load_for_fit, open_for_fit
@@ -66,10 +66,9 @@ def fit_gate(flags: GateFlags, how: RunOptions = WHOLE) -> None:
 
 
 def _check(how: RunOptions) -> None:
-    """UsageError for ways of running that a gate is not fitted to."""
-    for name in ("flip", "mode", "window", "overlap", "budget", "gate"):
-        if getattr(how, name) != getattr(WHOLE, name):
-            raise UsageError(f"--{name} does not change what a gate is fitted to; leave it out.")
+    """UsageError for options that have no effect here, which are all but scales and long edge."""
+    for flag in replace(how, preset=None, scales=None, long_edge=None).list_flags():
+        raise UsageError(f"{flag} does not change what a gate is fitted to; leave it out.")
 
 
 def _fit(
