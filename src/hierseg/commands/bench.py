@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hierseg.commands.places import check_place, check_result, write_result
+from hierseg.commands.places import check_picture, check_result, write_result
 from hierseg.errors import UsageError, make_printable
 from hierseg.options import RunOptions, show_scales
-from hierseg.ownership import require_own_png
 from hierseg.size import Size
 from hierseg.wording import count
 
@@ -79,11 +78,7 @@ def bench(
 
 def _check_places(json: Path | None, plot: Path | None, overwrite: bool) -> None:
     check_result("--json", json, "bench", overwrite)
-    if plot is not None:
-        if plot.suffix != ".png":
-            raise UsageError(f"--plot {plot} is not named *.png; name it so.")
-        check_place("--plot", plot)
-        require_own_png("--plot", plot, "bench", overwrite)
+    check_picture("--plot", plot, "bench", overwrite)
 
 
 def _compare(

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hierseg.commands.fitting import PixelFlags, describe_fit, load_for_fit, sample_logits
-from hierseg.commands.places import check_place
-from hierseg.errors import UsageError, make_printable
+from hierseg.commands.places import check_picture
+from hierseg.errors import make_printable
 from hierseg.options import WHOLE, RunOptions
-from hierseg.ownership import require_own_png
 from hierseg.wording import count
 
 if TYPE_CHECKING:
@@ -28,11 +27,7 @@ def calibrate(flags: PixelFlags, plot: Path | None = None, how: RunOptions = WHO
         plot: Write a reliability diagram, before and after, to this file (.png).
         how: How the network is run.
     """
-    if plot is not None:
-        if plot.suffix != ".png":
-            raise UsageError(f"--plot {plot} is not named *.png; name it so.")
-        check_place("--plot", plot)
-        require_own_png("--plot", plot, "calibrate", flags.overwrite)
+    check_picture("--plot", plot, "calibrate", flags.overwrite)
     network = load_for_fit(flags, how)
     result, sample = sample_logits(flags, how, network)
     from hierseg.checkpoint import annotate_checkpoint
