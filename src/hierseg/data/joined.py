@@ -35,7 +35,7 @@ class JoinedDataset(SegmentationDataset):
         names = [part.samples[index].name for part, index in placed.values()]
         is_unique = len(set(names)) == len(names)
         samples: list[Sample] = []
-        # By name: whoever takes every n-th sample changes their places.
+        # By name: taking every n-th sample changes their indices.
         self._places: dict[str, tuple[SegmentationDataset, int]] = {}
         for part, index in placed.values():
             own = part.samples[index]
@@ -52,7 +52,7 @@ class JoinedDataset(SegmentationDataset):
         self.note = ", ".join(dict.fromkeys(part.note for part in parts if part.note))
 
     def list_files(self, index: int) -> list[Path]:
-        """As of the split that the sample is from."""
+        """The files of the sample in its own split."""
         part, own = self._find(index)
         return part.list_files(own)
 

@@ -27,20 +27,20 @@ class MirroredDataset(SegmentationDataset):
         self.statistics, self.note = dataset.statistics, dataset.note
 
     def list_files(self, index: int) -> list[Path]:
-        """As of the split itself."""
+        """The files of the split itself."""
         return self.dataset.list_files(index)
 
     def read(self, index: int) -> Record:
-        """The sample; UserError where it cannot be fetched."""
+        """The sample; UserError if it cannot be fetched."""
         with self.mirrors.having(*self.list_files(index)):
             return self.dataset.read(index)
 
     def read_labels(self, index: int) -> UInt8Array | None:
-        """As of the split itself; UserError where they cannot be fetched."""
+        """The labels of the split itself; UserError if they cannot be fetched."""
         with self.mirrors.having(self.samples[index].label):
             return self.dataset.read_labels(index)
 
 
 def fetch_as_read(dataset: SegmentationDataset, mirrors: Mirrors) -> SegmentationDataset:
-    """The split, with its files fetched as they are read where they are at a URL."""
+    """The split; if its files are at a URL, they are fetched when they are read."""
     return MirroredDataset(dataset, mirrors) if mirrors.sources else dataset

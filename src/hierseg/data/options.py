@@ -40,7 +40,7 @@ class ExtraRules:
     coarse_rule: CoarseRule = "union"
 
     def describe(self) -> str:
-        """One text for rules that give the same labels."""
+        """A text that is equal for rules that give the same labels."""
         rules = {key: value for key, value in asdict(self).items() if key != "boosted_classes"}
         return json.dumps(rules, sort_keys=True)
 
@@ -83,12 +83,12 @@ class DataOptions:
     size: Size | None = None
 
     def require_plain(self, name: str) -> None:
-        """UsageError for a data set that has one split of a name, with one kind of labels."""
+        """UsageError if cross-validation, or coarse or auto-labels are asked of a data set without."""
         check_cv(name, self.cv, 0)
         self.require_fine(name)
 
     def require_fine(self, name: str) -> None:
-        """UsageError for a data set that has one kind of labels."""
+        """UsageError if coarse or auto-labels are asked of a data set without."""
         if self.labels != "fine":
             raise UsageError(
                 f"{name} has no {self.labels} labels of its own, as cityscapes has; leave out "

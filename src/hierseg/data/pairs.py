@@ -96,7 +96,7 @@ def _fill(pattern: str, parts: list[str]) -> str:
 
 
 def _name(path: Path, root: Path, parts: list[str]) -> str:
-    """What the stars matched, which is what tells images of a pattern apart."""
+    """The name of an image: what the stars matched, which differs between images of a pattern."""
     name = "/".join(part.strip("/") for part in parts if part.strip("/"))
     return name or path.relative_to(root).with_suffix("").as_posix()
 

@@ -1,4 +1,4 @@
-"""A split as validation looks at it: resized by the long edge, or its central crop alone."""
+"""A split as validation evaluates it: images resized, or only their central crops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def resize_dataset(
     enlarge: float = 1.0,
     short_edge: int | None = None,
 ) -> SegmentationDataset:
-    """The split as validation looks at it, the split itself where nothing is to be changed."""
+    """The split as validation evaluates it; the split itself if nothing changes."""
     if long_edge is None and short_edge is None and crop is None and enlarge == 1:
         return dataset
     return ResizedDataset(dataset, long_edge, crop, enlarge, short_edge)
@@ -67,11 +67,11 @@ class ResizedDataset(SegmentationDataset):
         self.note = ", ".join(parts)
 
     def list_files(self, index: int) -> list[Path]:
-        """As of the split itself."""
+        """The files of the split itself."""
         return self.dataset.list_files(index)
 
     def run_size(self, size: Size) -> Size:
-        """The size that an image of a size is run at."""
+        """The size that an image of this size is run at."""
         factor = self._factor(size)
         sides: tuple[int, ...] = size
         if self.crop is not None:

@@ -1,8 +1,8 @@
 """RandAugment on an image and its labels together (arXiv 1909.13719; METHOD section 6).
 
-Each of N steps is one of fourteen, all equally likely. Colours change in the image alone. What
-moves pixels moves both, the image bilinearly and the labels by nearest; what it lays bare is 0 in
-the image and ignore in the labels. Colours come first, so that what is bare stays 0.
+Each of N steps is one of fourteen, all equally likely. Colour steps change the image alone. Steps
+that move pixels move both, the image bilinearly and the labels by nearest; uncovered pixels become
+0 in the image and ignore in the labels. Colour steps come first, so that uncovered pixels stay 0.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Motion:
     shear: tuple[float, float] = (0.0, 0.0)
 
     def move(self, image: Tensor, fill: int, mode: InterpolationMode) -> Tensor:
-        """(C, H, W) moved; ``fill`` where nothing comes to lie."""
+        """(C, H, W) moved; ``fill`` in uncovered pixels."""
         height, width = image.shape[-2:]
         moved: Tensor = functional.affine(
             image,
@@ -125,7 +125,7 @@ class RandAugment:
             image: (3, H, W) uint8 RGB.
             labels: (H, W) uint8.
             generator: All randomness comes from it.
-            ignore: Label of what is laid bare.
+            ignore: Label of uncovered pixels.
 
         Returns:
             Image and labels of the same sizes and types.
