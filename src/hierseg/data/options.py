@@ -83,7 +83,7 @@ class DataOptions:
     size: Size | None = None
 
     def require_plain(self, name: str) -> None:
-        """UsageError if cross-validation, or coarse or auto-labels are asked of a data set without."""
+        """UsageError if cross-validation or other labels are asked of a data set without them."""
         check_cv(name, self.cv, 0)
         self.require_fine(name)
 
