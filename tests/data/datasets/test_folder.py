@@ -99,7 +99,7 @@ def test_a_labels_json_that_contradicts_itself_is_named(
 
 def test_what_a_labels_json_means_otherwise_is_not_passed_over(root: Path) -> None:
     for extra, said in (
-        ({"rawids": [3, 4]}, "key 'rawids' .* nearest known key is 'raw_ids'"),
+        ({"rawids": [3, 4]}, "key 'rawids'.* nearest known key is 'raw_ids'"),
         ({"colors": [[0.5, 0.1, 0.0], [1.0, 1.0, 1.0]]}, "not integers; give red, green and blue"),
     ):
         (root / "labels.json").write_text(json.dumps({"names": ["a", "b"], **extra}))

@@ -144,9 +144,9 @@ def test_root_is_where_the_file_is_or_what_it_or_the_flag_says(folder: Path) -> 
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"clases": []}, "key 'clases' .*nearest known key is 'classes'"),
+    ({"clases": []}, "key 'clases'.*nearest known key is 'classes'"),
     ({"classes": None}, "no classes"),
-    ({"classes": [{"name": "a", "colour": [1, 2, 3]}]}, "class a has a key 'colour'.*'color'"),
+    ({"classes": [{"name": "a", "colour": [1, 2, 3]}]}, "class a has an unknown key 'colour'.*'color'"),
     ({"classes": [{"color": [1, 2, 3]}]}, "class 1 has no name"),
     ({"classes": [{"name": "a", "color": [1, 2, 300]}]}, "class a: a colour is"),
     ({"classes": [{"name": "a", "id": -1}]}, "class a: an id is"),
@@ -207,7 +207,7 @@ def test_a_csv_that_can_be_no_file_is_named(folder: Path) -> None:
         ("image,label\nimg/a/1.png,x.png\nimg/a/1.png,y.png\n", "line 3 names .*second time"),
         ("image,label\nimg/a/9.png,x.png\n", "line 2 names 'img/a/9.png', which is not"),
         ('image,label\n"img/a/1.png,x.png\n', "line 2 cannot be read"),
-        ("image,label\n.,x.png\n", "line 2 names '.', no file"),
+        ("image,label\n.,x.png\n", "line 2 names '.', which cannot be a file"),
     ],
 )
 def test_a_csv_that_cannot_be_is_refused_with_its_line(folder: Path, rows: str, said: str) -> None:
