@@ -118,7 +118,7 @@ def test_colors_are_black_where_there_is_no_class() -> None:
         ({"raw_ids": (3, 3)}, "one raw id to two classes"),
         ({"raw_ids": (0, 1)}, "one raw id to two classes"),
         ({"merged_raw_ids": {10: 1}}, "one raw id to two classes"),
-        ({"merged_raw_ids": {5: 2}}, "into no class"),
+        ({"merged_raw_ids": {5: 2}}, "into a class that does not exist"),
         ({"raw_ids": (1, 65536)}, "outside 0..65535"),
         ({"void_raw_id": -1}, "outside 0..65535"),
         ({"ignore": 1}, "ignore value"),

@@ -1,4 +1,4 @@
-"""Label spaces: class names, colours, and raw ids of a data set against train ids. No torch.
+"""Label spaces: class names, colours, and the raw ids and train ids of a data set. No torch.
 
 A *raw id* is what a data set's label files hold; a *train id* is 0..K-1, the index of a class in
 the network's logits; ``ignore`` is the one train value that no loss and no metric counts.
@@ -23,7 +23,7 @@ Color = tuple[int, int, int]
 
 
 class UnknownLabelError(UserError):
-    """A label map holds raw ids that its label space does not know."""
+    """A label map holds raw ids that are not in its label space."""
 
     def __init__(self, space: str, ids: list[int]) -> None:
         self.ids = ids
@@ -46,7 +46,7 @@ class LabelSpace:
         void_raw_id: The raw id that stands for ``ignore`` when labels are written back.
 
     Raises:
-        UserError: They contradict each other, or are out of range.
+        UserError: Values contradict each other, or are out of range.
 
     Example:
         space = hierseg.LabelSpace(
@@ -79,24 +79,36 @@ class LabelSpace:
                 f"colours and {len(self.raw_ids)} raw ids; give each class one of each."
             )
         if not all(0 <= value < 256 for color in self.colors for value in color):
-            raise UserError(f"label space '{self.name}' has colours outside 0..255.")
+            raise UserError(f"label space '{self.name}' has colours outside 0..255; correct them.")
         if not self.names:
-            raise UserError(f"label space '{self.name}' has no classes.")
+            raise UserError(f"label space '{self.name}' has no classes; name at least one.")
         if len(set(self.names)) < len(self.names):
-            raise UserError(f"label space '{self.name}' names a class twice.")
+            raise UserError(
+                f"label space '{self.name}' names a class twice; give each its own name."
+            )
         claimed = [*self.raw_ids, *self.merged_raw_ids]
         if len(set(claimed)) < len(claimed) or set(claimed) & set(self.ignored_raw_ids):
-            raise UserError(f"label space '{self.name}' gives one raw id to two classes.")
+            raise UserError(
+                f"label space '{self.name}' gives one raw id to two classes, or to a class and to "
+                "ignore; give each raw id once."
+            )
         if not all(0 <= i < 65536 for i in (*claimed, *self.ignored_raw_ids, self.void_raw_id)):
-            raise UserError(f"label space '{self.name}' has raw ids outside 0..65535.")
+            raise UserError(
+                f"label space '{self.name}' has raw ids outside 0..65535; correct them."
+            )
         if not all(0 <= train < len(self.names) for train in self.merged_raw_ids.values()):
-            raise UserError(f"label space '{self.name}' merges a raw id into no class.")
+            raise UserError(
+                f"label space '{self.name}' merges a raw id into a class that does not exist; give "
+                f"train ids from 0 to {len(self.names) - 1}."
+            )
         if not len(self.names) <= self.ignore <= 255:
-            raise UserError(f"label space '{self.name}' needs an ignore value from K to 255.")
+            raise UserError(
+                f"label space '{self.name}' needs an ignore value from {len(self.names)} to 255."
+            )
 
     @property
     def num_classes(self) -> int:
-        """K."""
+        """K, the number of classes."""
         return len(self.names)
 
     @property
@@ -134,7 +146,11 @@ class LabelSpace:
         return table.astype(np.uint8).tobytes(), bytes([free])
 
     def encode(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        """Raw ids (any shape, integers in 0..65535) to train ids; UnknownLabelError for others."""
+        """Raw ids (any shape, integers in 0..65535) to uint8 train ids and ignore.
+
+        Raises:
+            UnknownLabelError: The label space does not know a raw id.
+        """
         if raw.dtype == np.uint8 and self._byte_table is not None:
             # Every label map goes this way, five times as fast as by an index of the table.
             table, free = self._byte_table
@@ -154,7 +170,7 @@ class LabelSpace:
         return raw
 
     def find(self, words: Sequence[str], flag: str) -> list[int]:
-        """Train ids of classes given by train id or name; UsageError naming the flag for others."""
+        """Train ids of classes given by train id or name; UsageError names ``flag`` for others."""
         by_word = {name: train for train, name in enumerate(self.names)}
         by_word |= {str(train): train for train in range(self.num_classes)}
         for word in words:
@@ -168,7 +184,7 @@ class LabelSpace:
         return [by_word[word] for word in words]
 
     def color_table(self) -> npt.NDArray[np.uint8]:
-        """(256, 3) RGB by train id; black for ignore and for what no class has."""
+        """(256, 3) uint8 RGB by train id; black for ignore and for numbers of no class."""
         table = np.zeros((256, 3), np.uint8)
         table[: self.num_classes] = self.colors
         return table
@@ -188,7 +204,7 @@ class LabelSpace:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LabelSpace:
-        """The inverse of ``to_dict``; UserError where the data are not a label space."""
+        """The inverse of ``to_dict``; UserError if the data are not a label space."""
         try:
             return cls(
                 name=str(data["name"]),

@@ -26,7 +26,7 @@ def test_damage_is_exit_status_one_and_goes_to_json(
     add_an_unknown_id(tmp_path)
     out = tmp_path / "report.json"
     assert main(["check", str(data), "--workers", "0", "--json", str(out)]) == 1
-    assert "label id 99 is claimed by no class: pixels 1, files 1" in capsys.readouterr().out
+    assert "label id 99 belongs to no class: 1 pixel in 1 file" in capsys.readouterr().out
     assert json.loads(out.read_text())["splits"][0]["unknown_ids"][0]["id"] == 99
     misspell_a_key(tmp_path)
     assert main(["check", str(data), "--workers", "0"]) == 1

@@ -91,11 +91,11 @@ def test_what_is_mistyped_is_said_before_torch_is_imported(
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("evaluate root", "'nowhere' is not a folder; give --root"),
+        ("evaluate root", "'nowhere' is not a folder; give as --root"),
         ("evaluate weights", "there are no weights 'nowhere'"),
         ("evaluate description", "there is no file 'nowhere.yaml'"),
         ("evaluate data", "there is no data set 'camvd'; "),
-        ("evaluate no root", "camvid needs its folder: give --root"),
+        ("evaluate no root", "camvid needs its folder; give as --root"),
         ("evaluate layout", "split 'val' of camvid has no images under '.'"),
         ("evaluate split", "camvid has no split 'vall'; it has train, val, test."),
         ("convert", "there is no file nowhere.pth; check the path."),

@@ -93,7 +93,7 @@ def test_what_cannot_be_is_refused(camvid: Path, tmp_path: Path) -> None:
         evaluate("camvid", camvid, weights=weights, device="abacus")
     with pytest.raises(UserError, match="--json"):
         evaluate("camvid", camvid, weights=weights, json=tmp_path / "none" / "result.json")
-    with pytest.raises(UsageError, match="--ids says what --predictions hold"):
+    with pytest.raises(UsageError, match="--ids is for --predictions"):
         evaluate("camvid", camvid, weights=weights, ids="raw")
     with pytest.raises(UserError, match="classes of 'cityscapes'"):
         evaluate("camvid", camvid, weights=str(camvid / "city.safetensors"), device="cpu")
@@ -106,7 +106,7 @@ def test_weights_that_give_no_numbers_and_too_little_memory_are_said(
     with torch.no_grad():
         next(network.parameters()).fill_(float("nan"))
     save_checkpoint(tmp_path / "nan.safetensors", network, CAMVID)
-    with pytest.raises(UserError, match="outputs for '0' that are no numbers"):
+    with pytest.raises(UserError, match="outputs for '0' are NaN or infinite"):
         evaluate("camvid", camvid, weights=str(tmp_path / "nan.safetensors"), device="cpu")
 
     def fail(*_arguments: object) -> None:
@@ -204,7 +204,10 @@ def test_the_published_preset_counts_at_its_long_edge(
             "give --count-at label",
         ),
         ({"count_at": "run", "predictions": Path("maps")}, "--count-at is for a network"),
-        ({"save_panels": Path("panels"), "predictions": Path("maps")}, "--save-panels shows what"),
+        (
+            {"save_panels": Path("panels"), "predictions": Path("maps")},
+            "--save-panels needs a network",
+        ),
         ({"save_panels": Path("a"), "out": Path("a"), "worst": 1}, "name another one"),
         ({"how": RunOptions(fusion="hierarchical")}, "averages them; leave it out"),
     ],

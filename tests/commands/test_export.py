@@ -48,7 +48,7 @@ def test_what_others_wrote_is_not_replaced(
         archive.writestr("mine", "content")
     before = path.read_bytes()
     assert main(["export", "--out", str(path)]) == 2
-    assert "no graph that hierseg has exported" in capsys.readouterr().err
+    assert "not a graph that hierseg has exported" in capsys.readouterr().err
     assert path.read_bytes() == before
 
 

@@ -111,6 +111,8 @@ def test_what_cannot_be_is_refused(
         ),
         ((*out, "--weights", "streets-lite0", "--flip"), "--flip does not change"),
         ((*out, "--weights", "streets-lite0", "--budget", "0.5"), "--budget does not change"),
+        ((*out, "--weights", "streets-lite0", "--engine", "torch"), "--engine does not change"),
+        ((*out, "--weights", "streets-lite0", "--gate-by", "entropy"), "--gate-by does not change"),
         ((*out, "--weights", "streets-lite0", "--limit", "0"), "--limit 0 leaves no images"),
     ):
         assert _fit(*words) == 2

@@ -208,7 +208,7 @@ def test_figures_that_differ_are_an_error_after_all_is_written(
 
     monkeypatch.setattr("hierseg.evaluation.run_official", differ, raising=False)
     assert _evaluate(streets, "--predictions", maps, "--json", out, "--limit", "1") == 1
-    assert "differ from ours by up to 2.0e-06" in capsys.readouterr().err
+    assert "differ from hierseg's by up to 2.0e-06" in capsys.readouterr().err
     assert json.loads(out.read_text())["official"]["largest_difference"] > 1e-6
 
 

@@ -91,7 +91,7 @@ def test_the_flag_without_label_maps_is_refused(
 ) -> None:
     flags = ["submit", "--data", "cityscapes", "--root", tmp_path, "--out", tmp_path / "a.zip"]
     assert run(*flags, "--palette", "values") == 2
-    assert "--palette is of --predictions" in capsys.readouterr().err
+    assert "--palette is for --predictions" in capsys.readouterr().err
 
 
 def test_the_official_script_reads_what_we_read(tmp_path: Path) -> None:

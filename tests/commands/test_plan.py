@@ -55,7 +55,7 @@ def test_what_would_fit_is_said(
     assert main([*words[:-3], "600M", *words[-2:]]) == 0
     said = capsys.readouterr().out
     assert "training with --model.grad-checkpoint: 3.19 GiB, does not fit" in said
-    assert "nothing that could be tried makes the training fit" in said
+    assert "none of the changes that were tried makes the training fit" in said
     assert "evaluation with --eval.scales 0.5 1" in said
 
 

@@ -156,8 +156,8 @@ def test_the_same_command_does_nothing_twice_and_others_are_refused(
         (["PICTURES", "--workers", "0"], "--workers 0"),
         (["PICTURES", "--long-edge", "31"], "--long-edge 31"),
         (["PICTURES", "--device", "abacus"], "--device"),
-        (["PICTURES", "--split", "train"], "--split is of a data set"),
-        (["PICTURES", "--cv", "1"], "--cv is of a data set"),
+        (["PICTURES", "--split", "train"], "--split is for a data set"),
+        (["PICTURES", "--cv", "1"], "--cv is for a data set"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_status_2(

@@ -21,7 +21,7 @@ from support.serving import as_file
     [
         (["--host", "0.0.0.0"], "--host 0.0.0.0 lets other machines in; give --token auto"),
         (["--token", "short"], "--token needs at least 8"),
-        (["--port", "99999"], "--port 99999 is no port"),
+        (["--port", "99999"], "--port 99999 is not a port"),
         (["--weights", "nothing"], "there are no weights 'nothing'"),
         (["--queue", "0"], "--queue 0 lets nothing pass"),
         (["--max-bytes", "much"], "give --max-bytes 24G"),

@@ -177,7 +177,7 @@ def test_wrong_usage_is_one_sentence(
     root, out = roots["cityscapes"], tmp_path / "s.zip"
     for data, place, words, status, reason in (
         ("camvid", out, (), 2, "no server for 'camvid'"),
-        ("cityscapes", tmp_path / "s.tar", (), 2, "no zip file"),
+        ("cityscapes", tmp_path / "s.tar", (), 2, "not named *.zip"),
         ("cityscapes", tmp_path / "none" / "s.zip", (), 1, "there is no folder"),
         ("cityscapes", out, ("--predictions", maps, "--flip"), 2, "--flip is for a network"),
         ("cityscapes", out, ("--scales", "2"), 2, "--scales"),

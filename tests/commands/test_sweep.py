@@ -76,8 +76,8 @@ def test_what_is_done_is_not_run_and_the_rest_is_listed_when_it_fails(
     [
         (["--parallel", "0"], "--parallel 0"),
         (["--gpus-per-run", "-1"], "--gpus-per-run -1"),
-        (["--address", "auto"], "--address is Ray's"),
-        (["--dashboard"], "--dashboard is Ray's"),
+        (["--address", "auto"], "--address is for Ray"),
+        (["--dashboard"], "--dashboard is for Ray"),
         (["--only", "lr7"], "no such run"),
     ],
 )

@@ -74,4 +74,4 @@ def test_a_recipe_trains_without_data(tmp_path: Path, capsys: pytest.CaptureFixt
     assert len(list((tmp_path / "seen").glob("e001-*.png"))) == 2
     capsys.readouterr()
     assert cli.main(["train", *words, "--runtime.out", str(run), "--data.root", str(tmp_path)]) == 2
-    assert "leave --data.root" in capsys.readouterr().err
+    assert "leave out --data.root" in capsys.readouterr().err

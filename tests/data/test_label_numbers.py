@@ -129,7 +129,7 @@ def test_what_could_be_read_both_ways_or_neither_is_refused_with_the_cure(
     ids, greys, path = pick((0, 1, 2, 3)), [3, 1, 0, 2], tmp_path / f"map.{kind}"
     places = shuffle(ids, greys)
     PALETTES[kind](path, places, greys)
-    way = "neither its places" if known == {99} else "both its places"
+    way = "neither the indices" if known == {99} else "both the indices"
     cure = r"palette: indices or palette: values in a description, --palette \(--data\.palette"
     with pytest.raises(DataError, match=rf"map\.{kind}' has a palette of greys.*{way}.*{cure}"):
         read_label_ids(path, known)

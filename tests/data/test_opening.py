@@ -109,7 +109,7 @@ UNREAD = {
     "c.jpg": (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
     "a.svg": (b'<?xml version="1.0"?><svg xmlns="x"/>', "a drawing"),
     "a.pdf": (b"%PDF-1.7", "a document"),
-    "a.exr": (b"v/1\x01", "brightness without bounds"),
+    "a.exr": (b"v/1\x01", "a high-dynamic-range picture"),
     "a.tga": (bytes(30), "a format that is not read"),
 }
 

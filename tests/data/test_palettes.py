@@ -113,8 +113,8 @@ def test_a_description_decides_by_its_ids_or_by_its_line(tmp_path: Path) -> None
 def test_a_wrong_palette_in_a_description_is_a_sentence(tmp_path: Path, line: str) -> None:
     description = write_sound(tmp_path)
     description.write_text(description.read_text() + line + "\n")
-    with pytest.raises(UserError, match="palette is indices or values"):
+    with pytest.raises(UserError, match="palette must be indices or values"):
         open_dataset(str(description), None, "train")
     description.write_text("encoding: colors\nclasses: [{name: a}]\npalette: values\nimages: a/*\n")
-    with pytest.raises(UserError, match="palette is of label maps that hold ids"):
+    with pytest.raises(UserError, match="palette is for label maps that hold ids"):
         open_dataset(str(description), None, "train")

@@ -78,7 +78,7 @@ def test_it_is_said_after_twice_the_time_again() -> None:
     for seconds in (1, 29, 30, 31, 59, 60, 61, 119, 120, 121, 2, 30.5):
         patience.look(seconds)
     assert [re.findall(r"for (\d+) s", line)[0] for line in said] == ["30", "60", "120", "30"]
-    assert "stands still" in said[0]
+    assert "has stalled" in said[0]
 
 
 def test_somebody_elses_alarm_comes_in_its_time() -> None:

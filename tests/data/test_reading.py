@@ -146,7 +146,7 @@ def test_label_values_that_are_no_ids_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "labels.tiff"
     for values in (np.full((3, 3), -4, np.int32), np.full((3, 3), 0.5, np.float32)):
         Image.fromarray(values).save(path)
-        with pytest.raises(DataError, match=r"labels\.tiff' holds values that are no class ids"):
+        with pytest.raises(DataError, match=r"labels\.tiff' holds values that are not class ids"):
             read_label_ids(path)
 
 

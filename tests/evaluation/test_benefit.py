@@ -151,5 +151,5 @@ def test_what_cannot_be_fitted_to_is_said() -> None:
     network.head.forward = lambda features, regions=None: HeadOutput(
         features[0][:, :2] * torch.nan, None, features[0], None
     )
-    with pytest.raises(UserError, match="'0' that are no numbers"):
+    with pytest.raises(UserError, match="'0' are NaN or infinite"):
         fit_gate(network, Scenes(2), (0.5, 1.0, 2.0), compute(network))

@@ -57,6 +57,19 @@ def test_clips_are_found_with_their_labels(street_clips: Path, tmp_path: Path) -
         find_sequences(root, "test")
 
 
+def test_a_label_map_that_cannot_be_counted_is_named(street_clips: Path, tmp_path: Path) -> None:
+    root = tmp_path / "streets"
+    shutil.copytree(street_clips, root)
+    clips = find_sequences(root, "train")
+    path = clips[0][1].label
+    assert path is not None
+    truth, ids = Truth(street_clips), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    for wrong, said in ((np.full_like(ids, 200), "label ids 200"), (ids[:-1], "the label map")):
+        cv2.imwrite(str(path), wrong)
+        with pytest.raises(UserError, match=f"{path.name}' cannot be counted: .*{said}"):
+            measure_consistency(truth, clips, open_flow("dis"))  # type: ignore[arg-type]
+
+
 def test_the_truth_is_consistent_and_what_flickers_is_less_so(root: Path) -> None:
     clips = find_sequences(root, "train")
     exact = open_flow(f"folder:{root / 'flow_sequence'}")
@@ -96,10 +109,10 @@ def test_the_command_measures_clips(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--steady",), "--steady is of clips; add --sequence"),
-        (("--flow", "dis"), "--flow is of clips"),
-        (("--sequence", "--worst", "3"), "--worst is of single images, and --sequence of clips"),
-        (("--sequence", "--flow", "sdcnet:x"), "--flow sdcnet foretells"),
+        (("--steady",), "--steady is for clips; add --sequence"),
+        (("--flow", "dis"), "--flow is for clips"),
+        (("--sequence", "--worst", "3"), "--worst is for single images, not for --sequence"),
+        (("--sequence", "--flow", "sdcnet:x"), "--flow sdcnet predicts a frame"),
     ],
 )
 def test_flags_that_say_nothing_together_are_refused(
@@ -112,4 +125,4 @@ def test_flags_that_say_nothing_together_are_refused(
 
 def test_clips_are_of_cityscapes_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert cli.main(["evaluate", "--data", "camvid", "--root", str(tmp_path), "--sequence"]) == 2
-    assert "give cityscapes and --root" in capsys.readouterr().err
+    assert "give --data cityscapes and --root" in capsys.readouterr().err

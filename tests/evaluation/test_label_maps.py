@@ -104,7 +104,7 @@ def test_what_is_no_map_of_an_image_is_not_taken(tmp_path: Path, ending: str) ->
     ("values", "ids", "message"),
     [
         (np.zeros((2, 5)), "train", "two.png' is 2x5 but the labels of 'two' are 2x4"),
-        (np.full((2, 4), 9), "train", "holds id 9, which is no train id of suits .*--ids raw"),
+        (np.full((2, 4), 9), "train", "holds id 9, which is not a train id of suits .*--ids raw"),
         (np.full((2, 4), 8), "raw", "label ids 8 are not in .* leave out --ids raw"),
         (np.zeros((2, 4, 3)), "train", "has 3 channels"),
     ],

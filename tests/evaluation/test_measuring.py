@@ -109,5 +109,5 @@ def test_a_network_that_gives_no_numbers_is_not_measured(maps: Maps) -> None:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.fill_(float("nan"))
-    with pytest.raises(UserError, match="outputs for '0' that are no numbers"):
+    with pytest.raises(UserError, match="outputs for '0' are NaN or infinite"):
         hierseg.evaluate(network, MemoryDataset(maps))

@@ -82,7 +82,7 @@ def test_a_map_that_cannot_be_written_is_said_at_the_end(
     (out / "a_labels.png").mkdir(parents=True)
     files = PredictionFiles.open(out, dataset, None, overwrite=False)
     _write_all(files, dataset)
-    with pytest.raises(UserError, match=r"1 label maps could not be written: .*a_labels\.png"):
+    with pytest.raises(UserError, match=r"1 label map could not be written: .*a_labels\.png"):
         files.require_all()
     assert {path.name for path in out.glob("*.png")} == {
         "a_labels.png", "b_labels.png", "c_labels.png",

@@ -122,9 +122,9 @@ def test_without_figures_the_card_has_no_index(photo: Path, tmp_path: Path) -> N
     ("words", "said"),
     [
         ((), "the licence of the weights is missing"),
-        (("--license", "Apache-2.0"), "--license Apache-2.0 is no identifier of the Hub"),
+        (("--license", "Apache-2.0"), "--license Apache-2.0 is not an identifier of the Hub"),
         (("--license", "other"), "--license-name and --license-link say what"),
-        (("--license", "mit", "--private"), "--private is of the Hub"),
+        (("--license", "mit", "--private"), "--private is for the Hub"),
         (("--license", "mit", "--picture", "none.png"), "there is no picture none.png"),
         (("--license", "mit", "--figures", "pyproject.toml"), "'pyproject.toml' holds no figures"),
     ],

@@ -216,7 +216,7 @@ def test_sizes_that_differ_are_said(clips: Path, tmp_path: Path) -> None:
     summary = run(root, tmp_path / "set")
     assert (summary.labelled, summary.made) == (1, 2)
     assert "have one size" in summary.problems[0]
-    assert "a pair has one size" in next(iter(summary.skipped.values()))
+    assert "give both the same size" in next(iter(summary.skipped.values()))
 
 
 def test_a_folder_of_frames_becomes_a_described_data_set(clips: Path, tmp_path: Path) -> None:

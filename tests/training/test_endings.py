@@ -200,7 +200,7 @@ def test_a_loader_that_stands_still_is_said_and_costs_no_step(
     assert time.monotonic() - told[0] < 15
     assert not multiprocessing.active_children()
     errors = capsys.readouterr().err
-    assert re.search(r"no image has come from the loader for \d s: .* stands still", errors)
+    assert re.search(r"no image has come from the loader for \d s: .* has stalled", errors)
     step = re.findall(r"step (\d)", str(ending.value))
     folder = train(change(tiny, "runtime", resume=True)).folder
     assert step[0] in _column(folder / "steps.csv", "step")

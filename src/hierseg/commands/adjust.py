@@ -23,7 +23,7 @@ OUTDATED = {"miou": None, "pixel_accuracy": None}
 
 @dataclass(frozen=True)
 class AdjustFlags(PixelFlags):
-    """Data to fit on: those that the network was trained on, not those for its evaluation."""
+    """Data to fit on: the training data, not the data that you will evaluate on."""
 
     split: str = "train"
     """Split to fit on; not the one that you will evaluate on."""
@@ -83,8 +83,8 @@ def _find_bias(network: SegmentationNetwork, weights: str | None) -> tuple[str, 
     bias = dict(network.named_parameters()).get(name)
     if bias is None:
         raise UserError(
-            f"the network of {weights or 'the model in the box'} has no bias in its last "
-            "convolution, which offsets would go to; use one with an OCR head."
+            f"the network of {weights or 'streetlite'} has no bias in its last convolution, where "
+            "the offsets would be stored; use one with an OCR head."
         )
     return name, bias
 

@@ -1,4 +1,4 @@
-"""`hierseg autolabel`: labels for images that have none, as training reads them."""
+"""`hierseg autolabel`: labels for unlabelled images, in the form that training reads."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def autolabel(
             ROOT/autolabelled; for another folder it needs --data.auto-root.
         root: Folder of the data set; not needed for a description file that names its own.
         split: Split to label; by default train_extra of cityscapes, train of the others.
-        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        weights: Checkpoint file, run folder, or packaged weights; by default streetlite.
         device: auto, cpu, or cuda.
         shard: Label part i of n of the images, given as i/n.
         threshold: Confidence from which the summary counts a pixel as kept.
@@ -66,9 +66,7 @@ def autolabel(
     from hierseg.commands.progress import announce
 
     if find_url(out) is not None and shard != "1/1":
-        raise UsageError(
-            "--shard shares a folder of this machine, and --out is a URL; leave it out."
-        )
+        raise UsageError("--shard needs a local folder, and --out is a URL; leave out --shard.")
     with Staging() as staging:
         with announce("looking at what is there"):
             out, root = staging.bring_out(out), staging.bring_root(root)
@@ -132,7 +130,7 @@ def _label(
 
 def _check_threshold(threshold: float) -> None:
     if not 0 <= threshold <= 1:
-        raise UsageError(f"--threshold {threshold:g} is no confidence; give one from 0 to 1.")
+        raise UsageError(f"--threshold {threshold:g} is not a confidence; give one from 0 to 1.")
 
 
 def _choose_split(data: str, split: str | None) -> str:

@@ -1,4 +1,4 @@
-"""`hierseg bench`: time the engines on this machine, and show what their trials have left."""
+"""`hierseg bench`: time the engines on this machine, and show the remembered trials."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hierseg.commands.places import check_place, check_result, write_result
+from hierseg.commands.places import check_picture, check_result, write_result
 from hierseg.errors import UsageError, make_printable
 from hierseg.options import RunOptions, show_scales
-from hierseg.ownership import require_own_png
 from hierseg.size import Size
 from hierseg.wording import count
 
@@ -41,24 +40,25 @@ def bench(
     """Time the engines that can run a network on this machine, and say how far each agrees with
     torch in float32.
 
-    Each runs a scene of Miniature Streets in a process of its own, so that a crash costs its row
-    alone. Exit status: 0 if any engine ran, 1 if none did, 2 wrong usage.
+    Each engine runs a scene of Miniature Streets in its own process, so that a crash loses only its
+    row. Exit status: 0 if any engine ran, 1 if none did, 2 wrong usage.
 
     Args:
-        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        weights: Checkpoint file, run folder, or packaged weights; by default streetlite.
         sizes: HEIGHTxWIDTH of the images.
         scales: Scales of the image; by default the weights' own.
-        engines: Those to time; by default auto, torch, and onnxruntime and openvino where they are
+        engines: Engines to time; by default auto, torch, and onnxruntime and openvino if they are
             installed. compile may compile for minutes.
-        precision: Of each engine but auto; by default float32 and bf16, on a GPU fp16 too.
-        repeats: Timed runs of each, of which the median counts.
+        precision: Precisions of each engine except auto; by default float32 and bf16, on a GPU also
+            fp16.
+        repeats: Number of timed runs of each, whose median is shown.
         device: auto, cpu, or cuda.
         json: Also write the figures to this file.
         plot: Also draw them as a chart, to this file (.png).
-        overwrite: Replace these files whatever wrote them.
-        remembered: Show instead what `--engine auto` remembers: what it has tried on this machine,
-            and what it has picked.
-        forget: Remove all that instead, compiled graphs too; the next run tries anew.
+        overwrite: Replace the files of --json and --plot, whatever wrote them.
+        remembered: Instead show what `--engine auto` has tried on this machine and what it has
+            chosen.
+        forget: Instead remove these trials and their compiled graphs; the next run tries again.
     """
     if remembered or forget:
         return _tell_trials(forget)
@@ -78,11 +78,7 @@ def bench(
 
 def _check_places(json: Path | None, plot: Path | None, overwrite: bool) -> None:
     check_result("--json", json, "bench", overwrite)
-    if plot is not None:
-        if plot.suffix != ".png":
-            raise UsageError(f"--plot {plot} is not named *.png; name it so.")
-        check_place("--plot", plot)
-        require_own_png("--plot", plot, "bench", overwrite)
+    check_picture("--plot", plot, "bench", overwrite)
 
 
 def _compare(

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hierseg.commands.fitting import PixelFlags, describe_fit, load_for_fit, sample_logits
-from hierseg.commands.places import check_place
-from hierseg.errors import UsageError, make_printable
+from hierseg.commands.places import check_picture
+from hierseg.errors import make_printable
 from hierseg.options import WHOLE, RunOptions
-from hierseg.ownership import require_own_png
 from hierseg.wording import count
 
 if TYPE_CHECKING:
@@ -20,19 +19,15 @@ def calibrate(flags: PixelFlags, plot: Path | None = None, how: RunOptions = WHO
     """Fit the temperature that calibrates a network's confidence on a labelled split, and write the
     weights with it.
 
-    Labels do not change; their confidence does, and with it what training takes of auto-labels. Fit
-    on a split that the network was not trained on.
+    Labels do not change; their confidence does, and with it which pixels of auto-labels training
+    uses. Fit on a split that the network was not trained on.
 
     Args:
         flags: Data to fit on, and the file to write.
         plot: Write a reliability diagram, before and after, to this file (.png).
         how: How the network is run.
     """
-    if plot is not None:
-        if plot.suffix != ".png":
-            raise UsageError(f"--plot {plot} is not named *.png; name it so.")
-        check_place("--plot", plot)
-        require_own_png("--plot", plot, "calibrate", flags.overwrite)
+    check_picture("--plot", plot, "calibrate", flags.overwrite)
     network = load_for_fit(flags, how)
     result, sample = sample_logits(flags, how, network)
     from hierseg.checkpoint import annotate_checkpoint
@@ -47,7 +42,7 @@ def calibrate(flags: PixelFlags, plot: Path | None = None, how: RunOptions = WHO
 
 
 def _describe(result: Evaluation, fit: Fit, flags: PixelFlags) -> dict[str, Any]:
-    """What the checkpoint says of how its temperature came about."""
+    """The checkpoint's record of how its temperature was fitted."""
     return {
         **describe_fit(result, flags),
         "pixels": fit.before.pixels,

@@ -46,7 +46,7 @@ def check(
     from hierseg.commands.progress import announce, show_progress
 
     if workers is not None and workers < 0:
-        raise UsageError(f"{workers} workers cannot be; give --workers 0 or more.")
+        raise UsageError(f"--workers {workers} is negative; give 0 or more.")
     check_result("--json", json, "check", overwrite)
     check_inputs(data, root, splits[0] if splits else "train")
     with announce("loading torch"):

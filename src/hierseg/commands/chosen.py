@@ -1,4 +1,4 @@
-"""What `hierseg predict` is asked for: files, or the images of a data set."""
+"""The images that `hierseg predict` segments: sources, or a data set."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ NO_DATASET = DatasetFlags()
 def choose_images(
     sources: tuple[str, ...], out: Path, flags: DatasetFlags
 ) -> tuple[Sources, SegmentationDataset | None]:
-    """The images, and the data set that they are of where one is named. Paths are looked at before
-    torch is imported: a mistyped one is said at once.
+    """The images, and the data set if one is named. Paths are checked before torch is imported, so
+    that a mistyped path fails soon.
 
     Raises:
         UsageError: Both or neither are named, or there is no such data set.
-        UserError: The data set is not there.
+        UserError: The folder does not hold the data set.
     """
     from hierseg.media import Sources, find_sources
 
@@ -51,10 +51,10 @@ def choose_images(
             raise UsageError("--root is a data set's folder; name the data set with --data.")
         for flag, value in (("split", flags.split), ("cv", flags.cv)):
             if value != getattr(NO_DATASET, flag):
-                raise UsageError(f"--{flag} is of a data set; name the data set with --data.")
+                raise UsageError(f"--{flag} is for a data set; name the data set with --data.")
         return find_sources(sources, exclude=out), None
     if sources:
-        raise UsageError("name images, or a data set with --data; not both.")
+        raise UsageError("give either images, or a data set with --data.")
     from hierseg.data import DataOptions, open_dataset
 
     # Images alone are asked for, so a label map may be missing.
@@ -66,8 +66,8 @@ def choose_images(
 def choose_space(
     network: SegmentationNetwork | Engine, dataset: SegmentationDataset | None
 ) -> LabelSpace | None:
-    """The data set's ids and colours where its classes are the network's; else the network's own,
-    which is said.
+    """The data set's ids and colours if its classes are the network's; otherwise the network's own,
+    and a line on standard error says so.
     """
     from hierseg.checkpoint import header_of
 
@@ -85,5 +85,5 @@ def choose_space(
 
 
 def describe_dataset(dataset: SegmentationDataset) -> dict[str, str]:
-    """What the summary says of a data set; ``split_note`` is empty for a standard split."""
+    """The summary's entries about a data set; ``split_note`` is empty for a standard split."""
     return {"data": dataset.name, "split": dataset.split, "split_note": dataset.note}

@@ -1,4 +1,4 @@
-"""`hierseg convert`: a published checkpoint as hierseg's own, and back."""
+"""`hierseg convert`: converts a published checkpoint to hierseg's form, and back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def convert(
     Nothing in the file is executed. A conversion that fails writes no file.
 
     Args:
-        file: Checkpoint to read (.pth, .pth.tar, .pdparams); with --to-published a hierseg one.
+        file: Checkpoint to read (.pth, .pth.tar, .pdparams); with --to-published one of hierseg.
         out: File to write: .safetensors; with --to-published .pth, or .pdparams for PaddleSeg's
             form.
         model: Network that the checkpoint must be of, by a name that `hierseg models` lists; by
@@ -43,7 +43,7 @@ def convert(
             for further training; all other tensors must fit.
         ema: Convert the moving average of the weights (state_dict_ema and the like) that the file
             also holds.
-        overwrite: Replace a file that is no hierseg checkpoint, or one that training wrote.
+        overwrite: Replace a file that is not a hierseg checkpoint, or one that training wrote.
     """
     from hierseg.commands.progress import announce
 
@@ -53,7 +53,7 @@ def convert(
         raise UsageError(
             f"{out} is named as hierseg's checkpoints are; name it *.pth."
             if to_published
-            else f"{out} is not named *{OWN_SUFFIX}, which hierseg's checkpoints are."
+            else f"{out} is not named *{OWN_SUFFIX}, as hierseg's checkpoints are; name it so."
         )
     if to_published and (model is not None or labels is not None):
         raise UsageError("--to-published writes what is there; leave --model and --labels out.")
@@ -75,7 +75,7 @@ def convert(
 
 
 def _require_converted(out: Path) -> None:
-    """UsageError where a file would be replaced that no conversion can have written."""
+    """UsageError if a file would be replaced that no conversion can have written."""
     from hierseg.checkpoint import Weights
     from hierseg.errors import UserError
 
@@ -185,7 +185,7 @@ def _publish(file: Path, out: Path) -> None:
     if own:
         shown = ", ".join(f"{name} {tuple(own[name])}" for name in sorted(own))
         print(
-            f"its images are normalised by a {shown}, which that form does not hold: whoever loads "
-            f"{written} must set them, or it computes something else.",
+            f"its images are normalised by a {shown}, which that form does not hold: set them when "
+            f"you load {written}, or its outputs differ.",
             file=sys.stderr,
         )

@@ -16,11 +16,11 @@ def describe(
 ) -> None:
     """Print a description of your own data, for --data and `hierseg check`.
 
-    What was understood goes to standard error.
+    A summary of what was found goes to standard error.
 
     Args:
         folder: A folder of images and masks, in a layout that `hierseg finetune` understands.
-        seed: Of the split, where the folder names none.
+        seed: Seed of the split, if the folder names no splits.
         out: Write data.yaml, the table of pairs, and the masks that polygons become, into this
             folder.
     """
@@ -38,7 +38,7 @@ def describe(
     text = describe_by_globs(data)
     if text is None:
         raise UsageError(
-            f"no one pattern names the images of '{folder}' and their masks; let their list be "
-            "written into a folder with --out DIR."
+            f"no single pattern matches the images of '{folder}' and their masks; write a list of "
+            "them with --out DIR."
         )
     print(text, end="")

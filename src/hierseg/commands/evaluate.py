@@ -69,9 +69,9 @@ def evaluate(
         data: Data set: camvid, cityscapes, ..., or a file (.yaml, .json) that describes your own.
         root: Folder of the data set; not needed for a description file that names its own.
         split: Split to evaluate on, or several as one: train+val.
-        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        weights: Checkpoint file, run folder, or packaged weights; by default streetlite.
         device: auto, cpu, or cuda.
-        limit: Evaluate at most this many images, the first ones of the split; of --sequence, clips.
+        limit: Evaluate at most this many images (with --sequence: clips), the first of the split.
         json: Also write the result to this file, with fractions in [0, 1].
         cv: Cross-validation split of cityscapes (0 is the standard one) or kitti.
         val_crop: Evaluate only the central crop of this size.
@@ -88,10 +88,10 @@ def evaluate(
         count_at: label counts each pixel of the label maps; run brings image (bilinear) and label
             (nearest) to --long-edge and counts there, as published for Mapillary. By default label,
             but run with --preset mapillary.
-        colors: Of classes in --worst and --save-panels: dataset (the default), distinct, or
-            colorblind, as `hierseg predict --palette` has them.
+        colors: Colours of classes in the pictures of --worst and --save-panels: dataset (the
+            default), distinct, or colorblind; see `hierseg predict --palette`.
         how: How the network is run.
-        measures: Measures beside mIoU.
+        measures: Measures besides mIoU.
         clips: Measures of clips.
         where: Where images are run.
         overwrite: Also replace files that no earlier run of this command wrote.
@@ -134,7 +134,7 @@ class _Split(NamedTuple):
 
 
 class _By(NamedTuple):
-    """What labels them: a network, or somebody who has left label maps."""
+    """What labels the images: a network, or a folder of label maps."""
 
     weights: str | None
     device: str
@@ -267,9 +267,9 @@ def _choose_count(
     val_crop: Size | None,
     official: bool,
 ) -> Literal["label", "run"]:
-    """At what size pixels are counted; UsageError where that cannot be."""
+    """The size at which pixels are counted; UsageError if other flags contradict it."""
     if val_crop is not None and how.long_edge == "auto":
-        raise UsageError("--val-crop is of images at one length; give --long-edge N, or own.")
+        raise UsageError("--val-crop needs a fixed size; give --long-edge N, or --long-edge own.")
     count_at = asked or ("run" if given.preset == "mapillary" else "label")
     if count_at == "label":
         return "label"
@@ -295,14 +295,16 @@ def _check_numbers(
 ) -> None:
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit} leaves no images; give 1 or more.")
-    if val_crop is not None and min(val_crop) < 32:
-        raise UsageError(f"--val-crop {val_crop} has a side under 32 pixels; give more.")
+    if val_crop is not None and min(val_crop) < SMALLEST_SIDE:
+        raise UsageError(
+            f"--val-crop {val_crop} has a side under {SMALLEST_SIDE} pixels; give more."
+        )
     if worst < 0:
-        raise UsageError(f"--worst {worst} is no number of images; give 1 or more.")
+        raise UsageError(f"--worst {worst} is negative; give 1 or more.")
 
 
 def _check_runner(where: RunnerFlags, how: RunOptions, predictions: Path | None) -> None:
-    """UsageError for a runner that cannot be."""
+    """UsageError for flags that Ray does not allow."""
     where.check()
     if where.runner == "local":
         return
@@ -323,11 +325,9 @@ def _check_predictions(
     val_crop: Size | None,
     count_at: str | None,
 ) -> None:
-    """UsageError for what only a network's run can heed, where label maps are scored, and the other
-    way round.
-    """
+    """UsageError for flags of a network's run when label maps are scored, and the reverse."""
     if predictions is None:
         if ids is not None:
-            raise UsageError("--ids says what --predictions hold; name them, or leave it out.")
+            raise UsageError("--ids is for --predictions; add that, or leave out --ids.")
         return
     refuse_with_predictions(how, weights=weights, val_crop=val_crop, count_at=count_at)

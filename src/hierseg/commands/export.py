@@ -45,16 +45,17 @@ def export(
         out: The file to write: *.onnx for ONNX; *.xml for OpenVINO, with *.bin beside it; *.pt2 for
             torch.
         format: onnx, openvino or pt2; by default what the name of the file says.
-        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        weights: Checkpoint file, run folder, or packaged weights; by default streetlite.
         size: HEIGHTxWIDTH of the images that the graph takes; by default any from 32x32 on.
-        dynamic: Take images of any size, which is the default.
+        dynamic: Take images of any size; this is the default.
         scales: Scales of the image; by default the weights' own.
-        output: labels alone; confidence, with their probability; or logits, with all classes'.
-        precision: float32; fp16, of which a file takes half the room; or int8, whose ranges are
-            measured over --calibrate or --data, and whose worst layers stay in float32.
-        part: whole; or scale, for those who fuse scales by themselves: the logits, attention and
-            features of one scale (--scales 0.5, say), at the network's own stride.
-        checks: By what the file is compared.
+        output: labels alone; confidence, also the probability of each label; or logits, also those
+            of all classes.
+        precision: float32; fp16, which halves the file; or int8, whose ranges of values are
+            measured on --calibrate or --data, and whose least accurate layers stay in float32.
+        part: whole; or scale, to fuse scales yourself: the logits, attention and features of one
+            scale (such as --scales 0.5), at the network's own stride.
+        checks: How the file is compared with the network.
         overwrite: Replace the file and its report, whatever wrote them.
     """
     options = _choose(out, format, size, dynamic, scales, output, precision, part)
@@ -115,6 +116,6 @@ def _check_places(out: Path, weights: str | None, overwrite: bool) -> None:
         read_graph_header(out)
     except UserError as error:
         raise UsageError(
-            f"--out {out} is there, and it is no graph that hierseg has exported; choose another "
-            "file, or add --overwrite."
+            f"--out {out} is there, and it is not a graph that hierseg has exported; choose "
+            "another file, or add --overwrite."
         ) from error

@@ -1,4 +1,4 @@
-"""How `hierseg export` compares what it has written: its flags, and what it says."""
+"""How `hierseg export` compares the exported file with the network: its flags, and its messages."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ REJECTED = 1
 
 @dataclass(frozen=True)
 class CheckFlags:
-    """By what the file is compared with its network, and brought to int8."""
+    """Pictures and data for the comparison with the network, and for int8."""
 
     check: Path | None = None
     """Folder of pictures that the file and the network segment; by default scenes are drawn."""
     data: str | None = None
-    """Data set, or a file that describes one, on which mIoU of both is measured."""
+    """Data set, or a file that describes one, on which the mIoU of both is measured."""
     root: Path | None = None
     """Folder of that data set."""
     split: str = "val"
@@ -32,17 +32,17 @@ class CheckFlags:
     cv: int = 0
     """Cross-validation split of cityscapes (0 is the standard one) or kitti."""
     calibrate: Path | None = None
-    """For int8: folder of pictures such as the network will see, by which the ranges of values are
+    """For int8: folder of pictures such as the network will see, on which ranges of values are
     measured; 20 to 30 are enough. By default images of --data."""
     calibrate_split: str = "train"
     """Split of --data that these are taken from."""
     tolerance: float | None = None
-    """Share of the pixels that may have another label, those left out whose two best classes are
-    nearly the same; by default 0.0001, of fp16 0.01, of int8 0.05. Beyond it the file is renamed to
-    FILE.rejected."""
+    """Share of pixels that may have another label, not counting pixels whose two largest logits
+    nearly tie; by default 0.0001, for fp16 0.01, for int8 0.05. If more pixels differ, the file is
+    renamed to FILE.rejected."""
 
     def check_paths(self) -> None:
-        """UsageError or UserError for what is not there, before anything is loaded."""
+        """UsageError or UserError for missing paths, before anything is loaded."""
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit} leaves no images; give 1 or more.")
         if self.data is None and self.root is not None:
@@ -68,7 +68,7 @@ PLAIN = CheckFlags()
 
 
 def tell_report(report: ExportReport) -> int:
-    """Print what was found; the exit status."""
+    """Print the report; returns the exit status."""
     from hierseg.exporting import describe_report, name_page_folder, name_report
 
     for line in describe_report(report):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hierseg.commands.fitting import FitFlags, load_for_fit, open_for_fit
@@ -20,25 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GateFlags(FitFlags):
-    """Data to fit on: those that the network was trained on, or others, but not those for its
-    evaluation.
-    """
+    """Data to fit on; not the data that you will evaluate on."""
 
     split: str = "train"
     """Split to fit on; not the one that you will evaluate on."""
 
 
 def fit_gate(flags: GateFlags, how: RunOptions = WHOLE) -> None:
-    """Teach a gate where the largest scale corrects the answer and where it spoils it, and write
+    """Teach a gate where the largest scale corrects the labels and where it spoils them, and write
     the weights with it.
 
-    The network stays as it is. With --budget or --gate the largest scale then runs where the gate
-    foretells most. Fit on a split that you will not evaluate on; best on images that the network
-    was not trained on, as it is seldom wrong where it was.
+    The network does not change. With --budget or --gate, the largest scale then runs where the gate
+    predicts the largest gain. Fit on a split that you will not evaluate on, and if possible on
+    images that the network was not trained on: on its training images it is seldom wrong.
 
     Args:
         flags: Data to fit on, and the file to write.
-        how: How the network is run: of this the scales and the long edge count.
+        how: How the network is run; only scales and long edge matter.
     """
     _check(how)
     network = load_for_fit(flags, how)
@@ -68,10 +66,9 @@ def fit_gate(flags: GateFlags, how: RunOptions = WHOLE) -> None:
 
 
 def _check(how: RunOptions) -> None:
-    """UsageError for ways of running that a gate is not fitted to."""
-    for name in ("flip", "mode", "window", "overlap", "budget", "gate"):
-        if getattr(how, name) != getattr(WHOLE, name):
-            raise UsageError(f"--{name} does not change what a gate is fitted to; leave it out.")
+    """UsageError for options that have no effect here, which are all but scales and long edge."""
+    for flag in replace(how, preset=None, scales=None, long_edge=None).list_flags():
+        raise UsageError(f"{flag} does not change what a gate is fitted to; leave it out.")
 
 
 def _fit(

@@ -1,4 +1,4 @@
-"""What commands share that fit something to a split and write the weights again with it."""
+"""Shared by the commands that fit something to a split and store it in a copy of the weights."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FitFlags:
     split: str = "val"
     """Split to fit on."""
     weights: str | None = None
-    """Checkpoint file, run folder, or packaged weights; by default the model in the box."""
+    """Checkpoint file, run folder, or packaged weights; by default streetlite."""
     device: str = "auto"
     """auto, cpu, or cuda."""
     every: int = 1
@@ -47,21 +47,21 @@ class FitFlags:
     """How to read label maps with a palette of greys, as lossless optimisers write them: ids are
     the palette's indices or its grey values. A description file has its own key for this."""
     seed: int = 0
-    """Seed of what is drawn at random."""
+    """Seed of the random choices."""
     overwrite: bool = False
     """Replace an existing file, even the weights themselves."""
 
 
 @dataclass(frozen=True)
 class PixelFlags(FitFlags):
-    """The same where a sample of pixels is fitted to."""
+    """Data to fit on, by a sample of its pixels, and the file to write."""
 
     pixels: int = 1_000_000
     """Number of pixels to fit on, drawn at random from all images."""
 
 
 def load_for_fit(flags: FitFlags, how: RunOptions) -> SegmentationNetwork:
-    """The network, once the flags are found to be possible."""
+    """The network, after the flags are checked."""
     _check(flags)
     require_scales(flags.weights, how.resolve())
     from hierseg.commands.progress import announce
@@ -126,7 +126,7 @@ def describe_fit(result: Evaluation, flags: FitFlags) -> dict[str, object]:
 def _check(flags: FitFlags) -> None:
     if flags.out.suffix != OWN_SUFFIX:
         raise UsageError(
-            f"{flags.out} is not named *{OWN_SUFFIX}, which hierseg's checkpoints are."
+            f"{flags.out} is not named *{OWN_SUFFIX}, as hierseg's checkpoints are; name it so."
         )
     if flags.limit is not None and flags.limit < 1:
         raise UsageError(f"--limit {flags.limit} leaves no images; give 1 or more.")

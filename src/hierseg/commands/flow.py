@@ -19,18 +19,18 @@ def flow(
     json: Path | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Compare what estimates the flow between frames: each makes frames of those before them.
+    """Compare estimators of the flow between frames: each predicts frames from those before them.
 
-    The figures are of made frames against real ones: PSNR in decibels, SSIM, and the interpolation
-    error, which is the mean distance of colours in grey values; beside them those of repeating the
-    frame before.
+    The figures compare predicted frames with real ones: PSNR in decibels, SSIM, and the
+    interpolation error, which is the mean distance of colours in grey values. The same figures are
+    given for repeating the frame before.
 
     Args:
         clips: Any tree of folders of frames and of videos.
         flow: Estimators: dis, raft:FILE, raft:download, sdcnet:FILE, folder:DIR.
-        truth: Folder of exact flow, as `hierseg streets --clip` writes it to flow_sequence; the
-            end-point error, in pixels, is then given too.
-        count: Number of frames that are made, spread evenly over the clips.
+        truth: Folder of exact flow, as `hierseg streets --clip` writes it to flow_sequence; then
+            the end-point error, in pixels, is given, too.
+        count: Number of frames to predict, spread evenly over the clips.
         device: auto, cpu, cuda, or cuda:N.
         json: Also write the figures to this file.
         overwrite: Replace a file that is there.
@@ -60,7 +60,7 @@ def flow(
 
 
 def _print_table(figures: list[FlowFigures]) -> None:
-    """A line for each estimator; what is not known is a dash."""
+    """A line for each estimator; a dash for an unknown figure."""
     import math
 
     from hierseg.errors import make_printable

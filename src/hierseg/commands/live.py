@@ -31,20 +31,21 @@ class LiveFlags:
     """How a camera or a clip is shown while it runs."""
 
     show: bool = False
-    """Camera (its number, as 0) or video: show it on a page of this machine while it runs. Frames
-    that the network is too slow for are dropped. Nothing is written unless --out is given."""
+    """Camera (its number, such as 0) or video: show it on a page of this machine while it runs.
+    Frames that come faster than the network runs are dropped. Nothing is written unless --out is
+    given."""
     fps: float | None = None
-    """With --show: frames a second, at most."""
+    """With --show: most frames to show in a second."""
     port: int = 0
     """With --show: port of the page; 0 takes one that is free."""
 
     def check(self, sources: Sequence[str], out: Path | None) -> None:
-        """UsageError for what needs a page, and for what needs a folder where there is none."""
+        """UsageError for flags that need --show, and for a missing --out."""
         for flag, value in (("--fps", self.fps), ("--port", self.port or None)):
             if value is not None and not self.show:
                 raise UsageError(f"{flag} is for --show; add that, or leave it out.")
         if self.fps is not None and not 0 < self.fps < float("inf"):
-            raise UsageError(f"--fps {self.fps:g} shows nothing; give a number above 0, as 5.")
+            raise UsageError(f"--fps {self.fps:g} shows nothing; give a number above 0.")
         if not self.show and len(sources) == 1 and is_camera(sources[0]):
             raise UsageError(
                 f"a camera is shown while it runs: `hierseg predict {sources[0]} --show`; with "
@@ -107,7 +108,7 @@ def _choose_source(sources: Sequence[str], clip: Clip, out: Path | None, max_pix
     if len(sources) != 1 or not (is_camera(sources[0]) or is_video(sources[0])):
         if len(sources) == 1 and not os.path.lexists(os.path.expanduser(sources[0])):  # noqa: PTH111
             raise UsageError(f"{sources[0]} does not exist; check the path.")
-        raise UsageError("--show is for one camera, as 0, or one video; images have their page.")
+        raise UsageError("--show is for one camera (its number, such as 0) or one video.")
     if is_camera(sources[0]):
         if clip.start or clip.end is not None or clip.every != 1:
             raise UsageError("--every, --from and --to are for a video; leave them out.")

@@ -1,6 +1,4 @@
-"""What `hierseg evaluate` measures beside mIoU where it is asked to: boundaries, calibration and
-corruptions.
-"""
+"""The measures of `hierseg evaluate` besides mIoU: boundaries, calibration and corruptions."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ RELIABILITY = "reliability.png"
 
 @dataclass(frozen=True)
 class MeasureFlags:
-    """Measures of `hierseg evaluate` beside mIoU."""
+    """Measures of `hierseg evaluate` besides mIoU."""
 
     official: bool = False
     """Also run Cityscapes' own evaluation script on the same label maps, and compare."""
@@ -41,9 +39,9 @@ class MeasureFlags:
     calibration: bool = False
     """Also measure the expected calibration error, without and with the stored temperature."""
     corruptions: tuple[str, ...] | None = None
-    """Also measure mIoU under corruptions, at three severities each: the named ones of
-    gaussian-noise, shot-noise, defocus-blur, motion-blur, jpeg, brightness, contrast, fog, rain,
-    night and occlusion; without names all of them."""
+    """Also measure mIoU under corruptions, at three severities each. Name some of gaussian-noise,
+    shot-noise, defocus-blur, motion-blur, jpeg, brightness, contrast, fog, rain, night and
+    occlusion; without names, all of them."""
 
 
 PLAIN = MeasureFlags()
@@ -53,14 +51,14 @@ class Measures:
     """The measures that were asked for.
 
     Args:
-        flags: Which; no names of corruptions stand for all of them.
+        flags: The flags; corruptions without names are all of them.
         out: Folder of pictures and of corruptions.json.
-        with_network: Whether a network is run: label maps have no confidence, nor can they be
+        with_network: Whether a network is run. Label maps have no confidence and cannot be
             corrupted.
         overwrite: Replace files that no earlier run has written.
 
     Raises:
-        UsageError: For a corruption that there is not, or what needs a network.
+        UsageError: There is no such corruption, or a measure needs a network.
     """
 
     def __init__(
@@ -90,11 +88,11 @@ class Measures:
     def watch(
         self, dataset: SegmentationDataset, weights: str | None, official: Official
     ) -> list[PortableWatcher]:
-        """What looks at the images of an evaluation as they come.
+        """The watchers of an evaluation, which see each image.
 
         Raises:
             OSError: The folder of pictures cannot be made.
-            UserError: It holds figures of corruptions of another split or of other weights.
+            UserError: The folder holds figures of corruptions of another split or other weights.
         """
         self._official = official
         watchers = list(official.watchers)
@@ -194,7 +192,7 @@ class Measures:
 
 
 def _digest(weights: str | None) -> str:
-    """Sixteen hexadecimal digits that tell a file of weights from others."""
+    """Sixteen hexadecimal digits of the digest of a file of weights."""
     from hierseg.checkpoint import find_weights
 
     with find_weights(weights).open("rb") as file:

@@ -1,4 +1,4 @@
-"""What `hierseg evaluate --official` adds: the data set's own evaluation of the same label maps."""
+"""`hierseg evaluate --official`: also the data set's own evaluation of the same label maps."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ Ids = Literal["train", "raw"]
 
 
 def choose_ids(ids: Ids | None, official: bool) -> Ids:
-    """What label maps hold where nothing is said of it: the official script reads raw ids alone."""
+    """The ids in label maps by default: train ids; raw ids for the official script."""
     if official and ids == "train":
         raise UsageError(
             "--official hands label maps to the data set's own script, which reads raw ids; give "
-            "such, and leave out --ids train."
+            "label maps of raw ids, and leave out --ids train."
         )
     return ids or ("raw" if official else "train")
 
 
 class Official:
-    """The data set's own evaluation, or nothing where it is not asked for.
+    """The data set's own evaluation; does nothing unless it is asked for.
 
     Args:
-        asked: Whether it is.
+        asked: Whether it is asked for.
         dataset: The split.
-        predictions: Folder of label maps in raw ids; None where a network is run.
-        limit: Images that are evaluated, all where None.
-        val_crop: Must be None: the script knows whole images.
-        palette: What label maps with a palette of greys hold.
+        predictions: Folder of label maps in raw ids; None if a network is run.
+        limit: Number of images to evaluate; None for all.
+        val_crop: Must be None: the script evaluates whole images.
+        palette: How to read label maps with a palette of greys.
 
     Raises:
-        UsageError: For a data set without such, or a crop.
-        MissingExtraError: Without cityscapesScripts.
-        UserError: A label map that is missing or that the script would not take; checked here,
-            before anything is run.
+        UsageError: The data set has no such evaluation, or a crop is given.
+        MissingExtraError: cityscapesScripts is not installed.
+        UserError: A label map is missing, or the script would not take it; checked before anything
+            is run.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Official:
             self._folder.cleanup()
 
     def report(self, result: Evaluation) -> dict[str, Any]:
-        """Run it, print its figures beside ours, and give what JSON is to hold of them."""
+        """Run it, print its figures beside hierseg's, and return them as JSON."""
         if not self.asked:
             return {}
         from hierseg.commands.progress import show_progress
@@ -106,7 +106,7 @@ class Official:
         return {"official": self._scores.to_json(result)}
 
     def require_agreement(self, result: Evaluation) -> None:
-        """UserError where the official figures are others than ours."""
+        """UserError if the official figures differ from hierseg's."""
         if self._scores is None:
             return
         from hierseg.evaluation import TOLERANCE
@@ -114,7 +114,7 @@ class Official:
         difference = self._scores.difference(result)
         if difference > TOLERANCE:
             raise UserError(
-                f"the official figures differ from ours by up to {difference:.1e}, more than "
+                f"the official figures differ from hierseg's by up to {difference:.1e}, more than "
                 f"{TOLERANCE:g}; trust the official ones, and report the difference."
             )
 

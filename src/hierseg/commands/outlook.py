@@ -1,4 +1,4 @@
-"""What a command says before a long run: with what, on what, by what, and how long it may take."""
+"""The line before a long run: weights, device, engine, images, expected time and memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hierseg.models import SegmentationNetwork
 
 MANY = 8
-"""Images from which on time and memory are foretold; fewer are soon done."""
+"""Images from which on time and memory are estimated; fewer are done soon."""
 SAMPLED = 8
 """Images whose sizes are looked at."""
 
@@ -28,10 +28,10 @@ class Outlook:
     """Says in one line what is about to run.
 
     Args:
-        name: Of the weights.
-        segmenter: Runs them; it stays as it is.
-        here: Whether images are run in this process, not by workers elsewhere.
-        at: The size that an image of a size is run at, where that is not the segmenter's to say.
+        name: Name of the weights.
+        segmenter: Runs the images; it is not changed.
+        here: Whether images are run in this process, not by workers.
+        at: Gives the size that an image is run at; None if the segmenter decides it.
     """
 
     def __init__(
@@ -44,17 +44,17 @@ class Outlook:
         self.name, self.segmenter, self.here, self._at = name, segmenter, here, at
 
     def say(self, images: Sequence[Path]) -> None:
-        """Say it of images; nothing where there are none, or where somebody asked for quiet."""
+        """Print the line for images; nothing if there are none, or with ``-q``."""
         if images and not is_quiet() and own_rank() == 0:
             remark(self.describe(_read_sizes(images), len(images)))
 
     def say_frames(self, size: Size, number: int | None) -> None:
-        """Say it of the frames of a video, of which there may be any number."""
+        """Print the line for the frames of a video; None if their number is unknown."""
         if not is_quiet() and own_rank() == 0:
             remark(self.describe([size], number, "frame"))
 
     def describe(self, sizes: Sequence[Size], number: int | None, noun: str = "image") -> str:
-        """The line, of so many images of which some have these sizes."""
+        """The line for ``number`` images, of which some have these sizes."""
         typical = sorted(sizes, key=lambda one: one.height * one.width)[len(sizes) // 2 :][:1]
         is_long = bool(typical) and (number is None or number >= MANY)
         engine, seconds, memory = self._foresee(typical, sizes, is_long)

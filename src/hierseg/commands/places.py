@@ -1,5 +1,5 @@
-"""What a command reads and where it writes, looked at before the work is done, and before torch is
-imported: a path that is mistyped is said at once.
+"""Checks of what a command reads and where it writes, before torch is imported, so that a mistyped
+path fails soon.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hierseg.errors import UserError
+from hierseg.errors import UsageError, UserError
 from hierseg.files import FolderLock
-from hierseg.ownership import require_own_json, with_header
+from hierseg.ownership import require_own_json, require_own_png, with_header
 from hierseg.processes import Launch
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def check_inputs(
 
     Raises:
         UsageError: There are no such weights, or no data set of that name.
-        UserError: The data set is not where it is said to be.
+        UserError: The folder does not hold the data set.
     """
     from hierseg.checkpoint import find_weights
     from hierseg.data import (
@@ -87,6 +87,22 @@ def check_result(flag: str, path: Path | None, command: str, overwrite: bool) ->
     if path is not None:
         check_place(flag, path)
         require_own_json(flag, path, command, overwrite)
+
+
+def check_picture(flag: str, path: Path | None, command: str, overwrite: bool) -> None:
+    """Raise an error unless a command's picture can be written there, as PNG, and replaces no
+    other file; None if no picture is written.
+
+    Raises:
+        UsageError: It is not named ``*.png``, or a file there is not this command's.
+        UserError: No file can be written there.
+    """
+    if path is None:
+        return
+    if path.suffix != ".png":
+        raise UsageError(f"{flag} {path} is not named *.png; name it so.")
+    check_place(flag, path)
+    require_own_png(flag, path, command, overwrite)
 
 
 def write_result(path: Path, content: Mapping[str, Any], command: str) -> None:

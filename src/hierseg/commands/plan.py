@@ -24,11 +24,11 @@ MOST_CLASSES = 255
 
 @dataclass(frozen=True)
 class PlanFlags:
-    """Flags of `hierseg plan` beside those of training."""
+    """Flags of `hierseg plan` besides those of training."""
 
     gpu_memory: str | None = None
-    """Memory of a GPU, such as 24G: says whether the run fits, and if not, what would make it fit.
-    Without it the plan is for this machine's CPU."""
+    """Memory of a GPU, such as 24G: the plan says whether the run fits, and if not, what would make
+    it fit. Without this flag the plan is for this machine's CPU."""
     processes: int = 1
     """Number of processes; several need memory for communication. A batch of one image is always
     planned as part of a run in several."""
@@ -52,7 +52,7 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
 
     limit = None if flags.gpu_memory is None else parse_memory(flags.gpu_memory)
     if flags.processes < 1:
-        raise UsageError(f"--processes {flags.processes} cannot be; give 1 or more.")
+        raise UsageError(f"--processes {flags.processes} runs nothing; give 1 or more.")
     # Neither data nor a run folder nor a GPU is needed to plan; all else must be as for training.
     runtime = replace(experiment.runtime, out=Path("plan"), device="cpu", resume=False)
     if limit is not None and runtime.precision == "fp16":
@@ -104,7 +104,7 @@ def _describe_data(experiment: Experiment, flags: PlanFlags) -> tuple[LabelSpace
     if flags.classes is not None:
         if not 1 <= flags.classes <= MOST_CLASSES:
             raise UsageError(
-                f"{flags.classes} classes cannot be; give --classes from 1 to {MOST_CLASSES}."
+                f"--classes {flags.classes} is out of range; give 1 to {MOST_CLASSES}."
             )
         names = tuple(f"class {number}" for number in range(flags.classes))
         colors = tuple((number % 256, 0, 0) for number in range(flags.classes))
@@ -139,7 +139,7 @@ def _print_parts(training: Estimate, evaluation: Estimate, limit: int | None) ->
     if limit is not None:
         fits = ("fits" if estimate.total <= limit else "does not fit" for estimate in both)
         table.add_row(f"into {_gib(limit)}", *fits)
-    table.add_row("batches that wait, beside it", _gib(training.loader), "")
+    table.add_row("waiting batches, in main memory", _gib(training.loader), "")
     console = make_console()
     if not console.is_terminal:
         console.width = 120
@@ -150,7 +150,7 @@ def _print_advice(what: str, advice: tuple[Advice, ...] | None, limit: int | Non
     if limit is None or advice is None:
         return
     if not any(found.estimate.total <= limit for found in advice):
-        print(f"nothing that could be tried makes the {what} fit.")
+        print(f"none of the changes that were tried makes the {what} fit.")
     for found in advice:
         fits = "fits" if found.estimate.total <= limit else "does not fit"
         print(f"{what} with {found.flags}: {_gib(found.estimate.total)} GiB, {fits}")

@@ -72,7 +72,7 @@ def predict(
     how: RunOptions = WHOLE,
     where: RunnerFlags = RunnerFlags(),  # noqa: B008 - frozen
 ) -> int:
-    """Segment images, or a video; or show a camera or a video as it runs.
+    """Segment images or a video, or show a camera or a video live.
 
     Images give label maps, overlays, and a page that shows them, index.html. A video gives an
     overlay video, NAME_overlay.mp4, and label frames, NAME_frames/000123_labels.png. legend.json
@@ -85,8 +85,8 @@ def predict(
     Args:
         sources: Images, folders (searched recursively), or globs in quotes, also by URL
             (s3://bucket/frames); or one video; or, with --show, a camera by its number.
-        out: Folder for all outputs, or its URL; only --show does without.
-        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        out: Folder for all outputs, or its URL; with --show it may be left out.
+        weights: Checkpoint file, run folder, or packaged weights; by default streetlite.
         device: auto, cpu, or cuda.
         save: Outputs of each image, by default overlay color labels ids (for a video without
             color): NAME_overlay.jpg; NAME_color.png; NAME_labels.png (train ids); NAME_ids.png (raw
@@ -98,19 +98,19 @@ def predict(
         max_pixels: Skip images with more pixels.
         overwrite: Segment everything again, and replace any files under the names of the outputs.
         workers: Threads that read images, and as many that write outputs, while the network runs.
-        palette: Colours of classes: dataset, distinct (as far apart as can be), or colorblind (also
-            for people with protanopia, deuteranopia or tritanopia). Where it is given, label maps
-            carry the colours too, their ids unchanged. By default the data set's, in pictures
-            alone.
-        names: Write the names of classes upon their large regions in overlays.
-        unknown: Give pixels whose confidence is lower than this, from 0 to 1, no class: label maps
-            have the ignore value there. The confidence is that at the temperature which `hierseg
-            calibrate` has stored, where it has.
+        palette: Colours of classes: dataset, distinct (as different as possible), or colorblind
+            (different also to people with protanopia, deuteranopia or tritanopia). If it is given,
+            label maps carry the colours, too, with unchanged ids. By default the data set's, in
+            pictures alone.
+        names: Write the names of classes on their large regions in overlays.
+        unknown: Give no class to pixels whose confidence is below this, from 0 to 1: label maps
+            have the ignore value there. Confidence is computed with the temperature that `hierseg
+            calibrate` has stored, if any.
         every: Video: segment every n-th frame; the overlay video repeats it until the next.
         from_: Video: start at this many seconds.
         to: Video: end before this many seconds.
         frames: Video: also write each frame and its overlay, and a page of all frames.
-        joined: How the frames of a video are joined.
+        joined: How predictions of a video are made steady.
         live: How a camera or a video is shown.
         dataset: A data set to segment instead of sources.
         how: How the network is run.
@@ -175,7 +175,7 @@ class _Asked(NamedTuple):
         return self.out
 
     def settings(self, default: tuple[Output, ...], about: dict[str, str]) -> RunSettings:
-        """What is written; UsageError for what cannot be."""
+        """The settings of the outputs; UsageError if they are invalid."""
         from hierseg.inference import Look
         from hierseg.jobs import RunSettings
 
@@ -286,7 +286,7 @@ def _predict_here(
 
 
 def _say_reduced(summary: Summary, predictor: Predictor) -> None:
-    """That images were run smaller, as the weights say."""
+    """Say that images were run smaller, if the weights' long edge made them so."""
     longest = predictor.longest
     if longest is None:
         return
@@ -332,7 +332,7 @@ def _show_live(asked: _Asked, sources: tuple[str, ...], clip: Clip, flags: LiveF
 
 
 def _refuse_labelling(save: Sequence[str]) -> None:
-    """UsageError for forms of labelling tools, which name images."""
+    """UsageError for the formats of labelling tools, which are for images."""
     for one in save:
         if one in LABELLING:
             raise UsageError(

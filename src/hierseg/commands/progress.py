@@ -1,4 +1,4 @@
-"""What a command says while it works: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a command: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class _Console(Console):
 
 
 def make_console(stderr: bool = False) -> Console:
-    """A console that takes no part of a name for a number or an emoji; markup is to be escaped.
-    That of standard error says nothing where somebody asked for quiet.
+    """A console without highlighting and emoji; escape markup. With ``-q`` the console of standard
+    error prints nothing.
     """
     return _Console(stderr=stderr, quiet=stderr and is_quiet(), emoji=False, highlight=False)
 
 
 @contextmanager
 def announce(what: str) -> Iterator[None]:
-    """Say on standard error what is being done, such as "loading the weights", if it takes more
-    than a moment; where each step is to be said, at once, and then how long it took.
+    """Print on standard error what is being done, such as "loading the weights", if it takes more
+    than a moment. With ``-v``, print it immediately, and how long it took at the end.
     """
     if not is_verbose():
         with _telling(lambda: f"{what} ...", again=False):
@@ -58,8 +58,8 @@ def announce(what: str) -> Iterator[None]:
 
 @contextmanager
 def announce_steps() -> Iterator[Callable[[str], None]]:
-    """Gives a function that is told each step as it begins: on a terminal they pass by in one line,
-    elsewhere each is a line.
+    """Gives a function to call with the name of each step as it begins: a terminal shows the
+    current step, elsewhere each step is a line.
     """
     console = make_console(stderr=True)
     if not console.is_terminal or console.quiet:
@@ -71,8 +71,8 @@ def announce_steps() -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def show_progress(description: str, unit: str = "") -> Iterator[Bar]:
-    """Gives a function of (done, total) that moves the bar; the bar vanishes at the end. Where
-    standard error is no terminal, there is a line soon, and then now and again.
+    """Gives a function of (done, total) that moves a bar, which vanishes at the end. If standard
+    error is not a terminal, a line is printed soon, and then now and again.
 
     Args:
         description: What is being done.

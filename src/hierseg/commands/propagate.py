@@ -39,32 +39,32 @@ def propagate(
 
     Image and labels are moved together by the same flow, so that they stay aligned even where the
     flow is wrong. Labels become ignore where they leave the picture, or where the flow there and
-    back, or the colours, disagree. The result is a data set of its own, with confidences as
-    `hierseg autolabel` writes them and a page of samples, index.html. The same command goes on
-    where it was stopped. Exit status: 0 all was done, 3 something was missing, 1 nothing was done.
+    back, or the colours, disagree. The result is a new data set, with confidences as `hierseg
+    autolabel` writes them and a page of samples, index.html. The same command continues a run that
+    was stopped. Exit status: 0 all was done, 3 something was missing, 1 nothing was done.
 
     Args:
         out: Folder of the new data set: in the layout of Cityscapes, or described by the file
             propagated.json.
-        data: cityscapes, for its sequences in --root; or beside --frames what the ids in the label
-            maps mean: a data set or a file that describes one. Without it a labels.json beside the
-            label maps says so, or each id is a class.
+        data: cityscapes, for its sequences in --root. With --frames: the meaning of the ids in the
+            label maps, as a data set or a file that describes one; by default a labels.json beside
+            the label maps gives it, and without that file each id is a class.
         root: Folder of Cityscapes, with leftImg8bit_sequence and gtFine.
         split: Split of Cityscapes: train, val, or train+val.
         frames: Folder of frames, each clip in a folder or with names of its own before the number;
             or a video.
         labels: Folder of the label maps of some frames, under the names of the frames; of a video,
             names that end with the frame's number, counted from 0.
-        steps: How many frames to go, in both directions.
+        steps: Number of frames to carry labels to, in each direction.
         flow: What estimates the motion: dis, raft:FILE, sdcnet:FILE, or folder:DIR of files.
         mode: joint writes the moved image with the moved labels, labels the real frame with them.
         keep_all: Keep every label, as the published method does.
         device: Where a network that estimates flow runs.
-        workers: Labelled frames at a time.
+        workers: Number of labelled frames to work on at the same time.
         val_fraction: Share of the labelled frames of a folder or a video that is kept for
             validation and not propagated, 0 to 1: whole clips where there are several.
-        samples: Labelled frames on the page of samples; 0 for no page.
-        overwrite: Begin anew in a folder that holds something else.
+        samples: Number of labelled frames on the page of samples; 0 for no page.
+        overwrite: Start again in a folder that holds something else.
     """
     from hierseg.commands.progress import announce, make_console
 
@@ -97,11 +97,11 @@ def _check(
 ) -> None:
     for flag, value, least in (("--steps", steps, 1), ("--workers", workers, 1)):
         if value < least:
-            raise UsageError(f"{flag} {value} cannot be; give {least} or more.")
+            raise UsageError(f"{flag} {value} is too small; give {least} or more.")
     if steps > _MOST_STEPS:
         raise UsageError(f"--steps {steps} is too far; give at most {_MOST_STEPS}.")
     if samples < 0:
-        raise UsageError(f"--samples {samples} cannot be; give 0 or more.")
+        raise UsageError(f"--samples {samples} is negative; give 0 or more.")
     if frames is None:
         if labels is not None:
             raise UsageError("--labels is for a folder of frames or a video; add --frames.")
@@ -123,7 +123,7 @@ def _check(
         if not path.exists():
             raise UserError(f"{flag} '{path}' does not exist; check the path.")
     if not labels.is_dir():
-        raise UserError(f"--labels '{labels}' is no folder; name the one of the label maps.")
+        raise UserError(f"--labels '{labels}' is not a folder; name the one of the label maps.")
     if frames.is_dir():
         if frames.resolve() == labels.resolve():
             raise UsageError("--frames and --labels are one folder; keep label maps in their own.")
@@ -182,7 +182,7 @@ def _choose_space(data: str | None, labels: Path) -> LabelSpace:
         if data not in LABEL_SPACES:
             known = ", ".join(LABEL_SPACES)
             raise UsageError(
-                f"--data {data} says nothing of classes; give {known}, or a file that describes "
+                f"--data {data} names no known classes; give {known}, or a file that describes "
                 "your own."
             )
         return LABEL_SPACES[data]

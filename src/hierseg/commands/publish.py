@@ -28,8 +28,8 @@ def publish(
     private: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Write a model as the Hugging Face Hub has it: weights as safetensors, a card with licence and
-    measured figures, its classes, and a picture that it made.
+    """Write a model as a repository of the Hugging Face Hub: weights as safetensors, a card with
+    licence and measured figures, its classes, and a segmented picture.
 
     With --to FOLDER nothing leaves the machine; with --to hf:owner/name the files are sent there.
     Others then use it as --weights hf:owner/name.
@@ -39,20 +39,21 @@ def publish(
         weights: Run folder, checkpoint file, or packaged weights.
         to: A folder, or hf:owner/name on the Hub.
         license: Licence of the weights, by the Hub's identifier: apache-2.0, cc-by-4.0, or other.
-        license_name: What a licence is called that is other.
-        license_link: Where that is to be read.
+        license_name: Name of the licence, with --license other.
+        license_link: Address of its text, with --license other.
         figures: Files that `hierseg evaluate --json` has written of these weights; by default what
             `hierseg finetune` found at its end, or the figures that the weights themselves hold.
-        picture: An image to be shown segmented on the card; by default a drawn scene.
-        private: Let a new repository on the Hub be seen by its owner alone.
-        overwrite: Replace files of other origin in the folder; those of a repository that is there.
+        picture: An image to segment for the card; by default a drawn scene.
+        private: Make a new repository on the Hub private.
+        overwrite: Replace files in the folder that hierseg did not write, or the files of an
+            existing repository.
     """
     chosen = _choose_license(license, license_name, license_link)
     from hierseg.checkpoint import check_repository, find_weights, is_on_hub, require_token
 
     on_hub = is_on_hub(to)
     if private and not on_hub:
-        raise UsageError("--private is of the Hub; give --to hf:owner/name with it.")
+        raise UsageError("--private is for the Hub; give --to hf:owner/name with it.")
     if on_hub:
         check_repository(to)
         require_token(to)
@@ -99,7 +100,7 @@ def _choose_license(name: str | None, title: str | None, link: str | None) -> Li
         )
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name, re.ASCII):
         raise UsageError(
-            f"--license {name} is no identifier of the Hub, which are in small letters: "
+            f"--license {name} is not an identifier of the Hub, which are in small letters: "
             "apache-2.0, cc-by-4.0, other, ..."
         )
     if (name == OWN_LICENSE) != (title is not None) or (title is None) != (link is None):

@@ -26,8 +26,8 @@ class RunnerFlags:
     """Where images are run."""
 
     runner: Literal["local", "ray"] = "local"
-    """local runs them in this process; ray gives them to workers on Ray, which read sources and
-    write outputs themselves: all machines need the same paths."""
+    """local runs images in this process; ray runs them in workers on Ray, which read sources and
+    write outputs themselves, so that all machines need the same paths."""
     address: str | None = None
     """Ray's address: auto for a cluster that this machine is part of, HOST:6379, ray://HOST:10001;
     by default Ray is started here."""
@@ -36,11 +36,11 @@ class RunnerFlags:
     CPUs."""
 
     def check(self) -> None:
-        """UsageError for flags that cannot be together."""
+        """UsageError for flags that exclude each other."""
         if self.runner == "local":
             for flag, value in (("--address", self.address), ("--actors", self.actors)):
                 if value is not None:
-                    raise UsageError(f"{flag} is Ray's; add --runner ray, or leave it out.")
+                    raise UsageError(f"{flag} is for Ray; add --runner ray, or leave it out.")
             return
         if self.actors is not None and self.actors < 1:
             raise UsageError(f"--actors {self.actors} runs nothing; give 1 or more.")
@@ -48,8 +48,8 @@ class RunnerFlags:
             raise UsageError("--runner ray has workers of its own; leave out torchrun.")
 
     def prefer_engine(self, how: RunOptions, engine: Literal["auto"]) -> RunOptions:
-        """The options with an engine where none is given; on Ray that is torch, since each machine
-        may find another one the fastest.
+        """The options with an engine if none is given. On Ray that is torch, since the fastest
+        engine may differ between machines.
         """
         return how.prefer_engine(engine if self.runner == "local" else "torch")
 

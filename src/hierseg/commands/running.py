@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def load_runnable(weights: str | None, device: str) -> SegmentationNetwork | Engine:
-    """What weights of any kind are run by, on this process' device: a network, or the engine of an
-    exported graph, which without being told another takes the CPU.
+    """A network, or the engine of an exported graph, on this process's device. With ``auto`` an
+    exported graph runs on the CPU.
     """
     from hierseg.assembly import choose_own_device
     from hierseg.checkpoint import open_weights
@@ -28,22 +28,22 @@ def load_runnable(weights: str | None, device: str) -> SegmentationNetwork | Eng
 
 
 def name_weights(weights: str | None) -> str:
-    """What weights are called where somebody reads it."""
+    """The name of weights in messages: as given, or that of the packaged default."""
     from hierseg.checkpoint import find_weights
 
     return weights if weights is not None else find_weights().stem
 
 
 def own_edge(how: RunOptions) -> int | None:
-    """The long edge in pixels that a command of its own accord leaves at the image's own; None for
-    that.
+    """The long edge in pixels that a data set brings its images to; None to leave them as they are,
+    also with ``auto``, where the segmenter resizes them.
     """
     return how.long_edge if isinstance(how.long_edge, int) else None
 
 
 def require_scales(weights: str | None, how: RunOptions) -> None:
-    """UsageError for scales without 1, where the weights are of a network that decides between
-    scales, as far as their header says; a network that is loaded refuses them too.
+    """UsageError for scales without 1 if the header of the weights says that the network decides
+    between scales. This is the early check; the loaded network refuses such scales, too.
     """
     if how.scales is None or 1.0 in how.scales or how.fusion == "average":
         return
@@ -60,9 +60,7 @@ def require_scales(weights: str | None, how: RunOptions) -> None:
 
 
 def find_scales(weights: str | None, how: RunOptions) -> tuple[float, ...]:
-    """The scales that will be run, as far as the options or the weights' header say; () where they
-    do not.
-    """
+    """The scales that will be run, by the options or the weights' header; () if neither says."""
     if how.scales is not None:
         return how.scales
     from hierseg.checkpoint import open_weights
@@ -72,18 +70,18 @@ def find_scales(weights: str | None, how: RunOptions) -> tuple[float, ...]:
 
 
 def without_edge(how: RunOptions) -> RunOptions:
-    """The same where the data set's images come at the long edge, or the short one, already."""
+    """The options without an edge that the data set has applied already; ``auto`` stays."""
     if how.long_edge == "auto":
         return how
     return dataclasses.replace(how, long_edge=None, short_edge=None)
 
 
 def refuse_with_predictions(how: RunOptions, **others: object) -> None:
-    """UsageError for what only a network's run can heed, where label maps are taken instead.
+    """UsageError for flags that only matter to a network, when label maps are read instead.
 
     Args:
-        how: The options; ``WHOLE`` where none is given.
-        others: Values of further flags by their names; None where they are not given.
+        how: The options; ``WHOLE`` if none is given.
+        others: Values of further flags by their names; None for flags that are not given.
     """
     given = how.list_flags() if how != WHOLE else []
     given += ["--" + name.replace("_", "-") for name, value in others.items() if value is not None]

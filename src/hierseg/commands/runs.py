@@ -1,4 +1,4 @@
-"""`hierseg runs DIR`: runs beside each other."""
+"""`hierseg runs DIR`: compares the runs in a folder."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def _check_places(json: Path | None, csv: Path | None, page: Path | None, overwr
         check_place(flag, path)
         if not overwrite and path.is_file() and not _begins(path, start):
             raise UsageError(
-                f"{flag} {path} is there, and it is no result of `hierseg runs`; choose another "
-                "file, or add --overwrite."
+                f"{flag} {path} is there, and it is not a result of `hierseg runs`; choose "
+                "another file, or add --overwrite."
             )
     if json is not None and json != STDOUT:
         check_place("--json", json)

@@ -13,7 +13,7 @@ from hierseg.wording import count
 
 @dataclass(frozen=True)
 class SampleFlags:
-    """Flags of `hierseg samples` beside those of training."""
+    """Flags of `hierseg samples` besides those of training."""
 
     out: Path
     """Folder for legend.json and the pictures, which show image and labels side by side."""

@@ -1,4 +1,4 @@
-"""What `hierseg evaluate` writes of single images, and of its result, and where."""
+"""The files that `hierseg evaluate` writes: of single images, and of its result."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Saving(NamedTuple):
             check_result("--json", self.json, "evaluate", self.overwrite)
         if scored is not None and self.panels is not None:
             raise UsageError(
-                "--save-panels shows what a network says, and --predictions has none; leave it "
-                "out, or give --worst."
+                "--save-panels needs a network, and --predictions has none; leave it out, or give "
+                "--worst."
             )
         if self.panels is not None and self.worst and self.panels.resolve() == self.out.resolve():
             raise UsageError(

@@ -15,17 +15,17 @@ EXACT_FLOW = "flow_sequence"
 
 @dataclass(frozen=True)
 class SequenceFlags:
-    """What `hierseg evaluate` measures of clips."""
+    """Measures of `hierseg evaluate` on clips."""
 
     sequence: bool = False
-    """Measure clips instead: predict all frames of leftImg8bit_sequence, and give the temporal
-    consistency, which is the mIoU of each prediction against the one before, moved by the flow; and
-    the mIoU of the frames that have labels. For cityscapes."""
+    """Measure clips instead: predict all frames of leftImg8bit_sequence, and give their temporal
+    consistency (mIoU of each prediction against the one before, moved by the flow) and the mIoU of
+    the frames that have labels. For cityscapes."""
     steady: Literal["blend", "reuse"] | None = None
-    """Of --sequence: join frames as `hierseg predict --steady` does."""
+    """With --sequence: make predictions steady, as `hierseg predict --steady` does."""
     flow: str | None = None
-    """Of --sequence, what predictions are moved by: dis, raft:FILE or folder:DIR; by default the
-    exact flow in flow_sequence, where the folder has it, else dis."""
+    """With --sequence: the flow that moves predictions: dis, raft:FILE or folder:DIR; by default
+    the exact flow in flow_sequence if the folder has it, otherwise dis."""
 
 
 NO_SEQUENCE = SequenceFlags()
@@ -34,30 +34,31 @@ NO_SEQUENCE = SequenceFlags()
 def check_sequence(
     flags: SequenceFlags, data: str, root: Path | None, others: dict[str, object]
 ) -> bool:
-    """Whether clips are measured; UsageError for flags that say nothing together.
+    """Whether clips are measured; UsageError for flags that contradict that.
 
     Args:
-        flags: Of clips.
-        data: The data set, which is cityscapes.
+        flags: The flags of clips.
+        data: The data set; it must be cityscapes.
         root: Its folder.
-        others: Flags that are of single images, by name, and whether they are given.
+        others: Flags of single images, by name, and whether they are given.
     """
     if not flags.sequence:
         for flag, value in (("--steady", flags.steady), ("--flow", flags.flow)):
             if value is not None:
-                raise UsageError(f"{flag} is of clips; add --sequence, or leave it out.")
+                raise UsageError(f"{flag} is for clips; add --sequence, or leave it out.")
         return False
     if data != "cityscapes" or root is None:
         raise UsageError(
-            "--sequence is for clips in the layout of Cityscapes; give cityscapes and --root."
+            "--sequence is for clips in the layout of Cityscapes; give --data cityscapes and "
+            "--root."
         )
     for flag, given in others.items():
         if given:
-            raise UsageError(f"{flag} is of single images, and --sequence of clips; leave it out.")
+            raise UsageError(f"{flag} is for single images, not for --sequence; leave it out.")
     if flags.flow is not None and flags.flow.startswith("sdcnet"):
         raise UsageError(
-            "--flow sdcnet foretells a frame and needs the one before the last; give dis, or "
-            "raft:FILE."
+            "--flow sdcnet predicts a frame from the two before it, which --sequence does not do; "
+            "give dis, or raft:FILE."
         )
     return True
 

@@ -1,4 +1,4 @@
-"""`hierseg serve`: a page to try a model on, and the same over HTTP."""
+"""`hierseg serve`: a page to try a model on, and an HTTP interface."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ def serve(
     limits: Limits = USUAL,
     how: RunOptions = WHOLE,
 ) -> int:
-    """Serve a page to try a model on, and the same over HTTP; Ctrl-C ends it.
+    """Serve a page to try a model on, and an HTTP interface; Ctrl-C ends it.
 
     The page takes pictures and clips, shows classes, confidence and the attention of each scale,
-    and works without a network. Programs post a form with the field file to /predict;
-    /openapi.json describes that. Nothing is kept once the server ends.
+    and needs no internet. Programs post a form with the field file to /predict; /openapi.json
+    describes that. Nothing is kept once the server ends.
 
     Args:
-        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        weights: Checkpoint file, run folder, or packaged weights; by default streetlite.
         port: Where it listens; 0 for any port that is free.
-        host: Address that it listens at; by default this machine alone can reach it. Others, as
-            0.0.0.0 for the whole network, need a token.
+        host: Address that it listens at; by default only this machine can reach it. Other
+            addresses, such as 0.0.0.0 for the whole network, need a token.
         token: What clients must show: at least 8 characters, or auto to make one up. HIERSEG_TOKEN
             in the environment does the same, unseen by other users of this machine.
         allow_host: Further names by which clients may call it, such as that of a proxy.
         keep: Folder where uploads and results stay.
-        palette: Colours of classes: dataset (the default), distinct (as far apart as can be), or
-            colorblind (also for people with protanopia, deuteranopia or tritanopia).
+        palette: Colours of classes: dataset (the default), distinct (as different as possible), or
+            colorblind (different also to people with protanopia, deuteranopia or tritanopia).
         device: auto, cpu, or cuda.
-        limits: What it takes of its clients.
+        limits: Limits on what clients send.
         how: How the network is run where a request does not say.
     """
     limits, how = limits.resolve(), how.prefer_engine("auto")
     how.resolve()
     if not 0 <= port <= 65535:
-        raise UsageError(f"--port {port} is no port; give one from 1024 to 65535, or 0.")
+        raise UsageError(f"--port {port} is not a port; give one from 1024 to 65535, or 0.")
     secret = _choose_token(token, host)
     _require_extra()
 
@@ -131,7 +131,7 @@ def _load(
 
 
 def _describe(address: str, model: Model, made_up: str | None, host: str) -> str:
-    """What is served where, for whoever started it."""
+    """The lines to print at the start: model, address, token."""
     lines = [
         f"{model.name} on {model.device}: {address}" + (f"?token={made_up}" if made_up else "")
     ]

@@ -1,4 +1,4 @@
-"""`hierseg submit`: what a benchmark's server takes, checked before it is written."""
+"""`hierseg submit`: a zip of label maps for a benchmark's server, checked before it is written."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def submit(
         out: Zip file to write.
         root: Folder of the data set.
         split: Split to submit.
-        weights: Checkpoint file, run folder, or packaged weights; by default the model in the box.
+        weights: Checkpoint file, run folder, or packaged weights; by default streetlite.
         device: auto, cpu, or cuda.
         predictions: Submit the label maps of this folder instead of a network's: raw ids, NAME.png
-            or NAME_....png, by `hierseg predict`, `hierseg autolabel` or any other tool.
+            or NAME_....png, written by `hierseg predict`, `hierseg autolabel` or any other tool.
         palette: How to read --predictions with a palette of greys: ids are its indices or its
             greys.
         overwrite: Replace an existing zip.
@@ -129,12 +129,14 @@ def _submit_network(
 
 def _require_predictions(palette: str | None, predictions: Path | None) -> None:
     if palette is not None and predictions is None:
-        raise UsageError("--palette is of --predictions; name them, or leave it out.")
+        raise UsageError("--palette is for --predictions; add that, or leave out --palette.")
 
 
 def _check_out(out: Path, overwrite: bool) -> None:
     if out.suffix.lower() != ".zip":
-        raise UsageError(f"--out {out} is no zip file; name one, as submission.zip.")
+        raise UsageError(
+            f"--out {out} is not named *.zip; name a zip file, such as submission.zip."
+        )
     check_place("--out", out)
     if out.exists() and not overwrite:
         raise UsageError(f"--out {out} is there; choose another file, or add --overwrite.")
@@ -165,12 +167,12 @@ def _require_own(work: Path) -> None:
         if path not in own and (path.is_symlink() or not path.is_dir()):
             raise UserError(
                 f"{work} is not what an earlier run of this command has left; move it away, or "
-                f"choose another --out ('{path}' is no file of such a run)."
+                f"choose another --out ('{path}' is not a file of such a run)."
             )
 
 
 def _remove_own(work: Path) -> None:
-    """Remove what this command has written; what somebody has put there meanwhile stays."""
+    """Remove what this command has written; other files stay."""
     for path in _list_work(work):
         if path.name != LOCK and (path.is_symlink() or not path.is_dir()):
             path.unlink(missing_ok=True)
@@ -189,7 +191,7 @@ def _label(
     where: RunnerFlags,
     mirrors: Mirrors,
 ) -> None:
-    """Label every image, into a folder that an interrupted run goes on in."""
+    """Label every image into a folder, where an interrupted run continues."""
     from hierseg.autolabel import autolabel
     from hierseg.commands.outlook import Outlook
     from hierseg.commands.progress import announce, make_console

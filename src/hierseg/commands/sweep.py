@@ -36,33 +36,33 @@ def sweep(
     HPARAMS.
 
     Each run has a folder with its command, log and status. The same command continues: runs that
-    succeeded are not run again, also where the file has grown. Exit status: 0 all runs are done, 1
-    some failed, 3 the budget of time was over before, 2 wrong usage.
+    succeeded are not run again, even if the file has grown. Exit status: 0 all runs are done, 1
+    some failed, 2 wrong usage, 3 the time budget was used up before.
 
     Args:
         file: Sweep file (YAML); docs/sweeps.md describes it.
         dry_run: Print the command of each run (-n) and start nothing.
         out: Folder of the runs; by default that of the file, or runs/ and the file's name.
         runner: local starts processes here; ray gives the runs to Ray.
-        parallel: Runs at once; with local by default 1, with ray as many as there is room for.
-        gpus_per_run: GPUs of a run, instead of the file's.
+        parallel: Number of runs at the same time; by default 1 with local, as many as fit with ray.
+        gpus_per_run: Number of GPUs of a run, instead of the file's.
         address: Ray's address: auto for a cluster that this machine is part of, ray://HOST:10001;
             by default Ray is started here.
-        dashboard: Have Ray started here show its dashboard.
-        only: Run only those of these names.
-        print_slurm: Print a script for SLURM, whose array has a task for each run that is not done.
+        dashboard: Start Ray here with its dashboard.
+        only: Run only the runs of these names.
+        print_slurm: Print a script for SLURM, an array with a task for each run that is not done.
     """
     from hierseg.sweeps import read_sweep
 
     planned = read_sweep(file, out)
     if gpus_per_run is not None:
         if gpus_per_run < 0:
-            raise UsageError(f"--gpus-per-run {gpus_per_run} cannot be; give 0 or more.")
+            raise UsageError(f"--gpus-per-run {gpus_per_run} is negative; give 0 or more.")
         planned = replace(planned, resources=replace(planned.resources, gpus=gpus_per_run))
     _check_flags(planned)
     for flag, value in (("--address", address), ("--dashboard", dashboard or None)):
         if value is not None and runner != "ray":
-            raise UsageError(f"{flag} is Ray's; add --runner ray, or leave it out.")
+            raise UsageError(f"{flag} is for Ray; add --runner ray, or leave it out.")
     for note in planned.notes:
         print(make_printable(f"hierseg: {note}"), file=sys.stderr)
     if dry_run:
@@ -146,7 +146,7 @@ def _report(outcome: Outcome, out: Path) -> int:
     parts = [f"{count(done, 'run')} done"]
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{outcome.left} left"] if outcome.left else []
-    over = "the budget of time is over; " if outcome.is_over and outcome.left else ""
+    over = "the time budget is used up; " if outcome.is_over and outcome.left else ""
     print(make_printable(f"{over}{', '.join(parts)}; `hierseg runs {out}` shows them"))
     for path in outcome.failed:
         print(make_printable(f"failed: {path} (log: {path / 'log.txt'})"))

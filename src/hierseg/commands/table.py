@@ -1,6 +1,4 @@
-"""One table: command -> the function that is imported when it is called for, and what its help
-shows first.
-"""
+"""A table of the commands: the function of each, imported when it is needed, and its short help."""
 
 from __future__ import annotations
 
@@ -10,13 +8,13 @@ from typing import Any, NamedTuple
 
 
 class Command(NamedTuple):
-    """Where a command's function is, as ``module:function``, and one line about it.
+    """A command: its function, and what its help shows.
 
     Attributes:
-        target: Where its function is.
+        target: Its function, as ``module:function``.
         summary: What it does, for the overview.
-        example: A line that does something useful.
-        flags: Those that its help shows, without dashes; empty where it shows all.
+        example: A command line that does something useful.
+        flags: Flags that the short help shows, without dashes; empty for all.
     """
 
     target: str
@@ -32,20 +30,20 @@ class Command(NamedTuple):
 
 
 OF_RECIPES = ("train", "samples", "plan")
-"""Commands whose first word is a recipe, and whose flags are its values; their functions take the
-experiment, and one more dataclass where they have flags of their own."""
+"""Commands whose first word is a recipe, and whose flags are its settings. Their functions take the
+experiment, and a second dataclass if they have flags of their own."""
 
 OTHER_TRAININGS = {
     "sdcnet": Command(
         "hierseg.commands.train_sdcnet:train_sdcnet",
-        "learn the flow between frames from clips",
+        "train SDC-Net, which estimates the flow between frames",
         "hierseg train sdcnet --root clips -o runs/sdcnet",
     ),
 }
-"""What `hierseg train` trains beside its recipes; each function takes a dataclass of its flags."""
+"""What `hierseg train` trains besides its recipes; each function takes a dataclass of its flags."""
 
 TOGETHER = ("evaluate", "predict", "submit", "autolabel")
-"""Commands whose processes share the images where torchrun launches several."""
+"""Commands whose processes share the images if torchrun launches several."""
 
 GROUPS = {
     "use a model": ("demo", "predict", "serve", "autolabel", "submit"),
@@ -61,10 +59,10 @@ GROUPS = {
         "runs",
     ),
     "measure and tune it": ("evaluate", "bench", "calibrate", "adjust", "fit-gate", "flow"),
-    "bring and take weights": ("convert", "export", "publish"),
-    "look around": ("models", "recipes", "streets", "completion"),
+    "convert and share weights": ("convert", "export", "publish"),
+    "list, draw, set up": ("models", "recipes", "streets", "completion"),
 }
-"""Commands as the overview has them, by what somebody wants to do; each is in one group."""
+"""Commands by purpose, as the overview lists them; each is in one group."""
 
 _FIT = ("data", "root", "split", "out", "weights", "device", "limit", "every", "seed", "overwrite")
 _TRAINING = (
@@ -102,7 +100,7 @@ COMMANDS = {
     ),
     "submit": Command(
         "hierseg.commands.submit:submit",
-        "make what a benchmark's server takes",
+        "make the zip that a benchmark's server takes",
         "hierseg submit --data cityscapes --root cityscapes --out submission.zip",
         ("data", "out", "root", "split", "weights", "device", "predictions", "overwrite",
          "preset", "scales", "flip", "batch", "engine", "precision"),
@@ -116,31 +114,31 @@ COMMANDS = {
     ),
     "calibrate": Command(
         "hierseg.commands.calibrate:calibrate",
-        "let confidence say how often a model is right",
+        "make confidence match how often a model is right",
         "hierseg calibrate --data camvid --root CamVid --weights runs/first "
         "--out calibrated.safetensors",
         (*_FIT, "pixels", "plot", "scales", "batch"),
     ),
     "adjust": Command(
         "hierseg.commands.adjust:adjust",
-        "shift class logits to where a model's mIoU is highest",
+        "shift class logits so that mIoU is highest",
         "hierseg adjust --data camvid --root CamVid --weights runs/first --out better.safetensors",
         (*_FIT, "pixels", "scales", "batch"),
     ),
     "fit-gate": Command(
         "hierseg.commands.fit_gate:fit_gate",
-        "teach a model where its largest scale is worth it",
+        "teach a gate where the largest scale helps",
         "hierseg fit-gate --data camvid --root CamVid --weights runs/first --out gated.safetensors",
         (*_FIT, "scales", "long-edge"),
     ),
     "flow": Command(
         "hierseg.commands.flow:flow",
-        "compare what estimates the flow between frames, on clips",
+        "compare estimators of the flow between frames, on clips",
         "hierseg flow clips --flow dis",
     ),
     "convert": Command(
         "hierseg.commands.convert:convert",
-        "bring a published checkpoint here, or back",
+        "convert a published checkpoint to hierseg's form, or back",
         "hierseg convert cityscapes_best.pth cityscapes.safetensors",
     ),
     "export": Command(
@@ -152,7 +150,7 @@ COMMANDS = {
     ),
     "publish": Command(
         "hierseg.commands.publish:publish",
-        "write a model as the Hugging Face Hub has it",
+        "write a model as a repository of the Hugging Face Hub",
         "hierseg publish runs/first --to first-model --license mit",
     ),
     "finetune": Command(
@@ -162,7 +160,7 @@ COMMANDS = {
     ),
     "describe": Command(
         "hierseg.commands.describe:describe",
-        "write the file that describes such a folder",
+        "write the file that describes a folder of images and masks",
         "hierseg describe photos > photos.yaml",
     ),
     "check": Command(
@@ -193,14 +191,14 @@ COMMANDS = {
     ),
     "plan": Command(
         "hierseg.commands.plan:plan",
-        "say what memory and work a recipe needs, and what would fit",
+        "estimate the memory and work of a recipe, and what would fit",
         "hierseg plan {recipe} --gpu-memory 24G",
         ("gpu-memory", "processes", "image", "classes", "data.name", "data.root", "data.crop",
          "data.batch", "model.name", "optim.accumulate", "runtime.precision", "eval.scales"),
     ),
     "samples": Command(
         "hierseg.commands.samples:samples",
-        "write what a recipe would train on, as pictures",
+        "write the samples that a recipe trains on, as pictures",
         "hierseg samples {recipe} --root DATA --out samples",
         ("out", "count", "epoch", "overwrite", "data.name", "data.root", "data.crop",
          "data.class-uniform", "data.scale-min", "data.scale-max", "data.flip",

@@ -13,11 +13,11 @@ from hierseg.errors import make_printable
 
 @dataclass(frozen=True)
 class TrackingFlags:
-    """Flags of `hierseg train` beside the settings of the run."""
+    """Flags of `hierseg train` besides the settings of the run."""
 
     tracking: tuple[Literal["mlflow", "wandb", "trackio"], ...] = ()
-    """Also tell these trackers of the run: mlflow into mlflow.db here, or where MLFLOW_TRACKING_URI
-    says; wandb offline into the run folder, unless WANDB_MODE says otherwise; trackio into its own
+    """Also log the run to these trackers: mlflow to mlflow.db here, or where MLFLOW_TRACKING_URI
+    says; wandb offline to the run folder, unless WANDB_MODE says otherwise; trackio to its own
     store. TensorBoard's files and csv tables are always written."""
 
 

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SteadyFlags:
-    """How the frames of a video are joined."""
+    """How predictions of a video are made steady."""
 
     steady: Literal["blend", "reuse"] | None = None
-    """Video: join each frame with the last one, moved by the flow between them, where both agree:
-    labels flicker less. --steady reuse also runs the largest scale only where they do not agree,
-    which is faster."""
+    """Video: blend each frame's prediction with the last one, moved by the flow between the frames,
+    where both agree: labels flicker less. --steady reuse also runs the largest scale only where
+    frames differ, which is faster."""
     flow: str | None = None
-    """Of --steady, what estimates the motion: dis (default), raft:FILE or sdcnet:FILE."""
+    """With --steady: what estimates the flow: dis (default), raft:FILE or sdcnet:FILE."""
 
     def check(self) -> None:
         """UsageError for a flow that nothing needs."""
         if self.flow is not None and self.steady is None:
-            raise UsageError("--flow is of steady video; add --steady, or leave it out.")
+            raise UsageError("--flow is for --steady; add that, or leave out --flow.")
 
 
 def choose_clip(every: int | None, start: float | None, end: float | None) -> Clip:
@@ -51,7 +51,7 @@ def refuse_clip(
     frames: bool,
     joined: SteadyFlags,
 ) -> None:
-    """UsageError where a flag of videos is given and none is named."""
+    """UsageError if a flag for videos is given and no video is named."""
     given: dict[str, object] = {"--every": every, "--from": start, "--to": end}
     given |= {"--frames": frames or None, "--steady": joined.steady, "--flow": joined.flow}
     for flag, value in given.items():
@@ -64,7 +64,7 @@ def open_video(sources: Sequence[str], max_pixels: int) -> Video:
 
     Raises:
         UsageError: Something else is named beside it, or it does not exist.
-        UserError: It is no video that can be read.
+        UserError: It is not a readable video.
     """
     from hierseg.media import Video, expand_user
 
@@ -87,7 +87,7 @@ def join_frames(predictor: Predictor, joined: SteadyFlags, device: str) -> Predi
         raise UsageError("--flow folder has flow by the names of frames, and a video has none.")
     if predictor.keep_scales:
         raise UsageError(
-            "steady video keeps no single scales; leave attention and scales out of --save."
+            "--steady keeps no single scales; leave attention and scales out of --save."
         )
     where = "cpu" if device == "auto" else device
     options = dataclasses.replace(predictor.segmenter.options, engine=None, precision=None)

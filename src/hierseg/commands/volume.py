@@ -1,4 +1,4 @@
-"""How much a command says beside its results and its failures."""
+"""How much a command says besides its results and its failures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _volume = Volume.USUAL
 
 @contextmanager
 def at_volume(volume: Volume) -> Iterator[None]:
-    """Speak so within; it holds for the whole process."""
+    """Set the volume of the whole process within the block."""
     global _volume
     before, _volume = _volume, volume
     try:
@@ -45,6 +45,6 @@ def is_verbose() -> bool:
 
 
 def remark(line: str) -> None:
-    """A line on standard error for whoever watches; nothing where they asked for quiet."""
+    """Print a line on standard error, unless ``-q`` is given."""
     if not is_quiet():
         print(make_printable(line), file=sys.stderr, flush=True)

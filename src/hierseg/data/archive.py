@@ -29,7 +29,7 @@ from hierseg.files import (
 
 
 class FileStatus(NamedTuple):
-    """By what a changed file is noticed."""
+    """Size and time of a file, by which a change is noticed."""
 
     size: int
     """Bytes, unpacked."""
@@ -38,7 +38,7 @@ class FileStatus(NamedTuple):
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file or member; OSError for those that are no regular file or too large."""
+    """The content of a file or member; OSError if it is not a regular file, or is too large."""
     place = _split(path)
     if place is None:
         return read_regular(path, LARGEST_MEMBER)

@@ -1,4 +1,4 @@
-"""What all data sets share: samples found by a layout, read and remapped to train ids."""
+"""The base of all data sets: samples found by a layout, read and remapped to train ids."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy.typing as npt
 
 from hierseg.data.archive import find_files, is_file, is_folder
+from hierseg.data.checking.headers import Header, describe_mismatch
 from hierseg.data.label_numbers import Palette
 from hierseg.data.reading import (
     DataError,
@@ -20,6 +21,7 @@ from hierseg.data.reading import (
 )
 from hierseg.errors import UsageError, UserError, shorten
 from hierseg.labels import LabelSpace, UnknownLabelError
+from hierseg.size import Size
 from hierseg.wording import count
 
 MOST_SHOWN = 20
@@ -74,19 +76,20 @@ class SegmentationDataset:
         samples: At least one.
 
     Attributes:
-        boosted_classes: Of an extra source: the train ids of the classes whose centroids it lends
-            to the main one; None lends all.
+        boosted_classes: For an extra source: train ids of the classes that crops of it are taken
+            for; None for all.
         has_files: Whether its images and labels are read from files.
-        ignore_is_assumed: Whether nobody said which raw ids are ignored, so that it is the usual.
-        palette: What label maps with a palette of greys hold; None leaves it to what the label
-            space knows.
-        label_rule: What train ids depend on beside the files and the label space, such as a
-            threshold; an index of labels that was made under another rule is not used again.
-        note: How the split differs from the standard one of that name, as every result says; empty
-            for a standard split.
-        statistics: What a network that is trained on it normalises by; None leaves it its own.
-        counted_at: Whether pixels are counted at the label maps' own size, or at the size that
-            images are run at.
+        ignore_is_assumed: Whether a description leaves open which raw ids are ignored, so that the
+            default is used.
+        palette: How to read label maps with a palette of greys; None decides by the ids that the
+            label space knows.
+        label_rule: What train ids depend on besides the files and the label space, such as a
+            threshold. A cached index of labels is used only under the rule that it was made with.
+        note: How the split differs from the standard one of that name; every result repeats it.
+            Empty for a standard split.
+        statistics: Mean and standard deviation for networks trained on it; None for those of the
+            trunk's pretrained weights.
+        counted_at: Size at which pixels are counted: the label map's, or that of the run.
     """
 
     boosted_classes: frozenset[int] | None = None
@@ -123,18 +126,16 @@ class SegmentationDataset:
         """Image and labels of one sample.
 
         Raises:
-            DataError: Naming the file: unreadable, of differing sizes, or with unknown label ids.
+            DataError: A file is unreadable, image and label map differ in size, or the label map
+                has unknown ids; the message names the file.
         """
         sample = self.samples[index]
         image = read_dataset_image(sample.image)
         labels = self.read_labels(index)
         if labels is not None and labels.shape != image.shape[:2]:
-            (height, width), (label_height, label_width) = image.shape[:2], labels.shape
-            why = " (EXIF turns the image)" if is_turned_by_exif(sample.image) else ""
-            raise DataError(
-                f"'{sample.image}' is {height}x{width}{why} but its label map '{sample.label}' is "
-                f"{label_height}x{label_width}; a pair has one size."
-            )
+            header = Header(Size(*image.shape[:2]), is_turned_by_exif(sample.image))
+            size = Size(*labels.shape)
+            raise DataError(describe_mismatch(sample.image, header, sample.label, size))
         return Record(image, labels, sample.name)
 
     def read_labels(self, index: int) -> UInt8Array | None:
@@ -147,26 +148,29 @@ class SegmentationDataset:
         return read_label_ids(path, self.label_space.known_raw_ids, self.palette)
 
     def encode_file(self, path: Path) -> UInt8Array:
-        """(H, W) uint8 train ids of a label map; DataError naming it and ids of no class."""
+        """(H, W) uint8 train ids of a label map; DataError names it and ids of no class."""
         try:
             return self.label_space.encode(self.read_ids(path))
         except UnknownLabelError as error:
-            raise DataError(f"'{path}' cannot be used: {error}") from error
+            said = str(error).rstrip(".")
+            raise DataError(
+                f"'{path}' cannot be used: {said}; `hierseg check` lists all such ids."
+            ) from error
 
 
 def require_root(name: str, root: Path | None, layout: str) -> Path:
-    """The data set's folder; UserError naming the flag and the expected layout if it is none."""
+    """The data set's folder; UserError names the flag and the expected layout if it is none."""
     if root is None:
-        raise UsageError(f"{name} needs its folder: give {ROOT_FLAG} the one that has {layout}.")
+        raise UsageError(f"{name} needs its folder; give as {ROOT_FLAG} the one that has {layout}.")
     if not root.is_dir():
         raise UserError(
-            f"'{root}' is not a folder; give {ROOT_FLAG} the one of {name}, that has {layout}."
+            f"'{root}' is not a folder; give as {ROOT_FLAG} the one of {name}, which has {layout}."
         )
     return root
 
 
 def require_split(name: str, split: str, splits: Sequence[str]) -> None:
-    """UsageError naming the splits there are, if ``split`` is none of them."""
+    """UsageError, which names the existing splits, if ``split`` is none of them."""
     if split not in splits:
         there = ", ".join(map(shorten, splits[:MOST_SHOWN]))
         raise UsageError(f"{name} has no split '{split}'; it has {there}.")
@@ -175,7 +179,7 @@ def require_split(name: str, split: str, splits: Sequence[str]) -> None:
 def require_samples(
     name: str, root: Path, split: str, samples: Sequence[Sample], layout: str
 ) -> None:
-    """UserError naming the flag and the expected layout, if there are no samples."""
+    """UserError, which names the flag and the expected layout, if there are no samples."""
     if not samples:
         raise UserError(
             f"split '{split}' of {name} has no images under '{root}'; {ROOT_FLAG} expects {layout}."
@@ -183,8 +187,8 @@ def require_samples(
 
 
 def first_folder(root: Path, *candidates: str) -> Path:
-    """The first of several places below ``root``, in a zip archive too, that is there; else the
-    first.
+    """The first of several places below ``root`` that exists, in a zip archive too; if none does,
+    the first of all.
     """
     places = [root / candidate for candidate in candidates]
     return next((place for place in places if is_folder(place)), places[0])
@@ -200,8 +204,8 @@ def pair_with_labels(
 ) -> list[Sample]:
     """Samples of named images, each with the label map that ``label_of(name, image)`` points at.
 
-    Whether the label maps are there is for ``open_dataset`` to say, by ``require_labels``; checking
-    a data set needs those that lack theirs as well.
+    Missing label maps are no error here: ``open_dataset`` refuses them by ``require_labels``, but
+    the check of a data set needs those samples, too.
     """
     return [Sample(name, image, label_of(name, image)) for name, image in images]
 
@@ -212,7 +216,7 @@ def list_missing(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def require_labels(samples: Sequence[Sample]) -> None:
-    """UserError counting the images whose label map is missing, and naming the first."""
+    """UserError if label maps are missing: how many, and the first."""
     missing = list_missing(samples)
     if missing:
         first, verb = missing[0], "has" if len(missing) == 1 else "have"

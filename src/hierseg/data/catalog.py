@@ -34,7 +34,7 @@ _OPENERS: dict[str, _Opener] = {
 
 
 def available_datasets() -> list[str]:
-    """Names that ``open_dataset`` knows, beside files that describe data."""
+    """Names that ``open_dataset`` knows, besides files that describe data."""
     return sorted([*_OPENERS, "folder"])
 
 
@@ -51,10 +51,10 @@ def open_dataset(
     Args:
         name: camvid, cityscapes, folder, kitti, mapillary, mapillary-v2.0, or the path of a .yaml,
             .yml or .json file that describes your own data.
-        root: The folder that holds the data set; a file says by itself, where none is given.
+        root: The folder that holds the data set; None takes the one that a description names.
         split: One of the data set's splits, or several as one: ``train+val``.
         label_space: Classes of a ``folder`` without a ``labels.json``; the others have their own.
-        keep_unpaired: Keep samples whose label map is missing, which is an error else.
+        keep_unpaired: Keep samples whose label map is missing; otherwise they are an error.
         options: Cross-validation and kinds of labels, for data sets that have them.
 
     Returns:
@@ -62,8 +62,8 @@ def open_dataset(
         and ``dataset.label_space``.
 
     Raises:
-        UsageError: Where there is no such data set or split, or no root was given.
-        UserError: Where the root does not hold it.
+        UsageError: There is no such data set or split, or no root was given.
+        UserError: The root does not hold the data set, or its description is wrong.
 
     Example:
         dataset = hierseg.open_dataset("cityscapes", "data/cityscapes", "val")
@@ -89,7 +89,7 @@ def open_extra(
 ) -> SegmentationDataset:
     """The extra source of a data set: Cityscapes' ``train_extra`` with coarse or auto-labels.
 
-    It lends the main source centroids of ``options.rules.boosted_classes`` alone.
+    Crops of it are taken for the classes of ``options.rules.boosted_classes`` alone.
     """
     options = dataclasses.replace(options, cv=0, labels=labels)
     dataset = open_dataset(name, root, "train_extra", options=options)

@@ -1,7 +1,7 @@
 """What a file is by its name and by its first bytes: a picture, a clip, or neither.
 
-The one list of endings. ``tell`` is for a search through folders, where what looks like a picture
-or a clip is done or listed with the reason why not.
+``tell`` is for a search through folders: a file that looks like a picture or a clip is segmented,
+or listed with the reason why it is not.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ AMBIGUOUS_ENDINGS = frozenset({".ts", ".mts", ".dv", ".rm"})
 RAW = "a raw photograph, which is not developed here; save it as JPEG, TIFF or PNG"
 _DRAWING = "a drawing, not pixels; save it as PNG"
 _LAYERS = "an image editor's own file; save it as PNG"
-_BRIGHTNESS = "of brightness without bounds; save it as PNG or JPEG"
+_BRIGHTNESS = "a high-dynamic-range picture; save it as PNG or JPEG"
 _OTHER = "of a format that is not read; save it as PNG or JPEG"
 RAW_ENDINGS = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".gpr", ".iiq", ".kdc"}
@@ -54,7 +54,7 @@ KNOWN_UNREADABLE: dict[str, str] = {
 """Endings of pictures that are not read -> why, and the cure: ``NAME: {reason}.``"""
 
 HEAD = 1024
-"""First bytes by which a file is told."""
+"""First bytes by which a file is recognised."""
 
 
 class Looks(NamedTuple):
@@ -73,7 +73,7 @@ class Looks(NamedTuple):
 def tell(path: Path) -> Looks | None:
     """What a file on the disk looks like, by its name, else by its first bytes; None for neither.
 
-    A file that cannot be opened, a pipe and a device are told by their names alone.
+    A file that cannot be opened, a pipe and a device are judged by their names alone.
     """
     by_name = tell_by_name(path)
     if by_name is not None and path.suffix.lower() not in AMBIGUOUS_ENDINGS:
@@ -125,8 +125,8 @@ def tell_by_bytes(head: bytes) -> Looks | None:
 def explain_unreadable(path: Path | None, head: bytes) -> str:
     """Why a file cannot be read as a picture, by its name and first bytes, with the cure.
 
-    Empty where it can be tried. What is called by an ending of another kind, and is a picture by
-    its bytes, can; but raw photographs are TIFF by theirs, of which the picture is a thumbnail.
+    Empty if reading may be tried, as with a picture that has the ending of another kind of file.
+    Raw photographs are refused by their ending: their bytes are TIFF, whose picture is a thumbnail.
     """
     ending = "" if path is None else path.suffix.lower()
     looks = tell_by_bytes(head)

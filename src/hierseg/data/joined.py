@@ -18,10 +18,9 @@ JOINT = "+"
 
 
 class JoinedDataset(SegmentationDataset):
-    """Splits one behind the other; an image that is in several of them counts once.
+    """Splits one after the other; an image that is in several of them counts once.
 
-    Samples keep their names, but where those of two splits have the same: then each is
-    ``SPLIT/NAME``.
+    Samples keep their names unless two splits share a name; then every sample is ``SPLIT/NAME``.
 
     Args:
         parts: Splits of one data set, at least one; each reads its own samples.
@@ -36,7 +35,7 @@ class JoinedDataset(SegmentationDataset):
         names = [part.samples[index].name for part, index in placed.values()]
         is_unique = len(set(names)) == len(names)
         samples: list[Sample] = []
-        # By name: whoever takes every n-th sample changes their places.
+        # By name: taking every n-th sample changes their indices.
         self._places: dict[str, tuple[SegmentationDataset, int]] = {}
         for part, index in placed.values():
             own = part.samples[index]
@@ -53,7 +52,7 @@ class JoinedDataset(SegmentationDataset):
         self.note = ", ".join(dict.fromkeys(part.note for part in parts if part.note))
 
     def list_files(self, index: int) -> list[Path]:
-        """As of the split that the sample is from."""
+        """The files of the sample in its own split."""
         part, own = self._find(index)
         return part.list_files(own)
 
@@ -84,7 +83,7 @@ def list_parts(split: str) -> list[str]:
     parts = split.split(JOINT)
     if not all(parts) or len(set(parts)) < len(parts):
         raise UsageError(
-            f"'{split}' names a split twice, or none beside a {JOINT}; give for example train"
-            f"{JOINT}val."
+            f"'{split}' names a split twice, or nothing on one side of a {JOINT}; give, for "
+            f"example, train{JOINT}val."
         )
     return parts

@@ -1,7 +1,7 @@
 """Which ids the pixels of a label map stand for, where its file leaves that open.
 
-Lossless optimisers (oxipng, optipng) store a map of grey values as places in a palette of greys, or
-with 1, 2 or 4 bits a pixel. To a viewer that is the same picture; to who reads ids it is not.
+Lossless optimisers (oxipng, optipng) store a map of grey values as indices of a palette of greys,
+or with 1, 2 or 4 bits a pixel. A viewer shows the same picture, but the stored numbers are others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 Palette = Literal["indices", "values"]
-"""What the ids are in a label map with a palette of greys: places in it, or the greys."""
+"""What the ids of a label map with a palette of greys are: indices of the palette, or its greys."""
 CURE = (
     "palette: indices or palette: values in a description, --palette (--data.palette in training)"
 )
@@ -29,10 +29,10 @@ class Numbers(NamedTuple):
     """The pixels of a label map.
 
     Attributes:
-        stored: (H, W) integers as the file stores them: samples, or places in a palette.
-        shown: (256,) how bright each of these is shown, -1 for what is not; None where it is shown
-            in colours, or as bright as its own number.
-        has_palette: Whether they are places in a palette.
+        stored: (H, W) integers as the file stores them: samples, or indices of a palette.
+        shown: (256,) the brightness that each number is shown with, -1 if it is not in the palette;
+            None for a palette of colours, or if each is shown with its own number.
+        has_palette: Whether the numbers are indices of a palette.
     """
 
     stored: npt.NDArray[Any]
@@ -44,8 +44,8 @@ def read_numbers(picture: Image.Image, bits: int) -> Numbers:
     """The numbers of a picture.
 
     Args:
-        picture: Of one channel, or what is read has more dimensions than two.
-        bits: Of a sample in its file.
+        picture: The picture; with several channels ``stored`` has three dimensions.
+        bits: Bits of a sample in its file.
     """
     highest = _find_highest(picture)  # before it is decoded
     pixels = np.array(picture)
@@ -70,19 +70,19 @@ def choose_ids(
 ) -> npt.NDArray[Any]:
     """(H, W) ids.
 
-    A palette of colours means places, as VOC's. Of a palette of greys it is the one way that gives
-    known ids alone; samples of 1, 2 and 4 bits are ids as they are unless they are not known and
-    what they are shown as is.
+    The indices of a palette of colours are the ids, as in Pascal VOC. Of a palette of greys, the
+    indices or the greys are the ids, whichever give known ids alone. Samples of 1, 2 and 4 bits are
+    the ids, unless they are unknown and the brightnesses that they are shown with are known.
 
     Args:
-        numbers: Of the file.
-        known: Ids that can be; None for any.
-        palette: What the user says, which decides.
-        also: Ids that greys may be as well, though they would be wrong: of a prediction, those of
-            the numbering that was not asked for. Places are not taken for ids then.
+        numbers: The numbers of the file.
+        known: Ids that may occur; None for any.
+        palette: The user's choice, which decides.
+        also: Further ids that greys may be, by which a prediction in the other numbering (raw ids
+            for train ids, or the reverse) is recognised; its indices are then not taken for ids.
 
     Raises:
-        PaletteError: Both ways give known ids, or neither does.
+        PaletteError: Indices and greys are both known ids, or neither are.
     """
     stored, shown, has_palette = numbers
     if shown is None or palette == "indices":
@@ -110,10 +110,10 @@ def _all_known(ids: npt.NDArray[Any], known: Collection[int] | None) -> bool:
 
 
 def _describe(places: npt.NDArray[Any], values: npt.NDArray[Any], both: bool) -> str:
-    ways = ("both its places", "and its greys") if both else ("neither its places", "nor its greys")
+    first, second = ("both the", "and the") if both else ("neither the", "nor the")
     return (
-        f"has a palette of greys, of which {ways[0]} ({_list(places)}) {ways[1]} "
-        f"({_list(values)}) are all ids of the data; say which of the two are meant: {CURE}"
+        f"has a palette of greys, of which {first} indices ({_list(places)}) {second} greys "
+        f"({_list(values)}) are all ids of the data set; say which of the two are meant: {CURE}"
     )
 
 

@@ -1,4 +1,4 @@
-"""A split whose files are at a URL, each of which is fetched as it is read."""
+"""A split whose files are at a URL; each file is fetched when it is read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hierseg.urls import Mirrors
 
 
 class MirroredDataset(SegmentationDataset):
-    """A split that was opened in a folder that stands for one at a URL.
+    """A split that was opened in a local folder which stands for one at a URL.
 
     Args:
         dataset: The split.
-        mirrors: Of the URLs that its files are at.
+        mirrors: The local folders of the URLs that its files are at.
     """
 
     def __init__(self, dataset: SegmentationDataset, mirrors: Mirrors) -> None:
@@ -27,20 +27,20 @@ class MirroredDataset(SegmentationDataset):
         self.statistics, self.note = dataset.statistics, dataset.note
 
     def list_files(self, index: int) -> list[Path]:
-        """As of the split itself."""
+        """The files of the split itself."""
         return self.dataset.list_files(index)
 
     def read(self, index: int) -> Record:
-        """The sample; UserError where it cannot be fetched."""
+        """The sample; UserError if it cannot be fetched."""
         with self.mirrors.having(*self.list_files(index)):
             return self.dataset.read(index)
 
     def read_labels(self, index: int) -> UInt8Array | None:
-        """As of the split itself; UserError where they cannot be fetched."""
+        """The labels of the split itself; UserError if they cannot be fetched."""
         with self.mirrors.having(self.samples[index].label):
             return self.dataset.read_labels(index)
 
 
 def fetch_as_read(dataset: SegmentationDataset, mirrors: Mirrors) -> SegmentationDataset:
-    """The split, with its files fetched as they are read where they are at a URL."""
+    """The split; if its files are at a URL, they are fetched when they are read."""
     return MirroredDataset(dataset, mirrors) if mirrors.sources else dataset

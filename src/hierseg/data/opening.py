@@ -1,8 +1,8 @@
-"""The one place where Pillow opens a file: the formats that are read, and what is kept from it.
+"""The one place where Pillow opens a file: which formats are read, and what is removed first.
 
-Kept from it are formats in which nobody stores street scenes (PostScript would start a program),
-texts and colour profiles of PNG, which count for nothing here and may be of any length, and
-headers that it would walk for minutes.
+Pillow does not get to see: formats in which nobody stores street scenes (PostScript would start a
+program); texts and colour profiles of PNG, which are not used and may be of any length; and headers
+that it would read for minutes.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def open_picture(data: bytes, path: Path | None = None) -> Image.Image:
 
     Args:
         data: The file's content.
-        path: Its name, by which some kinds of files are told.
+        path: Its name, by which some kinds of files are recognised.
 
     Raises:
-        UnsupportedError: It is of a kind that is known, and not read here.
-        Exception: Whatever Pillow raises where it cannot be opened.
+        UnsupportedError: It is of a known kind that is not read here.
+        Exception: Pillow cannot open it; whatever Pillow raises.
     """
     if data.startswith(_PNG):
         kept = _drop_texts(data)
@@ -61,14 +61,14 @@ def open_picture(data: bytes, path: Path | None = None) -> Image.Image:
 
 
 def open_header(file: BinaryIO, path: Path | None = None) -> Image.Image:
-    """A file as a Pillow image of which only the header can be asked, and is read.
+    """The header of a file, as a Pillow image whose pixels must not be read.
 
     Args:
-        file: Stays open, and must for as long as the image is asked.
+        file: The file; keep it open while you use the image.
         path: As in ``open_picture``.
 
     Raises:
-        UnsupportedError: As there, and all else.
+        UnsupportedError: As in ``open_picture``, like all other errors.
     """
     head = file.read(HEAD)
     if head.startswith(_PNG):
@@ -101,7 +101,7 @@ def _open(file: BinaryIO, head: bytes, path: Path | None) -> Image.Image:
     picture = Image.open(file, formats=formats)
     if DNG_VERSION in getattr(picture, "tag_v2", ()):
         raise UnsupportedError(RAW)
-    # EXIF alone says how a picture is turned: of the decoders only Pillow heeds these as well.
+    # EXIF alone decides how a picture is turned: of the decoders only Pillow uses XMP as well.
     for key in ("xmp", "XML:com.adobe.xmp"):
         picture.info.pop(key, None)
     if picture.format == "BMP":
@@ -111,7 +111,7 @@ def _open(file: BinaryIO, head: bytes, path: Path | None) -> Image.Image:
 
 @cache
 def _list_formats() -> tuple[str, ...]:
-    """Those that this Pillow has; older ones lack AVIF."""
+    """The formats that this Pillow has; older versions lack AVIF."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
@@ -128,7 +128,7 @@ def _register_heif() -> None:
 
 
 def _read_until(file: BinaryIO, is_enough: Callable[[bytes], bool]) -> bytes:
-    """A file's beginning: four times as much again and again until it is enough, or all of it."""
+    """A file's beginning, read in blocks of growing size until it is enough, or the whole file."""
     size, data = BLOCK, b""
     while True:
         file.seek(0)
@@ -139,7 +139,7 @@ def _read_until(file: BinaryIO, is_enough: Callable[[bytes], bool]) -> bytes:
 
 
 def _require_netpbm_size(data: bytes) -> None:
-    """UnidentifiedImageError for a netpbm that says no size; Pillow would read every byte alone."""
+    """UnidentifiedImageError for a netpbm without a size; Pillow would read it byte by byte."""
     if _NETPBM.match(data) and not _NETPBM_SIZE.match(data[:BLOCK]):
         raise UnidentifiedImageError("no size at its start")
 
@@ -205,7 +205,7 @@ def _drop_texts(data: bytes) -> bytes:
 
 
 def _mend_bitmap(picture: Image.Image, head: bytes) -> None:
-    """Have a BMP with a palette of plain greys unpacked by its own bits, as Pillow does not."""
+    """Make Pillow unpack a BMP with a palette of plain greys by the bits of its samples."""
     bits = int.from_bytes(head[24:26] if head[14] == 12 else head[28:30], "little")
     greys = {"1": [0, 255], "L": list(range(256))}.get(picture.mode, [])
     if not greys or (picture.mode, bits) in (("1", 1), ("L", 8)):

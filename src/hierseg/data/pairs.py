@@ -45,13 +45,14 @@ def find_pairs(source: Source, root: Path, file: Path) -> list[Pair]:
     """The pairs of a source, in order of their names or of the csv.
 
     Args:
-        source: Globs: each star of ``labels`` stands for what the same star of ``images`` matched.
-            Or a csv with a header, of the columns image, label and split, the last two optional.
+        source: Globs, where each star of ``labels`` stands for what the same star of ``images``
+            matched; or a csv with a header and the columns image, label and split, the last two
+            optional.
         root: What paths are relative to.
         file: The description, for errors.
 
     Raises:
-        UserError: Patterns that do not fit each other, or a csv that cannot be, by line.
+        UserError: The patterns do not fit each other, or a line of the csv is wrong.
     """
     if source.pairs is not None:
         return list(_read_csv(root / source.pairs, root))
@@ -60,19 +61,19 @@ def find_pairs(source: Source, root: Path, file: Path) -> list[Pair]:
         where = f"the pattern '{shorten(pattern)}'"
         if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
             raise UserError(
-                f"'{file}': {where} leads out of the data's folder; let root be a folder further "
+                f"'{file}': {where} leads out of the data's folder; set root to a folder further "
                 "up."
             )
         if any("**" in part and part != "**" for part in PurePosixPath(pattern).parts):
             raise UserError(
-                f"'{file}': in {where} ** is a whole part of the path, for any folders, as in "
-                "photos/**/*.jpg."
+                f"'{file}': in {where}, ** must stand alone between slashes, as in photos/**/*.jpg."
             )
     stars = len(STARS.findall(images))
     if labels is not None and len(STARS.findall(labels)) != stars:
         raise UserError(
-            f"'{file}': images '{shorten(images)}' and labels '{shorten(labels)}' need as many "
-            "stars as each other: a star of labels stands for what the same star of images matched."
+            f"'{file}': images '{shorten(images)}' and labels '{shorten(labels)}' need the "
+            "same number of stars: each star of labels stands for what the same star of images "
+            "matched."
         )
     try:
         match = compile_glob(images)
@@ -95,7 +96,7 @@ def _fill(pattern: str, parts: list[str]) -> str:
 
 
 def _name(path: Path, root: Path, parts: list[str]) -> str:
-    """What the stars matched, which is what tells images of a pattern apart."""
+    """The name of an image: what the stars matched, which differs between images of a pattern."""
     name = "/".join(part.strip("/") for part in parts if part.strip("/"))
     return name or path.relative_to(root).with_suffix("").as_posix()
 
@@ -105,8 +106,8 @@ def _require_one_name(pairs: list[Pair], file: Path) -> list[Pair]:
     for pair in pairs:
         if pair.name in seen:
             raise UserError(
-                f"'{file}': '{seen[pair.name]}' and '{pair.image}' have one name, {pair.name}; "
-                "rename one of them."
+                f"'{file}': '{seen[pair.name]}' and '{pair.image}' have the same name, "
+                f"{pair.name}; rename one of them."
             )
         seen[pair.name] = pair.image
     return pairs
@@ -135,7 +136,7 @@ def _read_csv(path: Path, root: Path) -> Iterator[Pair]:
 def _read_table(path: Path) -> str:
     if "\0" in str(path) or len(str(path)) > LONGEST_NAME:
         shown = shorten(path, LONGEST_PATH)
-        raise UserError(f"pairs '{shown}' is no name of a file; check pairs.")
+        raise UserError(f"pairs '{shown}' is not the name of a file; check the key pairs.")
     return read_text(path, "csv", LARGEST_TABLE)
 
 
@@ -154,10 +155,15 @@ def _pair(
         is_there = is_file(root / cells["image"])
         label = root / cells["label"] if "label" in cells else None
     except (ValueError, OSError) as error:  # a NUL, or longer than a path may be
-        raise UserError(f"'{path}' line {line} names {shown}, no file.") from error
+        raise UserError(
+            f"'{path}' line {line} names {shown}, which cannot be a file; correct it."
+        ) from error
     if name in seen:
         raise UserError(f"'{path}' line {line} names {shown} a second time; remove it.")
     seen.add(name)
     if not is_there:
-        raise UserError(f"'{path}' line {line} names {shown}, which is not in '{root}'.")
+        raise UserError(
+            f"'{path}' line {line} names {shown}, which is not in '{root}'; correct the path, or "
+            "the description's root."
+        )
     return Pair(name, root / cells["image"], label, cells.get("split", ""))

@@ -1,4 +1,4 @@
-"""One function for each sample of a data set, in several processes, results in order."""
+"""Calls a function for each sample of a data set in several processes; results are in order."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from torch.utils.data._utils import signal_handling
 from hierseg.processes import SIGNALS, guard_children
 
 PATIENCE = 30.0
-"""Seconds without a sample after which that is said, and again after twice as many, and so on."""
+"""Seconds without a sample before the first message; each further wait is twice as long."""
 POLL = 1.0
-"""Seconds from one look at a loader that is waited for to the next."""
+"""Seconds between two looks at a loader that is waited for."""
 
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
@@ -35,13 +35,14 @@ def map_in_order(
 ) -> Generator[Result]:
     """``function`` of each number, in order, whatever the number of workers.
 
-    The processes are those that also load training samples: a function's DataError comes out of
-    them as its sentence. Whoever stops before the end closes it: the processes answer no signal.
+    The processes are prepared as those that load training samples: a DataError of the function is
+    raised here with its one sentence. Close the generator if you stop early; the processes ignore
+    signals.
 
     Args:
-        function: Of a number; it must be possible to pickle it, as a method of a data set is.
-        numbers: What it is called with.
-        workers: Processes; 0 stays in this one.
+        function: A function of a number; picklable, as a method of a data set is.
+        numbers: The numbers to call it with.
+        workers: Number of processes; 0 calls it in this process.
         on_progress: Called with (numbers done, numbers in all) after each.
     """
     guard_children()
@@ -69,10 +70,10 @@ def map_in_order(
 
 
 class Patience:
-    """Says that a loader stands still, at first after ``PATIENCE`` seconds.
+    """Says that a loader has stalled, at first after ``PATIENCE`` seconds.
 
     Args:
-        say: Takes the line.
+        say: Called with the message.
     """
 
     def __init__(self, say: Callable[[str], object]) -> None:
@@ -80,21 +81,21 @@ class Patience:
         self._next = PATIENCE
 
     def look(self, seconds: float) -> None:
-        """Take for how long a sample has been waited for."""
+        """Take note of how many seconds a sample has been waited for."""
         if seconds < PATIENCE:
             self._next = PATIENCE
         if seconds >= self._next:
             self._next *= 2
             self._say(
-                f"no image has come from the loader for {seconds:.0f} s: a process of it, or the "
-                "disk that it reads from, stands still."
+                f"no image has come from the loader for {seconds:.0f} s: one of its processes, or "
+                "the disk that they read from, has stalled."
             )
 
 
 @contextmanager
 def watching(look: Callable[[float], None]) -> Iterator[None]:
-    """Have ``look`` called about once a second with the seconds since the block began, from within
-    whatever is waited for there; what it raises ends the wait. In the main thread alone.
+    """Call ``look`` about once a second while the block waits, with the seconds since it began. An
+    exception that ``look`` raises ends the wait. Works in the main thread only.
     """
     # An alarm, as a wait for a worker may be one for its socket, which knows no time.
     is_main = threading.current_thread() is threading.main_thread()
@@ -123,12 +124,12 @@ def watching(look: Callable[[float], None]) -> Iterator[None]:
 
 
 def end_workers(iterator: Any, is_stuck: bool = False) -> None:
-    """End a loader's processes, also those that are stopped or hang: they answer no signal but one,
-    and one that is left is waited for when this process ends.
+    """End a loader's processes, also stopped or hanging ones. Those react only to SIGKILL, and this
+    process would wait for them at its end.
 
     Args:
-        iterator: Of a loader with workers.
-        is_stuck: They are known not to answer; they are given no time.
+        iterator: The iterator of a loader with workers.
+        is_stuck: Whether they are known to hang; they are then killed without waiting.
     """
     workers = list(iterator._workers)
     if is_stuck:
@@ -149,9 +150,9 @@ def _kill(workers: list[Any]) -> None:
 
 
 def prepare_worker(_worker: int) -> None:
-    """One thread a process: it is one of several, beside the network's own threads. And a signal to
-    the whole group of processes is the main one's to answer: a worker would answer by what it has
-    of that one's handlers, and a run still needs the batches of its last step.
+    """Set up a worker: one thread, since there are several workers and the network's own threads;
+    and no signals, since the main process answers those to the whole group. With its copies of that
+    process's handlers, a worker would end while the run still needs the batches of its last step.
     """
     cv2.setNumThreads(0)
     for number in (*SIGNALS, signal.SIGUSR1):

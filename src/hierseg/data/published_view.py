@@ -20,9 +20,9 @@ from hierseg.size import Size
 class PublishedView(ResizedDataset):
     """A split whose images and labels are both brought to a long edge, and counted there.
 
-    Images are resized bilinearly (antialiased where they shrink), labels by nearest neighbour. The
-    pixels that are counted are others than those of the label maps, and fewer where these are
-    larger, so that figures compare only with those that are counted likewise.
+    Images are resized bilinearly (antialiased where they shrink), labels by nearest neighbour.
+    Counted are the pixels of the resized labels, so compare figures only with those counted in the
+    same way.
 
     Args:
         dataset: The split.

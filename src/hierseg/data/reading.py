@@ -26,10 +26,10 @@ SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # whose 16-bit pixels Pillow holds in 32, 
 
 
 class DataError(UserError):
-    """A file that cannot be used; its one sentence survives the way out of a loader's worker.
+    """A file that cannot be used; its one sentence is kept when a loader's worker raises it.
 
-    A worker process hands its exception over as ``type(error)(report)``, where the report is a
-    whole traceback; what counts is the last line, behind the name of this class.
+    A worker process passes its exception on as ``type(error)(report)``, where the report is a whole
+    traceback; the sentence is on its last line, after the name of this class.
     """
 
     def __init__(self, message: str) -> None:
@@ -42,7 +42,7 @@ def read_dataset_image(path: Path) -> UInt8Array:
     Grey, palette, RGBA (alpha dropped), CMYK and 16-bit files are converted.
 
     Raises:
-        DataError: Naming the file, where it is missing, no image, damaged, or too large.
+        DataError: The file is missing, not an image, damaged, or too large; the message names it.
     """
     return decode_dataset_image(_read_bytes(path), path)
 
@@ -52,7 +52,7 @@ def decode_dataset_image(data: bytes, path: Path) -> UInt8Array:
 
     Args:
         data: All of the file.
-        path: Its name, by which some kinds of files are told, and which errors say.
+        path: Its name, by which some kinds of files are recognised; errors name it.
     """
     with _naming(path), open_picture(data, path) as picture:
         _require_end(picture, data)
@@ -73,14 +73,14 @@ def read_label_ids(
 
     Args:
         path: The label map.
-        known: Ids that it can hold, by which a file is read that can be in two ways, as
-            ``choose_ids`` says; None for any.
-        palette: Which of the two ways it is.
-        also: Ids that it holds where it is of another numbering, as ``choose_ids`` says.
+        known: Ids that it may hold, which decide how a palette of greys is read, as in
+            ``choose_ids``; None for any.
+        palette: How to read a palette of greys; None decides by ``known``.
+        also: Ids of the other numbering that it may hold, as in ``choose_ids``.
 
     Raises:
-        DataError: Naming the file, where it is missing, no image, damaged, too large, has more
-            than one channel, or can be read in two ways.
+        DataError: The file is missing, not an image, damaged, too large, has more than one channel,
+            or a palette of greys that can be read in two ways; the message names it.
     """
     data = _read_bytes(path)
     with _naming(path), open_picture(data, path) as picture:
@@ -103,22 +103,22 @@ def read_label_ids(
     if ids.dtype in (np.uint8, np.uint16):
         return ids
     if ids.min() < 0 or ids.max() > 65535 or ids.dtype.kind == "f":
-        raise DataError(f"'{path}' holds values that are no class ids (0 to 65535).")
+        raise DataError(f"'{path}' holds values that are not class ids (0 to 65535).")
     return ids.astype(np.uint16)
 
 
 def read_confidence(path: Path) -> npt.NDArray[Any]:
-    """(H, W) grey values, 0 to 255, however they are stored; DataError as above."""
+    """(H, W) grey values in 0..255, also from a palette; DataError as ``read_label_ids``."""
     return read_label_ids(path, palette="values")
 
 
 def is_plain_label_map(data: bytes) -> bool:
-    """Whether a file is a PNG of one channel of 8 bits, which nobody reads in another way."""
+    """Whether a file is a PNG of one 8-bit grey channel, which every program reads alike."""
     return data.startswith(b"\x89PNG") and data[24:26] == b"\x08\0"
 
 
 def read_label_colors(path: Path) -> UInt8Array:
-    """(H, W, 3) uint8 RGB of a label map whose colours stand for classes; DataError as above."""
+    """(H, W, 3) uint8 RGB of a label map that holds colours; DataError as ``read_label_ids``."""
     data = _read_bytes(path)
     with _naming(path), open_picture(data, path) as picture:
         _require_end(picture, data)
@@ -126,14 +126,14 @@ def read_label_colors(path: Path) -> UInt8Array:
 
 
 def is_turned_by_exif(path: Path) -> bool:
-    """Whether an image, which can be read, says that it is to be turned or mirrored."""
+    """Whether EXIF turns or mirrors an image that can be read."""
     data = _read_bytes(path)
     with _naming(path), open_picture(data, path) as picture:
         return read_orientation(picture) > 1
 
 
 def read_orientation(picture: Image.Image) -> int:
-    """What EXIF says, 1 to 8; 1, upright, where it is damaged or says nothing."""
+    """EXIF's orientation, 1 to 8; 1 (upright) if EXIF is missing or damaged."""
     try:
         orientation = picture.getexif().get(ORIENTATION, 1)
     except Exception:  # whatever the damage leads to
@@ -143,7 +143,7 @@ def read_orientation(picture: Image.Image) -> int:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Make a DataError of whatever decoders raise: each raises what the damage leads it to."""
+    """Turn exceptions of decoders, which may be of any kind, into a DataError."""
     try:
         yield
     except DataError:
@@ -163,10 +163,10 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _is_plain(picture: Image.Image, data: bytes) -> bool:
-    """Whether OpenCV, the faster decoder, gives what Pillow would, or nothing.
+    """Whether OpenCV, the faster decoder, gives the same pixels as Pillow, or none.
 
-    PNG cut short is left to Pillow, as libpng would print its own complaint; and with EXIF, which
-    OpenCV before 5 does not read there.
+    A truncated PNG is left to Pillow, since libpng would print a message of its own; so is a PNG
+    with EXIF, which OpenCV before 5 does not read there.
     """
     if picture.format == "PNG":
         return data[-8:-4] == b"IEND" and b"eXIf" not in data
@@ -174,7 +174,7 @@ def _is_plain(picture: Image.Image, data: bytes) -> bool:
 
 
 def _count_bits(picture: Image.Image, data: bytes) -> int:
-    """Bits of a sample in the file, as far as they tell more than the mode does."""
+    """Bits of a sample in the file; Pillow's mode does not distinguish fewer than 8."""
     if picture.format == "PNG":
         return data[24]
     bits = getattr(picture, "tag_v2", {}).get(BITS_PER_SAMPLE, (8,))
@@ -182,13 +182,13 @@ def _count_bits(picture: Image.Image, data: bytes) -> int:
 
 
 def _require_end(picture: Image.Image, data: bytes) -> None:
-    """OSError for a JPEG whose scans have no end, which decoders fill with grey in silence."""
+    """OSError for a JPEG without an end, which decoders would silently fill with grey."""
     if picture.format in ("JPEG", "MPO") and data.find(b"\xff\xd9", find_scan(data)) < 0:
         raise OSError("the picture has no end")
 
 
 class DepthError(ValueError):
-    """Pixels of a range that nothing tells, so that they cannot be brought to 8 bits."""
+    """Pixels of unknown range, which cannot be brought to 8 bits."""
 
 
 def as_rgb(picture: Image.Image, kind: str | None = None) -> Image.Image:
@@ -196,7 +196,7 @@ def as_rgb(picture: Image.Image, kind: str | None = None) -> Image.Image:
 
     Args:
         picture: The picture.
-        kind: The format of its file, which a turned picture does not know.
+        kind: The format of its file; a picture that was turned no longer has it.
 
     Raises:
         DepthError: 32-bit or floating-point pixels.
@@ -205,8 +205,8 @@ def as_rgb(picture: Image.Image, kind: str | None = None) -> Image.Image:
         # What is 16-bit follows from the kind of file, never from how bright this picture is.
         if not picture.mode.startswith("I;16") and kind not in SIXTEEN_BIT_FORMATS:
             raise DepthError(
-                "32-bit or floating-point pixels, of a range that is not known; save it with 8 or "
-                "16 bits"
+                "32-bit or floating-point pixels, whose range is not known; save it with 8 or 16 "
+                "bits"
             )
         values = np.asarray(picture, np.uint32) // 256
         picture = Image.fromarray(values.clip(0, 255).astype(np.uint8))

@@ -1,8 +1,8 @@
 """The part of a resized image that a crop needs, without resizing the rest of it.
 
 The sampling grid is that of the whole image (METHOD section 6: images bicubic, antialiased where
-they shrink, labels nearest, both by the same pixel centres), so a crop of the resized whole and the
-part that is made here are one picture.
+they shrink, labels nearest, both by the same pixel centres), so the part that is made here equals
+the crop of the resized whole.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def _resize_image(image: Tensor, size: Size, rows: slice, columns: slice) -> Ten
 
 
 def _find_source(before: int, after: int, wanted: slice) -> tuple[int, int, float, float]:
-    """Of one side: the source pixels that interpolation touches, and within these the interval
-    that becomes the wanted ones.
+    """Along one side: first and last source pixel that interpolation reads, and the interval in
+    them that becomes the wanted pixels.
     """
     ratio = before / after
     start, stop = wanted.start * ratio, wanted.stop * ratio
@@ -81,7 +81,10 @@ def _find_source(before: int, after: int, wanted: slice) -> tuple[int, int, floa
 
 
 def pick_nearest(labels: Tensor, size: Size, rows: slice, columns: slice) -> Tensor:
-    """By the pixel that holds the centre of the new one, in whole numbers: exact at any size."""
+    """(H, W) labels resized to ``size`` by nearest neighbour, of which rows and columns are made.
+
+    A new pixel gets the label of the old pixel that holds its centre, computed in whole numbers.
+    """
     height, width = labels.shape
     picked_rows = _pick_centres(height, size.height, rows)
     picked_columns = _pick_centres(width, size.width, columns)

@@ -1,7 +1,7 @@
-"""What lies in a zip archive, read within bounds: what an archive says of itself is not trusted.
+"""Reads zip archives within bounds, without trusting what an archive states about itself.
 
-Python's own reader takes whatever a member unpacks to before it looks at the size that was stated.
-Here no more is unpacked than that.
+Python's own reader unpacks a whole member before it compares the size with the stated one. Here no
+more than the stated size is unpacked.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LARGEST_MEMBER = 1 << 30
-"""Bytes that a member may unpack to: no image has more, an archive made to harm may."""
+"""Most bytes that a member may unpack to: more than any image has."""
 LARGEST_DIRECTORY = 64 << 20
-"""Bytes of the list of all members: half a million of ordinary names."""
+"""Most bytes of the list of all members: half a million ordinary names."""
 DAMAGED = "the archive is damaged there"
 LONGEST_NAME = 4096
-"""Characters of a member's name; with more it could not be unpacked to any disk."""
+"""Most characters of a member's name; a longer one fits on no file system."""
 
 _ENCRYPTED = 1
 _ENDS_BY_MARK = 2  # of LZMA: its length is not known beforehand
@@ -86,7 +86,7 @@ class Archive:
             largest: Bytes that it may have, packed and unpacked.
 
         Raises:
-            OSError: It is not there, encrypted, too large, damaged, or not what it states.
+            OSError: It is missing, encrypted, too large, damaged, or has another size than stated.
         """
         info = self.find(name, path)
         if info.flag_bits & _ENCRYPTED:
@@ -116,7 +116,7 @@ class Archive:
 
 
 class _Directory(io.BufferedReader):
-    """An archive's file, of which no more is read at once than a list of members may have."""
+    """An archive's file that refuses to read more at once than a list of members may have."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > LARGEST_DIRECTORY:
@@ -148,7 +148,7 @@ def _can_be_unpacked(name: str) -> bool:
 
 
 def _unpack(info: zipfile.ZipInfo, packed: bytes) -> bytes:
-    """What a member unpacks to: all of it, or a byte more than it states."""
+    """The unpacked bytes of a member, at most one more than it states."""
     most = info.file_size + 1
     if info.compress_type == zipfile.ZIP_STORED:
         return packed

@@ -1,4 +1,4 @@
-"""A split as validation looks at it: resized by the long edge, or its central crop alone."""
+"""A split as validation evaluates it: images resized, or only their central crops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def resize_dataset(
     enlarge: float = 1.0,
     short_edge: int | None = None,
 ) -> SegmentationDataset:
-    """The split as validation looks at it, the split itself where nothing is to be changed."""
+    """The split as validation evaluates it; the split itself if nothing changes."""
     if long_edge is None and short_edge is None and crop is None and enlarge == 1:
         return dataset
     return ResizedDataset(dataset, long_edge, crop, enlarge, short_edge)
@@ -67,11 +67,11 @@ class ResizedDataset(SegmentationDataset):
         self.note = ", ".join(parts)
 
     def list_files(self, index: int) -> list[Path]:
-        """As of the split itself."""
+        """The files of the split itself."""
         return self.dataset.list_files(index)
 
     def run_size(self, size: Size) -> Size:
-        """The size that an image of a size is run at."""
+        """The size that an image of this size is run at."""
         factor = self._factor(size)
         sides: tuple[int, ...] = size
         if self.crop is not None:
@@ -106,17 +106,18 @@ class ResizedDataset(SegmentationDataset):
 
 
 def find_factor(size: Size, long_edge: int | None, short_edge: int | None, enlarge: float) -> float:
-    """What the sides of an image are multiplied by, one of the three ways."""
+    """The factor by which an image is resized: of ``short_edge``, else ``long_edge``, else
+    ``enlarge``.
+    """
     if short_edge is not None:
         return short_edge / min(size)
     return enlarge if long_edge is None else long_edge / max(size)
 
 
 def bring_to(edge: int, length: int, sides: Sequence[int]) -> Size:
-    """Height and width once the longest side of an image, or the shortest, has a certain length.
+    """Height and width in pixels of ``sides`` once an edge of length ``length`` becomes ``edge``.
 
-    In whole numbers: that side's new length ``edge`` is exact, the other's is rounded down;
-    ``length`` is the old one.
+    That edge gets exactly its new length; the other side is rounded down.
     """
     return Size(*(max(1, side * edge // length) for side in sides))
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hierseg.data import Record, SegmentationDataset
 from hierseg.engines import ComputeScale, GatedRun
 from hierseg.errors import UserError
+from hierseg.evaluation.evaluator import require_finite
 from hierseg.layers import resize_to
 from hierseg.models import CLUES, BenefitGate, SegmentationNetwork, join_clues
 
@@ -115,11 +116,7 @@ class BenefitSample:
         logits = resize_to(
             run.complete(chosen).finish().logits, record.labels.shape, self.network.align_corners
         )
-        if not bool(logits.isfinite().all()):
-            raise UserError(
-                f"the network gives outputs for '{record.name}' that are no numbers (NaN or "
-                "infinite); use other weights."
-            )
+        require_finite(logits, record.name)
         labels: Labels = logits.argmax(1)[0].cpu().numpy().astype(np.uint8)
         return labels
 

@@ -1,4 +1,4 @@
-"""Temporal consistency: does a clip's prediction stay what it was, where the world did."""
+"""Temporal consistency: how steady predictions on a clip are once motion is taken out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SequenceFrame(NamedTuple):
     Attributes:
         image: Its file.
         label: Its label map; None where it has none.
-        place: As files of flow name it.
+        place: Its name in files of flow.
     """
 
     image: Path
@@ -42,16 +42,17 @@ class Consistency:
     """What was measured on clips.
 
     Attributes:
-        clips: How many.
-        frames: Of them all.
+        clips: Number of clips.
+        frames: Number of frames, over all clips.
         consistency: mIoU of each prediction against the one before, moved by the flow, in [0, 1];
-            NaN of no two frames.
-        compared: Share of the pixels that were compared: those whose flow passes its check.
-        flow: What moved them.
-        miou: Of all frames with labels together, in [0, 1]; NaN of none.
-        labelled: How many have labels.
-        seconds: Time that a frame takes.
-        run: Share of the largest scale's tiles that were run; 1 where all are.
+            NaN if no clip has two frames.
+        compared: Share of the pixels that were compared, in [0, 1]: those whose flow passes its
+            check.
+        flow: Name of the estimator of the flow.
+        miou: mIoU over all frames with labels, in [0, 1]; NaN if there are none.
+        labelled: Number of frames with labels.
+        seconds: Mean seconds of a frame.
+        run: Share of the largest scale's tiles that were run, in [0, 1].
     """
 
     clips: int
@@ -65,7 +66,7 @@ class Consistency:
     run: float
 
     def to_json(self) -> dict[str, Any]:
-        """Everything; null for what is not known."""
+        """All fields as JSON; null for NaN."""
         return {
             key: None if isinstance(value, float) and math.isnan(value) else value
             for key, value in vars(self).items()
@@ -73,12 +74,12 @@ class Consistency:
 
 
 def find_sequences(root: Path, split: str) -> list[list[SequenceFrame]]:
-    """The clips of a split of Cityscapes' sequences: frames whose numbers follow one another.
+    """The clips of a split of Cityscapes' sequences; the frames of a clip have consecutive numbers.
 
-    Labels are those of ``gtFine_sequence``, where a frame has some there, or of ``gtFine``.
+    A frame's label map is the one in ``gtFine_sequence``, or if that is missing, in ``gtFine``.
 
     Raises:
-        UserError: There are none.
+        UserError: There are no clips.
     """
     frames: dict[tuple[str, int], SequenceFrame] = {}
     folder = root / _SEQUENCE / split
@@ -118,15 +119,16 @@ def measure_consistency(
     """Predict clips frame by frame, and compare each prediction with the one before.
 
     Args:
-        predictor: Of the classes of ``space``; a steady one begins anew with each clip.
-        clips: Their frames in order.
-        estimator: Of the flow by which predictions are moved; it need not be the one that a steady
-            predictor uses.
+        predictor: A predictor with the classes of ``space``; a steady one is reset at each clip.
+        clips: The frames of each clip, in order.
+        estimator: Estimates the flow that predictions are moved by; a steady predictor may use
+            another one.
         on_progress: Called with (frames done, frames in all).
-        space: Of the label maps.
+        space: Label space of the label maps.
 
     Raises:
-        UserError: A frame or a label map cannot be read, or two frames of a clip have two sizes.
+        UserError: A frame or a label map cannot be read or counted, or the frames of a clip differ
+            in size.
     """
     tally = _Tally(len(space.names), space)
     total = sum(map(len, clips))
@@ -153,7 +155,7 @@ def measure_consistency(
 
 
 class _Tally:
-    """What has been counted."""
+    """The counts so far."""
 
     def __init__(self, classes: int, space: LabelSpace) -> None:
         self.space = space
@@ -169,7 +171,10 @@ class _Tally:
         self.frames += 1
         if path is not None:
             ids = read_label_ids(path, self.space.known_raw_ids)
-            self.truth.update(labels, self.space.encode(ids))
+            try:
+                self.truth.update(labels, self.space.encode(ids))
+            except UserError as error:  # ids or sizes, which say nothing of the file
+                raise UserError(f"'{path}' cannot be counted: {error}") from error
             self.labelled += 1
 
     def compare(

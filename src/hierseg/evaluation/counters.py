@@ -1,4 +1,4 @@
-"""What an evaluation counts beside label maps: the loss, and the scores of each scale alone."""
+"""What an evaluation counts besides label maps: the loss, and the scores of each scale alone."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Criterion = Callable[[Tensor, Tensor], Tensor]
 class LossCounter:
     """Sums the cross-entropy of each image, and a criterion where one is given.
 
-    Each image's figures have a place of their own, and are added exactly at the end, so that
-    neither the order of the images nor the number of processes shows in the last digit.
+    The figures of each image are kept apart and added exactly at the end, so that the order of the
+    images and the number of processes change no digit.
 
     Args:
         dataset: The split.
-        images: Images that are counted, of all processes.
+        images: Number of images that all processes count.
         criterion: A further loss of each image by itself, such as that of training.
     """
 
@@ -81,7 +81,7 @@ class LossCounter:
 
     def finish(self) -> tuple[float | None, float | None]:
         """The mean cross-entropy of counted pixels, and the mean criterion of images, over all
-        processes; None for what there is none of, or is not finite.
+        processes; None if there is none, or it is not finite.
         """
         pixels = int(sum_over_processes(self._pixels).sum())
         # Of each place all processes but one hold 0, so that this sum is exact.
@@ -99,7 +99,7 @@ class ScaleCounter:
 
     Args:
         dataset: The split.
-        scales: Those that are run, as far as they are known.
+        scales: The scales that are run, if they are known.
     """
 
     can_miss = False

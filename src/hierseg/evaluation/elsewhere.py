@@ -1,5 +1,5 @@
-"""An evaluation whose images are read, run and counted by workers elsewhere; the counts of each
-image come here, where they are added as one process adds them.
+"""An evaluation whose images are read, run and counted by workers; their counts are added here, in
+the way that a single process adds them.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ Block = tuple[int, ...]
 
 
 class Counted(NamedTuple):
-    """What a worker has counted of a block.
+    """The counts of a block by a worker.
 
     Attributes:
         matrix: (K, K) int64 pixel counts.
-        seen: Of each of its samples, what each watcher has seen; None of those that keep nothing.
-        how: How they were run.
+        seen: For each sample, what each watcher has seen; None for watchers that keep nothing.
+        how: How the images were run.
     """
 
     matrix: Tensor
@@ -58,15 +58,14 @@ class Counted(NamedTuple):
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What a worker needs to know to evaluate samples; it can be sent.
+    """What a worker needs to evaluate samples; picklable.
 
     Attributes:
-        load: Gives the network, or the engine that runs one.
+        load: Loads the network or engine.
         dataset: The split.
         options: How the network is run.
-        watchers: What looks on, in the place of the caller's; None in the place of one that does
-            not.
-        images: How many there are in all.
+        watchers: Copies of the caller's watchers; None for a watcher that has no copy.
+        images: Number of images of the whole evaluation.
     """
 
     load: Callable[[], SegmentationNetwork | Engine]
@@ -76,7 +75,7 @@ class EvaluationPlan:
     images: int
 
     def __call__(self) -> Hands[Block]:
-        """What evaluates them."""
+        """The evaluating side, in the worker."""
         return _EvaluationHands(self)
 
 
@@ -135,22 +134,22 @@ def evaluate_elsewhere(
 ) -> Evaluation:
     """Evaluate a network on workers; the outcome is that of ``evaluate`` to the last digit.
 
-    A worker that is lost is replaced, and what it had not reported is done again.
+    A lost worker is replaced, and the samples that it had not reported are run again.
 
     Args:
-        load: Gives the network, or the engine that runs one, there; it can be sent.
+        load: Loads the network or engine in a worker; picklable.
         dataset: A labelled split, whose files the workers find under the same paths.
-        workers: Where they are hired.
+        workers: The workers.
         options: How the network is run.
         limit: Only the first so many images.
         on_progress: Called with (images done, images in all) after each block.
-        watchers: See each image, or have copies see it there.
+        watchers: Their copies in the workers see each image.
         per_scale: Also measure the logits of each scale alone.
         on_miou: Called with the mIoU so far.
-        say: Takes a line for the reader.
+        say: Called with lines for the user.
 
     Raises:
-        UserError: As of ``evaluate``; or workers are lost, one after the other or with one image.
+        UserError: As in ``evaluate``; or workers are lost again and again.
     """
     counted, space = count_images(dataset, limit), dataset.label_space
     loss = LossCounter(dataset, counted)
@@ -195,7 +194,7 @@ def evaluate_elsewhere(
 
 
 def _divide(images: int, batch: int) -> Iterator[Block]:
-    """All samples in blocks, the same as one process labels together."""
+    """All samples in the blocks that one process would label together."""
     for start in range(0, images, batch):
         yield tuple(range(start, min(start + batch, images)))
 

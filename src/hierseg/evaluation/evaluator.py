@@ -53,7 +53,7 @@ def evaluate(
     on_miou: Callable[[float], None] | None = None,
     on_part: Callable[[str, int, int], object] | None = None,
 ) -> Evaluation:
-    """Evaluate on whole images or by windows, one confusion matrix (METHOD section 9).
+    """Evaluate on whole images or in windows, one confusion matrix (METHOD section 9).
 
     A network is moved to the device, and left in the mode (training or evaluation) it was in.
 
@@ -70,10 +70,10 @@ def evaluate(
             Logits are resized to the labels' size, also if images are run at a long edge.
         watchers: Each gets every image and its label map; a LogitWatcher also its logits, and a
             DetailWatcher each scale's attention and labels.
-        criterion: A loss of each image, whose mean is reported beside the cross-entropy.
+        criterion: A loss of each image, whose mean is reported besides the cross-entropy.
         per_scale: Also measure the logits of each scale alone.
         on_miou: Called with the mIoU so far after each image; of several processes, of its own.
-        on_part: Called with ("window", done, total) while an image is run by windows.
+        on_part: Called with ("window", done, total) while an image is run in windows.
 
     Raises:
         UserError: The classes are not the data set's, the split has no labels or images, or an
@@ -189,7 +189,7 @@ def _keep_label_watchers(watchers: Sequence[Watcher], decider: ExportedEngine) -
     kept = [watcher for watcher in watchers if not isinstance(watcher, RequireFinite)]
     if any(isinstance(watcher, LogitWatcher | DetailWatcher) for watcher in kept):
         raise decider.lacks_logits(
-            "what is measured or saved here beside IoU (--calibration, --boundary, --save-panels)"
+            "what is measured or saved besides IoU (--calibration, --boundary, --save-panels)"
         )
     return kept
 
@@ -208,11 +208,11 @@ class Runner:
 
     Args:
         segmenter: What runs them.
-        watchers: Those that look at logits and details are shown these here.
-        was_training: Whether a training has left little memory.
+        watchers: The watchers; logits and details are given to those that want them.
+        was_training: Whether training keeps a part of the memory.
 
     Attributes:
-        watchers: Those that there is something to see for.
+        watchers: Those that the engine's outputs suffice for.
 
     Raises:
         UsageError: The engine gives labels alone, and a watcher needs more.
@@ -262,8 +262,8 @@ class Runner:
     def _run_or_miss(
         self, records: Sequence[Record], keep: bool
     ) -> tuple[Tensor, list[Segmentation]]:
-        """``_run``, without what is kept where the memory does not suffice for it, and all can do
-        without.
+        """``_run``; if memory does not suffice to keep each scale, and all detail watchers can miss
+        an image, without them.
         """
         try:
             return self._run(records, keep)
@@ -299,7 +299,7 @@ class Runner:
         return (found[0] if len(found) == 1 else torch.cat(found)), details
 
     def _count_together(self, size: Size, count: int) -> int:
-        """How many of so many images the memory takes at once."""
+        """How many of ``count`` images fit into memory together."""
         if count == 1 or self.footprint is None:
             return count
         return max(1, self.footprint.fit(*size, count).together)
@@ -307,8 +307,9 @@ class Runner:
 
 @contextmanager
 def fitting_memory(name: str, size: Size, footprint: Footprint | None) -> Iterator[Fit | None]:
-    """Memory for an image, or a window, of a size: UserError where it will not suffice, as the
-    kernel would end the process without a word; used sparingly where it is tight.
+    """Run an image or a window of this size in the memory there is: freed memory is returned if it
+    is tight, and a UserError is raised if it will not suffice, since the kernel would otherwise
+    kill the process without a message.
     """
     if footprint is None:
         yield None
@@ -322,7 +323,7 @@ def fitting_memory(name: str, size: Size, footprint: Footprint | None) -> Iterat
 
 @contextmanager
 def naming_memory(name: str) -> Iterator[None]:
-    """UserError that names an image where there is too little memory for it."""
+    """Turn a lack of memory into a UserError that names the image."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -344,8 +345,8 @@ def _lacking(name: str, figures: str = "") -> LackingMemoryError:
 
 
 class RequireFinite:
-    """A watcher that ends an evaluation with a UserError where a network gives no numbers, of which
-    every pixel would count as the first class.
+    """A watcher that ends an evaluation with a UserError if logits are NaN or infinite, since every
+    pixel would count as the first class.
     """
 
     def look(self, index: int, record: Record, labels: Labels) -> None:
@@ -359,15 +360,19 @@ class RequireFinite:
         """Nothing."""
 
     def take(self, index: int, seen: None) -> None:
-        """Nothing: whoever looks ends the evaluation."""
+        """Nothing: a copy that finds NaN ends the evaluation itself."""
 
     def look_at_logits(self, index: int, record: Record, logits: Tensor) -> None:
-        """UserError for what is not finite."""
-        if not bool(logits.isfinite().all()):
-            raise UserError(
-                f"the network gives outputs for '{record.name}' that are no numbers (NaN or "
-                "infinite); use other weights."
-            )
+        """See ``require_finite``."""
+        require_finite(logits, record.name)
+
+
+def require_finite(logits: Tensor, name: str) -> None:
+    """UserError, which names the image, if logits are NaN or infinite."""
+    if not bool(logits.isfinite().all()):
+        raise UserError(
+            f"the network's outputs for '{name}' are NaN or infinite; use other weights."
+        )
 
 
 def check_classes(network: SegmentationNetwork | Engine, dataset: SegmentationDataset) -> None:

@@ -54,7 +54,7 @@ class LabelMaps:
             raise UsageError(f"--predictions {folder} is not a folder; name one of label maps.")
         self.folder, self.dataset, self.ids = folder, dataset, ids
         self.palette = palette
-        self._seen: set[int] = set()  # raw ids that were read
+        self._seen: set[int] = set()  # raw ids so far
         self._by_path: dict[str, Path] = {}
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in find_files(folder, "**/*.png"):
@@ -155,7 +155,7 @@ class LabelMaps:
         wrong = values[(values >= space.num_classes) & (values != space.ignore)]
         if wrong.size:
             raise UserError(
-                f"'{path}' holds id {int(wrong[0])}, which is no train id of {space.name} (0 to "
+                f"'{path}' holds id {int(wrong[0])}, which is not a train id of {space.name} (0 to "
                 f"{space.num_classes - 1}); add --ids raw if it holds the data set's own ids."
             )
         return values.astype(np.uint8)

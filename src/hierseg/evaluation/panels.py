@@ -67,10 +67,11 @@ class PanelFiles:
         folder: The folder; created if it does not exist.
         dataset: The split.
         wanted: Samples that are written; None for all.
-        record: Takes down what is written; None for a folder that nobody comes back to.
-        pictures_alone: Write what the page shows, and no further files; go without an image whose
-            scales do not fit into the memory.
-        scales: Those that are run, as far as they are known.
+        record: Records the written files, so that a later run may replace them; None for a folder
+            that is used once.
+        pictures_alone: Write only what the page shows, and leave out an image whose scales do not
+            fit into memory.
+        scales: The scales that are run, if they are known.
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class PanelFiles:
         return PanelFiles(self.folder, self.dataset, self.wanted, None, self.pictures_alone)
 
     def expect(self, index: int) -> None:
-        """Have its files down as those of this run."""
+        """Record its files as those of this run."""
         if self.record is not None:
             name = name_files(self.dataset.samples[index].name)
             self.record.add(*_list_files(name, sorted(self.scales)))

@@ -28,7 +28,7 @@ def draw_reliability(scores: Sequence[CalibrationScores], title: str) -> npt.NDA
     picture = Image.new("RGB", (width, TOP + SIDE + STRIP + BOTTOM), PAPER)
     draw = ImageDraw.Draw(picture)
     _write(draw, (16, 10), title, 18)
-    for place, (color, words) in enumerate(((BELOW, "surer than right"), (ABOVE, "less sure"))):
+    for place, (color, words) in enumerate(((BELOW, "overconfident"), (ABOVE, "underconfident"))):
         draw.rectangle((16 + 140 * place, 40, 28 + 140 * place, 52), fill=color)
         _write(draw, (34 + 140 * place, 38), words, 13)
     for number, one in enumerate(scores):

@@ -14,6 +14,7 @@ from hierseg.labels import LabelSpace
 from hierseg.media import UnwritableError, as_unwritable, write_picture
 from hierseg.ownership import FileRecord
 from hierseg.processes import Launch
+from hierseg.wording import count
 
 COMMAND = "evaluate"
 FLAG = "--save-predictions"
@@ -89,7 +90,8 @@ class PredictionFiles:
         """UserError if label maps could not be written; the figures do not depend on them."""
         for error in self._unwritten:
             raise UserError(
-                f"{len(self._unwritten)} label maps could not be written: {str(error).strip('.')}."
+                f"{count(len(self._unwritten), 'label map')} could not be written: "
+                f"{str(error).strip('.')}."
             )
 
 

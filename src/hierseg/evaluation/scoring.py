@@ -1,4 +1,4 @@
-"""Count what label maps get right over a labelled split, wherever they come from."""
+"""Counts label maps, whoever made them, against a labelled split."""
 
 from __future__ import annotations
 
@@ -60,20 +60,20 @@ class DetailWatcher(Watcher, Protocol):
 
 
 class PortableWatcher(Watcher, Protocol):
-    """Can have copies look at images in other processes, and take up what they have seen, in any
-    order, as if it had looked at the images itself.
+    """A watcher whose copies look at images in other processes. It takes over what they have seen,
+    in any order, as if it had looked at the images itself.
     """
 
     def copy_for_worker(self) -> Watcher | None:
-        """What looks at images in its place, has seen nothing yet, and can be sent; a ``Noting``
-        where there is something to bring back, None where there is nothing to look at.
+        """A picklable copy that has seen nothing yet: a ``Noting`` if it has something to bring
+        back, None if there is nothing to look at.
         """
 
     def expect(self, index: int) -> None:
         """Sample ``index`` is about to be looked at by a copy."""
 
     def take(self, index: int, seen: Any) -> None:
-        """Take up what a copy has seen of sample ``index``, once."""
+        """Take over what a copy has seen of sample ``index``, once."""
 
 
 @runtime_checkable
@@ -81,7 +81,7 @@ class Noting(Protocol):
     """Keeps what it has seen of an image until it is asked for it."""
 
     def hand_over(self, index: int) -> Any:
-        """What it has seen of sample ``index``, which can be sent; it is forgotten here."""
+        """What it has seen of sample ``index``, picklable; it is forgotten here."""
 
 
 class Score(NamedTuple):
@@ -104,8 +104,8 @@ def score(
 ) -> Score:
     """Count label maps against a split, in one confusion matrix (METHOD section 9).
 
-    Of several processes each counts its share of the images, none of them twice, and all return the
-    counts of the whole; watchers see the images of their own process.
+    Each of several processes counts its own share of the images, and all return the counts of the
+    whole split; watchers see the images of their own process.
 
     Args:
         dataset: A labelled split.
@@ -114,13 +114,14 @@ def score(
         limit: Only the first so many images.
         on_progress: Called with (images done, images in all) after each image.
         watchers: See each image and its label map.
-        unlabelled: Take pixels that a label map leaves open, as wrong; else they are an error.
-        batch: How many samples are labelled together, at most. A process takes so many at a time,
-            so that the same ones are together whatever the number of processes.
+        unlabelled: Count pixels without a class in a label map as wrong; otherwise they are an
+            error.
+        batch: Most samples that are labelled together. Each process takes whole batches, so that
+            batches are the same for any number of processes.
         on_miou: Called with the mIoU of the images so far, those of this process.
 
     Raises:
-        UserError: A split without labels or images, or an image that cannot be read or scored.
+        UserError: The split has no labels or images, or an image cannot be read or scored.
     """
     count = count_images(dataset, limit)
     space = dataset.label_space
@@ -141,7 +142,7 @@ def score(
 
 
 def count_images(dataset: SegmentationDataset, limit: int | None) -> int:
-    """How many images of a split are evaluated; UserError for none."""
+    """The number of images of a split to evaluate; UserError if there are none."""
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if count < 1:
         raise UserError(f"split '{dataset.split}' of {dataset.name} has no images to evaluate on.")
@@ -149,7 +150,7 @@ def count_images(dataset: SegmentationDataset, limit: int | None) -> int:
 
 
 def describe_part(dataset: SegmentationDataset, count: int) -> str:
-    """How so many images of a split differ from the standard one of its name; empty for that."""
+    """How the first ``count`` images differ from the standard split; empty if they do not."""
     limited = f"the first {count} of {len(dataset)} images" if count < len(dataset) else ""
     return ", ".join(filter(None, (dataset.note, limited)))
 
@@ -161,7 +162,7 @@ def score_group(
     watchers: Sequence[Watcher] = (),
     unlabelled: bool = False,
 ) -> Iterator[int]:
-    """Label samples that are labelled together, and count them; gives each once it is counted.
+    """Label a group of samples together and count them; yields each index once it is counted.
 
     Args:
         group: Samples with labels.
@@ -184,8 +185,8 @@ def score_group(
 def group_samples(
     samples: Iterable[tuple[int, Record]], batch: int
 ) -> Iterator[list[tuple[int, Record]]]:
-    """Up to so many consecutive samples whose images, and labels, are of one size; none of two
-    blocks of so many.
+    """Groups of at most ``batch`` consecutive samples whose images, and label maps, have one size.
+    No group reaches over a multiple of ``batch``.
     """
     group: list[tuple[int, Record]] = []
     for index, record in samples:
@@ -212,7 +213,7 @@ def _sizes(record: Record) -> tuple[tuple[int, ...], ...]:
 def read_ahead(
     read: Callable[[Asked], Read], asked: Iterable[Asked]
 ) -> Iterator[tuple[Asked, Read]]:
-    """What is asked for and read, in order, the next ones being read by threads meanwhile."""
+    """Pairs of (asked, read) in order; threads read the next ones meanwhile."""
     with ThreadPoolExecutor(READ_AHEAD) as pool:
         waiting: deque[tuple[Asked, Future[Read]]] = deque()
         for one in asked:

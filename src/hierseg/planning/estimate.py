@@ -175,7 +175,7 @@ def _list_logits(output: SegmentationOutput, experiment: Experiment) -> list[Ten
 def estimate_loss(
     experiment: Experiment, space: LabelSpace, align_corners: bool, maps: _Maps
 ) -> int:
-    """Bytes that the losses need beside the logits; the logits' gradients are included."""
+    """Bytes that the losses need besides the logits; the logits' gradients are included."""
     criterion = build.build_criterion(experiment, space, align_corners)
     generator = torch.Generator().manual_seed(0)
     field = torch.randn(1, space.num_classes, 8, 8, generator=generator)

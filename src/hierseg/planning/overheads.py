@@ -1,4 +1,4 @@
-"""Memory of a process beside its tensors, and sizes of memory as users write them."""
+"""Memory of a process besides its tensors, and sizes of memory as users write them."""
 
 from __future__ import annotations
 

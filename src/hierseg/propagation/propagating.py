@@ -164,7 +164,7 @@ class _Propagation(Policy[Anchor, PropagatedRecord]):
         if labels.shape != size:
             raise UserError(
                 f"'{item.label}' is {labels.shape[0]}x{labels.shape[1]} and its frame is "
-                f"{size[0]}x{size[1]}; a pair has one size."
+                f"{size[0]}x{size[1]}; give both the same size."
             )
         problems: list[str] = []
         is_void = space.encode(labels) == space.ignore

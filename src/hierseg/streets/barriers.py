@@ -26,11 +26,11 @@ class Panel:
     Attributes:
         kind: One of FENCES or WALLS, or "guard".
         start: (3,) world point of its foot at one end.
-        stop: (3,) and at the other.
+        stop: (3,) world point of its foot at the other end.
         height: Metres.
         thickness: Metres.
-        color: Of what it is made of.
-        brightness: Less than 1 for what stands in a shadow.
+        color: Colour of its material.
+        brightness: Less than 1 in a shadow.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Panel:
 
     @property
     def footprint(self) -> Points:
-        """(4, 2) corners in X and Z."""
+        """(4, 2) corners of its outline on the ground, in X and Z."""
         side = self._across() * self.thickness / 2
         corners = np.stack(
             [self.start - side, self.stop - side, self.stop + side, self.start + side]
@@ -59,26 +59,26 @@ class Panel:
 
     @property
     def extent(self) -> tuple[float, float]:
-        """Metres by which it stands out over its footprint, and its height above the road."""
+        """Metres by which it reaches beyond its outline, and its height above the road."""
         return 0.3, self.height + 0.4
 
     @property
     def wall(self) -> float:
-        """Height up to which it hides what is behind it."""
+        """Height in metres up to which it hides what is behind it."""
         return self.height if self.kind in WALLS else 0.0
 
     @property
     def shadow(self) -> Shadow | None:
-        """Of a wall; that of a fence is too faint."""
+        """The shadow of a wall; the shadow of a fence is too faint."""
         return Shadow(self.footprint, 0.0, self.height) if self.label == WALL else None
 
     @property
     def shades(self) -> bool:
-        """No."""
+        """False: its shadow falls on the ground alone."""
         return False
 
     def shadowed(self, brightness: float) -> Panel:
-        """The same in another light."""
+        """A copy in another light; 1 is full light."""
         return replace(self, brightness=brightness)
 
     def _across(self) -> Points:

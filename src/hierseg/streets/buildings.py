@@ -24,8 +24,8 @@ class Building:
     """A building on four corners.
 
     Attributes:
-        corners: (4, 3) world points of its foot: near and far end of the front, far and near end of
-            the back.
+        corners: (4, 3) world points of its foot: near and far end of the front, then far and near
+            end of the back.
         front: The face between the first two.
         end: The face at the near end.
         roof: flat, gable or mansard.
@@ -46,31 +46,31 @@ class Building:
 
     @property
     def footprint(self) -> Points:
-        """(4, 2) corners in X and Z."""
+        """(4, 2) corners of its outline on the ground, in X and Z."""
         return self.corners[:, [0, 2]]
 
     @property
     def extent(self) -> tuple[float, float]:
-        """Metres by which it stands out over its footprint, and its height above the road."""
+        """Metres by which it reaches beyond its outline, and its height above the road."""
         return 1.5, self.front.height + self.rise + 1.5
 
     @property
     def wall(self) -> float:
-        """Height up to which it hides what is behind it."""
+        """Height in metres up to which it hides what is behind it."""
         return self.front.height - 0.2
 
     @property
     def shadow(self) -> Shadow | None:
-        """Of walls and roof."""
+        """The shadow of walls and roof."""
         return Shadow(self.footprint, 0.0, self.front.height + 0.6 * self.rise)
 
     @property
     def shades(self) -> bool:
-        """Yes."""
+        """True: its shadow also falls on other things."""
         return True
 
     def shadowed(self, brightness: float) -> Building:
-        """The same: a building's walls are not darkened by others."""
+        """The building itself: shadows of other things do not darken its walls."""
         return self
 
     def paint(self, stage: Stage) -> None:

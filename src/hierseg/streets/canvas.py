@@ -1,4 +1,4 @@
-"""What a scene is painted on: colour and label id in one buffer.
+"""The canvas of a scene: colour and label id in one buffer.
 
 Every painting operation covers the same pixels in colour and in label, so that the two cannot
 disagree. Nothing here is smoothed: the picture is painted larger than asked for and reduced later.
@@ -22,12 +22,12 @@ _SHIFT = 3  # binary digits of a polygon's coordinates behind the point
 
 
 class Canvas:
-    """A picture in the making.
+    """A picture that is being painted.
 
     Args:
         height: Pixels.
         width: Pixels.
-        trace: Told of all that is painted.
+        trace: Notified of everything that is painted.
 
     Attributes:
         pixels: (height, width, 4) uint8: red, green, blue, label id.
@@ -56,7 +56,7 @@ class Canvas:
             self.trace.fill(polygon)
 
     def veil(self, polygon: Points, color: Color, label: int, opacity: float) -> None:
-        """Fill a polygon so that what is behind shines through; the label covers it all."""
+        """Fill a polygon half-transparently; its label replaces all labels behind it."""
         box = self._box(polygon)
         if box is None:
             return

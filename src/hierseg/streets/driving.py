@@ -1,8 +1,7 @@
 """A scene in time: the camera drives, vehicles and people move.
 
-Nobody runs into anybody: who follows is no faster than the distance allows, and traffic stops
-before people who cross and before crossing vehicles. All of it lasts a few seconds, so speeds are
-constant.
+Nothing collides: a vehicle that follows another is no faster than the distance allows, and traffic
+stops for people and vehicles that cross. A clip lasts a few seconds, so speeds are constant.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from hierseg.streets.street import Street
 from hierseg.streets.vehicles import BICYCLE, TRAIN, Vehicle
 
 FRAMES_A_SECOND = 17.0
-"""As Cityscapes was recorded."""
+"""The frame rate of Cityscapes."""
 
 _BESIDE = 1.7  # metres across within which one follows the other
 _STEPS = 2 * np.pi * 0.9  # radians a second of a walk
@@ -53,10 +52,10 @@ class _Mover:
 
 
 def drive(seed: int, frames: int) -> list[Scene]:
-    """A scene at each of some times, the first of which is that of ``compose_scene``.
+    """A scene at several times; the first is that of ``compose_scene``.
 
-    Items are in the same order in each, and those that stand are the same objects. The sensor's
-    noise is another each time.
+    Items have the same order at all times, and items that do not move are the same objects. The
+    sensor's noise differs between times.
     """
     scene = compose_scene(seed)
     rng = np.random.default_rng([seed, 17])
@@ -120,7 +119,7 @@ def _wrap(angle: float) -> float:
 
 
 def _settle(street: Street, movers: list[_Mover], seconds: float) -> list[_Mover]:
-    """Slow down whoever would run into something within the time."""
+    """Slow down everything that would collide within the time."""
     settled = [mover for mover in movers if mover.way == 0]
     stops = _stops(street, settled)
     for way in (1, -1):

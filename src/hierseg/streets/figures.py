@@ -64,9 +64,9 @@ class Figure:
         heading: Radians from Z towards X.
         half: Half the length and half the width of its footprint.
         height: Metres, for its shadow.
-        sorted_by_distance: Whether limbs hide one another by distance (else in their order).
-        reach: Metres by which it stands out over its footprint.
-        brightness: Less than 1 for what stands in a shadow.
+        sorted_by_distance: Whether limbs are painted by distance, not in their order.
+        reach: Metres by which it reaches beyond its footprint.
+        brightness: Less than 1 in a shadow.
     """
 
     limbs: Sequence[Limb]
@@ -81,33 +81,33 @@ class Figure:
 
     @property
     def footprint(self) -> Points:
-        """(4, 2) corners in X and Z."""
+        """(4, 2) corners of its outline on the ground, in X and Z."""
         long, wide = self.half
         flat = np.array([(-long, 0, -wide), (long, 0, -wide), (long, 0, wide), (-long, 0, wide)])
         return (flat @ rotation(self.heading).T + self.base)[:, [0, 2]]
 
     @property
     def extent(self) -> tuple[float, float]:
-        """Metres by which it stands out over its footprint, and its height above the road."""
+        """Metres by which it reaches beyond its outline, and its height above the road."""
         return self.reach, self.base[1] + self.height + 0.6
 
     @property
     def wall(self) -> float:
-        """Height up to which it hides what is behind it."""
+        """Height in metres up to which it hides what is behind it."""
         return 0.0
 
     @property
     def shadow(self) -> Shadow | None:
-        """Of an upright block."""
+        """The shadow of an upright block."""
         return Shadow(self.footprint, 0.0, self.height)
 
     @property
     def shades(self) -> bool:
-        """No."""
+        """False: its shadow falls on the ground alone."""
         return False
 
     def shadowed(self, brightness: float) -> Figure:
-        """The same in another light."""
+        """A copy in another light; 1 is full light."""
         return replace(self, brightness=brightness)
 
     def paint(self, stage: Stage) -> None:
@@ -147,7 +147,7 @@ class Figure:
                 stage.canvas.fill_fixed(_hull(inner[span]), lit[index], part.label)
 
     def _colors(self, stage: Stage, distance: float) -> tuple[Any, Any]:
-        """Of every limb's lit and shaded side, as lists."""
+        """Colours of the lit and of the shaded side of every limb, as lists."""
         light, away = stage.light, -stage.camera.forward
         own = np.array([limb.color for limb in self.limbs], float)
         lit = light.shade(own, _unit(away + _UPRIGHT + 0.6 * light.sun)) * self.brightness

@@ -25,7 +25,7 @@ from hierseg.streets.vehicles import Vehicle
 
 
 class Flow(NamedTuple):
-    """Where the points of a frame are in a neighbouring frame.
+    """The positions of a frame's points in a neighbouring frame.
 
     Attributes:
         flow: (H, W, 2) float32 displacements in pixels, x to the right and y downwards: what is
@@ -58,8 +58,8 @@ class Frame(NamedTuple):
 def film_street(seed: int, size: Size, frames: int) -> Iterator[Frame]:
     """Draw the frames of a clip, one after the other.
 
-    The same arguments give the same bytes. The first frame shows the scene of ``draw_street``, but
-    for the noise and a border out of the region of interest.
+    The same arguments give the same bytes. The first frame shows the scene of ``draw_street``,
+    except for the noise and for a border outside the region of interest, which clips do not have.
 
     Raises:
         UsageError: The size is too small for a scene, a number is too small.
@@ -116,7 +116,7 @@ def _rigid(item: Item, other: Item) -> Points:
 
 
 def _limb(item: Figure, others: list[Any], number: int) -> Pair:
-    """How one limb moves to two other times: its axis turns, what is across it stays as it is."""
+    """How one limb moves to two other times: its axis turns, and its cross-section does not."""
     maps = []
     here = item.limbs[number].centers @ rotation(item.heading).T + item.base
     for other in others:

@@ -1,4 +1,4 @@
-"""All that lies flat: road, markings, tracks, pavement, grass, and the shadows upon them."""
+"""Everything flat: road, markings, tracks, pavement, grass, and the shadows on them."""
 
 from __future__ import annotations
 

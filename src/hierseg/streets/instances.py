@@ -1,4 +1,4 @@
-"""Which pixels belong to which thing: Cityscapes' instance ids of a scene."""
+"""Cityscapes' instance ids of a scene: which pixels belong to which thing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hierseg.streets.stage import Item, Stage
 from hierseg.streets.vehicles import Vehicle
 
 FIRST, LAST = 24, 33
-"""Label ids of the classes whose things are told apart: person to bicycle."""
+"""Label ids of the classes with instances: person to bicycle."""
 BASE = 1000
 _LABEL = 3  # the channel of a canvas
 _UNTOUCHED = 255  # no label id that is painted

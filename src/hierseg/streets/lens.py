@@ -1,4 +1,4 @@
-"""What a camera makes of a scene: its bonnet in view, exposure, blur, vignetting, noise."""
+"""The camera's effects: its car's bonnet in view, exposure, blur, vignetting, noise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EGO_VEHICLE, OUT_OF_ROI = 1, 3
 
 @dataclass(frozen=True)
 class Lens:
-    """A camera's ways.
+    """The properties of a camera and its picture.
 
     Attributes:
         exposure: Factor of brightness.
@@ -24,7 +24,7 @@ class Lens:
         blur: Deviation in shares of the picture's height.
         vignette: Loss of brightness in the corners, 0..1.
         noise: Deviation in units of 0..255 at a height of 256 pixels.
-        noise_seed: Which noise.
+        noise_seed: Seed of the noise.
         hood: Height of the car's bonnet in shares of the picture's height; 0 for none.
         hood_color: Its colour.
         margin: Width of the border that is out of the region of interest, in shares of the height.

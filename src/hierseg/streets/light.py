@@ -1,4 +1,4 @@
-"""Weather and daylight: what colour a surface has from where the sun stands and how far it is."""
+"""Weather and daylight: the colour of a surface by the sun's direction and by its distance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who stands before whom: in what order things are painted, and which need not be painted."""
+"""The order in which things are painted, and which of them are hidden and need no painting."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class GroundPlan:
         """Indices of what may be seen between the sight lines side = -slope and +slope * depth.
 
         Args:
-            reach: (n,) metres by which things stand out over their outlines.
+            reach: (n,) metres by which things reach beyond their outlines.
             slope: Half the width of the view a metre ahead.
         """
         beside = np.abs(self._side) - slope * np.maximum(self._depth, 0)
@@ -71,7 +71,7 @@ class GroundPlan:
 
         Args:
             order: Indices.
-            extents: (n, 2) metres by which things stand out over their outlines, and their heights.
+            extents: (n, 2) metres by which things reach beyond their outlines, and their heights.
             walls: (n,) height of what hides all that is behind it; 0 for what does not.
             eye_height: Of the camera, metres.
             slope: Half the width of the view a metre ahead.

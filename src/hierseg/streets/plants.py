@@ -32,8 +32,8 @@ class Plant:
         color: Of the leaves.
         bark: Of the trunk.
         ragged: How much leaves roughen the edge.
-        offset: Which leaves.
-        brightness: Less than 1 for what stands in a shadow.
+        offset: Offset in the texture of leaves.
+        brightness: Less than 1 in a shadow.
         label: Label id of crown and trunk.
     """
 
@@ -62,28 +62,28 @@ class Plant:
 
     @property
     def extent(self) -> tuple[float, float]:
-        """Metres by which it stands out over its footprint, and its height above the road."""
+        """Metres by which it reaches beyond its outline, and its height above the road."""
         return self.size[0] / 2, self.trunk + self.size[1] + 0.2
 
     @property
     def wall(self) -> float:
-        """Height up to which it hides what is behind it."""
+        """Height in metres up to which it hides what is behind it."""
         return 0.0
 
     @property
     def shadow(self) -> Shadow | None:
-        """Of the crown."""
+        """The shadow of the crown."""
         circle = _CIRCLE * (self.size[0] * 0.42)
         low = self.trunk + 0.2 * self.size[1] if self.trunk else 0.0
         return Shadow(self.base[[0, 2]] + circle, low, self.height * 0.9)
 
     @property
     def shades(self) -> bool:
-        """Yes."""
+        """True: its shadow also falls on other things."""
         return True
 
     def shadowed(self, brightness: float) -> Plant:
-        """The same in another light."""
+        """A copy in another light; 1 is full light."""
         return replace(self, brightness=brightness)
 
     def paint(self, stage: Stage) -> None:

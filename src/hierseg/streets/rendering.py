@@ -33,7 +33,7 @@ def draw_street(seed: int, size: Size) -> tuple[Pixels, Pixels]:
     scene.
 
     Args:
-        seed: Which scene, at least 0.
+        seed: Seed of the scene, at least 0.
         size: Height and width in pixels.
 
     Returns:
@@ -46,11 +46,11 @@ def draw_street(seed: int, size: Size) -> tuple[Pixels, Pixels]:
 
 
 def draw_street_instances(seed: int, size: Size) -> tuple[Pixels, Pixels, Ids]:
-    """As ``draw_street``, and which pixels are of one thing: Cityscapes' instance ids.
+    """As ``draw_street``, with Cityscapes' instance ids.
 
     Returns:
-        Image and label ids as of ``draw_street``; instance ids (H, W) uint16: label id * 1000 +
-        number of persons, riders and vehicles, else the label id.
+        Image and label ids as from ``draw_street``; instance ids (H, W) uint16: label id * 1000 +
+        number for persons, riders and vehicles, the label id for other pixels.
     """
     return _render(_compose(seed, size), size)
 
@@ -65,10 +65,13 @@ def _compose(seed: int, size: Size) -> Scene:
 def check_scene_size(size: Size) -> None:
     """Raise UsageError for a size that is too small or too large for a scene."""
     if min(size) < _SMALLEST:
-        raise UsageError(f"a street scene needs at least {_SMALLEST} rows and columns, not {size}.")
+        raise UsageError(
+            f"a street scene of {size} is too small; give a --size of at least {_SMALLEST} pixels "
+            "a side."
+        )
     if size.height * size.width > _MOST_PIXELS:
         raise UsageError(
-            f"a street scene of {size} takes more memory than there is; give a --size of at most "
+            f"a street scene of {size} is too large; give a --size of at most "
             f"{_MOST_PIXELS // 10**6} million pixels."
         )
 
@@ -82,7 +85,7 @@ def render_scene(scene: Scene, size: Size) -> tuple[Pixels, Pixels]:
 def render_traced(
     scene: Scene, size: Size, begin: Callable[[Camera], Trace]
 ) -> tuple[Pixels, Pixels, Ids]:
-    """As ``draw_street_instances``; what ``begin`` gives is told of all that is painted."""
+    """As ``draw_street_instances``; the trace that ``begin`` returns is told of all painting."""
     return _render(scene, size, begin=begin)
 
 

@@ -1,4 +1,4 @@
-"""A set of Miniature Streets in a folder: begun, gone on with, or refused."""
+"""A set of Miniature Streets in a folder: begun, continued, or refused."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def write_streets(
         size: Of every image.
         seed: Of the whole set, at least 0.
         val_fraction: Share of the scenes that go to the val split, 0 to 1; the rest is train.
-        workers: Processes that draw; None: two where there is enough to do.
-        on_progress: Called with (scenes done, count) as they are done.
-        overwrite: Draw all of it anew into a folder that holds something else: what is there under
-            the names of scenes is replaced, and a set of other settings removed.
-        clip: Frames of a clip, to draw clips and not single scenes; see clips.py.
+        workers: Processes that draw; None for two, or one for small sets.
+        on_progress: Called with (scenes done, count) after each scene.
+        overwrite: Draw into a folder that holds something else: files under the names of scenes are
+            replaced, and the scenes of a set of other settings are removed.
+        clip: Number of frames of a clip, to draw clips instead of single scenes; see clips.py.
 
     Raises:
-        UsageError: A number that cannot be.
+        UsageError: A number is out of range.
         UserError: The folder holds something else, cannot be written, or another run writes there.
     """
     check_scene_size(size)
@@ -60,7 +60,7 @@ def write_streets(
         raise UsageError(f"--clip must be between 1 and {_LONGEST} frames, not {clip}.")
     settings = Settings(seed, str(size), count, val_fraction, clip=clip or 0)
     if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is no folder, so something else; give --out an empty folder.")
+        raise UserError(f"{out} is not a folder; give --out an empty or new folder.")
     with ExitStack() as stack:
         try:
             stack.enter_context(FolderLock(out))
@@ -122,7 +122,7 @@ def _claim(out: Path, settings: Settings, overwrite: bool) -> None:
             return
         elif any(path.name != LOCK for path in out.iterdir()):
             raise UserError(
-                f"{out} holds something else than Miniature Streets; give --out an empty folder, "
+                f"{out} holds files that are not Miniature Streets; give --out an empty folder, "
                 "or add --overwrite."
             )
         write_bytes(record, (json.dumps(settings.record(), indent=2) + "\n").encode())

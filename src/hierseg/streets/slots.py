@@ -1,4 +1,4 @@
-"""What is taken along a street, so that things do not stand in one another."""
+"""Which places along a street are taken, so that things do not overlap."""
 
 from __future__ import annotations
 

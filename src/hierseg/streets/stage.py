@@ -1,4 +1,4 @@
-"""What everything that is painted needs, and the things that stand on the ground."""
+"""The stage that things are painted on, and the protocol of things that stand on the ground."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hierseg.streets.light import Light
 
 @dataclass(frozen=True)
 class Stage:
-    """A canvas, who looks at it, and in what light."""
+    """A canvas with its camera and light."""
 
     canvas: Canvas
     camera: Camera
@@ -24,7 +24,7 @@ class Stage:
         self, corners: Points, colors: Any, normals: Points, label: int, distance: float,
         brightness: float = 1.0,
     ) -> None:  # fmt: skip
-        """Fill flat faces of as many corners each, in their order, but for those turned away.
+        """Fill flat faces with k corners each, in their order; faces that look away are left out.
 
         Args:
             corners: (n, k, 3) world points.
@@ -50,7 +50,7 @@ class Stage:
                 self.canvas.fill(self.camera.project_polygon(corners[i]), values[i], label)
 
     def lie_on(self, corners: Points) -> None:
-        """Say that what is painted next lies in the plane of a world polygon (k, 3)."""
+        """Tell the trace that what is painted next lies in the plane of a world polygon (k, 3)."""
         if self.canvas.trace is not None:
             after = np.roll(corners, -1, axis=0)
             normal = np.cross(corners - corners[0], after - corners[0]).sum(axis=0)
@@ -61,7 +61,7 @@ class Stage:
         return float(np.hypot(x - self.camera.position[0], z - self.camera.position[2]))
 
     def share_of_height(self, metres: float, distance: float) -> float:
-        """How much of the picture's height a length takes at a distance; decides on detail."""
+        """Share of the picture's height that a length takes at a distance; decides on detail."""
         return metres * self.camera.pixels_per_metre(distance) / self.camera.height
 
 
@@ -83,7 +83,7 @@ class Item(Protocol):
 
     @property
     def extent(self) -> tuple[float, float]:
-        """Metres by which it stands out over its footprint, and its height above the road."""
+        """Metres by which it reaches beyond its outline, and its height above the road."""
         ...
 
     @property
@@ -93,16 +93,16 @@ class Item(Protocol):
 
     @property
     def shadow(self) -> Shadow | None:
-        """What of it casts a shadow."""
+        """The outline that casts its shadow; None for no shadow."""
         ...
 
     @property
     def shades(self) -> bool:
-        """Whether its shadow falls on other things, not on the ground alone."""
+        """Whether its shadow also falls on other things, not on the ground alone."""
         ...
 
     def shadowed(self, brightness: float) -> Item:
-        """The same in another light; 1 is full light."""
+        """A copy in another light; 1 is full light."""
         ...
 
     def paint(self, stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""Where every painted pixel lies in the world, and where that point is at other times.
+"""The world point that every painted pixel shows, and where that point is at other times.
 
 While a canvas is painted, a trace remembers for each pixel the flat surface that was painted last,
 and how that surface moves. From this the flow between two frames follows exactly: a pixel's ray
@@ -54,12 +54,12 @@ class Trace:
         self._pair, self._current = 0, _SKY
 
     def begin(self, number: int) -> None:
-        """What is painted from now on is an item of a scene."""
+        """Begin an item of the scene: everything painted from now on belongs to it."""
         self._item, self._now = number + 1, self._moves_of(number)
         self._use(self._now.whole)
 
     def begin_hood(self) -> None:
-        """What is painted from now on is fixed to the camera."""
+        """Begin what is fixed to the camera: everything painted from now on belongs to it."""
         self._current = _HOOD
 
     def lie_on(self, point: Points, normal: Points) -> None:

@@ -31,7 +31,7 @@ class Vehicle:
         body: What it looks like; the origin of its coordinates is the middle of its footprint.
         base: (3,) world point.
         heading: Radians from Z towards X.
-        brightness: Less than 1 for what stands in a shadow.
+        brightness: Less than 1 in a shadow.
     """
 
     body: Body
@@ -41,28 +41,28 @@ class Vehicle:
 
     @property
     def footprint(self) -> Points:
-        """(4, 2) corners in X and Z."""
+        """(4, 2) corners of its outline on the ground, in X and Z."""
         flat = np.insert(self.body.footprint, 1, 0.0, axis=1)
         return (flat @ rotation(self.heading).T + self.base)[:, [0, 2]]
 
     @property
     def extent(self) -> tuple[float, float]:
-        """Metres by which it stands out over its footprint, and its height above the road."""
+        """Metres by which it reaches beyond its outline, and its height above the road."""
         return self.body.extent
 
     @property
     def wall(self) -> float:
-        """Height up to which it hides what is behind it."""
+        """Height in metres up to which it hides what is behind it."""
         return 0.0
 
     @property
     def shadow(self) -> Shadow | None:
-        """Of the whole body."""
+        """The shadow of the whole body."""
         return Shadow(self.footprint, 0.0, self.body.height) if self.body.height else None
 
     @property
     def shades(self) -> bool:
-        """No."""
+        """False: its shadow falls on the ground alone."""
         return False
 
     def paint(self, stage: Stage) -> None:
@@ -70,7 +70,7 @@ class Vehicle:
         self.body.paint(stage, self.base, self.heading, self.brightness)
 
     def shadowed(self, brightness: float) -> Vehicle:
-        """The same in another light."""
+        """A copy in another light; 1 is full light."""
         return replace(self, brightness=brightness)
 
 

@@ -49,7 +49,7 @@ def write_in_parallel(
         if process.wait() != 0:
             raise UserError(
                 f"a process that draws scenes into {out} ended with status {process.returncode}; "
-                "run the same command again to go on."
+                "run the same command again to continue."
             )
 
     with ThreadPoolExecutor(workers) as pool:

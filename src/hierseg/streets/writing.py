@@ -26,7 +26,7 @@ VAL_CITIES = ("kieselbruck", "lerchenmund", "mohnstadt")
 
 @dataclass(frozen=True)
 class Settings:
-    """What a folder of scenes was drawn by.
+    """The settings that a folder of scenes was drawn with.
 
     Attributes:
         seed: Of the whole set.
@@ -45,7 +45,7 @@ class Settings:
     clip: int = 0
 
     def record(self) -> dict[str, Any]:
-        """What is remembered of them; sets of single scenes have no word of clips."""
+        """The settings as JSON; sets of single scenes have no key ``clip``."""
         return {name: value for name, value in asdict(self).items() if name != "clip" or value}
 
     def place(self, out: Path, index: int) -> tuple[Path, Path, Path]:
@@ -121,7 +121,7 @@ def _write_png(path: Path, pixels: npt.NDArray[Any]) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:
-    """The error for the user where a file or folder cannot be written."""
+    """The UserError for a file or folder that cannot be written."""
     reason = error.strerror or str(error)
     return UserError(
         f"{path} cannot be written ({reason}); make room there or choose another --out."

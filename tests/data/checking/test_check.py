@@ -201,7 +201,7 @@ def test_what_training_would_ask_for_is_a_problem(data: Path) -> None:
     train, _ = (report := check(data)).splits
     assert report.would_go_wrong
     assert train.list_problems() == [
-        "no image has a label map; see where the data set's label maps are."
+        "no image has a label map; check where the data set's label maps are."
     ]
     data.write_text(text.replace("  val:", "  night:"))
     report = check(data)

@@ -77,7 +77,7 @@ def test_without_any_space_the_cure_is_named(root: Path) -> None:
 )
 def test_a_labels_json_without_names_is_named(root: Path, content: str) -> None:
     (root / "labels.json").write_text(content)
-    with pytest.raises(UserError, match=r"labels\.json' is no JSON object"):
+    with pytest.raises(UserError, match=r"labels\.json' is not a JSON object"):
         open_dataset("folder", root, "train")
 
 
@@ -99,8 +99,8 @@ def test_a_labels_json_that_contradicts_itself_is_named(
 
 def test_what_a_labels_json_means_otherwise_is_not_passed_over(root: Path) -> None:
     for extra, said in (
-        ({"rawids": [3, 4]}, "key 'rawids' .* nearest is 'raw_ids'"),
-        ({"colors": [[0.5, 0.1, 0.0], [1.0, 1.0, 1.0]]}, "no integers; give red, green, blue"),
+        ({"rawids": [3, 4]}, "key 'rawids'.* nearest known key is 'raw_ids'"),
+        ({"colors": [[0.5, 0.1, 0.0], [1.0, 1.0, 1.0]]}, "not integers; give red, green and blue"),
     ):
         (root / "labels.json").write_text(json.dumps({"names": ["a", "b"], **extra}))
         with pytest.raises(UserError, match=rf"labels\.json' has .*{said}"):
@@ -138,7 +138,7 @@ def test_what_is_missing_is_named(root: Path, write_image: Writer) -> None:
     with pytest.raises(UserError, match=r"b\.PNG' needs '.*labels/train/b\.png'"):
         open_dataset("folder", root, "train")
     write_image("images/train/b.jpg")
-    with pytest.raises(UserError, match=r"b\.PNG' and '.*b\.jpg' have one name"):
+    with pytest.raises(UserError, match=r"b\.PNG' and '.*b\.jpg' have the same name"):
         open_dataset("folder", root, "train")
 
 

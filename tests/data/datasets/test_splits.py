@@ -62,9 +62,9 @@ def test_other_splits_than_train_and_val_are_in_all_the_same(
 
 
 def test_a_split_that_there_is_not_names_the_flag(cities: Path) -> None:
-    with pytest.raises(UsageError, match=r"cityscapes has no split 4; give --cv .*0 to 3"):
+    with pytest.raises(UsageError, match=r"has no cross-validation split 4; give --cv .*0 to 3"):
         open_dataset("cityscapes", cities, "val", options=DataOptions(cv=4))
-    with pytest.raises(UsageError, match=r"camvid has no split 1; give --cv"):
+    with pytest.raises(UsageError, match=r"camvid has no cross-validation split 1; give --cv"):
         open_dataset("camvid", cities, "val", options=DataOptions(cv=1))
 
 

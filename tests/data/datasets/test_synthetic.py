@@ -60,7 +60,7 @@ def test_it_is_no_data_set_to_list_or_to_check() -> None:
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     for name, root, split, sentence in (
-        ("synthetic", tmp_path, "train", "leave --data.root"),
+        ("synthetic", tmp_path, "train", "leave out --data.root"),
         ("synthetic:moon", None, "train", "classes of camvid"),
         ("synthetic", None, "test", "no split 'test'"),
     ):

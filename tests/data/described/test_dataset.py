@@ -144,9 +144,9 @@ def test_root_is_where_the_file_is_or_what_it_or_the_flag_says(folder: Path) -> 
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"clases": []}, "key 'clases' .*nearest is 'classes'"),
+    ({"clases": []}, "key 'clases'.*nearest known key is 'classes'"),
     ({"classes": None}, "no classes"),
-    ({"classes": [{"name": "a", "colour": [1, 2, 3]}]}, "class a has a key 'colour'.*'color'"),
+    ({"classes": [{"name": "a", "colour": [1, 2, 3]}]}, "class a has an unknown key 'colour'.*'color'"),
     ({"classes": [{"color": [1, 2, 3]}]}, "class 1 has no name"),
     ({"classes": [{"name": "a", "color": [1, 2, 300]}]}, "class a: a colour is"),
     ({"classes": [{"name": "a", "id": -1}]}, "class a: an id is"),
@@ -155,30 +155,30 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"classes": ["a", "a"]}, "two classes are called a"),
     ({"classes": ["a"], "ignore": [0]}, "ignore and a have the same id 0"),
     ({"classes": [{"name": "a", "ids": [4, 4]}]}, "same id 4"),
-    ({"encoding": "rgb"}, "encoding is ids or colors"),
+    ({"encoding": "rgb"}, "encoding must be ids or colors"),
     ({"encoding": "colors", "ignore": [[1, 2, 3]]}, "ignore and road have the same colour"),
-    ({"ignore": 255}, "ignore is a list"),
+    ({"ignore": 255}, "ignore must be a list"),
     ({"mean": [0.1, 0.1, 0.1]}, "mean and std"),
     ({"mean": [104, 117, 123], "std": [1, 1, 1]}, "mean and std"),
     ({"mean": [0, 0, 0], "std": [0, 0, 0]}, "mean and std"),
-    ({"split": {"val": 1.5}}, "split val is a share"),
+    ({"split": {"val": 1.5}}, "split val must be a share"),
     ({"split": {"val": 0.6, "test": 0.5}}, "leave nothing to train on"),
-    ({"split": {"train": 0.5}}, "take train out"),
+    ({"split": {"train": 0.5}}, "remove it from split"),
     ({"split": {"val": 0.5, "seed": "x"}}, "seed of split"),
     ({"split": None}, "does not say which images are for training"),
-    ({"labels": "ann/*.png"}, "as many stars"),
+    ({"labels": "ann/*.png"}, "the same number of stars"),
     ({"images": "/img/*.png", "labels": None}, "leads out"),
     ({"images": "../*.png", "labels": None}, "leads out"),
     ({"images": "[z-a]*.png", "labels": None}, "cannot be read"),
-    ({"images": "img/**.png", "labels": None}, "is a whole part of the path"),
-    ({"images": 3}, "pattern or a file"),
+    ({"images": "img/**.png", "labels": None}, "must stand alone between slashes"),
+    ({"images": 3}, "patterns, or a file"),
     ({"images": None, "labels": None, "split": None, "splits": {"val": {}}}, "split val is empty"),
-    ({"pairs": "x.csv"}, "not both"),
-    ({"splits": {"val": {"images": "img/*.png"}}}, "in two ways"),
-    ({"images": None, "labels": None}, "in two ways or none"),
+    ({"pairs": "x.csv"}, "needs either"),
+    ({"splits": {"val": {"images": "img/*.png"}}}, "must say in one way"),
+    ({"images": None, "labels": None}, "must say in one way"),
     ({"images": None, "labels": None, "split": None, "splits": {"val": {"image": "x"}}}, "'image'"),
     ({"name": 3}, "name and root"),
-    ({"root": "nowhere"}, "nowhere' is no folder"),
+    ({"root": "nowhere"}, "nowhere' is not a folder"),
 ]
 
 
@@ -192,7 +192,7 @@ def test_what_cannot_be_is_refused_with_file_and_key(
 
 
 def test_a_csv_that_can_be_no_file_is_named(folder: Path) -> None:
-    with pytest.raises(UserError, match=r"pairs '.*a\\x00b\.csv' is no name of a file"):
+    with pytest.raises(UserError, match=r"pairs '.*a\\x00b\.csv' is not the name of a file"):
         _open(folder, images=None, labels=None, pairs="a\0b.csv")
 
 
@@ -207,7 +207,7 @@ def test_a_csv_that_can_be_no_file_is_named(folder: Path) -> None:
         ("image,label\nimg/a/1.png,x.png\nimg/a/1.png,y.png\n", "line 3 names .*second time"),
         ("image,label\nimg/a/9.png,x.png\n", "line 2 names 'img/a/9.png', which is not"),
         ('image,label\n"img/a/1.png,x.png\n', "line 2 cannot be read"),
-        ("image,label\n.,x.png\n", "line 2 names '.', no file"),
+        ("image,label\n.,x.png\n", "line 2 names '.', which cannot be a file"),
     ],
 )
 def test_a_csv_that_cannot_be_is_refused_with_its_line(folder: Path, rows: str, said: str) -> None:
@@ -222,7 +222,7 @@ def test_a_tag_of_yaml_that_its_value_does_not_fit_is_no_traceback(
 ) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(content)
-    with pytest.raises(UserError, match=r"mine\.yaml' is no YAML"):
+    with pytest.raises(UserError, match=r"mine\.yaml' is not readable YAML"):
         open_dataset(str(path), None, "train")
 
 
@@ -277,7 +277,7 @@ def test_a_file_that_is_no_csv_is_not_shown(folder: Path) -> None:
 
 def test_paths_that_no_file_can_have_are_not_there(folder: Path) -> None:
     for wrong in ("x" * 5000, "x/" * 3000, "a\0b"):
-        with pytest.raises(UserError, match="is no folder"):
+        with pytest.raises(UserError, match="is not a folder"):
             _open(folder, root=wrong)
         with pytest.raises(UserError, match="no images"):
             _open(folder, images=wrong, labels=None)

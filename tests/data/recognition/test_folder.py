@@ -390,7 +390,7 @@ def test_what_cannot_be_used_is_refused_with_its_cure(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     _refuse(tmp_path / "empty", "no pictures", "masks/")
     write_image(tmp_path / "bare" / "a.jpg", draw_blocks(0)[0])
-    _refuse(tmp_path / "bare", "no masks", "masks/")
+    _refuse(tmp_path / "bare", "none is recognised as a mask", "masks/")
     write_flat(tmp_path / "few", 2)
     _refuse(tmp_path / "few", "2 images", "3 are the least")
     write_flat(tmp_path / "same", 4, factor=0)

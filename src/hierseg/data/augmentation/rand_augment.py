@@ -1,8 +1,8 @@
 """RandAugment on an image and its labels together (arXiv 1909.13719; METHOD section 6).
 
-Each of N steps is one of fourteen, all equally likely. Colours change in the image alone. What
-moves pixels moves both, the image bilinearly and the labels by nearest; what it lays bare is 0 in
-the image and ignore in the labels. Colours come first, so that what is bare stays 0.
+Each of N steps is one of fourteen, all equally likely. Colour steps change the image alone. Steps
+that move pixels move both, the image bilinearly and the labels by nearest; uncovered pixels become
+0 in the image and ignore in the labels. Colour steps come first, so that uncovered pixels stay 0.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Motion:
     shear: tuple[float, float] = (0.0, 0.0)
 
     def move(self, image: Tensor, fill: int, mode: InterpolationMode) -> Tensor:
-        """(C, H, W) moved; ``fill`` where nothing comes to lie."""
+        """(C, H, W) moved; ``fill`` in uncovered pixels."""
         height, width = image.shape[-2:]
         moved: Tensor = functional.affine(
             image,
@@ -101,8 +101,8 @@ class RandAugment:
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= MOST_STEPS or not 0 <= self.strength <= STRONGEST:
             raise UsageError(
-                f"RandAugment of {self.steps} steps and strength {self.strength:g} cannot be; give "
-                f"--data.rand-augment N,M with N from 1 to {MOST_STEPS} and M from 0 to "
+                f"RandAugment of {self.steps} steps and strength {self.strength:g} is out of "
+                f"range; give --data.rand-augment N,M, N from 1 to {MOST_STEPS} and M from 0 to "
                 f"{STRONGEST}."
             )
 
@@ -112,7 +112,7 @@ class RandAugment:
         form = FORM.fullmatch(text.replace(" ", ""))
         if form is None:
             raise UsageError(
-                f"'{text}' is not N,M; give --data.rand-augment steps and strength, as 2,9."
+                f"'{text}' is not N,M; give --data.rand-augment steps and strength, such as 2,9."
             )
         return cls(int(form[1]), float(form[2]))
 
@@ -125,7 +125,7 @@ class RandAugment:
             image: (3, H, W) uint8 RGB.
             labels: (H, W) uint8.
             generator: All randomness comes from it.
-            ignore: Label of what is laid bare.
+            ignore: Label of uncovered pixels.
 
         Returns:
             Image and labels of the same sizes and types.

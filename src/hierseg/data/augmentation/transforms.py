@@ -71,10 +71,12 @@ class TrainingTransform:
                 "set --data.scale-min above 0 and not above --data.scale-max."
             )
         if not 0 <= self.color_jitter <= 1:
-            raise UsageError(f"--data.color-jitter {self.color_jitter} is not within 0 and 1.")
+            raise UsageError(
+                f"--data.color-jitter {self.color_jitter} is out of range; give 0 to 1."
+            )
         for flag, value in (("--data.flip", self.flip), ("--data.degrade", self.degrade)):
             if not 0 <= value <= 1:
-                raise UsageError(f"{flag} {value} is no probability, which is within 0 and 1.")
+                raise UsageError(f"{flag} {value} is not a probability; give 0 to 1.")
 
     def __call__(
         self, image: Tensor, labels: Tensor, generator: Generator, point: Point | None = None

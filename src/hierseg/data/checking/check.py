@@ -48,7 +48,7 @@ def check_data(
     The report holds what was found so far when this is interrupted.
 
     Args:
-        report: Begun with the name of the data set, or the file that describes it.
+        report: A new report with the name of the data set, or the file that describes it.
         root: Its folder.
         splits: Those to check; None checks all that are there.
         options: As for ``open_dataset``.
@@ -183,7 +183,7 @@ class _Checker:
 
 
 def _find_unclaimed(opened: Sequence[SegmentationDataset]) -> list[str]:
-    """Label maps beside those of the samples, named like them, that no image has."""
+    """Label maps that belong to no image, among those named and placed like the samples'."""
     claimed = {s.label for dataset in opened for s in dataset.samples if s.label is not None}
     places: set[tuple[Path, str]] = set()
     for dataset in opened:

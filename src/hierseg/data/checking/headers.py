@@ -33,7 +33,7 @@ def read_image_header(path: Path) -> Header:
     """Size and orientation of an image, a file or a member of an archive.
 
     Raises:
-        DataError: As ``read_dataset_image``, but damage between a file's two ends stays unseen.
+        DataError: As ``read_dataset_image``, but damage between the file's two ends is not noticed.
     """
     try:
         with open_dataset_file(path) as file, open_header(file, path) as picture:
@@ -74,7 +74,7 @@ def describe_mismatch(image: Path, header: Header, label: Path | None, label_siz
     why = " (EXIF turns the image)" if header.turned else ""
     return (
         f"'{image}' is {header.size}{why} but its label map '{label}' is {label_size}; "
-        "a pair has one size."
+        "give both the same size."
     )
 
 

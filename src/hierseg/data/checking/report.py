@@ -26,7 +26,7 @@ class PairReport:
         label: The label map's path, as text; empty where there is none.
         pixels: (256,) int64 pixels by train id; None where the label map cannot be read.
         ignored: Pixels by ids that are ignored, where label maps hold ids.
-        unknown: Pixels by ids that no class claims.
+        unknown: Pixels by ids that belong to no class.
         problems: Sentences that name the file.
     """
 
@@ -56,7 +56,7 @@ class SplitReport:
         files: Label maps that have the class.
         ignored: Pixels that do not count.
         ignored_ids: Id that is ignored -> pixels, where label maps hold ids.
-        unknown: Id that no class claims -> pixels.
+        unknown: Id that belongs to no class -> pixels.
         unknown_files: The same -> label maps that hold it.
         turned: Names of images that EXIF turns.
         digests: Digest of an image's pixels -> names.
@@ -104,21 +104,22 @@ class SplitReport:
         self.problems += pair.problems
 
     def list_problems(self) -> list[str]:
-        """All of them, the ids that no class claims last."""
+        """All problems; ids that belong to no class last."""
         ids = [
-            f"label id {raw} is claimed by no class: pixels {count}, files "
-            f"{len(self.unknown_files[raw])}, the first '{self.unknown_files[raw][0]}'."
-            for raw, count in sorted(self.unknown.items())
+            f"label id {raw} belongs to no class: {count(pixels, 'pixel')} in "
+            f"{count(len(self.unknown_files[raw]), 'file')}, the first "
+            f"'{self.unknown_files[raw][0]}'."
+            for raw, pixels in sorted(self.unknown.items())
         ]
         found = [*self.problems, *ids]
         if self.labelled and not self.pixels.any():
             found.append("no label map has a pixel of any class.")
         if self.split in NEEDED and self.images and not self.labelled and not found:
-            found.append("no image has a label map; see where the data set's label maps are.")
+            found.append("no image has a label map; check where the data set's label maps are.")
         return found
 
     def list_warnings(self) -> list[str]:
-        """What one should know of, though it can be trained on."""
+        """What the user should know, though training works."""
         warnings = []
         if self.labelled:
             absent = [n for n, count in zip(self.names, self.pixels, strict=True) if not count]
@@ -126,13 +127,13 @@ class SplitReport:
                 warnings.append(f"classes without pixels: {', '.join(absent)}.")
         if self.turned:
             warnings.append(
-                f"EXIF turns {count(len(self.turned), 'image')}, the first {self.turned[0]}; see "
+                f"EXIF turns {count(len(self.turned), 'image')}, the first {self.turned[0]}; check "
                 "that label maps were drawn on the turned image."
             )
         repeated = [names for names in self.digests.values() if len(names) > 1]
         if repeated:
             warnings.append(
-                f"{count_are(len(repeated), 'image')} there more than once, as "
+                f"{count_are(len(repeated), 'image')} there more than once, such as "
                 f"{' = '.join(repeated[0])}."
             )
         return warnings
@@ -179,7 +180,7 @@ class CheckReport:
     is_complete: bool = False
 
     def add_problem(self, sentence: str) -> None:
-        """Add one, once: a description that cannot be read stops all splits."""
+        """Add a problem, once: an unreadable description is the same problem in all splits."""
         if sentence not in self.problems:
             self.problems.append(sentence)
 
@@ -199,13 +200,13 @@ class CheckReport:
         return shared
 
     def list_warnings(self) -> list[str]:
-        """Those that are of no single split."""
+        """Warnings that concern no single split."""
         warnings = []
         shared = self.list_shared()
         if shared:
             warnings.append(
-                f"{count_are(len(shared), 'image')} in two splits, as {' = '.join(shared[0])}: "
-                "what is measured on one was trained on in the other."
+                f"{count_are(len(shared), 'image')} in two splits, such as "
+                f"{' = '.join(shared[0])}: figures then include images that were trained on."
             )
         if self.unclaimed:
             warnings.append(

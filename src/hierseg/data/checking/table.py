@@ -27,7 +27,7 @@ def format_report(report: CheckReport) -> str:
     ]
     blocks += _format_sentences("problems", problems) + _format_sentences("warnings", warnings)
     if not report.is_complete:
-        blocks.append("the check was interrupted: this is what it had found until then.")
+        blocks.append("the check was interrupted; above is what it had found until then.")
     elif report.would_go_wrong:
         blocks.append(make_printable(f"training on {report.name} would go wrong."))
     else:

@@ -29,7 +29,7 @@ LABELS = {  # folder, archive, ending
 def open_cityscapes(
     root: Path | None, split: str, options: DataOptions = STANDARD
 ) -> SegmentationDataset:
-    """A split; ``test`` has no labels, ``train_extra`` none that are fine. Errors name the flag."""
+    """A split; ``test`` has no labels, ``train_extra`` no fine ones. Errors name the flag."""
     base.require_split(NAME, split, SPLITS)
     check_cv(NAME, options.cv, ALL_CITIES)
     folder, archive, ending = LABELS[options.labels]

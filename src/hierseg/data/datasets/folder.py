@@ -1,9 +1,10 @@
 """Any folder of images, with label maps or without.
 
 ``ROOT/images/SPLIT`` and ``ROOT/labels/SPLIT``, folders below them allowed, paired by relative path
-and stem; label maps are one-channel PNG. Or a folder of images alone, at any depth, whose split
-does not matter. Linked folders are followed, hidden ones left out. The classes come from
-``ROOT/labels.json`` or else are given; label maps then hold train ids, 0..K-1 and ignore.
+and stem; label maps are one-channel PNG. Or a folder of images alone, at any depth; any split name
+gives all of them. Linked folders are followed, hidden ones left out. The classes come from
+``ROOT/labels.json``. Without that file they are given, and label maps hold train ids, 0..K-1, and
+ignore.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def _named_images(folder: Path) -> list[tuple[str, Path]]:
         if path.suffix.lower() in IMAGE_ENDINGS:
             name = path.relative_to(folder).with_suffix("").as_posix()
             if name in named:
-                raise UserError(f"'{named[name]}' and '{path}' have one name; rename one of them.")
+                raise UserError(
+                    f"'{named[name]}' and '{path}' have the same name; rename one of them."
+                )
             named[name] = path
     return list(named.items())
 
@@ -70,7 +73,10 @@ def _find_space(root: Path, given: LabelSpace | None) -> LabelSpace:
     if path.exists():
         return read_label_space(path)
     if given is None:
-        raise UserError(f"'{path}' is not there; write the class names in it as names: [...].")
+        raise UserError(
+            f"'{path}' is not there; write the class names into it, as in "
+            '{"names": ["road", "car"]}.'
+        )
     return dataclasses.replace(
         given,
         raw_ids=tuple(range(given.num_classes)),

@@ -22,7 +22,7 @@ def read_config(path: Path, name: str) -> LabelSpace:
         name: What the space is called.
 
     Raises:
-        UserError: The file is missing or no such configuration.
+        UserError: The file is missing, or is not such a configuration.
     """
     try:
         text = read_text(path, "configuration of the data set")
@@ -42,11 +42,14 @@ def read_config(path: Path, name: str) -> LabelSpace:
         colors = [(int(r), int(g), int(b)) for r, g, b in (label["color"] for label in labels)]
     except MALFORMED as error:
         raise UserError(
-            f"'{path}' is not Mapillary's, whose labels have color, readable, name and evaluate."
+            f"'{path}' is not Mapillary's, in which each label has color, readable, name and "
+            "evaluate; take the file of the download."
         ) from error
     ignored = sorted(set(range(len(labels))) - set(evaluated))
     if len(evaluated) > IGNORE:
-        raise UserError(f"'{path}' evaluates {len(evaluated)} labels; at most {IGNORE} can be.")
+        raise UserError(
+            f"'{path}' evaluates {len(evaluated)} labels; at most {IGNORE} are allowed."
+        )
     try:
         return LabelSpace(
             name=name,

@@ -1,4 +1,4 @@
-"""Random images and labels without any file, to time training by.
+"""Random images and labels without any file, for timing training.
 
 ``synthetic:NAME`` has the classes of that data set, ``synthetic`` those of Cityscapes. An image is
 noise, its labels are squares of random classes; both depend on the split and the index alone.
@@ -90,11 +90,11 @@ def open_synthetic(
     require_split(NAME, split, list(IMAGES))
     options.require_plain(NAME)
     if root is not None:
-        raise UsageError(f"{NAME} data are of no folder; leave --data.root (--root) out.")
+        raise UsageError(f"{NAME} data have no folder; leave out --data.root (--root).")
     classes = name.partition(":")[2] or "cityscapes"
     if classes not in CLASSES:
         raise UsageError(
-            f"{NAME} data have the classes of {', '.join(CLASSES)}, not of '{classes}'; give "
-            f"--data.name {NAME}:cityscapes, say."
+            f"{NAME} data have the classes of {', '.join(CLASSES)}, not of '{classes}'; give, "
+            f"for example, --data.name {NAME}:cityscapes."
         )
     return SyntheticDataset(split, CLASSES[classes], options.size or SIZE)

@@ -19,24 +19,24 @@ SHOWN = 40
 def read_classes(
     given: dict[str, Any], name: str, where: str
 ) -> tuple[LabelSpace, dict[Color, int] | None]:
-    """The label space of a description, and train ids by colour where label maps hold colours.
+    """The label space of a description, and train ids by colour if label maps hold colours.
 
     Args:
-        given: The whole description, of which ``classes``, ``ignore`` and ``encoding`` count.
-        name: What the space is called.
+        given: The whole description; ``classes``, ``ignore`` and ``encoding`` are used.
+        name: Name of the space.
         where: The file, for errors.
 
     Raises:
-        UserError: Naming the file, the class, and what cannot be.
+        UserError: A class is wrong; the message names the file, the class, and what is wrong.
     """
     entries = given.get("classes")
     if not isinstance(entries, list) or not entries:
         raise UserError(f"{where} has no classes; list them, as classes: [{{name: road}}, ...].")
     if len(entries) > IGNORE:
-        raise UserError(f"{where} has {len(entries)} classes; at most {IGNORE} can be.")
+        raise UserError(f"{where} has {len(entries)} classes; at most {IGNORE} are allowed.")
     encoding = given.get("encoding", "ids")
     if encoding not in ("ids", "colors"):
-        raise UserError(f"{where}: encoding is ids or colors, for what label maps hold.")
+        raise UserError(f"{where}: encoding must be ids or colors, which label maps hold.")
     names, colors, ids = zip(
         *(_read_class(entry, i, len(entries), where) for i, entry in enumerate(entries)),
         strict=True,
@@ -45,7 +45,7 @@ def read_classes(
     is_free = encoding == "ids" and not any(IGNORE in own for own in ids)
     ignored = given.get("ignore", [IGNORE] if is_free else [])
     if not isinstance(ignored, list):
-        raise UserError(f"{where}: ignore is a list, of ids or of colours.")
+        raise UserError(f"{where}: ignore must be a list, of ids or of colours.")
     by_color = None
     if encoding == "colors":
         by_color = _by_color(names, colors, [_color(c, f"{where}: ignore") for c in ignored], where)
@@ -70,13 +70,14 @@ def read_palette(given: dict[str, Any], where: str) -> Palette | None:
     if palette is None:
         return None
     if given.get("encoding", "ids") == "colors":
-        raise UserError(f"{where}: palette is of label maps that hold ids; take it out.")
+        raise UserError(f"{where}: palette is for label maps that hold ids; remove it.")
     if palette == "indices":
         return "indices"
     if palette == "values":
         return "values"
     raise UserError(
-        f"{where}: palette is indices or values, for what label maps with a palette of greys hold."
+        f"{where}: palette must be indices or values: what ids are in label maps with a palette of "
+        "greys."
     )
 
 
@@ -95,7 +96,7 @@ def _read_class(
         raise UserError(f"{place} has id and ids; give one of them.")
     ids = entry.get("ids", [entry.get("id", index)])
     if not isinstance(ids, list) or not ids:
-        raise UserError(f"{place}: ids is a list of the ids that count as the class.")
+        raise UserError(f"{place}: ids must be a list of the ids that count as the class.")
     return entry["name"], color, tuple(_id(raw, place) for raw in ids)
 
 
@@ -134,7 +135,9 @@ def _require_single(
         for raw in own:
             if raw in owner:
                 other = owner[raw]
-                raise UserError(f"{where}: classes {other} and {name} have the same id {raw}.")
+                raise UserError(
+                    f"{where}: classes {other} and {name} have the same id {raw}; keep it for one."
+                )
             owner[raw] = name
     if len(set(names)) < len(names):
         double = next(name for name in names if names.count(name) > 1)
@@ -149,8 +152,8 @@ def _by_color(
         if color in table:
             other = "ignore" if table[color] == IGNORE else names[table[color]]
             raise UserError(
-                f"{where}: classes {other} and {names[train]} have the same colour {list(color)}, "
-                "and label maps hold colours."
+                f"{where}: classes {other} and {names[train]} have the same colour {list(color)}; "
+                "give each its own, as label maps hold colours."
             )
         table[color] = train
     return table

@@ -30,6 +30,9 @@ class ColorLabelledDataset(SegmentationDataset):
         unknown = packed[known[found] != packed]
         if unknown.size:
             colors = [f"({c >> 16}, {c >> 8 & 255}, {c & 255})" for c in np.unique(unknown)[:10]]
-            raise DataError(f"'{path}' has colours of no class: {', '.join(colors)}.")
+            raise DataError(
+                f"'{path}' has colours of no class: {', '.join(colors)}; add them to the classes, "
+                "or to ignore."
+            )
         labels: UInt8Array = values[found]
         return labels

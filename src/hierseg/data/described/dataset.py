@@ -31,16 +31,16 @@ def open_custom(
         path: The YAML or JSON file.
         root: The folder that its patterns start from; None takes what the file says.
         split: A split that it describes.
-        options: Nothing that only other data sets have.
+        options: Options; cross-validation and other kinds of labels are refused.
 
     Raises:
-        UserError: Naming the file, and the key or row in it that cannot be.
+        UserError: The file is wrong; the message names it and the key or row.
     """
     text = read_description(path)
     options.require_plain(f"'{path}'")
     base = path.parent / text.root if root is None else root
     if not is_folder(base):
-        raise UserError(f"'{base}' is no folder; let root in '{path}' (or --root) name one.")
+        raise UserError(f"'{base}' is not a folder; set root in '{path}', or --root, to one.")
     pairs, note = _choose_pairs(text, base, split)
     samples = [Sample(pair.name, pair.image, pair.label) for pair in pairs]
     require_samples(f"'{path}'", base, split, samples, "what the file describes")
@@ -82,7 +82,7 @@ def _choose_pairs(text: Description, base: Path, split: str) -> tuple[list[Pair]
         return [pair for pair in pairs if taken.get(pair.name, "train") == split], note
     if not all(pair.split for pair in pairs):
         raise UserError(
-            f"{where} does not say which images are for training; add split, as "
+            f"{where} does not say which images are for training; add split, as in "
             "split: {val: 0.2, seed: 0}, or a column split to the csv."
         )
     require_split(where, split, list(dict.fromkeys(pair.split for pair in pairs)))

@@ -1,4 +1,4 @@
-"""The file by which a user describes data: read, and refused with the key that cannot be.
+"""Reads the file by which a user describes data; an error names the key that is wrong.
 
 Its schema is in docs/datasets.md. The file is not trusted: whatever it holds, reading it ends with
 a description or a UserError.
@@ -43,7 +43,7 @@ class Description:
         splits: Split -> where its pairs are; empty where one source is split by a rule.
         source: That one source.
         rules: Split -> the share or the patterns of its images; train has the rest.
-        seed: Of shares.
+        seed: Seed of the shares.
         palette: What label maps with a palette of greys hold; None where the file does not say.
         ignore_is_assumed: Whether the file leaves open which ids are ignored.
     """
@@ -63,14 +63,14 @@ class Description:
 
 
 def read_description(path: Path) -> Description:
-    """Read a description; UserError naming the file and what in it cannot be."""
+    """Read a description; UserError names the file and what is wrong in it."""
     given = _load(path)
     where = f"'{path}'"
     check_keys(given, KEYS, where)
     name = given.get("name", path.stem)
     root = given.get("root", ".")
     if not isinstance(name, str) or not isinstance(root, str):
-        raise UserError(f"{where}: name and root are texts.")
+        raise UserError(f"{where}: name and root must be text.")
     name = make_printable(name)  # results and tables show it
     space, colors = read_classes(given, name, where)
     rules, seed = _read_rules(given.get("split", {}), where)
@@ -78,7 +78,7 @@ def read_description(path: Path) -> Description:
     source = _read_source({key: given[key] for key in SOURCE_KEYS if key in given}, where)
     if bool(splits) == (source != NO_SOURCE) or (splits and rules):
         raise UserError(
-            f"{where} says where images are in two ways or none; give either splits, or images and "
+            f"{where} must say in one way where images are; give either splits, or images and "
             "labels (or pairs) with split."
         )
     statistics = _read_statistics(given, where)
@@ -98,13 +98,13 @@ def _load(path: Path) -> dict[str, Any]:
             ) from error
         raise
     if not isinstance(given, dict):
-        raise UserError(f"'{path}' describes no data; it holds keys such as classes and splits.")
+        raise UserError(f"'{path}' describes no data; give it keys such as classes and images.")
     return given
 
 
 def _read_splits(given: Any, where: str) -> dict[str, Source]:
     if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
-        raise UserError(f"{where}: splits gives, by name, where each split's images are.")
+        raise UserError(f"{where}: splits must give images and labels, or pairs, by split.")
     for name, entry in given.items():
         if entry == {}:
             raise UserError(
@@ -121,21 +121,21 @@ def _read_source(given: Any, where: str) -> Source:
         raise UserError(f"{where} has no keys; give images and labels, or pairs.")
     check_keys(given, SOURCE_KEYS, where)
     if not all(isinstance(value, str) and value for value in given.values()):
-        raise UserError(f"{where}: images, labels and pairs are each a pattern or a file, as text.")
+        raise UserError(f"{where}: images, labels and pairs must be text: patterns, or a file.")
     if given and ("pairs" in given) == ("images" in given):
-        raise UserError(f"{where} has images with labels, or pairs, a csv; not both, not neither.")
+        raise UserError(f"{where} needs either images with labels, or pairs (a csv).")
     if "pairs" in given and "labels" in given:
-        raise UserError(f"{where} has labels beside pairs; the csv names the label maps.")
+        raise UserError(f"{where} has labels beside pairs; remove labels, as the csv has them.")
     return Source(**given)
 
 
 def _read_rules(given: Any, where: str) -> tuple[dict[str, Rule], int]:
     if not isinstance(given, dict):
-        raise UserError(f"{where}: split gives shares or patterns by name, as {{val: 0.2}}.")
+        raise UserError(f"{where}: split must give shares or patterns, as in {{val: 0.2}}.")
     rules: dict[str, Rule] = {}
     seed = given.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool):
-        raise UserError(f"{where}: the seed of split is an integer.")
+        raise UserError(f"{where}: the seed of split must be an integer.")
     for name, rule in given.items():
         if name == "seed":
             continue
@@ -145,13 +145,13 @@ def _read_rules(given: Any, where: str) -> tuple[dict[str, Rule], int]:
             rules[str(name)] = tuple(rule)
         else:
             raise UserError(
-                f"{where}: split {shorten(name)} is a share between 0 and 1, or a list of patterns "
-                "of names."
+                f"{where}: split {shorten(name)} must be a share between 0 and 1, or a list of "
+                "patterns of names."
             )
     if "train" in rules:
-        raise UserError(f"{where}: split gives train what the others leave; take train out.")
+        raise UserError(f"{where}: train gets what the other splits leave; remove it from split.")
     if sum(rule for rule in rules.values() if isinstance(rule, float)) >= 1:
-        raise UserError(f"{where}: the shares of split leave nothing to train on; make them less.")
+        raise UserError(f"{where}: the shares of split leave nothing to train on; reduce them.")
     return rules, seed
 
 
@@ -167,7 +167,8 @@ def _read_statistics(given: dict[str, Any], where: str) -> Statistics | None:
             and all(lowest <= n <= 1 for n in numbers)
         ):
             raise UserError(
-                f"{where}: mean and std are three numbers each, of red, green and blue in 0 to 1."
+                f"{where}: mean and std must be three numbers each, for red, green and blue in 0 "
+                "to 1."
             )
     mean, std = (tuple(float(n) for n in numbers or ()) for numbers in values)
     return Statistics(mean, std)

@@ -1,8 +1,8 @@
 """YAML and JSON that a user wrote, read within bounds.
 
 A page of YAML can name the same part again and again, so that it stands for billions of values, or
-hold numbers that take minutes to read. What is wrong is said by its line, and never quoted: a wrong
-file may have been named, with secrets in it.
+hold numbers that take minutes to read. Errors give the line and never quote it: the user may have
+named a wrong file, with secrets in it.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ def read_document(path: Path, what: str) -> Any:
     return parse_json(text, path) if path.suffix.lower() == ".json" else _parse_yaml(text, path)
 
 
-def parse_json(text: str, path: Path, kind: str = "JSON that can be read") -> Any:
+def parse_json(text: str, path: Path, kind: str = "readable JSON") -> Any:
     """The values of JSON in which no object has a key twice.
 
     Args:
         text: The file's.
         path: The file, for errors.
-        kind: What it should be.
+        kind: What the file should be, for errors.
 
     Raises:
-        UserError: It is none.
+        UserError: The text is no such JSON.
     """
     try:
         return json.loads(text, object_pairs_hook=_collect, parse_int=_read_integer)
@@ -68,14 +68,14 @@ def _parse_yaml(text: str, path: Path) -> Any:
     except (yaml.YAMLError, *MALFORMED) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
-        raise _refuse(path, "YAML that can be read", error, line) from error
+        raise _refuse(path, "readable YAML", error, line) from error
 
 
 def _refuse(path: Path, kind: str, error: Exception, line: int | None) -> UserError:
     details = [f"line {line}"] if line else []
     details += [error.reason] if isinstance(error, _RefusedError) else []
     shown = f" ({': '.join(details)})" if details else ""
-    return UserError(f"'{path}' is no {kind}{shown}.")
+    return UserError(f"'{path}' is not {kind}{shown}.")
 
 
 class _RefusedError(ValueError):
@@ -111,7 +111,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
         for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if isinstance(key, yaml.ScalarNode):
                 if (key.tag, key.value) in seen:
-                    raise _RefusedError("a key stands there twice", key.start_mark)
+                    raise _RefusedError("a key is there twice", key.start_mark)
                 seen.add((key.tag, key.value))
         found: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return found

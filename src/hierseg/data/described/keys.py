@@ -9,11 +9,11 @@ from hierseg.wording import find_nearest
 
 
 def check_keys(given: Iterable[object], known: Sequence[str], where: str) -> None:
-    """UserError for a key that is not known, with the nearest one that is.
+    """UserError for an unknown key, with the nearest known one.
 
     Args:
-        given: The keys.
-        known: Those that may be.
+        given: The keys to check.
+        known: The keys that may occur.
         where: The file, and the place in it.
     """
     for key in given:
@@ -21,5 +21,5 @@ def check_keys(given: Iterable[object], known: Sequence[str], where: str) -> Non
             shown = quote_name(key)
             near = find_nearest(shown, known, least=0.0)
             raise UserError(
-                f"{where} has a key {shown} that is not known; the nearest is '{near}'."
+                f"{where} has an unknown key {shown}; the nearest known key is '{near}'."
             )

@@ -1,7 +1,7 @@
 """A label space in a JSON file beside the data.
 
-It has the keys of ``LabelSpace.to_dict``, of which all but ``names`` may be left out: raw ids are
-then train ids, 255 is ignored, and colours are made.
+It has the keys of ``LabelSpace.to_dict``. All but ``names`` may be left out: then raw ids are train
+ids, 255 is ignored, and colours are generated.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ KEYS = (
 
 
 def read_label_space(path: Path) -> LabelSpace:
-    """The label space in a JSON file; what is left out beside ``names`` has its default."""
-    kind = "JSON object with a list of class names, names"
+    """The label space in a JSON file; keys other than ``names`` have defaults."""
+    kind = 'a JSON object with the class names as a list, "names"'
     given: Any = parse_json(read_text_file(path, "label space"), path, kind)
     if not isinstance(given, dict) or not isinstance(given.get("names"), list):
-        raise UserError(f"'{path}' is no {kind}.")
+        raise UserError(f"'{path}' is not {kind}.")
     names = given["names"]
     check_keys(given, KEYS, f"'{path}'")
     colors = given.get("colors", [])
@@ -35,7 +35,7 @@ def read_label_space(path: Path) -> LabelSpace:
         isinstance(value, float) for color in colors if isinstance(color, list) for value in color
     ):
         raise UserError(
-            f"'{path}' has colours that are no integers; give red, green, blue, 0..255."
+            f"'{path}' has colours that are not integers; give red, green and blue in 0..255."
         )
     ignore = given.get("ignore", IGNORE)
     defaults = {

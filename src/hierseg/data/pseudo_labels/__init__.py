@@ -1,1 +1,1 @@
-"""Labels that a model made, and the rules by which they are trusted."""
+"""Coarse, auto- and propagated labels, and the rules that decide which of their pixels count."""

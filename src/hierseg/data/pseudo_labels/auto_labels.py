@@ -13,7 +13,7 @@ from hierseg.data.pseudo_labels.rules import PseudoLabelledDataset, PseudoSample
 from hierseg.errors import UserError
 
 FOLDER = "autolabelled"
-"""Name of the folder of auto-labels in that of a data set."""
+"""Name of the folder of auto-labels in the data set's folder."""
 
 
 def find_auto_records(folder: Path) -> list[AutoRecords]:
@@ -24,15 +24,14 @@ def find_auto_records(folder: Path) -> list[AutoRecords]:
 def open_auto_labels(
     folder: Path, main: SegmentationDataset, rules: ExtraRules, root: Path | None = None
 ) -> PseudoLabelledDataset:
-    """The auto-labelled images of a folder, of whatever data set they are, as an extra source.
+    """The auto-labelled images of a folder, from any data set, as an extra source.
 
     Args:
-        folder: What `hierseg autolabel --out` named; every split in it counts.
+        folder: The folder of `hierseg autolabel --out`; every split in it is used.
         main: The source that they join, of the same classes.
-        rules: The threshold, and the classes that are sampled for; nothing is taken from coarse
-            labels.
-        root: Where the images are looked for first, by their paths below the folder that they were
-            labelled in; taken where the first of them has the bytes that were labelled.
+        rules: The threshold, and the classes that are sampled for; coarse labels are not used.
+        root: Folder where the images are looked for first, by their relative paths. It is used if
+            the first image there has the size in bytes of the one that was labelled.
 
     Raises:
         UserError: The folder holds no auto-labels, or those of other classes, or an image or a

@@ -32,7 +32,7 @@ class PropagatedHeader:
     Attributes:
         data: Name of the data set that is written: cityscapes, or that of a description.
         label_space: The label maps hold its raw ids.
-        settings: All that the files depend on, but for frames and labels.
+        settings: All that the files depend on, besides frames and labels.
         complete: Whether every labelled frame was done or skipped.
     """
 
@@ -126,7 +126,7 @@ def read_propagation(path: Path) -> PropagatedRecords:
     does not count, and of two lines about one frame the later does.
 
     Raises:
-        UserError: It is no such file.
+        UserError: It is not such a file.
     """
     try:
         lines = read_text_file(path, "records of propagation", LARGEST_RECORDS).split("\n")[:-1]

@@ -1,4 +1,4 @@
-"""What `hierseg autolabel` says of the labels that it made: a header and one line an image.
+"""The records that `hierseg autolabel` keeps of its labels: a header, and a line for each image.
 
 ``SPLIT.jsonl``, or ``SPLIT.1of2.jsonl`` of a shard, beside the folder ``SPLIT`` of the labels. A
 line is appended as its image is done, so that a run which is killed loses none of them.
@@ -25,7 +25,7 @@ ENDING = ".jsonl"
 LARGEST_RECORDS = 512 << 20
 """Bytes of a file of records: those of half a million images."""
 CONFIDENCE = "_prob"
-"""What the name of the confidence has more than that of the label map (METHOD section 6)."""
+"""Ending of a confidence's name after that of the label map (METHOD section 6)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class AutoHeader:
         split: Name of the split.
         root: Folder that the records' images are below.
         label_space: The label maps hold its raw ids.
-        settings: What labels and confidences depend on, but for the images.
+        settings: What labels and confidences depend on, besides the images.
         threshold: Confidence from which on the records count a pixel as kept.
         complete: Whether every image of the shard was done or skipped.
     """
@@ -59,7 +59,7 @@ class AutoRecord:
         name: The sample's name.
         image: The image, relative to the header's root where it is below it.
         label: The label map, relative to the folder of the records.
-        confidence: Its 8-bit confidence, round(255 * p), likewise.
+        confidence: Its 8-bit confidence, round(255 * p), relative to the same folder.
         bytes, modified: Size and time of change (ns) of the image, by which a changed one is
             noticed.
         height, width: Of all three.
@@ -142,7 +142,7 @@ def read_auto_records(path: Path) -> AutoRecords:
     does not count, and of two lines about one image the later does.
 
     Raises:
-        UserError: It is no such file.
+        UserError: It is not such a file.
     """
     try:
         text = read_text_file(path, "records of auto-labels", LARGEST_RECORDS)
@@ -159,7 +159,7 @@ def read_auto_records(path: Path) -> AutoRecords:
     except (*MALFORMED, UserError) as error:
         raise UserError(
             f"'{path}' is not readable as records of auto-labels; keep it elsewhere, or, if "
-            "`hierseg autolabel` wrote it, remove it and label anew."
+            "`hierseg autolabel` wrote it, remove it and label again."
         ) from error
     return found
 

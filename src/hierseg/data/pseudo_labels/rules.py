@@ -1,4 +1,4 @@
-"""Labels that a model made, with its confidence, and the rules by which they are trusted."""
+"""Coarse and auto-labels, and the rules that decide which of their pixels count."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hierseg.labels import LabelSpace
 
 INNER_ROWS = slice(15, 840)
 INNER_COLUMNS = slice(14, 2030)
-"""What of a Cityscapes frame is not the rectification's border or the car's own bonnet."""
+"""The part of a Cityscapes frame without the rectification's border and the car's own bonnet."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class PseudoSample(Sample):
     """A sample with a label map that a model made, or a coarse one.
 
     Attributes:
-        confidence: 8-bit confidence of the label map, 255 for certain; None trusts every pixel.
+        confidence: 8-bit confidence of the label map, 255 for certain; None counts every pixel.
         coarse: The coarse label map, None where no class is taken from it.
     """
 
@@ -98,7 +98,7 @@ class PseudoLabelledDataset(SegmentationDataset):
     def _read_beside(values: Any, labels: UInt8Array, sample: PseudoSample) -> Any:
         if values.shape != labels.shape:
             raise DataError(
-                f"the confidence or the coarse label of '{sample.label}' is of another size than "
-                "that label map; make them anew."
+                f"the confidence or the coarse label of '{sample.label}' has another size than "
+                "that label map; make them again."
             )
         return values

@@ -14,7 +14,7 @@ from hierseg.errors import UserError
 from hierseg.labels import IGNORE, Color
 
 SMALL_IDS = 64
-"""Where all other ids are below it, 255 is no class but what does not count."""
+"""If all other ids are below this, 255 is taken for ignore and not for a class."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class FoundClass:
 
     Attributes:
         name: Its name.
-        value: Its id in label maps; of maps that hold colours its place.
+        value: Its id in label maps; if they hold colours, its packed RGB value.
         color: RGB.
         share: Share of the pixels that count, in [0, 1].
         images: Label maps with it.
@@ -102,16 +102,16 @@ def _name_color_class(color: Color, names: Names) -> str:
 
 
 def require_classes(root: Path, classes: Sequence[FoundClass], survey: Survey) -> None:
-    """UserError where there are too few classes to tell apart, or more than can be."""
+    """UserError for fewer than two classes, or more than label maps can hold."""
     if len(classes) < 2:
         what = f"one class ('{classes[0].name}')" if classes else "no class"
         raise UserError(
-            f"the masks of '{root}' hold {what} in all their pixels, and there is nothing to tell "
-            "apart; give what you look for an id or colour of its own, and the rest another."
+            f"the masks of '{root}' hold {what} in all their pixels, but at least two are needed; "
+            "give what you look for an id or colour of its own, and the rest another."
         )
     if len(classes) > IGNORE:
         kind = "ids" if survey.encoding == "ids" else "colours"
         raise UserError(
-            f"the masks of '{root}' hold {len(classes):,} {kind}, and at most {IGNORE} can be "
-            "classes; see that they are label maps, with one id or colour for each class."
+            f"the masks of '{root}' hold {len(classes):,} {kind}, and at most {IGNORE} may be "
+            "classes; check that they are label maps, with one id or colour for each class."
         )

@@ -33,7 +33,7 @@ def find_coco(listing: Listing) -> Layout | None:
     categories = _read_categories(documents)
     numbers = {name: number for number, name in enumerate(sorted(categories.values()), start=1)}
     if len(numbers) >= IGNORE:
-        raise UserError(f"'{listing.root}' has {len(numbers)} categories; at most 254 can be.")
+        raise UserError(f"'{listing.root}' has {len(numbers)} categories; at most 254 are allowed.")
     places = ImagePlaces(listing)
     shapes: dict[Path, list[Shape]] = {}
     entries, missing, without = [], [], 0
@@ -63,7 +63,7 @@ def find_coco(listing: Listing) -> Layout | None:
         )
     notes = []
     if missing:
-        notes.append(f"{count(len(missing), 'image')} named in COCO's files and not there.")
+        notes.append(f"{count(len(missing), 'image')} named in COCO's files but missing.")
     if without:
         notes.append(f"{count(without, 'annotation')} without a region left out.")
     names = {0: "background", **{number: name for name, number in numbers.items()}}
@@ -139,7 +139,7 @@ def _read_shape(segmentation: Any, label: int, where: str) -> Shape:
             return Shape(label, counts=tuple(counts))
     except ValueError as error:
         raise UserError(f"{where}: its run lengths cannot be read; export it again.") from error
-    raise UserError(f"{where}: a segmentation is polygons or run lengths; export it again.")
+    raise UserError(f"{where}: a segmentation must be polygons or run lengths; export it again.")
 
 
 def _read_image(image: Any, where: str) -> tuple[Any, str]:

@@ -54,6 +54,6 @@ def _explain(listing: Listing) -> UserError:
         )
     what = count(len(listing.pictures), "picture")
     return UserError(
-        f"'{listing.root}' holds {what} and no masks that can be told from images; put images "
+        f"'{listing.root}' holds {what}, of which none is recognised as a mask; put images "
         "into images/ and their masks, PNG files of the same names, into masks/."
     )

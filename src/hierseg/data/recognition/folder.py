@@ -1,4 +1,4 @@
-"""A folder of somebody's own data, understood: layout, classes, splits; as text and as files."""
+"""Recognises a folder of images and masks: its layout, classes and splits."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class OwnData:
-    """What a folder holds.
+    """A recognised folder.
 
     Attributes:
         root: The folder.
         layout: Its layout in words.
         entries: Images with label maps, each in a split.
-        classes: In the order of the network's outputs.
-        encoding: What label maps hold.
-        ignored: Ids, or colours, that do not count.
+        classes: The classes, in the order of the network's outputs.
+        encoding: Whether label maps hold ids or colours.
+        ignored: Ids, or colours, that are ignored.
         palette: How label maps with a palette of greys are read.
-        sizes: Size -> images.
-        split_note: How the splits came about.
-        names_from: Where names are from; empty where they are made.
-        notes: Sentences about what is left out.
+        sizes: Size -> number of images.
+        split_note: How the splits were made.
+        names_from: Source of the names; empty if they are generated.
+        notes: Sentences about images that are left out.
     """
 
     root: Path
@@ -65,7 +65,7 @@ class OwnData:
         return {name: counts[name] for name in ("train", "val", "test") if counts[name]}
 
     def describe(self) -> str:
-        """What was understood, in lines for a person."""
+        """The findings, as lines to read."""
         sizes = self.sizes.most_common(2)
         shown = ", ".join(str(size) for size, _ in sizes)
         more = f" and {len(self.sizes) - 2} more sizes" if len(self.sizes) > 2 else ""
@@ -115,16 +115,16 @@ def recognise_folder(
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> OwnData:
-    """Understand a folder of images and masks.
+    """Recognise a folder of images and masks.
 
     Args:
         root: The folder.
-        drawn: Where label maps are drawn to, where the data are polygons.
-        seed: Of the split, where the folder names none.
-        on_progress: Called with (what is done, how many are done, how many there are).
+        drawn: Folder for the label maps that are drawn, if the masks are polygons.
+        seed: Seed of the split, if the folder has no splits.
+        on_progress: Called with (what is done, done, total).
 
     Raises:
-        UserError: The folder cannot be used, with the cure.
+        UserError: The folder cannot be used; the message says what to change.
     """
     say = on_progress or (lambda what, done, total: None)
     listing = list_folder(root)

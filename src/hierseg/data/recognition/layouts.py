@@ -1,4 +1,4 @@
-"""Layouts of images and label maps that are told by the names of folders and files."""
+"""Layouts of images and label maps that are recognised by the names of folders and files."""
 
 from __future__ import annotations
 

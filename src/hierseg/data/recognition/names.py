@@ -37,12 +37,12 @@ VOC = (
     "train", "tvmonitor",
 )  # fmt: skip
 VOC_BORDER: Color = (224, 224, 192)
-"""What VOC's coloured masks are at the borders of objects, which do not count."""
+"""Colour of the borders of objects in VOC's coloured masks, which are ignored."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """What is known of names.
+    """The names of classes that were found.
 
     Attributes:
         by_id: Id -> name.

@@ -89,7 +89,7 @@ def make_polygon(numbers: Sequence[Any], where: str) -> npt.NDArray[np.float64]:
     if values.ndim != 1 or len(values) % 2 or not 6 <= len(values) <= MOST_POINTS:
         raise UserError(f"{where}: a polygon is x and y by turns, of three corners or more.")
     if not np.isfinite(values).all():
-        raise UserError(f"{where}: a polygon has corners that are no numbers.")
+        raise UserError(f"{where}: a polygon has corners that are not numbers; export it again.")
     return values.reshape(-1, 2)
 
 
@@ -98,7 +98,7 @@ def decode_counts(text: str) -> tuple[int, ...]:
     less the one two before.
 
     Raises:
-        ValueError: It is no such text.
+        ValueError: The text has another form.
     """
     counts: list[int] = []
     place = 0

@@ -24,7 +24,7 @@ from hierseg.size import Size
 
 Encoding = Literal["ids", "colors"]
 SOLID = 3
-"""Pixels of a run along a row from which on it is no blur between two regions."""
+"""Pixels of a run along a row from which on it is a region, not a blurred border."""
 SOLID_SHARE = 0.3
 FEWEST_BLURRED = 4
 MOST_IN_JPEG = 8

@@ -1,4 +1,4 @@
-"""YOLO's text files: a line a polygon, the class's number and corners in shares of the sides."""
+"""YOLO's text files: a line for each polygon, the class's number, then corners in [0, 1]."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def find_yolo(listing: Listing) -> Layout | None:
         return None
     given = _read_names(listing)
     if highest + 1 >= IGNORE:
-        raise UserError(f"'{listing.root}' has a class {highest}; at most 254 classes can be.")
+        raise UserError(f"'{listing.root}' has a class {highest}; at most 254 are allowed.")
     names = {number + 1: given.get(number, f"class {number}") for number in range(highest + 1)}
-    notes = [f"{count(empty, 'image')} without a text taken as background."] if empty else []
+    notes = [f"{count(empty, 'image')} without a text file taken as background."] if empty else []
     return Layout("YOLO polygons", tuple(entries), tuple(notes), shapes, {0: "background", **names})
 
 
@@ -58,13 +58,14 @@ def _read_shapes(path: Path) -> list[Shape]:
             continue
         where = f"'{path}' line {number}"
         if len(words) == _BOX:
-            raise UserError(f"{where} is a box and no polygon; export YOLO's segmentation form.")
+            raise UserError(f"{where} is a box, not a polygon; export YOLO's segmentation form.")
         try:
             label = int(words[0])
             corners = make_polygon([float(word) for word in words[1:]], where)
         except ValueError as error:
             raise UserError(
-                f"{where} is no polygon of YOLO (a class's number and corners); export it again."
+                f"{where} is not a polygon of YOLO (a class's number, then corners); export it "
+                "again."
             ) from error
         if not 0 <= label < IGNORE or not -1 <= corners.min() <= corners.max() <= 2:
             raise UserError(

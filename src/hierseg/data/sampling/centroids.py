@@ -1,8 +1,8 @@
 """The index of a split's centroids, which class-uniform sampling draws from (METHOD section 6).
 
-Making it reads every label map, and the header of every image, so a split that has an index has
-been checked: sizes, ids, files that are not whole. The index is kept in a cache whose key is made
-of all that it depends on; one that was interrupted is completed by the next call.
+Making it reads every label map and the header of every image, which checks sizes, ids, and whether
+files are complete. The index is cached under a key of everything that it depends on. If making it
+is interrupted, the next call completes it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def index_centroids(
     on_progress: Progress | None = None,
     cache: Path | None = None,
 ) -> Int32Array:
-    """All centroids of a split, and the assurance that its pairs can be trained on.
+    """All centroids of a split; while they are computed, its pairs are checked for training.
 
     Args:
         dataset: Every sample has a label map.
@@ -69,7 +69,8 @@ def index_centroids(
         (N, 4) int32: index of the sample, train id, row, column; by sample, then by tile.
 
     Raises:
-        DataError: Naming the file: unreadable, an id of no class, a pair of two sizes.
+        DataError: A file is unreadable, an id belongs to no class, or image and label map differ in
+            size; the message names the file.
     """
     folder = (find_cache() if cache is None else cache) / "centroids"
     stored = _Stored(folder / f"{make_key(dataset, tile)}.npz")
@@ -99,7 +100,7 @@ def index_centroids(
 
 
 def make_key(dataset: SegmentationDataset, tile: int) -> str:
-    """What an index depends on, as a name: files with sizes and times, ids, rule, tile, format."""
+    """A digest of what an index depends on: files with sizes and times, ids, rule, tile, format."""
     space = dataset.label_space
     digest = hashlib.sha256()
     table = [
@@ -147,8 +148,8 @@ class _Stored:
     path: Path
 
     def read(self, samples: int) -> tuple[int, list[Int32Array]]:
-        """Samples done and their entries, in a list; nothing where the file is not there or was
-        not written by ``write``, and is then made anew.
+        """Number of samples done, and their entries in a list; 0 and no entries if the file is
+        missing or was not written by ``write``, so that it is made again.
         """
         try:
             with np.load(self.path, allow_pickle=False) as content:

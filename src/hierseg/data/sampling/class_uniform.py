@@ -20,16 +20,16 @@ class ClassUniformSampler(EpochSampler):
     class by class.
 
     With share u and K classes, ``floor(length * u / K)`` items of each class are drawn from its
-    centroids, and what is left from all images of the main source. Draws go through a shuffled list
-    and wrap round, so that every item comes up before any repeats. A class without pixels hands its
-    items on to the others as evenly as can be.
+    centroids, and the rest from all images of the main source. Draws go through a shuffled list and
+    wrap round, so that every item comes up before any repeats. The items of a class without pixels
+    go to the other classes, as evenly as possible.
 
     Args:
         images: Images of the main source.
         centroids: (N, 4) int32 of each source, the main one first: sample, train id, row, column.
         num_classes: K.
         share: u, from 0 to 1.
-        lent: For each extra source the train ids whose centroids it lends; None lends all.
+        lent: For each extra source, the train ids that its crops are taken for; None for all.
         extra_until: The epoch from which on the extra sources are dropped; None keeps them.
         seed: Seed of the run.
         shard: Which of the disjoint shards of the epoch this process takes.

@@ -149,7 +149,7 @@ def wrap(available: int, count: int, generator: Generator) -> list[int]:
 
 
 def make_generator(seed: int, epoch: int, position: int) -> Generator:
-    """A generator whose stream belongs to these three numbers, none negative, alone."""
+    """A generator whose stream depends on these three numbers alone; none may be negative."""
     mixed = np.random.SeedSequence([seed, epoch, position]).generate_state(1, np.uint64)
     generator = torch.Generator()
     generator.manual_seed(int(mixed[0] >> np.uint64(1)))

@@ -1,4 +1,4 @@
-"""An epoch of several sources together, each image of theirs once."""
+"""An epoch that takes each image of several sources once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class JointSampler(EpochSampler):
     """Every image of the main source and of the extra ones once an epoch, shuffled together.
 
     From epoch ``extra_until`` on the extra sources are dropped (METHOD section 6). Epochs keep
-    their length, as the schedule counts on it: images of the main source come up several times
-    then, each before any repeats once more.
+    their length, on which the schedule depends: images of the main source then come up several
+    times, each once before any comes up again.
 
     Args:
         lengths: Images of each source, the main one first.

@@ -76,8 +76,8 @@ def run_corruptions(
     except KeyboardInterrupt:
         done = sum(len(rows) for rows in report.miou.values())
         raise KeyboardInterrupt(
-            f"interrupted; {done} results are in {report.path}, and the same command goes on from "
-            "there."
+            f"interrupted; {done} results are in {report.path}, and the same command continues "
+            "from there."
         ) from None
     finally:
         if report.is_writer:
@@ -117,7 +117,8 @@ def check_folder(
 
 
 def describe(dataset: SegmentationDataset, clean: Evaluation) -> Mapping[str, Any]:
-    """The settings that figures depend on, beside weights and seed."""
+    """The settings that figures depend on, besides weights and seed."""
+    others = {"gate": clean.gate, "fusion": clean.fusion}  # left out where they are the default
     names = "\n".join(sample.name for sample in dataset.samples[: clean.images])
     return {
         "corruptions_version": VERSION,
@@ -129,4 +130,5 @@ def describe(dataset: SegmentationDataset, clean: Evaluation) -> Mapping[str, An
         "scales": list(clean.scales),
         "flip": clean.flip,
         "mode": clean.mode,
+        **{key: value for key, value in others.items() if value},
     }
