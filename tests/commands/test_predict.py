@@ -376,4 +376,4 @@ def test_unsure_pixels_are_void_in_the_files_and_other_thresholds_do_not_go_on(
     assert run(image, "--unknown", 0.9, "--engine", "torch") == 2
     assert "unknown (" in capsys.readouterr().err
     assert run(image, "--unknown", 2) == 2
-    assert "--unknown 2 is no probability" in capsys.readouterr().err
+    assert "--unknown 2 is not a probability" in capsys.readouterr().err

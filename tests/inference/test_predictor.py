@@ -184,7 +184,7 @@ def test_unsure_pixels_have_no_class_and_a_temperature_makes_more_of_them(
     assert set(np.unique(part.labels[:, 40:])) == {space.ignore}
     assert describe_run(sure, RunSettings())["unknown"] == threshold
     assert "unknown" not in describe_run(Predictor(network, label_space=space), RunSettings())
-    with pytest.raises(UsageError, match=r"unknown 1.5 is no probability"):
+    with pytest.raises(UsageError, match=r"unknown 1.5 is not a probability"):
         Predictor(network, label_space=space, unknown=1.5)
 
 
@@ -314,13 +314,13 @@ def test_attention_is_kept_where_it_decides(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"scales": "0.5 1"}, r"scales are several numbers, not '0\.5 1'"),
-        ({"scales": 1.0}, "scales are several numbers"),
+        ({"scales": "0.5 1"}, r"scales are a list of numbers, not '0\.5 1'"),
+        ({"scales": 1.0}, "scales are a list of numbers"),
         ({"scales": ()}, "no scale is given"),
         ({"scales": (0.5,)}, "must include 1"),
         ({"scales": (0, 1)}, "positive"),
         ({"scales": (1, 1)}, "twice"),
-        ({"long_edge": 31}, "a long edge of 31 is too small, or no whole number; give 32 or more"),
+        ({"long_edge": 31}, "a long edge of 31 is too small, or not a whole number; give 32"),
         ({"long_edge": 640.5}, r"a long edge of 640\.5"),
         ({"long_edge": float("nan")}, "a long edge of nan"),
         ({"long_edge": "640"}, "long edge"),
