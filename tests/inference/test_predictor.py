@@ -62,12 +62,15 @@ def test_a_grey_array_stands_for_a_grey_image(
         (b"\xff\xd8\xff", "the image: "),
         (b"", "the image: no bytes are given"),
         (b"<html>", "the image: a web page"),
-        ("https://example.org/a.jpg", "no file of this machine, and hierseg downloads no images"),
-        ("file://elsewhere/a.jpg", "no file of this machine"),
-        (None, "NoneType is no image"),
-        (7, "int is no image"),
-        ({"image": 1}, "dict is no image"),
-        ([[1, 2], [3]], "of type list, is no array"),
+        (
+            "https://example.org/a.jpg",
+            "not a file on this machine, and hierseg downloads no images",
+        ),
+        ("file://elsewhere/a.jpg", "not a file on this machine"),
+        (None, "NoneType is not an image"),
+        (7, "int is not an image"),
+        ({"image": 1}, "dict is not an image"),
+        ([[1, 2], [3]], "of type list, is not an array"),
         (torch.zeros(2, 40, 60), r"shape \(2, 40, 60\)"),
     ],
 )
@@ -202,7 +205,7 @@ def test_the_checkpoint_s_temperature_is_used_unless_another_is_given(
     settings = RunSettings(save=("labels",))
     assert describe_run(stored, settings)["temperature"] == 2
     assert "temperature" not in describe_run(plain, settings)
-    with pytest.raises(UserError, match="temperature of 0 is not above 0"):
+    with pytest.raises(UserError, match="temperature of 0 is not a number above 0"):
         Predictor(network, temperature=0)
 
 
@@ -326,10 +329,10 @@ def test_attention_is_kept_where_it_decides(
         ({"long_edge": "640"}, "long edge"),
         ({"device": 3.5}, r"'3\.5' is not there"),
         ({"device": "abacus"}, "'abacus' is not there; use --device cpu"),
-        ({"temperature": float("inf")}, "a temperature of inf is not above 0, or no number"),
+        ({"temperature": float("inf")}, "a temperature of inf is not a number above 0"),
         ({"temperature": float("nan")}, "a temperature of nan"),
         ({"temperature": "1"}, "a temperature of '1'"),
-        ({"label_space": "cityscapes"}, "'cityscapes' is no label space"),
+        ({"label_space": "cityscapes"}, "'cityscapes' is not a label space"),
     ],
 )
 def test_what_cannot_be_is_refused_before_an_image(
