@@ -72,7 +72,7 @@ def read_regular(path: Path, largest: int) -> bytes:
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "a folder", str(path))
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file; name one that is", str(path))
+            raise OSError(errno.EINVAL, "it is no regular file; name one that is", str(path))
         content = b""
         if status.st_size <= largest:  # so the buffer is no larger than the file
             content = file.read(status.st_size + 1)

@@ -141,7 +141,7 @@ def test_the_weight_of_an_overlay_is_a_share(
     network: Any, space: LabelSpace, image: Pixels, alpha: Any
 ) -> None:
     prediction = Predictor(network, label_space=space)(image)
-    with pytest.raises(UserError, match="no weight of the colours; give one from 0 to 1"):
+    with pytest.raises(UserError, match="not a weight of colours; give one from 0 to 1"):
         prediction.overlay(alpha)
     for possible in (0, 1, 0.5, True, np.float32(0.25)):
         assert prediction.overlay(possible).shape == image.shape

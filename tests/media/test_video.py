@@ -265,8 +265,8 @@ def test_a_video_that_is_cut_short_is_done_as_far_as_it_goes(
 def test_clips_that_cannot_be_are_refused() -> None:
     for wrong, flag in (
         ({"every": 0}, "--every"),
-        ({"start": -1.0}, "--from"),
-        ({"start": 2.0, "end": 2.0}, "--to"),
+        ({"start": -1.0}, r"a start \(--from\) of -1"),  # in Python the setting is `start`
+        ({"start": 2.0, "end": 2.0}, r"an end \(--to\) of 2 is not after the start"),
         ({"end": float("inf")}, "--to"),
     ):
         with pytest.raises(UsageError, match=flag):

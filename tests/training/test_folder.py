@@ -95,7 +95,7 @@ def test_a_damaged_record_is_one_sentence(tiny: Experiment, tmp_path: Path) -> N
         RunFolder.open(change(tiny, "runtime", resume=True))
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(UserError, match=r"run\.json' cannot be read: it is not a regular file"):
+    with pytest.raises(UserError, match=r"run\.json' cannot be read: it is no regular file"):
         RunFolder.open(change(tiny, "runtime", resume=True))
 
 
