@@ -349,13 +349,13 @@ def test_a_picture_beyond_the_memory_is_run_by_windows_and_the_page_says_so(
     assert run(pictures, "--save", "labels") == 0
     said = capsys.readouterr().err
     assert "large.png: 600x800 pixels need about 0.7 GB of memory, and 0.4 GB are free" in said
-    assert "it is run by windows" in said
+    assert "it is run in windows" in said
     records = json.loads((tmp_path / "out" / "summary.json").read_text())["images"]
     facts = {record["name"]: record["facts"] for record in records}
     assert facts["one"] == []
-    assert facts["large"][0].startswith("run by windows ")
+    assert facts["large"][0].startswith("run in windows ")
     assert "% of the labels are the whole" in facts["large"][0]
-    assert "run by windows" in (tmp_path / "out" / "index.html").read_text()
+    assert "run in windows" in (tmp_path / "out" / "index.html").read_text()
     stored = cv2.imread(str(tmp_path / "out" / "large_labels.png"), cv2.IMREAD_UNCHANGED)
     assert stored is not None
     assert stored.shape == (600, 800)
