@@ -85,15 +85,16 @@ def write_picture(path: Path, picture: npt.NDArray[Any], within: Path | None = N
         OSError: The file cannot be written.
     """
     height, width = picture.shape[:2]
-    kind, longest = path.suffix[1:].upper(), LONGEST_SIDES.get(path.suffix, max(height, width))
+    suffix = ".jpg" if path.suffix.lower() == ".jpeg" else path.suffix.lower()
+    kind, longest = suffix[1:].upper(), LONGEST_SIDES.get(suffix, max(height, width))
     if max(height, width) > longest:  # OpenCV would print a complaint of its own
         raise UnwritableError(
             path, f"{height}x{width} pixels, and a {kind} has at most {longest:,} on a side"
         )
     pixels = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    options = _JPEG_OPTIONS if path.suffix == ".jpg" else []
+    options = _JPEG_OPTIONS if suffix == ".jpg" else []
     try:
-        done, encoded = cv2.imencode(path.suffix, pixels, options)
+        done, encoded = cv2.imencode(suffix, pixels, options)
     except cv2.error as error:
         raise UnwritableError(path, f"{height}x{width} pixels cannot be a {kind}") from error
     if not done:
