@@ -34,7 +34,7 @@ SECONDS_TO_START = 60.0
 
 
 class Answer(NamedTuple):
-    """The answer to a call to a worker. Without a reply, the worker is lost, and ``why`` says why."""
+    """The answer to a call to a worker; without a reply the worker is lost, and ``why`` says how."""
 
     worker: int
     reply: Reply | None
