@@ -34,7 +34,7 @@ SECONDS_TO_START = 60.0
 
 
 class Answer(NamedTuple):
-    """The answer to a call to a worker; without a reply the worker is lost, and ``why`` says how."""
+    """The answer to a call to a worker; without a reply it is lost, for the reason in ``why``."""
 
     worker: int
     reply: Reply | None
