@@ -47,7 +47,7 @@ class RunOptions:
     """Scales at which the image is run; by default the weights' own. 1 must be among them, unless
     the network averages its scales."""
     flip: bool = False
-    """Average with the mirrored image, at twice the time."""
+    """Average with the mirrored image, which takes twice the time."""
     long_edge: int | Literal["auto", "own"] | None = None
     """Resize each image to this many pixels on its longer side. own keeps its size; auto reduces
     images larger than the size stored with the weights, if there is one. By default auto in
@@ -64,7 +64,7 @@ class RunOptions:
     memory: int | str | None = None
     """Memory that the process may use, or on a GPU the network: 4G, 800M, or bytes; by default all
     that is free. predict runs an image that needs more in overlapping windows, each at all scales;
-    other commands refuse or skip it."""
+    most other commands refuse or skip it."""
     budget: float | None = None
     """Run the largest scale only on the tiles that gain most by it, so that the work over all
     scales, halos of tiles included, is at most this share of running them whole. Above 0, at most
@@ -76,8 +76,8 @@ class RunOptions:
     gate_by: GateName = "auto"
     """The gate, which values the tiles. learned needs weights with a gate. From the smaller scales:
     disagreement between scales, entropy of the classes, weight left to larger scales, or product
-    of entropy and weight. random is for comparison. auto takes learned, else disagreement, else
-    product, whichever the weights and scales allow first."""
+    of entropy and weight. random is for comparison. auto takes the first of learned, disagreement
+    and product that weights and scales allow."""
     fusion: Literal["average", "hierarchical"] | None = None
     """How scales are fused, for comparison: average takes the mean of their logits, even if the
     network has attention over scales; hierarchical uses the attention, the default of such a
