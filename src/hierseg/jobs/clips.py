@@ -109,7 +109,7 @@ def _why_nothing(video: Video, summary: Summary) -> str:
         return video.damage
     for reason in summary.skipped.values():
         return f"no frame of {video.path} could be segmented: {reason}"
-    return f"{video.path} has no frame between --from and --to"
+    return f"{video.path} has no frame between --from and --to; give other times"
 
 
 def _prepare(
