@@ -261,13 +261,13 @@ class Segmenter:
         return DeferredOutput(maps["logits"][1.0], maps["per_scale"], maps["attention"] or None)
 
     def logits(self, images: Sequence[Pixels], size: tuple[int, int]) -> Tensor:
-        """(B, K, *size) logits of images of one size, resized to ``size`` if they are run at
-        another; arguments and errors as of ``run``.
+        """(B, K, height, width) logits of images of one size, resized to ``size``, (height, width),
+        if they are run at another; arguments and errors as of ``run``.
         """
         return self.resize_logits(self.run(images).logits, size)
 
     def resize_logits(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
-        """Resize (B, K, h, w) logits to (B, K, *size), unless they have that size already."""
+        """Resize (B, K, h, w) logits to ``size``, (height, width); unchanged if they have it."""
         if tuple(logits.shape[-2:]) == tuple(size):
             return logits
         return resize_to(logits.float(), size, self.engine.align_corners)
