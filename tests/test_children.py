@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from hierseg.evaluation import official
-from hierseg.processes import child_command, child_environment, find_program, guard_children
+from hierseg.processes import (
+    child_command,
+    child_environment,
+    find_program,
+    guard_children,
+    is_running,
+)
 from hierseg.training.folder import find_commit
 from hierseg.training.signals import ask_for_requeue
 
@@ -128,3 +134,11 @@ def test_the_official_script_is_started_so(
     official._run({}, 1, lambda done, count: seen.append((done, count)))
     assert seen == [(1, 1)]
     assert not (trap / "ran").exists()
+
+
+def test_a_process_is_running_until_it_has_ended() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert is_running(os.getpid())
+    assert not is_running(ended.pid)
+    assert not is_running(2**70)  # an id that no system has

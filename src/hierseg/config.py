@@ -1,4 +1,6 @@
-"""A training run's whole configuration: frozen dataclasses; a field's docstring is its help."""
+"""The whole configuration of a training run, as frozen dataclasses. A field's docstring is the help
+of its flag.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +27,17 @@ class ModelConfig:
     """Start the network from a checkpoint file (published ones too), a run folder, or packaged
     weights (published: snapshot)."""
     replace_head: bool = False
-    """Start the classification layers from random weights where the weights have other classes, and
-    attention over scales where they have none."""
+    """Start the classification layers from random weights if the weights have other classes, and
+    the attention over scales if the weights have none."""
     skip_mismatched: bool = False
-    """Start from those tensors of the weights that fit by name and shape, and list what is skipped;
-    all others start from random weights."""
+    """Start from the tensors of the weights that fit by name and shape, and list those that do not;
+    the rest of the network starts from random weights."""
     attention_channels: int | None = None
     """Channels of the attention over scales; by default the network's own, 256 as published
     (published: segattn_bot_ch)."""
     attention_second: bool = True
-    """Give the attention over scales its second 3x3 convolution; without it is the published
-    mscale_no3x3."""
+    """Give the attention over scales its second 3x3 convolution (off is the published
+    mscale_no3x3)."""
     attention_dropout: float = 0.0
     """Probability of dropping a value before the attention's last convolution, in training; 0.5 is
     the published mscale_dropout."""
@@ -68,7 +70,7 @@ class ModelConfig:
 
     @property
     def from_imagenet(self) -> bool:
-        """Whether ImageNet weights are to be looked for: not where a file is named instead."""
+        """Whether the trunk starts from ImageNet weights, since no file of weights is named."""
         return self.pretrained and self.init_trunk is None and self.weights is None
 
 
@@ -93,20 +95,22 @@ class DataConfig:
     """Labels of the training split (published: only_coarse is coarse with the split
     train_extra)."""
     extra: Literal["none", "coarse", "auto", "propagated"] = "none"
-    """Labels of further images that join the training split: coarse ones of Cityscapes'
-    train_extra, those of `hierseg autolabel` for any data, or those of `hierseg propagate`."""
+    """Labels of further images that join the training split: coarse, those of Cityscapes'
+    train_extra; auto, those of `hierseg autolabel`, for any data; propagated, those of `hierseg
+    propagate`."""
     extra_step: int | None = None
-    """Which propagated frames join: those so many frames before and after the labelled ones
-    (published: maxSkip); 1 with extra propagated, and beside coarse or auto-labels where it is
-    given."""
+    """Use the propagated frames that are this many frames before and after the labelled ones
+    (published: maxSkip). By default 1 with extra propagated; with coarse or auto labels, propagated
+    frames join only if this is given."""
     propagated_root: Path | None = None
     """Folder that `hierseg propagate` wrote; by default propagated in the data set's folder."""
     propagated_if_found: bool = False
-    """Train without propagated frames where their folder is not there, or no crops are drawn around
-    classes."""
+    """Train without propagated frames if their folder does not exist, or if no crops are drawn
+    around classes."""
     palette: Literal["indices", "values"] | None = None
-    """How to read label maps with a palette of greys, as lossless optimisers write them: ids are
-    the palette's indices or its grey values. A description file has its own key for this."""
+    """How to read label maps that are PNGs with a grey palette, as lossless optimisers write them:
+    ids are the palette's indices or its grey values. A description file has its own key for
+    this."""
     auto_root: Path | None = None
     """Folder that `hierseg autolabel` wrote; by default autolabelled in the data set's folder."""
     boost_classes: tuple[str, ...] | None = None
@@ -118,8 +122,9 @@ class DataConfig:
     """Classes, by train id or name, that auto-labels of Cityscapes take from its coarse labels
     (published: custom_coarse_dropout_classes); by default 14 15 16."""
     coarse_rule: Literal["union", "coarse"] = "union"
-    """How: by union, as published, a pixel is of such a class where either label says so, and the
-    threshold applies to it; by coarse it takes the coarse label, whatever the confidence."""
+    """How the classes of from_coarse are taken: with union, as published, a pixel has such a class
+    if either label says so, and the threshold applies to it; with coarse it has the coarse label,
+    whatever the confidence."""
     mask_outer: bool = False
     """Ignore coarse and auto-labels near the image's edges (published: mask_out_cityscapes)."""
     long_edge: int | None = None
@@ -131,13 +136,13 @@ class DataConfig:
     """Factor to resize every image by, in training and validation, if neither edge is given
     (published: scf doubles KITTI's)."""
     val_short_edge: int | None = None
-    """Length of the shorter side in validation alone, instead of what training has."""
+    """Length of the shorter side in validation, instead of the one in training."""
     val_crop: Size | None = None
-    """Validate on the central crop of this size alone (published: map_crop_val, 1536x1536 with
-    a short edge of 1536 in validation)."""
+    """Validate only on the central crop of this size (published: map_crop_val, 1536x1536 with a
+    short edge of 1536 in validation)."""
     class_uniform: float = 0.5
-    """Share of an epoch that is crops around classes, equally many for each; 0 takes every image
-    once (published: class_uniform_pct)."""
+    """Share of an epoch's crops that are drawn around classes, equally many for each class; 0 takes
+    every image once (published: class_uniform_pct)."""
     class_uniform_tile: int = 1024
     """Side in pixels of the tiles in which the classes' centroids are found."""
     also: str | None = None
@@ -151,12 +156,13 @@ class DataConfig:
     """Share of an epoch's samples that come from the other data set, above 0 and below 1; epochs
     keep their length, and `class_uniform` holds within either part."""
     extra_until: int | None = None
-    """Epochs that draw from the extra sources (published: max_cu_epoch); by default all."""
+    """Number of first epochs that draw from the extra sources (published: max_cu_epoch); by default
+    all."""
     crop: Size = Size(512, 1024)
     """Size of a training crop, HEIGHTxWIDTH."""
     full_crop: bool = False
     """Crop to the size that an image has before the random scale, instead of `crop` (published:
-    full_crop_training); all images need one size unless the batch is 1."""
+    full_crop_training). All images must have one size, unless the batch is 1."""
     scale_min: float = 0.5
     """Smallest factor of the random scale."""
     scale_max: float = 2.0
@@ -175,12 +181,12 @@ class DataConfig:
     """RandAugment on image and labels, as N,M: 2,9 is two steps of strength 9, of 30 (published:
     rand_augment)."""
     batch: int = 8
-    """Images a step in each process."""
+    """Images per step in each process."""
     workers: int = 2
     """Worker processes that load images; 0 loads in the training process."""
     verify: bool = False
-    """Record a checksum of every file at the start, and compare all when the run is resumed. Sizes
-    and times are always compared."""
+    """Record a checksum of every file at the start, and compare the checksums when the run is
+    resumed. Sizes and times are always compared."""
 
 
 @dataclass(frozen=True)
@@ -203,36 +209,36 @@ class LossConfig:
     """Largest amount by which class weights of image_weighted and boundary_relaxed exceed 1
     (published: wt_bound)."""
     sum_images: int | None = None
-    """Scale the sums over a step's images, which image_weighted and boundary_relaxed are, to this
-    number of images; by default that of the step. 2 as published, where each process sums over 2
-    and the processes are averaged."""
+    """Scale image_weighted and boundary_relaxed, which are sums over a step's images, to this
+    number of images; by default the step's own. The published runs correspond to 2: each process
+    sums over 2 images, and the processes are averaged."""
     weighting: Literal["share", "inverse"] = "share"
-    """Class weights of image_weighted, by the class's share of the image: share is 1 + bound * (1 -
-    share), inverse 1 + bound / share."""
+    """Class weights of image_weighted, from the class's share of the image: share gives 1 + bound *
+    (1 - share), inverse gives 1 + bound / share."""
     batch_weights: bool = False
-    """Let image_weighted take a class's share of a process's whole batch, not of each image
+    """Take the class shares of image_weighted from a process's whole batch, not from each image
     (published: batch_weighting)."""
     strict_border_classes: tuple[str, ...] = ()
     """Classes, by train id or name, that boundary_relaxed does not relax (published:
     strict_bdr_cls)."""
     relax_until: int | None = None
-    """Last epoch, counted from 0, in which boundary_relaxed relaxes; afterwards boundary pixels
-    count twice (published: rlx_off_epoch). By default all epochs."""
+    """Last epoch, counted from 0, in which boundary_relaxed relaxes; in later epochs boundary
+    pixels count twice (published: rlx_off_epoch). By default it relaxes in all epochs."""
 
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """A teacher: a trained network whose outputs are learned beside the labels."""
+    """Distillation: a trained network, the teacher, whose outputs are learned beside the labels."""
 
     teacher: str | None = None
-    """Weights of the teacher, of the same classes: a checkpoint file, a run folder, or packaged
-    weights. Its softmax is learned at every pixel, also where the label is ignored."""
+    """Weights of the teacher, with the same classes: a checkpoint file, a run folder, or packaged
+    weights. Its softmax is learned at every pixel, including pixels whose label is ignored."""
     scales: tuple[float, ...] | None = None
     """Scales of the teacher; by default its own."""
     temperature: float = 1.0
-    """What the logits of both are divided by before they are compared."""
+    """The logits of teacher and student are divided by this before they are compared."""
     weight: float = 1.0
-    """Weight of the comparison beside the loss of the labels."""
+    """Weight of the distillation loss beside the loss of the labels."""
 
 
 @dataclass(frozen=True)
@@ -252,11 +258,12 @@ class OptimConfig:
     weight_decay: float = 1e-4
     """Weight decay."""
     decay_norms: bool = True
-    """Apply weight decay to norms and biases too, as published."""
+    """Apply weight decay to norm layers and biases too, as published."""
     clip_norm: float = 0.0
-    """Largest norm of all gradients together; larger ones are scaled down to it. 0 for no limit."""
+    """Largest norm of all gradients together; larger gradients are scaled down to it. 0 for no
+    limit."""
     accumulate: int = 1
-    """Batches whose gradients are accumulated for one step, as one larger batch."""
+    """Number of batches whose gradients are accumulated for one step, as if one larger batch."""
     epochs: int = 175
     """Number of epochs."""
     schedule: Literal["poly", "scl-poly", "poly2", "cosine"] = "poly"
@@ -275,7 +282,7 @@ class OptimConfig:
     warmup_steps: int = 0
     """Steps over which the learning rate rises linearly from near zero."""
     ema_decay: float = 0.0
-    """Decay a step of the moving average of the weights, which is evaluated and saved; 0 turns it
+    """Decay per step of the moving average of the weights, which is evaluated and saved; 0 turns it
     off."""
 
 
@@ -291,7 +298,7 @@ class EvalConfig:
     every: int = 1
     """Epochs between validations; the last epoch is always validated."""
     precision: Literal["float32", "bf16", "fp16"] | None = None
-    """Of the arithmetic at validation, by torch with batch norms folded; by default the network is
+    """Precision of the arithmetic at validation, with batch norms folded; by default the network is
     run as it is, in float32."""
 
 
@@ -316,9 +323,9 @@ class RuntimeConfig:
     save_minutes: float = 10.0
     """Minutes between checkpoints within an epoch; 0 for none."""
     keep: int = 2
-    """Number of latest checkpoints to keep for resuming."""
+    """Number of latest checkpoints that are kept for resuming."""
     limit_batches: int | None = None
-    """Dry run: number of steps an epoch, and of images at validation."""
+    """Dry run: number of steps per epoch, and of images at validation."""
     sync_norm: bool = True
     """Synchronise batch norms over all processes (published: syncbn)."""
     deterministic: bool = False
@@ -340,7 +347,7 @@ class Experiment:
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """A form that JSON can hold: paths as strings, sizes as HEIGHTxWIDTH."""
+        """The experiment as JSON holds it: paths as strings, sizes as HEIGHTxWIDTH."""
         result = _plain(self)
         assert isinstance(result, dict)
         return result

@@ -1,7 +1,7 @@
-"""Processes that work as one, joined by torch.distributed, and how they end together.
+"""Joins the processes of a run by torch.distributed, exchanges values, and ends them together.
 
-What is shared is small: counts, names, records. It goes over the CPU, whatever the processes
-compute on.
+The values are small: counts, names, records. They are exchanged on the CPU, on whatever device the
+processes compute.
 """
 
 from __future__ import annotations
@@ -14,26 +14,28 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from hierseg.errors import SilentError, UserError
-from hierseg.processes import Launch, count_processes, own_rank
+from hierseg.processes import Launch, count_processes, is_running, own_rank
 
 INTERRUPTED = 130
 _LOST = ("closed by peer", "reset by peer", "broken pipe", "timed out", "connection refused")
 _PATIENCE = timedelta(days=7)
-"""How long one waits for another that lives: shares differ. One that ends is missed at once."""
-AGAIN = "the same command does what is left"
+"""How long a process waits for another: shares may differ by days. The end of a process is noticed
+at once."""
+AGAIN = "run the same command again to do what is left"
 
 Value = TypeVar("Value")
 
 
 @contextmanager
 def join_processes() -> Iterator[None]:
-    """Have the processes that torchrun launched work as one; a process by itself is one already.
+    """A context that joins the processes that torchrun launched; a single process is left as it is.
 
-    Each leaves once all are done. Where one fails, all end, and the first that fails says why.
+    A process leaves the context when all are done. If one fails, all end, and the first that fails
+    reports why.
 
     Raises:
-        UserError: The processes do not find each other, or one is lost.
-        SilentError: Another process has said what is wrong.
+        UserError: The processes cannot reach each other, or one is lost.
+        SilentError: Another process reports the error.
     """
     launch = Launch.find()
     if launch.by != "torchrun" or launch.processes == 1 or count_processes() > 1:
@@ -53,9 +55,9 @@ def join_processes() -> Iterator[None]:
 
 
 def describe_unreached(launch: Launch) -> UserError:
-    """That a process does not find the first one."""
+    """The error for a process that cannot reach the first one."""
     return UserError(
-        f"process {launch.rank} of {launch.processes} finds no connection to the first one "
+        f"process {launch.rank} of {launch.processes} cannot connect to the first one "
         f"({os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}); check that it "
         "runs and that the machines reach each other."
     )
@@ -63,7 +65,7 @@ def describe_unreached(launch: Launch) -> UserError:
 
 @contextmanager
 def first_before_others() -> Iterator[None]:
-    """What is done within is done by the first process, then by all others."""
+    """A context that the first process runs before all others run it."""
     if count_processes() > 1:
         import torch.distributed as dist
 
@@ -77,7 +79,7 @@ def first_before_others() -> Iterator[None]:
 
 
 def tell_all(value: Value) -> Value:
-    """What the first process gives, in all of them; it must be of plain Python."""
+    """The first process's value, in all processes; it must be picklable."""
     if count_processes() == 1:
         return value
     import torch.distributed as dist
@@ -88,7 +90,7 @@ def tell_all(value: Value) -> Value:
 
 
 def gather(value: Value) -> list[Value]:
-    """What each process gives, by rank, in all of them; it must be of plain Python."""
+    """The values of all processes, by rank, in each process; they must be picklable."""
     if count_processes() == 1:
         return [value]
     import torch.distributed as dist
@@ -102,15 +104,19 @@ def gather(value: Value) -> list[Value]:
 def one_failure(
     launch: Launch, again: str, agreed: tuple[type[BaseException], ...] = ()
 ) -> Iterator[None]:
-    """Of the processes' failures the first is told, whole; the others end without a word.
+    """A context that reports the first failure among the processes; the others end silently.
 
-    One that fails takes the others along: what they wait for does not come. Before they have
-    joined, all fail for the same reason, and the first tells it.
+    If one process fails, the others fail too, since they wait for it in vain. Before they have
+    joined, all fail for the same reason, and the first process reports it.
 
     Args:
         launch: How this process was launched.
-        again: How to go on, for the sentence about a process that is lost.
-        agreed: Ends to which all have agreed, which the first process tells.
+        again: How to continue, for the message about a lost process.
+        agreed: Exceptions that all processes raise together; the first process reports them.
+
+    Raises:
+        SilentError: Another process reports the error.
+        UserError: Another process is lost.
     """
     try:
         yield
@@ -122,18 +128,18 @@ def one_failure(
             status = INTERRUPTED
         if not (launch.rank == 0 if isinstance(error, agreed) else _speaks(launch)):
             raise SilentError(status) from error
-        # Whoever launched the processes ends all when one is gone, which looks like Ctrl-C.
+        # torchrun ends all processes when one is gone, which looks like Ctrl-C.
         is_lost = _is_lost(error) or (isinstance(error, KeyboardInterrupt) and _misses_one(launch))
         if not is_lost:
             raise
         raise UserError(
             f"process {launch.rank} of {launch.processes} has lost another one, which ended "
-            f"without a word (killed?); {again}."
+            f"without a message (killed?); {again}."
         ) from error
 
 
 def _speaks(launch: Launch) -> bool:
-    """Whether this process is the first that fails."""
+    """Whether this process is the first to fail, and so reports the error."""
     import torch.distributed as dist
 
     if not dist.is_initialized():
@@ -142,11 +148,11 @@ def _speaks(launch: Launch) -> bool:
         store = dist.distributed_c10d._get_default_store()
         return bool(store.add("hierseg/failures", 1) == 1)
     except RuntimeError:
-        return False  # the store went with its process, which has failed before
+        return False  # the store is gone with the first process, which has failed before
 
 
 def _leave_trace(launch: Launch) -> None:
-    """Tell the others by what number this machine knows the process."""
+    """Store this process's id and host for the other processes."""
     import torch.distributed as dist
 
     store = dist.distributed_c10d._get_default_store()
@@ -165,19 +171,9 @@ def _misses_one(launch: Launch) -> bool:
             if not store.check([f"hierseg/process/{rank}"]):
                 continue
             number, _, host = store.get(f"hierseg/process/{rank}").decode().partition(" ")
-            if host == socket.gethostname() and not _lives(int(number)):
+            if host == socket.gethostname() and not is_running(int(number)):
                 return True
     return False
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _is_lost(error: BaseException) -> bool:

@@ -1,9 +1,9 @@
-"""Failures that a user can cause, each a sentence that names the file or flag and the cure.
+"""Errors that a user can cause. Each is a sentence that names the file or flag and the cure.
 
-The command line prints the sentence and leaves with the status that the error carries; anything
-that is not one of these is a defect of hierseg and keeps its traceback.
+The command line prints the sentence and exits with the status of the error. Any other exception is
+a defect of hierseg and keeps its traceback.
 
-Messages are written with flags, ``--max-pixels``; a caller in Python reads ``max_pixels``.
+The code writes messages with flags, ``--max-pixels``; a caller in Python reads ``max_pixels``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-# Of hierseg itself: not what ends in a suffix or goes on as a path, which is a file's name.
+# A flag of hierseg. What ends in a suffix, or is part of a path, is the name of a file.
 _FLAG = re.compile(
     r"(?<![\w./-])--((?:(?:data|model|optim|loss|eval|runtime)\.)?[a-z]+(?:-[a-z]+)*)"
     r"(?![\w/-]|\.\w)"
@@ -25,9 +25,9 @@ _NAME = re.compile(r"[\w .,()/+-]+")
 MALFORMED = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
 )  # fmt: skip
-"""What reading values raises where a file does not hold what it should, or text of its kind."""
+"""Exceptions that reading values from a malformed file raises."""
 LONGEST_NAME = 80
-"""Characters of a name out of a file that a sentence shows."""
+"""Most characters of a name from a file that a message shows."""
 
 _CURES = {
     errno.EACCES: "permission denied; choose a place that you may read and write",
@@ -45,18 +45,18 @@ _CURES = {
 
 
 def make_printable(text: str) -> str:
-    """Text from a file or a name, fit for a terminal: control characters as escapes.
+    """Make text from a file or a name safe for a terminal: control characters become escapes.
 
-    They could move the cursor, change colours, or forge a line of ours; so could marks that
+    They could move the cursor, change colours, or forge a line of output; so could marks that
     reverse the direction of writing.
     """
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def quote_name(text: object, longest: int = LONGEST_NAME) -> str:
-    """A name out of a file, for a sentence: in quotes if it is short and looks like a name.
+    """A name from a file, for a message: in quotes if it is short and looks like a name.
 
-    Whatever else stands there is not shown: a wrong file may have been given, with secrets in it.
+    Any other text is not shown, since the user may have given a wrong file, with secrets in it.
     """
     if isinstance(text, str) and len(text) <= longest and _NAME.fullmatch(text):
         return f"'{text}'"
@@ -64,7 +64,7 @@ def quote_name(text: object, longest: int = LONGEST_NAME) -> str:
 
 
 def shorten(text: object, longest: int = LONGEST_NAME) -> str:
-    """Text of a file that is what it should be, such as a class's name, for a sentence."""
+    """Shorten text from a valid file, such as a class's name, for a message."""
     shown = str(text)
     return shown if len(shown) <= longest else f"{shown[:longest]}..."
 
@@ -74,8 +74,9 @@ _shows_flags = False
 
 @contextmanager
 def flags_shown() -> Iterator[None]:
-    """Within it errors name settings as the command line has them. Of the whole process: threads
-    that read images make errors too.
+    """Within the context, errors name settings as the command line does: ``--max-pixels``.
+
+    It holds for the whole process, since threads that read images raise errors too.
     """
     global _shows_flags
     before, _shows_flags = _shows_flags, True
@@ -86,12 +87,15 @@ def flags_shown() -> Iterator[None]:
 
 
 def name_settings(text: str, flags: bool | None = None) -> str:
-    """A message as its reader writes settings: ``--max-pixels`` on the command line, where it stays
-    as it is, and ``max_pixels`` in Python. Commands between backticks remain commands.
+    """A message with settings named as its reader writes them.
+
+    On the command line the message stays as it is, with ``--max-pixels``; in Python it names
+    ``max_pixels``. Commands between backticks are not changed.
 
     Args:
-        text: The message.
-        flags: Whether its reader writes flags; None for what holds of the process.
+        text: The message, with flags.
+        flags: Whether the reader uses the command line; None for the state of the process, which
+            ``flags_shown`` sets.
     """
     if _shows_flags if flags is None else flags:
         return text
@@ -101,13 +105,14 @@ def name_settings(text: str, flags: bool | None = None) -> str:
 
 
 def reason_of(error: OSError) -> str:
-    """What the operating system refused, and the cure, without the file's name or a full stop."""
+    """Why the operating system refused, and the cure, without the file's name or a full stop."""
     return _CURES.get(error.errno or 0, (error.strerror or "failed").lower())
 
 
 class UserError(Exception):
-    """A failure with a cure; ``str(error)`` is one sentence for the user, whose settings it names
-    as ``name_settings`` says. Exit status 1.
+    """An error that the user can correct. Exit status 1.
+
+    ``str(error)`` is one sentence for the user. It names settings as ``name_settings`` does.
 
     Example:
         try:
@@ -119,7 +124,7 @@ class UserError(Exception):
     exit_status = 1
 
     def __init__(self, message: str = "") -> None:
-        # Names of files, of tensors and of classes come from outside.
+        # Messages hold names of files, tensors and classes, which are not trusted.
         super().__init__(make_printable(message))
 
     def __str__(self) -> str:
@@ -127,7 +132,7 @@ class UserError(Exception):
 
 
 class UsageError(UserError):
-    """Flags or arguments that cannot mean anything. Exit status 2."""
+    """Flags or arguments that are invalid or exclude each other. Exit status 2."""
 
     exit_status = 2
 
@@ -145,10 +150,10 @@ class MissingExtraError(UserError):
 
 
 class SilentError(UserError):
-    """Another process of the run has said, or will say, what went wrong.
+    """An error that another process of the run reports; this process reports nothing.
 
     Args:
-        exit_status: Of that failure.
+        exit_status: Exit status of that error.
     """
 
     def __init__(self, exit_status: int = 1) -> None:
@@ -166,7 +171,7 @@ _NO_MEMORY = re.compile(
     r"|failed to map segment from shared object$"
 )
 _NOT_OF_WANT = re.compile(
-    # /dev/shm has a size of its own and its own cure; the others are defects, or of tensors.
+    # A full /dev/shm has its own cure. The other messages are about defects or tensors.
     r"shared[ _]memory|/dev/shm|memory access|memory[ _]format|memory layout|overlapping memory"
     r"|(?:single|same) memory location",
     re.IGNORECASE,
@@ -174,8 +179,9 @@ _NOT_OF_WANT = re.compile(
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether it says that memory, a device's too, does not suffice; torch and the libraries below
-    it say so in words, each in its own.
+    """Whether an error means that there is not enough memory, of the machine or of a device.
+
+    torch and the libraries below it say so only in the text of the error, each in its own words.
     """
     if isinstance(error, MemoryError):
         return True

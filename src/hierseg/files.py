@@ -1,5 +1,5 @@
-"""Small files that a user brings, all files below a folder, files that are written whole or not at
-all, and folders that one process alone may write to.
+"""Files: reading small files of a user, walking folders, writing atomically, and locking a folder
+for one process.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 
 from hierseg.errors import UserError, reason_of
+from hierseg.processes import is_running
 
 LARGEST_TEXT = 16 << 20
-"""Bytes of a description, a table, a configuration: far more than any that somebody wrote."""
+"""Most bytes of a description, a table or a configuration; files written by hand are smaller."""
 LOCK = ".hierseg.lock"
-"""The file by which a process holds a folder; hidden, and there while it is held. What a killed
-process leaves of it holds nothing."""
+"""Name of the hidden file by which a process locks a folder. It exists while the lock is held; the
+file that a killed process leaves behind locks nothing."""
 MOST_VISITS = 100
-"""Times that one folder is entered, by links: where each of n folders has two links to the next,
-2^n paths lead to the last."""
+"""How often one folder is entered through links, at most: if each of n folders has two links to the
+next, 2^n paths lead to the last."""
 
 
 def read_text_file(path: Path, what: str = "file", largest: int = LARGEST_TEXT) -> str:
@@ -37,32 +38,34 @@ def read_text_file(path: Path, what: str = "file", largest: int = LARGEST_TEXT) 
 
     Args:
         path: The file.
-        what: What it is called in a sentence, such as "description".
-        largest: Bytes that it may have.
+        what: What messages call it, such as "description".
+        largest: Most bytes that it may have.
 
     Raises:
-        UserError: It is missing, no regular file (a pipe would wait for ever, a device never end),
-            larger than it may be, or not UTF-8.
+        UserError: The file is missing, not a regular file, too large, or not UTF-8.
     """
     try:
         content = read_regular(path, largest)
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise UserError(
-                f"the {what} '{path}' has more than {largest >> 20} MB, so it is none; name the "
-                "right file."
+                f"'{path}' has more than {largest >> 20} MB, too much for a {what}; name the right "
+                "file."
             ) from error
         raise UserError(f"the {what} '{path}' cannot be read: {reason_of(error)}.") from error
     except ValueError as error:  # a NUL in the name
-        raise UserError(f"the {what} '{path}' is no name of a file; check it.") from error
+        raise UserError(f"the {what} '{path}' cannot be the name of a file; check it.") from error
     return decode_text(content, path, what)
 
 
 def read_regular(path: Path, largest: int) -> bytes:
-    """The content of a file; OSError where it is a pipe, which would wait for ever, a device, which
-    never ends, or has more bytes than it may.
+    """The content of a regular file of at most ``largest`` bytes.
+
+    Raises:
+        OSError: It cannot be read, is larger, or is a folder, a pipe or a device: reading a pipe
+            could wait for ever, and a device may never end.
     """
-    # Not to wait where it is a pipe that nobody writes to.
+    # O_NONBLOCK: opening a pipe that nobody writes to would wait.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
@@ -71,9 +74,9 @@ def read_regular(path: Path, largest: int) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file; name one that is", str(path))
         content = b""
-        if status.st_size <= largest:  # no larger buffer is taken at once than the file needs
+        if status.st_size <= largest:  # so the buffer is no larger than the file
             content = file.read(status.st_size + 1)
-        if len(content) > status.st_size:  # what /proc holds states no size
+        if len(content) > status.st_size:  # files in /proc state no size
             content += file.read(largest + 1 - len(content))
     if max(len(content), status.st_size) > largest:
         raise OSError(errno.EFBIG, f"it has more than {largest >> 20} MB", str(path))
@@ -81,11 +84,11 @@ def read_regular(path: Path, largest: int) -> bytes:
 
 
 def decode_text(content: bytes, path: Path, what: str = "file") -> str:
-    """Text in UTF-8, with or without a byte order mark; UserError naming the file for others."""
+    """Decode UTF-8, with or without a byte order mark; UserError, naming the file, if it is not."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"the {what} '{path}' is not text in UTF-8; save it as such.") from error
+        raise UserError(f"the {what} '{path}' is not text in UTF-8; save it as UTF-8.") from error
 
 
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would change line endings
@@ -93,8 +96,9 @@ _APPEND = os.O_CREAT | os.O_APPEND | _BINARY | getattr(os, "O_NOFOLLOW", 0)
 
 
 def open_to_append(path: Path) -> IO[bytes]:
-    """A file of ours that lines are added to; OSError where a link lies there. What was cut off in
-    the middle of a line is ended, so that the next one begins anew.
+    """Open a file of hierseg to append lines; OSError if a link lies there.
+
+    If its last line was cut off, a line break is added, so that the next line is whole.
     """
     file = os.fdopen(os.open(path, _APPEND | os.O_RDWR, 0o666), "a+b")
     end = file.seek(0, os.SEEK_END)
@@ -107,13 +111,13 @@ def open_to_append(path: Path) -> IO[bytes]:
 
 
 LONGEST_NAME = 244
-"""Bytes of a name that what a writer appends, such as ``_labels.png``, still fits behind: file
-systems take 255."""
+"""Most bytes of a name: file systems take 255, and writers append endings such as
+``_labels.png``."""
 
 
 def shorten_name(name: str) -> str:
-    """A file's name as it is, or, of one that is too long, its end and what tells it from others
-    with that end.
+    """A file's name; if it is too long, its end, after a digest that keeps it distinct from other
+    names with that end.
     """
     encoded = os.fsencode(name)
     if len(encoded) <= LONGEST_NAME:
@@ -124,17 +128,17 @@ def shorten_name(name: str) -> str:
 
 
 class UnreadableFolderError(UserError):
-    """What is in a folder cannot be listed, so that files may be missing."""
+    """The content of a folder cannot be listed, so files may be missing."""
 
     def __init__(self, folder: Path, error: OSError) -> None:
         super().__init__(
-            f"the folder '{folder}' cannot be read, and what is in it would be left out: "
+            f"the folder '{folder}' cannot be read, so its files would be left out: "
             f"{reason_of(error)}."
         )
 
 
 def refuse_unreadable(folder: Path, error: OSError) -> None:
-    """The ``on_unreadable`` of ``walk_files`` where every file counts: UnreadableFolderError."""
+    """An ``on_unreadable`` for ``walk_files`` that raises UnreadableFolderError."""
     raise UnreadableFolderError(folder, error) from error
 
 
@@ -144,22 +148,22 @@ def walk_files(
     enter: Callable[[Path], bool] | None = None,
     with_hidden: bool = False,
 ) -> Iterator[Path]:
-    """Everything below a folder that is no folder itself; links to folders are followed.
+    """Yield all files below a folder; links to folders are followed.
 
-    A link to a folder that it lies in is passed over. Pipes, devices and broken links are yielded:
-    whether a file can be read shows when it is. A broken link whose name has no suffix counts as a
-    folder that cannot be listed. The order is by name within a folder, files before folders.
+    A link to a folder that contains the link is skipped. Pipes, devices and broken links are
+    yielded too: the caller finds out on reading them. A broken link whose name has no suffix counts
+    as a folder that cannot be listed. The order is by name within a folder, files before folders.
 
     Args:
         folder: Where to begin; it may be hidden itself.
-        on_unreadable: Called with each folder that cannot be listed and the reason; the walk goes
-            on without it.
-        enter: Whether to go into a folder; without it, into all.
-        with_hidden: Yield and enter also what is hidden, by a name that begins with a dot.
+        on_unreadable: Called with each folder that cannot be listed and the reason; the walk
+            continues without that folder.
+        enter: Says whether to enter a folder; None enters all.
+        with_hidden: Include files and folders whose names begin with a dot.
     """
     visits: Counter[_Identity] = Counter()
     stack: list[tuple[Path, frozenset[_Identity]]] = [(folder, frozenset())]
-    while stack:  # no recursion: folders may lie deeper than Python may call
+    while stack:  # not recursive: folders may be deeper than Python's recursion limit
         here, above = stack.pop()
         try:
             identity = _identify(here)
@@ -201,24 +205,24 @@ def _may_be_folder(entry: os.DirEntry[str]) -> bool:
         if entry.is_dir():
             return True
         is_broken = entry.is_symlink() and not entry.is_file() and not Path(entry).exists()
-    except OSError:  # a link that leads to itself, or to where one may not look
+    except OSError:  # a link to itself, or into a folder that may not be read
         is_broken = True
-    return is_broken and not Path(entry).suffix  # as of a disk that is not mounted
+    return is_broken and not Path(entry).suffix  # perhaps a folder on a disk that is not mounted
 
 
 class FolderLock:
-    """A folder that this process alone writes to, for as long as the ``with`` lasts.
+    """A context in which only this process may write to a folder.
 
-    The kernel lets go of it when the process ends, however it ends. What is forked from the
-    process does not hold it.
+    The kernel releases the lock when the process ends, however it ends. Forked processes do not
+    hold it.
 
     Args:
-        folder: Made where it is not.
-        setting: The setting by which another folder is chosen, for the sentence, such as ``--out``.
+        folder: The folder; created if it does not exist.
+        setting: The setting that chooses another folder, for the message, such as ``--out``.
 
     Raises:
-        UserError: Another run writes there; the sentence says which process, where, since when.
-        OSError: The folder cannot be made or written to.
+        UserError: Another run holds the lock; the message names its process, host and start.
+        OSError: The folder cannot be created or written to.
     """
 
     def __init__(self, folder: Path, setting: str = "--out") -> None:
@@ -229,7 +233,7 @@ class FolderLock:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / LOCK
         key = str(path.resolve())
-        with _guard:  # the kernel does not keep a process from what it holds itself
+        with _guard:  # the kernel lets a process take its own lock again
             if key in _held:
                 raise self._refusal(path)
             file = self._open(path)
@@ -247,14 +251,14 @@ class FolderLock:
         return self
 
     def _open(self, path: Path) -> IO[bytes]:
-        """The file, locked. Whoever lets go of it removes it, so that it may be gone, or another
-        one, by the time that it is locked: then once more.
+        """Open and lock the file. Its last holder removes it, perhaps between opening and locking:
+        then try again with the new file.
         """
         while True:
             try:
-                # A link there would have what it leads to cut off.
+                # O_NOFOLLOW: behind a link, another file would be truncated.
                 file = os.fdopen(os.open(path, _APPEND | os.O_RDWR, 0o666), "a+b")
-            except FileNotFoundError:  # whoever held the folder has removed it as well
+            except FileNotFoundError:  # the last holder has removed the folder too
                 self.folder.mkdir(parents=True, exist_ok=True)
                 continue
             if not _lock(file):
@@ -275,7 +279,7 @@ class FolderLock:
     ) -> None:
         if self._file is not None:
             with _guard:
-                if os.getpid() == self._process:  # what was forked does not hold it
+                if os.getpid() == self._process:  # a forked process does not hold the lock
                     with suppress(OSError):
                         (self.folder / LOCK).unlink()
                 self._file.close()
@@ -294,12 +298,12 @@ _held: set[str] = set()
 
 
 def _lock(file: IO[bytes]) -> bool:
-    if sys.platform == "win32":  # no such lock there: the user keeps runs apart
+    if sys.platform == "win32":  # has no fcntl: users must keep runs apart
         return True
     import fcntl
 
     try:
-        # A lock of the process, not of the open file: workers that are forked do not share it.
+        # lockf locks for the process, not for the open file: forked workers do not share it.
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
@@ -309,9 +313,9 @@ def _lock(file: IO[bytes]) -> bool:
 
 
 def _describe_holder(path: Path) -> str:
-    """`` (process 12 on host, since ...)``; empty where the file does not say."""
+    """`` (process 12 on host, since ...)``; empty if the file does not say."""
     try:
-        # Never through a file object of the holder's own process: closing that would let it go.
+        # The holder itself must not open the file: closing it would release the lock.
         if str(path.resolve()) in _held:
             return " (this process)"
         holder: Any = json.loads(read_text_file(path))
@@ -321,23 +325,23 @@ def _describe_holder(path: Path) -> str:
 
 
 def write_json(path: Path, content: Mapping[str, Any], within: Path | None = None) -> Path:
-    """Write JSON that any reader takes: ASCII, no NaN."""
+    """Write JSON that any parser reads: ASCII, without NaN."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     return write_bytes(path, text.encode(), within)
 
 
 def write_text(path: Path, text: str, within: Path | None = None) -> Path:
-    """Write text in UTF-8."""
+    """Write text as UTF-8; arguments as of ``write_bytes``."""
     return write_bytes(path, text.encode("utf-8", errors="replace"), within)
 
 
 def write_bytes(path: Path, content: bytes, within: Path | None = None) -> Path:
-    """Write a file so that it is either complete or as it was before, also if two write it.
+    """Write a file atomically: it is complete or as it was before, even if two processes write it.
 
     Args:
         path: The file.
-        content: What it holds afterwards.
-        within: Folder of the passing file, on the same disk; ``path``'s own without it.
+        content: Its new content.
+        within: Folder of the temporary file, on the same disk; None for ``path``'s own.
     """
     with replacing(path, within) as part:
         part.write_bytes(content)
@@ -346,12 +350,13 @@ def write_bytes(path: Path, content: bytes, within: Path | None = None) -> Path:
 
 @contextmanager
 def replacing(path: Path, within: Path | None = None, durable: bool = False) -> Iterator[Path]:
-    """A passing file that takes the place of ``path`` when the block ends well, and else is gone.
+    """A context that gives a temporary file, which replaces ``path`` if the block ends without an
+    error and is removed otherwise.
 
     Args:
         path: The file; its folder must exist.
-        within: Folder of the passing file, on the same disk; ``path``'s own without it.
-        durable: Have it on the disk before it is in its place, and then the place itself.
+        within: Folder of the temporary file, on the same disk; None for ``path``'s own.
+        durable: Synchronise the file to the disk before it replaces ``path``, and its folder after.
 
     Raises:
         OSError: It cannot be written; the error names ``path``.
@@ -372,7 +377,7 @@ def replacing(path: Path, within: Path | None = None, durable: bool = False) -> 
 
 @contextmanager
 def saving(path: Path) -> Iterator[Path]:
-    """``replacing``, on the disk whatever happens to the machine; UserError where it cannot be."""
+    """``replacing`` with ``durable``; UserError if the file cannot be written."""
     try:
         with replacing(path, durable=True) as part:
             yield part
@@ -381,12 +386,12 @@ def saving(path: Path) -> Iterator[Path]:
 
 
 def move_into_place(part: Path, path: Path, durable: bool = False) -> None:
-    """Rename a file that is whole over another, or to where none is.
+    """Rename a finished temporary file to ``path``, replacing what is there.
 
     Args:
-        part: The file as it was written.
-        path: Its place, on the same disk.
-        durable: Have it on the disk before it is in its place, and then the place itself.
+        part: The temporary file.
+        path: The new name, on the same disk.
+        durable: Synchronise the file to the disk before the rename, and its folder after.
     """
     if durable:
         synchronise(part)
@@ -396,7 +401,7 @@ def move_into_place(part: Path, path: Path, durable: bool = False) -> None:
 
 
 def synchronise(path: Path) -> None:
-    """Have a file's content, or a folder's entries, on the disk before what follows."""
+    """Write a file's content, or a folder's entries, to the disk before returning."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -405,10 +410,10 @@ def synchronise(path: Path) -> None:
 
 
 def remove_leftovers(place: Path) -> None:
-    """Remove what processes of this machine were writing when they were killed.
+    """Remove temporary files of killed processes of this machine.
 
     Args:
-        place: A folder, for all that is below it, or a file, for what was to become that file.
+        place: A folder, for all temporary files below it, or a file, for those of that file.
     """
     if place.is_dir():
         parts = place.rglob(".hierseg-*-*.part")
@@ -416,21 +421,11 @@ def remove_leftovers(place: Path) -> None:
         parts = place.parent.glob(f".hierseg-{_digest(place)}-*-*.part")
     for part in parts:
         process = part.name.split("-")[-2]
-        # Elsewhere the question whether a process lives can end it.
-        if os.name == "posix" and process.isdecimal() and not _lives(int(process)):
+        # On Windows os.kill would end the process.
+        if os.name == "posix" and process.isdecimal() and not is_running(int(process)):
             part.unlink(missing_ok=True)
 
 
 def _digest(path: Path) -> str:
-    """Tells the passing files of one folder apart, however long the names are."""
+    """Identifies a file's temporary files, however long its name is."""
     return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True

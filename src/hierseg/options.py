@@ -1,5 +1,5 @@
-"""How a network is run, stated once: whatever segments takes these options, and a command embeds
-them, so that a flag is the same in each.
+"""The options by which a network is run. All code that segments takes them, and every command that
+segments embeds them, so a flag means the same in each.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ GateName = Literal[
 EngineName = Literal["auto", "torch", "compile", "onnxruntime", "openvino"]
 PrecisionName = Literal["auto", "float32", "fp32", "bf16", "fp16", "int8"]
 GraphOutput = Literal["labels", "confidence", "logits"]
-"""What an exported graph gives: labels alone, or with their confidence, or with the logits."""
+"""The outputs of an exported graph: labels; confidence, which adds their confidence; logits, which
+adds the logits."""
 GraphPrecision = Literal["float32", "fp16", "int8"]
 GraphPart = Literal["whole", "scale"]
-"""What is in an exported graph: all from pixels to labels, or the maps of one scale."""
+"""The content of an exported graph: everything from pixels to labels, or the maps of one scale."""
 MOST_SCALES = 16
+"""Most scales of a run."""
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 128, 8.0
-"""Beyond them is a slip of the pen: the memory grows by the square of the largest."""
+"""A scale beyond them is taken for a mistake: memory grows with the square of the largest scale."""
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -39,57 +41,61 @@ class RunOptions:
     """How a network is run; the same flags in every command that runs one."""
 
     preset: PresetName | None = None
-    """The published scales, mirror image and long edge of this data set; scales and long edge that
-    are given go before them."""
+    """The published scales, flip and long edge for this data set. Scales and a long edge that are
+    given replace the preset's."""
     scales: tuple[float, ...] | None = None
-    """Scales of the image; the weights' own where none are given. 1 must be among them unless the
-    network averages its scales."""
+    """Scales at which the image is run; by default the weights' own. 1 must be among them, unless
+    the network averages its scales."""
     flip: bool = False
-    """Average with the mirrored image, at twice the time."""
+    """Average with the mirrored image, which takes twice the time."""
     long_edge: int | Literal["auto", "own"] | None = None
-    """Pixels that the longer side of an image is run at; own runs it as it is, and auto larger
-    images at what the weights say, where they do: so predict does by itself, others take own.
-    Results are of the image's own size."""
+    """Resize each image to this many pixels on its longer side. own keeps its size; auto reduces
+    images larger than the size stored with the weights, if there is one. By default auto in
+    predict and own elsewhere. Results have the image's own size."""
     short_edge: int | None = None
-    """Pixels that the shorter side of an image is run at, instead of --long-edge."""
+    """Resize each image to this many pixels on its shorter side, instead of --long-edge."""
     mode: Literal["whole", "slide"] = "whole"
-    """whole, or slide: windows that overlap, their logits blended."""
+    """whole runs the image at once; slide runs overlapping windows and blends their logits."""
     window: Size | None = None
-    """Size of the windows; by default a square of the image's shorter side."""
+    """Size of the windows, HEIGHTxWIDTH; by default a square of the image's shorter side."""
     overlap: float | None = None
-    """Share of a window that its neighbour sees too, at least; 0.25 by default."""
+    """Smallest share of a window that its neighbour covers too, from 0 to below 1; 0.25 by
+    default."""
     batch: int = 1
-    """Images of one size that the network is given together, at most."""
+    """Most images of one size that the network runs at once."""
     memory: int | str | None = None
-    """Memory that the process may take, or on a GPU what the network may: 4G, 800M, or bytes; by
-    default what is free. predict runs an image that needs more by windows that overlap, at all
-    scales; other commands do not run it."""
+    """Memory that the process may use, or on a GPU the network: 4G, 800M, or bytes; by default all
+    that is free. predict runs an image that needs more in overlapping windows, each at all scales;
+    most other commands refuse or skip it."""
     budget: float | None = None
-    """Work over all scales, halos of tiles included, as a share of running them whole; the largest
-    scale is then run on the tiles that gain most by it. Above 0, at most 1."""
+    """Run the largest scale only on the tiles that gain most by it, so that the work over all
+    scales, halos of tiles included, is at most this share of running them whole. Above 0, at most
+    1."""
     gate: float | None = None
-    """Run the largest scale on the tiles whose gate value is above this, instead of a budget. The
-    learned gate's value is the share of pixels that it foretells to be corrected, less those
-    spoiled; other gates' values are in [0, 1]."""
+    """Run the largest scale only on the tiles whose gate value is above this, instead of a budget.
+    The learned gate predicts the share of pixels that the largest scale corrects, minus the share
+    that it spoils; the values of other gates are in [0, 1]."""
     gate_by: GateName = "auto"
-    """What values a tile: learned, where the weights have a gate; or, from the scales already run,
-    the scales' disagreement, the entropy of the classes, the weight left to larger scales, or the
-    product of the two; or random. auto takes learned, else disagreement, else product."""
+    """The gate, which values the tiles. learned needs weights with a gate. From the smaller scales:
+    disagreement between scales, entropy of the classes, weight left to larger scales, or product
+    of entropy and weight. random is for comparison. auto takes the first of learned, disagreement
+    and product that weights and scales allow."""
     fusion: Literal["average", "hierarchical"] | None = None
-    """How scales are fused, for comparison: average takes the mean of their logits also where a
-    network has attention over scales; hierarchical is what such a network does by itself."""
+    """How scales are fused, for comparison: average takes the mean of their logits, even if the
+    network has attention over scales; hierarchical uses the attention, the default of such a
+    network."""
     engine: EngineName | None = None
-    """What computes: torch, its compiler, ONNX Runtime or OpenVINO; auto takes the fastest whose
-    labels agree with torch's in float32. predict takes auto by itself, others torch."""
+    """The engine: torch, compile (torch.compile), onnxruntime or openvino; auto takes the fastest
+    whose labels agree with torch's in float32. By default auto in predict and torch elsewhere."""
     precision: PrecisionName | None = None
-    """Of the arithmetic. Where none is given, an engine that is chosen by itself chooses it too,
-    and others have float32. int8 is for graphs that were made so."""
+    """Precision of the arithmetic. By default engine auto chooses it with the engine, and other
+    engines take float32. int8 is for graphs exported in int8."""
 
     def resolve(self) -> RunOptions:
-        """The options once checked, with those of the preset filled in and no preset left.
+        """The checked options, with the preset replaced by its values.
 
         Raises:
-            UsageError: An option, or two together, that cannot be.
+            UsageError: An option is out of range, or two options exclude each other.
         """
         if self.preset is not None and self.preset not in PRESETS:
             raise UsageError(f"--preset {self.preset} is none of {', '.join(PRESETS)}.")
@@ -108,7 +114,7 @@ class RunOptions:
         return resolved
 
     def prefer_engine(self, engine: EngineName) -> RunOptions:
-        """The same with an engine where none is given."""
+        """The same options, with this engine if they name none."""
         return self if self.engine is not None else dataclasses.replace(self, engine=engine)
 
     def _check_engine(self) -> None:
@@ -137,14 +143,14 @@ class RunOptions:
             )
         if not (edge is None or isinstance(edge, str) or _is_edge(edge)):
             raise UsageError(
-                f"--long-edge {edge!s:.40}: a long edge of {edge!r:.40} is too small, or no whole "
-                f"number; give {SMALLEST_SIDE} or more."
+                f"--long-edge {edge!s:.40}: a long edge of {edge!r:.40} is too small, or not a "
+                f"whole number; give {SMALLEST_SIDE} or more."
             )
         if self.short_edge is None:
             return
         if not _is_edge(self.short_edge):
             raise UsageError(
-                f"--short-edge {self.short_edge!s:.40} is too small, or no whole number; give "
+                f"--short-edge {self.short_edge!s:.40} is too small, or not a whole number; give "
                 f"{SMALLEST_SIDE} or more."
             )
         if edge is not None:
@@ -164,7 +170,7 @@ class RunOptions:
             )
         if self.overlap is not None and not 0 <= self.overlap < 1:
             raise UsageError(
-                f"--overlap {self.overlap:g} is no share of a window; give 0 or more, under 1."
+                f"--overlap {self.overlap:g} is not a share of a window; give 0 or more, under 1."
             )
 
     def _check_gate(self) -> None:
@@ -176,31 +182,31 @@ class RunOptions:
             raise UsageError("--budget and --gate both say which tiles are run; give one of them.")
         if self.budget is not None and not (_is_real(self.budget) and 0 < self.budget <= 1):
             raise UsageError(
-                f"--budget {self.budget!s:.40} is no share of the work; give more than 0, at most "
-                "1."
+                f"--budget {self.budget!s:.40} is not a share of the work; give more than 0, at "
+                "most 1."
             )
         if self.gate is not None and not (_is_real(self.gate) and math.isfinite(self.gate)):
-            raise UsageError(f"--gate {self.gate!s:.40} is no number; give 0.1, say.")
+            raise UsageError(f"--gate {self.gate!s:.40} is not a number; give 0.1, say.")
         if not self.gates and self.gate_by != "auto":
             raise UsageError(
-                f"--gate-by {self.gate_by} gates nothing by itself; add --budget 0.6, say, or "
+                f"--gate-by {self.gate_by} needs a budget or a gate; add --budget 0.6, say, or "
                 "leave it out."
             )
 
     @property
     def gates(self) -> bool:
-        """Whether the largest scale is run on some tiles alone."""
+        """Whether the largest scale is run only on some tiles."""
         return self.budget is not None or self.gate is not None
 
     def describe_gate(self) -> str:
-        """How the largest scale is gated, in words; empty where it is not."""
+        """How the largest scale is gated, in words; empty if it is not."""
         if not self.gates:
             return ""
         how = f"budget {self.budget:g}" if self.budget is not None else f"gate {self.gate:g}"
         return f"{how} by {self.gate_by}"
 
     def list_flags(self) -> list[str]:
-        """The flags that are not as they are by default, as a command takes them."""
+        """The flags of options that differ from their defaults, as a command takes them."""
         return [
             "--mode slide" if name == "mode" else "--" + name.replace("_", "-")
             for name in (field.name for field in dataclasses.fields(self))
@@ -215,31 +221,31 @@ PRESETS: Mapping[PresetName, RunOptions] = {
     "cityscapes": RunOptions(scales=(0.5, 1.0, 2.0)),
     "mapillary": RunOptions(scales=(0.25, 0.5, 1.0, 2.0), flip=True, long_edge=2177),
 }
-"""Of HMSA (arXiv 2005.10821): 86.92 mIoU on Cityscapes val, 61.05 on Mapillary's."""
+"""The scales of HMSA (arXiv 2005.10821): 86.92 mIoU on Cityscapes val, 61.05 on Mapillary val."""
 
 
 def check_scales(scales: Iterable[float]) -> tuple[float, ...]:
-    """The scales as floats, whoever gives them: a user, a recipe, or a checkpoint.
+    """Check scales, which come from a user, a recipe or a checkpoint, and convert them to floats.
 
     Raises:
-        UsageError: There are none or more than ``MOST_SCALES``, they are no distinct numbers, or
-            outside of ``SMALLEST_SCALE`` to ``LARGEST_SCALE``.
+        UsageError: There is none, there are more than ``MOST_SCALES``, two are equal, or one is not
+            a number from ``SMALLEST_SCALE`` to ``LARGEST_SCALE``.
     """
     if isinstance(scales, str | bytes) or not isinstance(scales, Iterable):
-        raise UsageError(f"scales are several numbers, not {scales!r:.40}; give (0.5, 1.0), say.")
-    given = list(islice(scales, MOST_SCALES + 1))  # it may go on for ever
+        raise UsageError(f"scales are a list of numbers, not {scales!r:.40}; give (0.5, 1.0), say.")
+    given = list(islice(scales, MOST_SCALES + 1))  # an iterator may never end
     if not given:
         raise UsageError("no scale is given; give at least scale 1.")
     if len(given) > MOST_SCALES:
         raise UsageError(f"more than {MOST_SCALES} scales are given; give fewer.")
     checked = tuple(_check_scale(scale) for scale in given)
     if len(set(checked)) < len(checked):
-        raise UsageError(f"a scale is given twice in {list(checked)}.")
+        raise UsageError(f"a scale is given twice in {list(checked)}; leave one out.")
     return checked
 
 
 def require_one(scales: Iterable[float], flag: str = "--scales") -> None:
-    """UsageError unless scale 1 is among them, as networks need that decide between scales."""
+    """UsageError unless 1 is among the scales, as networks with attention over scales need it."""
     given = tuple(scales)
     if 1.0 not in given:
         raise UsageError(
@@ -248,21 +254,21 @@ def require_one(scales: Iterable[float], flag: str = "--scales") -> None:
 
 
 def require_probability(flag: str, value: float) -> None:
-    """UsageError, which names the flag, for a value that is no probability."""
+    """UsageError, naming the flag, for a value that is not a probability."""
     if not 0 <= value <= 1:
-        raise UsageError(f"{flag} {value:g} is no probability; give one from 0 to 1.")
+        raise UsageError(f"{flag} {value:g} is not a probability; give one from 0 to 1.")
 
 
 def parse_memory(given: Any, flag: str = "--memory") -> int:
-    """Bytes of ``"24G"``, ``"24GB"``, ``"24GiB"``, ``"500M"``, each unit 1024 of the one below, or
-    of a number of bytes; UsageError, which names the flag, for anything else.
+    """The bytes in ``"24G"``, ``"24GB"``, ``"24GiB"`` or ``"500M"``, where each unit is 1024 of the
+    next smaller one, or in a plain number; UsageError, naming the flag, for anything else.
     """
     is_whole = isinstance(given, numbers.Integral) and not isinstance(given, bool)
     text = str(given) if is_whole or isinstance(given, str) else ""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", text.strip().upper())
     size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
     if size <= 0:
-        raise UsageError(f"{given!r:.40} is no amount of memory; give {flag} 24G, for example.")
+        raise UsageError(f"{given!r:.40} is not an amount of memory; give {flag} 24G, say.")
     return size
 
 
@@ -278,13 +284,13 @@ def _is_real(value: Any) -> bool:
 
 
 def _is_edge(value: Any) -> bool:
-    """Whether it is a whole number of pixels, numpy's too, that is enough for a network."""
+    """Whether a value is a whole number, numpy's too, of pixels enough for a network."""
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     return is_whole and int(value) >= SMALLEST_SIDE
 
 
 def _check_scale(scale: Any) -> float:
-    # numpy's numbers are numbers, and a tensor of one value can be; True and "1" are none.
+    # Numbers of numpy and tensors of one value are accepted; True and "1" are not.
     try:
         is_number = not isinstance(scale, bool | str | bytes) and hasattr(scale, "__float__")
         number = float(scale) if is_number else math.nan

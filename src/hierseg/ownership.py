@@ -1,8 +1,7 @@
-"""What a command may replace: its own files, and others only where it is told to.
+"""Which files a command may replace: its own, and others only with --overwrite.
 
-A file is a command's own where the record says so that this command keeps in the folder, and a
-JSON file where its header names the command. Nothing is asked of a file's name alone: ``masks`` may
-hold the ground truth.
+A file is a command's own if the command's record in the folder lists it; a JSON file, if its header
+names the command. A file's name alone proves nothing: ``masks`` may hold the ground truth.
 """
 
 from __future__ import annotations
@@ -20,14 +19,15 @@ from hierseg.errors import UsageError, UserError
 from hierseg.files import open_to_append, read_text_file
 
 HEADER = "hierseg"
+"""Key of the header of a JSON file; its value is the version that wrote the file."""
 LARGEST_RECORD = 1 << 30
-"""Bytes of a record: some hundred for each of a million images."""
+"""Most bytes of a record: a few hundred for each of a million images."""
 
 
 def find_foreign(folder: Path, files: Iterable[str], is_own: Callable[[str], bool]) -> list[str]:
-    """Files, relative to a folder, that are there and not the command's own.
+    """The files, relative to a folder, that exist and are not the command's own.
 
-    A folder of that name is none of them: nothing can replace it, and whoever writes says so.
+    A folder of such a name is not listed: it cannot be replaced, and writing to it fails.
     """
     return [file for file in files if _is_file(folder / file) and not is_own(file)]
 
@@ -35,36 +35,36 @@ def find_foreign(folder: Path, files: Iterable[str], is_own: Callable[[str], boo
 def refuse_foreign(
     folder: Path, foreign: Collection[str], command: str, setting: str = "--out"
 ) -> None:
-    """UsageError for files that are there and were written by nobody known."""
+    """UsageError if there are files that the command did not write; the first one is named."""
     for file in foreign:
         more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
         raise UsageError(
-            f"'{folder / file}'{more} is there, and no records say that `hierseg {command}` wrote "
+            f"'{folder / file}'{more} exists, and no record says that `hierseg {command}` wrote "
             f"it; choose another {setting}, or add --overwrite to replace it."
         )
 
 
 def require_new(flag: str, path: Path, overwrite: bool) -> None:
-    """UsageError where a file that says nothing of its origin would be replaced.
+    """UsageError if the file exists, for formats that do not say which command wrote them.
 
-    What is no regular file, as ``/dev/stdout``, is written to and not replaced.
+    Anything but a regular file, such as ``/dev/stdout``, is written to and not replaced.
     """
     if not overwrite and _is_file(path) and (path.is_file() or not path.exists()):
-        raise UsageError(f"{flag} {path} is there; choose another file, or add --overwrite.")
+        raise UsageError(f"{flag} {path} exists; choose another file, or add --overwrite.")
 
 
 def require_own_json(flag: str, path: Path, command: str, overwrite: bool) -> None:
-    """UsageError where a file would be replaced that is no JSON of an earlier run of a command."""
+    """UsageError if the file exists and is not JSON that an earlier run of the command wrote."""
     if overwrite or not path.is_file() or _names_command(path, command):
         return
     raise UsageError(
-        f"{flag} {path} is there, and it is no result of `hierseg {command}`; choose another file, "
+        f"{flag} {path} exists, and is not a result of `hierseg {command}`; choose another file, "
         "or add --overwrite."
     )
 
 
 def require_own_png(flag: str, path: Path, command: str, overwrite: bool) -> None:
-    """UsageError where a picture would be replaced that no earlier run of a command has drawn."""
+    """UsageError if the picture exists and no earlier run of the command drew it."""
     if overwrite or not _is_file(path):
         return
     signature = _signature(command)
@@ -76,18 +76,18 @@ def require_own_png(flag: str, path: Path, command: str, overwrite: bool) -> Non
         is_own = False
     if not is_own:
         raise UsageError(
-            f"'{path}' is there, and `hierseg {command}` did not draw it; choose another {flag}, "
-            "or add --overwrite to replace it."
+            f"'{path}' exists, and `hierseg {command}` did not draw it; choose another {flag}, or "
+            "add --overwrite to replace it."
         )
 
 
 def sign_png(content: bytes, command: str) -> bytes:
-    """A PNG with what says whose it is, behind the chunk that holds its size."""
+    """A PNG with a text chunk that names the command, after the chunk that holds its size."""
     return content[:_BEHIND_SIZE] + _signature(command) + content[_BEHIND_SIZE:]
 
 
 _BEHIND_SIZE = 33
-"""Bytes of a PNG's signature and its first chunk."""
+"""Bytes of a PNG's signature and its first chunk, which holds the size."""
 
 
 def _signature(command: str) -> bytes:
@@ -96,7 +96,7 @@ def _signature(command: str) -> bytes:
 
 
 def with_header(content: Mapping[str, Any], command: str) -> dict[str, Any]:
-    """The content of a JSON file, after what says whose it is."""
+    """The content of a JSON file, after a header that names the version and the command."""
     from hierseg.version import __version__
 
     return {HEADER: __version__, "command": command, **content}
@@ -111,24 +111,24 @@ def _names_command(path: Path, command: str) -> bool:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is anything but a folder; a link, wherever it leads, is replaced itself."""
+    """Whether there is anything but a folder; a link counts, since writing replaces the link."""
     try:
         return not stat.S_ISDIR(path.lstat().st_mode)
-    except (OSError, ValueError):  # none, or a name that there cannot be
+    except (OSError, ValueError):  # no file, or an impossible name
         return False
 
 
 class FileRecord:
-    """The files that a command writes into a folder, for the next run of it to know them by.
+    """A record of the files that a command writes into a folder, for its next run.
 
-    Each is in the record, ``.hierseg-COMMAND.jsonl``, before it is written, so that a run that is
-    killed leaves nothing that is nobody's. Processes that write into one folder together have each
-    a part of the record.
+    A file is added to the record, ``.hierseg-COMMAND.jsonl``, before it is written, so that a
+    killed run leaves no unrecorded file. If several processes write into one folder, each has a
+    part of the record.
 
     Args:
-        folder: Of the files.
-        command: Whose they are.
-        part: Of the processes that share the folder; empty for one alone.
+        folder: Folder of the files.
+        command: The command that writes them.
+        part: Name of this process's part; empty for a single process.
     """
 
     def __init__(self, folder: Path, command: str, part: str = "") -> None:
@@ -149,14 +149,13 @@ class FileRecord:
         overwrite: bool = False,
         is_own: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """UsageError where one of the files, relative to the folder, is there and is not in the
-        record.
+        """UsageError if one of the files exists and is not in the record.
 
         Args:
-            files: That the command may write.
-            setting: By which another folder is chosen.
-            overwrite: Whether all may be replaced.
-            is_own: What else is known to be the command's own.
+            files: The files that the command may write, relative to the folder.
+            setting: The setting that chooses another folder, for the message.
+            overwrite: Whether all files may be replaced.
+            is_own: Says whether a file that is not in the record is the command's own.
         """
         if overwrite or not (foreign := find_foreign(self.folder, files, self.__contains__)):
             return
@@ -165,7 +164,7 @@ class FileRecord:
         refuse_foreign(self.folder, foreign, self.command, setting)
 
     def add(self, *files: str) -> None:
-        """Have files, relative to the folder, in the record; to be called before each is written.
+        """Add files, relative to the folder, to the record; call it before they are written.
 
         Raises:
             OSError: The record cannot be written.
@@ -183,18 +182,18 @@ class FileRecord:
             self._own.update(new)
 
     def close(self) -> None:
-        """Keep the record for the next run."""
+        """Close the record, which is kept for the next run."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def remove(self) -> None:
-        """Remove the record, where another one says the same by now."""
+        """Remove the record, once another one lists its files."""
         self.close()
         self.path.unlink(missing_ok=True)
 
     def _read(self) -> None:
-        """Take up what all parts say; a line that was cut off says nothing."""
+        """Read all parts of the record, without lines that were cut off."""
         start = f".hierseg-{self.command}"
         parts = self.folder.glob(f"{start}.*.jsonl")
         for path in (self.folder / f"{start}.jsonl", *parts):
@@ -203,9 +202,7 @@ class FileRecord:
 
 
 def read_lines(path: Path) -> Iterator[Any]:
-    """The lines of a file of JSON, but for those that were cut off or that a power cut spoilt; none
-    where there is no such file, or what is there is no file.
-    """
+    """The lines of a JSON Lines file, without damaged ones; none if it cannot be read."""
     if not path.is_file():
         return
     try:
@@ -221,7 +218,7 @@ def read_lines(path: Path) -> Iterator[Any]:
 
 
 def is_inside(file: str) -> bool:
-    """Whether a path from a record stays in its folder, and can be a path at all."""
+    """Whether a relative path from a record is valid and stays within its folder."""
     try:
         os.fsencode(file)
     except ValueError:

@@ -1,9 +1,7 @@
-"""The processes of a run: how it was launched, what it starts, and sums over all.
+"""The processes of a run: how they were launched, child processes, and sums over all processes.
 
-No torch until one is asked for.
-
-Losses and evaluation are the same with one process and with many; what they need of the others
-goes through here, and knows torch.distributed alone, no engine.
+Losses and evaluation run the same code with one process and with many: they sum through this
+module, which uses torch.distributed alone. torch is imported when it is first needed.
 """
 
 from __future__ import annotations
@@ -30,32 +28,32 @@ if TYPE_CHECKING:
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-"""Signals by which a process is told to end: Ctrl-C, a scheduler, a terminal that is closed."""
+"""Signals that tell a process to end: of Ctrl-C, a scheduler, a closed terminal."""
 
-# Lists of folders in which an empty element is the current folder, and a relative one lies in it.
-# OpenCV leaves an empty one in the first of them when it is imported.
+# Search paths. An empty element in them means the current folder, and a relative one lies in it.
+# OpenCV adds an empty element to LD_LIBRARY_PATH when it is imported.
 _LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _FOLDER_LISTS = (*_LIBRARIES, "PATH", "PYTHONPATH")
 _HOME = Path(__file__).resolve().parents[1]
 
 
 def child_command(*arguments: str) -> list[str]:
-    """This interpreter with arguments, such that no module is taken from the current folder or from
-    that of a script.
+    """A command that runs this interpreter with arguments, and imports no module from the current
+    folder or a script's folder.
     """
     return [sys.executable, "-P", *arguments]
 
 
 def child_environment() -> dict[str, str]:
-    """The environment for a process that is started: it imports from where this one does, and takes
-    neither modules nor libraries nor programs from the current folder, whatever lies there.
+    """The environment for a child process. It imports from the same places as this process, and
+    takes no modules, libraries or programs from the current folder.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())}
     return {**_keep_absolute(environment, _FOLDER_LISTS), "PYTHONSAFEPATH": "1"}
 
 
 def guard_children() -> None:
-    """The same for processes that a library starts, which inherit the environment of this one."""
+    """Change this process's environment likewise, for processes that a library starts."""
     names = (*_LIBRARIES, "PYTHONPATH")
     kept = _keep_absolute(os.environ, names)
     for name in names:
@@ -66,22 +64,22 @@ def guard_children() -> None:
 
 
 FOUND, FAILED = "found.json", "failed.json"
-"""Where a child that is asked for something writes what it found, or ``reason``, why it did not."""
+"""Files in which a child of ``ask_child`` writes its result, or the ``reason`` of its failure."""
 
 
 def ask_child(
     command: Sequence[str], folder: Path, seconds: float, subject: str = ""
 ) -> tuple[dict[str, Any] | None, str]:
-    """Run a child that writes ``FOUND`` or ``FAILED`` into a folder; a crash costs no more than it.
+    """Run a child process that writes ``FOUND`` or ``FAILED`` into a folder; it may crash.
 
     Args:
-        command: As of ``child_command``.
-        folder: Where the child writes.
-        seconds: After which it is given up.
-        subject: What sentences about its end begin with.
+        command: The command, as ``child_command`` gives it.
+        folder: Folder into which the child writes.
+        seconds: Seconds after which the child is killed.
+        subject: The beginning of the reason if the child crashes or takes too long.
 
     Returns:
-        What it found, and an empty text; or None, and why it found nothing.
+        The content of ``FOUND`` and an empty text; or None and the reason of the failure.
     """
     try:
         done = subprocess.run(
@@ -113,15 +111,26 @@ def _describe_end(status: int, complaint: str) -> str:
     return f"failed ({last[0][:200]})" if last else f"failed with status {status}"
 
 
+def is_running(process: int) -> bool:
+    """Whether a process of this machine with this id exists, of any user; only for POSIX."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        return True
+    return True
+
+
 def find_program(name: str) -> str | None:
-    """The path of a program, None where there is none; never one of the current folder."""
+    """The path of a program, or None; programs in the current folder are not found."""
     path = _keep_absolute(os.environ, ("PATH",)).get("PATH", "")
     return shutil.which(name, path=path) if path else None
 
 
 def _import_path() -> list[str]:
-    """Where modules come from, without the current folder: ``python -m`` and ``python -c`` put that
-    first. It stays where it is the one that this package lies in.
+    """``sys.path`` without the current folder, which ``python -m`` and ``python -c`` put first. It
+    stays if this package lies in it.
     """
     return [entry for entry in sys.path if entry and not _is_current_folder(entry)]
 
@@ -129,12 +138,12 @@ def _import_path() -> list[str]:
 def _is_current_folder(entry: str) -> bool:
     try:
         return Path(entry).samefile(Path.cwd()) and Path(entry).resolve() != _HOME
-    except OSError:  # what is not there, such as Python's library as a zip file
+    except OSError:  # does not exist, such as Python's library as a zip file
         return False
 
 
 def _keep_absolute(environment: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    """The environment, its lists of folders without what is empty or relative."""
+    """The environment, with empty and relative elements removed from these search paths."""
     kept = dict(environment)
     for name in names:
         if name in kept:
@@ -144,14 +153,14 @@ def _keep_absolute(environment: Mapping[str, str], names: Sequence[str]) -> dict
 
 
 class Launch(NamedTuple):
-    """How this process was launched, as torchrun or SLURM tells it in the environment.
+    """How this process was launched, as torchrun or SLURM states it in the environment.
 
     Attributes:
-        rank: Its number among all, from 0.
-        processes: How many there are.
-        local_rank: Its number on its machine.
-        local_processes: How many each machine has, at most.
-        by: ``"torchrun"``, ``"slurm"``, or ``""`` for a process by itself.
+        rank: Number of this process among all, from 0.
+        processes: Number of processes.
+        local_rank: Number of this process on its machine, from 0.
+        local_processes: Largest number of processes on a machine.
+        by: ``"torchrun"``, ``"slurm"``, or ``""`` for a single process.
     """
 
     rank: int = 0
@@ -162,15 +171,15 @@ class Launch(NamedTuple):
 
     @property
     def machines(self) -> int:
-        """Machines of the run."""
+        """Number of machines of the run."""
         return math.ceil(self.processes / max(1, self.local_processes))
 
     @classmethod
     def find(cls, environment: Mapping[str, str] | None = None) -> Launch:
-        """Read it from the environment, that of this process by default.
+        """Read the launch from an environment; None for that of this process.
 
-        In a SLURM job only what ``srun`` starts is one of several: a script that calls the command
-        without it runs it once, however many tasks the job has.
+        In a SLURM job only a process that ``srun`` starts is one of several. A command that a batch
+        script calls without ``srun`` runs once, however many tasks the job has.
         """
         env = os.environ if environment is None else environment
 
@@ -196,12 +205,13 @@ class Launch(NamedTuple):
 
 @contextmanager
 def only_first_speaks() -> Iterator[None]:
-    """Of several processes let the first alone print, and complain of what none of them can do.
+    """A context in which only the first of several processes prints.
 
-    What goes wrong once they have joined is left to whoever runs them: it may be one's alone.
+    Before the processes have joined, all fail alike, and only the first reports the error. A later
+    UserError is raised as it is, since it may concern one process alone.
 
     Raises:
-        SilentError: In the others, instead of a UserError before they have joined.
+        SilentError: In the other processes, instead of a UserError before they have joined.
     """
     launch = Launch.find()
     if launch.rank == 0:
@@ -211,7 +221,7 @@ def only_first_speaks() -> Iterator[None]:
         try:
             yield
         except UserError as error:
-            # Nothing has joined where torch is not even there yet.
+            # The processes cannot have joined before torch is imported.
             if "torch" in sys.modules and count_processes() > 1:
                 raise
             raise SilentError(error.exit_status) from error
@@ -222,8 +232,8 @@ _alone = ContextVar("alone", default=False)
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Within it this process counts as one by itself: for what it does of its own items, of which
-    another process may have fewer, so that none may wait for the others.
+    """A context in which this process counts as the only one. While each process does its own items
+    it must not wait for the others, which may have fewer.
     """
     token = _alone.set(True)
     try:
@@ -233,7 +243,7 @@ def alone() -> Iterator[None]:
 
 
 def count_processes() -> int:
-    """Processes that have joined; 1 where nothing was launched."""
+    """Number of processes that have joined; 1 without a launch."""
     import torch.distributed as dist
 
     if _alone.get():
@@ -242,7 +252,7 @@ def count_processes() -> int:
 
 
 def own_rank() -> int:
-    """This process's number among those that have joined, from 0."""
+    """Number of this process among those that have joined, from 0."""
     import torch.distributed as dist
 
     return dist.get_rank() if count_processes() > 1 else 0
@@ -251,13 +261,14 @@ def own_rank() -> int:
 def sum_over_processes(value: Tensor) -> Tensor:
     """The sum of a tensor over all processes, without a gradient; exact for integers.
 
-    All processes must call it, with tensors of one shape and type. Alone it is the tensor itself.
+    All processes must call it, with tensors of one shape and dtype. With one process it returns the
+    tensor itself.
     """
     if count_processes() == 1:
         return value
     import torch.distributed as dist
 
-    # NCCL sums on GPUs alone.
+    # NCCL sums only on GPUs.
     total = value.detach().cuda() if dist.get_backend() == "nccl" else value.detach()
     total = total.clone()
     dist.all_reduce(total)

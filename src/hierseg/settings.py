@@ -1,4 +1,4 @@
-"""A nested configuration as named settings, and the flags that set them. No torch."""
+"""A nested configuration as a flat table of settings, and the flags that set them. No torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def list_settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested ``to_dict()`` as ``{"optim.lr": 0.01, ...}``: the names that the flags have."""
+    """Flatten a nested ``to_dict()`` to ``{"optim.lr": 0.01, ...}``, named as the flags are."""
     settings: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
@@ -18,7 +18,7 @@ def list_settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
 
 
 def list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The settings in which two ``to_dict()`` differ: name -> (old value, new value)."""
+    """The settings that differ between two ``to_dict()``: name -> (old value, new value)."""
     before, after = list_settings(old), list_settings(new)
     return {
         name: (before.get(name), after.get(name))

@@ -1,5 +1,7 @@
-"""Folders at URLs, such as ``s3://bucket/frames``, through fsspec: a folder here stands for one
-there, in which files are placeholders of the right size and time until their content is needed.
+"""Folders at URLs, such as ``s3://bucket/frames``, through fsspec.
+
+A local folder mirrors the remote one. Its files are placeholders of the right size and time until
+their content is needed.
 """
 
 from __future__ import annotations
@@ -22,24 +24,28 @@ from hierseg.ownership import is_inside
 from hierseg.processes import Launch
 
 NOTES = frozenset({".json", ".jsonl", ".yaml", ".yml", ".txt", ".csv", ".tsv"})
-"""Suffixes of small files that say something of the others; those near the top are fetched."""
+"""Suffixes of notes: small files that describe the others, such as records. Notes near the top are
+fetched at once."""
 LARGEST_NOTE = 1 << 30
+"""Most bytes of a note that is fetched at once."""
 DEPTH = 1
-"""Folders below that of the URL in which such files are looked for."""
+"""Levels of folders below the URL's in which notes are fetched at once."""
 SECONDS_BETWEEN = 5.0
-"""Between two times that a file is sent that lines are added to."""
+"""Least seconds between two uploads of a growing file."""
 SHARE = 0.05
-"""Of the time that goes by, which sending it may take."""
+"""Largest share of the time that uploads of growing files may take."""
 _STAYS = re.compile(r"\.hierseg-doing(\..*)?\.json|\.hierseg-.*\.part")
-"""Files that say something of processes of this machine alone."""
+"""Files about processes of this machine, which are not uploaded."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?=[^/])")
 _BUCKETS = frozenset({"s3", "s3a", "gs", "gcs"})
 _PACKAGES = {"s3": 'pip install "hierseg[cluster]"', "s3a": 'pip install "hierseg[cluster]"'}
 
 
 def find_url(place: str | Path | None) -> str | None:
-    """The URL that a place is, also one that has passed for a path and lost a stroke; None of what
-    is none, and of a path that is there.
+    """The URL in ``place``, or None if it is a path.
+
+    A URL that went through ``Path`` and lost a slash, ``s3:/bucket``, is recognised too, unless a
+    file of that name exists.
     """
     text = "" if place is None else str(place)
     found = _SCHEME.match(text)
@@ -49,27 +55,28 @@ def find_url(place: str | Path | None) -> str | None:
 
 
 def refuse_urls(command: str, *places: str | Path | None) -> None:
-    """UsageError for a URL where a command, as it was called, takes paths of this machine alone."""
+    """UsageError if one of the places is a URL, for a command that takes only local paths."""
     for place in places:
         if (url := find_url(place)) is not None:
             raise UsageError(
-                f"`hierseg {command}` takes a path in place of {url}; give one on this machine."
+                f"`hierseg {command}` takes a local path, not a URL ({url}); give a path on this "
+                "machine."
             )
 
 
 class File(NamedTuple):
-    """What is known of a file at a URL: bytes, and when it was last changed, in nanoseconds."""
+    """Size of a file at a URL in bytes, and the time of its last change in nanoseconds."""
 
     size: int
     modified: int
 
 
 class Mirror:
-    """A folder here that stands for one at a URL; it can be sent to other processes.
+    """A local folder that mirrors one at a URL. It can be pickled for other processes.
 
     Args:
-        url: Of the folder there.
-        folder: The folder here; made where it is not.
+        url: URL of the remote folder.
+        folder: The local folder; ``list`` creates it.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -82,17 +89,20 @@ class Mirror:
         return {**vars(self), "_sent": {}, "_watched": []}
 
     def name(self, path: Path) -> str:
-        """The URL of the folder, or of a file in it."""
+        """The URL of the local folder, or of a file in it."""
         if path == self.folder:
             return self.url
         return f"{self.url}/{path.relative_to(self.folder).as_posix()}"
 
     def list(self, leave: str = "", only: str = "") -> int:
-        """Have a placeholder for each file there, and the content of notes; gives how many.
+        """Create a placeholder for each remote file, and fetch the notes.
 
         Args:
-            leave: URL of a folder that is left out.
-            only: The one file that is asked for; all where it is empty.
+            leave: URL of a folder that is left out; empty for none.
+            only: The only file to list, relative to the URL; empty for all.
+
+        Returns:
+            The number of files.
 
         Raises:
             UserError: The URL cannot be read.
@@ -121,7 +131,7 @@ class Mirror:
         return count
 
     def fetch(self, path: Path) -> None:
-        """Have a file's content here; UserError where it cannot be had."""
+        """Replace a placeholder by the file's content; UserError if it cannot be fetched."""
         url = self.name(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".hierseg-{os.getpid()}-{path.name[-100:]}.part")
@@ -136,15 +146,19 @@ class Mirror:
             part.unlink(missing_ok=True)
 
     def release(self, path: Path) -> None:
-        """Have a placeholder again in place of a file's content."""
-        with suppress(OSError):  # it only takes room
+        """Replace a file's content by a placeholder again."""
+        with suppress(OSError):  # keeping the content does no harm, it only takes space
             self._place(path, File(*_stamp(path)))
 
     def send(self, path: Path, keep: bool = False) -> None:
-        """Write a file there; nothing stays here unless it is to be kept.
+        """Upload a file, and remove it here.
+
+        Args:
+            path: The local file.
+            keep: Keep the local file.
 
         Raises:
-            UserError: It cannot be written there.
+            UserError: The file cannot be uploaded.
         """
         stamp = _stamp(path)
         with _naming(self.name(path)):
@@ -153,16 +167,16 @@ class Mirror:
         name = path.relative_to(self.folder).as_posix()
         if keep:
             self._sent[name] = stamp
-        else:  # a placeholder that another process has made would be taken for content
+        else:  # another process could take a placeholder here for content
             self._sent.pop(name, None)
             path.unlink()
 
     def watch(self, *paths: Path) -> None:
-        """Have files sent now and again, which lines are added to."""
+        """Let ``tell`` upload these growing files from time to time."""
         self._watched += paths
 
     def tell(self) -> None:
-        """Send them, where that was long enough ago for what it costs."""
+        """Upload the watched files, if the last upload was long enough ago for what it costs."""
         now = time.monotonic()
         if not self._watched or now - self._told < max(SECONDS_BETWEEN, self._cost / SHARE):
             return
@@ -173,10 +187,10 @@ class Mirror:
         self._cost = self._told - now
 
     def sync(self) -> None:
-        """Write there what is new or changed here, and remove what is gone here.
+        """Upload new and changed files, and remove remote files that were removed here.
 
         Raises:
-            UserError: The URL cannot be written.
+            UserError: The URL cannot be written to.
         """
         for path in walk_files(self.folder, _ignore, with_hidden=True):
             name = path.relative_to(self.folder).as_posix()
@@ -190,7 +204,7 @@ class Mirror:
             del self._sent[name]
 
     def _place(self, path: Path, file: File) -> None:
-        """A placeholder: a file without content, which takes no room."""
+        """Create a placeholder: a sparse file, which takes no space."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as handle:
             handle.truncate(file.size)
@@ -198,40 +212,41 @@ class Mirror:
 
 
 class Mirrors(NamedTuple):
-    """The mirrors of a run: of its sources, and of its outputs. Without any, all files are here.
+    """The mirrors of a run's sources and outputs; without any, all files are local.
 
     Attributes:
-        sources: Their files are fetched as they are read.
-        out: Its files are sent as they are written; None for outputs that stay here.
+        sources: Mirrors of the sources, whose files are fetched when they are read.
+        out: Mirror of the outputs, whose files are uploaded when they are written; None for local
+            outputs.
     """
 
     sources: tuple[Mirror, ...] = ()
     out: Mirror | None = None
 
     def name(self, path: Path) -> str:
-        """What a file is called wherever the run goes on: its URL, or its path."""
+        """The name of a file that holds on every machine: its URL, or else its path."""
         mirror = self._find(path)
         return str(path) if mirror is None else mirror.name(path)
 
     def place(self, name: str) -> Path:
-        """Where the file of such a name is here."""
+        """The local path of a file with such a name."""
         for mirror in self.sources:
             if name == mirror.url or name.startswith(f"{mirror.url}/"):
                 return mirror.folder / name[len(mirror.url) :].lstrip("/")
         return Path(name)
 
     def rename(self, text: str) -> str:
-        """A text in which files have the names that they have wherever the run goes on."""
+        """A text with the URLs of files in place of their local paths."""
         for mirror in (*self.sources, *([] if self.out is None else [self.out])):
             text = text.replace(str(mirror.folder), mirror.url)
         return text
 
     @contextmanager
     def having(self, *paths: Path | None) -> Iterator[None]:
-        """Have the content of files here for as long as the ``with`` lasts.
+        """A context in which these files have their content; None is skipped.
 
         Raises:
-            UserError: It cannot be had.
+            UserError: A file cannot be fetched.
         """
         with ExitStack() as stack:
             for path in paths:
@@ -242,13 +257,13 @@ class Mirrors(NamedTuple):
             yield
 
     def send(self, files: Iterable[str]) -> None:
-        """Send outputs, relative to their folder; UserError where they cannot be sent."""
+        """Upload outputs, relative to their folder; UserError if they cannot be uploaded."""
         if self.out is not None:
             for file in files:
                 self.out.send(self.out.folder / file)
 
     def tell(self) -> None:
-        """Send what says how far the run is, now and again."""
+        """Upload the run's journal from time to time; see ``Mirror.tell``."""
         if self.out is not None:
             self.out.tell()
 
@@ -258,11 +273,11 @@ class Mirrors(NamedTuple):
 
 
 HERE = Mirrors()
-"""All files are on this machine."""
+"""No mirrors: all files are local."""
 
 
 class Staging:
-    """Makes mirrors of URLs in a passing folder; a context, at whose end outputs are sent."""
+    """Makes mirrors of URLs in a temporary folder. A context; on leaving it uploads outputs."""
 
     def __init__(self) -> None:
         self.sources: list[Mirror] = []
@@ -271,7 +286,7 @@ class Staging:
 
     @property
     def mirrors(self) -> Mirrors:
-        """Those that there are."""
+        """The mirrors made so far."""
         return Mirrors(tuple(self.sources), self.out)
 
     def __enter__(self) -> Staging:
@@ -279,7 +294,7 @@ class Staging:
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         try:
-            # What ends a run may be that the URL is not reached.
+            # An error that ends the run may be that the URL cannot be reached: do not raise twice.
             with nullcontext() if error is None else suppress(UserError):
                 if self.out is not None and self.out.folder.is_dir():
                     self.out.sync()
@@ -291,13 +306,14 @@ class Staging:
             raise (UsageError if isinstance(error, UsageError) else UserError)(said) from error
 
     def bring_source(self, source: str) -> str:
-        """The path here of a source; as it is where it is no URL.
+        """The local path of a source; a source that is not a URL is returned as it is.
 
         Args:
             source: A folder, file or glob.
 
         Raises:
-            UserError: There is nothing at the URL, or it cannot be read.
+            UsageError: The URL is that of the outputs, or nothing is there.
+            UserError: The URL cannot be read.
         """
         url = find_url(source)
         if url is None:
@@ -309,7 +325,7 @@ class Staging:
                 base, _, only = base.rpartition("/")
         leave = "" if self.out is None else self.out.url
         if leave and url == leave:
-            raise UsageError(f"{url} is the folder of the outputs too; choose another --out.")
+            raise UsageError(f"{url} is also the folder of the outputs; choose another --out.")
         mirror = self._make(base)
         self.sources.append(mirror)
         if mirror.list(leave, only) == 0:
@@ -320,12 +336,12 @@ class Staging:
         return f"{folder}/{pattern}" if pattern else str(mirror.folder)
 
     def bring_root(self, root: Path | None) -> Path | None:
-        """The path here of a data set's folder; errors as of ``bring_source``."""
+        """The local path of a data set's folder; errors as of ``bring_source``."""
         url = find_url(root)
         return root if url is None else Path(self.bring_source(url))
 
     def bring_out(self, out: Path) -> Path:
-        """The path here of the outputs' folder, with placeholders for what is there already.
+        """The local path of the outputs' folder, with placeholders for files that exist remotely.
 
         Raises:
             UserError: The URL cannot be read.
@@ -336,7 +352,7 @@ class Staging:
         self.out = self._make(url)
         try:
             self.out.list()
-        except _MissingError:  # a folder is made with the first file, and a bucket is not
+        except _MissingError:  # uploading a file creates its folder, but not its bucket
             if url.partition("://")[0] in _BUCKETS:
                 raise
         self.out.folder.mkdir(parents=True, exist_ok=True)
@@ -344,7 +360,9 @@ class Staging:
 
     def _make(self, url: str) -> Mirror:
         if Launch.find().processes > 1:
-            raise UsageError(f"{url} is read and written by one process; leave out torchrun.")
+            raise UsageError(
+                f"{url}: only a single process can read and write URLs; leave out torchrun."
+            )
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="hierseg-urls-")
         number = len(self.sources) + (self.out is not None)
@@ -358,7 +376,7 @@ class _MissingError(UserError):
 
 @contextmanager
 def _naming(url: str) -> Iterator[None]:
-    """UserError that names a URL, for whatever an implementation of fsspec raises."""
+    """Turn whatever a storage of fsspec raises into a UserError that names the URL."""
     try:
         yield
     except UserError:
@@ -369,15 +387,16 @@ def _naming(url: str) -> Iterator[None]:
         scheme = url.partition("://")[0]
         cure = _PACKAGES.get(scheme, "install it")
         raise UserError(
-            f"{scheme}:// needs a package that is missing ({_say(error)}): {cure}."
+            f"{scheme}:// needs a package that is not installed ({_say(error)}): {cure}."
         ) from error
     except PermissionError as error:
         raise UserError(
-            f"{url} is refused ({_say(error)}); check the credentials, and what they allow."
+            f"access to {url} is refused ({_say(error)}); check the credentials, and what they "
+            "allow."
         ) from error
-    except Exception as error:  # each storage has its own
+    except Exception as error:  # each storage raises its own kinds
         raise UserError(
-            f"{url} is not reached ({_say(error)}); check it, and the network."
+            f"{url} cannot be reached ({_say(error)}); check the URL and the network."
         ) from error
 
 
@@ -391,24 +410,25 @@ def _open_storage(scheme: str) -> Any:
     import fsspec
 
     if scheme not in fsspec.available_protocols():
-        raise UsageError(f"{scheme}:// is no kind of URL that is known; see fsspec's list.")
+        raise UsageError(f"{scheme}:// is not a known kind of URL; see fsspec's list.")
     return fsspec
 
 
 def _open(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the path in it."""
+    """The fsspec file system of a URL, and the path in it."""
     fsspec = _open_storage(url.partition("://")[0])
     files, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
     return files, str(path)
 
 
 def _describe(info: dict[str, Any]) -> File:
-    """Size and time of a file, as far as its storage tells them."""
+    """Size and time of a file, as far as its storage states them; else 0."""
     found = next((info[key] for key in _TIMES if info.get(key) is not None), 0)
     if isinstance(found, datetime):
         found = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     try:
-        modified = round(float(found) * 1e6) * 1000  # listings and files may round differently
+        # To microseconds: listings and single files may round differently.
+        modified = round(float(found) * 1e6) * 1000
     except (TypeError, ValueError):
         modified = 0
     return File(int(info.get("size") or 0), max(0, modified))
@@ -418,7 +438,7 @@ _TIMES = ("LastModified", "last_modified", "mtime", "updated", "created")
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a name of a file there can be one here."""
+    """Whether a remote name can be the name of a local file."""
     return is_inside(name) and all(PurePosixPath(name).parts) and "//" not in name and name != ""
 
 
@@ -437,7 +457,7 @@ def _split_glob(url: str) -> tuple[str, str]:
 
 
 def _ignore(folder: Path, error: OSError) -> None:
-    """A folder that is gone meanwhile."""
+    """Skip a folder that cannot be listed, since it was removed meanwhile."""
 
 
 __all__: Sequence[str] = ("HERE", "Mirror", "Mirrors", "Staging", "find_url", "refuse_urls")

@@ -1,4 +1,4 @@
-"""Numbers of things in sentences, and the name that was meant. No torch."""
+"""Counts in sentences, and the nearest known name to a mistyped one. No torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 LONGEST_MISTYPED = 100
-"""Characters of a name that are compared: what is longer is no slip of the pen."""
+"""Most characters of a name that are compared; a longer text is not a mistyped name."""
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -25,8 +25,8 @@ def count_are(number: int, noun: str, plural: str = "") -> str:
 
 
 def count_rate(seconds: float, nouns: str) -> str:
-    """How fast things go that take so many seconds each: ``"2.5 s per image"``, or where that is
-    under a second ``"4.0 images/s"``.
+    """The rate of things that take so many seconds each: ``"2.5 s per image"``, or ``"4.0
+    images/s"`` if one takes a second or less.
     """
     if seconds > 1:
         return f"{seconds:.1f} s per {nouns.removesuffix('s')}"
@@ -34,12 +34,12 @@ def count_rate(seconds: float, nouns: str) -> str:
 
 
 def find_nearest(name: object, known: Iterable[str], least: float = 0.6) -> str:
-    """The known name that is most like a mistyped one; empty where none is like it.
+    """The known name that is most similar to a mistyped one; empty if none is similar enough.
 
     Args:
-        name: What was given.
-        known: The names that there are.
-        least: How like it must be, from 0 (the nearest, whatever it is) to 1 (equal).
+        name: The mistyped name.
+        known: All valid names.
+        least: The smallest similarity, from 0 (any name) to 1 (equal).
     """
     given = str(name)[:LONGEST_MISTYPED]
     return next(iter(difflib.get_close_matches(given, list(known), n=1, cutoff=least)), "")

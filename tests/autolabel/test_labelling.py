@@ -180,7 +180,7 @@ def test_images_and_labels_of_others_are_never_written_over(
     own.parent.mkdir(parents=True)
     own.write_bytes(b"made by hand")
     for part in (Shard(), Shard(1, 6)):
-        with pytest.raises(UserError, match="no records say"):
+        with pytest.raises(UserError, match="no record says"):
             autolabel(predictor, dataset, out, part)
     assert [path.name for path in out.rglob("*")] == ["dash", own.name]
     assert own.read_bytes() == b"made by hand"
@@ -230,7 +230,7 @@ def test_a_file_of_others_in_a_folder_that_was_begun_stays(
     for name in ("1.png", "1_prob.png"):
         (out / "dash" / name).write_bytes(b"made by hand")
         for part in (Shard(2, 2), Shard()):
-            with pytest.raises(UsageError, match=f"{name}' is there, and no records say"):
+            with pytest.raises(UsageError, match=f"{name}' exists, and no record says"):
                 autolabel(predictor, dataset, out, part)
         assert (out / "dash" / name).read_bytes() == b"made by hand"
         (out / "dash" / name).unlink()

@@ -90,6 +90,6 @@ def test_the_text_of_a_flag_is_not_broken_where_its_source_was(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     said = show(["evaluate", "--help-all"], capsys)
-    assert "the weights' own where none are given. 1 must be among" in re.sub(r"[\s│]+", " ", said)
+    assert "by default the weights' own. 1 must be among" in re.sub(r"[\s│]+", " ", said)
     assert "(default: None)" not in said
     assert "(default: none)" not in said

@@ -97,7 +97,7 @@ def test_ground_truth_stays_what_it_is(
             assert "holds images or labels of" in capsys.readouterr().err
     assert _run("predict", streets / "images", "--weights", checkpoint, "--out", masks) == 2
     said = capsys.readouterr().err
-    assert "a_labels.png' (and 1 more) is there, and no records say" in said
+    assert "a_labels.png' (and 1 more) exists, and no record says" in said
     assert "--overwrite" in said
     assert _run("predict", streets / "images", "--weights", checkpoint, "--out", link) == 2
     assert {name: content for name, content in _list(streets).items() if name in truth} == truth

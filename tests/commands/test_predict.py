@@ -357,13 +357,13 @@ def test_a_picture_beyond_the_memory_is_run_by_windows_and_the_page_says_so(
     assert run(pictures, "--save", "labels") == 0
     said = capsys.readouterr().err
     assert "large.png: 600x800 pixels need about 0.7 GB of memory, and 0.4 GB are free" in said
-    assert "it is run by windows" in said
+    assert "it is run in windows" in said
     records = json.loads((tmp_path / "out" / "summary.json").read_text())["images"]
     facts = {record["name"]: record["facts"] for record in records}
     assert facts["one"] == []
-    assert facts["large"][0].startswith("run by windows ")
+    assert facts["large"][0].startswith("run in windows ")
     assert "% of the labels are the whole" in facts["large"][0]
-    assert "run by windows" in (tmp_path / "out" / "index.html").read_text()
+    assert "run in windows" in (tmp_path / "out" / "index.html").read_text()
     stored = cv2.imread(str(tmp_path / "out" / "large_labels.png"), cv2.IMREAD_UNCHANGED)
     assert stored is not None
     assert stored.shape == (600, 800)
@@ -384,4 +384,4 @@ def test_unsure_pixels_are_void_in_the_files_and_other_thresholds_do_not_go_on(
     assert run(image, "--unknown", 0.9, "--engine", "torch") == 2
     assert "unknown (" in capsys.readouterr().err
     assert run(image, "--unknown", 2) == 2
-    assert "--unknown 2 is no probability" in capsys.readouterr().err
+    assert "--unknown 2 is not a probability" in capsys.readouterr().err

@@ -91,5 +91,5 @@ def test_memory_is_given_in_bytes_or_units(given: Any, expected: int) -> None:
 
 @pytest.mark.parametrize("given", ["", "much", "0", "-4G", 0, True, 1.5])
 def test_what_is_no_memory_is_refused(given: Any) -> None:
-    with pytest.raises(UsageError, match="is no amount of memory; give --memory 24G, for example"):
+    with pytest.raises(UsageError, match="is not an amount of memory; give --memory 24G, say"):
         RunOptions(memory=given).resolve()

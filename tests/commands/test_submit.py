@@ -151,7 +151,7 @@ def test_a_zip_that_is_there_is_replaced_only_when_asked(
     out, words = tmp_path / "s.zip", ("--predictions", maps, "--split", "val")
     out.write_bytes(b"an earlier one")
     assert _submit("cityscapes", roots["cityscapes"], out, *words) == 2
-    assert "s.zip is there; choose another file, or add --overwrite" in capsys.readouterr().err
+    assert "s.zip exists; choose another file, or add --overwrite" in capsys.readouterr().err
     assert out.read_bytes() == b"an earlier one"
     assert _submit("cityscapes", roots["cityscapes"], out, *words, "--overwrite") == 0
     assert len(_read(out)) == 1

@@ -155,10 +155,10 @@ def test_outputs_within_the_sources_are_none_of_them(run: Run, pictures: Path) -
     ("source", "out", "match"),
     [
         ("memory://bucket/none", "out", "there is nothing at memory://bucket/none"),
-        ("memory://bucket/frames", "memory://bucket/frames", "is the folder of the outputs too"),
-        ("nosuch://bucket/frames", "out", "nosuch:// is no kind of URL"),
-        ("memory://bucket/a.mp4", "out", "takes a path in place of memory://bucket/a.mp4"),
-        ("dropbox://a/b", "out", "dropbox:// needs a package that is missing"),
+        ("memory://bucket/frames", "memory://bucket/frames", "is also the folder of the outputs"),
+        ("nosuch://bucket/frames", "out", "nosuch:// is not a known kind of URL"),
+        ("memory://bucket/a.mp4", "out", "takes a local path, not a URL (memory://bucket/a.mp4)"),
+        ("dropbox://a/b", "out", "dropbox:// needs a package that is not installed"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(
@@ -222,11 +222,11 @@ def test_an_evaluation_of_a_data_set_at_a_url_is_that_of_one_here(
     assert results[0] == results[1]
     words = ["--data", "cityscapes", "--root", "memory://bucket/data"]
     assert main(["evaluate", *words, "--save-panels", "memory://bucket/p"]) == 2
-    assert "takes a path in place of memory://bucket/p" in capsys.readouterr().err
+    assert "takes a local path, not a URL (memory://bucket/p)" in capsys.readouterr().err
     assert main(["evaluate", *words, "--official"]) == 2
-    assert "takes a path in place of memory://bucket/data" in capsys.readouterr().err
+    assert "takes a local path, not a URL (memory://bucket/data)" in capsys.readouterr().err
     assert main(["submit", *words, "--out", "memory://bucket/s.zip"]) == 2
-    assert "takes a path in place of memory://bucket/s.zip" in capsys.readouterr().err
+    assert "takes a local path, not a URL (memory://bucket/s.zip)" in capsys.readouterr().err
 
 
 @pytest.mark.slow

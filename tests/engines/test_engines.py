@@ -161,7 +161,7 @@ def test_options_say_the_engine(network: SegmentationNetwork) -> None:
 def test_a_predictor_takes_engine_and_precision(network: SegmentationNetwork) -> None:
     predictor = Predictor(network, label_space=CAMVID, engine="torch", precision="bf16")
     assert predictor.engine.fingerprint().endswith(" torch bf16")
-    with pytest.raises(UsageError, match="give either, not both"):
+    with pytest.raises(UsageError, match="give these in options alone"):
         Predictor(network, label_space=CAMVID, options=RunOptions(), engine="torch")
     with pytest.raises(UsageError, match="an engine is given already"):
         Predictor(predictor.engine, label_space=CAMVID, engine="torch")

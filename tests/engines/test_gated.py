@@ -229,12 +229,12 @@ def test_a_gate_that_costs_more_than_the_whole_runs_the_whole() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"budget": 0.0}, "--budget 0.0 is no share"),
-        ({"budget": 1.2}, "--budget 1.2 is no share"),
-        ({"budget": float("nan")}, "--budget nan is no share"),
-        ({"gate": float("nan")}, "--gate nan is no number"),
+        ({"budget": 0.0}, "--budget 0.0 is not a share"),
+        ({"budget": 1.2}, "--budget 1.2 is not a share"),
+        ({"budget": float("nan")}, "--budget nan is not a share"),
+        ({"gate": float("nan")}, "--gate nan is not a number"),
         ({"gate": 0.1, "budget": 0.5}, "give one of them"),
-        ({"gate_by": "entropy"}, "gates nothing by itself"),
+        ({"gate_by": "entropy"}, "--gate-by entropy needs a budget or a gate"),
         ({"gate_by": "luck", "budget": 0.5}, "--gate-by luck is none of auto, learned"),
         ({"budget": 0.2}, "--budget 0.2 is less than the 0.238 that scales 0.5 1 take alone"),
         ({"budget": 0.5, "scales": (1.0,)}, "there is one scale; give --scales 0.5 1"),

@@ -71,7 +71,7 @@ def test_a_file_of_another_answer_is_renamed(
 
 def test_reports_of_others_stay(small: SegmentationNetwork, header: Header, tmp_path: Path) -> None:
     (tmp_path / "a.pt2.report.json").write_text("mine")
-    with pytest.raises(UsageError, match="no result of `hierseg export`"):
+    with pytest.raises(UsageError, match="not a result of `hierseg export`"):
         export_checked(small, header, tmp_path / "a.pt2", OPTIONS, Checks())
     assert [file.name for file in tmp_path.iterdir()] == ["a.pt2.report.json"]
 

@@ -315,7 +315,7 @@ def test_a_viewer_is_asked_and_missed(
     prediction.show()
     assert shown[0].size == (60, 40)
     monkeypatch.setattr(ImageShow, "show", lambda image, title: False)
-    with pytest.raises(UserError, match=r"no viewer of pictures; give save\(\) a path"):
+    with pytest.raises(UserError, match=r"no viewer for pictures; use save\(\)"):
         prediction.show()
 
 

@@ -62,12 +62,15 @@ def test_a_grey_array_stands_for_a_grey_image(
         (b"\xff\xd8\xff", "the image: "),
         (b"", "the image: no bytes are given"),
         (b"<html>", "the image: a web page"),
-        ("https://example.org/a.jpg", "no file of this machine, and hierseg downloads no images"),
-        ("file://elsewhere/a.jpg", "no file of this machine"),
-        (None, "NoneType is no image"),
-        (7, "int is no image"),
-        ({"image": 1}, "dict is no image"),
-        ([[1, 2], [3]], "of type list, is no array"),
+        (
+            "https://example.org/a.jpg",
+            "not a file on this machine, and hierseg downloads no images",
+        ),
+        ("file://elsewhere/a.jpg", "not a file on this machine"),
+        (None, "NoneType is not an image"),
+        (7, "int is not an image"),
+        ({"image": 1}, "dict is not an image"),
+        ([[1, 2], [3]], "of type list, is not an array"),
         (torch.zeros(2, 40, 60), r"shape \(2, 40, 60\)"),
     ],
 )
@@ -138,7 +141,7 @@ def test_the_weight_of_an_overlay_is_a_share(
     network: Any, space: LabelSpace, image: Pixels, alpha: Any
 ) -> None:
     prediction = Predictor(network, label_space=space)(image)
-    with pytest.raises(UserError, match="no weight of the colours; give one from 0 to 1"):
+    with pytest.raises(UserError, match="not a weight of colours; give one from 0 to 1"):
         prediction.overlay(alpha)
     for possible in (0, 1, 0.5, True, np.float32(0.25)):
         assert prediction.overlay(possible).shape == image.shape
@@ -184,7 +187,7 @@ def test_unsure_pixels_have_no_class_and_a_temperature_makes_more_of_them(
     assert set(np.unique(part.labels[:, 40:])) == {space.ignore}
     assert describe_run(sure, RunSettings())["unknown"] == threshold
     assert "unknown" not in describe_run(Predictor(network, label_space=space), RunSettings())
-    with pytest.raises(UsageError, match=r"unknown 1.5 is no probability"):
+    with pytest.raises(UsageError, match=r"unknown 1.5 is not a probability"):
         Predictor(network, label_space=space, unknown=1.5)
 
 
@@ -202,7 +205,7 @@ def test_the_checkpoint_s_temperature_is_used_unless_another_is_given(
     settings = RunSettings(save=("labels",))
     assert describe_run(stored, settings)["temperature"] == 2
     assert "temperature" not in describe_run(plain, settings)
-    with pytest.raises(UserError, match="temperature of 0 is not above 0"):
+    with pytest.raises(UserError, match="temperature of 0 is not a number above 0"):
         Predictor(network, temperature=0)
 
 
@@ -314,22 +317,22 @@ def test_attention_is_kept_where_it_decides(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"scales": "0.5 1"}, r"scales are several numbers, not '0\.5 1'"),
-        ({"scales": 1.0}, "scales are several numbers"),
+        ({"scales": "0.5 1"}, r"scales are a list of numbers, not '0\.5 1'"),
+        ({"scales": 1.0}, "scales are a list of numbers"),
         ({"scales": ()}, "no scale is given"),
         ({"scales": (0.5,)}, "must include 1"),
         ({"scales": (0, 1)}, "positive"),
         ({"scales": (1, 1)}, "twice"),
-        ({"long_edge": 31}, "a long edge of 31 is too small, or no whole number; give 32 or more"),
+        ({"long_edge": 31}, "a long edge of 31 is too small, or not a whole number; give 32"),
         ({"long_edge": 640.5}, r"a long edge of 640\.5"),
         ({"long_edge": float("nan")}, "a long edge of nan"),
         ({"long_edge": "640"}, "long edge"),
         ({"device": 3.5}, r"'3\.5' is not there"),
         ({"device": "abacus"}, "'abacus' is not there; use --device cpu"),
-        ({"temperature": float("inf")}, "a temperature of inf is not above 0, or no number"),
+        ({"temperature": float("inf")}, "a temperature of inf is not a number above 0"),
         ({"temperature": float("nan")}, "a temperature of nan"),
         ({"temperature": "1"}, "a temperature of '1'"),
-        ({"label_space": "cityscapes"}, "'cityscapes' is no label space"),
+        ({"label_space": "cityscapes"}, "'cityscapes' is not a label space"),
     ],
 )
 def test_what_cannot_be_is_refused_before_an_image(

@@ -179,6 +179,11 @@ def test_single_scales_are_not_kept() -> None:
         Steadier(segmenter, Still())
 
 
+def test_a_mode_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(UsageError, match="--steady bland is none of blend, reuse"):
+        steady(ColorNetwork(), Still(), "bland")
+
+
 def test_a_predictor_takes_frames_in_their_order() -> None:
     frames = flicker(4)
     predictor = SteadyPredictor(ColorNetwork(), Still(), label_space=SPACE)  # type: ignore[arg-type]

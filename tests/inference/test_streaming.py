@@ -51,7 +51,7 @@ def test_what_cannot_be_read_is_passed_over_with_a_warning(
 ) -> None:
     _write(tmp_path, image, ["a.png", "c.png"])
     (tmp_path / "b.png").write_bytes(b"\x89PNG nothing")
-    with pytest.warns(UserWarning, match=r"passed over: .*b\.png"):
+    with pytest.warns(UserWarning, match=r"skipped: .*b\.png"):
         found = list(predictor.stream(tmp_path))
     assert [Path(one.source).name for one in found] == ["a.png", "c.png"]
     with pytest.raises(UserError, match=r"b\.png"):
@@ -74,7 +74,7 @@ def test_what_is_no_stream_is_refused(predictor: Predictor, source: Any) -> None
 
 def test_times_are_of_videos(predictor: Predictor, image: Pixels, tmp_path: Path) -> None:
     _write(tmp_path, image, ["a.png"])
-    with pytest.raises(UsageError, match="start and end are times of a video"):
+    with pytest.raises(UsageError, match="start and end are for a video or camera"):
         list(predictor.stream(tmp_path, end=2.0))
     with pytest.raises(UsageError, match="every"):
         list(predictor.stream(tmp_path, every=0))

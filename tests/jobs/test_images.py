@@ -210,7 +210,7 @@ def test_outputs_that_are_no_numbers_are_skipped_with_why(
         network.colors[1] = float("nan")
     summary = _run(predictor, images, tmp_path / "out")
     assert not summary.records
-    assert all("no numbers" in reason for reason in summary.skipped.values())
+    assert all("not finite" in reason for reason in summary.skipped.values())
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["images_skipped"] == 3
 
 

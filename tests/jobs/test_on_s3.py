@@ -153,11 +153,14 @@ def test_what_a_bucket_refuses_is_said_in_a_sentence(
         port = closed.getsockname()[1]
     nowhere = f"http://127.0.0.1:{port}"
     said = end(predict("s3://bucket/frames", *out, AWS_ENDPOINT_URL=nowhere), 1)
-    assert "s3://bucket/frames is not reached (Could not connect" in said
+    assert "s3://bucket/frames cannot be reached (Could not connect" in said
     request = urllib.request.Request(
         f"{server}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"}, method="POST"
     )
     urllib.request.urlopen(request).close()
     said = end(predict("s3://bucket/frames", *out), 1)
-    assert "s3://bucket/frames is refused (The AWS Access Key Id you provided does not" in said
+    assert (
+        "access to s3://bucket/frames is refused (The AWS Access Key Id you provided does not"
+        in said
+    )
     assert "Traceback" not in said

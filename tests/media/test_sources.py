@@ -108,7 +108,7 @@ def test_links_are_followed_once_round_and_unreadable_folders_are_named(tmp_path
 
 def test_why_a_pattern_gives_nothing_is_true(tmp_path: Path) -> None:
     _touch(tmp_path, "a.jpg", "b.jpg", "clips/c.mp4")
-    with pytest.raises(UsageError, match=r"lies in the folder of the outputs.*another --out"):
+    with pytest.raises(UsageError, match=r"lie in the folder of the outputs.*another --out"):
         find_images([str(tmp_path / "*.jpg")], exclude=tmp_path)
     assert find_images([tmp_path / "a.jpg"], exclude=tmp_path) == [tmp_path / "a.jpg"]
     with pytest.raises(UsageError, match=r"c\.mp4: a video.*hierseg predict"):

@@ -265,8 +265,8 @@ def test_a_video_that_is_cut_short_is_done_as_far_as_it_goes(
 def test_clips_that_cannot_be_are_refused() -> None:
     for wrong, flag in (
         ({"every": 0}, "--every"),
-        ({"start": -1.0}, "--from"),
-        ({"start": 2.0, "end": 2.0}, "--to"),
+        ({"start": -1.0}, r"a start \(--from\) of -1"),  # in Python the setting is `start`
+        ({"start": 2.0, "end": 2.0}, r"an end \(--to\) of 2 is not after the start"),
         ({"end": float("inf")}, "--to"),
     ):
         with pytest.raises(UsageError, match=flag):
@@ -350,8 +350,8 @@ def test_frames_beyond_the_memory_are_run_by_windows_all_alike(
     assert {shape for shape, _, _ in network.calls} == {(1, 3, 128, 128), (1, 3, 128, 256)}
     assert [shape for shape, _, _ in network.calls].count((1, 3, 128, 256)) == 1  # to compare
     lines = " ".join(said.getvalue().split())
-    assert lines.count("frames are run by windows 128x128 overlapping by 0.5 (on a part of") == 1
+    assert lines.count("frames are run in windows 128x128 overlapping by 0.5 (on a part of") == 1
     facts = [record.facts for record in summary.records.values()]
-    assert all(one[1].startswith("run by windows 128x128 overlapping by 0.5") for one in facts)
+    assert all(one[1].startswith("run in windows 128x128 overlapping by 0.5") for one in facts)
     assert all(one[1].endswith("are free") for one in facts)
     assert all(labels.shape == (240, 360) for labels in _labels(tmp_path / "out").values())

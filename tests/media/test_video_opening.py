@@ -66,7 +66,7 @@ def test_nothing_beside_the_file_is_read(
     path = tmp_path / "list.mp4"
     path.write_text(PLAYLISTS[kind])
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"list\.mp4 is (of no format that|no video, or)"):
+    with pytest.raises(UserError, match=r"list\.mp4 is (in no format that|no video, or)"):
         Video(path)
 
 

@@ -157,5 +157,5 @@ def test_a_ray_that_is_started_here_listens_on_loopback_alone() -> None:
 
 def test_no_ray_at_an_address_is_one_sentence() -> None:
     for address in ("127.0.0.1:1", "ray://127.0.0.1:1"):
-        with pytest.raises(UserError, match=f"no Ray is reached at {address} "):
+        with pytest.raises(UserError, match=f"cannot connect to Ray at {address} "):
             open_ray(address)

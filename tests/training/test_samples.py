@@ -112,7 +112,7 @@ def test_samples_replace_their_like_alone(tiny: Experiment, tmp_path: Path) -> N
     assert write_samples(tiny, out, 2)[0] == first[0]
     (out / ".hierseg-samples.jsonl").unlink()
     before = first[0].read_bytes()
-    with pytest.raises(UsageError, match="is there, and no records say that `hierseg samples`"):
+    with pytest.raises(UsageError, match="exists, and no record says that `hierseg samples`"):
         write_samples(tiny, out, 1)
     assert first[0].read_bytes() == before
     write_samples(tiny, out, 2, overwrite=True)

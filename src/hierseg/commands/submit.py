@@ -139,7 +139,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
         )
     check_place("--out", out)
     if out.exists() and not overwrite:
-        raise UsageError(f"--out {out} is there; choose another file, or add --overwrite.")
+        raise UsageError(f"--out {out} exists; choose another file, or add --overwrite.")
 
 
 def _list_work(work: Path) -> set[Path]:

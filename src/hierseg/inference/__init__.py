@@ -1,6 +1,6 @@
-"""From images to predictions, and from predictions to files and a page.
+"""From images to predictions, and from predictions to files.
 
-Names are loaded on first use, so that finding sources costs no torch.
+Names are loaded on first use, so that finding sources imports no torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far windows change an image's labels: measured on a part that can be run whole."""
+"""Measures how much windows change an image's labels, on a part that can be run whole."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ ACROSS = 512
 
 
 class Agreement(NamedTuple):
-    """What was found.
+    """How far the labels of two ways of running agree.
 
     Attributes:
-        part: Size of the part.
-        share: Of its labels that are the same by windows as whole, in [0, 1].
+        part: Size in pixels of the compared part of the image.
+        share: Share of its pixels whose label is the same in windows as whole, in [0, 1].
     """
 
     part: Size
     share: float
 
     def describe(self) -> str:
-        """In words."""
+        """The agreement in words."""
         return f"on a part of {self.part}, {100 * self.share:.2f} % of the labels are the whole's"
 
 
 def measure_agreement(
     segmenter: Segmenter, image: Pixels, windows: Windows, long_edge: int | None = None
 ) -> Agreement:
-    """Compare labels by windows and without, on a strip of an image's middle that two windows see.
+    """Compare labels in windows with those of a whole run, on a strip from the middle of an image.
 
-    The strip is as long as the two, and at most ``ACROSS`` pixels wide: it costs a fraction of the
-    image, and a window's edge crosses all of it.
+    The strip is as long as two windows and at most ``ACROSS`` pixels wide: it costs a fraction of
+    the image, and the edges of the windows cross it.
 
     Args:
-        segmenter: Its own windows do not count.
+        segmenter: The segmenter; its own windows are not used.
         image: (H, W, 3) uint8 RGB.
-        windows: Of the size that the image is run at.
-        long_edge: That it is run at, instead of the segmenter's.
+        windows: The windows, for the size at which the image is run.
+        long_edge: Long edge in pixels at which the image is run; None for the segmenter's.
 
     Raises:
-        UserError: A part that the network cannot run, or a network that gives no numbers.
+        UserError: The network cannot run the part, or its outputs are not finite.
     """
     size = Size(*image.shape[:2])
     at = segmenter.find_size(size)

@@ -11,16 +11,19 @@ from torch import Tensor
 from hierseg.layers import RowMap
 
 BAND_BYTES = 32 * 2**20
-"""Of the logits that are made labels of at once: enough for the threads, and few for the caches."""
+"""Bytes of logits per band of rows on a CPU: enough for all threads, and little for the caches."""
 GPU_BAND_BYTES = 2**29
+"""Bytes of logits per band of rows on a GPU."""
 FEWEST_ROWS = 16
+"""Fewest rows of a band."""
 
 
 @torch.inference_mode()
 def decide(logits: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """(B, K, H, W) logits to (B, H, W) uint8 train ids and their float32 softmax at a temperature.
+    """(B, K, H, W) logits to (B, H, W) uint8 train ids and their (B, H, W) float32 confidence in
+    (0, 1], the softmax at a temperature.
 
-    The labels are those of the logits as they are: dividing could round two of them to a tie.
+    Labels are taken before the division by the temperature, which could round two logits to a tie.
     """
     logits = logits.float()
     top, labels = logits.max(dim=1)
@@ -31,7 +34,7 @@ def decide(logits: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
 
 
 def count_rows(logits: RowMap, batch: int, channels: int, device: torch.device) -> int:
-    """How many rows of a map are to be computed at once."""
+    """Number of rows of a map to compute at once, by the size of a band."""
     row = 4 * batch * channels * logits.size.width
     most = BAND_BYTES if device.type == "cpu" else GPU_BAND_BYTES
     return max(FEWEST_ROWS, most // row)

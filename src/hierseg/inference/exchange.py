@@ -1,4 +1,4 @@
-"""Predictions in the forms of other projects: COCO's run-length encoding, supervision."""
+"""Predictions in the formats of other projects: COCO with run-length encoding, supervision."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ Labels = npt.NDArray[np.uint8]
 
 
 class ClassMask(NamedTuple):
-    """Where a class is: (H, W) mask, its box as columns and rows, the last left out, its pixels and
-    their mean confidence.
+    """The mask of one class.
+
+    Attributes:
+        train_id: Train id of the class.
+        mask: (H, W) bool.
+        box: Left, top, right, bottom in pixels; right and bottom are exclusive.
+        pixels: Number of pixels.
+        confidence: Their mean confidence, in [0, 1].
     """
 
     train_id: int
@@ -54,7 +60,7 @@ def as_coco(
     image_id: int,
     file_name: str,
 ) -> dict[str, Any]:
-    """The document of ``Prediction.to_coco``."""
+    """The COCO document that ``Prediction.to_coco`` returns."""
     height, width = labels.shape
     annotations = [
         {
@@ -78,7 +84,7 @@ def as_coco(
 
 
 def list_categories(space: LabelSpace) -> list[dict[str, Any]]:
-    """The classes as COCO's categories."""
+    """The classes as COCO categories; ``id`` is the train id plus 1."""
     return [
         {"id": train + 1, "name": name, "supercategory": ""}
         for train, name in enumerate(space.names)
@@ -95,9 +101,10 @@ def count_runs(flat: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 def encode_runs(mask: npt.NDArray[np.bool_]) -> str:
     """COCO's compressed run-length encoding of an (H, W) mask.
 
-    Runs of 0 and 1 by turns, the first of 0, column by column. Each count, from the third run on
-    less the count before the last, is written in groups of five bits, the lowest first, a sixth for
-    whether more follow, 48 added to each.
+    The counts are lengths of alternating runs of 0 and 1, column by column, beginning with 0. From
+    the fourth run on, the length of the run two before is subtracted. Each number is written in
+    groups of five bits, lowest first; a sixth bit says whether more groups follow, and 48 is added
+    to make it a printable character.
     """
     counts = count_runs(mask.ravel(order="F"))
     counts[3:] -= counts[1:-2].copy()

@@ -1,4 +1,4 @@
-"""Images run within a bound on memory: so many together as fit, and one too large by windows."""
+"""Runs images within a memory limit: as many together as fit, and an image too large in windows."""
 
 from __future__ import annotations
 
@@ -17,11 +17,16 @@ _log = logging.getLogger(__name__)
 def segment_within(
     footprint: Footprint, images: Sequence[Pixels], long_edge: int | None = None
 ) -> list[Segmentation]:
-    """Segment images of one size as ``Segmenter.segment`` does, by the memory that its options
-    leave; the log says where one is run by windows for want of it.
+    """Segment images of one size as ``Segmenter.segment`` does, within the memory that its options
+    allow. If an image is run in windows for lack of memory, a warning is logged.
+
+    Args:
+        footprint: The memory estimate of a predictor, whose segmenter runs the images.
+        images: (H, W, 3) uint8 RGB each.
+        long_edge: Long edge in pixels at which the images are run; None for the segmenter's.
 
     Raises:
-        UserError: One fits in no way.
+        UserError: An image does not fit into memory even in windows.
     """
     height, width = images[0].shape[:2]
     fit = footprint.fit(height, width, len(images), long_edge)
@@ -32,7 +37,7 @@ def segment_within(
             edge = fit.long_edge
             cure = f"give --long-edge {edge}" if edge >= STEP else "give more --memory"
             raise UserError(f"{reason}; {cure}.")
-        _log.warning("%s; run by %s", reason, fit.windows.describe())
+        _log.warning("%s; run in %s", reason, fit.windows.describe())
     together = max(1, fit.together)
     found: list[Segmentation] = []
     with returning_freed_memory() if fit.tight else nullcontext():

@@ -1,8 +1,8 @@
-"""What segmenting an image will need of memory, and how it is run so that this is there.
+"""Estimates the memory that segmenting an image needs, and finds a way to run it that fits.
 
-A kernel that runs out of memory ends the process without a word, so nothing is begun that will
-not fit. What a network needs a pixel is measured by counting its tensors: on a small image, and, of
-large ones, whose head is computed in bands, on one without numbers.
+The operating system kills a process that runs out of memory, so a run that will not fit is not
+started. The memory of a network per pixel is measured by counting its tensors: on a small image,
+and for large images, whose head is computed in bands of rows, on fake tensors (without data).
 """
 
 from __future__ import annotations
@@ -31,47 +31,49 @@ from hierseg.models import SegmentationNetwork
 from hierseg.size import SMALLEST_SIDE, Size
 
 SIDE = 128
-"""Of the image that is measured on."""
+"""Side in pixels of the small image on which memory is measured."""
 LARGE = 1024
-"""Side of the image without numbers that large ones are measured by, and"""
+"""Side in pixels of the image of fake tensors on which memory for large images is measured."""
 SMALL = 512 * 512
-"""pixels up to which the small one says enough."""
+"""Most pixels of an image for which the measure on the small image holds."""
 ROUGH = 16384
-"""Bytes a pixel that no usual network needs: what fits with these is not measured."""
+"""Bytes per pixel that are more than any usual network needs; if these fit, nothing is measured."""
 ROUGH_SCALES = 5.25
-"""The sum of the squares of the scales (0.5, 1, 2) that those are for."""
+"""Sum of the squares of the scales (0.5, 1, 2) for which ``ROUGH`` holds."""
 KERNELS = 1.15
-"""What libraries need beside the tensors, as a factor, and"""
+"""Factor on the tensors' bytes for temporary memory of the libraries."""
 CONSTANT = 96 * 2**20
-"""in bytes, threads and code included."""
+"""Further bytes of the libraries, including threads and code."""
 KEPT = 1.75
-"""How many times the tensors' bytes stay taken where the C library keeps what is freed."""
+"""Factor on the tensors' bytes if the C library keeps freed memory."""
 BANDS = 6
-"""How many maps of a band of all classes are there at once while it is fused and decided."""
+"""Number of maps of all classes, each a band of rows, held at once while a band is fused and
+decided."""
 WAITING = 2
-"""Rows of windows whose maps wait, at the network's own stride, to be blended."""
+"""Rows of windows whose maps are held, at the network's stride, until they are blended."""
 OWN = 5
-"""Bytes a pixel of labels and confidence, the same again for each scale that is kept, and"""
+"""Bytes per pixel of labels and confidence; as many again for each scale that is kept."""
 FILES = 12
-"""of what is written of them, once the network has run; the image itself is there already."""
+"""Bytes per pixel for writing the outputs after the network has run, without the image itself."""
 STEP = 32
+"""Step in pixels between long edges that are tried."""
 SIDES = (*range(4096, 2047, -512), *range(1792, 1023, -256), *range(896, 511, -128), 448, 384, 320,
          256, 192, 128)  # fmt: skip
-"""Of the windows that an image is divided into: the first that fits."""
+"""Sides in pixels of windows that are tried; the first that fits is taken."""
 MARGIN = 128
-"""Pixels, at least, that two such windows both see."""
+"""Fewest pixels by which two such windows overlap."""
 
 
 class Fit(NamedTuple):
-    """How images of a size can be run.
+    """How images of a size can be run in the free memory.
 
     Attributes:
-        together: How many at once; 0 where one does not fit as it was to be run.
-        long_edge: The longest that one fits at then; 0 where there is none.
-        windows: By which one fits then, at the size that it was to be run at; None for none.
-        tight: Whether what is freed must go back to the kernel meanwhile.
-        need: Bytes for one as it was to be run.
-        free: Bytes that are there.
+        together: Number of images that fit at once; 0 if one does not fit.
+        long_edge: Long edge in pixels at which one image fits; 0 if none does.
+        tight: Whether freed memory must be returned to the operating system during the run.
+        need: Bytes for one image; 0 if the rough estimate fitted.
+        free: Free bytes.
+        windows: If one image does not fit, windows in which it fits at its full size; None if none.
     """
 
     together: int
@@ -82,7 +84,7 @@ class Fit(NamedTuple):
     windows: Windows | None = None
 
     def describe(self, height: int, width: int) -> str:
-        """What is wanting, in words."""
+        """How much memory an image needs and how much is free, in words."""
         return (
             f"{height}x{width} pixels need about {self.need / 1e9:.1f} GB of memory, and "
             f"{self.free / 1e9:.1f} GB are free"
@@ -90,16 +92,17 @@ class Fit(NamedTuple):
 
 
 class Runs(Protocol):
-    """What has a segmenter, as a predictor."""
+    """Anything with a segmenter, such as a predictor."""
 
     segmenter: Segmenter
 
 
 class Footprint:
-    """Bytes that the images of a predictor, or of a segmenter, need.
+    """Estimates the memory that a predictor or a segmenter needs for images.
 
     Args:
-        predictor: Nothing of it is run before it matters.
+        predictor: The predictor or segmenter. Its network is measured only when the memory is
+            scarce.
     """
 
     def __init__(self, predictor: Runs | Segmenter) -> None:
@@ -108,13 +111,13 @@ class Footprint:
         self._weights = 0
 
     def fit(self, height: int, width: int, count: int, long_edge: int | None = None) -> Fit:
-        """How so many images of a size can be run, by the memory that is free now.
+        """How images of a size can be run in the memory that is free now.
 
         Args:
-            height: Of each image.
-            width: Of each image.
-            count: How many there are.
-            long_edge: That they are to be run at; None as the predictor has it.
+            height: Height of each image in pixels.
+            width: Width of each image in pixels.
+            count: Number of images.
+            long_edge: Long edge in pixels at which they are run; None for the segmenter's.
         """
         size = Size(height, width)
         edge = self.segmenter.find_edge(height, width) if long_edge is None else long_edge
@@ -134,18 +137,18 @@ class Footprint:
         return Fit(0, self._find_longest(size, edge, free), True, need, free, found)
 
     def estimate(self, size: Size) -> float:
-        """Bytes for one image of a size, run as the segmenter would."""
+        """Bytes for one image of a size, run as the segmenter runs it."""
         return self._need(size, self.segmenter.find_edge(*size), self.segmenter.windows)
 
     def per_pixel(self, at: Size) -> float:
-        """Bytes of tensors for each pixel that the network sees in images of about a size; nothing
-        where it does not run.
+        """Bytes of tensors per pixel of the network's input, for inputs of about a size; 0 if the
+        network cannot run the small image.
         """
         is_large = at.height * at.width > SMALL
         if is_large not in self._rates:
             engine: Any = self.segmenter.engine
             network: Any = getattr(engine, "network", None)
-            if isinstance(engine, TorchEngine):  # others keep theirs where they are not counted
+            if isinstance(engine, TorchEngine):  # weights of other engines cannot be counted
                 self._weights = bytes_of([*network.parameters(), *network.buffers()])
             if is_large and isinstance(network, SegmentationNetwork):
                 self._rates[True] = self._measure_large(network) / LARGE**2
@@ -156,7 +159,7 @@ class Footprint:
         return self._rates[is_large]
 
     def _measure(self) -> int:
-        if isinstance(self.segmenter.engine, ExportedEngine):  # which has no tensors to count
+        if isinstance(self.segmenter.engine, ExportedEngine):  # has no tensors to count
             return int(self.segmenter.engine.bytes_per_pixel * SIDE**2)
         image = np.zeros((SIDE, SIDE, 3), np.uint8)
         try:
@@ -165,7 +168,7 @@ class Footprint:
         except (UserError, MemoryError, RuntimeError) as error:
             if lacks_memory(error):
                 return int(self._rough()) * SIDE**2
-            if not isinstance(error, UserError):  # which will be said of the image itself
+            if not isinstance(error, UserError):  # running the image itself will raise it again
                 raise
         return int(live.peak)
 
@@ -184,7 +187,7 @@ class Footprint:
         return int(live.peak)
 
     def _plain(self) -> Segmenter:
-        """The segmenter without windows, by an engine whose tensors can be counted."""
+        """The segmenter without windows, on an engine whose tensors can be counted."""
         whole, engine = self.segmenter.whole(), self.segmenter.engine
         runner = getattr(engine, "runner", None)
         if not isinstance(engine, TorchEngine) or (runner is not None and runner.name == "torch"):
@@ -195,7 +198,9 @@ class Footprint:
     def _need(
         self, size: Size, edge: int, windows: Windows | None, rate: float | None = None
     ) -> float:
-        """Bytes for one image of a size, run at a long edge, by windows or whole."""
+        """Bytes for one image of a size, run at a long edge, in windows or whole; ``rate`` replaces
+        the measured bytes per pixel.
+        """
         at = Size(*bring_to(edge, max(size), size))
         tile = at if windows is None else Size(*windows.tiles(at)[0][2:])
         tensors = (self.per_pixel(tile) if rate is None else rate) * tile.height * tile.width
@@ -203,7 +208,7 @@ class Footprint:
         resized = 0 if at == size else 3 * at.height * at.width
         row = 4 * self.segmenter.engine.num_classes * size.width
         bands: float = BANDS * min(row * size.height, max(BAND_BYTES, FEWEST_ROWS * row))
-        if windows is None:  # the maps are among the tensors
+        if windows is None:  # the maps are counted among the tensors
             kept, bands = 0.0, max(0.0, bands - tensors)
         maps = 1 + (len(self.segmenter.scales) if self.segmenter.keep_scales else 0)
         pixels = size.height * size.width
@@ -214,8 +219,8 @@ class Footprint:
         return max(running, FILES * pixels) + own + self._weights + CONSTANT
 
     def _find_windows(self, size: Size, edge: int, free: float) -> Windows | None:
-        """The largest windows by which an image can be run, and a part of it of almost two of them
-        whole, so that the two can be compared.
+        """The largest windows in which an image fits. A part as large as two windows must fit whole
+        too, for ``measure_agreement``.
         """
         at = Size(*bring_to(edge, max(size), size))
         given = self.segmenter.windows
@@ -232,7 +237,7 @@ class Footprint:
         return None
 
     def _find_longest(self, size: Size, edge: int, free: float) -> int:
-        """The longest edge that fits, in steps; 0 where even the smallest does not."""
+        """The longest edge that fits, in multiples of ``STEP``; 0 if even the smallest does not."""
         longer, shorter = max(size), min(size)
         for one in range(edge // STEP * STEP, STEP * longer // shorter - 1, -STEP):
             if self._need(size, one, self.segmenter.windows) <= free:
@@ -240,7 +245,7 @@ class Footprint:
         return 0
 
     def _read_free(self) -> float:
-        """Bytes that are free, and that the options leave."""
+        """Free bytes, limited by the memory that the options allow."""
         most = self.segmenter.options.memory
         return read_room(self._device(), None if most is None else float(most))
 
@@ -249,7 +254,7 @@ class Footprint:
         return ROUGH * max(1.0, sum(scale**2 for scale in scales) / ROUGH_SCALES)
 
     def _count_values(self) -> float:
-        """Bytes a pixel of what waits to be fused, at a quarter of the sides, of all scales."""
+        """Bytes per pixel of the maps of all scales before fusion, at a stride of 4."""
         each = 4 * (self.segmenter.engine.num_classes + 1) / 16
         scales = sum(scale**2 for scale in self.segmenter.scales)
         return each * scales * (2 if self.segmenter.options.flip else 1)

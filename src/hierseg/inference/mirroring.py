@@ -1,4 +1,4 @@
-"""Means of what an image gives and of what its mirrored one does."""
+"""Means of maps from an image and from its mirrored image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def average_mirrored(first: Tensor, mirrored: Tensor) -> Tensor:
 def average_scales(
     first: dict[float, Tensor] | None, mirrored: dict[float, Tensor] | None
 ) -> dict[float, Tensor] | None:
-    """The same of the maps of each scale; None where there are none."""
+    """The means of the maps of each scale; None if there are none."""
     if first is None or mirrored is None:
         return None
     return {scale: average_mirrored(first[scale], mirrored[scale]) for scale in first}

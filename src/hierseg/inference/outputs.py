@@ -1,6 +1,7 @@
-"""Predictions as files: one verb each; data lossless, everything of the image's own size.
+"""Writes predictions as files, one function per output. Data are lossless, and every file has the
+image's own size.
 
-A file is complete or not there: it is written beside its place and then moved to it.
+A file is written under a temporary name and then renamed, so it is complete or absent.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ class Look(NamedTuple):
     """How classes are shown.
 
     Attributes:
-        colored: Whether label maps of 8 bits carry the classes' colours as a palette: viewers show
-            them, and the ids are what they are without.
-        names: Whether overlays have the names of classes upon large regions.
+        colored: Whether 8-bit label maps have the classes' colours as a palette; the ids stay the
+            same.
+        names: Whether overlays show the names of classes on large regions.
     """
 
     colored: bool = False
@@ -39,7 +40,7 @@ class Look(NamedTuple):
 
 
 class Prediction(Protocol):
-    """What is written of a prediction; see ``hierseg.Prediction``, which writes itself by this."""
+    """The parts of ``hierseg.Prediction`` that the writers need."""
 
     @property
     def labels(self) -> npt.NDArray[np.uint8]:
@@ -83,11 +84,12 @@ class Prediction(Protocol):
 
 
 PLAIN = Look()
+"""Grey label maps, and overlays without names."""
 Writer = Callable[[Prediction, Path, str, Look], list[Path]]
 
 
 def write_labels(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
-    """``NAME_labels.png``: train ids of 8 bits, grey, or with the colours of a palette."""
+    """``NAME_labels.png``: 8-bit train ids, grey or with a palette of the classes' colours."""
     path = out / f"{name}_labels.png"
     if not look.colored:
         return [write_picture(path, prediction.labels)]
@@ -95,7 +97,7 @@ def write_labels(prediction: Prediction, out: Path, name: str, look: Look = PLAI
 
 
 def write_ids(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
-    """``NAME_ids.png``: the data set's own ids, 8 or 16 bits; none where they are the train ids."""
+    """``NAME_ids.png``: the data set's raw ids, 8 or 16 bits; no file if they are the train ids."""
     if not prediction.label_space.raw_ids_differ:
         return []
     ids, path = prediction.raw_ids(), out / f"{name}_ids.png"
@@ -105,12 +107,12 @@ def write_ids(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) 
 
 
 def write_color(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
-    """``NAME_color.png``: the classes' colours."""
+    """``NAME_color.png``: each pixel in its class's colour."""
     return [write_picture(out / f"{name}_color.png", prediction.color())]
 
 
 def write_overlay(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
-    """``NAME_overlay.jpg``: the image under the classes' colours."""
+    """``NAME_overlay.jpg``: the classes' colours over the image."""
     overlay = prediction.overlay(names=look.names)
     return [write_picture(out / f"{name}_overlay.jpg", overlay)]
 
@@ -118,7 +120,7 @@ def write_overlay(prediction: Prediction, out: Path, name: str, look: Look = PLA
 def write_confidence(
     prediction: Prediction, out: Path, name: str, look: Look = PLAIN
 ) -> list[Path]:
-    """``NAME_confidence.png``: 16-bit grey, 65535 times the probability of the class chosen."""
+    """``NAME_confidence.png``: 16-bit grey, the confidence times 65535."""
     scaled = map_rows(
         lambda rows: np.rint(rows.astype(np.float64) * 65535).astype(np.uint16),
         prediction.confidence,
@@ -127,7 +129,7 @@ def write_confidence(
 
 
 def write_attention(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
-    """``NAME_attention_SCALE.png``, 8-bit grey, 255 times the weight, and ``..._heat.jpg``."""
+    """``NAME_attention_SCALE.png``, 8-bit grey, the weight times 255; and ``..._heat.jpg``."""
     paths = []
     for scale, weight in (prediction.attention or {}).items():
         stem = f"{name}_attention_{scale:g}"
@@ -137,7 +139,7 @@ def write_attention(prediction: Prediction, out: Path, name: str, look: Look = P
 
 
 def write_scales(prediction: Prediction, out: Path, name: str, look: Look = PLAIN) -> list[Path]:
-    """``NAME_labels_SCALE.png``: train ids by each scale alone, as ``write_labels``."""
+    """``NAME_labels_SCALE.png``: train ids by each scale alone, in the form of ``write_labels``."""
     space, paths = prediction.label_space, []
     for scale, labels in (prediction.per_scale or {}).items():
         path = out / f"{name}_labels_{scale:g}.png"
@@ -157,23 +159,24 @@ WRITERS: Mapping[str, Writer] = {
     "attention": write_attention,
     "scales": write_scales,
 }
-"""What ``--save`` may name, and who writes it; each returns the files it wrote."""
+"""The outputs that ``--save`` may name -> their writers, which return the files that they wrote."""
 
 USUAL = ("overlay", "color", "labels", "ids")
+"""Outputs that ``Prediction.save`` writes by default."""
 _PICTURES = (".png", ".jpg", ".jpeg")
 
 
 def save_prediction(
     prediction: Prediction, path: Path, what: str | Sequence[str] | None
 ) -> list[Path]:
-    """Write what ``Prediction.save`` says."""
+    """Write the files of ``Prediction.save``; arguments and errors as there."""
     asked = (what,) if isinstance(what, str) else None if what is None else tuple(what)
     for one in asked or ():
         if one not in WRITERS:
             raise UsageError(f"there is no output '{one!s:.40}'; give {', '.join(WRITERS)}.")
         if one in ("attention", "scales") and prediction.per_scale is None:
             raise UserError(
-                f"this prediction keeps no scales, of which '{one}' is written; give the predictor "
+                f"this prediction keeps no single scales, which '{one}' needs; give the predictor "
                 "keep_scales=True."
             )
     suffix = path.suffix.lower()
@@ -189,8 +192,8 @@ def save_prediction(
         return [write_json(path, prediction.to_coco())]
     if suffix not in _PICTURES or len(asked or ("overlay",)) != 1:
         raise UsageError(
-            f"'{path.name}' holds no such output; give a .png or .jpg for one picture, a .json for "
-            "COCO, or a folder."
+            f"'{path.name}' cannot hold this output; give a .png or .jpg for one picture, a .json "
+            "for COCO, or a folder."
         )
     return [_save_picture(prediction, path, (asked or ("overlay",))[0])]
 
@@ -199,12 +202,12 @@ def _save_picture(prediction: Prediction, path: Path, what: str) -> Path:
     if what == "overlay":
         return write_picture(path, prediction.overlay())
     if path.suffix.lower() != ".png":
-        raise UsageError(f"'{path.name}' would lose what '{what}' holds; give a .png.")
-    # A name of its own first: some outputs are several files, or none.
+        raise UsageError(f"'{path.name}' would lose data of '{what}'; give a .png.")
+    # A temporary name first: some outputs are several files, or none.
     stem = f".{path.stem}.{os.getpid()}"
     written = WRITERS[what](prediction, path.parent, stem, PLAIN)
     if len(written) == 1:
         return written[0].replace(path)
     for file in written:
         file.unlink()
-    raise UsageError(f"'{what}' is no single file of this prediction; give a folder.")
+    raise UsageError(f"'{what}' is not a single file of this prediction; give a folder.")

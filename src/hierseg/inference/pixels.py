@@ -1,4 +1,4 @@
-"""Whatever a user has as an image: brought to the one form that a predictor runs, or refused."""
+"""Converts all kinds of images to the one form that a predictor runs: (H, W, 3) uint8 RGB."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hierseg.errors import UsageError, UserError
 from hierseg.media import check_size, convert_image, decode_image, expand_user, read_image
 
 ImageLike = npt.NDArray[Any] | Tensor | Image.Image | bytes | str | os.PathLike[str]
-"""A path, a ``file://`` address, the bytes of an image file, a Pillow image, an array, a tensor."""
+"""A path, a ``file://`` URL, the bytes of an image file, a Pillow image, an array or a tensor."""
 Pixels = npt.NDArray[np.uint8]
 _Value = TypeVar("_Value", bound=np.generic)
 
@@ -28,8 +28,8 @@ _CHANNELS = (1, 3, 4)
 
 
 class Region(NamedTuple):
-    """A rectangle of an image that is segmented: columns ``left`` to ``right``, rows ``top`` to
-    ``bottom``, the last of each left out, in pixels from the upper left corner.
+    """The rectangle of an image that is segmented: columns ``left`` to ``right - 1``, rows ``top``
+    to ``bottom - 1``, in pixels from the upper left corner.
     """
 
     left: int
@@ -38,24 +38,26 @@ class Region(NamedTuple):
     bottom: int
 
     def cut(self, pixels: npt.NDArray[_Value]) -> npt.NDArray[_Value]:
-        """The region's part of (H, W, ...) pixels, contiguous."""
+        """The region of (H, W, ...) values, as a contiguous array."""
         return np.ascontiguousarray(pixels[self.top : self.bottom, self.left : self.right])
 
     @property
     def pixels(self) -> int:
-        """How many it holds."""
+        """Number of pixels in the region."""
         return (self.right - self.left) * (self.bottom - self.top)
 
 
 def as_region(given: Any, height: int, width: int) -> Region:
-    """(left, top, right, bottom) as a region of an image; UsageError where it is none."""
+    """Convert (left, top, right, bottom) to a region of an image; UsageError if it is invalid."""
     try:
         values = [int(value) for value in given]
         whole = len(values) == 4 and all(map(np.equal, values, given))
     except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole:
-        raise UsageError(f"{given!r:.60} is no region; give (left, top, right, bottom) in pixels.")
+        raise UsageError(
+            f"{given!r:.60} is not a region; give (left, top, right, bottom) in pixels."
+        )
     region = Region(*values)
     if not (0 <= region.left < region.right <= width and 0 <= region.top < region.bottom <= height):
         raise UsageError(
@@ -66,33 +68,36 @@ def as_region(given: Any, height: int, width: int) -> Region:
 
 
 def name_of(image: Any) -> str:
-    """The path of an image that has one; else none."""
+    """The path of an image; empty if it has none."""
     if isinstance(image, str | os.PathLike):
         return str(as_path(os.fspath(image)))
     return str(getattr(image, "filename", "") or "") if isinstance(image, Image.Image) else ""
 
 
 def as_path(source: Any) -> Path:
-    """A path, or the path of a ``file://`` address; UserError for an address of elsewhere."""
+    """The path of a source, which may be a ``file://`` URL; UserError for other URLs."""
     text = os.fsdecode(source)
     if not _ADDRESS.match(text) or Path(text).exists():
         return expand_user(text)
     address = urlsplit(text)
     if address.scheme.lower() != "file" or address.netloc not in ("", "localhost"):
         raise UserError(
-            f"'{text:.100}' is no file of this machine, and hierseg downloads no images; save it "
-            "first and give its path."
+            f"'{text:.100}' is not a file on this machine, and hierseg downloads no images; save "
+            "it first and give its path."
         )
     return Path(url2pathname(address.path))
 
 
 def as_pixels(image: ImageLike) -> Pixels:
-    """Any image that a user has as (H, W, 3) uint8 RGB; UserError where it is none.
+    """Convert an image to a contiguous, writeable (H, W, 3) uint8 RGB array.
 
     Args:
-        image: A path, a ``file://`` address, the bytes of an image file, a Pillow image; an array,
-            (H, W), or (H, W, C) of C 1, 3 or 4, grey, RGB or RGBA (alpha is dropped); or a tensor,
-            also (C, H, W). Values are uint8, uint16, or floats in [0, 1].
+        image: A path, a ``file://`` URL, the bytes of an image file or a Pillow image; an array,
+            (H, W), or (H, W, C) with C 1, 3 or 4: grey, RGB or RGBA (alpha is dropped); or a
+            tensor, also (C, H, W). Values are uint8, uint16, or floats in [0, 1].
+
+    Raises:
+        UserError: The image cannot be read, or has another shape or other values.
     """
     if isinstance(image, bytes | bytearray | memoryview):
         return decode_image(bytes(image))
@@ -106,7 +111,7 @@ def as_pixels(image: ImageLike) -> Pixels:
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], 3, axis=2)
     if not (pixels.flags.writeable and pixels.flags.c_contiguous):
-        pixels = pixels.copy(order="C")  # torch shares memory with arrays of this kind alone
+        pixels = pixels.copy(order="C")  # torch can only share such memory
     return np.asarray(pixels)
 
 
@@ -117,24 +122,24 @@ def _as_array(image: Any) -> npt.NDArray[Any]:
             image = image.detach().cpu()
             image = image.float() if image.is_floating_point() else image
         pixels = np.asarray(image)
-    except (TypeError, ValueError, RuntimeError) as error:  # rows that differ, say
+    except (TypeError, ValueError, RuntimeError) as error:  # such as rows of different lengths
         raise UserError(
-            f"the image, of type {type(image).__name__}, is no array ({error!s:.100}); give a "
+            f"the image, of type {type(image).__name__}, is not an array ({error!s:.100}); give a "
             "path, a Pillow image, or an array of uint8, RGB, (H, W, 3)."
         ) from error
     if pixels.ndim == 0 or pixels.dtype.kind not in "biufc":
         raise UserError(
-            f"{type(image).__name__} is no image; give a path, a Pillow image, or an array of "
+            f"{type(image).__name__} is not an image; give a path, a Pillow image, or an array of "
             "uint8, RGB, (H, W, 3)."
         )
-    # Tensors have their channels first. A channel is told from a row: images have 32 and more.
+    # Tensors may have channels first. 1, 3 or 4 cannot be rows, since images have 32 or more.
     if is_tensor and pixels.ndim == 3 and pixels.shape[0] in _CHANNELS:
         pixels = pixels.transpose(1, 2, 0)
     return pixels
 
 
 def _drop_channels(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(H, W, C) as (H, W, 3), or (H, W) where it is grey; UserError for other shapes."""
+    """Reduce (H, W, C) to (H, W, 3), or (H, W) if it is grey; UserError for other shapes."""
     if pixels.ndim == 2:
         return pixels
     if pixels.ndim != 3 or pixels.shape[2] not in _CHANNELS:
@@ -148,7 +153,7 @@ def _drop_channels(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _as_bytes(pixels: npt.NDArray[Any]) -> Pixels:
-    """Values as uint8: of 16 bits the upper 8, as of files; of floats 255 times as much."""
+    """Convert values to uint8: the upper 8 bits of 16, as in files, and floats times 255."""
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype == np.uint16:
@@ -169,14 +174,16 @@ def _as_bytes(pixels: npt.NDArray[Any]) -> Pixels:
 
 
 def _cure_shape(shape: tuple[int, ...]) -> str:
-    """How an array of another shape becomes one of (H, W, 3), where that can be told."""
+    """The end of the error about a shape: how to get (H, W, 3), if that is known."""
     if len(shape) == 3 and shape[0] in _CHANNELS:
         return ": array.transpose(1, 2, 0) puts the channels last"
     return ", or several images to predict_batch" if len(shape) == 4 else ""
 
 
 def list_images(images: Any) -> list[ImageLike]:
-    """Several images; UserError for one alone, whose letters or rows would be taken for images."""
+    """Several images as a list; UserError for a single image, whose letters or rows would be taken
+    for images.
+    """
     single = isinstance(images, str | bytes | bytearray | memoryview | os.PathLike | Image.Image)
     if single or not isinstance(images, Iterable) or getattr(images, "ndim", 4) != 4:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What a network says about one image."""
+"""The prediction for one image, the result of ``Predictor``."""
 
 from __future__ import annotations
 
@@ -36,20 +36,23 @@ class Prediction:
     """A segmented image; every map is of the image's size. A notebook shows it as a picture.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB, upright; the array that was given, where it was one of these.
-        labels: (H, W) uint8 train ids; the label space's ``ignore`` outside of a region.
-        confidence: (H, W) float32 in (0, 1], the softmax of the class chosen; 0 outside; NaN where
-            an exported graph gives labels alone.
-        label_space: What the train ids mean.
-        attention: Scale -> (H, W) float32 in [0, 1], how far the scale decides against larger ones
-            (METHOD section 2), for all but the largest; None unless the predictor keeps scales.
-        per_scale: Scale -> (H, W) uint8 train ids by that scale alone; None likewise.
+        image: (H, W, 3) uint8 RGB, upright; not copied if an array of this form was given.
+        labels: (H, W) uint8 train ids; the label space's ``ignore`` outside the region.
+        confidence: (H, W) float32 in (0, 1], the softmax of the chosen class; 0 outside the region;
+            NaN if an exported graph gives only labels.
+        label_space: The meaning of the train ids.
+        attention: Scale -> (H, W) float32 in [0, 1], the weight of the scale against the larger
+            ones (METHOD section 2), for all scales but the largest; None unless the predictor keeps
+            scales.
+        per_scale: Scale -> (H, W) uint8 train ids by that scale alone; None unless the predictor
+            keeps scales.
         probabilities: (K, H, W) float32 in [0, 1], the softmax of every class; None unless the
             predictor keeps probabilities.
-        source: Path of the image or the video; empty where there is none.
-        region: The part of the image that was segmented; None for all of it.
-        frame: Number of the frame in its video, from 0; None for a picture.
-        time: Seconds from the beginning of the video, or since the camera was opened.
+        source: Path of the image or video; empty if there is none.
+        region: The part of the image that was segmented; None for the whole image.
+        frame: Number of the frame in its video, from 0; None for a single image.
+        time: Seconds from the beginning of the video, or since the camera was opened; None for a
+            single image.
 
     Example:
         prediction = predictor("street.jpg")
@@ -76,44 +79,50 @@ class Prediction:
         return self.label_space.names
 
     def mask(self, name: str | int) -> npt.NDArray[np.bool_]:
-        """(H, W) where a class is, given by its name or train id; UsageError where there is none
-        such.
+        """(H, W) bool: the pixels of a class, given by name or train id; UsageError if there is no
+        such class.
         """
         return np.equal(self.labels, self._find(name))
 
     def color(self, palette: PaletteName = "dataset") -> Pixels:
-        """(H, W, 3) RGB in the classes' colours: those of the data set, ``"distinct"``, or
-        ``"colorblind"``; black where there is no class.
+        """(H, W, 3) uint8 RGB in the classes' colours, black for pixels without a class.
+
+        Args:
+            palette: ``"dataset"`` for the data set's own colours, ``"distinct"`` or
+                ``"colorblind"``.
+
+        Raises:
+            UserError: There is no such palette.
         """
         return render_color(self.labels, self.label_space, palette)
 
     def overlay(
         self, alpha: float = ALPHA, palette: PaletteName = "dataset", names: bool = False
     ) -> Pixels:
-        """(H, W, 3) RGB: the image under the classes' colours.
+        """(H, W, 3) uint8 RGB: the image with the classes' colours over it.
 
         Args:
-            alpha: Weight of the colours: 0 is the image, 1 the colours.
-            palette: Which colours: ``"dataset"``, ``"distinct"``, or ``"colorblind"``.
-            names: Write the names of classes upon their large regions.
+            alpha: Weight of the colours, from 0 (only the image) to 1 (only the colours).
+            palette: As of ``color``.
+            names: Write the names of classes on their large regions.
 
         Raises:
-            UserError: For another weight, or another palette.
+            UserError: The weight is out of range, or there is no such palette.
         """
         return render_overlay(self.image, self.labels, self.label_space, alpha, palette, names)
 
     def raw_ids(self) -> npt.NDArray[Any]:
-        """(H, W) ids as the data set's own label files have them, uint8 or uint16."""
+        """(H, W) raw ids, as in the data set's label files, uint8 or uint16."""
         return map_rows(self.label_space.decode, self.labels)
 
     def class_shares(self) -> dict[str, float]:
-        """Name -> share of what was segmented, of the classes that occur, the largest first."""
+        """Name -> share of the segmented pixels in [0, 1], of classes that occur, largest first."""
         labels = self.labels if self.region is None else self.region.cut(self.labels)
         return class_shares(labels, self.label_space)
 
     def statistics(self) -> dict[str, ClassStatistics]:
-        """Name -> pixels, share, mean confidence and number of regions, of the classes that occur,
-        the largest first.
+        """Name -> pixels, share, mean confidence and number of regions, of classes that occur,
+        largest first.
         """
         pixels = self.labels.size if self.region is None else self.region.pixels
         return measure_classes(self.labels, self.confidence, self.label_space, pixels)
@@ -124,13 +133,16 @@ class Prediction:
         smallest: int = 1,
         tolerance: float = 0.0,
     ) -> list[Polygon]:
-        """The outlines of regions, class by class, the largest of each first.
+        """The outlines of regions, class by class, the largest region of each class first.
 
         Args:
             names: Classes, by name or train id; None for all.
-            smallest: Pixels that a region has at least.
-            tolerance: Pixels that an outline may be off, for fewer points; with 0, filling it (as
-                ``cv2.fillPoly`` does) gives the region's own pixels.
+            smallest: Fewest pixels of a region.
+            tolerance: Largest error of an outline in pixels, to save points; with 0, filling the
+                outline (by ``cv2.fillPoly``) gives exactly the region's pixels.
+
+        Raises:
+            UsageError: There is no such class.
         """
         wanted = range(len(self.names)) if names is None else map(self._find, names)
         return find_polygons(
@@ -138,41 +150,48 @@ class Prediction:
         )
 
     def to_coco(self, image_id: int = 1, file_name: str | None = None) -> dict[str, Any]:
-        """A document of COCO's detection format: an annotation for each class that occurs, its mask
-        run-length encoded as pycocotools decodes it; ``category_id`` is the train id plus 1.
+        """A document in COCO's detection format, with an annotation for each class that occurs.
+
+        Masks are run-length encoded, as pycocotools decodes them; ``category_id`` is the train id
+        plus 1.
 
         Args:
-            image_id: Of the image in the document.
-            file_name: Of the image; None for that of ``source``.
+            image_id: The image's id in the document.
+            file_name: The image's file name; None for that of ``source``.
         """
         name = Path(self.source).name if file_name is None else file_name
         return as_coco(self.labels, self.confidence, self.label_space, image_id, name)
 
     def to_supervision(self) -> Any:
-        """``supervision.Detections``, one for each class that occurs: mask, box, mean confidence,
-        ``class_id`` (the train id) and ``data["class_name"]``; UserError where supervision is not
-        installed.
+        """``supervision.Detections`` with an entry for each class that occurs: mask, box, mean
+        confidence, ``class_id`` (the train id) and ``data["class_name"]``.
+
+        Raises:
+            UserError: supervision is not installed.
         """
         return as_detections(self.labels, self.confidence, self.label_space)
 
     def to_tensor(self, device: str | torch.device = "cpu") -> torch.Tensor:
-        """(H, W) int64 train ids, as losses take them."""
+        """(H, W) int64 train ids, as losses of torch take them."""
         import torch
 
         return torch.from_numpy(self.labels).to(torch.device(device), torch.int64)
 
     def save(self, path: str | Path, what: str | Sequence[str] | None = None) -> list[Path]:
-        """Write files, and say which.
+        """Write the prediction as files. Existing files of these names are replaced.
 
         Args:
-            path: A picture (``.png``, ``.jpg``: the overlay, or the one output that ``what``
-                names), a ``.json`` (COCO), or else a folder, made where it is not, for files
-                called after the image. What is there by these names is replaced.
-            what: Outputs as of `hierseg predict --save`; of a folder by default overlay, color,
-                labels and ids.
+            path: A picture (``.png``, ``.jpg``) for the overlay, or for the one output in ``what``;
+                a ``.json`` for COCO; or a folder, created if it does not exist, for files named
+                after the image.
+            what: Outputs, named as in `hierseg predict --save`; None for the overlay, in a folder
+                overlay, color, labels and ids.
+
+        Returns:
+            The files that were written.
 
         Raises:
-            UserError: There is no such output of this prediction, or no such kind of file.
+            UserError: The prediction has no such output, or the file cannot hold it.
             OSError: A file cannot be written.
         """
         from hierseg.inference.outputs import save_prediction
@@ -180,11 +199,11 @@ class Prediction:
         return save_prediction(self, Path(path), what)
 
     def show(self, palette: PaletteName = "dataset") -> None:
-        """Open the overlay, with names, in the machine's viewer or the notebook; UserError where
-        there is none.
+        """Open the overlay with names in the machine's viewer or in the notebook; UserError if
+        there is no viewer.
         """
         if not show_picture(self.overlay(palette=palette, names=True), Path(self.source).name):
-            raise UserError("this machine has no viewer of pictures; give save() a path instead.")
+            raise UserError("this machine has no viewer for pictures; use save() instead.")
 
     def __repr__(self) -> str:
         size, name = f"{self.labels.shape[0]}x{self.labels.shape[1]}", Path(self.source).name

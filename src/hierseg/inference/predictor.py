@@ -1,4 +1,4 @@
-"""From an image to a prediction: what stands between a user's picture and a network's tensors."""
+"""The public face of inference: from a user's image to a prediction."""
 
 from __future__ import annotations
 
@@ -27,46 +27,49 @@ from hierseg.models import SegmentationNetwork
 from hierseg.options import EngineName, PrecisionName, RunOptions, require_probability
 
 Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels; the last column and row are left out."""
+"""Left, top, right, bottom in pixels; right and bottom are exclusive."""
 
 
 class Predictor:
-    """Segments images, of files, of memory, of a video or a camera.
+    """Segments images from files, arrays, a video or a camera.
 
     Args:
-        network: Weights as `load_model` takes them (a name as ``"streetlite"``, a checkpoint file,
-            a run folder, a published checkpoint); a network, which is put into evaluation mode; or
-            an engine that runs one. None takes the model in the box.
-        scales: Scales of the image; 1 must be among them unless the network averages its scales.
-            None takes the network's own.
+        network: Weights as `load_model` takes them (a name such as ``"streetlite"``, a checkpoint
+            file, a run folder, a published checkpoint); a network, which is put into evaluation
+            mode; or an engine that runs one. None for the packaged ``"streetlite"``.
+        scales: Scales at which an image is run; 1 must be among them unless the network averages
+            its scales. None for the network's own.
         flip: Average with the mirrored image, at twice the cost.
-        device: Where to run: ``"cpu"``, ``"cuda"``, or ``"auto"`` for a GPU where there is one.
-            None leaves a network where it is, and takes ``"auto"`` for weights.
-        label_space: What the network's classes are; None takes what its checkpoint says.
+        device: Where to run: ``"cpu"``, ``"cuda"``, or ``"auto"`` for a GPU if there is one. None
+            leaves a network where it is, and means ``"auto"`` for weights.
+        label_space: The meaning of the network's classes; None takes the checkpoint's.
         keep_scales: Keep each scale's attention and labels in the prediction; takes more memory.
-        long_edge: Pixels that the longer side of an image is run at; results are of its own size.
-            None for its own; "auto" for what the checkpoint stores where the image is larger (the
-            shorter side keeps 32 pixels), else its own.
-        temperature: What logits are divided by for the confidence, which labels do not depend on;
-            None takes what `hierseg calibrate` has stored in the checkpoint, else 1.
-        options: How the network is run, by windows too, instead of what is of its names here.
-        engine: What computes: ``"torch"``, ``"compile"``, ``"onnxruntime"``, ``"openvino"``, or
-            ``"auto"`` for the fastest whose labels agree with torch's in float32, once a trial
-            pays. None runs the network's modules as they are.
-        precision: ``"float32"``, ``"bf16"``, ``"fp16"``, or ``"auto"`` for what an engine that is
-            chosen by itself chooses; None for that, and for float32 of others.
-        keep_probabilities: Keep every class's softmax in the prediction; takes 4 bytes a pixel and
-            class.
-        memory: Memory that the process, on a GPU the network, may take: ``"4G"``, ``"800M"``, or
-            bytes. Images that need more together are run one by one, and one that does by windows.
-            None sets no bound.
-        unknown: Confidence, that at the temperature, below which a pixel's label is the label
-            space's ``ignore``; None keeps all labels. Each scale's own labels stay as they are.
+        long_edge: Pixels of the longer side at which an image is run; predictions have the image's
+            own size. None runs it at its own size. ``"auto"`` reduces images larger than the size
+            stored in the checkpoint, to no less than 32 pixels on the shorter side.
+        temperature: Logits are divided by it for the confidence; labels do not depend on it. None
+            takes the one that `hierseg calibrate` stored in the checkpoint, else 1.
+        options: All options by which the network is run, windows too, instead of scales, flip,
+            long_edge, engine, precision and memory.
+        engine: The engine: ``"torch"``, ``"compile"``, ``"onnxruntime"``, ``"openvino"``, or
+            ``"auto"`` for the fastest whose labels agree with torch's in float32; the engines are
+            tried when there are enough images for a trial to save time. None runs the network's
+            modules as they are.
+        precision: ``"float32"``, ``"bf16"``, ``"fp16"``, or ``"auto"``, which leaves the choice to
+            engine ``"auto"``; None for ``"auto"`` with that engine and float32 with others.
+        keep_probabilities: Keep every class's softmax in the prediction; takes 4 bytes per pixel
+            and class.
+        memory: Memory that the process, or on a GPU the network, may use: ``"4G"``, ``"800M"``, or
+            bytes. Images that need more together are run one by one, and one that needs more by
+            itself in windows. None sets no limit.
+        unknown: Pixels with a lower confidence get the label space's ``ignore`` as their label;
+            None keeps all labels. Each scale's own labels are not changed.
 
     Raises:
-        UsageError: ``unknown`` is no probability, or predictions have no confidence.
-        UserError: There are no such weights, the network has no label space and none is given, or
-            it has other classes, or the temperature is not above 0.
+        UsageError: Options are out of range or exclude each other, ``unknown`` is not a
+            probability, or it is given for a graph without confidence.
+        UserError: The weights cannot be opened, the network has no label space and none is given,
+            the label space has another number of classes, or the temperature is not above 0.
 
     Example:
         predictor = hierseg.Predictor("streetlite", scales=(0.5, 1.0), flip=True)
@@ -93,7 +96,7 @@ class Predictor:
         unknown: float | None = None,
     ) -> None:
         if options is None:
-            # As it was given: whoever checks it says what is wrong with it.
+            # Unchecked: the segmenter checks the options, and reports what is wrong.
             options = RunOptions(
                 scales=scales,  # type: ignore[arg-type]
                 flip=flip,
@@ -104,8 +107,8 @@ class Predictor:
             )
         elif scales is not None or flip or long_edge != "auto" or engine or precision or memory:
             raise UsageError(
-                "options say the scales, flip, long edge, engine, precision and memory; give "
-                "either, not both."
+                "options already hold scales, flip, long_edge, engine, precision and memory; give "
+                "these in options alone."
             )
         self.engine = open_engine(*_open(network, options, device))
         self.label_space = choose_label_space(self.engine, label_space)
@@ -118,39 +121,41 @@ class Predictor:
 
     @property
     def network(self) -> SegmentationNetwork:
-        """The network; AttributeError where an engine runs that has none."""
+        """The network; AttributeError if the engine has none."""
         if not isinstance(self.engine, TorchEngine):
             raise AttributeError(f"{type(self.engine).__name__} has no network of modules")
         return self.engine.network
 
     @property
     def runnable(self) -> SegmentationNetwork | Engine:
-        """The network; or the engine, where that has none."""
+        """The network, or the engine if it has none."""
         return self.engine.network if isinstance(self.engine, TorchEngine) else self.engine
 
     @property
     def scales(self) -> tuple[float, ...]:
-        """Scales of the image that are run."""
+        """Scales at which images are run."""
         return self.segmenter.scales
 
     @property
     def flip(self) -> bool:
-        """Whether the mirrored image joins in."""
+        """Whether outputs are averaged with those of the mirrored image."""
         return self.segmenter.options.flip
 
     @property
     def long_edge(self) -> int | None:
-        """Pixels that the longer side of every image is run at; None for none."""
+        """Pixels of the longer side at which every image is run; None if images keep their size."""
         return self.segmenter.long_edge
 
     @property
     def longest(self) -> int | None:
-        """Pixels that the longer side of a larger image is run at, as the weights say."""
+        """Longest side in pixels, stored with the weights, to which larger images are reduced; None
+        if there is none.
+        """
         return self.segmenter.longest
 
     @property
     def temperature(self) -> float:
-        """What logits are divided by for the confidence."""
+        """The temperature by which logits are divided for the confidence."""
         return self.segmenter.temperature
 
     @property
@@ -159,13 +164,15 @@ class Predictor:
         return self.segmenter.keep_scales
 
     def require_confidence(self, what: str) -> None:
-        """UsageError where predictions have no confidence, as of an exported graph that gives
-        labels alone; ``what`` says in the error what needs it.
+        """UsageError if predictions have no confidence, since an exported graph gives only labels.
+
+        Args:
+            what: What needs the confidence, as the subject of the message.
         """
         decider = self.segmenter.decider
         if decider is not None and decider.gives == "labels":
             raise UsageError(
-                f"{what} needs the confidence, and {decider.path} gives labels alone; export it "
+                f"{what} needs the confidence, and {decider.path} gives only labels; export it "
                 "with --output confidence."
             )
 
@@ -183,18 +190,19 @@ class Predictor:
         """Segment an image, or a list of images.
 
         Args:
-            image: A path, a ``file://`` address, the bytes of an image file, a Pillow image, an
-                array (H, W) or (H, W, C) of C 1, 3 or 4: grey, RGB, RGBA, of uint8, uint16 or
-                floats in [0, 1]; or a tensor, also (C, H, W). A list of these, of any sizes, gives
-                a list.
-            region: (left, top, right, bottom) in pixels: the part of each image that is segmented.
+            image: A path, a ``file://`` URL, the bytes of an image file, a Pillow image, an array
+                (H, W) or (H, W, C) with C 1, 3 or 4: grey, RGB, RGBA, of uint8, uint16 or floats in
+                [0, 1]; or a tensor, also (C, H, W). A list of images, of any sizes, gives a list of
+                predictions.
+            region: (left, top, right, bottom) in pixels, right and bottom exclusive: the part of
+                each image that is segmented; None for the whole image.
 
         Returns:
-            Labels and confidence, of the image's size.
+            The prediction, whose maps have the image's size.
 
         Raises:
-            UserError: It cannot be read, is no such image, or what is segmented of it is under 32
-                pixels high or wide.
+            UserError: The image cannot be read or is not an image, the region does not lie in it,
+                or the segmented part is under 32 pixels high or wide.
         """
         if isinstance(image, list | tuple):
             return self.predict_batch(image, region=region)
@@ -208,25 +216,25 @@ class Predictor:
         start: float = 0.0,
         end: float | None = None,
     ) -> Iterator[Prediction]:
-        """Segment image after image, each when it is asked for.
+        """Segment the images of a source one by one, each when its prediction is asked for.
 
-        An image that cannot be read is passed over with a warning, and so is what follows the
-        damage in a video.
+        Images that cannot be read are skipped with a warning. A damaged video ends at the damage,
+        with a warning.
 
         Args:
             source: A folder (searched recursively), a glob, a numbered sequence
                 (``"frames/%06d.png"``), a video, a camera by its number (``0``), or an iterable of
-                whatever the predictor takes. Of a camera the newest picture is taken.
+                images. From a camera the newest picture is taken each time.
             region: As of a single image.
-            every: Take every so many frames or images.
-            start: Of a video: seconds before which frames are left out.
-            end: Of a video or camera: seconds at which the stream ends.
+            every: Segment only every so many frames or images.
+            start: For a video or camera: frames before this second are left out.
+            end: For a video or camera: the second at which the stream ends; None for its own end.
 
         Yields:
-            Predictions, with ``source``, and of a video or camera ``frame`` and ``time``.
+            Predictions with ``source``, and for a video or camera ``frame`` and ``time``.
 
         Raises:
-            UserError: There is no such source, or nothing in it, or no such camera.
+            UserError: The source does not exist or has no images, or the camera cannot be opened.
         """
         for given in iterate(source, every, start, end):
             try:
@@ -234,12 +242,12 @@ class Predictor:
             except UserError as error:
                 if not given.passes:
                     raise
-                warnings.warn(f"passed over: {error}", stacklevel=2)
+                warnings.warn(f"skipped: {error}", stacklevel=2)
                 continue
             yield prediction
 
     def find_edge(self, height: int, width: int) -> int:
-        """Pixels of the longer side that an image of a size is run at."""
+        """Pixels of the longer side at which an image of this size is run."""
         return self.segmenter.find_edge(height, width)
 
     def predict_batch(
@@ -249,17 +257,17 @@ class Predictor:
         windows: Windows | None = None,
         region: Box | None = None,
     ) -> list[Prediction]:
-        """Segment several images, those of one size together; up to rounding as one by one.
+        """Segment several images, those of one size together. Up to rounding, predictions are the
+        same as one by one.
 
         Args:
-            images: Each as for a single one; none give no predictions.
-            long_edge: Of these images, instead of the predictor's.
-            windows: Of these images, instead of the predictor's.
+            images: The images, each as for a single one.
+            long_edge: Long edge in pixels for these images; None for the predictor's.
+            windows: Windows for these images; None for the predictor's.
             region: As of a single image.
 
         Raises:
-            UserError: One cannot be read, is no image, or is under 32 pixels high or wide, or the
-                network gives no numbers.
+            UserError: As of a single image, or the network's outputs are not finite.
         """
         given = [Given(image, name_of(image)) for image in list_images(images)]
         return self._predict(given, region, long_edge, windows)
@@ -294,7 +302,7 @@ class Predictor:
         long_edge: int | None = None,
         windows: Windows | None = None,
     ) -> list[Segmentation]:
-        """Segment images of one size, (H, W, 3) uint8 RGB each, as ``as_pixels`` gives."""
+        """Segment images of one size, (H, W, 3) uint8 RGB each, as ``as_pixels`` returns them."""
         if windows is None and self.segmenter.options.memory is not None:
             return segment_within(self._footprint, images, long_edge)
         return self.segmenter.segment(images, long_edge, windows)
@@ -326,7 +334,7 @@ def _open(
     options: RunOptions,
     device: str | torch.device | None,
 ) -> tuple[SegmentationNetwork | Engine, RunOptions, str | torch.device | None]:
-    """What ``open_engine`` takes, of weights too."""
+    """The arguments of ``open_engine``, after weights are loaded."""
     given: Any = network
     by_name = given is None or isinstance(given, str | os.PathLike)
     if device == "auto" or (device is None and by_name):

@@ -1,4 +1,4 @@
-"""What a label map holds: shares, figures of classes, and the outlines of regions."""
+"""Measures of a label map: shares and statistics of classes, and the outlines of regions."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import numpy.typing as npt
 from hierseg.labels import LabelSpace
 
 ROWS = 256
-"""Of a label map that are counted at a time."""
+"""Rows of a label map that are counted at a time."""
 
 Points = npt.NDArray[np.int32]
 
 
 class ClassStatistics(NamedTuple):
-    """Figures of one class in an image.
+    """Statistics of one class in an image.
 
     Attributes:
-        pixels: How many it has.
-        share: Of what was segmented, in [0, 1].
-        confidence: The mean over them, in [0, 1].
-        regions: In how many parts they lie; pixels that touch at a corner are of one.
+        pixels: Number of its pixels.
+        share: Share of the segmented pixels, in [0, 1].
+        confidence: Mean confidence of its pixels, in [0, 1].
+        regions: Number of its connected regions; pixels that touch at a corner are connected.
     """
 
     pixels: int
@@ -39,13 +39,13 @@ class Polygon:
     """The outline of one region.
 
     Attributes:
-        name: Of the class.
-        train_id: Of the class.
-        exterior: (N, 2) int32 x and y of the border's pixels in order; fewer than three points
-            where the region is a pixel or a line.
-        holes: Likewise of each hole: the region's own pixels around it.
-        area: Pixels of the region.
-        confidence: The mean over them.
+        name: Name of the class.
+        train_id: Train id of the class.
+        exterior: (N, 2) int32 x and y of pixels on the region's border, in order; fewer than three
+            points if the region is a pixel or a line.
+        holes: (N, 2) int32 for each hole: the region's pixels around it, in order.
+        area: Number of pixels of the region.
+        confidence: Mean confidence of these pixels, in [0, 1].
     """
 
     name: str
@@ -57,7 +57,7 @@ class Polygon:
 
 
 def class_shares(labels: npt.NDArray[np.uint8], space: LabelSpace) -> dict[str, float]:
-    """Name -> share of all pixels, of the classes that occur, the largest first."""
+    """Name -> share of all pixels in [0, 1], of the classes that occur, largest first."""
     counts = _count(labels)[: space.num_classes]
     order = np.argsort(-counts, kind="stable")
     return {space.names[i]: float(counts[i] / labels.size) for i in order if counts[i]}
@@ -69,13 +69,13 @@ def measure_classes(
     space: LabelSpace,
     pixels: int,
 ) -> dict[str, ClassStatistics]:
-    """Name -> figures, of the classes that occur, the largest first.
+    """Name -> statistics, of the classes that occur, largest first.
 
     Args:
         labels: (H, W) train ids.
-        confidence: (H, W).
-        space: Names them.
-        pixels: How many were segmented.
+        confidence: (H, W) in [0, 1].
+        space: The label space of the train ids.
+        pixels: Number of pixels that were segmented.
     """
     counts, sums = _count(labels), np.zeros(256)
     for top in range(0, len(labels), ROWS):
@@ -126,7 +126,7 @@ def _outline_regions(
     contours, hierarchy = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     found = []
     for index, contour in enumerate(contours):
-        if hierarchy[0][index][3] >= 0:  # a hole, which is listed with what it is in
+        if hierarchy[0][index][3] >= 0:  # a hole, which is listed with the region around it
             continue
         column, row = contour[0, 0]
         number = numbers[row, column]
@@ -151,6 +151,6 @@ def _simplify(contour: npt.NDArray[Any], tolerance: float) -> Points:
 def _count(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """(256,) pixels by train id."""
     counts = np.zeros(256, np.int64)
-    for top in range(0, len(labels), ROWS):  # bincount makes 64 bits of each label
+    for top in range(0, len(labels), ROWS):  # bincount converts each label to 64 bits
         counts += np.bincount(labels[top : top + ROWS].ravel(), minlength=256)
     return counts

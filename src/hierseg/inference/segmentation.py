@@ -1,4 +1,4 @@
-"""What is made of one image."""
+"""Labels, confidence and further maps of one image."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """What is made of one image; every map is of the image's size.
+    """The maps of one segmented image, all of the image's size.
 
     Attributes:
         labels: (H, W) uint8 train ids.
-        confidence: (H, W) float32 in (0, 1], the softmax of the class chosen; NaN where an exported
-            graph gives labels alone.
-        attention: Scale -> (H, W) float32 in [0, 1] of those whose attention decides; None unless
-            scales are kept.
-        per_scale: Scale -> (H, W) uint8 train ids by that scale alone; None likewise.
+        confidence: (H, W) float32 in (0, 1], the softmax of the chosen class; NaN if an exported
+            graph gives only labels.
+        attention: Scale -> (H, W) float32 in [0, 1], for the scales whose attention is used; None
+            unless scales are kept.
+        per_scale: Scale -> (H, W) uint8 train ids by that scale alone; None unless scales are kept.
         probabilities: (K, H, W) float32 in [0, 1], every class's softmax; None unless kept.
     """
 
@@ -36,12 +36,14 @@ class Segmentation:
     probabilities: npt.NDArray[np.float32] | None = None
 
     def drop_below(self, confidence: float, ignore: int) -> Segmentation:
-        """The same with ``ignore`` in place of labels of a lower confidence."""
+        """A copy whose labels with a lower confidence are ``ignore``."""
         unsure = self.confidence < confidence
         return replace(self, labels=np.where(unsure, np.uint8(ignore), self.labels))
 
     def place(self, tile: Tile, size: tuple[int, int], ignore: int) -> Segmentation:
-        """The same as a part of a larger image: ``ignore`` and 0 around it."""
+        """The maps of a larger (H, W) image of which this is the part ``tile``; outside it labels
+        are ``ignore`` and all else is 0.
+        """
 
         def around(values: npt.NDArray[Any], fill: int = 0) -> npt.NDArray[Any]:
             whole = np.full((*values.shape[:-2], *size), fill, values.dtype)
@@ -61,7 +63,7 @@ class Segmentation:
 def make_decided(
     labels: npt.NDArray[np.uint8], confidence: npt.NDArray[np.float32] | None
 ) -> Segmentation:
-    """What a graph has decided; without its confidence that is NaN."""
+    """A segmentation from an exported graph's (H, W) labels and confidence; None becomes NaN."""
     if confidence is None:
         confidence = np.full(labels.shape, np.nan, np.float32)
     return Segmentation(labels, confidence)
@@ -73,7 +75,7 @@ def make_canvas(
     per_scale: Iterable[float] | None,
     classes: int | None = None,
 ) -> Segmentation:
-    """Maps of an image that are still to be filled."""
+    """A segmentation with uninitialised maps, to be filled."""
     return Segmentation(
         np.empty(size, np.uint8),
         np.empty(size, np.float32),

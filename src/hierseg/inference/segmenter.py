@@ -1,6 +1,6 @@
-"""The one way from images to labels: an engine, and how it is run.
+"""The one way from images to labels: an engine, run by options.
 
-Shapes: B images of one size, K classes, H and W their size, h and w the size that they are run at.
+Shapes: B images of one size, K classes, H and W their size, h and w the size at which they are run.
 """
 
 from __future__ import annotations
@@ -38,30 +38,30 @@ from hierseg.options import WHOLE, RunOptions, require_one
 from hierseg.size import SMALLEST_SIDE, Size
 
 OnPart = Callable[[str, int, int], object]
+"""Called with the kind of part, ``"window"`` or ``"scale"``, the number done, and their total."""
 
 
 class Segmenter:
-    """Segments images by an engine; evaluation and prediction are two callers of it.
+    """Segments images with an engine; prediction and evaluation both use it.
 
     Args:
-        engine: Runs the network.
-        options: How; checked here.
-        temperature: What logits are divided by for the confidence; None takes the weights' own.
+        engine: The engine that runs the network.
+        options: How the network is run; checked here.
+        temperature: Logits are divided by it for the confidence; None takes the weights' own.
         keep_scales: Keep each scale's attention and labels; takes more memory.
-        keep_probabilities: Keep every class's softmax; takes 4K bytes a pixel.
+        keep_probabilities: Keep every class's softmax; takes 4 K bytes per pixel.
 
     Attributes:
-        scales: Those that are run.
-        decider: The engine, where it gives labels and no logits; None where it gives logits.
-        long_edge: That every image is run at; None for its own, or for ``longest``.
-        longest: Long edge that larger images alone are run at; None for none.
-        windows: Those of the mode slide; None for whole images.
-        on_part: Told of an image under way how many ``"window"`` or ``"scale"`` are done, and of
-            how many there are; None for nobody.
+        scales: Scales at which images are run.
+        decider: The engine, if it gives labels and no logits; None if it gives logits.
+        long_edge: Pixels of the longer side at which every image is run; None for no such option.
+        longest: Longest side in pixels to which larger images are reduced; None for none.
+        windows: The windows of mode slide; None for whole images.
+        on_part: Called while an image is run, after each window or scale; None for no callback.
 
     Raises:
-        UserError: Options that cannot be, scales without 1 of a network that decides between
-            scales, or a temperature that is not above 0.
+        UserError: Options are out of range or exclude each other, scales lack 1 for a network with
+            attention over scales, or the temperature is not above 0.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Segmenter:
         given: Any = temperature
         if not (isinstance(given, numbers.Real) and 0 < float(given) < math.inf):
             raise UserError(
-                f"a temperature of {given!r:.40} is not above 0, or no number; give more, or none."
+                f"a temperature of {given!r:.40} is not a number above 0; give one, or none."
             )
         self.temperature = float(temperature)
         self.on_part: OnPart | None = None
@@ -109,7 +109,7 @@ class Segmenter:
                 raise self.decider.lacks_logits("every class's probability")
 
     def whole(self) -> Segmenter:
-        """The same without windows."""
+        """This segmenter without windows."""
         if self.windows is None:
             return self
         options = dataclasses.replace(self.options, mode="whole", window=None, overlap=None)
@@ -117,7 +117,7 @@ class Segmenter:
         return Segmenter(self.engine, options, self.temperature, *kept)
 
     def find_edge(self, height: int, width: int) -> int:
-        """Pixels of the longer side that an image of a size is run at."""
+        """Pixels of the longer side at which an image of this size is run."""
         longer, shorter = max(height, width), min(height, width)
         if self.short_edge is not None:
             return max(bring_to(self.short_edge, shorter, (height, width)))
@@ -135,18 +135,18 @@ class Segmenter:
 
     @torch.inference_mode()
     def run(self, images: Sequence[Pixels], long_edge: int | None = None) -> SegmentationOutput:
-        """What the engine gives for images of one size, at the size that they are run at.
+        """The network's output for images of one size, at the size at which they are run.
 
         Args:
             images: (H, W, 3) uint8 RGB each, contiguous and writeable, all of one size.
-            long_edge: Of these images, instead of the options'.
+            long_edge: Long edge in pixels for these images; None for the options'.
 
         Returns:
-            ``logits`` (B, K, h, w); where scales are kept, ``per_scale`` logits and ``attention``
-            of all scales that have one, of any size.
+            ``logits`` (B, K, h, w); if scales are kept, also ``per_scale`` logits, and
+            ``attention`` of the scales that have one. These have any size.
 
         Raises:
-            UserError: Images that the network cannot run.
+            UserError: The network cannot run such images.
         """
         tensor = self.stack(images, long_edge)
         if self.windows is None:
@@ -160,13 +160,15 @@ class Segmenter:
         long_edge: int | None = None,
         windows: Windows | None = None,
     ) -> DeferredOutput:
-        """What ``run`` gives, each map computed by rows as they are asked for. By windows, rows are
-        to be asked for from the top downwards, the same of every map before the next.
+        """The output of ``run``, with maps whose rows are computed when they are asked for.
+
+        In windows, rows must be asked for from the top down, and the same rows of all maps before
+        the next rows.
 
         Args:
             images: As of ``run``.
             long_edge: As of ``run``.
-            windows: Of these images, instead of the options'.
+            windows: Windows for these images; None for the options'.
         """
         tensor = self.stack(images, long_edge)
         chosen = self.windows if windows is None else windows
@@ -175,7 +177,7 @@ class Segmenter:
         return self._defer_windows(tensor, chosen)
 
     def stack(self, images: Sequence[Pixels], long_edge: int | None = None) -> Tensor:
-        """(B, 3, h, w) uint8, at the size that the images are run at, where the engine runs."""
+        """(B, 3, h, w) uint8 on the engine's device, at the size at which the images are run."""
         size = Size(*images[0].shape[:2])
         at = self.find_size(size)
         if long_edge is not None:
@@ -185,15 +187,15 @@ class Segmenter:
         return torch.from_numpy(stacked).permute(0, 3, 1, 2).to(self.engine.device)
 
     def run_frame(self, images: Tensor) -> Tensor:
-        """(B, K, h, w) logits of what ``stack`` gives, by windows where the options say so."""
+        """(B, K, h, w) logits for the output of ``stack``, in windows if the options ask for it."""
         if self.windows is None:
             return self.run_tensor(images).logits
         return _compute(self._defer_windows(images, self.windows)).logits
 
     @torch.inference_mode()
     def run_tensor(self, images: Tensor) -> SegmentationOutput:
-        """What the engine gives for (B, 3, h, w) RGB where it takes it, as it is and without
-        windows; if asked for, the mean with what the mirrored images give.
+        """The network's output for (B, 3, h, w) RGB on the engine's device, without resizing and
+        windows; with flip, the mean with the output for the mirrored images.
         """
         output = self.engine.run(images, self.options, self.keep_scales)
         if not self.options.flip:
@@ -208,7 +210,7 @@ class Segmenter:
         )
 
     def defer_tensor(self, images: Tensor) -> DeferredOutput:
-        """What ``run_tensor`` gives, by rows."""
+        """The output of ``run_tensor``, whose rows are computed when they are asked for."""
         output = self._ask(images)
         if not self.options.flip:
             return output
@@ -232,12 +234,12 @@ class Segmenter:
         return output
 
     def _tell_scale(self, done: int, total: int) -> None:
-        """So many scales of an image are done; those of a window are no news."""
+        """Report the scales of an image that are done; scales of a window are not reported."""
         if self.on_part is not None and not self._in_windows:
             self.on_part("scale", done, total)
 
     def _defer_windows(self, images: Tensor, windows: Windows) -> DeferredOutput:
-        """The same by windows, each at all scales, everything of them blended at (h, w)."""
+        """The output in windows, each run at all scales; all maps are blended at (h, w)."""
         size, tiles = Size(*images.shape[-2:]), windows.tiles(Size(*images.shape[-2:]))
         done = itertools.count(1)
 
@@ -270,13 +272,13 @@ class Segmenter:
         return DeferredOutput(maps["logits"][1.0], maps["per_scale"], maps["attention"] or None)
 
     def logits(self, images: Sequence[Pixels], size: tuple[int, int]) -> Tensor:
-        """(B, K, H, W) logits of images of one size, resized to another where it is not the one
-        that they are run at; errors as of ``run``.
+        """(B, K, height, width) logits of images of one size, resized to ``size``, (height, width),
+        if they are run at another; arguments and errors as of ``run``.
         """
         return self.resize_logits(self.run(images).logits, size)
 
     def resize_logits(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
-        """(B, K, h, w) logits of ``run`` at another size; as they are where they have it."""
+        """Resize (B, K, h, w) logits to ``size``, (height, width); unchanged if they have it."""
         if tuple(logits.shape[-2:]) == tuple(size):
             return logits
         return resize_to(logits.float(), size, self.engine.align_corners)
@@ -288,10 +290,10 @@ class Segmenter:
         long_edge: int | None = None,
         windows: Windows | None = None,
     ) -> list[Segmentation]:
-        """Labels and confidence of images of one size, as ``defer`` takes them.
+        """Labels and confidence of images of one size; arguments as of ``defer``.
 
         Raises:
-            UserError: Images that the network cannot run, or a network that gives no numbers.
+            UserError: The network cannot run such images, or its outputs are not finite.
         """
         if self.decider is not None:
             return self._take_decision(self.decider, images, long_edge, windows)
@@ -304,9 +306,9 @@ class Segmenter:
         long_edge: int | None,
         windows: Windows | None,
     ) -> list[Segmentation]:
-        """What an engine that chooses the classes itself says of images, at their own size."""
+        """The labels of an engine that gives no logits, at the images' own size."""
         if windows is not None:
-            raise decider.lacks_logits("running an image by windows")
+            raise decider.lacks_logits("running an image in windows")
         if long_edge not in (None, max(images[0].shape[:2])):
             raise decider.lacks_logits("running an image at another size")
         found = decider.decide(self.stack(images, None))
@@ -318,14 +320,14 @@ class Segmenter:
 
     @torch.inference_mode()
     def read(self, given: SegmentationOutput | DeferredOutput, size: Size) -> list[Segmentation]:
-        """What ``run`` or ``defer`` gives, as maps of another size.
+        """Convert the output of ``run`` or ``defer`` to labels and confidence at a size.
 
         Args:
-            given: Of B images; with each scale's where scales are kept.
-            size: (H, W) of the maps.
+            given: The output for B images; with the scales' maps if scales are kept.
+            size: (H, W) of the results.
 
         Raises:
-            UserError: A network that gives no numbers.
+            UserError: The network's outputs are not finite.
         """
         output = DeferredOutput.of(given) if isinstance(given, SegmentationOutput) else given
         logits = self._at_size(output.logits, size)
@@ -345,8 +347,7 @@ class Segmenter:
             labels, confidence = self._decide(values)
             if not np.isfinite(confidence).all():
                 raise UserError(
-                    "the network gives outputs that are no numbers (NaN or infinite); use other "
-                    "weights."
+                    "the network's outputs are not finite (NaN or infinite); use other weights."
                 )
             for index, one in enumerate(found):
                 one.labels[rows], one.confidence[rows] = labels[index], confidence[index]
@@ -364,8 +365,8 @@ class Segmenter:
         return found
 
     def _list_deciding(self, output: DeferredOutput, size: Size) -> dict[float, RowMap]:
-        """The attention of each scale that decides: the largest may have one, but nothing larger
-        to decide against. None does where scales are averaged.
+        """The attention of each scale whose attention is used. That of the largest is not, since no
+        larger scale follows, nor is any if scales are averaged.
         """
         if self.options.fusion == "average":
             return {}
@@ -382,19 +383,19 @@ class Segmenter:
         return labels.cpu().numpy(), confidence.cpu().numpy()
 
     def _at_size(self, values: RowMap, size: Size) -> RowMap:
-        """A map at the image's own size."""
+        """A map resized to a size."""
         return resize_map(values, size, self.engine.align_corners)
 
 
 class _Key(NamedTuple):
-    """Which of a network's maps it is."""
+    """Identifies one of a network's maps."""
 
     name: str
     scale: float
 
 
 def _compute(output: DeferredOutput) -> SegmentationOutput:
-    """All of an output, whole; map by map, as it may be blended as it goes."""
+    """Compute all rows of all maps of an output."""
 
     def whole(values: RowMap) -> Tensor:
         return values.rows(0, values.size.height)
@@ -408,17 +409,21 @@ def _compute(output: DeferredOutput) -> SegmentationOutput:
 
 
 def choose_label_space(engine: Engine, space: LabelSpace | None) -> LabelSpace:
-    """The label space that is given, else the weights'; UserError where it has other classes than
-    the engine, or there is none.
+    """The given label space, else the one stored with the weights.
+
+    Raises:
+        UserError: There is none, or it has another number of classes than the engine.
     """
     if space is None and engine.header is None:
         raise UserError(
-            "this network comes from no checkpoint, so its label space is unknown; load one, or "
-            "give the label space."
+            "this network comes from no checkpoint, so its label space is unknown; load it from "
+            "a checkpoint, or give the label space."
         )
     chosen = space if space is not None or engine.header is None else engine.header.label_space
     if not isinstance(chosen, LabelSpace):
-        raise UserError(f"{chosen!r:.100} is no label space; give hierseg.labels.CITYSCAPES, say.")
+        raise UserError(
+            f"{chosen!r:.100} is not a label space; give hierseg.labels.CITYSCAPES, say."
+        )
     if chosen.num_classes != engine.num_classes:
         raise UserError(
             f"label space '{chosen.name}' has {chosen.num_classes} classes and the network "
@@ -428,8 +433,8 @@ def choose_label_space(engine: Engine, space: LabelSpace | None) -> LabelSpace:
 
 
 def _find_decider(engine: Engine, temperature: float) -> ExportedEngine | None:
-    """The engine where it chooses the classes itself; UserError for a confidence that it does not
-    give.
+    """The engine if it gives labels and no logits, else None; UserError for a temperature other
+    than the one that is built into the exported graph.
     """
     if not isinstance(engine, ExportedEngine) or engine.gives == "logits":
         return None

@@ -1,4 +1,4 @@
-"""A prediction at a glance: a line of text, and what a notebook shows."""
+"""Shows a prediction as a line of text, and as a picture in a notebook."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from hierseg.media import hex_of, shrink
 LONGEST = 640
 """Pixels of the longer side of a notebook's picture."""
 NAMED = 3
-"""Classes that the line names."""
+"""Most classes that the line names."""
 LISTED = 12
-"""Classes that stand below a notebook's picture."""
+"""Most classes that are listed below a notebook's picture."""
 
 Picture = npt.NDArray[np.uint8]
 
 
 def describe(name: str, size: str, shares: Mapping[str, float], confidence: float) -> str:
-    """A line: ``Prediction(street.jpg, 96x160, road 41 %, sky 12 %, ..., confidence 0.93)``."""
+    """A line such as ``Prediction(a.jpg, 96x160, road 41 %, sky 9 %, 2 more, confidence 0.93)``."""
     parts = [name, size] if name else [size]
     parts += [f"{one} {_percent(share)}" for one, share in list(shares.items())[:NAMED]]
     if len(shares) > NAMED:
@@ -33,12 +33,12 @@ def describe(name: str, size: str, shares: Mapping[str, float], confidence: floa
 
 
 def draw_png(overlay: Picture) -> bytes:
-    """An overlay as a small PNG."""
+    """A reduced overlay as a PNG."""
     return _encode(overlay, ".png")
 
 
 def draw_html(overlay: Picture, line: str, shares: Mapping[str, float], space: LabelSpace) -> str:
-    """An overlay as a small picture within HTML, its classes below it."""
+    """A reduced overlay embedded in HTML, with its classes below it."""
     picture = base64.b64encode(_encode(overlay, ".jpg")).decode("ascii")
     colors = dict(zip(space.names, space.colors, strict=True))
     listed = list(shares.items())[:LISTED]

@@ -1,12 +1,12 @@
-"""Steady video: what is known of the last frame, moved by the flow, joins in.
+"""Steady video: the last frame's logits, warped by optical flow, are joined with the new frame's.
 
-Shapes: K classes, h and w the size that frames are run at, N tiles of the largest scale.
+Shapes: K classes, h and w the size at which frames are run, N tiles of the largest scale.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -30,25 +30,25 @@ SteadyMode = Literal["blend", "reuse"]
 Pixels = npt.NDArray[np.uint8]
 
 MOST = 0.6
-"""Weight of the moved logits where flow and colours agree wholly."""
+"""Weight of the warped logits if flow and colours agree fully."""
 FAILING = 0.05
-"""Share of a tile's pixels whose colours do not agree, from which on it is computed anew."""
+"""A tile is run again if the colours of more than this share of its pixels disagree."""
 OLDEST = 8
-"""Frames after which a tile is computed anew whatever agrees: what is moved often is blurred."""
+"""Frames after which a tile is run again in any case, since repeated warping blurs."""
 STANDS = 0.8
-"""Weight of the moved logits against those of the smaller scales where no tile is run."""
+"""Weight of the warped logits against those of the smaller scales where no tile is run."""
 RAMP = 17
-"""Pixels over which a tile that is computed anew fades into what is around it."""
+"""Pixels over which a tile that was run fades into its surroundings."""
 
 
 class _Moved(NamedTuple):
-    """What is known of the last frame, moved by the flow.
+    """The last frame's logits, warped by the flow, and how far they can be trusted.
 
     Attributes:
-        logits: (1, K, h, w).
-        confidence: (1, 1, h, w) in [0, 1]: of the way there and back, and the colours.
-        alike: (1, 1, h, w) in [0, 1]: of the colours alone. Where there is no texture the way back
-            misses, and yet nothing has changed.
+        logits: (1, K, h, w) float logits.
+        confidence: (1, 1, h, w) in [0, 1]: agreement of forward and backward flow and of colours.
+        alike: (1, 1, h, w) in [0, 1]: agreement of colours alone. Without texture the flow cannot
+            be checked, though nothing may have changed.
     """
 
     logits: Tensor
@@ -59,23 +59,25 @@ class _Moved(NamedTuple):
 class Steadier:
     """Segments the frames of a clip in order.
 
-    With ``blend`` every frame is run whole, and its logits are joined with the moved ones of the
-    last frame by a weight from how well both frames agree. With ``reuse`` the largest scale is run
-    on those tiles alone where their colours do not agree, or which have not been run for some
-    frames; elsewhere the moved logits stand, or the smaller scales' where these fail the check.
+    With ``blend`` every frame is run whole, and its logits are averaged with the last frame's
+    warped logits, weighted by how well the two frames agree. With ``reuse`` the largest scale is
+    run only on tiles whose colours disagree, or that have not been run for ``OLDEST`` frames;
+    elsewhere the warped logits are kept, or the smaller scales' logits where the flow fails the
+    check.
 
     Args:
-        segmenter: Runs the frames.
-        estimator: Of the flow between them.
-        mode: blend or reuse.
+        segmenter: The segmenter that runs the frames.
+        estimator: The estimator of the flow between frames.
+        mode: ``"blend"`` or ``"reuse"``.
 
     Attributes:
-        shares: Of each frame since ``reset``, the share of the tiles that were run; 1 for a frame
-            that was run whole.
+        shares: For each frame since ``reset`` the share of tiles that were run, in [0, 1]; 1 for a
+            frame that was run whole.
 
     Raises:
-        UsageError: ``reuse`` of a network whose attention does not decide between scales, or with
-            options that run frames in another way.
+        UsageError: The mode is unknown, the segmenter keeps scales or probabilities, or ``reuse``
+            is given for a network without hierarchical attention or with options that run frames in
+            another way.
     """
 
     def __init__(
@@ -87,13 +89,15 @@ class Steadier:
             )
         if segmenter.decider is not None:
             raise segmenter.decider.lacks_logits("steady video")
+        if mode not in get_args(SteadyMode):
+            raise UsageError(f"--steady {mode!s:.40} is none of {', '.join(get_args(SteadyMode))}.")
         self.segmenter, self.estimator, self.mode = segmenter, estimator, mode
         if mode == "reuse":
             _require_tiles(segmenter.engine, segmenter)
         self.reset()
 
     def reset(self) -> None:
-        """Forget the last frame: another clip begins."""
+        """Forget the last frame, since another clip begins."""
         self._frames: list[tuple[Pixels, str]] = []
         self._logits: Tensor | None = None
         self._ages: Tensor | None = None
@@ -105,7 +109,7 @@ class Steadier:
 
         Args:
             pixels: (H, W, 3) uint8 RGB, contiguous.
-            name: Of the frame, for flow that is looked up by names.
+            name: Name of the frame, for an estimator that looks flow up by names.
         """
         tensor = self.segmenter.stack([pixels])
         frame = np.ascontiguousarray(tensor[0].permute(1, 2, 0).cpu().numpy())
@@ -123,7 +127,9 @@ class Steadier:
         return self.segmenter.read(SegmentationOutput(logits), Size(*pixels.shape[:2]))[0]
 
     def _compare(self, frame: Pixels, name: str) -> _Moved | None:
-        """What is known of the last frame, moved; None where nothing is."""
+        """The last frame's logits, warped to this frame; None if there is no last frame, or if the
+        estimator needs one before it and there is none.
+        """
         if self._logits is None:
             return None
         last, last_name = self._frames[-1]
@@ -157,14 +163,14 @@ class Steadier:
         chosen = self._choose(run, last.alike)
         fresh = run.complete(chosen).finish().logits.float()
         share = _spread(run, chosen, fresh)
-        # Where nothing is computed anew the moved logits stand, as far as they are to be trusted.
+        # Outside the tiles that were run, the warped logits are kept as far as they can be trusted.
         stands = STANDS * (2 * confidence / PASSES - 1).clamp(0, 1)
         return torch.lerp(fresh, moved, share * weight + (1 - share) * stands)
 
     def _choose(self, run: GatedRun, alike: Tensor) -> Tensor:
         """(1, N) bool: which tiles are run."""
         layout = run.layout
-        if self._ages is None:  # not all of them in one frame
+        if self._ages is None:  # staggered, so that not all tiles are due in one frame
             self._ages = torch.arange(layout.count, device=alike.device)[None] % OLDEST
         fails = layout.average((alike < PASSES).float())
         self._ages = self._ages + 1
@@ -177,7 +183,7 @@ class Steadier:
 
 
 def _require_tiles(engine: Engine, segmenter: Segmenter) -> None:
-    """UsageError where the largest scale cannot be run by tiles."""
+    """UsageError if the largest scale cannot be run on single tiles."""
     options = segmenter.options
     for flag, given in (
         ("--flip", options.flip),
@@ -186,17 +192,17 @@ def _require_tiles(engine: Engine, segmenter: Segmenter) -> None:
         ("--gate", options.gate is not None),
     ):
         if given:
-            raise UsageError(f"--steady reuse chooses itself what is run; leave out {flag}.")
+            raise UsageError(f"--steady reuse chooses the tiles to run; leave out {flag}.")
     if not isinstance(engine, TorchEngine):
         raise UsageError(
-            "--steady reuse is for networks whose scales are run one by one, and an exported graph "
-            "runs all; give --steady alone, or other weights."
+            "--steady reuse needs a network whose scales can be run one by one, and an exported "
+            "graph runs all at once; give --steady blend, or other weights."
         )
     check_gating(engine, RunOptions(scales=segmenter.scales, budget=1.0), "--steady reuse")
 
 
 def _spread(run: GatedRun, chosen: Tensor, like: Tensor) -> Tensor:
-    """(1, 1, h, w) in [0, 1]: how far each pixel is of a tile that was run."""
+    """(1, 1, h, w) in [0, 1]: 1 in tiles that were run, 0 outside, with smooth borders."""
     layout, (height, width) = run.layout, like.shape[-2:]
     share = like.new_zeros(1, 1, height, width)
     down, right = height / layout.size.height, width / layout.size.width
@@ -209,14 +215,17 @@ def _spread(run: GatedRun, chosen: Tensor, like: Tensor) -> Tensor:
 
 
 class SteadyPredictor(Predictor):
-    """A predictor of the frames of one clip, which it is given in order.
+    """A predictor for the frames of one clip, which it must be given in order.
 
     Args:
         network: As of ``Predictor``.
-        estimator: Of the flow between frames.
-        mode: blend or reuse, as of ``Steadier``.
+        estimator: The estimator of the flow between frames.
+        mode: ``"blend"`` or ``"reuse"``, as of ``Steadier``.
         label_space: As of ``Predictor``.
         options: As of ``Predictor``.
+
+    Raises:
+        UserError: As of ``Predictor`` and ``Steadier``.
 
     Example:
         steady = SteadyPredictor("streetlite", DisFlow())
@@ -236,7 +245,7 @@ class SteadyPredictor(Predictor):
         self.steadier = Steadier(self.segmenter, estimator, mode)
 
     def describe_steady(self) -> str:
-        """How frames are joined, for resuming: ``blend dis ...``."""
+        """Mode and estimator, such as ``blend dis ...``; a resumed run must have the same."""
         return f"{self.steadier.mode} {self.steadier.estimator.fingerprint()}"
 
     def _segment(
@@ -245,7 +254,7 @@ class SteadyPredictor(Predictor):
         long_edge: int | None = None,
         windows: Windows | None = None,
     ) -> list[Segmentation]:
-        if long_edge is not None or windows is not None:  # for want of memory
+        if long_edge is not None or windows is not None:  # since memory is short
             self.steadier.reset()
             return super()._segment(images, long_edge, windows)
         return [self.steadier.segment(image) for image in images]

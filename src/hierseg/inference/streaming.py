@@ -1,4 +1,4 @@
-"""What a stream of images comes from: folders, sequences, videos, cameras, or any iterable."""
+"""Sources of a stream of images: folders, sequences, videos, cameras, or any iterable."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Given(NamedTuple):
     """An image of a stream.
 
     Attributes:
-        image: Whatever ``as_pixels`` takes.
-        source: Path of the image or the video; empty where there is none.
-        frame: Its number in a video.
-        time: Seconds from the beginning of the video.
-        passes: Whether the stream goes on where it cannot be read.
+        image: An image as ``as_pixels`` takes it.
+        source: Path of the image or video; empty if there is none.
+        frame: Number of the frame in its video, from 0; None for a single image.
+        time: Seconds from the beginning of the video; None for a single image.
+        passes: Whether the stream continues if the image cannot be read.
     """
 
     image: ImageLike
@@ -56,15 +56,15 @@ def iterate(
     _refuse_times(clip)
     if isinstance(given, bytes) or not isinstance(given, Iterable):
         raise UsageError(
-            f"{type(given).__name__} is no stream; give a folder, a video, the number of a camera, "
-            "or a list of images."
+            f"{type(given).__name__} is not a source of images; give a folder, a video, the number "
+            "of a camera, or a list of images."
         )
     return (Given(image, name_of(image)) for place, image in enumerate(given) if place % every == 0)
 
 
 def _refuse_times(clip: Clip) -> None:
     if clip.start or clip.end is not None:
-        raise UsageError("start and end are times of a video; leave them out for images.")
+        raise UsageError("start and end are for a video or camera; leave them out for images.")
 
 
 def _iterate_camera(number: int, clip: Clip) -> Iterator[Given]:
@@ -90,7 +90,7 @@ def _iterate_files(path: Path, every: int) -> Iterator[Given]:
         pattern = _NUMBER.sub("[0-9]*", glob.escape(pattern))
     found = find_sources([pattern])
     for left, reason in found.left_out.items():
-        warnings.warn(f"passed over: {left}: {reason}", stacklevel=3)
+        warnings.warn(f"skipped: {left}: {reason}", stacklevel=3)
     images = sorted(found.images, key=_count_order)
     alone = len(images) == 1
     for image in images[::every]:
@@ -98,7 +98,7 @@ def _iterate_files(path: Path, every: int) -> Iterator[Given]:
 
 
 def _count_order(path: Path) -> list[tuple[int, str]]:
-    """Order in which frame_10 comes after frame_9."""
+    """A sort key by which frame_10 comes after frame_9."""
     return [
         (int(part), "") if part.isdecimal() else (-1, part)
         for part in re.split(r"(\d+)", str(path))

@@ -1,4 +1,4 @@
-"""Windows over an image, and the blending of what they give. Geometry; it knows no model."""
+"""Sliding windows over an image, and the blending of their maps. Pure geometry, without a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hierseg.layers import RowMap, TensorMap
 from hierseg.size import Size
 
 SMALLEST_WINDOW = 128
-"""Side of windows that are halved, at least."""
+"""Smallest side in pixels to which windows are halved."""
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -35,16 +35,16 @@ class Tile(NamedTuple):
 
 @dataclass(frozen=True)
 class Windows:
-    """How windows slide.
+    """Size and overlap of sliding windows.
 
     Attributes:
-        size: Height and width of a window, cut to the image where that is smaller; None for a
-            square of the image's shorter side.
-        overlap: Share of a window, in each direction, that its neighbour sees too, at least; in
+        size: Height and width of a window in pixels, reduced to the image's if that is smaller;
+            None for a square of the image's shorter side.
+        overlap: Smallest share of a window, in each direction, that its neighbour covers too, in
             [0, 1).
 
     Raises:
-        UsageError: They could not cover an image.
+        UsageError: The size or the overlap is out of range.
     """
 
     size: Size | None = None
@@ -52,25 +52,25 @@ class Windows:
 
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:
-            raise UsageError(f"--window {self.size} holds no pixel; give 32x32 or more.")
+            raise UsageError(f"--window {self.size} is too small; give 32x32 or more.")
         if not 0 <= self.overlap < 1:
             raise UsageError(
-                f"--overlap {self.overlap:g} is no share of a window; give 0 or more, under 1."
+                f"--overlap {self.overlap:g} is not a share of a window; give 0 or more, under 1."
             )
 
     def describe(self) -> str:
-        """How they slide, in words."""
+        """Size and overlap, in words."""
         window = "of the shorter side" if self.size is None else str(self.size)
         return f"windows {window} overlapping by {self.overlap:g}"
 
     def halve(self) -> Windows | None:
-        """Of half the sides; None where they would be of no use, or have no size of their own."""
+        """Windows with half the sides; None if they would be too small, or if ``size`` is None."""
         if self.size is None or min(self.size) // 2 < SMALLEST_WINDOW:
             return None
         return Windows(Size(self.size.height // 2, self.size.width // 2), self.overlap)
 
     def tiles(self, size: Size) -> list[Tile]:
-        """Windows of one size that cover an image, as evenly as can be, row by row."""
+        """Tiles of one size that cover an image as evenly as possible, row by row."""
         shorter = min(size)
         window = Size(shorter, shorter) if self.size is None else self.size
         height, width = min(window.height, size.height), min(window.width, size.width)
@@ -92,16 +92,16 @@ class Windows:
 
 
 class Mosaic(Generic[Key]):
-    """Maps that are blended of what tiles give: where tiles overlap, a mean whose weights fall
-    evenly from a tile's middle to its edges, so that no seam is left.
+    """Blends the maps of tiles into whole maps. Overlapping tiles are averaged with weights that
+    fall linearly from a tile's middle to its edges, so that no seam shows.
 
-    A tile is asked for when rows of it are, and let go of when they are passed: rows are to be
-    asked for from the top downwards, the same of every map before the next.
+    A tile is computed when its first rows are asked for, and dropped when its last rows have been.
+    So rows must be asked for from the top down, and the same rows of all maps before the next rows.
 
     Args:
-        size: Of the whole.
-        tiles: That cover it.
-        give: Maps of a tile, by name; each of the tile's size.
+        size: Height and width of the whole maps.
+        tiles: Tiles that cover them.
+        give: Computes the maps of a tile, by name, each of the tile's size.
     """
 
     def __init__(
@@ -145,21 +145,21 @@ class Mosaic(Generic[Key]):
 
 
 def blend(size: Size, tiles: Sequence[Tile], give: Callable[[Tile], Tensor]) -> Tensor:
-    """Join what a callback gives for each tile, as ``Mosaic`` does.
+    """Blend the values that a callback computes for each tile, as ``Mosaic`` does.
 
     Args:
-        size: Of the whole.
-        tiles: That cover it.
-        give: (..., height, width) float values of a tile.
+        size: Height and width of the whole, H and W.
+        tiles: Tiles that cover it.
+        give: Computes the (..., height, width) float values of a tile.
 
     Returns:
-        (..., H, W) values.
+        (..., H, W) float values.
     """
     mosaic = Mosaic(size, tiles, lambda tile: {"": TensorMap(give(tile))})
     return mosaic.rows("", 0, size.height)
 
 
 def _ramp(length: int, like: Tensor) -> Tensor:
-    """(length,) weights from near 0 at the ends to 1 in the middle, symmetric, none of them 0."""
+    """(length,) symmetric weights, from just above 0 at the ends to 1 in the middle."""
     rising = torch.arange(1, length + 1, dtype=like.dtype, device=like.device)
     return torch.minimum(rising, rising.flip(0)) / math.ceil(length / 2)

@@ -1,4 +1,6 @@
-"""Long work over many items: what is done, what is left, and what was skipped with why."""
+"""Runs a network over many items, records what is done and skipped, and resumes after an
+interruption.
+"""
 
 from __future__ import annotations
 

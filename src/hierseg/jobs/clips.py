@@ -1,4 +1,4 @@
-"""The policy of a video run: label frames and an overlay video, both usable whatever ends it."""
+"""Segments a video into label files and an overlay video, usable even if the run is killed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from hierseg.pages import FOLDER, ImageRecord, list_panels
 
 Picture = npt.NDArray[np.uint8]
 OVERLAY_MISSING = "overlay_missing"
-"""In what a summary says about the run: why the overlay video ends early, or is not there."""
+"""Key of ``Summary.about`` for why the overlay video ends early or does not exist."""
 
 
 def run_video(
@@ -42,27 +42,30 @@ def run_video(
     frames: bool = False,
     console: Console | None = None,
 ) -> Summary:
-    """Segment a video into ``STEM_overlay.mp4``, of the same frame rate, and files of each frame.
+    """Segment a video into ``STEM_overlay.mp4``, with the same frame rate, and files of each frame.
 
-    Frames that an earlier run has segmented are not segmented again; the overlay video is made
-    anew from their label files.
+    Frames that an earlier run has segmented are not segmented again; the overlay video is written
+    again, for those frames from their label files.
 
     Args:
-        predictor: With ``keep_scales`` where ``settings.save`` needs it.
-        video: The video; its ``damage`` says afterwards what it lacks.
-        out: Folder of the outputs, ``legend.json`` and ``summary.json``; made where it is not.
-        settings: What is written: ``overlay`` is the video; all else are files of each frame,
-            ``STEM_frames/000123_KIND.png``, by the frame's number in the video.
-        clip: Which frames are taken.
-        frames: Write each frame itself, ``..._image.png``, and its overlay, ``..._overlay.jpg``,
-            and the pictures for a page of all frames.
-        console: For progress; None for none.
+        predictor: The predictor, with ``keep_scales`` if ``settings.save`` needs it.
+        video: The video; its ``damage`` is set afterwards.
+        out: Folder of the outputs, ``legend.json`` and ``summary.json``; created if missing.
+        settings: The outputs: ``overlay`` is the video, all others are files of each frame,
+            ``STEM_frames/000123_KIND.png``, with the frame's number in the video.
+        clip: The frames to take.
+        frames: Also write each frame, ``..._image.png``, its overlay, ``..._overlay.jpg``, and the
+            pictures for a page of all frames.
+        console: Where progress is shown; None for nowhere.
+
+    Returns:
+        The summary of all frames that are done.
 
     Raises:
         UsageError: ``out`` holds outputs that were made with other weights or settings.
-        UserError: No frame could be decoded.
+        UserError: No frame could be decoded, or another run writes into ``out``.
         OSError: The outputs cannot be written.
-        KeyboardInterrupt: As it came; overlay video and summary hold what is done.
+        KeyboardInterrupt: The run was interrupted; overlay video and summary hold what is done.
     """
     with FolderLock(out):
         summary = _prepare(predictor, video, out, settings, clip, frames)
@@ -92,7 +95,7 @@ def run_video(
             finally:
                 job.sort(sorted(summary.records))
                 summary.finish(out)
-        if overlay is not None and overlay.failure is not None:  # known once it is closed
+        if overlay is not None and overlay.failure is not None:  # only known after it is closed
             summary.about[OVERLAY_MISSING] = overlay.failure
             summary.write(out)
     if not summary.records:
@@ -101,25 +104,25 @@ def run_video(
 
 
 def _why_nothing(video: Video, summary: Summary) -> str:
-    """Why there is no frame."""
+    """Why no frame was segmented."""
     if video.damage is not None:
         return video.damage
     for reason in summary.skipped.values():
         return f"no frame of {video.path} could be segmented: {reason}"
-    return f"{video.path} has no frame between --from and --to"
+    return f"{video.path} has no frame between --from and --to; give other times"
 
 
 def _prepare(
     predictor: Predictor, video: Video, out: Path, settings: RunSettings, clip: Clip, frames: bool
 ) -> Summary:
-    """Make the folders, and take up what an earlier run has done."""
+    """Create the folders, and read what an earlier run has done."""
     out.mkdir(parents=True, exist_ok=True)
     stem = video.name
     described = describe_video_run(predictor, settings, video, clip, frames)
     remove_leftovers(out)
     summary = Summary.open(out, described, settings.overwrite)
     files = [LEGEND, *([PAGE] if frames else []), *_list_frames(out, f"{stem}_frames")]
-    if "overlay" in settings.save and not summary.taken_up:  # by its settings it is this video's
+    if "overlay" in settings.save and not summary.taken_up:  # else the settings name this video
         files += [f"{stem}_overlay.mp4", f"{stem}_overlay.part.mp4"]
     claimed = claim_files(out, files, summary, settings.overwrite)
     summary.begin(out)
@@ -134,7 +137,7 @@ def _prepare(
 
 
 def _list_frames(out: Path, folder: str) -> list[str]:
-    """What there is already under the names that files of frames have."""
+    """Existing files that have the names of frames' outputs, relative to ``out``."""
     return [
         path.relative_to(out).as_posix()
         for place in (out / folder, out / FOLDER / folder)
@@ -146,7 +149,9 @@ def _list_frames(out: Path, folder: str) -> list[str]:
 def describe_video_run(
     predictor: Predictor, settings: RunSettings, video: Video, clip: Clip, frames: bool
 ) -> dict[str, object]:
-    """What the outputs depend on, the video included: its frames are known by number alone."""
+    """The settings on which the outputs depend, including the video, since frames are recorded by
+    number alone.
+    """
     status = video.path.stat()
     return {
         **describe_outputs(predictor, settings),
@@ -166,7 +171,7 @@ def describe_video_run(
 
 
 class _FramePolicy(Policy[Frame, ImageRecord]):
-    """What a video run does with a frame."""
+    """What a run over a video does with a frame."""
 
     def __init__(
         self,
@@ -183,8 +188,8 @@ class _FramePolicy(Policy[Frame, ImageRecord]):
         self.overlay, self.frames, self.space, self.say = overlay, frames, space, say
         each = settings.save if frames else [key for key in settings.save if key != "overlay"]
         self.save, self.look = list(each), settings.look
-        self._pictures: dict[int, Picture] = {}  # of frames that are on their way to the overlay
-        self._shown = (-1, math.inf)  # tick of the last frame given to the overlay, and how far off
+        self._pictures: dict[int, Picture] = {}  # overlays of frames not yet added to the video
+        self._shown = (-1, math.inf)  # tick of the last frame added, and its distance from the tick
         self._facts: dict[int, str] = {}
         self._division = ""
 
@@ -226,15 +231,15 @@ class _FramePolicy(Policy[Frame, ImageRecord]):
         return record
 
     def take_up(self, item: Frame, record: ImageRecord) -> None:
-        """Draw the overlay of a frame that an earlier run has segmented."""
+        """Draw the overlay of a frame that an earlier run has segmented, from its label file."""
         if self.overlay is not None:
             self._draw(item, read_label_ids(self.out / f"{self._name(item)}_labels.png"))
 
     def divide(self, item: Frame, how: str, reason: str) -> None:
-        self._facts[item.index] = f"run by {how}: {reason}"
-        if how != self._division:  # all frames have one size: it is said once
+        self._facts[item.index] = f"run in {how}: {reason}"
+        if how != self._division:  # all frames have one size, so one message is enough
             self._division = how
-            self.say(f"{reason}; frames are run by {how}")
+            self.say(f"{reason}; frames are run in {how}")
 
     def end(self, item: Frame, record: ImageRecord | None) -> None:
         picture = self._pictures.pop(item.index, None)
@@ -251,7 +256,7 @@ class _FramePolicy(Policy[Frame, ImageRecord]):
             )
 
     def _show(self, overlay: OverlayVideo, frame: Frame, picture: Picture) -> None:
-        """Give a frame to the overlay video, unless one that is nearer to the tick is there."""
+        """Add a frame to the overlay video, unless a frame nearer to its tick was added."""
         position = frame.time * float(self.video.rate)
         tick = round(position)
         distance = abs(position - tick)
@@ -267,7 +272,7 @@ class _FramePolicy(Policy[Frame, ImageRecord]):
 def _segment(
     job: Job[Frame, ImageRecord], policy: _FramePolicy, predictor: Predictor, clip: Clip
 ) -> None:
-    """Segment the frames in order; those that are done come for the overlay video alone."""
+    """Segment the frames in order; those that are done are only added to the overlay video."""
     reusable = "labels" in policy.save or policy.overlay is None
     decoded = run_ahead(policy.video.frames(clip), AHEAD + job.batch - 1)
     try:

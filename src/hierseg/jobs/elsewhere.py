@@ -1,4 +1,4 @@
-"""A job whose items are read, run and written by workers elsewhere; its ledger stays here."""
+"""Runs a job on remote workers, which read, run and write its items; the ledger stays here."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ Record = TypeVar("Record")
 
 
 class Workers(Protocol):
-    """Where workers are hired."""
+    """A source of remote workers."""
 
     def hire(self, make: Callable[[], Hands[Item]]) -> AbstractContextManager[Crew[Item]]:
-        """Workers for a job."""
+        """A context that gives workers for one job; ``make`` is called in each."""
 
 
 @dataclass(frozen=True)
 class JobPlan(Generic[Item, Record]):
-    """What a worker needs to know to do items of a job; it can be sent.
+    """All that a remote worker needs to do items of a job; it can be pickled.
 
     Attributes:
-        load: Gives the predictor.
+        load: Loads the predictor in the worker.
         policy: What is done with an item.
         out: Folder of the outputs.
-        batch: Items of one size that the network is given together, at most.
-        workers: Threads that read, and as many that write.
-        mirrors: Of sources and outputs that are at URLs.
+        batch: Most items of one size that the network runs at once.
+        workers: Number of threads that read, and of threads that write.
+        mirrors: Mirrors of sources and outputs at URLs.
     """
 
     load: Callable[[], Predictor]
@@ -52,12 +52,12 @@ class JobPlan(Generic[Item, Record]):
     mirrors: Mirrors = HERE
 
     def __call__(self) -> Hands[Item]:
-        """What does the items."""
+        """Load the predictor, and return what does the items."""
         return _JobHands(self)
 
 
 class _JobHands(Hands[Item]):
-    """Does items of a job, and reports them instead of writing them down."""
+    """Does items of a job, and reports them instead of recording them."""
 
     def __init__(self, plan: JobPlan[Item, Any]) -> None:
         self._job = _ReportingJob(plan)
@@ -73,21 +73,21 @@ class _JobHands(Hands[Item]):
 
 
 class _NoLedger:
-    """Nothing is written down by a worker."""
+    """A ledger that records nothing, since the records are kept by the caller."""
 
     def __init__(self) -> None:
         self.records: dict[str, Any] = {}
         self.skipped: dict[str, str] = {}
 
     def add(self, record: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def skip(self, key: str, reason: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class _ReportingJob(Job[Item, Record]):
-    """A job that reports what becomes of its items."""
+    """A job that reports its items as done or skipped."""
 
     report: Callable[[Report], None]
 
@@ -97,7 +97,7 @@ class _ReportingJob(Job[Item, Record]):
         plan.policy.say = self._notes.append
 
     def skip(self, item: Item, reason: str) -> None:
-        """Report it."""
+        """Report an item as skipped."""
         self._report(item, Report("", reason=reason))
 
     def _finish(self, written: Written[Item, Record]) -> None:
@@ -121,17 +121,17 @@ def run_elsewhere(
     items: Sequence[Item],
     alone: Sequence[Item] = (),
 ) -> None:
-    """Have items done by workers, and write down what they report.
+    """Do items on remote workers, and record what they report.
 
-    What a worker may write of an item is claimed before the worker has it. Items of one size go to
-    one worker in the batches in which they would be run here.
+    The files that a worker may write for an item are claimed before the worker gets it. Items of
+    one size go to one worker in the batches in which they would be run here.
 
     Args:
-        job: Its ledger is that of this process.
-        load: Gives the predictor, there.
-        workers: Where they are hired.
-        items: What there is to do.
-        alone: Items that are run with nothing beside them, after all others.
+        job: The job, whose ledger records the items.
+        load: Loads the predictor in a worker.
+        workers: The source of workers.
+        items: The items to do.
+        alone: Items that are run after all others, alone in their worker.
 
     Raises:
         UserError: A worker fails, or workers are lost one after the other.
@@ -172,7 +172,7 @@ def run_elsewhere(
 
 
 def _group(job: Job[Item, Any], items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Items that are run together, as far as their headers say."""
+    """Group items that are run together, by the sizes in their headers."""
     if job.batch == 1:
         return ([item] for item in items)
     groups = group_by_size((_look_at(job.policy, item) for item in items), job.batch)
@@ -180,7 +180,7 @@ def _group(job: Job[Item, Any], items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _look_at(policy: Policy[Item, Any], item: Item) -> Reading[Item]:
-    """An item as it would be read, with its size alone."""
+    """A reading of an item, for its size; the pixels are zeros."""
     path = policy.locate(item)
     try:
         if path is None:

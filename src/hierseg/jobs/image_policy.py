@@ -1,4 +1,4 @@
-"""What a folder run does with an image: how it is read, and what is written of it."""
+"""What a run over a folder does with an image: how it is read, and what is written."""
 
 from __future__ import annotations
 
@@ -20,18 +20,24 @@ from hierseg.urls import HERE, Mirrors
 
 
 class Image(NamedTuple):
-    """An image, and what its outputs are called."""
+    """An image, and the common beginning of its outputs' names."""
 
     path: Path
     name: str = ""
 
 
 class ImagePolicy(Policy[Image, ImageRecord]):
-    """What a folder run does with an image.
+    """What a run over a folder does with an image.
+
+    Args:
+        out: Folder of the outputs.
+        settings: The outputs, and which images are taken.
+        summary: Where the images' files are claimed; None in a remote worker, which claims none.
+        scales: Scales whose own outputs are written.
+        mirrors: Mirrors of images and outputs at URLs.
 
     Attributes:
-        summary: Where its files are claimed; None in a worker, for which that is done.
-        under_way: What of it a killed run is known by; None in a worker.
+        under_way: Where the images being segmented are noted; None in a remote worker.
     """
 
     def __init__(
@@ -93,8 +99,8 @@ class ImagePolicy(Policy[Image, ImageRecord]):
         return ImagePolicy(self.out, self.settings, mirrors=self.mirrors)
 
     def claim_there(self, items: Sequence[Image]) -> None:
-        """Have the files of all items down as the run's own where the outputs are at a URL, before
-        any is written: what is added to the journal later reaches it now and then.
+        """If the outputs are at a URL, claim the files of all items at once, before any is written,
+        since the journal is uploaded only from time to time.
         """
         if self.mirrors.out is None:
             return
@@ -128,8 +134,8 @@ class ImagePolicy(Policy[Image, ImageRecord]):
 
     def divide(self, item: Image, how: str, reason: str) -> None:
         """See ``Policy``."""
-        self._facts[item.path] = f"run by {how}: {reason}"
-        self.say(f"{self.key(item)}: {reason}; it is run by {how}")
+        self._facts[item.path] = f"run in {how}: {reason}"
+        self.say(f"{self.key(item)}: {reason}; it is run in {how}")
 
     def begin(self, item: Image) -> None:
         """See ``Policy``."""

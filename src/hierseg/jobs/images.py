@@ -1,5 +1,5 @@
-"""The policy of a folder run: every image that can be segmented is, the others are listed with why,
-and whatever ends the run before its end, the next one goes on from there.
+"""Segments images into a folder. Images that cannot be segmented are skipped with a reason, and a
+run that ended early is continued by the next one.
 """
 
 from __future__ import annotations
@@ -52,33 +52,36 @@ def run_folder(
     mirrors: Mirrors = HERE,
     before: Callable[[Sequence[Path]], object] | None = None,
 ) -> Summary:
-    """Segment images into a folder; what an earlier run there has done is not done again.
+    """Segment images into a folder; images that an earlier run there has done are not done again.
 
-    Of several processes each does its share, and the first writes the summary and the page of all;
-    the others return what they have done themselves.
+    With several processes each does its share. The first writes the summary and the page of all
+    images; the others return the summary of their share.
 
     Args:
-        predictor: With ``keep_scales`` where ``settings.save`` needs it.
-        images: What ``find_images`` found.
-        out: Folder of the outputs, ``legend.json`` and ``summary.json``; made where it is not.
-        settings: What is written.
-        console: For progress; None for none.
-        finish: Writes the page, ``index.html``, before another run may have the folder.
-        left_out: What is listed as skipped besides, and why.
-        workers: Who does the images instead of this process.
-        mirrors: Of images and outputs that are at URLs.
-        before: Told of the images that are left to do, before any is run; in the first process.
+        predictor: The predictor, with ``keep_scales`` if ``settings.save`` needs it.
+        images: The images, as ``find_sources`` finds them.
+        out: Folder of the outputs, ``legend.json`` and ``summary.json``; created if missing.
+        settings: The outputs.
+        console: Where progress is shown; None for nowhere.
+        finish: Writes the page, ``index.html``, while the folder is still locked.
+        left_out: Further files that are listed as skipped -> why.
+        workers: Remote workers that do the images instead of this process.
+        mirrors: Mirrors of images and outputs at URLs.
+        before: Called in the first process with the images that are left to do, before any is run.
+
+    Returns:
+        The summary of all images that are done.
 
     Raises:
         UsageError: ``out`` holds outputs that were made with other weights or settings, or files
-            under the names of outputs that no run has written.
+            with the names of outputs that no run has written.
         UserError: Another run writes into ``out``.
         OSError: The outputs cannot be written.
-        KeyboardInterrupt: As it came, once the summary of what is done is written.
+        KeyboardInterrupt: The run was interrupted; the summary of what is done is written.
     """
     rank = own_rank()
     with FolderLock(out) if rank == 0 else nullcontext():
-        # Absolute, so that a run from another folder knows them again; links keep their own names.
+        # Absolute, so that a run from another folder recognises them; links are not resolved.
         paths = [Path(os.path.abspath(image)) for image in images]  # noqa: PTH100
         if rank == 0:
             summary, plan = _prepare(predictor, paths, out, settings, finish is not None, mirrors)
@@ -116,11 +119,11 @@ def run_folder(
 
 
 class Elsewhere(NamedTuple):
-    """Workers who do the images.
+    """Remote workers that do the images.
 
     Attributes:
-        workers: Where they are hired.
-        load: Gives a predictor there, as this process's; it can be sent.
+        workers: The source of workers.
+        load: Loads a predictor like this process's in a worker; it can be pickled.
     """
 
     workers: Workers
@@ -128,15 +131,15 @@ class Elsewhere(NamedTuple):
 
 
 def _complete(summary: Summary, predictor: Predictor) -> None:
-    """Say that all is done, and by what."""
+    """Mark the summary as complete, and note the engine."""
     summary.complete = True
     if chosen := describe_engine(predictor.engine):
         summary.about["engine"] = chosen
 
 
 def _finish(summary: Summary, predictor: Predictor, out: Path, settings: RunSettings) -> None:
-    """Write what belongs to all images. Where the run ends early, why it does is to be said: what
-    cannot be written then is a warning beside it.
+    """Write the summary and the files that belong to all images. If the run ended early, a file
+    that cannot be written is only a warning, so that the error that ended it is reported.
     """
     summary.finish(out)
     try:
@@ -148,17 +151,17 @@ def _finish(summary: Summary, predictor: Predictor, out: Path, settings: RunSett
 
 
 class _Plan(NamedTuple):
-    """What there is to do, the same in all processes."""
+    """The images to do, the same in all processes."""
 
     waiting: list[Image]
 
     def show(self, console: Console | None, left_out: int) -> RunProgress:
-        """How far it is, with so many images that are not to be done."""
+        """The progress display; ``left_out`` further images are skipped."""
         return RunProgress(len(self.waiting) + left_out, console, each=count_processes())
 
 
 def _begin(plan: _Plan, before: Callable[[Sequence[Path]], object] | None) -> None:
-    """Let whoever asked for it, and the other processes, know what there is to do."""
+    """Tell the caller and the other processes which images are to be done."""
     if before is not None:
         before([image.path for image in plan.waiting])
     tell_all(plan)
@@ -172,7 +175,7 @@ def _prepare(
     has_page: bool,
     mirrors: Mirrors,
 ) -> tuple[Summary, _Plan]:
-    """Take up what an earlier run has done, see what is left, and make the folders."""
+    """Read what an earlier run has done, find what is left, and create the folders."""
     remove_leftovers(out)
     summary = Summary.open(out, describe_outputs(predictor, settings), settings.overwrite)
     summary.about = settings.describe(predictor.label_space)
@@ -193,7 +196,7 @@ def _prepare(
 
 
 def _list_scales(predictor: Predictor, settings: RunSettings) -> tuple[float, ...]:
-    """The scales that outputs are written of."""
+    """The scales whose own outputs are written."""
     return predictor.scales if NEEDS_SCALES & set(settings.save) else ()
 
 
@@ -206,8 +209,8 @@ def _segment(
     under_way: UnderWay,
     elsewhere: Elsewhere | None,
 ) -> None:
-    """Segment images, those that a killed run had under way one by one at the end. Of several
-    processes each takes its share, and the first what is left after all of them.
+    """Segment images; those that a killed run was segmenting come last, one by one. With several
+    processes each does its share, and the first does these last ones.
     """
     by_path = {image.path: image for image in images}
     together, alone, fatal = (
@@ -238,5 +241,5 @@ def _segment(
             job.progress.say(f"skipped {source}: {reason}")
     under_way.alone = True
     for image in alone:
-        job.progress.say(f"an earlier run ended while {image.path} was under way; alone now")
+        job.progress.say(f"an earlier run ended at {image.path}; it is now run alone")
         job.run_readings(predictor, map(job.read, [image]))

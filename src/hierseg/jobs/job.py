@@ -1,7 +1,7 @@
-"""Long work over many items: what is done, what is left, and what was skipped and why.
+"""Runs a network over many items, records what is done and skipped, and resumes.
 
-The same for images, the frames of a clip, and auto-labels. Each is a policy: how an item is read,
-what is written of it, and what a record of it holds.
+The code is the same for images, the frames of a clip, and auto-labels. Each of these is a policy,
+which says how an item is read, what is written for it, and what its record holds.
 """
 
 from __future__ import annotations
@@ -23,114 +23,137 @@ from hierseg.urls import HERE, Mirrors
 Item = TypeVar("Item")
 Record = TypeVar("Record")
 UNKNOWN = FileStatus(0, 0)
-"""Of what is no file, or was not there when it was to be read."""
+"""Status of an item without a file, or whose file did not exist when it was read."""
 
 
 class Ledger(Protocol[Record]):
-    """What is known of the items, and written down as they are done, so that it is there whatever
-    comes.
+    """Records of the items, saved as the items are done, so that a killed run loses nothing.
 
     Attributes:
-        records: What is done, by key.
-        skipped: Key -> why it could not be done.
+        records: Key -> record, for items that are done.
+        skipped: Key -> reason, for items that were skipped.
     """
 
     records: dict[str, Record]
     skipped: dict[str, str]
 
     def add(self, record: Record) -> None:
-        """An item is done."""
+        """Save the record of an item that is done."""
 
     def skip(self, key: str, reason: str) -> None:
-        """An item could not be done."""
+        """Save that an item was skipped, and why."""
 
 
 class Source(NamedTuple):
-    """The file that a record is of, and its size and time when it was read."""
+    """The file of a record's item, and its size and time when it was read."""
 
     path: Path
     status: FileStatus
 
 
 class Policy(ABC, Generic[Item, Record]):
-    """What a kind of work does with an item. ``claim``, ``write`` and ``take_up`` are called in
-    writers' threads, ``read`` in readers', all else on the caller's.
+    """What a kind of job does with an item.
+
+    ``claim``, ``write`` and ``take_up`` are called in threads that write, ``begin``, ``read`` and
+    ``do`` in threads that read, all other methods in the caller's thread.
     """
 
     can_divide = True
-    """Whether an item may be run by windows for want of memory; else it is skipped."""
+    """Whether an item that does not fit into memory may be run in windows; else it is skipped."""
     say: Callable[[str], object] = staticmethod(lambda _: None)
-    """Takes a line for the reader."""
+    """Called with a line to show to the user."""
 
     @abstractmethod
     def key(self, item: Item) -> str:
-        """By what its record is known."""
+        """The key of an item's record."""
 
     @abstractmethod
     def list_files(self, record: Record) -> Sequence[str]:
-        """All that was written of an item, relative to the outputs' folder."""
+        """All files that were written for an item, relative to the outputs' folder."""
 
     def find_source(self, record: Record) -> Source | None:
-        """The file that a record is of; None where the work as a whole depends on it."""
+        """The file of a record's item; None if the settings of the whole job identify it."""
         return None
 
     def locate(self, item: Item) -> Path | None:
-        """The file that an item is read from; None where it has none of its own."""
+        """The file from which an item is read; None if it has no file of its own."""
         return None
 
     def read(self, item: Item) -> Pixels:
-        """Its pixels; UserError where there are none."""
+        """(H, W, 3) uint8 RGB of an item; UserError if it cannot be read."""
         raise NotImplementedError
 
     def claim(self, item: Item, prediction: Prediction) -> None:
-        """Have the files of an item down as the work's own, before any is written."""
+        """Record the files of an item as the job's own, before they are written."""
 
     def claim_ahead(self, item: Item) -> None:
-        """Have all files that there may be of an item down as the work's own: a worker elsewhere is
-        about to have it.
+        """Record all possible files of an item as the job's own, before it is sent to a remote
+        worker.
         """
 
     def give_back(self, item: Item) -> None:
-        """None of the files were written that were claimed ahead."""
+        """Undo ``claim_ahead``, since no file of the item was written."""
 
     def prepare_there(self) -> None:
-        """Make the folders that are written into, in a worker whose disk may lack them."""
+        """Create the folders of the outputs, on a remote worker, whose disk may not have them."""
 
     def copy_for_worker(self) -> Self:
-        """What a worker elsewhere needs of it, which claims nothing and can be sent."""
+        """A copy for a remote worker, which can be pickled and records no files."""
         raise NotImplementedError
 
     def write(
         self, item: Item, prediction: Prediction, seconds: float, status: FileStatus
     ) -> Record:
-        """Write an item's files; UnwritableError or OSError where they cannot be."""
+        """Write an item's files, and return its record.
+
+        Args:
+            item: The item.
+            prediction: Its prediction.
+            seconds: Time in the network.
+            status: Size and time of its file when it was read.
+
+        Raises:
+            UnwritableError: Files of this item cannot be written.
+            OSError: No files can be written.
+        """
         raise NotImplementedError
 
     def do(self, item: Item) -> Record:
-        """Do an item without a network, its files and all; UserError where it cannot be done, or
-        OSError where they cannot be written.
+        """Do an item that needs no network, write its files, and return its record.
+
+        Raises:
+            UserError: The item cannot be done.
+            OSError: Its files cannot be written.
         """
         raise NotImplementedError
 
     def take_up(self, item: Item, record: Record) -> None:
-        """An item that is done already comes in its turn."""
+        """Called for an item that is done already, when it is its turn."""
 
     def divide(self, item: Item, how: str, reason: str) -> None:
-        """An item is about to be run by windows for want of memory."""
+        """Called before an item is run in windows, since it does not fit into memory.
+
+        Args:
+            item: The item.
+            how: The windows, and how far they change the labels, in words.
+            reason: How much memory is missing, in words.
+        """
 
     def begin(self, item: Item) -> None:
-        """An item is about to be read; in a reader's thread."""
+        """Called before an item is read."""
 
     def end(self, item: Item, record: Record | None) -> None:
-        """An item is done, or skipped where there is no record."""
+        """Called when an item is done, or skipped, with None as its record."""
 
     def describe(self, item: Item) -> str:
-        """What an item is called where it is said that it is skipped; empty to say nothing."""
+        """The name of an item in the message that it is skipped; empty for no message."""
         return ""
 
 
 class Written(NamedTuple, Generic[Item, Record]):
-    """An item whose files are there, or why they are not."""
+    """An item and its record, or the error if its files cannot be written; ``is_new`` is False if
+    an earlier run did the item.
+    """
 
     item: Item
     record: Record | UnwritableError
@@ -138,18 +161,18 @@ class Written(NamedTuple, Generic[Item, Record]):
 
 
 class Job(Generic[Item, Record]):
-    """Runs a network over items and keeps count of them.
+    """Runs a network over items, and records those that are done and skipped.
 
     Args:
         policy: What is done with an item.
-        ledger: What earlier runs have done, and where it is written down.
+        ledger: Records of earlier runs, to which those of this run are added.
         out: Folder of the outputs.
-        batch: Items of one size that the network is given together, at most.
-        workers: Threads that read, and as many that write.
-        mirrors: Of sources and outputs that are at URLs.
+        batch: Most items of one size that the network runs at once.
+        workers: Number of threads that read, and of threads that write.
+        mirrors: Mirrors of sources and outputs at URLs.
 
     Attributes:
-        progress: Where to say how far it is.
+        progress: Display of the progress.
     """
 
     def __init__(
@@ -168,12 +191,12 @@ class Job(Generic[Item, Record]):
         self._pipeline: Pipeline[Item, Written[Item, Record]] | None = None
 
     def is_done(self, item: Item) -> bool:
-        """Whether an earlier run has done an item, and nothing has changed since."""
+        """Whether an earlier run has done an item, and its record is still current."""
         record = self.ledger.records.get(self.policy.key(item))
         return record is not None and self.is_current(record)
 
     def is_current(self, record: Record) -> bool:
-        """Whether an item is as it was, and what was written of it is all there."""
+        """Whether the item's file has not changed since, and all its outputs exist."""
         source = self.policy.find_source(record)
         if source is not None:
             try:
@@ -184,11 +207,11 @@ class Job(Generic[Item, Record]):
         return all((self.out / file).is_file() for file in self.policy.list_files(record))
 
     def list_waiting(self, items: Iterable[Item]) -> list[Item]:
-        """Those that are to be done."""
+        """The items that are not done."""
         return [item for item in items if not self.is_done(item)]
 
     def run(self, predictor: Predictor, items: Iterable[Item]) -> None:
-        """Do items, which are read a few ahead; what is finished is in the ledger at any time."""
+        """Do items. A few are read ahead, and each is in the ledger as soon as it is done."""
         readers = ThreadPoolExecutor(self.workers, "read")
         try:
             readings = read_ahead(readers, items, self.read, self._ahead)
@@ -198,12 +221,12 @@ class Job(Generic[Item, Record]):
 
     @property
     def _ahead(self) -> int:
-        """How many items are read before the network asks for them."""
+        """Number of items that are read ahead of the network."""
         return AHEAD + self.workers - WORKERS + self.batch - 1
 
     def run_each(self, items: Iterable[Item]) -> None:
-        """Do items that need no network, by as many threads as there are workers; what is finished
-        is in the ledger in the order of the items.
+        """Do items that need no network, in ``workers`` threads. They enter the ledger in their
+        order.
         """
         threads = ThreadPoolExecutor(self.workers, "work")
         try:
@@ -225,7 +248,7 @@ class Job(Generic[Item, Record]):
             return item, as_unwritable(error, self.out)
 
     def run_readings(self, predictor: Predictor, readings: Iterable[Reading[Item]]) -> None:
-        """Do items as they are read; those without pixels are done already."""
+        """Do items that have been read; those without pixels are done already."""
         if self._pipeline is None or self._pipeline.predictor is not predictor:
             self._pipeline = Pipeline(
                 predictor,
@@ -240,9 +263,9 @@ class Job(Generic[Item, Record]):
         self._pipeline.run(readings)
 
     def read(self, item: Item) -> Reading[Item]:
-        """Read an item, or say why it cannot be; called by any thread."""
+        """Read an item's pixels, or the error; any thread may call it."""
         self.policy.begin(item)
-        # Before its pixels: an image that is saved anew meanwhile is not the one that is done.
+        # The status is read before the pixels, so that an image saved meanwhile counts as changed.
         path = self.policy.locate(item)
         try:
             with self.mirrors.having(path):
@@ -256,7 +279,7 @@ class Job(Generic[Item, Record]):
             return Reading(item, error)
 
     def skip(self, item: Item, reason: str) -> None:
-        """List an item as skipped."""
+        """Record an item as skipped."""
         key = self.policy.key(item)
         self.policy.end(item, None)
         self._status.pop(key, None)
@@ -266,12 +289,12 @@ class Job(Generic[Item, Record]):
         self.progress.advance()
 
     def note(self, record: Record) -> None:
-        """Have an item down as done."""
+        """Record an item as done."""
         self.ledger.add(record)
         self.mirrors.tell()
 
     def sort(self, keys: Iterable[str]) -> None:
-        """Bring the records into the order of the keys; others come last."""
+        """Sort the records by the order of the keys; records of other keys come last."""
         order = {key: position for position, key in enumerate(keys)}
         records = self.ledger.records
         self.ledger.records = {
@@ -308,11 +331,11 @@ class Job(Generic[Item, Record]):
 
 
 def interrupted_after(done: str, overwrite: bool = False) -> KeyboardInterrupt:
-    """An interruption that says how to go on: not by doing everything over.
+    """A KeyboardInterrupt whose message says how to continue.
 
     Args:
         done: How much is done, such as ``3 images``.
-        overwrite: Whether the run was to do everything anew.
+        overwrite: Whether the run was given ``--overwrite``, which would start anew.
     """
     command = "the same command without --overwrite" if overwrite else "the same command"
     return KeyboardInterrupt(f"interrupted; {done} are done, and {command} goes on from there.")

@@ -1,7 +1,7 @@
-"""Predictions in the forms that labelling tools take: CVAT, FiftyOne, Label Studio, YOLO.
+"""Predictions in formats that labelling tools import: CVAT, FiftyOne, Label Studio, YOLO.
 
-Each image has a file of its own, so that a run goes on where another ended; what belongs to all
-images is written at the end of a run, of all that are done.
+Each image has a file of its own, so that a run can be continued. Files that belong to all images
+are written at the end of a run, for all images that are done.
 """
 
 from __future__ import annotations
@@ -30,25 +30,26 @@ LISTED = "cvat/ImageSets/Segmentation/default.txt"
 POLYGONS = "yolo/labels"
 DATA = "yolo/data.yaml"
 TOLERANCE = 1.0
-"""Pixels that YOLO's polygons may be off."""
+"""Largest error in pixels of YOLO's polygons."""
 _BLACK = (0, 0, 0)
 
 
 def write_coco(prediction: Prediction, out: Path, name: str, look: Look) -> list[Path]:
-    """``NAME_coco.json``: a COCO document of the one image, masks run-length encoded."""
+    """``NAME_coco.json``: a COCO document of this image, with run-length encoded masks."""
     return [write_json(out / f"{name}_coco.json", prediction.to_coco())]
 
 
 def write_cvat(prediction: Prediction, out: Path, name: str, look: Look) -> list[Path]:
-    """``cvat/SegmentationClass/NAME.png``: the colours of ``labelmap.txt``; black has no class."""
+    """``cvat/SegmentationClass/NAME.png``: the colours of ``labelmap.txt``; black is no class."""
     path = out / MASKS / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     return [write_picture(path, _mask_colors(prediction.label_space)[prediction.labels])]
 
 
 def write_yolo(prediction: Prediction, out: Path, name: str, look: Look) -> list[Path]:
-    """``yolo/labels/NAME.txt``: a line for each region, its train id and its outline as shares of
-    width and height; a hole is joined to it by a cut. Regions that are a line have none.
+    """``yolo/labels/NAME.txt``: a line for each region, with its train id and its outline in shares
+    of width and height; a hole is joined to the outline by a cut. Regions that are a single pixel
+    or a line are left out.
     """
     height, width = prediction.labels.shape
     lines = []
@@ -80,7 +81,7 @@ PLACES: Mapping[str, str] = {
     "labelstudio": label_studio.PIECE,
     "yolo": f"{POLYGONS}/{{}}.txt",
 }
-"""Where each is, by the name of the image."""
+"""File of each output, with the name of the image to be filled in."""
 
 SHARED: Mapping[str, Sequence[str]] = {
     "coco": (COCO,),
@@ -89,22 +90,28 @@ SHARED: Mapping[str, Sequence[str]] = {
     "labelstudio": (label_studio.TASKS, label_studio.INTERFACE),
     "yolo": (DATA,),
 }
-"""What belongs to all images."""
+"""Files of each output that belong to all images."""
 
 
 def list_shared(save: Sequence[str]) -> list[str]:
-    """The files of all images that ``save`` asks for."""
+    """The files that belong to all images, for the outputs in ``save``."""
     return [file for key in save for file in SHARED.get(key, ())]
 
 
 def write_shared(
     records: Iterable[ImageRecord], space: LabelSpace, out: Path, save: Sequence[str]
 ) -> None:
-    """Write what belongs to all images of a run.
+    """Write the files that belong to all images of a run.
+
+    Args:
+        records: The images that are done.
+        space: The label space of their predictions.
+        out: Folder of the outputs.
+        save: The outputs.
 
     Raises:
-        UserError: The file of an image is damaged.
-        OSError: One cannot be written.
+        UserError: The COCO document of an image is damaged.
+        OSError: A file cannot be read or written.
     """
     known = list(records)
 
@@ -130,7 +137,7 @@ def write_shared(
 
 
 def _write_document(paths: Sequence[Path], space: LabelSpace, out: Path) -> None:
-    """``coco.json``, of the images' own documents."""
+    """Write ``coco.json`` from the images' own documents."""
     images: list[Any] = []
     annotations: list[Any] = []
     for number, path in enumerate(paths, start=1):
@@ -148,7 +155,9 @@ def _write_document(paths: Sequence[Path], space: LabelSpace, out: Path) -> None
 
 
 def _mask_colors(space: LabelSpace) -> npt.NDArray[np.uint8]:
-    """(256, 3) a colour for each class: the space's own where they differ, and none is black."""
+    """(256, 3) RGB by train id, distinct and not black: the label space's own colours if they are,
+    else those of the palette ``distinct``.
+    """
     own = space.color_table()
     shown = [train for train in range(space.num_classes) if train not in find_background(space)]
     colors = {tuple(own[train].tolist()) for train in shown}
@@ -159,7 +168,7 @@ def _mask_colors(space: LabelSpace) -> npt.NDArray[np.uint8]:
 
 
 def _describe_masks(space: LabelSpace) -> str:
-    """``labelmap.txt``: the colour of each class, of the background first."""
+    """The text of ``labelmap.txt``: the colour of each class, the background first."""
     colors = _mask_colors(space)
     background = find_background(space)
     lines = ["# label:color_rgb:parts:actions"]
@@ -172,14 +181,14 @@ def _describe_masks(space: LabelSpace) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name without what separates the fields of a line."""
+    """A name without the separator of a line's fields."""
     return name.replace(":", "_")
 
 
 def _join_holes(
     exterior: npt.NDArray[np.int32], holes: Sequence[npt.NDArray[np.int32]]
 ) -> npt.NDArray[np.int32]:
-    """(N, 2) one outline: into each hole and back by a cut between the points that are nearest."""
+    """(N, 2) one outline, to which each hole is joined by a cut between the nearest points."""
     outline = exterior
     for hole in holes:
         away = np.linalg.norm(outline[:, None] - hole[None], axis=2)

@@ -1,4 +1,4 @@
-"""Workers as actors of Ray, on this machine or a cluster."""
+"""Remote workers that are actors of Ray, on this machine or a cluster."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hierseg.wording import count
 
 Item = TypeVar("Item")
 CPUS = 4
-"""Of a worker by default, at most: further ones gain less than another worker would."""
+"""Most CPUs of a worker by default; more gain less than another worker would."""
 
 
 class Division(NamedTuple):
-    """How many workers there are, and what each takes."""
+    """Number of workers, and the CPUs and GPUs of each."""
 
     workers: int
     cpus: int
@@ -30,15 +30,15 @@ class Division(NamedTuple):
 
 
 def divide(nodes: Sequence[Mapping[str, float]], workers: int | None, use_gpus: bool) -> Division:
-    """How the resources of a cluster are divided among workers.
+    """Divide the resources of a cluster among workers.
 
     Args:
-        nodes: The resources of each machine, as Ray names them.
-        workers: How many there are to be; None for one for each GPU, or for each four CPUs.
-        use_gpus: Whether they run on GPUs, where there are any.
+        nodes: Resources of each machine, as Ray names them.
+        workers: Number of workers; None for one per GPU, or per four CPUs.
+        use_gpus: Whether workers run on GPUs, if there are any.
 
     Raises:
-        UsageError: There is no room for so many.
+        UsageError: The cluster has too few CPUs or GPUs for so many workers.
     """
     cpus: list[int] = [int(node.get("CPU", 0)) for node in nodes]
     gpus: list[int] = [int(node.get("GPU", 0)) for node in nodes]
@@ -64,13 +64,12 @@ def divide(nodes: Sequence[Mapping[str, float]], workers: int | None, use_gpus: 
 
 
 class RayWorkers:
-    """A Ray that is connected to, and how many workers are hired there; a context manager that lets
-    go of it.
+    """A connection to Ray, and the workers hired there; a context manager, which disconnects.
 
     Args:
         address: As of ``start_ray``.
-        workers: How many; None for as many as there is room for.
-        use_gpus: Whether each takes a GPU, where there are any.
+        workers: Number of workers, as of ``divide``.
+        use_gpus: Whether each worker takes a GPU, if there are any.
         dashboard: As of ``start_ray``.
 
     Raises:
@@ -106,7 +105,7 @@ class RayWorkers:
 
     @contextmanager
     def hire(self, make: Callable[[], Hands[Item]]) -> Iterator[Crew[Item]]:
-        """Workers for a job; those that come to its end do the next one too."""
+        """A context that gives workers for a job; if it ends well, they serve the next one too."""
         crew = _RayCrew[Item](self.ray, make, self.division, self._idle)
         try:
             yield crew
@@ -117,13 +116,13 @@ class RayWorkers:
 
 
 class _RayCrew(Crew[Item]):
-    """Actors.
+    """Workers that are actors of Ray.
 
     Args:
-        ray: The module, initialised.
-        make: What a worker is made by, there.
-        division: How many there are, and what each takes.
-        idle: Actors whose job has ended, to be taken and given back.
+        ray: The module ray, connected.
+        make: Makes what does the items, in a worker.
+        division: Number of workers, and the CPUs and GPUs of each.
+        idle: Actors whose job has ended; actors are taken from it, and returned to it.
     """
 
     def __init__(
@@ -135,7 +134,7 @@ class _RayCrew(Crew[Item]):
         self._actor = ray.remote(
             num_cpus=division.cpus,
             num_gpus=division.gpus,
-            max_restarts=0,  # the driver knows what a lost worker has left
+            max_restarts=0,  # ``Spreading`` replaces lost workers itself
             max_task_retries=0,
         )(Worker)
         self._make = functools.partial(_make_there, Path.cwd(), division.cpus, make)
@@ -160,12 +159,12 @@ class _RayCrew(Crew[Item]):
         return [self._hear(call) for call in ready]
 
     def dismiss(self) -> None:
-        """End all."""
+        """Kill all actors."""
         for worker in list(self._actors):
             self._let_go(worker)
 
     def release(self) -> None:
-        """Have all wait for another job: what they still tell of this one is heard by nobody."""
+        """Keep all actors for another job; further replies about this one are ignored."""
         self._idle += self._actors.values()
         self._actors.clear()
         self._calls.clear()
@@ -182,20 +181,20 @@ class _RayCrew(Crew[Item]):
         return Answer(worker, reply)
 
     def _let_go(self, worker: int) -> None:
-        """A worker that Ray has lost sight of may still be there."""
+        """Kill a worker's actor, which may still run though Ray reports it as lost."""
         actor = self._actors.pop(worker, None)
         if actor is not None:
-            with suppress(Exception):  # it may be gone, and Ray with it
+            with suppress(Exception):  # the actor, or Ray, may have ended
                 self._ray.kill(actor)
 
 
 def _make_there(folder: Path, threads: int, make: Callable[[], Hands[Item]]) -> Hands[Item]:
-    """What does items, on so many threads of the processor and in the caller's folder, so that
-    relative paths are the caller's.
+    """Call ``make`` in a worker, with so many CPU threads, and in the caller's folder, so that
+    relative paths mean the same.
     """
     import torch
 
-    with suppress(OSError):  # whoever needs a path says that it is not there
+    with suppress(OSError):  # a missing folder shows when a path in it is needed
         os.chdir(folder)
     torch.set_num_threads(threads)
     return make()

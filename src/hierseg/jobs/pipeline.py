@@ -1,4 +1,4 @@
-"""Reading, network and writing, which overlap; what is read and where it goes is the caller's."""
+"""Overlaps reading, the network and writing; the caller says what is read and written."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from hierseg.inference import (
 )
 from hierseg.size import Size
 
-AHEAD = 3  # images read before the network asks for them, and a batch
-BEHIND = 4  # predictions that may wait to be written, and a batch
-WORKERS = 2  # threads that read, and as many that write
-GROUPS = 4  # batches' worth of images that may wait for others of their size
+AHEAD = 3  # images that are read ahead of the network, besides a batch
+BEHIND = 4  # predictions that may wait to be written, besides a batch
+WORKERS = 2  # threads that read, and threads that write
+GROUPS = 4  # images that may wait for others of their size, in batches
 SECONDS_BETWEEN_LOOKS = 0.1
 
 Pixels = npt.NDArray[np.uint8]
@@ -41,9 +41,10 @@ Value = TypeVar("Value")
 
 
 class Reading(NamedTuple, Generic[Item]):
-    """What was to be read, and its (H, W, 3) uint8 RGB pixels or why there are none.
+    """An item and its (H, W, 3) uint8 RGB pixels, or the error if it cannot be read.
 
-    None is for what needs no network; it is written in its turn, without a prediction.
+    Pixels are None for an item that needs no network; it is written in its turn, without a
+    prediction.
     """
 
     item: Item
@@ -51,27 +52,30 @@ class Reading(NamedTuple, Generic[Item]):
 
 
 class _Division(NamedTuple):
-    """By which windows images of a size are run for want of memory, and what was wanting."""
+    """Windows in which images of a size are run, and how much memory is missing, in words."""
 
     windows: Windows
     reason: str
 
 
 class Pipeline(Generic[Item, Result]):
-    """Takes images as they are read; predicts them in batches; has them written by threads.
+    """Takes images as they are read, segments them in batches, and writes them in threads.
 
-    The network runs on the calling thread, on which all but ``write`` are called too. What would
-    not fit into the memory is not begun: fewer images are run at once, then one by windows.
+    The network runs in the calling thread, in which all callbacks but ``write`` are called too. A
+    run that would not fit into memory is not started: fewer images are run at once, and one that
+    still does not fit in windows.
 
     Args:
-        predictor: Segments.
-        batch: Images of one size that the network is given together, at most.
-        write: Writes an image's outputs, given the seconds it took the network; called in threads.
-        finish: Takes what ``write`` returned, in the order in which images were segmented.
-        skip: Takes an image that could not be segmented, with the reason.
-        divide: Told of an image that is about to be run by windows for want of memory: by which,
-            and how far they change the labels; and why. None has such images skipped.
-        workers: Threads that write.
+        predictor: The predictor that segments the images.
+        batch: Most images of one size that the network runs at once.
+        write: Writes an image's outputs, from its prediction and the seconds in the network; called
+            in threads.
+        finish: Called with the result of ``write``, in the order in which images were segmented.
+        skip: Called with an image that could not be segmented, and the reason.
+        divide: Called before an image is run in windows, since it does not fit into memory, with
+            the windows and how far they change the labels, and with the reason, in words. None
+            skips such images.
+        workers: Number of threads that write.
     """
 
     def __init__(
@@ -87,13 +91,13 @@ class Pipeline(Generic[Item, Result]):
         self.predictor, self.batch, self.workers = predictor, batch, workers
         self.write, self.finish, self.skip, self.divide = write, finish, skip, divide
         self._footprint = Footprint(predictor)
-        # Of sizes that were run by windows: the frames of a clip are not to differ in that.
+        # Sizes that were run in windows stay so, since the frames of a clip must be run alike.
         self._divisions: dict[tuple[int, ...], _Division] = {}
         self._agreements: dict[tuple[tuple[int, ...], Windows], str] = {}
         self._writing: deque[Future[Result]] = deque()
 
     def run(self, readings: Iterable[Reading[Item]]) -> None:
-        """Segment all of them; whatever ends it early, what is segmented by then is written."""
+        """Segment all images. If an error ends the run, images segmented by then are written."""
         writers = ThreadPoolExecutor(self.workers, "write")
         writing = self._writing
         try:
@@ -109,19 +113,19 @@ class Pipeline(Generic[Item, Result]):
                 self._finish_but(BEHIND + self.workers - WORKERS + self.batch - 1)
             self._finish_but(0)
         finally:
-            writers.shutdown()  # what is segmented already is written: a few images at most
+            writers.shutdown()  # waits until segmented images are written, a few at most
             for future in writing:
                 if future.exception() is None:
                     self.finish(future.result())
             writing.clear()
 
     def _finish_but(self, count: int) -> None:
-        """Wait until no more than so many predictions are still to be written."""
+        """Wait until at most ``count`` predictions are still to be written."""
         while len(self._writing) > count:
             self.finish(self._writing.popleft().result())
 
     def _predict(self, group: list[Reading[Item]]) -> list[Prediction | UserError | None]:
-        """Predictions of images of one size; of those that cannot be had, why not."""
+        """Predictions for images of one size, or the errors; None for items without pixels."""
         pixels = []
         for reading in group:
             if reading.pixels is None or isinstance(reading.pixels, UserError):
@@ -156,13 +160,13 @@ class Pipeline(Generic[Item, Result]):
                 reason = f"{size} pixels need more memory than this machine has"
                 half = Windows(bring_to(edge, max(size), size)).halve()
                 return self._run_divided(group[0], half, reason, edge // 2 // STEP * STEP)
-        # What is too much together may do one by one, and one image may be what fails the others.
+        # One by one they may fit, or only the one that failed the batch fails.
         return [one for reading in group for one in self._predict([reading])]
 
     def _fit(self, pixels: list[Pixels]) -> Fit:
         height, width = pixels[0].shape[:2]
         fit = self._footprint.fit(height, width, len(pixels))
-        if fit.tight and self._writing:  # what waits to be written takes memory too
+        if fit.tight and self._writing:  # predictions that wait to be written take memory too
             self._finish_but(0)
             fit = self._footprint.fit(height, width, len(pixels))
         return fit
@@ -170,7 +174,9 @@ class Pipeline(Generic[Item, Result]):
     def _run_divided(
         self, reading: Reading[Item], windows: Windows | None, reason: str, edge: int = 0
     ) -> list[Prediction | UserError | None]:
-        """An image's prediction by windows, or why there is none; ``edge`` would fit whole."""
+        """An image's prediction in windows, or the error; whole it would fit at the long edge
+        ``edge``.
+        """
         assert isinstance(reading.pixels, np.ndarray)
         self._finish_but(0)
         while self.divide is not None and windows is not None:
@@ -189,12 +195,12 @@ class Pipeline(Generic[Item, Result]):
             self._divisions[reading.pixels.shape] = _Division(windows, reason)
             return list(found)
         cure = (
-            f"give --long-edge {edge}" if edge >= STEP else "free some, or make the image smaller"
+            f"give --long-edge {edge}" if edge >= STEP else "free memory, or make the image smaller"
         )
         return [UserError(f"{reason}; {cure}")]
 
     def _compare(self, pixels: Pixels, windows: Windows) -> str:
-        """How far windows change the labels, in words; of one size it is measured once."""
+        """How far windows change the labels, in words; measured once for each size."""
         key = pixels.shape, windows
         if key not in self._agreements:
             found = measure_agreement(self.predictor.segmenter, pixels, windows)
@@ -203,15 +209,16 @@ class Pipeline(Generic[Item, Result]):
 
 
 def group_by_size(readings: Iterable[Reading[Item]], batch: int) -> Iterator[list[Reading[Item]]]:
-    """Groups of up to ``batch`` images of one size; each that could not be read by itself.
+    """Group readings into up to ``batch`` images of one size. A reading without pixels is a group
+    of its own.
 
-    Images wait for others of their size while no more than a few batches wait in all, then the
-    group that has waited longest goes as it is.
+    Images wait for others of their size while no more than a few batches wait in all; then the
+    group that has waited longest is yielded as it is.
     """
     groups: dict[tuple[int, ...], list[Reading[Item]]] = {}
     for reading in readings:
         if reading.pixels is None:
-            yield from groups.values()  # in its turn
+            yield from groups.values()  # so that the item comes in its turn
             groups.clear()
         if reading.pixels is None or isinstance(reading.pixels, UserError):
             yield [reading]
@@ -229,7 +236,7 @@ def group_by_size(readings: Iterable[Reading[Item]], batch: int) -> Iterator[lis
 def read_ahead(
     pool: ThreadPoolExecutor, items: Iterable[Item], read: Callable[[Item], Value], ahead: int
 ) -> Iterator[Value]:
-    """What ``read`` gives for each item, in order; a few are always under way in the pool."""
+    """Yield ``read`` of each item, in order, while the pool reads a few items ahead."""
     under_way: deque[Future[Value]] = deque()
     for item in items:
         under_way.append(pool.submit(read, item))
@@ -240,9 +247,9 @@ def read_ahead(
 
 
 def run_ahead(values: Iterator[Value], ahead: int) -> Generator[Value, None, None]:
-    """The values of an iterator that runs in a thread of its own, a few values before its reader.
+    """Yield the values of an iterator that runs in its own thread, at most ``ahead`` values ahead.
 
-    What it raises is raised here. The thread ends when the reader does.
+    Its exceptions are raised here. The thread ends when this generator is closed.
     """
     queue: Queue[Value | BaseException | None] = Queue(ahead)
     stopped = Event()
@@ -261,7 +268,7 @@ def run_ahead(values: Iterator[Value], ahead: int) -> Generator[Value, None, Non
             for value in values:
                 if not put(value):
                     return
-        except BaseException as error:  # whatever it is belongs to the reader
+        except BaseException as error:  # raised again in the caller's thread
             put(error)
         else:
             put(None)

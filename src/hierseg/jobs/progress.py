@@ -1,4 +1,4 @@
-"""How far a folder run is: a bar on a terminal, a line now and then where there is none."""
+"""Shows the progress of a run: a bar on a terminal, else a line from time to time."""
 
 from __future__ import annotations
 
@@ -22,22 +22,18 @@ from hierseg.wording import count_rate
 
 SECONDS_BETWEEN_LINES = 15.0
 PATIENCE = 3.0
-"""Seconds after which it is said what is being waited for."""
-
-
-def _print(console: Console, line: str) -> None:
-    console.print(escape(make_printable(line)), highlight=False, soft_wrap=True)
+"""Seconds after which the first line says what is being waited for."""
 
 
 class RunProgress:
-    """Counts images, and tells images a second and the time left.
+    """Shows the number of images done, the rate, and the time left; a context manager.
 
     Args:
-        total: How many images there are to do; None where that is not known.
-        console: Where to say it; None says nothing.
-        unit: What is counted.
-        each: How many are done where one is: as many as there are processes that share them.
-        doing: What is done with them.
+        total: Number of images to do; None if it is not known.
+        console: Where to show it; None shows nothing.
+        unit: What is counted, in the plural.
+        each: Number of images that one ``advance`` counts: the number of processes that share them.
+        doing: What is done with the images, such as ``segmenting``.
     """
 
     def __init__(
@@ -77,7 +73,7 @@ class RunProgress:
             self._teller = threading.Thread(target=self._tell, name="progress", daemon=True)
             try:
                 self._teller.start()
-            except RuntimeError:  # no memory for a thread: lines come as images are done
+            except RuntimeError:  # no memory for a thread: lines only come when images are done
                 self._teller = None
         return self
 
@@ -94,7 +90,7 @@ class RunProgress:
             self._teller.join()
 
     def advance(self) -> None:
-        """One more image is done or skipped."""
+        """Count one more image as done or skipped."""
         self.done, self._part = self.done + self.each, ""
         if self.total is not None and self.each > 1:
             self.done = min(self.done, self.total)
@@ -104,13 +100,13 @@ class RunProgress:
             self._tell_after(SECONDS_BETWEEN_LINES)
 
     def show_part(self, what: str, done: int, total: int) -> None:
-        """So many parts, scales or windows, of the image under way are done."""
+        """Show how many parts (scales or windows) of the current image are done."""
         self._part = f"{what} {done} of {total}" if 0 < done < total else ""
         if self._bars is not None:
             self._bars.update(self._task, part=self._part)
 
     def _tell(self) -> None:
-        """A line soon, and now and then: also while a single image takes long."""
+        """Print a line soon and then from time to time, even while a single image takes long."""
         if not self._ended.wait(PATIENCE):
             self._tell_after(PATIENCE)
         while not self._ended.wait(PATIENCE):
@@ -143,5 +139,5 @@ class RunProgress:
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         if self.console is not None:
-            # Names of files are in it.
+            # The line holds names of files, which are not trusted.
             self.console.print(escape(make_printable(line)), highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""A file of records, one a line, that grows as items are done: of autolabel and propagate."""
+"""A file of records, one per line, that grows as items are done, for autolabel and propagate."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Record = TypeVar("Record")
 
 
 class RecordFile(Generic[Header, Record]):
-    """A header, the records of what is done, and what was skipped and why.
+    """A file with a header, the records of items that are done, and the skipped items.
 
     Args:
         path: The file.
-        work: Folder of the passing file, on the same disk.
-        format_header: The header's line.
-        format_record: A record's line.
-        format_skipped: The line of a key and a reason.
+        work: Folder of the temporary file, on the same disk.
+        format_header: Formats the header as a line.
+        format_record: Formats a record as a line.
+        format_skipped: Formats the key of a skipped item and the reason as a line.
 
     Attributes:
-        records: What is done, by key.
-        skipped: Key -> why it could not be done.
+        records: Key -> record, for items that are done.
+        skipped: Key -> reason, for items that were skipped.
     """
 
     def __init__(
@@ -43,33 +43,33 @@ class RecordFile(Generic[Header, Record]):
         self.skipped: dict[str, str] = {}
 
     def begin(self, header: Header) -> None:
-        """Write the header and what is done already; lines are appended from here on."""
+        """Write the header and the records of earlier runs; later lines are appended."""
         self.write(header)
         self._file = self._path.open("a", encoding="utf-8", newline="\n")
 
     def note(self, key: str, record: Record) -> None:
-        """An item is done."""
+        """Record an item as done."""
         self.records[key] = record
         self._append(self._format_record(record))
 
     def skip(self, key: str, reason: str) -> None:
-        """An item could not be done."""
+        """Record an item as skipped."""
         self.skipped[key] = reason
         self._append(self._format_skipped(key, reason))
 
     def _append(self, line: str) -> None:
-        """Add a line, so that it is there whatever comes."""
+        """Append a line, and flush it, so that a killed run keeps it."""
         assert self._file is not None
         self._file.write(line)
         self._file.flush()
 
     def write(self, header: Header) -> None:
-        """Write the whole file anew."""
+        """Write the whole file again."""
         lines = [self._format_header(header), *map(self._format_record, self.records.values())]
         lines += [self._format_skipped(key, reason) for key, reason in self.skipped.items()]
         write_text(self._path, "".join(lines), self._work)
 
     def close(self) -> None:
-        """Append no more."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()

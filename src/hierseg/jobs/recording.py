@@ -1,4 +1,4 @@
-"""What is kept of a stream that is shown: an overlay video, and files of each frame."""
+"""Saves a stream that is shown: an overlay video, and files of each frame."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from hierseg.labels import LabelSpace
 from hierseg.media import OverlayVideo
 
 RATE = Fraction(25)
-"""Frames a second of the overlay video: a frame is shown there until the time of the next."""
+"""Frames per second of the overlay video; each frame is shown until the time of the next."""
 
 
 def _list_places(out: Path, name: str) -> tuple[Path, Path]:
-    """The video, and the folder of frames."""
+    """The paths of the video and of the folder of frames."""
     return out / f"{name}_overlay.mp4", out / f"{name}_frames"
 
 
 def require_unrecorded(out: Path, name: str) -> None:
-    """UsageError where a recording of this name would replace something."""
+    """UsageError if a recording of this name would replace a file."""
     for path in (*_list_places(out, name), out / LEGEND):
         if path.exists():
             raise UsageError(
-                f"{path} is there; choose another --out, or add --overwrite to replace what an "
-                "earlier recording has left."
+                f"{path} exists; choose another --out, or add --overwrite to replace an earlier "
+                "recording."
             )
 
 
@@ -38,15 +38,15 @@ class Recording:
     """Writes ``NAME_overlay.mp4`` and ``NAME_frames/000123_KIND.png``; a context manager.
 
     Args:
-        out: The folder; made where it is not.
-        name: What the files' names begin with.
-        space: Of the predictions, for ``legend.json``.
-        save: What is written: ``overlay`` is the video, all else are files of each frame.
+        out: The folder; created if it does not exist.
+        name: Common beginning of the files' names.
+        space: Label space of the predictions, for ``legend.json``.
+        save: The outputs: ``overlay`` is the video, all others are files of each frame.
         look: How classes are shown.
         overwrite: Replace an earlier recording of this name.
 
     Attributes:
-        frames: How many were taken.
+        frames: Number of frames that were saved.
 
     Raises:
         UsageError: There is an earlier recording of this name.
@@ -88,14 +88,14 @@ class Recording:
 
     @property
     def failure(self) -> str | None:
-        """Why the video lacks frames; None for nothing."""
+        """Why the video lacks frames; None if it does not."""
         return None if self._video is None else self._video.failure
 
     def add(self, prediction: Prediction) -> None:
-        """Take a frame, by its number and its time.
+        """Save the prediction for a frame, by the frame's number and time.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: A file cannot be written.
         """
         frame, time = prediction.frame or 0, prediction.time or 0.0
         if self._video is not None:

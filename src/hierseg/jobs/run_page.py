@@ -1,4 +1,4 @@
-"""The page of a run: what its summary holds, as ``index.html``."""
+"""Writes the page of a run, ``index.html``, from its summary."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hierseg.jobs.summary import Summary
 from hierseg.labels import LabelSpace
+from hierseg.options import show_scales
 from hierseg.pages import Page, write_page
 from hierseg.wording import count
 
@@ -13,8 +14,18 @@ from hierseg.wording import count
 def write_run_page(
     summary: Summary, space: LabelSpace, out: Path, title: str = "Segmented images"
 ) -> Path:
-    """Write the page of all images that the summary of a run in ``out`` knows."""
-    scales = " ".join(f"{scale:g}" for scale in summary.settings["scales"])
+    """Write the page of all images in a run's summary.
+
+    Args:
+        summary: The summary of the run.
+        space: Label space of its predictions.
+        out: Folder of the run.
+        title: Heading of the page.
+
+    Raises:
+        OSError: The page cannot be written.
+    """
+    scales = show_scales(summary.settings["scales"])
     facts = [
         count(len(summary.records), "image"),
         f"weights {summary.about['weights']}",

@@ -1,4 +1,4 @@
-"""How images are run and what is written of them, by which a later run knows whether to go on."""
+"""The settings of a run, by which a later run decides whether it can continue."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from hierseg.media import MAX_PIXELS
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a folder run writes, and what it takes.
+    """What a run writes, and which images it takes.
 
     Attributes:
-        save: Outputs by their names in ``WRITERS``.
+        save: The outputs, by their names in ``WRITERS``.
         max_pixels: Images with more pixels are skipped.
-        overwrite: Do over what an earlier run in the same folder has done.
-        weights: The weights' name, for the reader of summary and page.
-        batch: Images of one size that the network is given together, at most.
-        about: What else the reader of the summary is told, such as the data set.
-        workers: Threads that read images, and as many that write; outputs do not depend on it.
+        overwrite: Discard an earlier run in the same folder, and start anew.
+        weights: Name of the weights, for the reader of summary and page.
+        batch: Most images of one size that the network runs at once.
+        about: Further facts for the reader of the summary, such as the data set.
+        workers: Number of threads that read images, and of threads that write; outputs do not
+            depend on it.
         look: How classes are shown.
     """
 
@@ -38,12 +39,14 @@ class RunSettings:
     look: Look = PLAIN
 
     def describe(self, space: LabelSpace) -> dict[str, str]:
-        """What the reader of the summary is told."""
+        """Facts for the reader of the summary: weights, label space and ``about``."""
         return {"weights": self.weights, "label_space": space.name, **self.about}
 
 
 def describe_outputs(predictor: Predictor, settings: RunSettings) -> dict[str, object]:
-    """What files depend on, but for the images: raw ids and colours beside what labels do."""
+    """The settings on which output files depend, besides the images: those of ``describe_run``, the
+    label space and the look.
+    """
     space = predictor.label_space
     digest = hashlib.sha256(json.dumps(space.to_dict()).encode()).hexdigest()
     return {
@@ -54,7 +57,7 @@ def describe_outputs(predictor: Predictor, settings: RunSettings) -> dict[str, o
 
 
 def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, object]:
-    """What labels depend on, but for the images."""
+    """The settings on which labels depend, besides the images."""
     windows = predictor.segmenter.windows
     fusion = predictor.segmenter.options.fusion
     return {
@@ -62,7 +65,7 @@ def describe_run(predictor: Predictor, settings: RunSettings) -> dict[str, objec
         "scales": [float(scale) for scale in predictor.scales],
         "flip": predictor.flip,
         "save": sorted(settings.save),
-        # Named where there is one, so that runs from before there were any still go on.
+        # Only included if set, so that runs of versions without these settings can be continued.
         **({} if predictor.temperature == 1 else {"temperature": predictor.temperature}),
         **({} if predictor.long_edge is None else {"long_edge": predictor.long_edge}),
         **({} if (short := predictor.segmenter.short_edge) is None else {"short_edge": short}),

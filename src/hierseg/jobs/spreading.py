@@ -1,7 +1,7 @@
-"""Items of a job spread over workers elsewhere, any of which may be lost at any time.
+"""Spreads the items of a job over remote workers, any of which may be lost at any time.
 
-What is told here is all that counts: an item is done when its report is taken, and what a lost
-worker had not told yet is given to another.
+An item is done when its report has arrived here. Items that a lost worker has not reported are
+given to another worker.
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ from hierseg.jobs.worker import Reply, Report
 Item = TypeVar("Item")
 Item_contra = TypeVar("Item_contra", contravariant=True)
 LEAST = 16
-"""Items and batches that a worker has at a time, at least: what is read ahead, run and written."""
+"""Fewest items that a worker has at a time, besides four batches, to keep it busy."""
 MOST = 4096
+"""Most items that a worker has at a time."""
 SECONDS_AHEAD = 1.0
-"""How much work a worker has at a time, where that are more items."""
+"""A worker has so many seconds of work at a time, if these are more than ``LEAST`` items."""
 SUSPICIOUS = 2
-"""Workers lost while an item was under way, after which it is run alone."""
+"""After so many workers were lost while they had an item, it is run alone."""
 FATAL = 3
-"""Workers lost while an item alone was under way, after which it is skipped."""
-LOST = "three workers were lost while it alone was segmented, as they are for want of memory"
+"""After so many workers were lost while they ran an item alone, it is skipped."""
+LOST = "three workers were lost while it alone was segmented, perhaps for lack of memory"
 KEPT = "what is done is kept, and the same command goes on from there"
 SECONDS_TO_START = 60.0
+"""Seconds without any worker after which a message says so."""
 
 
 class Answer(NamedTuple):
-    """What has come of a call to a worker; no reply where the worker is lost."""
+    """The answer to a call to a worker; without a reply it is lost, for the reason in ``why``."""
 
     worker: int
     reply: Reply | None
@@ -40,22 +42,22 @@ class Answer(NamedTuple):
 
 
 class Crew(Protocol[Item_contra]):
-    """Workers, by number, each of which has one call under way."""
+    """Remote workers, by number, each with at most one call in progress."""
 
     size: int
 
     def start(self, worker: int) -> None:
-        """Begin to open a worker, also in place of one that is lost."""
+        """Begin to open a worker, or to replace a lost one."""
 
     def exchange(self, worker: int, items: Sequence[Item_contra | None]) -> None:
-        """Begin an exchange with a worker."""
+        """Begin to send items to a worker and get its reports; see ``Worker.exchange``."""
 
     def wait(self, seconds: float) -> list[Answer]:
-        """What has come by now, after so long a time at most."""
+        """The answers that have arrived; waits at most ``seconds`` for the first."""
 
 
 class _State(Generic[Item]):
-    """What a worker has."""
+    """The state of a worker: its items, how many it may have, and when it last replied."""
 
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
@@ -66,17 +68,17 @@ class _State(Generic[Item]):
 class Spreading(Generic[Item]):
     """Gives items to workers and takes their reports.
 
-    A worker is given no more than it can do in about a second. An item with which workers were lost
-    twice comes last, with nothing else under way, and after three more it is given up.
+    A worker has no more items than it can do in about a second. If two workers that had an item
+    were lost, the item is run last, alone in its worker; if three more are lost, it is skipped.
 
     Args:
         crew: The workers.
-        key: By what an item is known.
-        take: Takes a report, once for each item.
-        batch: Items that a worker runs together.
-        say: Takes a line for the reader.
-        images: How many images an item is of.
-        again: What is said of what is done, where workers are lost one after the other.
+        key: The key of an item.
+        take: Called with the report of each item, once.
+        batch: Number of items that a worker runs together.
+        say: Called with a line to show to the user.
+        images: The number of images of an item.
+        again: How to continue, for the error if workers are lost one after the other.
     """
 
     def __init__(
@@ -101,15 +103,16 @@ class Spreading(Generic[Item]):
         self._next: list[Item] | None = None
 
     def run(self, groups: Iterable[list[Item]], alone: Iterable[Item] = ()) -> None:
-        """Do items, to the last.
+        """Do all items.
 
         Args:
-            groups: Those that a worker runs together, in order; one that is not full is finished
-                before the next.
-            alone: Items with nothing beside them, after all others.
+            groups: Groups of items that a worker runs together, in order; a group that is not full
+                is finished before the next.
+            alone: Items that are run after all others, alone in their worker.
 
         Raises:
-            UserError: What a worker fails with, or workers are lost one after the other.
+            UserError: A worker fails, or workers are lost one after the other.
+            OSError: A worker cannot write.
         """
         self._groups = iter(groups)
         self._next = next(self._groups, None)
@@ -134,7 +137,7 @@ class Spreading(Generic[Item]):
         return bool(waiting) or any(state.items for state in self._states)
 
     def _hear(self, worker: int, reply: Reply) -> None:
-        """Take a reply, and see how much the worker does in a second."""
+        """Take a worker's reports, and estimate how many items it does in a second."""
         state, now = self._states[worker], time.monotonic()
         for report in reply.reports:
             if state.items.pop(report.key, None) is not None:
@@ -144,12 +147,12 @@ class Spreading(Generic[Item]):
             raise reply.failure
         rate = len(reply.reports) / max(now - state.since, 1e-3)
         wanted = min(math.ceil(rate * SECONDS_AHEAD), MOST)
-        # Slowly down, and up at once: what is written late makes a second look idle.
+        # The window grows at once and shrinks slowly, since late reports make a second look idle.
         state.window = max(wanted, state.window * 3 // 4, LEAST + 4 * self.batch)
         state.since = now
 
     def _choose(self, worker: int) -> list[Item | None]:
-        """What a worker is given next."""
+        """The items that a worker gets next; None ends a group that is not full."""
         state, chosen = self._states[worker], list[Item | None]()
         if any(key in self._losses_alone for key in state.items):
             return []
@@ -172,7 +175,7 @@ class Spreading(Generic[Item]):
         return chosen
 
     def _replace(self, answer: Answer) -> None:
-        """Put another in the place of a lost worker, and give what it had to others."""
+        """Start another worker in place of a lost one, and give its items to others."""
         state = self._states[answer.worker]
         self._lost_in_vain += 1
         if self._lost_in_vain > 3 * self.crew.size + 3:

@@ -1,6 +1,6 @@
-"""What a folder run has done so far, in ``summary.json``: a later run goes on from it.
+"""The summary of a run, ``summary.json``, from which a later run continues.
 
-Until the run ends, what is newer than the summary is in its journal.
+While the run is in progress, its journal holds what is newer than the summary.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ from hierseg.version import __version__
 FORMAT = 1
 FILE = "summary.json"
 JOURNAL = ".hierseg-journal.jsonl"
-"""A line an image as it is done, so that a killed run loses none."""
+"""The journal: a line for each image when it is done, so that a killed run loses none."""
 PARTS = ".hierseg-journal.*.jsonl"
-"""Those of further processes, by their number, where several share the images."""
+"""Journals of further processes, by their rank, if several share the images."""
 LATER = frozenset({"label_space"})
-"""Settings that older summaries do not name, which say nothing against going on."""
+"""Settings that summaries of older versions lack; their absence does not prevent continuing."""
 
 
 class Journal:
-    """Lines that are there whatever comes after them; there while a run is not at its end.
+    """A file to which lines are appended during a run, so that a killed run loses nothing.
 
-    To write all of ``summary.json`` for every image, or every few seconds, costs more the more
-    images there are. A line costs the same for each.
+    Writing the whole summary for every image would take longer and longer as images are added; a
+    line takes the same time for each.
 
     Args:
         out: Folder of the outputs.
-        settings: What the outputs depend on.
-        anew: Begin it; else an earlier one is gone on with.
-        rank: Of several processes, whose it is.
+        settings: The settings on which the outputs depend.
+        anew: Begin a new journal; else an earlier one is continued.
+        rank: Number of the process whose journal it is, from 0.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The journal cannot be written.
     """
 
     def __init__(self, out: Path, settings: Mapping[str, Any], anew: bool, rank: int = 0) -> None:
@@ -65,7 +65,7 @@ class Journal:
             self.append(with_header({"settings": settings}, "predict"))
 
     def append(self, content: Mapping[str, Any]) -> None:
-        """Add a line; called by any thread."""
+        """Append a line; any thread may call it."""
         line = json.dumps(content, allow_nan=False).encode() + b"\n"
         with self._guard:
             assert self._file is not None
@@ -73,19 +73,19 @@ class Journal:
             self._file.flush()
 
     def remove(self) -> None:
-        """Remove it, once the summary says all that it says."""
+        """Remove the journal, once the summary holds its content."""
         self.close()
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Leave it for the next run."""
+        """Close the journal, and leave it for the next run."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
 class Share(NamedTuple):
-    """What one of several processes has done of a run: of ``Summary`` what bears these names."""
+    """What one of several processes has done; attributes as of ``Summary``."""
 
     records: dict[str, ImageRecord]
     skipped: dict[str, str]
@@ -94,19 +94,19 @@ class Share(NamedTuple):
 
 @dataclass
 class Summary:
-    """The state of a folder run.
+    """The state of a run.
 
     Attributes:
-        settings: What the outputs depend on but for the images: a run with others does not go on.
-        about: What else is worth knowing of the run.
-        records: Images done, by source.
-        skipped: Source -> why it could not be segmented.
-        complete: Whether the last run came to its end.
-        others: Files of the run that no record names, such as those of an image that was not
-            finished.
-        taken_up: Whether an earlier run's is gone on with.
-        is_partial: Whether that run was killed and was of a version that kept no journal, so that
-            it has written more than it says.
+        settings: The settings on which the outputs depend, besides the images; a run with other
+            settings cannot continue.
+        about: Further facts about the run.
+        records: Source -> record, for images that are done.
+        skipped: Source -> reason, for images that could not be segmented.
+        complete: Whether the last run reached its end.
+        others: Files of the run that are in no record, such as those of an unfinished image.
+        taken_up: Whether this run continues an earlier one.
+        is_partial: Whether the earlier run was killed, and by a version without a journal, so that
+            it may have written files that its summary does not name.
     """
 
     settings: dict[str, Any]
@@ -122,8 +122,13 @@ class Summary:
 
     @classmethod
     def open(cls, out: Path, settings: Mapping[str, Any], overwrite: bool = False) -> Summary:
-        """Take up an earlier run's summary in ``out``, and its journal where it was killed, or
-        begin one.
+        """Read an earlier run's summary in ``out``, and its journal if it was killed; begin a new
+        summary if there is none.
+
+        Args:
+            out: Folder of the outputs.
+            settings: The settings of this run.
+            overwrite: Ignore an earlier run.
 
         Raises:
             UsageError: The outputs there were made with other settings.
@@ -135,7 +140,7 @@ class Summary:
             return cls(wanted)
         there, found = _read(out / FILE) if (out / FILE).exists() else ({}, cls(wanted))
         for newer, lines in journals:
-            if newer != there:  # the journal of a run that began anew
+            if newer != there:  # of a later run that began anew
                 there, found = newer, cls(wanted)
             for line in lines:
                 found._take(line)
@@ -156,18 +161,18 @@ class Summary:
 
     @property
     def files(self) -> set[str]:
-        """All files that are known to be the run's own."""
+        """All files that the run is known to have written."""
         return self.others.union(*(record.files for record in self.records.values()))
 
     def begin(self, out: Path) -> None:
-        """Open the journal; what an earlier run has left that is not taken up counts no more.
+        """Open the journal. The summary of an earlier run that is not continued is removed.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The journal cannot be written.
         """
         parts = list(out.glob(PARTS))
         if self.taken_up and parts:
-            self.write(out)  # which says what they say
+            self.write(out)  # with the content of these journals
         for part in parts:
             part.unlink(missing_ok=True)
         self._journal = Journal(out, self.settings, anew=not self.taken_up)
@@ -176,41 +181,41 @@ class Summary:
 
     @classmethod
     def begin_share(cls, out: Path, settings: Mapping[str, Any], rank: int) -> Summary:
-        """That of a further process, which shares the images of a run with the first: nothing but
-        what it does itself, with a journal of its own.
+        """A summary for a further process of a run, which holds only its own share, with a journal
+        of its own.
         """
         share = cls(dict(settings))
         share._journal = Journal(out, settings, anew=True, rank=rank)
         return share
 
     def end_share(self) -> None:
-        """Leave the journal until the first process says all that it says."""
+        """Close the journal; the first process removes it when its summary holds the content."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
 
     def share(self) -> Share:
-        """What this process has done."""
+        """The share of this process."""
         return Share(self.records, self.skipped, self.others)
 
     def take_over(self, shares: Iterable[Share], out: Path) -> None:
-        """Take up what other processes have done, and write it down: they need no journals."""
+        """Add the shares of other processes, write the summary, and remove their journals."""
         for share in shares:
             self.records |= share.records
             self.skipped |= share.skipped
             self.others |= share.others
         for source in self.skipped.keys() & self.records.keys():
-            del self.records[source]  # done by an earlier run, and not to be done again
+            del self.records[source]  # done by an earlier run, but skipped now
         self.write(out)
         for part in out.glob(PARTS):
             part.unlink(missing_ok=True)
 
     def claim(self, files: Sequence[str], source: str = "") -> None:
-        """Have files down as the run's own, before they are written; called by any thread.
+        """Record files as the run's own, before they are written; any thread may call it.
 
         Args:
-            files: Relative to the outputs' folder; some may not be written after all.
-            source: Of the image that they are of, whose record will say which.
+            files: Files, relative to the outputs' folder; some may not be written after all.
+            source: Source of their image, whose record will name those that were; empty for none.
         """
         if not files:
             return
@@ -219,22 +224,22 @@ class Summary:
             self._journal.append({"files": list(files), "source": source})
 
     def give_back(self, source: str) -> None:
-        """None of the files were written that were claimed of an image."""
+        """Undo ``claim`` for an image, since none of its files were written."""
         self.others.difference_update(self._begun.pop(source, ()))
 
     def sort_skipped(self, sources: Iterable[str]) -> None:
-        """Have those that were skipped in an order."""
+        """Sort the skipped images in the order of ``sources``."""
         skipped = self.skipped
         self.skipped = {source: skipped[source] for source in sources if source in skipped}
 
     def add(self, record: ImageRecord) -> None:
-        """An image is done."""
+        """Record an image as done."""
         self._add(record)
         if self._journal is not None:
             self._journal.append({"image": record.to_dict()})
 
     def skip(self, key: str, reason: str) -> None:
-        """An image could not be segmented; ``key`` is its source."""
+        """Record an image as skipped; ``key`` is its source."""
         self.records.pop(key, None)
         self.skipped[key] = reason
 
@@ -248,13 +253,11 @@ class Summary:
         self.records[record.source] = record
         self.skipped.pop(record.source, None)
         claimed = self._begun.pop(record.source, [])
-        if not record.unwritten:  # then there are files of it that the record does not name
+        if not record.unwritten:  # else files may exist that the record does not name
             self.others.difference_update(claimed)
 
     def _take(self, line: Mapping[str, Any]) -> None:
-        """Take up a line of the journal; one that says nothing that can be used is as if not
-        there.
-        """
+        """Apply a line of the journal; a damaged line is ignored."""
         try:
             if "image" in line:
                 self._add(ImageRecord.from_dict(line["image"]))
@@ -264,14 +267,14 @@ class Summary:
             return
 
     def finish(self, out: Path) -> None:
-        """Write ``summary.json``, by which the journal is done with."""
+        """Write ``summary.json``, and remove the journal."""
         self.write(out)
         if self._journal is not None:
             self._journal.remove()
             self._journal = None
 
     def write(self, out: Path) -> Path:
-        """Write ``summary.json``, an image a line."""
+        """Write ``summary.json``, with one line per image."""
         named = {file for record in self.records.values() for file in record.files}
         content = {
             "format": FORMAT,
@@ -285,7 +288,7 @@ class Summary:
             "other_files": sorted(self.others - named),
         }
         head = json.dumps(content, indent=1, allow_nan=False).removesuffix("\n}")
-        # One by one: indented, or copied in depth, thousands of them take seconds.
+        # Record by record, since indenting or deep copying thousands of them takes seconds.
         lines = (json.dumps(record.to_dict(), allow_nan=False) for record in self.records.values())
         images = ",\n  ".join(lines)
         return write_text(out / FILE, f'{head},\n "images": [\n  {images}\n ]\n}}\n')
@@ -298,14 +301,20 @@ def claim_files(
     overwrite: bool,
     images: Sequence[Path] = (),
 ) -> list[str]:
-    """The files, relative to the outputs' folder, that are there, are not the run's own, and may be
-    replaced none the less.
+    """The existing files that are not the run's own but may be replaced.
+
+    Args:
+        out: Folder of the outputs.
+        files: Files that the run may write, relative to ``out``.
+        summary: The summary of the run.
+        overwrite: Whether files that no run has written may be replaced.
+        images: The images to segment, which may never be replaced.
 
     Raises:
-        UsageError: One may not: it is no earlier run's, or an image that is to be segmented.
+        UsageError: A file may not be replaced: no earlier run wrote it, or it is one of the images.
     """
     own = summary.files
-    if summary.taken_up:  # whose page, legend and summary are written anew each time
+    if summary.taken_up:  # page, legend and the like are written again by each run
         own |= {LEGEND, PAGE, *list_shared(summary.settings.get("save", ()))}
     foreign = find_foreign(out, files, own.__contains__)
     sources = {os.path.realpath(image) for image in images} if foreign else set()
@@ -321,8 +330,8 @@ def claim_files(
 
 
 def _read_journals(out: Path) -> list[tuple[dict[str, Any], Iterator[dict[str, Any]]]]:
-    """The settings of each process of a run that came to no end, and the lines that are whole; none
-    where there are no such journals.
+    """The journals of a run that did not reach its end, one for each process: its settings and its
+    undamaged lines.
     """
     found: list[tuple[dict[str, Any], Iterator[dict[str, Any]]]] = []
     for path in (out / JOURNAL, *sorted(out.glob(PARTS))):
@@ -334,7 +343,7 @@ def _read_journals(out: Path) -> list[tuple[dict[str, Any], Iterator[dict[str, A
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Summary]:
-    """The settings of a summary, and what it says of images; UserError where it is none."""
+    """The settings of a summary file, and its content; UserError if it is not a valid summary."""
     try:
         content = json.loads(read_text_file(path, "summary", LARGEST_RECORD))
         settings = dict(content["settings"])

@@ -1,8 +1,8 @@
-"""What a folder run has begun and not ended, in a file: of a run that was killed it says where.
+"""Keeps a file of the images that a run is segmenting, to find out which image killed it.
 
-The kernel ends a process that takes too much memory without a word, and a decoder may crash. So
-that the next run does not end at the same image with all others undone, those that were under way
-come last, one at a time, and one that was alone then is not tried again.
+The operating system kills a process that takes too much memory, and a decoder may crash. So that
+the next run does not end at the same image again, the images that were being segmented come last,
+one at a time. An image that was alone when a run was killed is not tried again.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from hierseg.processes import own_rank
 
 FILE = ".hierseg-doing.json"
 FATAL = (
-    "two runs have ended while it was segmented, as they do for want of memory; give a smaller "
+    "two runs were killed while it was segmented, perhaps for lack of memory; give a smaller "
     "--long-edge, or --overwrite to try again"
 )
 _ORDERLY = (UserError, OSError, KeyboardInterrupt)
-"""What ends a run and says nothing against an image."""
+"""Errors that end a run without being the fault of an image."""
 
 
 class UnderWay:
-    """The sources that are under way; a context, whose file is there while something is to be said.
+    """The images that are being segmented, in a file; a context manager. The file is removed when
+    it has nothing to say.
 
-    Of several processes each has a file of its own. What those of an earlier run have left, the
-    first takes up before the others begin.
+    With several processes each has a file of its own. The first process reads the files of an
+    earlier run before the others begin.
 
     Args:
         out: Folder of the outputs.
-        anew: Leave out of account what an earlier run has left.
+        anew: Ignore the files of an earlier run.
 
     Attributes:
-        alone: Whether what is begun now is the only one.
+        alone: Whether images are now segmented one at a time.
     """
 
     def __init__(self, out: Path, anew: bool = False) -> None:
@@ -48,7 +49,7 @@ class UnderWay:
         self.path = out / (f".hierseg-doing.{rank}.json" if rank else FILE)
         self.alone = False
         self._guard = threading.Lock()
-        # Sources with size and time, by which an image that was saved anew is known.
+        # Source -> size and time of its file, by which a changed image is noticed.
         self._doing: dict[str, list[int]] = {}
         self._suspects: list[str] = []
         self._fatal: dict[str, list[int]] = {}
@@ -70,26 +71,26 @@ class UnderWay:
             self._write()
 
     def divide(self, sources: Sequence[Path]) -> tuple[list[Path], list[Path], list[Path]]:
-        """The sources that can be done together, those for one by one, and those for none."""
+        """Divide sources into those to do together, those to do one by one, and those to skip."""
         fatal = [source for source in sources if self._is_fatal(source)]
         alone = [source for source in sources if str(source) in self._suspects]
         rest = {*fatal, *alone}
         return [s for s in sources if s not in rest], [s for s in alone if s not in fatal], fatal
 
     def forget(self, sources: Iterable[Path]) -> None:
-        """They are done, though a run was killed before it could say so."""
+        """Forget sources that are done, though the run was killed before it noted that."""
         done = set(map(str, sources))
         self._suspects = [name for name in self._suspects if name not in done]
         self._write()
 
     def begin(self, source: Path) -> None:
-        """It is about to be read; called by any thread."""
+        """Note a source that is about to be read; any thread may call it."""
         with self._guard:
             self._doing[str(source)] = _status(str(source))
             self._write()
 
     def end(self, source: Path) -> None:
-        """It is written, or skipped."""
+        """Remove a source that is written or skipped."""
         with self._guard:
             self._doing.pop(str(source), None)
             if str(source) in self._suspects:
@@ -105,13 +106,13 @@ class UnderWay:
         self._suspects = [name for name in self._suspects if name not in self._fatal]
 
     def _take(self, path: Path) -> None:
-        """Take up what a process has left."""
+        """Read the file that a process has left."""
         try:
             content = json.loads(read_text_file(path)) if path.exists() else {}
             doing, fatal = dict(content.get("doing", {})), dict(content.get("fatal", {}))
             suspects, alone = list(content.get("suspects", [])), content.get("alone") is True
         except (ValueError, TypeError, AttributeError, RecursionError, UserError, OSError):
-            return  # cut off with a power cut, or nobody's: it helps, and nothing stands on it
+            return  # damaged, or not of hierseg; the run can do without it
         if alone:
             fatal |= doing
         else:
@@ -150,7 +151,7 @@ class UnderWay:
 
 
 def _status(name: str) -> list[int]:
-    """Size and time of a file; nothing of one that is not there."""
+    """Size and time of a file; empty if it does not exist."""
     try:
         return list(get_status(Path(name)))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""One of several workers that share the items of a job: what it is told, what it tells, and how it
+"""One of several remote workers that share the items of a job. It takes items, reports them, and
 keeps its network busy in between.
 """
 
@@ -16,23 +16,23 @@ from hierseg.errors import UsageError, UserError
 Item = TypeVar("Item")
 Item_contra = TypeVar("Item_contra", contravariant=True)
 LULL = 0.05
-"""Seconds without a further item after which those that are under way are finished: the last of a
-batch does not wait for others."""
+"""Seconds without a further item after which the items in progress are finished, so that a batch
+that is not full does not wait."""
 PATIENCE = 1.0
-"""Seconds that an exchange waits for something to tell."""
+"""Seconds that an exchange waits for the first report."""
 LINGER = 0.05
-"""Seconds that it then waits for more: one exchange carries many short items."""
+"""Seconds that it then waits for further reports, so that one exchange carries many short items."""
 
 
 class Report(NamedTuple):
-    """What has become of an item.
+    """The report of an item that is done or skipped.
 
     Attributes:
-        key: Of the item.
-        content: What is to be written down of it; None of one that is skipped.
+        key: Key of the item.
+        content: The record of an item that is done; None if it is skipped.
         reason: Why it is skipped.
-        touched: Whether files of one that is skipped may be there.
-        notes: Lines for the reader.
+        touched: Whether files of a skipped item may exist.
+        notes: Lines to show to the user.
     """
 
     key: str
@@ -43,25 +43,25 @@ class Report(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What a worker tells: of items, and what it has ended with where it has failed."""
+    """A worker's reply: reports of items, and the error that ended it, if it failed."""
 
     reports: list[Report]
     failure: Exception | None = None
 
 
 class Hands(Protocol[Item_contra]):
-    """What does items, on one thread of its own."""
+    """Does the items of a job, in a thread of its own."""
 
     def run(self, items: Iterable[Item_contra], report: Callable[[Report], None]) -> None:
         """Do items as they come, and report each."""
 
 
 class _End:
-    """Comes after the last item of a job."""
+    """Marks the end of a job's items."""
 
 
 class Worker(Generic[Item]):
-    """Does the items that it is given, in a thread, and tells of those that are done."""
+    """Does the items that it is given, in a thread, and reports those that are done."""
 
     def __init__(self) -> None:
         self._items: SimpleQueue[Item | _End | None] = SimpleQueue()
@@ -71,10 +71,10 @@ class Worker(Generic[Item]):
         self._thread: threading.Thread | None = None
 
     def open(self, make: Callable[[], Hands[Item]]) -> Reply:
-        """Begin a job, once the one before it has ended; what fails is in the reply.
+        """Begin a job, when the job before it has ended; an error is in the reply.
 
         Args:
-            make: Makes what does its items, which may take long.
+            make: Makes what does the job's items; it may take long.
         """
         if self._thread is not None:
             self._items.put(_End())
@@ -88,8 +88,8 @@ class Worker(Generic[Item]):
         return Reply([])
 
     def exchange(self, items: Sequence[Item | None]) -> Reply:
-        """Take items, and tell what is done since; None has those before it finished before what
-        comes after it.
+        """Take items, and return the reports since the last exchange. Items before a None are
+        finished before those after it.
         """
         for item in items:
             self._items.put(item)
@@ -115,7 +115,7 @@ class Worker(Generic[Item]):
                 self._told.notify_all()
 
     def _take(self, first: Item) -> Iterator[Item]:
-        """Items that follow without a lull."""
+        """Yield an item and those that follow it within ``LULL``, up to a None."""
         item: Item | _End | None = first
         while item is not None:
             if isinstance(item, _End):
@@ -134,8 +134,8 @@ class Worker(Generic[Item]):
 
 
 def portable(error: Exception) -> Exception:
-    """A failure that another process can be told: a sentence stays one, a system's error itself,
-    and of anything else there is the text of its trace.
+    """Convert an error so that it can be pickled: UserError and OSError keep their kind, any other
+    becomes a RuntimeError with the text of its traceback.
     """
     if isinstance(error, UserError):
         return (UsageError if isinstance(error, UsageError) else UserError)(str(error))

@@ -1,4 +1,4 @@
-"""What is written of an image in a folder run, and the record of it."""
+"""Writes the outputs of an image, and makes its record."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEGEND = "legend.json"
 
 
 EVERY: dict[str, Callable[[Prediction, Path, str, Look], list[Path]]] = {**WRITERS, **LABELLING}
-"""What ``--save`` may name, and who writes it."""
+"""The outputs that ``--save`` may name -> their writers."""
 
 _ENDINGS: Mapping[str, Sequence[str]] = {
     "labels": ("_labels.png",),
@@ -34,7 +34,7 @@ _ENDINGS: Mapping[str, Sequence[str]] = {
 
 
 def list_outputs(name: str, save: Sequence[str], scales: Sequence[float]) -> list[str]:
-    """The files that the writers may write of an image, relative to their folder."""
+    """The files that the writers may write for an image, relative to their folder."""
     endings = [ending for key in save for ending in _ENDINGS.get(key, ())]
     return [
         *(f"{name}{ending}" for ending in fill_scales(endings, scales)),
@@ -43,7 +43,7 @@ def list_outputs(name: str, save: Sequence[str], scales: Sequence[float]) -> lis
 
 
 def list_run_files(predictor: Predictor, save: Sequence[str], names: Sequence[str]) -> list[str]:
-    """All that may be written of images of these names."""
+    """All files that may be written for images with these names, relative to their folder."""
     scales = predictor.scales
     has_ids = predictor.label_space.raw_ids_differ
     save = [key for key in save if key != "ids" or has_ids]
@@ -55,11 +55,11 @@ def list_run_files(predictor: Predictor, save: Sequence[str], names: Sequence[st
 
 
 NEEDS_SCALES = frozenset({"attention", "scales"})
-"""Those that need a predictor with ``keep_scales``."""
+"""Outputs that need a predictor with ``keep_scales``."""
 
 
 def write_legend(space: LabelSpace, out: Path) -> Path:
-    """``legend.json``: what the values of the label files mean."""
+    """Write ``legend.json``, the meaning of the values in label files."""
     return write_json(
         out / LEGEND,
         {
@@ -85,23 +85,24 @@ def write_outputs(
     shown: Sequence[str] | None = None,
     look: Look = PLAIN,
 ) -> ImageRecord:
-    """Write what ``save`` names, and the pictures of the page.
+    """Write an image's outputs and its pictures for the page, and return its record.
 
     Args:
-        prediction: Of the image.
+        prediction: The prediction for the image.
         out: Folder of the outputs.
-        name: What the files' names begin with.
-        save: Outputs by their names in ``EVERY``.
-        source: Absolute path of the image.
-        bytes: Its size, and
-        modified: its time of change in nanoseconds, by which a changed image is noticed.
+        name: Common beginning of the files' names.
+        save: The outputs, by their names in ``EVERY``.
+        source: Absolute path, or URL, of the image.
+        bytes: Size of its file, to notice a changed image.
+        modified: Time of the file's last change in nanoseconds, to notice a changed image.
         seconds: Time in the network.
-        pictures: Whether the page's pictures are written.
-        shown: Outputs that the page shows, by those names; None for what ``save`` names.
+        pictures: Write the page's pictures.
+        shown: Outputs that the page shows, by their names; None for ``save``.
         look: How classes are shown.
 
     Raises:
-        UnwritableError: No format that ``save`` names holds the image; of some, the record says so.
+        UnwritableError: None of the outputs can be written. If only some cannot, the record says
+            so.
         OSError: A file cannot be written.
     """
     named = replace(prediction, source=source)
@@ -136,6 +137,6 @@ def write_outputs(
 
 
 def _mean_confidence(prediction: Prediction) -> float | None:
-    """Over all pixels; None where an exported graph gives labels alone."""
+    """Mean confidence over all pixels; None if an exported graph gives only labels."""
     mean = float(prediction.confidence.mean(dtype=np.float64))
     return None if math.isnan(mean) else mean

@@ -1,4 +1,4 @@
-"""Pictures and clips: finding, reading, writing and rendering them."""
+"""Images and videos: finding, reading, writing and rendering them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     )
     from hierseg.media.pictures import (
         MAX_PIXELS,
-        MIN_SIDE,
         check_size,
         convert_image,
         decode_image,
@@ -76,7 +75,6 @@ else:
             ),
             "pictures": (
                 "MAX_PIXELS",
-                "MIN_SIDE",
                 "check_size",
                 "convert_image",
                 "decode_image",
@@ -115,7 +113,6 @@ else:
 __all__ = [
     "ALPHA",
     "MAX_PIXELS",
-    "MIN_SIDE",
     "PALETTES",
     "WHOLE",
     "Bar",

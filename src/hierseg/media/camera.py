@@ -1,4 +1,4 @@
-"""A camera of this machine, as a stream of its newest pictures."""
+"""A camera of this machine, as a stream of frames."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from hierseg.errors import UserError
 from hierseg.media.video import Frame
 
 PATIENCE = 10.0
-"""Seconds in which a camera gives a picture, or is taken to have ended."""
+"""Seconds without a picture after which the camera is taken to have ended."""
 
 
 class Camera:
-    """A camera; a context manager. A thread takes its pictures, so that whoever is slower than the
-    camera gets the newest one, and none waits.
+    """A camera, as a context manager. A thread reads its pictures all the time, so that even a slow
+    caller gets the newest one.
 
     Args:
-        number: The camera's, from 0.
+        number: Number of the camera, from 0.
 
     Raises:
-        UserError: It cannot be opened, or gives no picture.
+        UserError: It cannot be opened, or, from ``frames``, it gives no picture.
     """
 
     def __init__(self, number: int) -> None:
         self.number = number
         level = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(0)  # or OpenCV tells on standard error what is said below
+        cv2.utils.logging.setLogLevel(0)  # OpenCV would print the error that is raised below
         try:
             self._capture = cv2.VideoCapture(number)
         finally:
@@ -41,7 +41,7 @@ class Camera:
             self._capture.release()
             raise UserError(
                 f"camera {number} cannot be opened; check that it is connected, that you may use "
-                "it, and that no other program does."
+                "it, and that no other program uses it."
             )
         self._news, self._ended = Condition(), False
         self._newest: tuple[int, float, Any] | None = None
@@ -61,7 +61,7 @@ class Camera:
         self.close()
 
     def close(self) -> None:
-        """Let go of the camera."""
+        """Release the camera."""
         with self._news:
             self._ended = True
             self._news.notify_all()
@@ -69,8 +69,12 @@ class Camera:
         self._capture.release()
 
     def frames(self) -> Iterator[Frame]:
-        """The newest picture each time one is asked for, each at most once: ``index`` counts those
-        that the camera gave, and ``time`` is in seconds since it was opened.
+        """Yield the newest picture each time one is asked for, each at most once.
+
+        ``index`` counts all pictures of the camera, and ``time`` is in seconds since it was opened.
+
+        Raises:
+            UserError: The camera gives no picture at all.
         """
         any_came = False
         while newest := self._wait():
@@ -78,10 +82,12 @@ class Camera:
             pixels = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
             yield Frame(index, seconds, pixels)
         if not any_came:
-            raise UserError(f"camera {self.number} gives no picture; check that no program has it.")
+            raise UserError(
+                f"camera {self.number} gives no picture; check that no other program uses it."
+            )
 
     def _wait(self) -> tuple[int, float, Any] | None:
-        """The newest picture, once there is one that was not given yet; None for no more."""
+        """Wait for the next new picture; None if the camera has ended."""
         with self._news:
             self._news.wait_for(lambda: self._ended or self._newest is not None, PATIENCE)
             newest, self._newest = self._newest, None

@@ -1,4 +1,4 @@
-"""Figures as charts: bars in groups."""
+"""Bar charts as pictures, with bars in groups."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ INK, FAINT, PAPER, SHADE, MARKED = (
 
 
 class Bar(NamedTuple):
-    """A figure of a chart.
+    """A bar of a chart.
 
     Attributes:
-        name: What it is of.
-        value: 0 or more; None where there is none.
-        note: Words behind the bar.
-        is_marked: Whether it stands out.
+        name: Label of the bar.
+        value: 0 or more; None for no bar.
+        note: Text to the right of the bar.
+        is_marked: Whether the bar is highlighted.
     """
 
     name: str
@@ -38,12 +38,13 @@ class Bar(NamedTuple):
 
 
 def draw_bars(title: str, subtitle: str, groups: Sequence[tuple[str, Sequence[Bar]]]) -> Picture:
-    """(H, W, 3) RGB: a bar a row under the heading of its group, each group on a scale of its own.
+    """(H, W, 3) uint8 RGB: one bar per row, below the heading of its group. Each group has its own
+    scale.
 
     Args:
-        title: Of the chart.
+        title: Title of the chart.
         subtitle: What the bars measure.
-        groups: Headings, and their bars.
+        groups: Heading and bars of each group.
     """
     height = TOP + sum(GAP + ROW * len(bars) for _, bars in groups) + 16
     picture = Image.new("RGB", (LEFT + BAR + NOTES, height), PAPER)

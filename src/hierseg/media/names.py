@@ -1,4 +1,4 @@
-"""Names of outputs: short where they can be, and never one for two images."""
+"""Names of outputs: as short as possible, and distinct for all images."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_LONGEST = 180  # bytes; what a writer appends must fit in a file name of 255
+_LONGEST = 180  # bytes; a file name has at most 255, and writers append to it
 
 
 def assign_names(
     images: Sequence[Path], taken: Mapping[Path, str] | None = None
 ) -> dict[Path, str]:
-    """Give each image the name that its outputs begin with.
+    """Give each image the name with which its outputs begin.
 
-    That is the file's name without suffix; where two images share it, with the suffix (``a_jpg``,
-    ``a_png``), then with the folders above it (``left_a``, ``right_a``). Letter case does not tell
-    names apart, as it does not on some file systems.
+    It is the file's name without suffix. If two images share it, the suffix is added (``a_jpg``,
+    ``a_png``), then folders above the image (``left_a``, ``right_a``). Names must differ in more
+    than letter case, which some file systems ignore.
 
     Args:
         images: The images, each once.
-        taken: Names that images have from before; kept, and given to no other.
+        taken: Names that images already have; they are kept, and not given to other images.
+
+    Returns:
+        Image -> name, for ``images`` and the images in ``taken``.
     """
     names = dict(taken or {})
     used = {name.casefold() for name in names.values()}
@@ -40,7 +43,7 @@ def assign_names(
         depth += 1
         if depth > 2 * max((len(image.parts) for image in waiting), default=0) + 2:
             break
-    for image in waiting:  # what folders cannot tell apart is counted
+    for image in waiting:  # images that folders do not distinguish are numbered
         number = 2
         while (name := f"{_shortened(image.stem)}_{number}").casefold() in used:
             number += 1
@@ -59,6 +62,6 @@ def _candidate(image: Path, depth: int) -> str:
 
 
 def _shortened(name: str) -> str:
-    """The end of a name that is too long: what tells frames apart is there."""
+    """Keep the end of a name that is too long, since frames differ there."""
     encoded = name.encode("utf-8", "surrogateescape")
     return encoded[-_LONGEST:].decode("utf-8", "ignore") if len(encoded) > _LONGEST else name

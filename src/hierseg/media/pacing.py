@@ -1,5 +1,5 @@
-"""Frames in time: of a camera the newest, of a clip those that are due. What nobody was ready for
-is dropped, and never waits.
+"""Frames in real time: the newest from a camera, those that are due from a video. Frames for which
+the caller was not ready are dropped.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from hierseg.media.camera import Camera
 from hierseg.media.video import WHOLE, Clip, Frame, Video
 
 LONGEST_GAP = 1.0
-"""Seconds without a frame after which a late one is given: a clip may decode slower than it plays,
-and is then shown slower."""
+"""Seconds without a frame after which a late one is given after all: a video that decodes more
+slowly than it plays is shown more slowly."""
 
 
 def pace_frames(
@@ -22,14 +22,13 @@ def pace_frames(
     clip: Clip = WHOLE,
     ended: Event | None = None,
 ) -> Iterator[Frame]:
-    """The frames of a camera or a clip, as fast as they come, or as they are asked for if that is
-    slower.
+    """Yield the frames of a camera or a video in real time, or more slowly if the caller is slower.
 
     Args:
         source: An open camera, or a video.
-        fps: Frames a second, at most, above 0; None for no bound.
-        clip: Of a video, the frames that are taken.
-        ended: Ends the frames once it is set, also while one is waited for.
+        fps: Most frames per second, above 0; None for no limit.
+        clip: The frames of a video that are taken.
+        ended: Event that ends the frames once it is set, also while waiting for a frame.
 
     Raises:
         UserError: As of the source.

@@ -1,9 +1,9 @@
-"""Colours of classes: those of the data set, or some that can be told apart.
+"""Colours of classes: those of the data set, or a palette of colours that are easy to distinguish.
 
-The tables of colours are chosen by ``experiments/choose_palettes.py``: of each number of classes
-those whose least distance in CIELAB is the largest, of ``colorblind`` also as people with
-protanopia, deuteranopia and tritanopia see them. Which class has which follows the data set's own
-colours as far as may be, so that a sky stays bluish and grass greenish.
+``experiments/choose_palettes.py`` chose the tables: for each number of classes the colours whose
+smallest distance in CIELAB is largest; for ``colorblind`` also as people with protanopia,
+deuteranopia and tritanopia see them. Each class gets a colour near the data set's own, as far as
+possible, so that the sky stays bluish and grass greenish.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hierseg.labels import LabelSpace
 PaletteName = Literal["dataset", "distinct", "colorblind"]
 PALETTES: tuple[PaletteName, ...] = get_args(PaletteName)
 BACKGROUND = frozenset({"background", "void", "unlabeled", "unlabelled", "ignore"})
-"""Names of classes that stand for nothing: pictures give them no colour."""
+"""Names of background classes, to which pictures give no colour."""
 
 _TABLES: Mapping[str, tuple[str, ...]] = {
     "distinct": (
@@ -62,8 +62,8 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
 
 
 def choose_colors(space: LabelSpace, palette: PaletteName = "dataset") -> npt.NDArray[np.uint8]:
-    """(256, 3) RGB by train id; black for ignore, for what no class has, and, but of the data set's
-    own colours, for a class of the background.
+    """(256, 3) uint8 RGB by train id. Ignore and unused train ids are black, as are background
+    classes except in the palette ``dataset``.
 
     Raises:
         UsageError: There is no such palette.
@@ -81,20 +81,20 @@ def choose_colors(space: LabelSpace, palette: PaletteName = "dataset") -> npt.ND
 
 
 def recolor(space: LabelSpace, palette: PaletteName) -> LabelSpace:
-    """The label space with a palette's colours instead of its own."""
+    """A copy of the label space with a palette's colours; errors as of ``choose_colors``."""
     colors = choose_colors(space, palette)[: space.num_classes].tolist()
     return dataclasses.replace(space, colors=tuple((r, g, b) for r, g, b in colors))
 
 
 def find_background(space: LabelSpace) -> list[int]:
-    """Train ids of the classes that stand for nothing."""
+    """Train ids of background classes, by their names in ``BACKGROUND``."""
     return [train for train, name in enumerate(space.names) if name.lower() in BACKGROUND]
 
 
 @lru_cache(maxsize=64)
 def _assign(own: tuple[tuple[int, int, int], ...], palette: str) -> npt.NDArray[np.uint8]:
-    """(N, 3) colours for classes of those colours: again and again the nearest of all pairs that
-    are left.
+    """(N, 3) colours of a palette for classes with these own colours, assigned greedily: of all
+    remaining pairs the nearest first.
     """
     table = _read_table(palette, len(own))
     distances = np.linalg.norm(_to_lab(np.array(own))[:, None] - _to_lab(table)[None], axis=2)
@@ -107,8 +107,8 @@ def _assign(own: tuple[tuple[int, int, int], ...], palette: str) -> npt.NDArray[
 
 
 def _read_table(palette: str, count: int) -> npt.NDArray[np.uint8]:
-    """At least so many colours, (N, 3): the smallest table that has them; beyond the largest, its
-    colours again in other shades.
+    """(N, 3) colours, at least ``count``: the smallest table that is large enough, or the largest
+    table repeated in other shades.
     """
     tables = [
         np.frombuffer(bytes.fromhex(text), np.uint8).reshape(-1, 3) for text in _TABLES[palette]

@@ -1,6 +1,7 @@
-"""Pictures as files: whole or not there, and no reason to end a run.
+"""Writes pictures as files, atomically.
 
-What a format does not hold, or one place does not take, is an ``UnwritableError``.
+If a format cannot hold a picture, or one file cannot be written, it raises ``UnwritableError``,
+which need not end a run.
 """
 
 from __future__ import annotations
@@ -21,26 +22,27 @@ from hierseg.files import write_bytes
 from hierseg.labels import LabelSpace
 from hierseg.ownership import sign_png
 
-# Colours of every pixel (4:4:4): halved, they would smear along the borders of classes.
+# No chroma subsampling (4:4:4), which would smear colours along the borders of classes.
 _JPEG_OPTIONS = [
     *(cv2.IMWRITE_JPEG_QUALITY, 90),
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
 ]
 
 LONGEST_SIDES = {".jpg": 65_500, ".png": 1_000_000}
-"""Pixels of a side that the encoders take."""
+"""Longest side in pixels that a format holds."""
 
 _ELSEWHERE = frozenset(
     {errno.EACCES, errno.EEXIST, errno.EFBIG, errno.EILSEQ, errno.EINVAL, errno.EIO, errno.EISDIR}
     | {errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ENOTEMPTY, errno.EPERM}
 )
-"""What the operating system says of one file, and may not say of the next."""
+"""Errors of the operating system that concern one file, and perhaps not the next."""
 
 
 class UnwritableError(UserError):
-    """One file that cannot be written; others may be.
+    """One file cannot be written, though others may be.
 
     Attributes:
+        path: The file.
         reason: Why, without the file's name.
     """
 
@@ -53,8 +55,15 @@ class UnwritableError(UserError):
 
 
 def as_unwritable(error: OSError, out: Path) -> UnwritableError:
-    """The error for a file that cannot be written where others of the folder can; what is true of
-    all of them, a full disk or a folder that may not be written to, is raised as it came.
+    """Convert an error that concerns a single file of a folder.
+
+    Args:
+        error: The error of writing the file.
+        out: The folder of the outputs.
+
+    Raises:
+        OSError: ``error`` itself, if it concerns all files: a full disk, or a folder that is not
+            writable.
     """
     if error.errno not in _ELSEWHERE or not os.access(out, os.W_OK | os.X_OK):
         raise error
@@ -63,44 +72,49 @@ def as_unwritable(error: OSError, out: Path) -> UnwritableError:
 
 
 def write_picture(path: Path, picture: npt.NDArray[Any], within: Path | None = None) -> Path:
-    """Write grey (H, W) of 8 or 16 bits or (H, W, 3) RGB as the suffix says.
+    """Write a picture in the format of the path's suffix.
 
     Args:
         path: The file.
-        picture: Its pixels.
-        within: Folder of the passing file, as ``files.write_bytes`` takes it.
+        picture: (H, W) uint8 or uint16 grey, or (H, W, 3) uint8 RGB.
+        within: Folder of the temporary file, as for ``files.write_bytes``.
 
     Raises:
-        UnwritableError: It is wider or higher than such a file may be, or else refused.
+        UnwritableError: The picture is wider or higher than the format allows, or the encoder
+            refuses it.
         OSError: The file cannot be written.
     """
     height, width = picture.shape[:2]
-    kind, longest = path.suffix[1:].upper(), LONGEST_SIDES.get(path.suffix, max(height, width))
+    suffix = ".jpg" if path.suffix.lower() == ".jpeg" else path.suffix.lower()
+    kind, longest = suffix[1:].upper(), LONGEST_SIDES.get(suffix, max(height, width))
     if max(height, width) > longest:  # OpenCV would print a complaint of its own
         raise UnwritableError(
             path, f"{height}x{width} pixels, and a {kind} has at most {longest:,} on a side"
         )
     pixels = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    options = _JPEG_OPTIONS if path.suffix == ".jpg" else []
+    options = _JPEG_OPTIONS if suffix == ".jpg" else []
     try:
-        done, encoded = cv2.imencode(path.suffix, pixels, options)
+        done, encoded = cv2.imencode(suffix, pixels, options)
     except cv2.error as error:
-        raise UnwritableError(path, f"{height}x{width} pixels are no {kind}") from error
+        raise UnwritableError(path, f"{height}x{width} pixels cannot be a {kind}") from error
     if not done:
-        raise UnwritableError(path, f"{height}x{width} pixels are no {kind}")
+        raise UnwritableError(path, f"{height}x{width} pixels cannot be a {kind}")
     return write_bytes(path, encoded.tobytes(), within)
 
 
 def write_labelled(
     path: Path, ids: npt.NDArray[np.uint8], space: LabelSpace, raw: bool = False
 ) -> Path:
-    """Write (H, W) ids as a PNG whose palette has the classes' colours; the ids are its indices.
+    """Write ids as a PNG whose palette has the classes' colours; the ids are its indices.
 
     Args:
         path: The file.
-        ids: Train ids, or raw ids.
-        space: Gives the colours.
-        raw: Whether they are raw ids.
+        ids: (H, W) uint8 train ids or raw ids.
+        space: The label space, for the colours.
+        raw: Whether ``ids`` are raw ids.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     colors = space.color_table()
     if raw:
@@ -116,13 +130,13 @@ def write_labelled(
 
 
 def show_picture(picture: npt.NDArray[np.uint8], title: str) -> bool:
-    """Open a picture in the machine's viewer, or in the notebook; whether there is one."""
+    """Open (H, W, 3) uint8 RGB in the machine's viewer or the notebook; False if there is none."""
     return bool(ImageShow.show(Image.fromarray(picture), title or None))
 
 
 def write_figure(path: Path, picture: npt.NDArray[Any], command: str) -> Path:
-    """Write a picture as a PNG that says which command drew it, so that it may be drawn anew."""
+    """Write (H, W, 3) RGB as a PNG that names the command that drew it, which may so replace it."""
     done, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     if not done:
-        raise UnwritableError(path, "it is no PNG")
+        raise UnwritableError(path, "it cannot be a PNG")
     return write_bytes(path, sign_png(encoded.tobytes(), command))

@@ -1,4 +1,4 @@
-"""Images that users bring: read as training reads them, or refused with the reason."""
+"""Reads a user's images as training does, or refuses them with a reason."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from hierseg.data import (
     read_dataset_image,
 )
 from hierseg.errors import UserError, name_settings
+from hierseg.size import SMALLEST_SIDE
 
 MAX_PIXELS = 100_000_000
-MIN_SIDE = 32
-"""The smallest height and width that a network takes."""
+"""Most pixels of an image, unless ``max_pixels`` says otherwise."""
 
 
 class UnreadableImageError(UserError):
@@ -42,11 +42,12 @@ class UnreadableImageError(UserError):
 
 
 def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
-    """Read an image file as (H, W, 3) uint8 RGB, upright, its first frame if it has several.
+    """Read an image file as (H, W, 3) uint8 RGB, upright; of several frames the first.
 
     Raises:
-        UnreadableImageError: Empty, truncated, no image, a broken link, more than ``max_pixels``,
-            under 32 pixels, 32-bit or floating-point, or not permitted.
+        UnreadableImageError: The file is missing, empty, truncated, not an image, a broken link or
+            not readable, or the image has more than ``max_pixels``, a side under 32 pixels, or
+            32-bit or floating-point values.
     """
     path = Path(path)
     with _naming(path):
@@ -55,13 +56,13 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8
         with (
             open_dataset_file(path) as file,
             open_header(file, path) as image,
-        ):  # the header alone: the size is known before the memory is
+        ):  # the header alone, to check the size before memory is allocated
             check_size(image.height, image.width, max_pixels, path)
         return read_dataset_image(path)
 
 
 def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
-    """The content of an image file as ``read_image`` gives it, and refuses it."""
+    """Decode the bytes of an image file; result and errors as of ``read_image``."""
     with _naming(None):
         if not data:
             raise UnreadableImageError(None, "no bytes are given")
@@ -72,22 +73,24 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.ui
 
 @contextmanager
 def _naming(path: Path | None) -> Iterator[None]:
-    """Make an UnreadableImageError of whatever reading raises."""
+    """Turn whatever reading raises into an UnreadableImageError."""
     try:
         yield
     except UnreadableImageError:
         raise
     except DataError as error:
         raise UnreadableImageError(path, _reason(path, error.__cause__ or error)) from error
-    except Exception as error:  # Pillow's decoders raise whatever the damage leads them to
+    except Exception as error:  # damaged files make Pillow's decoders raise anything
         raise UnreadableImageError(path, _reason(path, error)) from error
 
 
 def convert_image(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """A Pillow image as ``read_image`` would give it: (H, W, 3) uint8 RGB, upright."""
+    """Convert a Pillow image to (H, W, 3) uint8 RGB, upright; UnreadableImageError if it is
+    damaged.
+    """
     try:
         return np.array(as_rgb(ImageOps.exif_transpose(image), image.format))
-    except Exception as error:  # as in a file: it may be decoded only now
+    except Exception as error:  # Pillow may decode only now, and raise as for a file
         reason = str(error).strip(" .") or type(error).__name__
         raise UnreadableImageError(None, reason) from error
 
@@ -100,9 +103,9 @@ def check_size(
         raise UnreadableImageError(
             path, f"{width * height:,} pixels are more than --max-pixels {max_pixels:,}"
         )
-    if min(width, height) < MIN_SIDE:
+    if min(width, height) < SMALLEST_SIDE:
         raise UnreadableImageError(
-            path, f"{height}x{width} is smaller than {MIN_SIDE}x{MIN_SIDE} pixels"
+            path, f"{height}x{width} is smaller than {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels"
         )
 
 
@@ -114,7 +117,7 @@ def _reason(path: Path | None, error: BaseException) -> str:
         (PermissionError, "permission to read it is denied"),
         (IsADirectoryError, "a folder, not an image"),
         (UnidentifiedImageError, "not an image of a known format"),
-        (Image.DecompressionBombError, f"more pixels than the {MAX_PIXELS:,} that are taken"),
+        (Image.DecompressionBombError, f"more than the {MAX_PIXELS:,} pixels that are allowed"),
         (MemoryError, "too large for the memory of this machine"),
         (EOFError, "the file is truncated"),
     ]
@@ -130,9 +133,9 @@ def _reason(path: Path | None, error: BaseException) -> str:
 
 @contextmanager
 def pixels_counted_here() -> Iterator[None]:
-    """Lift Pillow's own limit on pixels, a global of its, while ``read_image`` counts them.
+    """A context that lifts Pillow's limit on pixels, since ``read_image`` has its own.
 
-    Not for threads to enter: whoever reads in threads holds it around them all.
+    Pillow's limit is global: do not enter the context in threads, but around all of them.
     """
     limit = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None

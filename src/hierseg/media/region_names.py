@@ -1,4 +1,4 @@
-"""Names of classes, written upon their large regions."""
+"""Writes the names of classes on their large regions."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from hierseg.labels import LabelSpace
 from hierseg.media.palettes import find_background
 
 SMALLEST_SHARE = 0.01
-"""Of the picture: what a region has that is named."""
+"""Smallest share of the picture's pixels of a region that gets a name."""
 LONGEST_SEARCH = 512
-"""Pixels of the longer side at which regions are looked for."""
+"""Pixels of the longer side of the reduced label map in which regions are searched."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _HEIGHT = 1 / 28
-"""Of a letter, as a share of the picture's shorter side."""
+"""Height of a letter as a share of the picture's shorter side."""
 
 
 def draw_names(
     picture: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], space: LabelSpace
 ) -> npt.NDArray[np.uint8]:
-    """Write each class's name once upon each large region of it, where there is room for it.
+    """Write a class's name on each of its large regions that has room for it.
 
     Args:
-        picture: (H, W, 3) RGB; written upon.
-        labels: (H, W) train ids.
-        space: Gives the names; the background has none.
+        picture: (H, W, 3) uint8 RGB; changed in place.
+        labels: (H, W) uint8 train ids.
+        space: The label space, for the names; background classes get none.
 
     Returns:
-        The picture.
+        ``picture``.
     """
     size = np.array(labels.shape)
     factor = min(1.0, LONGEST_SEARCH / size.max())
@@ -51,7 +51,7 @@ def draw_names(
 
 
 def _find_places(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int, float]]:
-    """Row, column and distance to the border of the innermost pixel of each large region."""
+    """For each large region its innermost pixel: row, column and distance to the border."""
     count, numbers, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     places = []
     for number in range(1, count):
@@ -71,8 +71,10 @@ def _write(
     letter: float,
     room: float,
 ) -> None:
-    """Write a name about a place, white with a dark rim, smaller where there is less room."""
-    text = name.encode("ascii", "replace").decode()  # the font has no other letters
+    """Write a name centred on a place, white with a dark rim; smaller, or not at all, if there is
+    little room.
+    """
+    text = name.encode("ascii", "replace").decode()  # OpenCV's font is ASCII only
     (width, height), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
     scale = min(letter / height, 1.6 * room / width, room / height)
     if scale * height < max(7.0, 0.5 * letter):
@@ -86,7 +88,7 @@ def _write(
     rows = slice(max(0, bottom - int(1.3 * scale * height) - margin), bottom + height + margin)
     columns = slice(max(0, left - margin), left + int(scale * width) + margin)
     part, letters = picture[rows, columns], letters[rows, columns]
-    # Text that is drawn thicker runs wider, so the rim is grown from the letters themselves.
+    # Drawing thicker text would widen it, so the rim is dilated from the letters.
     rim = cv2.dilate(letters, np.ones((3, 3), np.uint8), iterations=max(1, thickness // 2 + 1))
     for color, mask in ((20, rim), (255, letters)):
         weight = mask[..., None].astype(np.float32) / 255

@@ -1,4 +1,4 @@
-"""Label maps, overlays and heat maps as pictures, and the legend as data. Arrays in, arrays out."""
+"""Renders label maps, overlays and heat maps as arrays, and the legend as data."""
 
 from __future__ import annotations
 
@@ -20,19 +20,22 @@ Picture = npt.NDArray[np.uint8]
 ALPHA = 0.55
 """Weight of the class colour in an overlay."""
 BAND_PIXELS = 2**22
-"""That are rendered at a time."""
+"""Pixels that are rendered at a time."""
 
 
 def map_rows(
     compute: Callable[..., npt.NDArray[Any]], *maps: npt.NDArray[Any], margin: int = 0
 ) -> npt.NDArray[Any]:
-    """What a function makes of (H, W, ...) maps, computed some rows at a time: what it needs
-    meanwhile would take several times as much memory as a large map itself.
+    """Apply a function to (H, W, ...) maps in bands of rows, to save memory: its temporary arrays
+    may take several times the memory of a large map.
 
     Args:
-        compute: Takes the same rows of each map and gives as many rows.
-        maps: All of one height.
-        margin: Rows to either side that a row of the result depends on.
+        compute: Takes the same rows of each map, and returns as many rows.
+        maps: The maps, all of one height.
+        margin: Number of rows above and below on which a row of the result depends.
+
+    Returns:
+        (H, ...) the joined rows.
     """
     height, width = maps[0].shape[:2]
     count = max(1, BAND_PIXELS // max(1, width))
@@ -54,9 +57,8 @@ def map_rows(
 def render_color(
     labels: npt.NDArray[np.uint8], space: LabelSpace, palette: PaletteName = "dataset"
 ) -> Picture:
-    """(H, W) train ids as the classes' (H, W, 3) RGB colours; ignore is black."""
-    # Channel by channel: a tenth of the time that numpy takes for an index of rows, and others may
-    # compute meanwhile.
+    """Render (H, W) train ids as (H, W, 3) uint8 RGB in the classes' colours; ignore is black."""
+    # LUT by channel takes a tenth of the time of numpy's indexing, and releases the GIL.
     indices, table = np.ascontiguousarray(labels, np.uint8), choose_colors(space, palette)
     return _look_up(table, indices)
 
@@ -75,26 +77,26 @@ def render_overlay(
     palette: PaletteName = "dataset",
     names: bool = False,
 ) -> Picture:
-    """Lay the classes' colours over the image, a thin light line where classes meet.
+    """Lay the classes' colours over the image, with a thin light line where classes meet.
 
     Args:
-        image: (H, W, 3) RGB.
-        labels: (H, W) train ids; pixels of the ignore value and of a class of the background keep
-            the image.
-        space: Gives the names and, unless the palette does, the colours.
-        alpha: Weight of the colour, 0 (image alone) to 1 (colours alone).
-        palette: Which colours.
-        names: Write the names of classes upon their large regions.
+        image: (H, W, 3) uint8 RGB.
+        labels: (H, W) uint8 train ids; pixels of ignore and of background classes show the image
+            unchanged.
+        space: The label space, for names and colours.
+        alpha: Weight of the colours, from 0 (only the image) to 1 (only the colours).
+        palette: The palette, as for ``choose_colors``.
+        names: Write the names of classes on their large regions.
 
     Returns:
-        (H, W, 3) RGB.
+        (H, W, 3) uint8 RGB.
 
     Raises:
-        UserError: For another weight, or another palette.
+        UserError: The weight is out of range, or there is no such palette.
     """
     weight: Any = alpha
     if not (isinstance(weight, numbers.Real) and 0 <= float(weight) <= 1):
-        raise UserError(f"alpha {alpha!r:.40} is no weight of the colours; give one from 0 to 1.")
+        raise UserError(f"alpha {alpha!r:.40} is not a weight of colours; give one from 0 to 1.")
     width = max(1, round(min(labels.shape) / 700))
 
     colors = choose_colors(space, palette)
@@ -121,7 +123,7 @@ def _render_overlay(
     if ignored.any():
         blended[ignored] = image[ignored]
     line = np.flatnonzero(_outline(labels, width) & ~ignored)
-    # A line of the class's own colour, lightened, belongs to the class and shows on any ground.
+    # A lighter tone of the class's own colour shows which class it outlines, on any ground.
     light = 0.75 * (0.6 * colors + 0.4 * 255)
     pixels = np.asarray(blended, np.uint8).reshape(-1, 3)
     own = light.take(labels.ravel().take(line), axis=0)
@@ -130,7 +132,7 @@ def _render_overlay(
 
 
 def _outline(labels: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.bool_]:
-    """Pixels within a line's width inside a region, a pixel for each 700 of the shorter side."""
+    """(H, W) bool: pixels within ``width`` of a border between regions."""
     line = np.zeros(labels.shape, bool)
     line[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     line[:-1] |= labels[:-1] != labels[1:]
@@ -141,21 +143,21 @@ def _outline(labels: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.bool_]
 
 
 def render_grey(values: npt.NDArray[np.floating[Any]]) -> Picture:
-    """(H, W) values in [0, 1] as (H, W) of 0 to 255."""
+    """Render (H, W) values in [0, 1] as (H, W) uint8 grey."""
     return map_rows(lambda rows: np.rint(np.clip(rows, 0, 1) * 255).astype(np.uint8), values)
 
 
 def render_heat(values: npt.NDArray[np.floating[Any]]) -> Picture:
-    """(H, W) values in [0, 1] as (H, W, 3) RGB from near black (0) over red to pale yellow (1)."""
-    colors = cv2.applyColorMap(render_grey(values), cv2.COLORMAP_INFERNO)  # even steps to the eye
+    """Render (H, W) values in [0, 1] as (H, W, 3) uint8 RGB, from near black to pale yellow."""
+    colors = cv2.applyColorMap(render_grey(values), cv2.COLORMAP_INFERNO)  # perceptually uniform
     return np.asarray(cv2.cvtColor(colors, cv2.COLOR_BGR2RGB, dst=colors), np.uint8)
 
 
 def render_errors(
     image: Picture, labels: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8], ignore: int
 ) -> Picture:
-    """The (H, W, 3) image in pale grey, (H, W) labels that are not the truth's red; where the truth
-    is ``ignore`` nothing is wrong.
+    """Render the (H, W, 3) image in pale grey, with wrong (H, W) labels in red. Pixels whose true
+    label is ``ignore`` count as right.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     picture = np.repeat((grey // 2 + 100).astype(np.uint8)[..., None], 3, axis=2)
@@ -174,7 +176,7 @@ def shrink(picture: Picture, longest: int) -> Picture:
 
 
 def describe_legend(space: LabelSpace) -> list[dict[str, Any]]:
-    """What each value of the label files means: train id, raw id, name, colour."""
+    """The classes as data: train id, raw id, name, colour as RGB and as #rrggbb."""
     return [
         {"train_id": train, "raw_id": raw, "name": name, "color": list(color), "hex": hex_of(color)}
         for train, (raw, name, color) in enumerate(

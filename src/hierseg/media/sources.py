@@ -1,4 +1,4 @@
-"""Which images a prediction is asked for: files, folders (with all that is below), globs."""
+"""Finds the images that sources name: files, folders (searched recursively) and globs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from pathlib import Path
 from hierseg.data import tell
 from hierseg.errors import UsageError, reason_of
 from hierseg.files import walk_files
+from hierseg.wording import count
 
 ANY_FOLDERS = "**"
 
 
 @dataclass
 class Sources:
-    """What sources stand for.
+    """The files that were found for sources.
 
     Attributes:
-        images: Files to segment.
-        left_out: Clips, pictures of a kind that is not read, and folders that cannot be listed,
-            each with the reason and the cure.
-        within_outputs: How many more files there are that look like images but lie in the
-            outputs' folder.
+        images: Images to segment.
+        left_out: Videos, images of kinds that cannot be read, and folders that cannot be listed ->
+            the reason and the cure.
+        within_outputs: Number of further files that look like images but lie in the outputs'
+            folder.
     """
 
     images: list[Path] = field(default_factory=list)
@@ -34,8 +35,8 @@ class Sources:
     within_outputs: int = 0
 
     def take(self, path: Path) -> None:
-        """A file that was searched for: what looks like an image is one; what looks like nothing
-        that is segmented is passed over.
+        """Sort a file that a search found by its name or first bytes; files that are neither images
+        nor videos are skipped.
         """
         looks = tell(path)
         if looks is None:
@@ -44,38 +45,38 @@ class Sources:
             self.left_out[path] = looks.reason
         elif looks.kind == "video":
             command = f"hierseg predict {shlex.quote(str(path))} --out FOLDER"
-            self.left_out[path] = f"a video, which is segmented by itself: `{command}`"
+            self.left_out[path] = f"a video, which needs a command of its own: `{command}`"
         else:
             self.images.append(path)
 
     def leave(self, folder: Path, error: OSError) -> None:
-        """A folder that cannot be listed."""
-        self.left_out[folder] = f"what is in this folder is left out: {reason_of(error)}"
+        """Note a folder that cannot be listed."""
+        self.left_out[folder] = f"the files in this folder are left out: {reason_of(error)}"
 
     def describe(self) -> str:
-        """What was found, for the user."""
-        found = f"{len(self.images)} image{'' if len(self.images) == 1 else 's'} found"
+        """What was found, in words."""
+        found = f"{count(len(self.images), 'image')} found"
         return f"{found}, {len(self.left_out)} left out" if self.left_out else found
 
 
 def find_images(sources: Sequence[str | Path], exclude: Path | None = None) -> list[Path]:
-    """The images that sources stand for; see ``find_sources``."""
+    """The images that sources name; see ``find_sources``."""
     return find_sources(sources, exclude).images
 
 
 def find_sources(sources: Sequence[str | Path], exclude: Path | None = None) -> Sources:
-    """List what sources stand for, each file once, in the order of the sources.
+    """Find the images that sources name, each file once, in the order of the sources.
 
-    Files in a folder are told by their suffix, else by their first bytes: whether they can be read
-    shows when they are. A file that is named outright may be called anything.
+    In a folder, images are recognised by their suffix, else by their first bytes; whether they can
+    be read is found out later. A file that is named itself may have any name.
 
     Args:
-        sources: Files, folders (searched recursively, links followed, hidden entries left out),
-            globs (``**`` reaches into subfolders).
-        exclude: A folder to leave out of a search; the outputs' folder may lie within a source.
+        sources: Files, folders (searched recursively, with links, without hidden entries), and
+            globs (``**`` matches subfolders).
+        exclude: A folder that searches leave out, such as an outputs' folder within a source.
 
     Raises:
-        UsageError: A source does not exist, matches nothing or holds no image, or is ``exclude``.
+        UsageError: A source does not exist, matches nothing, holds no image, or is ``exclude``.
     """
     if not sources:
         raise UsageError("name at least one image, folder or glob to segment.")
@@ -95,8 +96,8 @@ def find_sources(sources: Sequence[str | Path], exclude: Path | None = None) -> 
 
 
 def expand_user(source: str) -> Path:
-    """A path with ``~`` and ``~name`` as the folders that they stand for; as it is where nobody is
-    called so, as editors' ``~$notes.jpg``.
+    """A path with ``~`` and ``~name`` expanded; unchanged if there is no such user, as in the names
+    of editors' lock files, ``~$notes.jpg``.
     """
     try:
         return Path(source).expanduser()
@@ -130,14 +131,14 @@ def _look_at(source: str, skip: Path | None) -> Sources:
 
 
 def _why_nothing(source: str, found: Sources) -> str:
-    """Why a source gives no image."""
+    """Why a source yields no image."""
     if found.left_out:
         path, reason = next(iter(found.left_out.items()))
-        return f"{source} gives no image that is read. {path}: {reason}."
+        return f"{source} has no image that can be read. {path}: {reason}."
     if found.within_outputs:
         return (
-            f"what {source} matches lies in the folder of the outputs, where it may be of an "
-            "earlier run; choose another --out, or name the images one by one."
+            f"the files that {source} matches lie in the folder of the outputs, and may come from "
+            "an earlier run; choose another --out, or name the images one by one."
         )
     if expand_user(source).is_dir():
         return f"{source} holds no images; name a folder of images, or of folders with images."
@@ -145,15 +146,15 @@ def _why_nothing(source: str, found: Sources) -> str:
 
 
 def _walk(folder: Path, skip: Path | None, found: Sources) -> Iterator[Path]:
-    """The files below a folder, those that are hidden and the outputs left out."""
+    """The files below a folder, without hidden ones and the outputs."""
     return walk_files(
         folder, found.leave, enter=lambda below: skip is None or below.resolve() != skip
     )
 
 
 def _match(pattern: str, skip: Path | None, found: Sources) -> list[Path]:
-    """What a glob matches, in order. Below ``**`` that is files alone, those of folders that match
-    among them: `glob` would follow links in a circle.
+    """The sorted matches of a glob. For ``**`` only files are listed, with those below matching
+    folders, since `glob` would follow circular links.
     """
     parts = Path(pattern).parts
     if parts.count(ANY_FOLDERS) != 1:
@@ -169,7 +170,7 @@ def _match(pattern: str, skip: Path | None, found: Sources) -> list[Path]:
 
 
 def _lies_in_match(path: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether a path, or a folder above it, ends with names that match."""
+    """Whether the last parts of a path, or of a folder above it, match these names."""
     return any(
         all(map(fnmatch.fnmatchcase, path[end - len(names) : end], names))
         for end in range(len(names), len(path) + 1)

@@ -1,4 +1,4 @@
-"""Frames of a video file, by PyAV (the extra ``video``): opened, chosen, decoded, upright."""
+"""Decodes the frames of a video file with PyAV (the extra ``video``), upright and as RGB."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from hierseg.media.video_timing import Clock, choose_rate
 from hierseg.size import Size
 
 MISSING_FRAMES = 3
-"""So many frames fewer than a file's duration says are taken for rounding, not for damage."""
+"""If at most so many frames are missing by the file's duration, it is rounding and not damage."""
 SHAPES = (Fraction(1, 16), Fraction(16))
-"""Pixels flatter or higher than that are damage."""
+"""Smallest and largest width of a pixel divided by its height; others are taken for damage."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Which frames of a video are taken.
+    """A selection of a video's frames.
 
     Attributes:
-        every: Every so many frames, the first of the range among them.
-        start: Seconds from the beginning of the video; frames before are left out.
-        end: Seconds; frames from there on are left out. None for the video's own end.
+        every: Take the first frame of the range and then every so many.
+        start: Seconds from the beginning of the video; earlier frames are left out.
+        end: Seconds from the beginning; frames from then on are left out. None for the video's end.
 
     Raises:
-        UsageError: It can hold no frame.
+        UsageError: ``every`` is under 1, ``start`` is below 0, or ``end`` is not after ``start``.
     """
 
     every: int = 1
@@ -54,30 +54,33 @@ class Clip:
 
     def __post_init__(self) -> None:
         if self.every < 1:
-            raise UsageError(f"--every {self.every} takes no frame; give 1 or more.")
+            raise UsageError(f"--every {self.every} is too small; give 1 or more.")
         if not (math.isfinite(self.start) and self.start >= 0):
             raise UsageError(
-                f"--from {self.start:g} is no time in a video; give seconds, 0 or more."
+                f"a start (--from) of {self.start:g} is not a time in a video; give seconds, 0 or "
+                "more."
             )
         if self.end is not None and not (math.isfinite(self.end) and self.end > self.start):
             raise UsageError(
-                f"--to {self.end:g} is no time after --from {self.start:g}; both are in seconds."
+                f"an end (--to) of {self.end:g} is not after the start (--from), {self.start:g}; "
+                "give seconds."
             )
 
 
 WHOLE = Clip()
+"""All frames."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One frame.
+    """One frame of a video.
 
     Attributes:
-        index: Its number in the video, from 0, by its time and the frame rate; where frames come
-            faster than that, the number after the last.
+        index: Number of the frame in the video, from 0, by its time and the frame rate; if frames
+            follow more closely than that, one more than the last number.
         time: Seconds from the beginning of the video.
         pixels: (H, W, 3) uint8 RGB, upright.
-        pixel_shape: Width of a pixel by its height: 1 for a square.
+        pixel_shape: Width of a pixel divided by its height; 1 for square pixels.
     """
 
     index: int
@@ -87,8 +90,8 @@ class Frame:
 
 
 def is_video(source: str) -> bool:
-    """Whether a source names a video file: by its ending, by its first bytes where it has none that
-    is known.
+    """Whether a source names a video file, by its suffix, or by its first bytes if the suffix is
+    unknown.
     """
     path = expand_user(source)
     looks = tell_by_name(path) or tell(path)
@@ -96,25 +99,25 @@ def is_video(source: str) -> bool:
 
 
 class Video:
-    """A video file that was opened and has a picture; frames are decoded as they are asked for.
+    """A video file; frames are decoded when they are asked for.
 
     Args:
         path: The file.
-        max_pixels: The largest frame that is taken.
+        max_pixels: Most pixels of a frame; None for no limit.
 
     Attributes:
-        name: What the names of its outputs begin with.
-        size: Of a frame, as the file has it before it is turned upright.
-        rate: Frames a second, as its times bear out.
-        seconds: Duration, None where the file does not say.
-        damage: After ``frames``: what the video was found to lack, None for nothing.
-        last_index: After ``frames``: number of the last frame of the clip, taken or not.
-        shown_until: After ``frames``: seconds at which that frame's time is over.
+        name: Common beginning of its outputs' names.
+        size: Size of a frame in pixels, as stored, before it is turned upright.
+        rate: Frames per second, as the times of the frames confirm it.
+        seconds: Duration in seconds; None if the file does not state it.
+        damage: After ``frames``: how the video is damaged, in words; None if it is not.
+        last_index: After ``frames``: number of the last frame in the clip, taken or not.
+        shown_until: After ``frames``: seconds until which that frame is shown.
 
     Raises:
         MissingExtraError: PyAV is not installed.
-        UserError: Not there, empty, damaged at its beginning, no video, sound alone, or of frames
-            that are too small or too large.
+        UserError: The file is missing, empty, damaged at its beginning, not a video or only sound,
+            or its frames are too small or too large.
     """
 
     def __init__(self, path: Path, max_pixels: int | None = None) -> None:
@@ -136,18 +139,18 @@ class Video:
         self.last_index, self.shown_until = -1, 0.0
 
     def count(self, clip: Clip) -> int | None:
-        """How many frames a clip takes, nearly; None where the duration is not known."""
+        """Approximate number of frames in a clip; None if the duration is not known."""
         if self.seconds is None:
             return None
         end = self.seconds if clip.end is None else min(clip.end, self.seconds)
-        if clip.start >= end:  # by so much, maybe, that no number holds the difference
+        if clip.start >= end:  # the difference may overflow
             return 0
         return max(0, math.ceil((end - clip.start) * float(self.rate) / clip.every - 1e-6))
 
     def frames(self, clip: Clip) -> Iterator[Frame]:
-        """The frames of a clip in order.
+        """Yield the frames of a clip in order.
 
-        What is damaged within the file ends the frames; ``damage`` then says so.
+        Damage in the file ends the frames without an error; ``damage`` then describes it.
         """
         last: float | None = None
         self.damage, self.last_index, self.shown_until = None, -1, 0.0
@@ -167,7 +170,7 @@ class Video:
                         break
                     pixels, shape = upright
                     size = size or (pixels.shape[1], pixels.shape[0])
-                    if (pixels.shape[1], pixels.shape[0]) != size:  # streams may change theirs
+                    if (pixels.shape[1], pixels.shape[0]) != size:  # streams may change their size
                         pixels = np.asarray(cv2.resize(pixels, size), np.uint8)
                     yield Frame(index, time, pixels, shape)
                 taken += 1
@@ -176,11 +179,11 @@ class Video:
         self._check_end(last)
 
     def _convert(self, frame: Any) -> tuple[npt.NDArray[np.uint8], Fraction] | None:
-        """A decoded frame as upright RGB, and the shape of its pixels; None, and ``damage``, where
-        it cannot be.
+        """A decoded frame as upright RGB, and the shape of its pixels; if it cannot be converted,
+        None, and ``damage`` is set.
         """
         try:
-            # The size that the file states says nothing of later frames.
+            # Later frames may be larger than the file states.
             check_size(frame.height, frame.width, self._max_pixels)
             return make_upright(frame, self._pixel_shape)
         except UserError as error:
@@ -190,17 +193,17 @@ class Video:
         return None
 
     def _note(self, error: Exception) -> None:
-        """Keep what ends the frames."""
+        """Keep the error that ends the frames."""
         lacks = isinstance(error, MemoryError)
         self.damage = describe_failure(error)
         self._ends = "cannot be taken further" if lacks else "is damaged"
 
     def _decode(self, start: float) -> Generator[_Decoded, None, None]:
-        """Decoded frames from one that is not after a time on."""
+        """Decode frames, beginning with one at or before ``start``."""
         if start > 0:
             with closing(self._decode_from(start)) as sought:
                 first = next(sought, None)
-                # MPEG-TS is sought to a place behind, and some streams cannot be sought at all.
+                # Seeking in MPEG-TS may end too late, and some streams cannot seek at all.
                 if first is not None and first.time <= start + 1e-6:
                     yield first
                     yield from sought
@@ -209,7 +212,7 @@ class Video:
         yield from self._decode_from(0.0)
 
     def _decode_from(self, start: float) -> Generator[_Decoded, None, None]:
-        """Decoded frames from where the container seeks to; none where it cannot be sought."""
+        """Decode frames from where the container seeks to; none if it cannot seek."""
         with closing(open_container(self.path)) as container:
             stream = container.streams[self._index]
             stream.thread_type = "AUTO"
@@ -224,7 +227,7 @@ class Video:
                 base = frame.time_base
                 stated = None if frame.pts is None or base is None else float(frame.pts * base)
                 if stated is None and start > 0 and clock.last is None:
-                    return  # only counted from the beginning are such frames known
+                    return  # frames without times must be counted from the beginning
                 seconds = float(frame.duration * base) if frame.duration and base else 0.0
                 yield _Decoded(frame, clock.read(stated), seconds or float(1 / self.rate))
 
@@ -236,12 +239,12 @@ class Video:
         except (self._av.FFmpegError, MemoryError) as error:
             self._note(error)
         try:
-            yield from stream.codec_context.decode(None)  # what it has taken in before the damage
+            yield from stream.codec_context.decode(None)  # frames buffered before the damage
         except (self._av.FFmpegError, MemoryError):
-            return  # nothing more than is said already
+            return  # the damage is noted already
 
     def _check_end(self, last: float | None) -> None:
-        """Say what is damaged; notice a file that says it is longer than what could be decoded."""
+        """Complete ``damage``; set it too if the file states more frames than could be decoded."""
         if self.damage is not None:
             self.damage = f"{self.path} {self._ends} {_after(last)} ({self.damage})"
         elif last is None:
@@ -253,7 +256,7 @@ class Video:
 
 
 class _Decoded(NamedTuple):
-    """A frame as FFmpeg decodes it, its time in seconds, and how many it is shown."""
+    """A frame as FFmpeg decodes it, its time, and how long it is shown, both in seconds."""
 
     frame: Any
     time: float
@@ -261,8 +264,8 @@ class _Decoded(NamedTuple):
 
 
 def _duration(container: Any, stream: Any, start: float) -> float | None:
-    """Seconds of the picture; Matroska's file has those of its longest stream alone, counted from
-    zero, wherever that begins.
+    """Duration of the video stream in seconds. Matroska states only that of its longest stream,
+    counted from zero wherever that begins, so it is used only if there is no other stream.
     """
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
@@ -276,13 +279,13 @@ def _after(last: float | None) -> str:
 
 
 def read_pixel_shape(stream: Any) -> Fraction:
-    """Width of a pixel by its height as a stream is stored: 1 for a square."""
+    """Width of a pixel divided by its height, as stored; 1 for square pixels."""
     shape = stream.sample_aspect_ratio
     return Fraction(shape) if shape and SHAPES[0] <= shape <= SHAPES[1] else Fraction(1)
 
 
 def make_upright(frame: Any, pixel_shape: Fraction) -> tuple[npt.NDArray[np.uint8], Fraction]:
-    """(H, W, 3) uint8 RGB as the file says that it is to be shown, and the shape of its pixels."""
+    """(H, W, 3) uint8 RGB, turned as the file asks, and the shape of its pixels."""
     pixels = frame.to_ndarray(format="rgb24")
     stored = frame.side_data.get("DISPLAYMATRIX")
     if stored is None:
@@ -293,19 +296,18 @@ def make_upright(frame: Any, pixel_shape: Fraction) -> tuple[npt.NDArray[np.uint
 
 
 def lies_on_its_side(matrix: npt.NDArray[np.int32]) -> bool:
-    """Whether a display matrix makes rows of pixels columns."""
+    """Whether a display matrix turns rows into columns."""
     along, across = np.abs(matrix[[0, 4]].astype(float)), np.abs(matrix[[1, 3]].astype(float))
     return bool(along.sum() < across.sum())
 
 
 def turn(pixels: npt.NDArray[np.uint8], matrix: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
-    """Pixels as a display matrix shows them, to the nearest quarter turn, and mirrored: phones film
-    lying on their side, and what looks into a mirror is stored as it was seen.
+    """Turn and mirror pixels as a display matrix asks, to the nearest quarter turn.
 
     Args:
         pixels: (H, W, 3).
-        matrix: (9,) FFmpeg's: the pixel at (x, y) is shown at (ax + cy, bx + dy), y downwards; it
-            holds a, b, u, c, d, v, x, y, w.
+        matrix: (9,) int32, FFmpeg's display matrix a, b, u, c, d, v, x, y, w: the pixel at (x, y)
+            is shown at (ax + cy, bx + dy), with y downwards.
     """
     a, b, c, d = matrix[[0, 1, 3, 4]]
     if lies_on_its_side(matrix):

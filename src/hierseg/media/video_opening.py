@@ -1,4 +1,4 @@
-"""Opening a video file by PyAV (the extra ``video``): one file, of formats that stand alone."""
+"""Opens a video file with PyAV (the extra ``video``), for formats that refer to no other files."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ FORMATS = (
     *("mjpeg", "mov", "mpeg", "mpegts", "mpegvideo", "mxf", "nsv", "nut", "nuv", "obu", "ogg"),
     *("rm", "ty", "vc1", "vc1test", "vvc", "webm", "wtv", "yuv4mpegpipe"),
 )
-"""FFmpeg's names of the containers and bare streams that are read: each holds its frames itself.
+"""FFmpeg's names of the containers and raw streams that are read. Each holds its own frames.
 
-Playlists and scripts (concat, HLS, DASH, SDP, ...) are not among them: what is named as a video
-would have other files read, or the network.
+Playlists and scripts (concat, HLS, DASH, SDP, ...) are excluded: a file named as a video could make
+FFmpeg read other files, or the network.
 """
 SOUND_FORMATS = (
     *("aac", "ac3", "aiff", "amr", "ape", "au", "caf", "dts", "eac3", "flac", "mp3", "tta"),
     *("w64", "wav", "wv"),
 )
-"""Read as far as to say what they are."""
+"""Formats of sound, which are opened only to say so in the error."""
 STILL = ("attached_pic", "still_image", "timed_thumbnails")
-"""What FFmpeg calls streams that are pictures, such as an album's cover."""
+"""FFmpeg's flags for streams that are still pictures, such as an album's cover."""
 SCANNED_PACKETS = 2000
 SCANNED_BYTES = 256 << 20
-"""How far a file is looked through before a frame is decoded; frames may be large."""
+"""Most packets, and most bytes, that are scanned at the beginning of a file."""
 
 
 def import_av() -> Any:
-    """PyAV; MissingExtraError where it is not installed."""
+    """The module PyAV; MissingExtraError if it is not installed."""
     try:
         av = importlib.import_module("av")
     except ImportError as error:
         raise MissingExtraError("reading and writing video", "video") from error
-    # No messages through Python, at whatever level: a decoder's thread that has one waits for the
-    # interpreter, and whoever closes the decoder holds it while waiting for that thread.
+    # Logging through Python can deadlock: a decoder's thread that logs waits for the GIL, which the
+    # thread that closes the decoder holds while it waits for the decoder's thread.
     av.logging.set_level(None)
     return av
 
 
 def address_of(path: Path) -> str:
-    """A path as FFmpeg takes it for that and nothing else: ``10:30.mp4`` would be a protocol."""
+    """A path as a ``file:`` URL, since FFmpeg would take ``10:30.mp4`` for a protocol."""
     return f"file:{path.absolute()}"
 
 
 def open_container(path: Path) -> Any:
-    """A file opened for reading; UserError where it is none, or nothing that can be read."""
+    """Open a video file for reading; UserError if it is not a regular file or cannot be read."""
     av = import_av()
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe could wait for ever
             raise UserError(f"{path} is no regular file; name a video.")
         with path.open("rb") as file:
             if not file.read(1):
@@ -76,7 +76,7 @@ def open_container(path: Path) -> Any:
             raise UserError(f"{path}: {describe_failure(error)}; make it smaller.") from error
         if isinstance(error, av.error.ArgumentError):
             raise UserError(
-                f"{path} is of no format that is read as a video; convert it to MP4 or Matroska."
+                f"{path} is in no format that is read as a video; convert it to MP4 or Matroska."
             ) from error
         raise UserError(
             f"{path} is no video, or is damaged or cut short ({describe_failure(error)}); "
@@ -85,17 +85,19 @@ def open_container(path: Path) -> Any:
 
 
 def read_packets(container: Any, streams: Any) -> Iterator[Any]:
-    """Packets of one stream or some, in the file's order, at last an empty one of each."""
+    """Yield the packets of one or several streams in the file's order, and at the end an empty one
+    of each stream.
+    """
     try:
         yield from container.demux(streams)
     except IndexError:
-        # PyAV stumbles at the very end over streams that a file shows only on its way, as MPEG's
-        # may; by then all packets were given.
+        # PyAV fails at the very end if further streams appear within the file, as in MPEG; all
+        # packets have been yielded by then.
         return
 
 
 def describe_failure(error: BaseException) -> str:
-    """What FFmpeg says went wrong, fit to stand in a sentence."""
+    """The error of FFmpeg as part of a sentence."""
     if isinstance(error, MemoryError):
         return "it needs more memory than this machine has"
     text = str(getattr(error, "strerror", None) or error) or type(error).__name__
@@ -104,11 +106,11 @@ def describe_failure(error: BaseException) -> str:
 
 @dataclass
 class _Track:
-    """What the beginning of a file shows of one of its streams.
+    """Packets of one stream at the beginning of a file.
 
     Attributes:
-        packets: How many came.
-        times: Their times in the stream's time base, where they have one.
+        packets: Number of packets.
+        times: Times of those that have one, in the stream's time base.
     """
 
     packets: int = 0
@@ -116,18 +118,18 @@ class _Track:
 
 
 def choose_stream(container: Any, path: Path) -> tuple[int, list[float]]:
-    """The stream that is the video, and what is known of its times.
+    """Choose the video stream of a file, as FFmpeg does.
 
-    As FFmpeg chooses: one that moves before one of a single picture, then what the file calls its
-    default, then the largest. A cover and other attached pictures are no video.
+    A stream with several pictures comes before one with a single picture, then the file's default
+    stream, then the largest. Covers and other attached pictures do not count.
 
     Args:
-        container: Opened; what follows in it is read.
-        path: For the sentences.
+        container: The opened file; its beginning is read.
+        path: The file's path, for messages.
 
     Returns:
-        Index of the stream among all streams of the file; times in seconds, sorted, of the packets
-        at the beginning, empty where they have none.
+        Index of the stream among all streams of the file; and the sorted times in seconds of its
+        packets at the beginning, empty if they have none.
 
     Raises:
         UserError: There is no video that can be decoded.
@@ -155,9 +157,9 @@ def _is_still(stream: Any) -> bool:
 
 
 def _why_none(container: Any, moving: Sequence[Any], readable: Sequence[Any]) -> str:
-    """Why there is no video, as the rest of a sentence."""
+    """Why the file has no video, as the rest of a sentence, with the cure."""
     if readable:
-        return "does not say how large its frames are, as it is damaged; repair or replace it"
+        return "is damaged and does not state the size of its frames; repair or replace it"
     if moving:
         return "is compressed in a way that this build of FFmpeg does not read; convert it to H.264"
     if container.streams.video and container.streams.audio:
@@ -170,7 +172,7 @@ def _why_none(container: Any, moving: Sequence[Any], readable: Sequence[Any]) ->
 
 
 def _scan(container: Any, streams: Sequence[Any]) -> dict[int, _Track]:
-    """Look through the beginning of a file, as far as it is sound."""
+    """Scan the beginning of a file, up to any damage."""
     tracks = {stream.index: _Track() for stream in streams}
     packets = size = 0
     try:
@@ -178,12 +180,12 @@ def _scan(container: Any, streams: Sequence[Any]) -> dict[int, _Track]:
             track = tracks[packet.stream.index]
             time = packet.dts if packet.pts is None else packet.pts
             packets, size = packets + 1, size + packet.size
-            if packet.size and not packet.is_discard:  # an edit list leaves such frames out
+            if packet.size and not packet.is_discard:  # frames that an edit list leaves out
                 track.packets += 1
                 if time is not None:
                     track.times.append(time)
             if packets >= SCANNED_PACKETS or size >= SCANNED_BYTES:
                 break
     except import_av().FFmpegError:
-        pass  # whoever decodes it finds the damage, and says where
+        pass  # decoding will find the damage, and report where
     return tracks

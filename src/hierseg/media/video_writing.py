@@ -1,4 +1,4 @@
-"""An overlay video: encoded by a thread of its own, and playable whatever ends it."""
+"""Writes an overlay video: encoded in a thread, and playable even if the process is killed."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ import numpy.typing as npt
 
 from hierseg.media.video_opening import address_of, describe_failure, import_av
 
-CODECS = ("libx264", "h264", "mpeg4")  # the best that this build of FFmpeg has
+CODECS = ("libx264", "h264", "mpeg4")  # the first that this build of FFmpeg has is used
 WAITING = 8  # frames that may wait to be encoded
 LONGEST_HOLD = 10.0  # seconds; a longer gap in a damaged file's times is not filled with frames
 
 
 class _Shown(NamedTuple):
-    """The frame that is shown from a tick on, not encoded before its end is known."""
+    """A frame that is shown from a tick on; it is encoded when the next frame's tick is known."""
 
     frame: Any
     tick: int
 
 
 class OverlayVideo:
-    """Writes frames as an MP4 (H.264, 4:2:0, any player and browser).
+    """Writes frames as an MP4 for all players and browsers (H.264, 4:2:0); a context manager.
 
-    Fragments are written to ``NAME.part.mp4``, which plays even if the process is killed; on
-    leaving, by an error or an interruption too, they are put together as ``path``.
+    Fragments are written to ``NAME.part.mp4``, which plays even if the process is killed. When the
+    context ends, also by an error or an interruption, they are joined as ``path``.
 
     Args:
         path: The video, ending in .mp4.
-        rate: Frames a second.
+        rate: Frames per second.
 
     Attributes:
-        pixel_shape: Width of a pixel by its height, to be set before the first frame is given.
-        failure: Why the video ends before its frames do, or is not there: the encoder could not be
-            opened, or failed. None for nothing.
+        pixel_shape: Width of a pixel divided by its height; set it before the first frame.
+        failure: Why the video lacks frames, or does not exist: the encoder could not be opened, or
+            failed. None if nothing is missing.
 
     Raises:
         MissingExtraError: PyAV is not installed.
@@ -81,14 +81,17 @@ class OverlayVideo:
                 self._close()
 
     def add(self, picture: npt.NDArray[np.uint8], tick: int) -> None:
-        """Take a frame; it is shown from a tick of the constant rate until that of the next frame.
+        """Add a frame. It is shown from its tick, a multiple of 1 / rate, to the next frame's tick.
 
-        Of frames with the same tick the last is shown. Returns at once, or when not too many frames
-        wait; where the disk failed meanwhile, that is raised here.
+        Of frames with the same tick the last is shown. The call waits if too many frames are still
+        to be encoded.
 
         Args:
             picture: (H, W, 3) uint8 RGB.
-            tick: The nearest to the frame's time; not smaller than the one before.
+            tick: Number of the tick nearest to the frame's time; not smaller than the last one.
+
+        Raises:
+            OSError: An earlier frame could not be written.
         """
         self._submit(self._take, picture, tick)
 
@@ -102,7 +105,7 @@ class OverlayVideo:
             self._waiting.popleft().result()
 
     def _guard(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Do what FFmpeg may refuse; what the disk refuses is raised."""
+        """Run a step of encoding. FFmpeg's errors become ``failure``; the disk's are raised."""
         if self.failure is not None:
             return
         try:
@@ -129,7 +132,7 @@ class OverlayVideo:
         self._shown = _Shown(frame, tick)
 
     def _show_until(self, tick: int) -> None:
-        """Encode the frame that is shown, once for each tick before one: a constant frame rate."""
+        """Encode the current frame once per tick until ``tick``, for a constant frame rate."""
         if self._shown is None:
             return
         frame, first = self._shown
@@ -142,7 +145,7 @@ class OverlayVideo:
             self._encoded += 1
 
     def _begin(self, height: int, width: int) -> None:
-        """Open the file once the size is known; 4:2:0 wants even sides: an odd one gets a line."""
+        """Open the file. 4:2:0 needs even sides, so an odd side is one pixel longer."""
         codec = next((name for name in CODECS if name in self._av.codecs_available), None)
         if codec is None:
             raise ValueError("this build of PyAV has no encoder for MP4")
@@ -162,7 +165,7 @@ class OverlayVideo:
         if codec == "mpeg4":
             self._stream.bit_rate = 8 * self._size[0] * self._size[1]
         self._stream.codec_context.thread_count = 1  # the network has the other cores
-        self._stream.codec_context.open()  # here, so that what it refuses shows at once
+        self._stream.codec_context.open()  # now, so that its errors show at once
 
     def _close(self) -> None:
         if self._encoded == 0:
@@ -187,7 +190,7 @@ class OverlayVideo:
         ):
             source = fragments.streams.video[0]
             target = whole.add_stream_from_template(source)
-            start = source.start_time or 0  # fragments begin late, by the frames put in order
+            start = source.start_time or 0  # not 0, since the encoder reorders frames
             for packet in fragments.demux(source):
                 if packet.dts is not None and packet.pts is not None:
                     packet.pts, packet.dts = packet.pts - start, packet.dts - start

@@ -1,4 +1,4 @@
-"""Pages to look at: what they show of each image, and their assets."""
+"""HTML pages that show results, the records of images that they show, and their assets."""
 
 from __future__ import annotations
 

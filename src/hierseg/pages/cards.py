@@ -1,7 +1,7 @@
-"""The images of a page as data: from these the page's script builds the cards that are on screen.
+"""The images of a page as JSON, from which the page's script builds the cards near the screen.
 
-Cards of thousands of images are hundreds of thousands of elements, which no browser shows at once;
-what their text has in common (folders, captions, ends of names) is written once.
+The cards of thousands of images are hundreds of thousands of elements, too many for a browser at
+once. Text that many cards share (folders, captions, ends of names) is written once.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from hierseg.pages.records import ImageRecord, Panel
 SHOWN_SHARE = 0.001
 """Classes with a smaller share of an image are neither shown nor found by the filter."""
 OTHER_COLOR = "#888888"
-"""Of a class that the label space does not have."""
+"""Colour of a class that is not in the label space."""
 
 _DIGITS = 5
 
 
 class _Table:
-    """Values that occur often, each once, and the place of each."""
+    """Numbers repeated values by their first occurrence."""
 
     def __init__(self) -> None:
         self.places: dict[Any, int] = {}
@@ -37,17 +37,18 @@ class _Table:
 def describe_cards(
     records: Sequence[ImageRecord], lists: Mapping[str, Sequence[str]], space: LabelSpace
 ) -> str:
-    """JSON that may stand within a script element: no name ends it.
+    """The images as JSON, safe within a script element, since ``<`` is escaped.
 
     Returns:
-        ``images``: of each its ``name``, its ``address`` where that is not the name, the place of
-        its ``folder`` and its ``file`` there, ``size`` (height, width), ``confidence`` where it is
-        known, ``shares`` (class, share, class, share, ...), ``panels`` and further ``facts``;
-        ``classes``: name and colour, by the numbers of ``shares``, train ids first;
-        ``labels``: the number of train ids; ``folders``;
-        ``panels``: kind, caption, and what stands before and after the image's address in that of
-        the picture; without an image's address, after is null;
-        ``lists``: title -> places of images, in the order of the list.
+        JSON with ``images``, for each its ``name``; ``address``, its name quoted for URLs, if that
+        differs; ``folder``, an index of ``folders``, and ``file``, its name there; ``size``
+        (height, width); ``confidence``, if it is known; ``shares`` (class, share, class, share,
+        ...); ``panels``, indices; and further ``facts``.
+        ``classes``: name and colour of the classes that ``shares`` numbers, train ids first.
+        ``labels``: the number of train ids.
+        ``panels``: kind, caption, and the picture's URL before and after the image's address; after
+        is null if the URL does not contain the address.
+        ``lists``: title -> indices of images, in the order of the list.
     """
     classes, folders, panels = _Table(), _Table(), _Table()
     for name in space.names:
@@ -101,7 +102,7 @@ def _describe(
 
 
 def _split(panel: Panel, name: str) -> tuple[str, str, str, str | None]:
-    """Kind, caption, and the panel's address before and after that of the image."""
+    """Kind, caption, and the panel's URL before and after the image's address."""
     before, found, after = panel.file.partition(name)
     return panel.kind, panel.caption, _quote(before), _quote(after) if found else None
 

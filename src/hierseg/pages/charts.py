@@ -1,4 +1,4 @@
-"""Charts as SVG that stands in a page: curves of runs, and a figure against a setting."""
+"""Charts as SVG for a page: curves of runs, and a figure against a setting."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ COLORS = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c564b",
     "#444444", "#b8a000",
 )  # fmt: skip
-"""The colours of Okabe and Ito (2008), which most people can tell apart, and four more."""
+"""The colours of Okabe and Ito (2008), which colour-blind people can distinguish, and four more."""
 LOG_FROM = 20.0
-"""Ratio of the largest to the smallest value from which an axis is logarithmic."""
+"""An axis is logarithmic if the largest value is at least so many times the smallest."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Series:
     """Points of one run.
 
     Attributes:
-        name: The run.
-        color: Its colour, the same in every chart.
-        points: (x, y); x is the text of a category in a chart of categories.
+        name: Name of the run.
+        color: Colour of the run, the same in every chart.
+        points: (x, y) pairs; x is a number, or the name of a category.
     """
 
     name: str
@@ -38,9 +38,9 @@ class Axis:
     """Maps values to pixels.
 
     Attributes:
-        low, high: The values at its ends.
-        start, end: The pixels there.
-        is_log: Whether equal ratios have equal lengths.
+        low, high: Values at its ends.
+        start, end: Pixels of its ends.
+        is_log: Whether it is logarithmic.
     """
 
     low: float
@@ -56,7 +56,7 @@ class Axis:
         return self.start + share * (self.end - self.start)
 
     def list_ticks(self) -> list[float]:
-        """Round values within it."""
+        """Round numbers within the axis, for ticks."""
         if self.is_log:
             return _list_log_ticks(self.low, self.high)
         step = _round_step((self.high - self.low) / 6)
@@ -66,7 +66,7 @@ class Axis:
 
 
 def draw_curves(series: Sequence[Series], x_title: str, y_title: str) -> str:
-    """Lines over numbers, such as a figure over the epochs; empty where there are no points."""
+    """Draw lines over numbers, such as a figure over epochs, as SVG; empty without points."""
     xs = [float(x) for one in series for x, _ in one.points]
     ys = [y for one in series for _, y in one.points]
     if not xs:
@@ -87,7 +87,9 @@ def draw_curves(series: Sequence[Series], x_title: str, y_title: str) -> str:
 
 
 def draw_points(series: Sequence[Series], x_title: str, y_title: str) -> str:
-    """Points over numbers or categories, such as a figure against a setting."""
+    """Draw points over numbers or categories, such as a figure against a setting, as SVG; empty
+    without points.
+    """
     xs = [x for one in series for x, _ in one.points]
     ys = [y for one in series for _, y in one.points]
     if not xs:
@@ -121,7 +123,7 @@ def draw_points(series: Sequence[Series], x_title: str, y_title: str) -> str:
 
 
 def pick_color(number: int) -> str:
-    """The colour of a run by its place; after the first ten, hues that lie apart."""
+    """The colour of a run by its index; after the first ten, hues that differ clearly."""
     if number < len(COLORS):
         return COLORS[number]
     return f"hsl({number * 137.5 % 360:.0f} 55% 47%)"

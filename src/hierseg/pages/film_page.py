@@ -1,4 +1,4 @@
-"""A page on which one steps through clips in time; it opens from disk and needs no network."""
+"""A page on which one steps through clips in time; it opens from disk, without a network."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hierseg.pages.sections import Section, render_sections
 
 @dataclass(frozen=True)
 class FilmFrame:
-    """A moment of a strip.
+    """One frame of a strip, with several pictures.
 
     Attributes:
-        caption: What it is: a time, a step.
-        facts: Short statements beside that.
-        pictures: Caption -> file, relative to the page's folder; the same captions in all frames of
-            a page, in the order that they are shown.
+        caption: Caption of the frame: a time, a step.
+        facts: A short text beside it.
+        pictures: Caption -> file, relative to the page's folder, in the order in which they are
+            shown; all frames of a page have the same captions.
     """
 
     caption: str
@@ -35,7 +35,13 @@ class FilmFrame:
 
 @dataclass(frozen=True)
 class Strip:
-    """A clip: frames in the order of time, and the place of the one that is shown first."""
+    """A clip.
+
+    Attributes:
+        name: Name of the clip.
+        frames: Frames in order of time.
+        first: Index of the frame that is shown first.
+    """
 
     name: str
     frames: Sequence[FilmFrame]
@@ -44,14 +50,14 @@ class Strip:
 
 @dataclass(frozen=True)
 class FilmPage:
-    """What the page shows.
+    """Content of the page.
 
     Attributes:
         title: Heading.
-        facts: Short statements beside it.
+        facts: Short texts beside the heading.
         notes: Sentences below it.
         strips: The clips, at least one.
-        sections: What stands below the clips.
+        sections: Sections below the clips.
     """
 
     title: str
@@ -62,12 +68,12 @@ class FilmPage:
 
 
 def write_film_page(page: FilmPage, out: Path) -> Path:
-    """Write ``index.html`` into the folder that the pictures are relative to."""
+    """Write ``index.html`` into ``out``, the folder to which the pictures are relative."""
     return write_text(out / FILE, render_film_page(page))
 
 
 def render_film_page(page: FilmPage) -> str:
-    """The page as HTML; every name is escaped."""
+    """The page as HTML, with escaped text."""
     assets = resources.files("hierseg.pages") / "assets"
     skeleton = Template((assets / "film.html").read_text(encoding="utf-8"))
     script = (assets / "film.js").read_text(encoding="utf-8")

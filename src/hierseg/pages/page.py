@@ -1,6 +1,6 @@
-"""``index.html``: what was segmented, on one page that opens from disk and needs no network.
+"""``index.html``: the segmented images of a run on one page. It opens from disk, without a network.
 
-The page's text, style and script are in ``assets``; here they meet the records of a run.
+The page's HTML, style and script are in ``assets``; this module fills in the records of a run.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _SCRIPTS = ("cards.js", "zoom.js", "page.js", "pixels.js")
 
 @dataclass(frozen=True)
 class Page:
-    """What a page shows.
+    """Content of a page.
 
     Attributes:
         title: Heading.
-        facts: Short statements beside it: network, scales, counts; that some were skipped, and the
-            way to which, is added.
-        notes: Sentences below it.
-        lists: Title -> names of records in the order of the list, to choose one of.
+        facts: Short texts beside the heading: network, scales, counts. The number of skipped
+            images is added, with a link to their table.
         label_space: Names and colours of the classes.
         records: The images, in order.
-        skipped: Source -> reason of those that could not be segmented.
-        sections: What stands above the images.
+        skipped: Source -> reason, for images that could not be segmented.
+        notes: Sentences below the heading.
+        lists: Title -> names of records, in order; the reader can choose a list to see.
+        sections: Sections above the images.
     """
 
     title: str
@@ -53,12 +53,12 @@ class Page:
 
 
 def write_page(page: Page, out: Path) -> Path:
-    """Write ``index.html`` into the folder that the records' files are relative to."""
+    """Write ``index.html`` into ``out``, the folder to which the records' files are relative."""
     return write_text(out / FILE, render_page(page))
 
 
 def render_page(page: Page) -> str:
-    """The page as HTML; every name is escaped."""
+    """The page as HTML, with escaped text."""
     assets = resources.files("hierseg.pages") / "assets"
     skeleton = Template((assets / "page.html").read_text(encoding="utf-8"))
     script = "\n".join((assets / name).read_text(encoding="utf-8") for name in _SCRIPTS)
@@ -79,7 +79,7 @@ def render_page(page: Page) -> str:
 
 
 def _classes(page: Page) -> str:
-    """The legend, whose entries are the filter's buttons: the classes that occur, largest first."""
+    """The legend of the classes that occur, largest first; its entries are the filter's buttons."""
     space = page.label_space
     total = sum(record.height * record.width for record in page.records) or 1
     shares = dict.fromkeys(space.names, 0.0)
@@ -105,7 +105,7 @@ def _classes(page: Page) -> str:
 
 
 def _lists(lists: Mapping[str, Sequence[str]]) -> str:
-    """The choice of a list; nothing where there are none."""
+    """The selection of a list; empty if there are none."""
     if not lists:
         return ""
     options = "".join(
@@ -118,7 +118,7 @@ def _lists(lists: Mapping[str, Sequence[str]]) -> str:
 
 
 def _link_skipped(page: Page) -> str:
-    """The number of those that were skipped, as a link to their table."""
+    """The number of skipped images, as a link to their table."""
     return f'<li><a href="#{_SKIPPED}">{len(page.skipped)} skipped</a></li>' if page.skipped else ""
 
 

@@ -1,4 +1,4 @@
-"""The pictures of the page: small enough for a browser to hold many, made where none are yet."""
+"""Writes the pictures of a page, small enough for a browser to hold many."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hierseg.pages.records import Panel
 
 FOLDER = "page"
 LONGEST = 1280
-"""Pixels of the longer side of a picture on the page."""
+"""Most pixels of the longer side of a picture on the page."""
 
 
 _ENDINGS = {
@@ -45,17 +45,21 @@ def write_panels(
     shown: Sequence[str] | None = None,
     look: Look = PLAIN,
 ) -> list[Panel]:
-    """Write ``page/NAME_*.jpg`` and say what the page shows: image, overlay, and what was asked.
+    """Write the pictures that a page shows of an image, ``page/NAME_*.jpg``.
 
-    Outputs that are small enough are shown themselves.
+    They are the image, the overlay and the outputs in ``shown``. If an output's own file is small
+    enough, the page shows that file.
 
     Args:
-        prediction: Of the image.
+        prediction: The prediction for the image.
         out: Folder of the page.
-        name: What the files' names begin with.
-        save: Outputs that are files of their own.
+        name: Common beginning of the files' names.
+        save: Outputs that are written as files of their own.
         shown: Outputs that the page shows; None for ``save``.
         look: How classes are shown.
+
+    Returns:
+        The panels of the page, with the script of classes and confidences as the last.
     """
     shown = save if shown is None else shown
 
@@ -112,7 +116,16 @@ def write_overlay_panel(
     stem: str,
     look: Look = PLAIN,
 ) -> Path:
-    """Write ``page/STEM.jpg``, an overlay whose lines are as thin as the small picture allows."""
+    """Write ``page/STEM.jpg``, an overlay of the reduced image, so that its lines stay thin.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        labels: (H, W) uint8 train ids.
+        space: The label space, for names and colours.
+        out: Folder of the page.
+        stem: Name of the file without suffix.
+        look: How classes are shown.
+    """
     small = shrink(image, LONGEST)
     rows = np.linspace(0, labels.shape[0] - 1, small.shape[0]).round().astype(int)
     columns = np.linspace(0, labels.shape[1] - 1, small.shape[1]).round().astype(int)
@@ -122,6 +135,6 @@ def write_overlay_panel(
 
 
 def fill_scales(endings: Sequence[str], scales: Sequence[float]) -> list[str]:
-    """Each ending that speaks of a scale, for each scale."""
+    """Endings of file names, those with a field for a scale filled in for each scale."""
     every = [e.format(s) for e in endings if "{" in e for s in scales]
     return [*(e for e in endings if "{" not in e), *every]

@@ -1,7 +1,7 @@
-"""What the page knows of pixels: class and confidence, for whatever is pointed at.
+"""Classes and confidences of pixels, which the page shows for the pixel under the pointer.
 
-A page that is opened from disk may show pictures, but not read their pixels, so they come as a
-script: it holds small pictures as text, and is loaded when an image is first pointed at.
+A page that is opened from disk may show pictures but not read their pixels. So the values come as a
+script, which holds small pictures as text and is loaded when an image is first pointed at.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from hierseg.files import write_text
 from hierseg.inference import Prediction
 
 LONGEST = 640
-"""Pixels of the longer side of what is known."""
+"""Most pixels of the longer side of these pictures."""
 STEPS = 50
-"""Of confidence, from 0 to 1; more would take more bytes than pictures do."""
+"""Steps of confidence from 0 to 1; with more, the script would be larger than the picture."""
 UNKNOWN = 255
-"""Where there is no confidence."""
+"""Value of pixels without a confidence."""
 
 Values = npt.NDArray[np.uint8]
 
 
 def write_pixels(prediction: Prediction, path: Path, name: str, scales: bool = False) -> Path:
-    """Write class and confidence of an image as a script of its page.
+    """Write the classes and confidences of an image as a script.
 
     Args:
-        prediction: Of the image.
+        prediction: The prediction for the image.
         path: The script.
-        name: Of the image on the page.
-        scales: Whether the page shows what each scale says alone, too.
+        name: Name of the image on the page.
+        scales: Write each scale's own classes too.
     """
     height, width = prediction.labels.shape
     factor = min(1.0, LONGEST / max(height, width))
@@ -59,7 +59,7 @@ def write_pixels(prediction: Prediction, path: Path, name: str, scales: bool = F
 
 
 def _encode(labels: Values, confidence: Values) -> str:
-    """A PNG as an address: red is the train id, green the confidence."""
+    """A PNG as a ``data:`` URL: red is the train id, green the step of confidence."""
     picture = cv2.merge([np.zeros_like(labels), confidence, np.ascontiguousarray(labels)])
     encoded = cv2.imencode(".png", picture)[1]
     return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")

@@ -1,4 +1,4 @@
-"""What a page may load: its own pictures and scripts, and nothing from elsewhere."""
+"""The Content-Security-Policy of pages: only their own pictures and scripts are loaded."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import hashlib
 def describe_policy(script: str) -> str:
     """The content of a page's Content-Security-Policy.
 
-    A page that is opened from disk has no origin that ``'self'`` would be in all browsers, hence
-    ``file:``. Of scripts within the page only that one runs, by its hash: a name that an image or
-    a class brings along runs none.
+    In some browsers a page opened from disk has no origin that ``'self'`` matches, hence ``file:``.
+    Of the scripts within the page only this one runs, by its hash, so that markup in the name of an
+    image or a class cannot run.
 
     Args:
-        script: What the page's script element holds, to the letter.
+        script: The exact content of the page's script element.
     """
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     return (

@@ -1,4 +1,4 @@
-"""What is known of one image that was segmented: what pages show and folder runs write down."""
+"""The record of one segmented image, which pages show and folder runs save."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from hierseg.ownership import is_inside
 
 LARGEST_NUMBER = 1 << 63
-"""Beyond any size, time or count; Python holds larger ones, but cannot compute with all."""
+"""Numbers of a record must be smaller; Python reads larger ones, but they can overflow later."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Panel:
     """A picture on the page.
 
     Attributes:
-        kind: image, overlay, truth, scale, attention, confidence or errors; or pixels, the script
-            of class and confidence, which is no picture.
-        caption: What stands above it.
-        file: Its path, relative to the page's folder.
+        kind: image, overlay, truth, scale, attention, confidence or errors; or pixels, which is
+            not a picture but the script of classes and confidences.
+        caption: Caption above the picture.
+        file: Path of the file, relative to the page's folder.
     """
 
     kind: str
@@ -35,17 +35,17 @@ class ImageRecord:
     """One image that was segmented.
 
     Attributes:
-        source: Absolute path of the image.
-        bytes, modified: Its size and time of change (ns), by which a changed image is noticed.
-        name: What its outputs' names begin with.
-        height, width: Of the upright image.
-        confidence: Mean confidence; None where it is not known.
-        shares: Class name -> share of the pixels, the largest first.
+        source: Absolute path, or URL, of the image.
+        bytes, modified: Size and time of change (in ns) of its file, to notice a changed image.
+        name: Common beginning of its outputs' names.
+        height, width: Size of the upright image in pixels.
+        confidence: Mean confidence in [0, 1]; None if it is not known.
+        shares: Class name -> share of the pixels in [0, 1], largest first.
         seconds: Time in the network.
-        files: All outputs, relative to the outputs' folder.
-        panels: The pictures on the page.
-        facts: Further short statements that the page shows.
-        unwritten: Outputs that their formats do not hold, by their names in ``WRITERS``, and why.
+        files: All its outputs, relative to the outputs' folder.
+        panels: Its pictures on the page.
+        facts: Further short texts that the page shows.
+        unwritten: Output, by its name in ``WRITERS``, -> why its format cannot hold it.
     """
 
     source: str
@@ -64,8 +64,8 @@ class ImageRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ImageRecord:
-        """The inverse of ``to_dict``; LookupError, TypeError or ValueError for what is
-        none.
+        """The inverse of ``to_dict``; LookupError, TypeError or ValueError if ``data`` is not a
+        valid record.
         """
         record = cls(**{**data, "panels": [Panel(**panel) for panel in data["panels"]]})
         for parts, kind in (
@@ -89,9 +89,9 @@ class ImageRecord:
         paths = [record.name, *record.files, *(panel.file for panel in record.panels)]
         if "\0" in record.source or not all(map(is_inside, paths)):
             raise ValueError("a place outside of the outputs")
-        os.fsencode(record.source)  # ValueError for what is no path
+        os.fsencode(record.source)  # ValueError if it cannot be a path
         return record
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, as JSON holds it."""
+        """All fields as JSON holds them."""
         return {**vars(self), "panels": [vars(panel) for panel in self.panels]}

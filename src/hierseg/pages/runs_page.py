@@ -1,4 +1,4 @@
-"""A page that compares runs: a table, curves, and a figure against each setting; no network."""
+"""A page that compares runs: a table, curves, and a figure against each setting."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Chart:
     """A chart of the page.
 
     Attributes:
-        title: What stands above it.
-        drawing: Its SVG.
+        title: Title above the chart.
+        drawing: The chart as SVG.
     """
 
     title: str
@@ -28,15 +28,15 @@ class Chart:
 
 @dataclass(frozen=True)
 class RunsPage:
-    """What the page shows.
+    """Content of the page.
 
     Attributes:
         title: Heading.
-        facts: Short statements beside it.
+        facts: Short texts beside the heading.
         heading: Titles of the table's columns.
-        rows: Cells of each run.
-        names: Each row's run, by which the charts know it.
-        colors: Each row's colour.
+        rows: Cells of each run's row.
+        names: Name of each row's run, as in the charts.
+        colors: Colour of each row's run.
         curves: Charts over the epochs.
         against: Charts of a figure against a setting.
     """
@@ -52,7 +52,7 @@ class RunsPage:
 
 
 def render_runs_page(page: RunsPage) -> str:
-    """The page as HTML; every name is escaped."""
+    """The page as HTML, with escaped text."""
     assets = resources.files("hierseg.pages") / "assets"
     skeleton = Template((assets / "runs.html").read_text(encoding="utf-8"))
     script = (assets / "runs.js").read_text(encoding="utf-8")

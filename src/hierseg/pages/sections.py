@@ -1,4 +1,4 @@
-"""What stands on a page above its images: figures of classes, curves, commands."""
+"""Sections of a page: tables of classes, charts, commands."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Section:
     """A part of a page.
 
     Attributes:
-        title: Its heading.
-        content: HTML, in which every name is escaped already.
+        title: Heading.
+        content: HTML, in which text is escaped already.
     """
 
     title: str
@@ -22,8 +22,13 @@ class Section:
 
 
 class ClassFigures(NamedTuple):
-    """A class's row: its name, its colour as #rrggbb, its IoU in [0, 1] or None where it does not
-    occur, and further cells.
+    """A class's row in a table.
+
+    Attributes:
+        name: Name of the class.
+        color: Its colour as #rrggbb.
+        iou: Its IoU in [0, 1]; None if it does not occur.
+        cells: Further cells.
     """
 
     name: str
@@ -33,7 +38,7 @@ class ClassFigures(NamedTuple):
 
 
 def render_sections(sections: Sequence[Section]) -> str:
-    """All of them as HTML."""
+    """Sections as HTML."""
     return "\n".join(
         f'<section class="section"><h2>{escape(one.title)}</h2>{one.content}</section>'
         for one in sections
@@ -41,7 +46,7 @@ def render_sections(sections: Sequence[Section]) -> str:
 
 
 def render_class_table(rows: Sequence[ClassFigures], heading: Sequence[str]) -> str:
-    """A table with a bar for each class's IoU; ``heading`` names the further cells."""
+    """A table as HTML, with a bar for each class's IoU; ``heading`` names the further columns."""
     head = "".join(f"<th>{escape(one)}</th>" for one in ("class", "IoU", "", *heading))
     body = "".join(map(_render_row, rows))
     return (
@@ -51,7 +56,7 @@ def render_class_table(rows: Sequence[ClassFigures], heading: Sequence[str]) -> 
 
 
 def render_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of text; the first cell of a row says what the others are of."""
+    """A table of text as HTML; the first cell of a row names the row."""
     head = "".join(f"<th>{escape(one)}</th>" for one in heading)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
@@ -63,7 +68,7 @@ def render_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def render_charts(charts: Sequence[tuple[str, str]]) -> str:
-    """Charts side by side, each a caption and its SVG; those without points are left out."""
+    """Charts as HTML, side by side, from captions and SVG; empty charts are left out."""
     figures = "".join(
         f"<figure><figcaption>{escape(caption)}</figcaption>{drawing}</figure>"
         for caption, drawing in charts
@@ -73,7 +78,7 @@ def render_charts(charts: Sequence[tuple[str, str]]) -> str:
 
 
 def render_text(text: str, is_aligned: bool = False) -> str:
-    """Lines as they are; those that are aligned by blanks are not broken where a page is narrow."""
+    """Preformatted text as HTML; with ``is_aligned``, lines are not wrapped on a narrow page."""
     name = ' class="aligned"' if is_aligned else ""
     return f"<pre{name}>{escape(text)}</pre>"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 from hierseg.errors import UserError
 from hierseg.files import LOCK, read_text_file, write_json, write_text
+from hierseg.processes import is_running
 from hierseg.sweeps.plan import PlannedRun
 
 State = Literal["waiting", "running", "done", "stopped early", "failed", "stopped", "lost"]
@@ -111,13 +111,7 @@ def is_held(folder: Path) -> bool:
         return False
     if host != socket.gethostname():
         return True
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return not _is_zombie(process)
+    return is_running(process) and not _is_zombie(process)
 
 
 def _is_zombie(process: int) -> bool:

@@ -1,5 +1,5 @@
 "use strict";
-// What is known of the images, and an image's card.
+// The images' data, and an image's card.
 const hierseg = (() => {
   const known = JSON.parse(document.getElementById("known").textContent);
   const SMALL = ["scale", "attention", "confidence"];
@@ -37,7 +37,7 @@ const hierseg = (() => {
   };
   const images = known.images.map(read);
 
-  // Names come in as text alone, never as HTML.
+  // Names are inserted as text, never as HTML.
   const make = (tag, about, ...parts) => {
     const element = Object.assign(document.createElement(tag), about);
     element.append(...parts);
@@ -68,7 +68,7 @@ const hierseg = (() => {
       return row;
     });
   };
-  // The card of an image; the rows of chosen classes stand out.
+  // The card of an image; the rows of chosen classes are highlighted.
   const makeCard = (image, chosen) => {
     const card = make("article", { className: "card" },
       make("header", {},

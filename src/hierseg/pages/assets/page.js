@@ -10,8 +10,8 @@
   const chosen = () => classes.filter((b) => b.ariaPressed === "true").map((b) => b.dataset.class);
 
   // Cards: those near the screen -------------------------------------------------------------
-  // They stand in batches. Far from the screen a batch is an empty box, as high as its cards were
-  // or are likely to be, so that thousands of images scroll like few.
+  // Cards are in batches. A batch far from the screen is an empty box with the height of its cards,
+  // known or estimated, so that thousands of images scroll as fast as a few.
   const TOGETHER = 24; // fills rows of 1, 2, 3 and 4
   let batches = [];
   const fill = (batch) => {
@@ -31,7 +31,7 @@
     },
     { rootMargin: "1500px 0px" },
   );
-  // How high empty batches are, by one that is not.
+  // Estimates the heights of empty batches from one that is filled.
   const size = () => {
     const filled = batches.find((batch) => batch.childElementCount > 0);
     if (!filled) return;
@@ -64,7 +64,7 @@
   addEventListener("beforeprint", () => batches.forEach(fill));
   addEventListener("afterprint", () => {
     for (const batch of batches) {
-      near.unobserve(batch); // observed anew it is told of, wherever it is
+      near.unobserve(batch); // observing again reports each batch once, wherever it is
       near.observe(batch);
     }
   });
@@ -85,13 +85,13 @@
     find("clear").hidden = !narrowed;
     const share = (image) => names.reduce((sum, name) => sum + image.shares.get(name).share, 0);
     const orders = {
-      given: () => 0, // a list's, or that of all
+      given: () => 0, // the order of the list, or of all images
       confidence: (a, b) => (a.confidence ?? 1) - (b.confidence ?? 1),
       share: (a, b) => share(b) - share(a),
     };
     matching.sort(orders[find("order").value]);
     lay();
-    // What was scrolled away begins anew, below the tools.
+    // If the first cards are scrolled away, scroll back to them, below the tools.
     const hidden = main.getBoundingClientRect().top - tools.offsetHeight;
     if (hidden < 0 && scrollY > 0) scrollBy(0, hidden);
   };
@@ -118,7 +118,7 @@
   };
   find("compact").addEventListener("click", () => compact(find("compact").ariaPressed !== "true"));
   compact(images.length > 40);
-  // A browser may keep what was typed and chosen when the page is loaded again.
+  // A browser may keep what was typed and chosen when it reloads the page.
   find("search").value = "";
   find("order").value = "given";
   if (list) list.value = "";
@@ -159,7 +159,7 @@
         return tab;
       }),
     );
-    if (focused) tabs.children[kind].focus(); // a button that is taken away takes it along
+    if (focused) tabs.children[kind].focus(); // the removed button had the focus
   };
   const choose = (index) => {
     kind = index;
@@ -188,7 +188,7 @@
   find("close").addEventListener("click", () => viewer.close());
   viewer.addEventListener("close", () => findCard(image)?.querySelectorAll("figure a")[kind]?.focus());
   find("wipe").addEventListener("input", (event) => wipe(event.target.value));
-  // Of the whole document: keys reach it wherever the focus is, also where nothing has it.
+  // On the document, so that keys work wherever the focus is, or if nothing has it.
   document.addEventListener("keydown", (event) => {
     if (!viewer.open || event.ctrlKey || event.metaKey || event.altKey) return;
     const slides = event.target === find("wipe");

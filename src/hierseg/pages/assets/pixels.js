@@ -1,6 +1,6 @@
 "use strict";
-// The class and its confidence under the cursor. An image's pixels come as a script of its own,
-// which is loaded when the image is first pointed at.
+// Shows the class and its confidence under the cursor. Each image's pixels are a script of their
+// own, which is loaded when the image is first pointed at.
 (() => {
   const find = (id) => document.getElementById(id);
   const { labels } = hierseg;
@@ -40,7 +40,7 @@
     document.head.append(script);
   };
 
-  // What a picture shows under a point of the window: {name, color, confidence}; null for nothing.
+  // The class that a picture shows at a point of the window: {name, color, said}; null for none.
   const look = (picture, image, x, y) => {
     const shown = picture.closest("a")?.dataset ?? picture.dataset;
     const alone = shown.kind === "scale" ? (shown.caption.match(/[\d.]+/) ?? [""])[0] : "";

@@ -1,5 +1,5 @@
 "use strict";
-// A run that is pointed at, in the table or in a chart, stands out everywhere.
+// A run that is pointed at, in the table or in a chart, is highlighted everywhere.
 const pick = (name) => {
   document.body.classList.toggle("faded", name !== null);
   for (const part of document.querySelectorAll("[data-run]")) {
@@ -10,7 +10,7 @@ for (const part of document.querySelectorAll("[data-run]")) {
   part.addEventListener("pointerenter", () => pick(part.dataset.run));
   part.addEventListener("pointerleave", () => pick(null));
 }
-// A click on a column's title sorts by it, a second one the other way round.
+// A click on a column's title sorts by it; a second click reverses the order.
 const body = document.querySelector("tbody");
 document.querySelectorAll("th button").forEach((button, column) => {
   let sign = 1;

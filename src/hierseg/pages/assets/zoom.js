@@ -1,6 +1,6 @@
 "use strict";
-// The zoom of enlarged pictures: wheel, pinch, buttons and keys; what is larger than the window is
-// dragged about.
+// Zooms enlarged pictures by wheel, pinch, buttons and keys. A picture larger than the window can
+// be dragged.
 (() => {
   const find = (id) => document.getElementById(id);
   const stage = find("stage");
@@ -17,7 +17,7 @@
     stage.classList.toggle("pixels", factor >= 4);
     find("zoom-fit").textContent = `${factor < 10 ? Math.round(factor * 10) / 10 : Math.round(factor)}\u00d7`;
   };
-  // What lies under a point of the stage stays there.
+  // The point of the picture at (x, y) stays in place.
   const zoom = (by, x, y) => {
     const next = Math.min(LARGEST, Math.max(1, factor * by));
     left = x - ((x - left) * next) / factor;
