@@ -131,7 +131,7 @@ class RunOptions:
         if self.fusion not in (None, "average", "hierarchical"):
             raise UsageError(f"--fusion {self.fusion!s:.40} is neither average nor hierarchical.")
         if self.batch < 1:
-            raise UsageError(f"--batch {self.batch} holds no image; give 1 or more.")
+            raise UsageError(f"--batch {self.batch} is too small; give 1 or more.")
         self._check_windows()
         self._check_gate()
 

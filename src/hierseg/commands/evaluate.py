@@ -29,7 +29,7 @@ from hierseg.commands.sequence import (
 from hierseg.distributed import join_processes
 from hierseg.errors import UsageError
 from hierseg.options import WHOLE, RunOptions
-from hierseg.size import Size
+from hierseg.size import SMALLEST_SIDE, Size
 from hierseg.urls import Mirrors, Staging, refuse_urls
 
 if TYPE_CHECKING:
