@@ -19,7 +19,7 @@ from hierseg.inference.footprint import Footprint
 from hierseg.inference.pixels import ImageLike, Region, as_pixels, as_region, list_images, name_of
 from hierseg.inference.prediction import Prediction
 from hierseg.inference.segmentation import Segmentation
-from hierseg.inference.segmenter import Segmenter, choose_label_space
+from hierseg.inference.segmenter import Segmenter
 from hierseg.inference.streaming import Given, StreamSource, iterate
 from hierseg.inference.tiling import Tile, Windows
 from hierseg.labels import LabelSpace
@@ -111,7 +111,7 @@ class Predictor:
                 "these in options alone."
             )
         self.engine = open_engine(*_open(network, options, device))
-        self.label_space = choose_label_space(self.engine, label_space)
+        self.label_space = _choose_label_space(self.engine, label_space)
         kept = keep_scales, keep_probabilities
         self.segmenter = Segmenter(self.engine, options, temperature, *kept)
         self.unknown = unknown
@@ -327,6 +327,30 @@ class Predictor:
             image, found.labels, found.confidence, self.label_space, found.attention,
             found.per_scale, found.probabilities, given.source, region, given.frame, given.time,
         )  # fmt: skip
+
+
+def _choose_label_space(engine: Engine, space: LabelSpace | None) -> LabelSpace:
+    """The given label space, else the one stored with the weights.
+
+    Raises:
+        UserError: There is none, or it has another number of classes than the engine.
+    """
+    if space is None and engine.header is None:
+        raise UserError(
+            "this network comes from no checkpoint, so its label space is unknown; load it from "
+            "a checkpoint, or give the label space."
+        )
+    chosen = space if space is not None or engine.header is None else engine.header.label_space
+    if not isinstance(chosen, LabelSpace):
+        raise UserError(
+            f"{chosen!r:.100} is not a label space; give hierseg.labels.CITYSCAPES, say."
+        )
+    if chosen.num_classes != engine.num_classes:
+        raise UserError(
+            f"label space '{chosen.name}' has {chosen.num_classes} classes and the network "
+            f"{engine.num_classes}; give the label space that the network was trained with."
+        )
+    return chosen
 
 
 def _open(

@@ -24,7 +24,6 @@ from hierseg.inference.deciding import count_rows, decide
 from hierseg.inference.mirroring import average_mirrored, average_scales
 from hierseg.inference.segmentation import Pixels, Segmentation, make_canvas, make_decided
 from hierseg.inference.tiling import Mosaic, Tile, Windows
-from hierseg.labels import LabelSpace
 from hierseg.layers import (
     ComputedMap,
     MirroredMean,
@@ -406,30 +405,6 @@ def _compute(output: DeferredOutput) -> SegmentationOutput:
     return SegmentationOutput(
         whole(output.logits), None, every(output.per_scale), every(output.attention)
     )
-
-
-def choose_label_space(engine: Engine, space: LabelSpace | None) -> LabelSpace:
-    """The given label space, else the one stored with the weights.
-
-    Raises:
-        UserError: There is none, or it has another number of classes than the engine.
-    """
-    if space is None and engine.header is None:
-        raise UserError(
-            "this network comes from no checkpoint, so its label space is unknown; load it from "
-            "a checkpoint, or give the label space."
-        )
-    chosen = space if space is not None or engine.header is None else engine.header.label_space
-    if not isinstance(chosen, LabelSpace):
-        raise UserError(
-            f"{chosen!r:.100} is not a label space; give hierseg.labels.CITYSCAPES, say."
-        )
-    if chosen.num_classes != engine.num_classes:
-        raise UserError(
-            f"label space '{chosen.name}' has {chosen.num_classes} classes and the network "
-            f"{engine.num_classes}; give the label space that the network was trained with."
-        )
-    return chosen
 
 
 def _find_decider(engine: Engine, temperature: float) -> ExportedEngine | None:
