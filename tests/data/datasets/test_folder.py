@@ -190,7 +190,7 @@ def test_a_labels_json_that_hangs_or_fills_the_memory_is_refused(root: Path) -> 
         (b"\xef\xbb\xbf" + json.dumps({"names": ["a", "b"]}).encode(), ""),
         (b'{"names": ["a"], "names": ["b", "c"]}', "line 1|a key twice"),
         (b'{"names": ["a"], "colors": [[' + b"9" * 5000 + b", 0, 0]]}", "too many digits"),
-        (b'{"names": ["a", "b"], "secret=1": 2}', r"a key \(not shown\)"),
+        (b'{"names": ["a", "b"], "secret=1": 2}', r"an unknown key \(not shown\)"),
         (b" " * (16 << 20) + b"1", "more than 16 MB"),
     ):
         path.write_bytes(content)
