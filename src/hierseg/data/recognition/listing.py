@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from hierseg.data.endings import IMAGE_ENDINGS
 from hierseg.errors import UserError
 from hierseg.files import refuse_unreadable, walk_files
 from hierseg.wording import count
 
-IMAGES = frozenset(
-    (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".heic", ".heif",
-     ".avif")
-)  # fmt: skip
 TEXTS = frozenset((".txt", ".json", ".yaml", ".yml", ".csv", ".names", ".xml"))
 MOST_FILES = 1_000_000
 """Files of a folder that is looked at: a slip names a whole disk."""
@@ -65,7 +62,7 @@ def list_folder(root: Path) -> Listing:
                 f"'{root}' holds more than {MOST_FILES:,} files; name the folder of the data alone."
             )
         suffix = path.suffix.lower()
-        if suffix in IMAGES:
+        if suffix in IMAGE_ENDINGS:
             pictures.append(PurePosixPath(path.relative_to(root).as_posix()))
         elif suffix in TEXTS:
             texts.append(PurePosixPath(path.relative_to(root).as_posix()))
