@@ -112,6 +112,19 @@ def test_auto_tries_once_remembers_and_tells(
     assert list_trials() == []
 
 
+def test_sizes_above_the_part_that_is_tried_share_a_trial(network: SegmentationNetwork) -> None:
+    engine = open_engine(network, OPTIONS)
+    assert isinstance(engine, AutoEngine)
+
+    def shared(size: tuple[int, int]) -> object:
+        return engine._describe_trial(size, (1.0,))["size"]
+
+    assert shared((1536, 1536)) == shared((1536, 3072)) == shared((512, 1024)) == [512, 1024]
+    assert shared((3072, 1536)) == [1024, 512]  # the part that is tried of such
+    assert shared((512, 768)) == [512, 768]
+    assert shared((256, 2048)) == [256, 1024]
+
+
 def test_few_images_are_run_without_a_trial(
     network: SegmentationNetwork, image: Tensor, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

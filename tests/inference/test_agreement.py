@@ -34,19 +34,6 @@ def test_it_is_measured_on_what_two_windows_see(network: Any, size: Size, part: 
     assert found.describe() == f"on a part of {part}, 100.00 % of the labels are the whole's"
 
 
-@pytest.mark.parametrize(
-    ("size", "part"), [(Size(100, 200), Size(34, 84)), (Size(200, 48), Size(70, 34))]
-)
-def test_the_part_is_a_strip(
-    network: Any, size: Size, part: Size, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hierseg.inference.agreement.ACROSS", 34)
-    found = measure_agreement(
-        Segmenter(TorchEngine(network)), _image(*size), Windows(Size(40, 48), 0.25)
-    )
-    assert found.part == part
-
-
 def test_it_is_the_share_of_labels_that_stay() -> None:
     segmenter = Segmenter(TorchEngine(load_model()), RunOptions(scales=(1.0,)))
     image, windows = _image(64, 200), Windows(Size(64, 64), 0.25)
@@ -56,3 +43,16 @@ def test_it_is_the_share_of_labels_that_stay() -> None:
     by_windows = segmenter.segment([middle], windows=windows)[0].labels
     assert found.share == (whole == by_windows).mean()
     assert 0 < found.share < 1
+
+
+def test_the_windows_that_come_after_it_count_for_a_trial(
+    network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(
+        "hierseg.inference.agreement.expect_more", lambda _, runs: told.append(runs)
+    )
+    segmenter = Segmenter(TorchEngine(network))
+    measure_agreement(segmenter, _image(100, 200), Windows(Size(40, 48), 0.25))
+    assert told == [18, -18]  # three rows of six
+    assert network.calls[-1][0] == (1, 3, 40, 84)  # whole, by what was found for the windows

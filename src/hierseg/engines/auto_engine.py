@@ -15,7 +15,7 @@ from hierseg.engines.candidates import Candidate, find_candidate, list_candidate
 from hierseg.engines.memory import read_room
 from hierseg.engines.protocol import ScaleRunner
 from hierseg.engines.torch_engine import TorchEngine
-from hierseg.engines.trial import LEAST_GAIN, Trial, cut_part, hold_trial
+from hierseg.engines.trial import HEIGHT, LEAST_GAIN, WIDTH, Trial, cut_part, hold_trial
 from hierseg.errors import MALFORMED
 from hierseg.models import SegmentationNetwork, SegmentationOutput
 from hierseg.options import RunOptions, show_scales
@@ -38,8 +38,9 @@ _log = logging.getLogger("hierseg.engines")
 class AutoEngine(TorchEngine):
     """Runs a network by the fastest engine that agrees with float32 torch.
 
-    Each class of image sizes has one trial, held when it is likely to save more time than it takes,
-    and remembered on disk. Until then, and if no engine agrees, float32 torch runs.
+    Each class of image sizes has one trial, and all that are larger than the part that is tried
+    share theirs. It is held when it is likely to save more time than it takes, and remembered on
+    disk. Until then, and if no engine agrees, float32 torch runs.
 
     Args:
         network: As in ``TorchEngine``.
@@ -187,7 +188,7 @@ class AutoEngine(TorchEngine):
     ) -> dict[str, object]:
         return {
             "weights": self.weights,
-            "size": list(size),
+            "size": list(_clip(size)),
             "scales": [float(scale) for scale in scales],
             "measured": ["seconds", "labels", "confidence", "memory"],
             "device": _describe_device(self.device),
@@ -249,6 +250,13 @@ def _recall(cache: EngineCache, key: str) -> Trial | None:
 
 def _round_up(side: int) -> int:
     return math.ceil(side / STEP) * STEP
+
+
+def _clip(size: tuple[int, int]) -> tuple[int, int]:
+    """The size, at most that of the part that is tried: larger images differ in nothing else."""
+    height, width = size
+    tall, wide = (WIDTH, HEIGHT) if height > width else (HEIGHT, WIDTH)
+    return min(height, tall), min(width, wide)
 
 
 def _describe_device(device: torch.device) -> str:

@@ -7,13 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from hierseg.data import bring_to, resize_image
+from hierseg.engines import expect_more
 from hierseg.inference.segmentation import Pixels
 from hierseg.inference.segmenter import Segmenter
 from hierseg.inference.tiling import Windows
 from hierseg.size import Size
-
-ACROSS = 512
-"""Most pixels of the part's shorter side."""
 
 
 class Agreement(NamedTuple):
@@ -35,10 +33,8 @@ class Agreement(NamedTuple):
 def measure_agreement(
     segmenter: Segmenter, image: Pixels, windows: Windows, long_edge: int | None = None
 ) -> Agreement:
-    """Compare labels in windows with those of a whole run, on a strip from the middle of an image.
-
-    The strip is as long as two windows and at most ``ACROSS`` pixels wide: it costs a fraction of
-    the image, and the edges of the windows cross it.
+    """Compare labels in windows with those of a whole run, on a part from the middle of an image
+    that two neighbouring windows cover.
 
     Args:
         segmenter: The segmenter; its own windows are not used.
@@ -56,9 +52,12 @@ def measure_agreement(
     part = _choose_part(at, windows)
     top, left = (at.height - part.height) // 2, (at.width - part.width) // 2
     cut = _cut(image, at, top, left, part)
-    plain = segmenter.whole()
-    whole = plain.segment([cut], max(part))[0].labels
+    plain, coming = segmenter.whole(), len(windows.tiles(at))
+    # The windows of the image itself come next: a trial of engines pays now if it will for them.
+    expect_more(segmenter.engine, coming)
     by_windows = plain.segment([cut], max(part), windows)[0].labels
+    expect_more(segmenter.engine, -coming)
+    whole = plain.segment([cut], max(part))[0].labels
     return Agreement(part, float(np.mean(whole == by_windows)))
 
 
@@ -67,9 +66,9 @@ def _choose_part(size: Size, windows: Windows) -> Size:
     tile = windows.tiles(size)[0]
     if tile.width < size.width:
         length = min(size.width, tile.width + windows.find_step(tile.width))
-        return Size(min(size.height, tile.height, ACROSS), length)
+        return Size(min(size.height, tile.height), length)
     length = min(size.height, tile.height + windows.find_step(tile.height))
-    return Size(length, min(size.width, tile.width, ACROSS))
+    return Size(length, min(size.width, tile.width))
 
 
 def _cut(image: Pixels, at: Size, top: int, left: int, part: Size) -> Pixels:
