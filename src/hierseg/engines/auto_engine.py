@@ -32,6 +32,8 @@ GRAPH_SECONDS = 30.0
 """Seconds to export a graph."""
 RUNS = 4
 """Most runs of the part by each engine of a trial."""
+SHARE = 0.8
+"""Of the free memory that an engine may take; the rest is for maps of the image, and outputs."""
 _log = logging.getLogger("hierseg.engines")
 
 
@@ -153,7 +155,8 @@ class AutoEngine(TorchEngine):
                 self._settle(name, f"{self._exact}, as no engine can be tried: {error!s:.150}")
                 return {name: self._run_fallback()}
             cache.write_trial(key, trial.to_dict())
-        room = read_room(self.device, None if options.memory is None else float(options.memory))
+        most = None if options.memory is None else float(options.memory)
+        room = SHARE * read_room(self.device, most)
         fitting = trial.fitting(len(images) * math.prod(size), room, gain)
         return {name: self._take(name, fitting, known)}
 

@@ -55,9 +55,10 @@ def measure_agreement(
     plain, coming = segmenter.whole(), len(windows.tiles(at))
     # The windows of the image itself come next: a trial of engines pays now if it will for them.
     expect_more(segmenter.engine, coming)
+    # Whole first: what its engine frees is free again for that of the windows, which stays.
+    whole = plain.segment([cut], max(part))[0].labels
     by_windows = plain.segment([cut], max(part), windows)[0].labels
     expect_more(segmenter.engine, -coming)
-    whole = plain.segment([cut], max(part))[0].labels
     return Agreement(part, float(np.mean(whole == by_windows)))
 
 
