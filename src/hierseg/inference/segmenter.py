@@ -25,14 +25,7 @@ from hierseg.inference.mirroring import average_mirrored, average_scales
 from hierseg.inference.segmentation import Pixels, Segmentation, make_canvas, make_decided
 from hierseg.inference.tiling import Mosaic, Tile, Windows
 from hierseg.labels import LabelSpace
-from hierseg.layers import (
-    ComputedMap,
-    MirroredMean,
-    RowMap,
-    resize_map,
-    resize_to,
-    split_rows,
-)
+from hierseg.layers import ComputedMap, MirroredMean, RowMap, resize_map, resize_to, split_rows
 from hierseg.models import DeferredOutput, SegmentationOutput
 from hierseg.options import WHOLE, RunOptions, require_one
 from hierseg.size import SMALLEST_SIDE, Size
@@ -54,6 +47,7 @@ class Segmenter:
         scales: Those that are run.
         decider: The engine, where it gives labels and no logits; None where it gives logits.
         long_edge: That every image is run at; None for its own, or for ``longest``.
+        short_edge: That every image is run at instead; None for none.
         longest: Long edge that larger images alone are run at; None for none.
         windows: Those of the mode slide; None for whole images.
         on_part: Told of an image under way how many ``"window"`` or ``"scale"`` are done, and of
@@ -177,9 +171,7 @@ class Segmenter:
     def stack(self, images: Sequence[Pixels], long_edge: int | None = None) -> Tensor:
         """(B, 3, h, w) uint8, at the size that the images are run at, where the engine runs."""
         size = Size(*images[0].shape[:2])
-        at = self.find_size(size)
-        if long_edge is not None:
-            at = bring_to(long_edge, max(size), size)
+        at = self.find_size(size) if long_edge is None else bring_to(long_edge, max(size), size)
         sized = images if at == size else [resize_image(image, at) for image in images]
         stacked = np.stack(sized) if len(sized) > 1 else sized[0][None]
         return torch.from_numpy(stacked).permute(0, 3, 1, 2).to(self.engine.device)
