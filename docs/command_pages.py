@@ -59,7 +59,8 @@ def _make_page(words: str, summary: str) -> str:
             "",
         ]
     shown = show_help([*words.split(), *([RECIPE] if is_of_recipe else []), "--help-all"])
-    return "\n".join([*lines, "```text", shown.strip("\n"), "```", ""])
+    text = [line.rstrip() for line in shown.strip("\n").splitlines()]
+    return "\n".join([*lines, "```text", *text, "```", ""])
 
 
 def show_help(words: list[str]) -> str:

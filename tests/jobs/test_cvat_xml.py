@@ -25,7 +25,7 @@ from hierseg.labels import LabelSpace
 from hierseg.size import Size
 
 Pixels = npt.NDArray[np.uint8]
-NAMES = ("Background", 'a "b" <c>', "d & e\x07", "f")
+NAMES = ("Background", 'a "b" <c>', "d & e\ufffe", "f")
 SPACE = LabelSpace("s", NAMES, ((0, 0, 0), (1, 2, 3), (4, 5, 6), (250, 9, 9)), (0, 1, 2, 3))
 
 

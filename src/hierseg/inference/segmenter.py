@@ -24,14 +24,7 @@ from hierseg.inference.deciding import count_rows, decide
 from hierseg.inference.mirroring import average_mirrored, average_scales
 from hierseg.inference.segmentation import Pixels, Segmentation, make_canvas, make_decided
 from hierseg.inference.tiling import Mosaic, Tile, Windows
-from hierseg.layers import (
-    ComputedMap,
-    MirroredMean,
-    RowMap,
-    resize_map,
-    resize_to,
-    split_rows,
-)
+from hierseg.layers import ComputedMap, MirroredMean, RowMap, resize_map, resize_to, split_rows
 from hierseg.models import DeferredOutput, SegmentationOutput
 from hierseg.options import WHOLE, RunOptions, require_one
 from hierseg.size import SMALLEST_SIDE, Size
@@ -54,6 +47,8 @@ class Segmenter:
         scales: Scales at which images are run.
         decider: The engine, if it gives labels and no logits; None if it gives logits.
         long_edge: Pixels of the longer side at which every image is run; None for no such option.
+        short_edge: Pixels of the shorter side at which every image is run instead; None for no such
+            option.
         longest: Longest side in pixels to which larger images are reduced; None for none.
         windows: The windows of mode slide; None for whole images.
         on_part: Called while an image is run, after each window or scale; None for no callback.
@@ -178,9 +173,7 @@ class Segmenter:
     def stack(self, images: Sequence[Pixels], long_edge: int | None = None) -> Tensor:
         """(B, 3, h, w) uint8 on the engine's device, at the size at which the images are run."""
         size = Size(*images[0].shape[:2])
-        at = self.find_size(size)
-        if long_edge is not None:
-            at = bring_to(long_edge, max(size), size)
+        at = self.find_size(size) if long_edge is None else bring_to(long_edge, max(size), size)
         sized = images if at == size else [resize_image(image, at) for image in images]
         stacked = np.stack(sized) if len(sized) > 1 else sized[0][None]
         return torch.from_numpy(stacked).permute(0, 3, 1, 2).to(self.engine.device)
