@@ -19,7 +19,7 @@ from hierseg.models.registry import (
 
 PARAMETERS = {  # Millions. 72.1 is the published network's: its manifest has as many values.
     "hrnet48-ocr-hier": 72.1, "hrnet48-ocr": 70.4, "hrnet18s-ocr-hier": 8.2, "lite0-ocr-hier": 3.3,
-    "lite1-ocr-hier": 4.0, "lite2-ocr-hier": 4.7,
+    "lite1-ocr-hier": 4.1, "lite2-ocr-hier": 4.7,
 }  # fmt: skip
 OBJECT_CONTEXTUAL = [
     "hrnet48-ocr-hier", "hrnet48-ocr", "hrnet32-ocr-hier", "hrnet18-ocr-hier", "hrnet18s-ocr-hier",

@@ -75,9 +75,11 @@ def add_haze(pixels: UInt8Array, strength: float, random: np.random.Generator) -
     horizon = random.uniform(0.1, 0.7)
     below = np.maximum((np.arange(height) + 0.5) / height - horizon, 0)
     ahead = 0.1 / (below + 0.1)
-    drifts = 0.65 + 0.7 * draw_cloud(height, width, random)
-    density = (0.3 + 3.7 * strength) * drifts * ahead[:, None]
-    kept = np.exp(-density.astype(np.float32))[..., None]
+    # A cloud has no detail that a quarter of the size would lose.
+    cloud = draw_cloud(-(-height // 4), -(-width // 4), random).astype(np.float32)
+    drifts = np.float32(0.65) + np.float32(0.7) * cv2.resize(cloud, (width, height))
+    density = (ahead * (0.3 + 3.7 * strength)).astype(np.float32)[:, None] * drifts
+    kept = np.exp(-density)[..., None]
     air = np.float32(random.uniform(120, 235)) + random.uniform(-8, 8, 3).astype(np.float32)
     return _to_levels(air + (pixels - air) * kept)
 
@@ -125,7 +127,7 @@ def turn_to_night(pixels: UInt8Array, strength: float, random: np.random.Generat
     # The sky, which is the brightest by day, is dark now.
     ambient = exposure * np.clip(0.25 + 0.75 * y / random.uniform(0.2, 0.6), 0, 1)
     row, column = random.uniform(0.6, 0.95), random.uniform(0.3, 0.7)
-    headlights = np.exp(-(((x - column) / 0.28) ** 2) - ((y - row) / 0.22) ** 2)
+    headlights = np.exp(-(((y - row) / 0.22) ** 2)) * np.exp(-(((x - column) / 0.28) ** 2))
     moon = random.uniform((0.7, 0.85, 0.9), (1.0, 1.0, 1.3)).astype(np.float32)
     beam = (exposure * random.uniform(0, 3) * headlights).astype(np.float32)
     seen = TO_LIGHT[pixels] * (ambient.astype(np.float32)[..., None] * moon + beam[..., None])
@@ -179,9 +181,10 @@ def _draw_lamps(height: int, width: int, random: np.random.Generator) -> Float32
     glow = np.zeros((height, width), np.float32)
     for _ in range(int(random.integers(0, 6))):
         row, column, size = random.uniform((0.05, 0.0, 0.01), (0.5, 1.0, 0.03))
-        distance = (y - row * height) ** 2 + (x - column * width) ** 2
+        down, across = (y - row * height) ** 2, (x - column * width) ** 2
         for wide, bright in ((size * height, 0.6), (5 * size * height, 0.05)):
-            glow += np.float32(bright) * np.exp(distance * np.float32(-1 / (2 * wide**2)))
+            steep = np.float32(-1 / (2 * wide**2))
+            glow += np.float32(bright) * np.exp(down * steep) * np.exp(across * steep)
     return glow[..., None] * np.array((1.0, 0.72, 0.38), np.float32)
 
 
