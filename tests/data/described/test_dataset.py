@@ -192,7 +192,7 @@ def test_what_cannot_be_is_refused_with_file_and_key(
 
 
 def test_a_csv_that_can_be_no_file_is_named(folder: Path) -> None:
-    with pytest.raises(UserError, match=r"pairs '.*a\\x00b\.csv' cannot be the name of a file"):
+    with pytest.raises(UserError, match=r"pairs '.*a\\x00b\.csv' is no name of a file"):
         _open(folder, images=None, labels=None, pairs="a\0b.csv")
 
 
