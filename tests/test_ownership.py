@@ -31,7 +31,7 @@ def test_what_is_in_the_record_may_be_replaced_and_nothing_else(tmp_path: Path) 
     record = FileRecord(tmp_path, "evaluate")
     record.require(["a.png", "b/c.png", "new.png"], "--out")
     (tmp_path / "new.png").touch()
-    with pytest.raises(UsageError, match=r"new\.png' is there.*hierseg evaluate.*--to"):
+    with pytest.raises(UsageError, match=r"new\.png' exists.*hierseg evaluate.*--to"):
         record.require(["a.png", "new.png"], "--to")
     record.require(["new.png"], "--out", overwrite=True)
     record.require(["new.png"], "--out", is_own=lambda file: file == "new.png")

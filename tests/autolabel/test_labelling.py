@@ -235,7 +235,7 @@ def test_a_file_of_others_in_a_folder_that_was_begun_stays(
         assert (out / "dash" / name).read_bytes() == b"made by hand"
         (out / "dash" / name).unlink()
     (out / "dash_summary.json").write_text("mine")
-    with pytest.raises(UsageError, match=r"dash_summary\.json' is there"):
+    with pytest.raises(UsageError, match=r"dash_summary\.json' exists"):
         autolabel(predictor, dataset, out)
     assert autolabel(predictor, dataset, out, overwrite=True).images == 6
     assert autolabel(predictor, dataset, out).images == 6

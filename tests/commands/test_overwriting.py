@@ -161,7 +161,7 @@ def test_predict_replaces_nothing_of_others(
     (out / taken).parent.mkdir(parents=True)
     (out / taken).write_bytes(b"mine")
     assert _run(*words) == 2
-    assert f"{taken}' is there" in capsys.readouterr().err
+    assert f"{taken}' exists" in capsys.readouterr().err
     assert _list(out) == {taken: b"mine"}
     assert _run(*words, "--overwrite") == 0
     assert (out / taken).read_bytes() != b"mine"
@@ -214,7 +214,7 @@ def test_a_video_replaces_nothing_of_others(
         (out / taken).parent.mkdir(parents=True)
         (out / taken).write_bytes(b"mine")
         assert _run(*words) == 2
-        assert f"{taken}' is there" in capsys.readouterr().err
+        assert f"{taken}' exists" in capsys.readouterr().err
         assert _list(out) == {taken: b"mine"}
         assert _run(*words, "--overwrite") == 0
         assert _run(*words) == 0
@@ -259,7 +259,7 @@ def test_pictures_of_an_evaluation_replace_their_like(
         (out / taken).parent.mkdir(parents=True, exist_ok=True)
         (out / taken).write_bytes(b"mine")
         assert _run(*common, *more) == 2
-        assert f"{taken}' is there" in capsys.readouterr().err
+        assert f"{taken}' exists" in capsys.readouterr().err
         assert (out / taken).read_bytes() == b"mine"
         assert _run(*common, *more, "--overwrite") == 0
         assert (out / taken).read_bytes() != b"mine"
@@ -274,7 +274,7 @@ def test_a_demonstration_replaces_its_like(
     (out / "scenes").mkdir(parents=True)
     (out / "scenes" / "street_00.png").write_bytes(b"mine")
     assert _run(*words) == 2
-    assert "street_00.png' is there" in capsys.readouterr().err
+    assert "street_00.png' exists" in capsys.readouterr().err
     assert _list(out) == {"scenes/street_00.png": b"mine"}
     assert _run(*words, "--overwrite") == 0
     assert _run(*words) == 0

@@ -79,7 +79,7 @@ def test_options_stand_instead_of_arguments(network: Any, space: LabelSpace) -> 
     options = RunOptions("mapillary", scales=(1.0,))
     predictor = Predictor(network, label_space=space, options=options)
     assert (predictor.scales, predictor.flip, predictor.long_edge) == ((1.0,), True, 2177)
-    with pytest.raises(UsageError, match="either, not both"):
+    with pytest.raises(UsageError, match="give these in options alone"):
         Predictor(network, (1.0,), label_space=space, options=options)
 
 

@@ -172,7 +172,7 @@ class Predictor:
         decider = self.segmenter.decider
         if decider is not None and decider.gives == "labels":
             raise UsageError(
-                f"{what} needs the confidence, and {decider.path} gives only labels; export it "
+                f"{what} needs the confidence, and {decider.path} gives labels alone; export it "
                 "with --output confidence."
             )
 
