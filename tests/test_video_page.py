@@ -46,9 +46,9 @@ def test_its_commands_are_understood(
 
 def test_the_defaults_are_as_it_says() -> None:
     experiment = SdcNetExperiment()
-    assert f"Crops are of {experiment.data.crop} or" in PAGE
-    assert f"probability {experiment.data.reverse:g};" in PAGE
-    assert f"batch {experiment.data.batch}." in PAGE
+    assert f"Crops are {experiment.data.crop} or" in PAGE
+    assert f"probability {experiment.data.reverse:g}," in PAGE
+    assert f"batches of {experiment.data.batch}." in PAGE
     assert experiment.optim.lr == 1e-4
     assert experiment.data.flow == "dis"
     assert experiment.model.form == "reconstruction"
@@ -91,8 +91,8 @@ def test_its_commands_on_a_video_are_understood(
 
 
 def test_the_defaults_of_steady_video_are_as_it_says() -> None:
-    assert f"weight is {MOST:g} where" in PAGE
-    assert f"tiles where {100 * FAILING:g} % of the pixels" in PAGE
+    assert f"weight of {MOST:g} where" in PAGE
+    assert f"tiles in which {100 * FAILING:g} % of the pixels" in PAGE
     assert f"at a weight of {STANDS:g} against" in PAGE
     assert OLDEST == 8
     assert "not been run for eight frames" in PAGE

@@ -207,11 +207,11 @@ def test_figures_of_other_settings_are_not_mixed(
         run(Measure(network), dataset, names, tmp_path, seed=1)
     with pytest.raises(UsageError, match=r"\(image_names, images\)"):
         run(Measure(network), MemoryDataset(maps[:2]), names, tmp_path)
-    for changes, said in (
-        ({"gate": "budget 0.6 by product"}, "gate"),
-        ({"fusion": "average"}, "f"),
+    found = Measure(network)(dataset)
+    for clean, said in (
+        (dataclasses.replace(found, gate="budget 0.6 by product"), "gate"),
+        (dataclasses.replace(found, fusion="average"), "fusion"),
     ):
-        clean = dataclasses.replace(Measure(network)(dataset), **changes)  # type: ignore[arg-type]
         with pytest.raises(UsageError, match=rf"other settings \({said}"):
             run_corruptions(Measure(network), dataset, clean, names, tmp_path, "abc")
     for split, weights in (("val", "abd"), ("train", "abc")):  # before anything is measured
