@@ -112,11 +112,11 @@ def test_what_can_be_trained_on_is_warned_of(data: Path) -> None:
     report = check(data)
     assert not report.would_go_wrong
     text = format_report(report)
-    assert "1 image is in two splits, as train/street_2 = val/street_4" in text
+    assert "1 image is in two splits, such as train/street_2 = val/street_4" in text
     assert "1 label map without an image, the first" in text
     assert "stray.png" in text
     assert "train: classes without pixels: sky." in text
-    assert "1 image is there more than once, as street_2 = street_3" in text
+    assert "1 image is there more than once, such as street_2 = street_3" in text
     assert "val: EXIF turns 1 image, the first street_5" in text
 
 

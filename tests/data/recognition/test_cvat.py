@@ -143,7 +143,7 @@ def _mask(**changed: object) -> str:
         (_mask(label=" "), "no label"),
         (_mask(z_order="high"), "z_order"),
         ('<polygon label="left" points="1,1;2,2"/>', "polygon"),
-        ('<polygon label="left" points="1,1;2,2;nan,3"/>', "no numbers"),
+        ('<polygon label="left" points="1,1;2,2;nan,3"/>', "are not numbers"),
         ('<polygon label="left" points="1,1;2,2', "no XML that can be read"),
         ('<box label="left" xtl="1" ytl="1" xbr="9" ybr="9"/>', "no masks or polygons"),
     ],
