@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,21 @@ def _flags_shown() -> Iterator[None]:
     """
     with flags_shown():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _loggers_stay() -> Iterator[None]:
+    """A library that silences the package's messages does so for every test after it."""
+    yield
+    silent = [
+        name
+        for name, logger in logging.root.manager.loggerDict.items()
+        if name.startswith("hierseg") and getattr(logger, "disabled", False)
+    ]
+    level, logging.root.manager.disable = logging.root.manager.disable, 0
+    for name in silent:
+        logging.getLogger(name).disabled = False
+    assert (silent, level) == ([], 0)
 
 
 def _shared(name: str) -> Path:

@@ -41,7 +41,7 @@ class Oracle:
         self.windows, self.keep_scales, self.unknown = None, True, None
         self.segmenter = SimpleNamespace(
             windows=None, options=WHOLE, find_edge=self.find_edge, engine=self.engine,
-            scales=self.scales, keep_scales=True, keep_probabilities=False,
+            scales=self.scales, keep_scales=True, keep_probabilities=False, short_edge=None,
         )  # fmt: skip
         self.flip, self.options = False, WHOLE
         self.temperature, self.long_edge, self.longest = 1.0, None, None
