@@ -38,7 +38,11 @@ def test_damage_is_exit_status_one_and_goes_to_json(
     [
         (["camvvid", "--root", "."], 2, "there is no data set 'camvvid'"),
         (["camvid"], 2, "--root"),
-        (["camvid", "--root", ".", "--workers", "-1"], 2, "--workers -1 is negative; give 0 or more"),
+        (
+            ["camvid", "--root", ".", "--workers", "-1"],
+            2,
+            "--workers -1 is negative; give 0 or more",
+        ),
         (["camvid", "--root", ".", "--json", "nowhere/a.json"], 1, "no folder nowhere for --json"),
     ],
 )
