@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from hierseg.commands.table import COMMANDS, GROUPS, OF_RECIPES, OTHER_TRAININGS
 
 RECIPE = "streetlite"
 """Whose values stand as the defaults of commands of recipes."""
-WIDTH = "100"
+WIDTH = 88
+"""Columns that a page shows without scrolling."""
 
 
 def write_command_pages(folder: Path) -> None:
@@ -59,14 +61,20 @@ def _make_page(words: str, summary: str) -> str:
             "",
         ]
     shown = show_help([*words.split(), *([RECIPE] if is_of_recipe else []), "--help-all"])
-    text = [line.rstrip() for line in shown.strip("\n").splitlines()]
+    text = [part for line in shown.strip("\n").splitlines() for part in _wrap(line.rstrip())]
     return "\n".join([*lines, "```text", *text, "```", ""])
+
+
+def _wrap(line: str) -> list[str]:
+    """A line of the page; paragraphs, which a terminal wraps by itself, in several."""
+    is_paragraph = len(line) > WIDTH and not line.startswith(" ")
+    return textwrap.wrap(line, WIDTH) if is_paragraph else [line]
 
 
 def show_help(words: list[str]) -> str:
     """What the command line prints, as wide as a page is."""
     printed, before = io.StringIO(), os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = WIDTH
+    os.environ["COLUMNS"] = str(WIDTH)
     try:
         with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
             cli.main(words)

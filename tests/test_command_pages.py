@@ -49,7 +49,7 @@ def test_the_help_is_the_command_s_own(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "70")
     shown = pages.show_help(["bench", "--help-all"])
-    monkeypatch.setenv("COLUMNS", pages.WIDTH)
+    monkeypatch.setenv("COLUMNS", str(pages.WIDTH))
     with pytest.raises(SystemExit):
         cli.main(["bench", "--help-all"])
     assert shown == capsys.readouterr().out
@@ -67,3 +67,12 @@ def test_a_page_that_is_as_it_was_is_not_written_again(
     pages.write_command_pages(tmp_path)
     assert (tmp_path / "predict.md").stat().st_mtime_ns == before
     assert (tmp_path / "bench.md").read_text() != "changed"
+
+
+def test_no_line_is_wider_than_a_page_shows(pages: ModuleType, tmp_path: Path) -> None:
+    pages.write_command_pages(tmp_path)
+    for name in ("predict", "evaluate", "export"):
+        block = (
+            (tmp_path / f"{name}.md").read_text().partition("```text\n")[2].partition("\n```")[0]
+        )
+        assert max(map(len, block.splitlines())) <= pages.WIDTH
