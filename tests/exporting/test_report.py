@@ -71,7 +71,7 @@ def test_a_file_of_other_weights_is_beyond_the_tolerance(
     report = check_export(other, exported, CheckOptions(samples, "scenes"))
     assert report.share_different > report.tolerance
     assert "another label" in report.reason
-    assert "logits differ by up to" in report.reason
+    assert "the largest difference of its logits" in report.reason
     lenient = reporting.judge(dataclasses.replace(report, tolerance=1.0))
     assert "another label" not in lenient.reason
     rejected = reject(exported)

@@ -42,11 +42,12 @@ class Checks:
     """How an export is compared with its network, and calibrated for int8.
 
     Attributes:
-        pictures: A folder of pictures that both segment; None for drawn scenes.
-        data: A labelled split on which the mIoU of both is measured; None for none.
-        calibration: A folder of pictures on which ranges for int8 are measured; None for the
+        pictures: A folder of pictures that file and network segment; None for drawn scenes.
+        data: A labelled split on which the mIoU of file and network is measured; None for none.
+        calibration: A folder of pictures on which the ranges for int8 are measured; None for the
             split ``calibration_split`` of ``data``.
-        calibration_split: The split of ``data`` for ranges, without ``calibration``.
+        calibration_split: The split of ``data`` on which ranges are measured without
+            ``calibration``.
         tolerance: Largest share of the clear pixels whose label may differ; None for 0.0001 with
             float32, 0.01 with fp16, and 0.05 with int8.
     """
@@ -60,15 +61,19 @@ class Checks:
     def check(self, options: ExportOptions) -> None:
         """UsageError for values that are out of range or exclude each other."""
         if self.tolerance is not None and not 0 <= self.tolerance <= 1:
-            raise UsageError(f"--tolerance {self.tolerance:g} is not from 0 to 1; give 0.01, say.")
+            raise UsageError(
+                f"--tolerance {self.tolerance:g} is not from 0 to 1; give a share, such as 0.01."
+            )
         if options.precision == "int8":
             if self.calibration is None and self.data is None:
                 raise UsageError(
-                    "--precision int8 measures ranges on pictures such as the network will see; "
-                    "name them with --calibrate FOLDER, or with --data and --root."
+                    "--precision int8 needs pictures like those that the network will see; give a "
+                    "folder of them with --calibrate, or a data set with --data and --root."
                 )
         elif self.calibration is not None:
-            raise UsageError("--calibrate is for --precision int8; add that, or leave it out.")
+            raise UsageError(
+                "--calibrate is for --precision int8; give that too, or leave --calibrate out."
+            )
         if options.part == "scale" and self.data is not None:
             raise UsageError(
                 "--part scale gives no labels, so mIoU cannot be measured; leave --data out."
@@ -86,24 +91,24 @@ def export_checked(
 ) -> ExportReport:
     """Write a network as a graph, and compare the graph with the network in a new process.
 
-    ``FILE.report.json`` and ``FILE.report/index.html`` are written beside the file. A file beyond
-    the tolerance, or one that does not run, is renamed to ``FILE.rejected``.
+    ``FILE.report.json`` and ``FILE.report/index.html`` are written beside the file. A file that
+    exceeds the tolerance or does not run is renamed to ``FILE.rejected``.
 
     Args:
         network: The network, in evaluation mode.
         header: The header for the file's metadata.
-        path: The file.
+        path: The file to write; an existing one is replaced.
         options: The graph's options.
-        checks: How it is compared.
-        overwrite: Replace files in the report's place that hierseg did not write.
+        checks: How the file is compared with the network.
+        overwrite: Replace a report at the same path that hierseg did not write.
         say: Called with the current activity.
 
     Returns:
         The report, with a ``reason`` if the file is rejected.
 
     Raises:
-        UsageError: Options are out of range or exclude each other, or other files are in the
-            report's place.
+        UsageError: Options are out of range or exclude each other, or a file that hierseg did not
+            write is at the report's path.
         UserError: A package or file is missing, or the network cannot be exported.
     """
     options.check(path)

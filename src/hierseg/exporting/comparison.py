@@ -32,7 +32,7 @@ CLOSE = 1e-3
 
 @dataclass(frozen=True)
 class ImageComparison:
-    """One image by a network and by a file.
+    """One image, segmented by the network and by the file.
 
     Attributes:
         name: Name of the image.
@@ -40,7 +40,8 @@ class ImageComparison:
         clear: Number of clear pixels: their two largest logits differ by ``CLOSE`` or more.
         different: Number of clear pixels whose label differs.
         different_close: Number of other pixels whose label differs.
-        largest: Largest difference of the outputs compared beside labels; None for none.
+        largest: Largest difference of the other outputs (``name_compared``); None if the file gives
+            only labels.
         labels: (H, W) uint8 labels of the network; for one scale, at the network's stride.
         found: (H, W) uint8 labels of the file.
     """
@@ -74,7 +75,7 @@ class Reference:
 
     @torch.inference_mode()
     def run(self, image: Tensor) -> list[Tensor]:
-        """The outputs, logits first."""
+        """The outputs of one image, (1, 3, H, W) uint8: logits first, (1, K, H, W) float."""
         if self.about.part == "scale":
             return self._run_scale(image)
         options = RunOptions(scales=self.about.scales)
@@ -114,7 +115,9 @@ class Reference:
             close = two[:, 0] - two[:, 1] < CLOSE
         found, pairs = self._pair(given, expected)
         if found.shape != labels.shape:
-            raise UserError(f"it gives labels of {found.shape}, and the network {labels.shape}")
+            raise UserError(
+                f"its labels have the shape {found.shape}, and the network's {tuple(labels.shape)}"
+            )
         different = found != labels.numpy()
         return ImageComparison(
             sample.name,
@@ -145,19 +148,19 @@ class Reference:
 
 
 def name_compared(about: ExportedHeader) -> str:
-    """The outputs compared beside labels, in words; empty for none."""
+    """The outputs that are compared in addition to labels, in words; empty if there are none."""
     if about.part == "scale":
         return "logits, attention and features of a scale"
     return "" if about.output == "labels" else about.output
 
 
 def as_batch(sample: SampleImage) -> npt.NDArray[np.uint8]:
-    """(1, 3, H, W), as files take images."""
+    """(1, 3, H, W) uint8, the form in which files take images."""
     return np.ascontiguousarray(sample.pixels.transpose(2, 0, 1)[None])
 
 
 def read_given(folder: Path, index: int) -> list[Any]:
-    """Read, and remove, a file's outputs of an image, in order."""
+    """Read and remove the outputs that the file gave for an image, in order."""
     found: list[Any] = []
     while (path := folder / f"{index}.{len(found)}.npy").exists():
         found.append(np.load(path))
@@ -168,6 +171,6 @@ def read_given(folder: Path, index: int) -> list[Any]:
 def _largest(own: Any, other: Any) -> float:
     own = np.asarray(own)
     if own.shape != other.shape:
-        raise UserError(f"it gives an array of {own.shape}, and the network of {other.shape}")
+        raise UserError(f"an output has the shape {own.shape}, and the network's {other.shape}")
     difference = np.abs(own.astype(np.float32) - other).max()
     return float(difference) if np.isfinite(difference) else float("inf")

@@ -29,7 +29,7 @@ LEAST_RUNS = 5
 
 @dataclass(frozen=True)
 class LabelledData:
-    """A labelled split on which network and file are measured.
+    """A labelled split on which the mIoU of network and file is measured.
 
     Attributes:
         name: Name of the data set, as in ``open_dataset``.
@@ -112,7 +112,7 @@ def measure(
     data: LabelledData,
     scales: tuple[float, ...] | None = None,
 ) -> float:
-    """mIoU on a split, in [0, 1]; at ``scales``, or with None at the network's own."""
+    """mIoU on a split, in [0, 1]. With ``scales`` None, the network's own are used."""
     found = evaluate(network, data.open(), scales, limit=data.limit)
     return float(found.scores.miou)
 
@@ -129,7 +129,7 @@ def main() -> None:
         name, found = FAILED, {"reason": str(error)}
     except Exception as error:  # whatever a library raises
         lines = str(error).splitlines() or [type(error).__name__]
-        reason = "it takes more memory than there is" if lacks_memory(error) else lines[0][:300]
+        reason = "it needs more memory than there is" if lacks_memory(error) else lines[0][:300]
         name, found = FAILED, {"reason": reason}
     Path(request.folder, name).write_text(json.dumps(found), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The page of a model on the Hub: what it is, what it is worth, and how it is used."""
+"""The model card, a model's page on the Hub: its network, figures, classes and use."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ DIGITS = 4
 
 @dataclass(frozen=True)
 class License:
-    """What others may do with the weights.
+    """The licence of the weights.
 
     Attributes:
-        name: An identifier of the Hub: ``apache-2.0``, say; ``other`` for a licence of one's own.
-        title: What a licence of one's own is called.
-        link: Where it is to be read.
+        name: The Hub's identifier, such as ``apache-2.0``; ``other`` for a licence that the Hub
+            does not list.
+        title: Name of a licence that the Hub does not list; else None.
+        link: Address of that licence's text; else None.
     """
 
     name: str
@@ -45,13 +46,13 @@ def write_card(
     """The text of a model card, its metadata first.
 
     Args:
-        header: Of the weights.
-        parameters: How many numbers the network has.
-        figures: What was measured.
-        license_: Of the weights.
-        title: The model's name.
-        address: What ``load_model`` takes: ``hf:owner/name``.
-        shown: What the picture is of.
+        header: Header of the weights.
+        parameters: Number of the network's parameters.
+        figures: Measured figures; empty if there are none.
+        license_: Licence of the weights.
+        title: Name of the model.
+        address: Address of the weights, as ``load_model`` takes it: ``hf:owner/name``.
+        shown: Caption of the picture.
     """
     from huggingface_hub import ModelCardData
 
@@ -147,7 +148,7 @@ def _show_figures(figures: Sequence[Figures]) -> str:
         lines.append("|---|---:|")
         for name, iou in found.per_class.items():
             lines.append(f"| {_plain(name)} | {'-' if iou is None else f'{100 * iou:.2f}'} |")
-    lines += ["", "They hold for images like those; on others expect less."]
+    lines += ["", "The figures hold for images like these; on other images expect lower ones."]
     return "\n".join(lines)
 
 
@@ -158,7 +159,7 @@ def _show_classes(header: Header) -> str:
         f"| {number} | {_plain(name)} | {' '.join(map(str, color))} |"
         for number, (name, color) in enumerate(zip(space.names, space.colors, strict=True))
     ]
-    return "\n".join([*lines, "", "`label_space.json` has them for programs."])
+    return "\n".join([*lines, "", "`label_space.json` holds the classes for programs."])
 
 
 def _show_training(header: Header) -> str:
@@ -173,7 +174,7 @@ def _show_training(header: Header) -> str:
         for key, word in said.items()
         if header.record.get(key) is not None
     ]
-    return "## Training\n\n" + ("\n".join(rows) or "The weights do not say.")
+    return "## Training\n\n" + ("\n".join(rows) or "The weights hold no training record.")
 
 
 def _name_license(license_: License) -> str:
@@ -183,6 +184,6 @@ def _name_license(license_: License) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that is no markup: names are anybody's."""
+    """Text with markup escaped, since names may hold any characters."""
     text = re.sub(r"\s+", " ", "".join(sign if sign.isprintable() else " " for sign in text))
     return re.sub(r"([\\`*_{}\[\]<>|#!~])", r"\\\1", text).strip()

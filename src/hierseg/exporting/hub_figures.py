@@ -1,4 +1,4 @@
-"""Measured figures as a model card states them, of a training record or of `hierseg evaluate`."""
+"""The measured figures of a model card, from a training record or a file of `hierseg evaluate`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ OTHER_THAN_USUAL = "not the standard split"
 
 @dataclass(frozen=True)
 class Figures:
-    """What a model was measured to be worth on a split.
+    """The measured figures of a model on a split.
 
     Attributes:
         data: Name of the data set.
         split: The split.
         miou: Mean IoU over the classes that occur, in [0, 1].
-        pixel_accuracy: Share of pixels that are right, in [0, 1]; None where it is not known.
-        per_class: Class -> IoU in [0, 1], None where it does not occur; empty where not known.
-        scales: Scales that the images were run at.
-        flip: Whether the mirrored image was averaged in.
-        images: How many images were counted.
-        note: What sets the split apart from the standard one; empty for that.
+        pixel_accuracy: Share of pixels whose label is right, in [0, 1]; None if it is unknown.
+        per_class: Class -> IoU in [0, 1], None for a class that does not occur; empty if unknown.
+        scales: Scales that the images were run at; empty if unknown.
+        flip: Whether outputs were averaged with those of the mirrored images.
+        images: Number of images counted; None if it is unknown.
+        note: How the split differs from the standard one of that name; empty if it does not.
     """
 
     data: str
@@ -42,7 +42,7 @@ class Figures:
     note: str = ""
 
     def describe(self) -> str:
-        """How it was measured, such as "val of camvid, 101 images, at scales 0.5 1"."""
+        """How the figures were measured, such as "val of camvid, 101 images, at scales 0.5 1"."""
         words = [f"{self.split} of {self.data}"]
         if self.images is not None:
             words.append(f"{self.images} images")
@@ -53,7 +53,7 @@ class Figures:
 
 
 def find_figures(record: Mapping[str, Any]) -> Figures | None:
-    """The figures that a training record holds; None where it holds none that can be stated."""
+    """The figures of a training record; None if it holds none, or invalid ones."""
     try:
         return _read(record)
     except (KeyError, TypeError, ValueError):
@@ -61,10 +61,10 @@ def find_figures(record: Mapping[str, Any]) -> Figures | None:
 
 
 def read_figures(path: Path) -> Figures:
-    """The figures of a file that ``hierseg evaluate --json`` or ``hierseg finetune`` has written.
+    """The figures of a file that `hierseg evaluate --json` or `hierseg finetune` wrote.
 
     Raises:
-        UserError: It cannot be read, or is none.
+        UserError: The file cannot be read, or holds no figures.
     """
     text = read_text_file(path, "file of figures")
     try:
@@ -74,7 +74,7 @@ def read_figures(path: Path) -> Figures:
         return _read(content["result"] if content["command"] == "finetune" else content)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(
-            f"'{path}' holds no figures; name a file that `hierseg evaluate --json` has written."
+            f"'{path}' holds no figures; give a file that `hierseg evaluate --json` wrote."
         ) from error
 
 

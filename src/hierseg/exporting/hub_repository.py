@@ -1,4 +1,4 @@
-"""A folder as the Hub has a model: weights, card, label space, and a picture that it made."""
+"""Writes a model as a repository of the Hub: weights, card, label space and a picture."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ DRAWN = "A drawn scene of Miniature Streets, and its segmentation by this model.
 OWN = "A picture, and its segmentation by this model."
 _SEED, _SIZE = 4, Size(256, 512)
 _LONGEST = 1024
-"""Pixels of the picture's longer side, of each half."""
+"""Pixels of the longer side of each half of the picture."""
 
 
 def require_own_repository(folder: Path, overwrite: bool) -> None:
-    """UsageError where files would be replaced that no earlier `hierseg publish` has written."""
+    """UsageError if files would be replaced that `hierseg publish` did not write."""
     require_own_json("--to", folder / SPACE, COMMAND, overwrite)
     if not overwrite and not (folder / SPACE).is_file():
         refuse_foreign(folder, find_foreign(folder, FILES, lambda _: False), COMMAND, "--to")
@@ -47,19 +47,20 @@ def write_repository(
     """Write a model as a repository of the Hub.
 
     Args:
-        folder: Of the repository; made where it is not. What is there by its names is replaced.
-        network: What ``load_model`` made of the weights.
+        folder: The folder to write; created if it does not exist. Files of the same names are
+            replaced.
+        network: The network that ``load_model`` made of the weights.
         source: The weights, as ``load_model`` takes them.
-        license_: Of the weights.
-        address: ``hf:owner/name``, as the card says how it is used.
-        figures: What was measured; what the training record holds where none are given.
-        picture: What the card shows segmented; a drawn scene by default.
+        license_: Licence of the weights.
+        address: Address of the repository, ``hf:owner/name``, for the card.
+        figures: Measured figures; if empty, those of the training record.
+        picture: Picture that the card shows segmented; None for a drawn scene.
 
     Returns:
         The files.
 
     Raises:
-        UserError: The picture cannot be read, or a file not be written.
+        UserError: The picture cannot be read, or a file cannot be written.
     """
     header = header_of(network)
     recorded = find_figures(header.record)
@@ -67,7 +68,8 @@ def write_repository(
         figures = [recorded]
     shown = _draw(network, picture)
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / SPACE, with_header(header.label_space.to_dict(), COMMAND))  # whose it is
+    # This file's header marks the folder as hierseg's.
+    write_json(folder / SPACE, with_header(header.label_space.to_dict(), COMMAND))
     write_picture(folder / PICTURE, shown)
     annotate_checkpoint(source, folder / WEIGHTS, network, {})
     count = sum(parameter.numel() for parameter in network.parameters())
@@ -80,7 +82,7 @@ def write_repository(
 
 
 def _draw(network: SegmentationNetwork, picture: Path | None) -> np.ndarray:
-    """(H, 2W, 3) uint8 RGB: an image, and the network's classes upon it."""
+    """(H, 2W, 3) uint8 RGB: an image, and beside it the image with its classes in colour."""
     image = draw_street(_SEED, _SIZE)[0] if picture is None else picture
     prediction = Predictor(network)(image)
     halves = (prediction.image, prediction.overlay(names=True))

@@ -21,13 +21,14 @@ class ExportOptions:
     """The options of a graph.
 
     Attributes:
-        format: onnx, openvino, or pt2, which torch runs.
+        format: ``"onnx"``, ``"openvino"``, or ``"pt2"``, which torch runs.
         size: Size of the images; None for any size from 32x32.
-        scales: Scales of the image; None for the network's own.
-        output: labels; confidence, which adds their confidence; or logits, which adds the logits.
-        precision: float32; fp16, which halves the file; or int8.
-        part: whole, from pixels to labels; or scale, one scale's logits, attention and features,
-            to be fused elsewhere.
+        scales: Scales of the image; None for the network's own, or with part ``"scale"`` for 1.
+        output: ``"labels"``; ``"confidence"``, which adds the confidence of the labels; or
+            ``"logits"``, which adds the logits.
+        precision: ``"float32"``; ``"fp16"``, which halves the file; or ``"int8"``.
+        part: ``"whole"``, from pixels to labels; or ``"scale"``, the logits, attention and features
+            of one scale, to be fused elsewhere.
     """
 
     format: Format = "onnx"
@@ -71,6 +72,8 @@ class ExportOptions:
                 raise UsageError(f"--scales: {error}") from error
         if self.part == "scale":
             if given is not None and len(given) != 1:
-                raise UsageError("--part scale exports one scale; give one, as --scales 0.5.")
+                raise UsageError("--part scale exports one scale; give one, such as --scales 0.5.")
             if self.output != "labels":
-                raise UsageError("--part scale gives a scale's maps; leave --output out.")
+                raise UsageError(
+                    "--part scale always gives logits, attention and features; leave --output out."
+                )

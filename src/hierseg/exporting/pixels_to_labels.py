@@ -18,13 +18,13 @@ from hierseg.size import Size
 
 
 class PixelsToLabels(nn.Module):
-    """Normalising, resizing, scales, attention, fusion and the choice of a class.
+    """A network from pixels to labels: normalising, resizing, scales, attention and fusion.
 
     Args:
         network: The network; a copy with folded batch norms is used.
         scales: The scales to run.
-        output: labels, confidence or logits.
-        temperature: The number that logits are divided by for the confidence.
+        output: ``"labels"``, ``"confidence"`` or ``"logits"``, as in ``ExportOptions``.
+        temperature: Logits are divided by it for the confidence.
         half: Whether convolutions are in 16 bits; resizing and fusion stay in 32.
     """
 
@@ -52,8 +52,8 @@ class PixelsToLabels(nn.Module):
             image: (B, 3, H, W) uint8 RGB, H and W at least 32.
 
         Returns:
-            (B, H, W) uint8 train ids; then, by ``output``, their (B, H, W) float32 confidence in
-            (0, 1], or the (B, K, H, W) float32 logits.
+            (B, H, W) uint8 train ids; with ``output`` ``"confidence"`` also their (B, H, W) float32
+            confidence in (0, 1], with ``"logits"`` also the (B, K, H, W) float32 logits.
         """
         run = self.network.add_scales(image, self.scales, False, self._compute, takes_passed=True)
         logits = run.finish().logits
@@ -90,14 +90,14 @@ class PixelsToScale(nn.Module):
             halve(self.network)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The maps of a scale, at the network's own stride.
+        """The outputs of a scale, at the network's own stride, in float32.
 
         Args:
             image: (B, 3, H, W) uint8 RGB, of the size of the whole image.
 
         Returns:
-            (B, K, h, w) logits; (B, 1, h, w) attention in (0, 1), if the network has it for each
-            scale; (B, C, h, w) features that the attention sees.
+            (B, K, h, w) logits; (B, 1, h, w) attention in (0, 1), if each scale of the network has
+            its own; (B, C, h, w) features that the attention sees.
         """
         network = self.network
         size = scaled_size(Size(image.shape[-2], image.shape[-1]), self.scale)

@@ -1,7 +1,7 @@
 """Quantise an exported graph from float32 to int8: NNCF for OpenVINO, ONNX Runtime's tool for ONNX.
 
-Only convolutions are quantised, which do nearly all of the work. Resizing, attention over regions
-and the fusion of scales stay in float32, since 8 bits would show in every pixel.
+Only convolutions are quantised; they do nearly all of the work. Resizing, attention over regions
+and the fusion of scales stay in float32, since rounding them to 8 bits changes many labels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hierseg.exporting.writing import save_openvino
 Batch = npt.NDArray[np.uint8]
 """(1, 3, H, W) RGB."""
 TELEMETRY = "openvino_telemetry"
-"""The module by which nncf reports its use to a server, unless it is missing."""
+"""The module by which nncf reports its use to a server; nncf works without it."""
 
 
 class Quantiser(ABC):
@@ -83,7 +83,7 @@ class OnnxQuantiser(Quantiser):
 
     tool = "ONNX Runtime"
     types = ("Conv", "Relu", "Clip")
-    """Nodes that are quantised; the latter two are merged into the convolution before them."""
+    """Nodes that are quantised; Relu and Clip are merged into the convolution before them."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -176,7 +176,7 @@ class OpenVINOQuantiser(Quantiser):
                 subset_size=len(images),
                 preset=nncf.QuantizationPreset.MIXED,
                 ignored_scope=nncf.IgnoredScope(types=sorted(others), validate=False),
-                # What corrects biases for all layers together would be wrong for those that stay.
+                # Biases corrected for all layers together would be wrong if some stay in float32.
                 advanced_parameters=nncf.AdvancedQuantizationParameters(
                     disable_bias_correction=True
                 ),
@@ -199,9 +199,9 @@ class OpenVINOQuantiser(Quantiser):
 
 
 def import_nncf() -> Any:
-    """The module nncf, without its telemetry, which is never imported."""
+    """The module nncf; its telemetry is never imported."""
     held = sys.modules.get(TELEMETRY)
-    sys.modules[TELEMETRY] = None  # type: ignore[assignment] # which makes an import of it fail
+    sys.modules[TELEMETRY] = None  # type: ignore[assignment] # makes an import of it fail
     try:
         nncf = importlib.import_module("nncf")
     finally:
@@ -210,7 +210,7 @@ def import_nncf() -> Any:
             sys.modules[TELEMETRY] = held
     wrapper: Any = importlib.import_module("nncf.telemetry.wrapper")
     decorator: Any = importlib.import_module("nncf.telemetry.decorator")
-    silent = wrapper.NNCFTelemetryStub()  # also where somebody has imported it before
+    silent = wrapper.NNCFTelemetryStub()  # also if nncf was imported before
     wrapper.telemetry = decorator.telemetry = silent
     return nncf
 

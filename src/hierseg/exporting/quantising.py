@@ -1,4 +1,4 @@
-"""Writes a graph in int8; layers that lose too much are found by trial and stay in float32."""
+"""Writes a graph in int8; layers that change too many labels are found and stay in float32."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ MEASURED = 24
 JUDGED = 4
 """Further images, on which the loss by each group of layers is judged."""
 GOAL = 0.995
-"""With this share of equal labels no further layer is left in float32."""
+"""If this share of labels is equal, no further layer is left in float32."""
 MOST_KEPT = 1 / 3
 """Most groups of layers left in float32; with more, int8 would save no time."""
 GROUPS = 14
 """Most groups of layers; each is tried once."""
 LEAST_GAIN = 1e-4
-"""Smallest share of the labels that a group must win back."""
+"""Smallest share of the labels that a group must restore to be left in float32."""
 Labels = Sequence[npt.NDArray[np.uint8]]
 Say = Callable[[str], None]
 
@@ -45,7 +45,7 @@ class KeptLayers:
     Attributes:
         name: Common beginning of its layers' names.
         layers: Number of its layers.
-        gain: Share of the labels that it wins back by itself, in [0, 1].
+        gain: Share of the labels that it restores by itself; below 0 if it makes more differ.
     """
 
     name: str
@@ -63,9 +63,10 @@ class Quantisation:
         judged: Number of images on which layers were judged.
         source: The images' origin, in words.
         layers: Number of layers.
-        agreement: Share of labels equal to float32's, on the images judged, of the written graph.
-        agreement_of_all: The same with all layers in int8.
-        kept: Groups of layers left in float32, by falling gain.
+        agreement: Share of the written graph's labels, on the judged images, that equal those in
+            float32.
+        agreement_of_all: This share with all layers in int8.
+        kept: Groups of layers left in float32, the largest gain first.
     """
 
     tool: str
@@ -94,12 +95,12 @@ def write_quantised(
     """Write a network as a graph in int8. The file is written whole, or stays as it was.
 
     Args:
-        network: As in ``write_graph``.
-        header: As in ``write_graph``.
+        network: The network, in evaluation mode; not changed.
+        header: The header for the file's metadata.
         path: The file.
         options: The graph's options, with precision int8.
-        images: Two or more images like those that the network will see; the last ``JUDGED`` are for
-            judging layers.
+        images: Two or more images like those that the network will see. Layers are judged on the
+            last ``JUDGED`` of them, but on no more than half.
         source: The images' origin in words, for the report.
         say: Called with the current activity.
 
@@ -113,10 +114,12 @@ def write_quantised(
     tell = say or (lambda _: None)
     options.check(path)
     if options.part == "scale":
-        raise UsageError("--precision int8 is judged by labels, and --part scale gives none.")
+        raise UsageError(
+            "--precision int8 is judged by labels, and --part scale gives none; leave one out."
+        )
     require_quantiser(options.format)
     if len(images) < 2:
-        raise UserError(f"{source} has one image; give at least two for int8, better twenty.")
+        raise UserError(f"{source} has one image; give at least two for int8, or better twenty.")
     judged = min(JUDGED, len(images) // 2)
     batches = [np.ascontiguousarray(one.pixels.transpose(2, 0, 1)[None]) for one in images]
     measuring, judging = batches[:-judged][:MEASURED], batches[-judged:]
@@ -153,9 +156,9 @@ def write_quantised(
 
 
 class LayerSearch:
-    """Finds the layers that lose most in int8.
+    """Finds the layers whose quantisation changes most labels.
 
-    Each group of layers is tried in float32 once, with all others in int8. The groups that win back
+    Each group of layers is tried once in float32, with all others in int8. The groups that restore
     most labels stay in float32, until enough labels are equal.
 
     Args:
@@ -191,7 +194,7 @@ class LayerSearch:
         groups = group_layers(list(self.quantiser.layers))
         found = []
         for number, (name, layers) in enumerate(groups.items(), 1):
-            self.say(f"looking for layers that lose most, {number} of {len(groups)}")
+            self.say(f"trying groups of layers in float32, {number} of {len(groups)}")
             found.append(KeptLayers(name, len(layers), self._try(layers) - whole))
         found.sort(key=lambda one: -one.gain)
         most = max(1, int(len(groups) * MOST_KEPT))
@@ -201,7 +204,7 @@ class LayerSearch:
             if final >= GOAL or one.gain < LEAST_GAIN or len(kept) >= most:
                 break
             tried = self._try(_gather(groups, [*kept, one]))
-            if tried - final < LEAST_GAIN:  # other groups have won back the same labels
+            if tried - final < LEAST_GAIN:  # other groups have restored the same labels
                 continue
             kept.append(one)
             final = tried

@@ -1,4 +1,4 @@
-"""The report of an export: the file is run by its own runtime in a new process, and compared with
+"""The report of an export. The file is run by its own runtime in a new process, and compared with
 its network.
 """
 
@@ -36,13 +36,13 @@ from hierseg.processes import ask_child, child_command
 from hierseg.wording import count
 
 LIMIT = 3600.0
-"""Seconds after which a file is stopped, mIoU included."""
+"""Seconds after which the process that runs the file, and measures its mIoU, is stopped."""
 MOST_DIFFERENT = {"float32": 1e-4, "fp16": 1e-2, "int8": 5e-2}
-"""Share of the clear pixels whose label may differ."""
+"""Precision -> share of the clear pixels whose label may differ."""
 MOST_LOST = {"float32": 1e-4, "fp16": 2e-3, "int8": 1e-2}
-"""Largest loss of mIoU, if it is measured."""
+"""Precision -> largest loss of mIoU, if it is measured."""
 LARGEST_DIFFERENCE = 1e-2
-"""Largest difference of a float32 file's outputs beside labels; logits are around 10."""
+"""Largest difference of a float32 file's other outputs; logits are around 10."""
 ENDING = ".rejected"
 LIBRARIES = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf")
 Say = Callable[[str], None]
@@ -59,13 +59,14 @@ class ExportReport:
         images: The comparison of each image.
         tolerance: Largest share of the clear pixels whose label may differ.
         size: Size of the file in bytes; for OpenVINO of both files.
-        milliseconds: Median milliseconds of an image by the file; None if it did not run.
-        network_milliseconds: The same by the network in torch.
+        milliseconds: Median milliseconds per image of the file; None if it did not run.
+        network_milliseconds: Median milliseconds per image of the network in torch; None if it was
+            not measured.
         miou: mIoU of the file, in [0, 1]; None without data.
-        network_miou: mIoU of the network, likewise.
+        network_miou: mIoU of the network, in [0, 1]; None without data.
         data: The data set and split, in words.
-        quantisation: How it was quantised; None if it is not in int8.
-        reason: Why it is rejected; empty if it is not.
+        quantisation: How the file was quantised; None if it is not in int8.
+        reason: Why the file is rejected; empty if it is not.
     """
 
     path: Path
@@ -96,19 +97,19 @@ class ExportReport:
 
     @property
     def share_different_close(self) -> float:
-        """Share of the pixels that are not clear whose label differs."""
+        """Of the pixels that are not clear, the share whose label differs."""
         close = sum(one.pixels - one.clear for one in self.images)
         return sum(one.different_close for one in self.images) / max(1, close)
 
     @property
     def largest(self) -> float | None:
-        """Largest difference of the outputs compared beside labels."""
+        """Largest difference of the other outputs; None if the file gives only labels."""
         found = [one.largest for one in self.images if one.largest is not None]
         return max(found, default=None)
 
     @property
     def lost(self) -> float | None:
-        """The network's mIoU minus the file's."""
+        """The network's mIoU minus the file's; None if it was not measured."""
         if self.miou is None or self.network_miou is None:
             return None
         return self.network_miou - self.miou
@@ -150,7 +151,7 @@ class CheckOptions:
     """How a file is checked.
 
     Attributes:
-        images: Pictures that both segment.
+        images: Pictures that file and network segment.
         source: The pictures' origin, in words.
         data: The split on which mIoU is measured; None for none.
         tolerance: Largest share of the clear pixels whose label may differ; None for the
@@ -175,12 +176,12 @@ def check_export(
     Args:
         network: The network, in evaluation mode.
         path: The file.
-        options: How it is checked.
-        quantisation: How the file was quantised.
+        options: How the file is checked.
+        quantisation: How the file was quantised; None if it is not in int8.
         say: Called with the current activity.
 
     Returns:
-        The report; with a ``reason`` if the file is beyond the tolerance, or does not run.
+        The report, with a ``reason`` if the file exceeds the tolerance or does not run.
 
     Raises:
         UserError: The data set cannot be opened, or hierseg did not export the file.
@@ -195,11 +196,11 @@ def check_export(
         folder = Path(name)
         for index, one in enumerate(options.images):
             np.save(folder / f"{index}.npy", as_batch(one))
-        tell("running the file in a process of its own")
+        tell("running the file in a new process")
         finding, reason = _run_child(path, folder, len(batches), options.data)
         images: list[ImageComparison] = []
         if finding is not None:
-            tell("comparing it with the network")
+            tell("comparing the file with the network")
             try:
                 for index, one in enumerate(options.images):
                     images.append(reference.compare(one, read_given(folder, index)))
@@ -244,24 +245,24 @@ def judge(report: ExportReport) -> ExportReport:
     if report.share_different > report.tolerance:
         reasons.append(
             f"{100 * report.share_different:.3g} % of the clear pixels have another label than the "
-            f"network gives, and {100 * report.tolerance:.3g} % may"
+            f"network gives, and at most {100 * report.tolerance:.3g} % may"
         )
     largest = report.largest
     if precision == "float32" and largest is not None and not largest <= LARGEST_DIFFERENCE:
         reasons.append(
-            f"its {name_compared(report.about)} differ by up to {largest:.3g}, and "
-            f"{LARGEST_DIFFERENCE:g} is allowed"
+            f"the largest difference of its {name_compared(report.about)} is {largest:.3g}, and at "
+            f"most {LARGEST_DIFFERENCE:g} is allowed"
         )
     if report.lost is not None and report.lost > MOST_LOST[precision]:
         reasons.append(
-            f"it loses {100 * report.lost:.2f} points of mIoU, and "
+            f"it loses {100 * report.lost:.2f} points of mIoU, and at most "
             f"{100 * MOST_LOST[precision]:g} may be lost"
         )
     return replace(report, reason="; ".join(reasons))
 
 
 def reject(path: Path) -> Path:
-    """Rename a rejected file, OpenVINO's ``.bin`` too, so that nobody uses it by mistake.
+    """Rename a rejected file, and OpenVINO's ``.bin``, so that it is not used by mistake.
 
     Returns:
         The new name.

@@ -38,7 +38,7 @@ def name_page_folder(path: Path) -> Path:
 
 
 def require_own_page(path: Path, names: Sequence[str], overwrite: bool) -> None:
-    """UsageError if files that hierseg did not write are in the page's place."""
+    """UsageError if the page would replace files that hierseg did not write."""
     record = FileRecord(name_page_folder(path), "export")
     record.require(_list_files(names), "--out", overwrite)
     record.close()
@@ -58,7 +58,7 @@ def write_report_page(
         The page.
 
     Raises:
-        UsageError: Such files are there, and ``overwrite`` is False.
+        UsageError: There are files that hierseg did not write, and ``overwrite`` is False.
     """
     out = name_page_folder(report.path)
     out.joinpath(FOLDER).mkdir(parents=True, exist_ok=True)
@@ -87,14 +87,14 @@ def write_report_page(
 
 
 def describe_report(report: ExportReport) -> list[str]:
-    """The report in words, one sentence a line."""
+    """The report in words, a line for each subject."""
     lines = []
     if report.images:
         lines.append(
-            f"labels: {_share(report.share_different)} of the clear pixels differ, and "
-            f"{_share(report.tolerance)} may. Clear are those whose two largest logits are "
-            f"{CLOSE:g} apart or more; of the others, which are {_share(report.share_close)} of "
-            f"all, {_share(report.share_different_close)} differ."
+            f"labels: {_share(report.share_different)} of the clear pixels differ, and at most "
+            f"{_share(report.tolerance)} may. The two largest logits of a clear pixel differ by "
+            f"{CLOSE:g} or more. {_share(report.share_close)} of all pixels are not clear; of "
+            f"these, {_share(report.share_different_close)} differ."
         )
     compared = name_compared(report.about)
     if report.largest is not None:
@@ -103,17 +103,17 @@ def describe_report(report: ExportReport) -> list[str]:
         lines.append("the file gives labels only, so nothing else was compared.")
     if report.milliseconds is not None and report.network_milliseconds is not None:
         lines.append(
-            f"time: {report.milliseconds:.0f} ms an image by the file, "
-            f"{report.network_milliseconds:.0f} ms by the network in torch."
+            f"time per image: {report.milliseconds:.0f} ms for the file, "
+            f"{report.network_milliseconds:.0f} ms for the network in torch."
         )
     if report.miou is not None and report.network_miou is not None:
         lines.append(
-            f"mIoU on {report.data}: {report.miou:.4f} by the file, {report.network_miou:.4f} by "
+            f"mIoU on {report.data}: {report.miou:.4f} of the file, {report.network_miou:.4f} of "
             "the network."
         )
     elif report.about.precision == "int8" and report.images:
         lines.append(
-            "the loss of mIoU by int8 is not known, as no labelled data set is named; name one "
+            "the loss of mIoU by int8 is unknown, because no labelled data set was given; give one "
             "with --data and --root."
         )
     return lines + _describe_quantisation(report)
@@ -125,15 +125,15 @@ def _describe_quantisation(report: ExportReport) -> list[str]:
         return []
     kept = sum(one.layers for one in made.kept)
     said = (
-        f"int8: {made.layers - kept} of {count(made.layers, 'layer')} by {made.tool}, ranges from "
-        f"{count(made.measured, 'image')} of {made.source}"
+        f"int8: {made.tool} quantised {made.layers - kept} of {count(made.layers, 'layer')}, with "
+        f"ranges from {count(made.measured, 'image')} of {made.source}"
     )
     if not made.kept:
-        return [f"{said}; none had to stay in float32."]
+        return [f"{said}; no layer had to stay in float32."]
     names = ", ".join(one.name for one in made.kept)
     return [
-        f"{said}; in float32 stay {names}, by which labels equal to float32's went from "
-        f"{_share(made.agreement_of_all)} to {_share(made.agreement)} on "
+        f"{said}. Left in float32: {names}. This raised the share of labels equal to float32's "
+        f"from {_share(made.agreement_of_all)} to {_share(made.agreement)} on "
         f"{count(made.judged, 'image')}."
     ]
 
@@ -174,12 +174,12 @@ def _list_rows(report: ExportReport) -> list[tuple[str, str, str]]:
 
     compared = name_compared(report.about)
     rows = [
-        ("milliseconds an image", show(report.network_milliseconds, ".0f"),
+        ("milliseconds per image", show(report.network_milliseconds, ".0f"),
          show(report.milliseconds, ".0f")),
         ("size", "", f"{report.size:,} bytes"),
         ("clear pixels with another label", "", _share(report.share_different)),
         ("pixels that are not clear", _share(report.share_close), ""),
-        ("of those with another label", "", _share(report.share_different_close)),
+        ("of these with another label", "", _share(report.share_different_close)),
     ]  # fmt: skip
     if report.largest is not None:
         rows.append((f"largest difference of {compared}", "", f"{report.largest:.3g}"))
@@ -195,7 +195,7 @@ def _list_kept(report: ExportReport) -> list[Section]:
     if made is None or not made.kept:
         return []
     rows = [(one.name, str(one.layers), _share(one.gain)) for one in made.kept]
-    heading = ("layers", "how many", "labels that they win by themselves")
+    heading = ("group", "layers", "labels restored by this group alone")
     return [Section("Left in float32", render_table(heading, rows))]
 
 

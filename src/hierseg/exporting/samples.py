@@ -34,9 +34,9 @@ def read_samples(folder: Path, most: int, size: Size | None) -> list[SampleImage
     """Pictures of a folder, chosen evenly.
 
     Args:
-        folder: A folder with pictures, also in folders below it.
+        folder: A folder with pictures, searched recursively.
         most: Most pictures to take.
-        size: The size that they are resized to; None leaves them.
+        size: Size to resize them to; None keeps their own.
 
     Raises:
         UserError: There are no pictures, or one cannot be read.
@@ -49,7 +49,7 @@ def read_samples(folder: Path, most: int, size: Size | None) -> list[SampleImage
 def read_dataset_samples(
     dataset: SegmentationDataset, most: int, size: Size | None
 ) -> list[SampleImage]:
-    """Images of a split, chosen evenly; UserError if there are none."""
+    """At most ``most`` images of a split, chosen evenly; UserError if there are none."""
     if not len(dataset):
         raise UserError(f"{dataset.name} has no images in this split; name another.")
     found = [dataset.read(index) for index in spread(range(len(dataset)), most)]
@@ -57,7 +57,7 @@ def read_dataset_samples(
 
 
 def draw_samples(size: Size | None) -> list[SampleImage]:
-    """Scenes of Miniature Streets of ``size``; with None of several sizes."""
+    """Four scenes of Miniature Streets of ``size``; with None, of different sizes."""
     sizes = DRAWN if size is None else (size,) * len(DRAWN)
     return [
         SampleImage(f"street_{index:02d}", draw_street(scene_seed(SEED, index), one)[0])

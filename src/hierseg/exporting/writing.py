@@ -71,8 +71,8 @@ def export(
     options.check(Path(out))
     if options.precision == "int8":
         raise UsageError(
-            "int8 needs pictures to measure ranges over; use `hierseg export --precision int8`, or "
-            "hierseg.exporting.write_quantised."
+            "--precision int8 needs pictures on which ranges are measured; use `hierseg export "
+            "--precision int8`, or hierseg.exporting.export_checked."
         )
     network = weights if isinstance(weights, SegmentationNetwork) else load_model(weights)
     write_graph(network, header_of(network), Path(out), options, say)
@@ -132,8 +132,8 @@ def describe(
     if scale:
         if network.fusion.passes and scales != (1.0,):
             raise UsageError(
-                "--part scale needs scales that can be run alone, and those of this network take "
-                "features over from one another; leave it out."
+                "--part scale needs scales that can be run alone, and each scale of this network "
+                "takes features from the next smaller one; leave --part out."
             )
     elif network.fusion.attends:
         require_one(scales)
@@ -143,8 +143,8 @@ def describe(
             find_ratio(one)
         if any(isinstance(one, ASPP) and one.pool is not None for one in network.modules()):
             raise UsageError(
-                "aspp_pool averages windows that are smaller for small images, which a graph of "
-                "any size cannot express; give --size."
+                "this network's aspp_pool averages smaller windows in small images, which a graph "
+                "for any size cannot express; give --size."
             )
     return ExportedHeader(
         header,
@@ -224,7 +224,7 @@ def save_openvino(model: Any, path: Path, half: bool = False) -> None:
     Args:
         model: The model, with the metadata of an exported graph.
         path: The file, ``*.xml``.
-        half: Whether its weights are stored in 16 bits.
+        half: Whether weights are stored in 16 bits.
     """
     openvino: Any = importlib.import_module("openvino")
     with tempfile.TemporaryDirectory(prefix=".hierseg-", dir=path.parent) as folder:
