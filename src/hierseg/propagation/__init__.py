@@ -1,5 +1,5 @@
-"""Labels through video (METHOD section 8): from a labelled frame to those around it; SDC-Net's data
-and loop; how good flow is.
+"""Labels through video (VPLR, arXiv 1812.01593; METHOD section 8): propagates the labels of a frame
+to the frames around it, trains SDC-Net, and evaluates flow.
 """
 
 from __future__ import annotations

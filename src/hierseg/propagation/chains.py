@@ -1,7 +1,7 @@
-"""From a labelled frame step by step to its neighbours (METHOD section 8).
+"""Propagates labels from a labelled frame step by step to its neighbours (METHOD section 8).
 
-Flow is estimated between real frames. What is warped is what the step before has made, so that
-step k has been warped k times, image and labels by the same flows.
+Flow is estimated between real frames. Each step warps the result of the step before, so the result
+of step k has been warped k times. One flow warps both image and labels.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from hierseg.flow import PASSES, FlowEstimator, Pair, check_flow, warp_image, wa
 from hierseg.propagation.frames import Frame, MissingFrameError
 
 Mode = Literal["joint", "labels"]
-"""What a label map is paired with: the warped image, or the real frame."""
+"""The image of a propagated label map: joint is the warped image, labels the real frame."""
 
 Read = Callable[[int], Frame]
-"""Gives the real frame so many steps from the labelled one; MissingFrameError where none is."""
+"""Gives the real frame at a number of steps from the labelled one, negative before it;
+MissingFrameError if there is none."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ class Rules:
     """How labels are propagated.
 
     Attributes:
-        steps: How many frames in both directions.
-        mode: joint or labels.
-        keep_all: Keep every label, as published; otherwise those that fail become ``void``.
+        steps: Number of frames in each direction.
+        mode: ``"joint"`` or ``"labels"``.
+        keep_all: Keep every label, as published; otherwise labels that fail the check become the
+            void id.
     """
 
     steps: int = 5
@@ -40,14 +42,14 @@ class Rules:
 
 
 class Made(NamedTuple):
-    """A frame with the labels that it got.
+    """A propagated frame.
 
     Attributes:
-        step: From the labelled frame, negative before it.
+        step: Steps from the labelled frame, negative before it.
         image: (H, W, 3) uint8 RGB.
-        labels: (H, W) ids, those that fail being void.
-        all_labels: (H, W) ids before any was taken out.
-        confidence: (H, W) float32 in [0, 1]; the least of all steps on the way.
+        labels: (H, W) ids; the void id where the check fails.
+        all_labels: (H, W) ids before the check.
+        confidence: (H, W) float32 in [0, 1], the lowest of all steps so far.
     """
 
     step: int
@@ -66,16 +68,20 @@ def propagate_frame(
     rules: Rules,
     note: Callable[[str], object],
 ) -> Iterator[Made]:
-    """The labelled frame itself, and then its neighbours in both directions.
+    """Yield the labelled frame itself, then the frames after it, then those before it.
 
     Args:
         read: Gives the real frames.
         labels: (H, W) ids of the labelled frame.
-        is_void: (H, W) where it has no class.
-        void: Id of what has no class.
-        estimator: Of flow.
-        rules: How far, and what is written.
-        note: Told in a sentence why a direction ends early.
+        is_void: (H, W) bool: pixels without a class.
+        void: The id of pixels without a class.
+        estimator: The flow estimator.
+        rules: How labels are propagated.
+        note: Called with a sentence if a direction ends early.
+
+    Raises:
+        UserError: The labelled frame cannot be read. Errors at other frames only end their
+            direction.
     """
     frame = read(0)
     confidence = np.where(is_void, 0, 1).astype(np.float32)
@@ -116,7 +122,7 @@ def _count(way: int, step: int, rules: Rules) -> str:
 def _take_step(
     read: Read, made: Made, step: int, way: int, void: int, estimator: FlowEstimator, rules: Rules
 ) -> Made:
-    """What step ``step`` makes of what the one before has made."""
+    """Propagate the result of the step before by one step, to ``step``."""
     source, target = read(step - way), read(step)
     _require_size(source, target)
     # Step 1 sees the frames on both sides of the labelled one; later ones the labelled one first.
@@ -139,7 +145,7 @@ def _take_step(
 def _estimate_back(
     read: Read, source: Frame, target: Frame, step: int, way: int, estimator: FlowEstimator
 ) -> Any:
-    """The flow the other way, for the check; None where it needs a frame that is not there."""
+    """The flow in the other direction, for the check; None if it needs a frame that is missing."""
     before = None
     if estimator.needs_before:
         try:
@@ -161,6 +167,6 @@ def _require_size(frame: Frame, other: Frame) -> None:
     if frame.pixels.shape != other.pixels.shape:
         here, there = ("{}x{}".format(*one.pixels.shape[:2]) for one in (frame, other))
         raise UserError(
-            f"'{frame.name}' is {here} and '{other.name}' is {there}, and the frames of a clip "
+            f"'{frame.name}' is {here} and '{other.name}' is {there}, but frames of a clip must "
             "have one size; resize them."
         )

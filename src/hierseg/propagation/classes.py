@@ -1,4 +1,4 @@
-"""Classes of label maps of which nobody says what their ids mean."""
+"""Classes of label maps that come without a description of their ids."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ _MOST = 200
 
 
 def find_label_space(labels: Path) -> LabelSpace:
-    """Each id that occurs is a class of its own, named by the id; 255 is ignored.
+    """A label space in which each id that occurs is a class, ``class 7`` for id 7; 255 is ignored.
+
+    Args:
+        labels: Folder of label maps, searched recursively.
 
     Raises:
-        UserError: There are none, or more than could be classes.
+        UserError: There is no id besides 255, or there are more than 200; or a label map cannot be
+            read.
     """
     found: set[int] = set()
     for path in find_files(labels, "**/*"):
@@ -26,11 +30,13 @@ def find_label_space(labels: Path) -> LabelSpace:
             found |= {int(value) for value in np.unique(read_label_ids(path))}
     ids = sorted(found - {IGNORE})
     if not ids:
-        raise UserError(f"'{labels}' holds no label maps with a class; name their folder.")
+        raise UserError(
+            f"'{labels}' holds no label maps with a class; name their folder with --labels."
+        )
     if len(ids) > _MOST:
         raise UserError(
-            f"the label maps in '{labels}' have {len(ids)} ids, more than classes there may be; "
-            "say what they mean with --data, or name the folder of the label maps."
+            f"the label maps in '{labels}' have {len(ids)} ids, more than the {_MOST} classes "
+            "allowed; describe them with --data, or name another folder with --labels."
         )
     return LabelSpace(
         name="propagated",

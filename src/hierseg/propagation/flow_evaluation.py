@@ -1,4 +1,4 @@
-"""How well flow makes the next frame: against the real one, and against exact flow."""
+"""Evaluates flow: predicted frames against real ones, and flow against exact flow."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from hierseg.metrics import FrameScores, average_scores, score_frame
 from hierseg.propagation.triples import Clips, Frames, Triple
 
 REPEATED = "repeat"
-"""The name of what every estimator is compared with: the frame before, as it is."""
+"""Name of the baseline, which repeats the previous frame."""
 
 
 @dataclass(frozen=True)
 class FlowFigures:
-    """What an estimator achieves.
+    """The figures of an estimator.
 
     Attributes:
-        name: Of the estimator.
-        frames: How many frames were made.
-        scores: Means over them.
-        distance: End-point error: mean distance from the exact flow in pixels; NaN without it.
-        seconds: Time that a frame takes.
+        name: Name of the estimator.
+        frames: Number of predicted frames.
+        scores: Mean scores of the predicted frames.
+        distance: End-point error: mean distance from the exact flow in pixels; NaN if no exact flow
+            is known.
+        seconds: Mean time of a flow estimate; NaN without frames.
     """
 
     name: str
@@ -37,7 +38,7 @@ class FlowFigures:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it: null for what is not known."""
+        """The figures as JSON holds them; null for an unknown figure."""
         figures = {"frames": self.frames, **asdict(self.scores), "distance": self.distance}
         figures["seconds"] = self.seconds
         return {"name": self.name} | {
@@ -65,20 +66,20 @@ def evaluate_flow(
     truth: FolderFlow | None = None,
     on_progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[FlowFigures]:
-    """Make the last frame of each triple of the one before it, by the flow of each estimator.
+    """Predict the last frame of each triple from the one before it, by each estimator's flow.
 
     Args:
-        clips: Where frames come from.
-        triples: Which are made.
-        estimators: By name.
-        truth: Exact flow, where there is some.
-        on_progress: Told (done, total) triples.
+        clips: The clips.
+        triples: The triples to evaluate.
+        estimators: (name, estimator) pairs.
+        truth: Exact flow; frames without exact flow are left out of the end-point error.
+        on_progress: Called with (triples done, triples in all).
 
     Returns:
-        Figures of repeating the frame, then of each estimator.
+        Figures of repeating the previous frame, then of each estimator.
 
     Raises:
-        UserError: A frame cannot be read, or there is no flow.
+        UserError: A frame cannot be read, or an estimator has no flow for it.
     """
     tallies = {name: _Tally() for name in (REPEATED, *(name for name, _ in estimators))}
     for done, triple in enumerate(triples):
@@ -98,12 +99,12 @@ def evaluate_flow(
 
 
 def choose_triples(clips: Clips, count: int) -> list[Triple]:
-    """So many triples, spread evenly over all."""
+    """``count`` triples, spread evenly over the clips; all if there are fewer."""
     return spread(clips.list_triples(), count)
 
 
 def spread(triples: Sequence[Triple], count: int) -> list[Triple]:
-    """So many of them, in even distances; all where there are fewer."""
+    """``count`` of the triples at even distances; all if there are fewer."""
     count = min(count, len(triples))
     return [triples[(2 * place + 1) * len(triples) // (2 * count)] for place in range(count)]
 
@@ -111,7 +112,7 @@ def spread(triples: Sequence[Triple], count: int) -> list[Triple]:
 def _find_exact(truth: FolderFlow, frames: Frames) -> Flow | None:
     try:
         return truth.estimate(frames.source, frames.target, where=frames.where)
-    except FlowError:  # it need not be known of every frame
+    except FlowError:  # exact flow need not exist for every frame
         return None
 
 

@@ -1,4 +1,4 @@
-"""Where frames and labels come from: Cityscapes' sequences, a folder of frames, a video."""
+"""Sources of frames and labels: Cityscapes' sequences, a folder of frames, a video."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _IMAGE_ENDING, _LABEL_ENDING = "_leftImg8bit", "_gtFine_labelIds"
 
 
 class MissingFrameError(UserError):
-    """There is no frame so many steps from a labelled one.
+    """There is no frame at a number of steps from a labelled one.
 
     Attributes:
-        name: What the frame would be called.
-        step: Steps from the labelled frame.
+        name: Name of the missing frame.
+        step: Steps from the labelled frame, negative before it.
     """
 
     def __init__(self, name: str, step: int) -> None:
@@ -46,8 +46,9 @@ class Frame(NamedTuple):
     """A real frame.
 
     Attributes:
-        name: For sentences: a file, or a number in a video.
-        place: As files of flow name it: relative to the folder of the frames, without ending.
+        name: Name for messages: a file, or a number in a video.
+        place: Path relative to the folder of the frames, without suffix, by which flow files name
+            it.
         pixels: (H, W, 3) uint8 RGB.
     """
 
@@ -62,11 +63,11 @@ class Anchor:
 
     Attributes:
         split: Name of the split.
-        name: Its name without ending, with ``/`` for folders.
+        name: Its path without suffix, with ``/`` between folders.
         label: Its label map.
-        number: Which frame it is of its clip.
-        clip: What the clip's frames have in common.
-        alone: Whether it is written as it is, and not propagated: it is for validation.
+        number: Its number in the clip.
+        clip: Name of the clip: the part of the path that its frames have in common.
+        alone: Whether it is written unchanged and not propagated, since it is for validation.
     """
 
     split: str
@@ -78,7 +79,7 @@ class Anchor:
 
     @property
     def key(self) -> str:
-        """Unique among all splits."""
+        """Key that is unique over all splits."""
         return f"{self.split}/{self.name}"
 
 
@@ -86,12 +87,12 @@ class FrameSource(Protocol):
     """Frames, some of them labelled.
 
     Attributes:
-        about: What tells it from others, for resuming.
+        about: Settings that a resumed run must share.
         data: Name of the data set that is written.
-        label_space: Of the ids that ``read_labels`` gives.
+        label_space: Label space of the ids that ``read_labels`` gives.
         anchors: The labelled frames.
-        skipped: Key -> why a label map is of no frame.
-        threads: Whether several threads may read.
+        skipped: Key -> the reason why a label map has no frame.
+        threads: Whether several threads may read at once.
     """
 
     about: Mapping[str, Any]
@@ -102,25 +103,25 @@ class FrameSource(Protocol):
     threads: bool
 
     def read(self, anchor: Anchor, step: int) -> Frame:
-        """The frame so many steps from a labelled one; MissingFrameError where there is none."""
+        """The frame ``step`` steps from a labelled one; MissingFrameError if there is none."""
 
     def read_labels(self, anchor: Anchor) -> npt.NDArray[Any]:
         """(H, W) raw ids of the label space."""
 
     def name_frame(self, anchor: Anchor, step: int) -> str:
-        """What the frame that is made is called, unique in its split."""
+        """Name of the propagated frame, unique in its split."""
 
 
 class CityscapesSequence:
-    """``leftImg8bit_sequence`` beside ``gtFine``, as Cityscapes distributes them.
+    """``leftImg8bit_sequence`` and ``gtFine``, as Cityscapes distributes them.
 
     Args:
-        root: The data set's folder, or that of its archives.
-        split: The split that is propagated, or several joined by ``+``. Of the other one of train
-            and val, where it is there, the labelled frames are taken alone.
+        root: Folder of the data set or of its archives.
+        split: The split to propagate, or several joined by ``+``. If only one of train and val is
+            propagated, the labelled frames of the other are included unchanged.
 
     Raises:
-        UserError: It holds no label maps of the split, or no sequences.
+        UserError: The folder has no sequences, or no label maps of the split.
     """
 
     data, label_space, threads = "cityscapes", CITYSCAPES, True
@@ -156,7 +157,7 @@ class CityscapesSequence:
         name = f"{label.parent.name}/{label.stem.removesuffix(_LABEL_ENDING)}"
         clip, _, number = name.rpartition("_")
         if not number.isdecimal():
-            self.skipped[f"{split}/{name}"] = f"'{label}' has no number of a frame in its name."
+            self.skipped[f"{split}/{name}"] = f"'{label}' has no frame number in its name."
             return
         anchor = Anchor(split, name, label, int(number), f"{clip}_", alone)
         if is_file(self._find(anchor, 0)):
@@ -192,14 +193,14 @@ class CityscapesSequence:
 
 
 class _Labelled:
-    """What a folder of frames and a video have in common: label maps of a user's own."""
+    """Base of a folder of frames and a video, with the user's own label maps."""
 
     data = "propagated"
 
     def __init__(self, labels: Path, space: LabelSpace) -> None:
         self._own = space
         count = len(space.names)
-        # Written as train ids, so that all that is written has one numbering.
+        # Label maps are written as train ids, so that all have one numbering.
         self.label_space = LabelSpace(
             space.name, space.names, space.colors, tuple(range(count)),
             (space.ignore,), ignore=space.ignore, void_raw_id=space.ignore,
@@ -212,8 +213,8 @@ class _Labelled:
             raise UserError(f"'{labels}' holds no label maps; name their folder with --labels.")
 
     def _hold_out(self, share: float) -> None:
-        """Keep a share of the labelled frames for validation: of whole clips where there are
-        several, else the last ones; none where there is one labelled frame alone.
+        """Keep a share of the labelled frames for validation: whole clips if there are several,
+        else the last frames; none if there is only one labelled frame.
         """
         clips = list(dict.fromkeys(anchor.clip for anchor in self.anchors))
         units = clips if len(clips) > 1 else [anchor.name for anchor in self.anchors]
@@ -232,23 +233,27 @@ class _Labelled:
         return _encode(ids, self._own, anchor.label)
 
     def name_frame(self, anchor: Anchor, step: int) -> str:
-        """See ``FrameSource``; a frame may be made from two labelled ones."""
+        """See ``FrameSource``. A frame may be propagated from two labelled ones."""
         if step == 0:
             return anchor.name
         return f"{anchor.name}_{'after' if step > 0 else 'before'}{abs(step)}"
 
 
 class FrameFolder(_Labelled):
-    """A folder of frames, those of a clip in one folder, and label maps of the same names.
+    """A folder of frames, and label maps of the same names.
 
-    Frames are in the order of the numbers at the end of their names: a number that is left out is a
-    frame that is missing. Without numbers they are in the order of their names.
+    The images of a folder are a clip, or several if their names differ before the last number.
+    Frames are in the order of these numbers; a number that is left out is a missing frame. Without
+    numbers, or with equal ones, frames are in the order of their names.
 
     Args:
-        frames: The folder, searched to the bottom; each folder in it is a clip.
-        labels: Folder of label maps, with the same folders.
-        space: What their ids stand for.
-        val_share: Share of the labelled frames for validation, 0 to 1.
+        frames: The folder, searched recursively.
+        labels: Folder of label maps, with the same subfolders.
+        space: Label space of their ids.
+        val_share: Share of the labelled frames for validation, at least 0 and below 1.
+
+    Raises:
+        UserError: There are no label maps.
     """
 
     threads = True
@@ -299,9 +304,12 @@ class FrameVideo(_Labelled):
     Args:
         video: The file; its frames are numbered from 0.
         labels: Folder of label maps.
-        space: What their ids stand for.
-        steps: How far from a labelled frame frames are asked for.
-        val_share: Share of the labelled frames for validation, 0 to 1.
+        space: Label space of their ids.
+        steps: Largest number of steps from a labelled frame.
+        val_share: Share of the labelled frames for validation, at least 0 and below 1.
+
+    Raises:
+        UserError: There are no label maps, or the video cannot be read.
     """
 
     threads = False
@@ -322,8 +330,8 @@ class FrameVideo(_Labelled):
             ends = re.search(r"(\d+)$", name)
             if ends is None:
                 self.skipped[f"train/{name}"] = (
-                    f"'{path}' does not say of which frame it is; end its name with the frame's "
-                    "number, counted from 0."
+                    f"'{path}' names no frame; end its name with the frame's number, counted from "
+                    "0."
                 )
             else:
                 self.anchors.append(Anchor("train", name, path, int(ends[1]), self._video.name))
@@ -331,7 +339,7 @@ class FrameVideo(_Labelled):
         self._hold_out(val_share)
 
     def read(self, anchor: Anchor, step: int) -> Frame:
-        """See ``FrameSource``; labelled frames are asked for in order."""
+        """See ``FrameSource``. It is fastest if labelled frames are read in order."""
         number = anchor.number + step
         if number < 0:
             raise MissingFrameError(f"frame {number} of '{self._video.path}'", step)
@@ -359,7 +367,7 @@ def _encode(ids: npt.NDArray[Any], space: LabelSpace, path: Path) -> npt.NDArray
 
 
 def _first_folder(root: Path, name: str) -> Path:
-    """A folder of a set, plain, below its archive's name, or in the archive."""
+    """A folder of the data set: as it is, below the name of its archive, or in the archive."""
     archives = (f"{name}_trainvaltest/{name}", f"{name}_trainvaltest.zip/{name}")
     for place in (name, *archives):
         if is_folder(root / place):
@@ -388,7 +396,7 @@ def _number(folder: str, paths: list[Path]) -> dict[str, dict[int, Path]]:
 
 
 def _find_stride(numbered: Mapping[int, Path]) -> int:
-    """What frame numbers usually differ by."""
+    """The most frequent difference of successive frame numbers."""
     numbers = sorted(numbered)
     gaps = Counter(b - a for a, b in itertools.pairwise(numbers))
     return min(gaps, key=lambda gap: (-gaps[gap], gap)) if gaps else 1

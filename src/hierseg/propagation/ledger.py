@@ -1,4 +1,4 @@
-"""What has been propagated, written down as it is done."""
+"""The record of propagated frames, written as each labelled frame is done."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _WORK = ".propagation.work"
 
 
 class PropagationLedger(RecordFile[PropagatedHeader, PropagatedRecord]):
-    """The records of a folder of propagated frames, which no other process may work on meanwhile.
+    """The records of a folder of propagated frames; it locks the folder for this process.
 
     Args:
-        out: The folder, made where it is not; new, empty, or of the same settings.
-        header: What frames are made by.
-        overwrite: Begin anew in a folder of other settings, whose recorded files are removed.
+        out: The folder: empty, or with frames of the same settings.
+        header: The settings of the frames.
+        overwrite: Start again, even in a folder of other settings; its recorded files are removed.
 
     Attributes:
-        records: What is done, by key.
-        skipped: Key -> why it could not be done.
-        work: Folder of files that are not whole yet.
+        records: Key -> record of a finished labelled frame.
+        skipped: Key -> the reason why it could not be done.
+        work: Folder of unfinished files.
 
     Raises:
-        UsageError: The folder holds something else.
-        UserError: Another process works on it.
+        UsageError: The folder holds other files, or frames of other settings.
+        UserError: Another process works in the folder, or its record is damaged.
     """
 
     def __init__(self, out: Path, header: PropagatedHeader, overwrite: bool = False) -> None:
@@ -78,8 +78,8 @@ class PropagationLedger(RecordFile[PropagatedHeader, PropagatedRecord]):
             others = [path for path in self.out.iterdir() if path.name not in (LOCK, _WORK)]
             if others and not self.overwrite:
                 raise UsageError(
-                    f"'{self.out}' holds something else than propagated frames; give --out an "
-                    "empty folder, or add --overwrite."
+                    f"'{self.out}' holds something else than propagated frames; name an empty "
+                    "folder with --out, or add --overwrite."
                 )
             return None
         try:
@@ -90,7 +90,7 @@ class PropagationLedger(RecordFile[PropagatedHeader, PropagatedRecord]):
             raise
 
     def add(self, record: PropagatedRecord) -> None:
-        """A labelled frame is done."""
+        """Record a finished labelled frame."""
         self.note(record.key, record)
 
     def __exit__(
@@ -105,7 +105,7 @@ class PropagationLedger(RecordFile[PropagatedHeader, PropagatedRecord]):
 
 
 def list_record_files(record: PropagatedRecord) -> list[str]:
-    """All files of a labelled frame and its neighbours."""
+    """All files of a labelled frame and of the frames propagated from it."""
     return [
         file
         for frame in record.frames
@@ -114,7 +114,7 @@ def list_record_files(record: PropagatedRecord) -> list[str]:
 
 
 def require_same(earlier: PropagatedRecords, header: PropagatedHeader) -> None:
-    """UsageError where frames were made by other settings."""
+    """UsageError if the frames were made with other settings."""
     was: Mapping[str, Any] = {
         **earlier.header.settings,
         "classes": earlier.header.label_space.names,
@@ -124,7 +124,7 @@ def require_same(earlier: PropagatedRecords, header: PropagatedHeader) -> None:
     if differing:
         raise UsageError(
             f"'{earlier.path.parent}' holds frames that were made with other "
-            f"{', '.join(differing)}; choose another --out, or add --overwrite to begin anew."
+            f"{', '.join(differing)}; choose another --out, or add --overwrite to start again."
         )
 
 

@@ -1,7 +1,7 @@
-"""Where propagated frames are written: a data set in Cityscapes' layout, or one with a description.
+"""Writes propagated frames as a data set in Cityscapes' layout, or as one with a description.
 
-Beside images and labels lie ``autolabelled``: every label before any was taken out, and its
-confidence, as `hierseg autolabel` writes them.
+The folder ``autolabelled`` holds all labels before the check, and their confidence, in the format
+of `hierseg autolabel`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CITYSCAPES_NAME = "cityscapes"
 
 
 def place_files(data: str, split: str, name: str) -> tuple[str, str, str, str, tuple[str, ...]]:
-    """Image, label map, confidence, auto-label and further files, relative to the set's folder."""
+    """Paths in the data set's folder: image, label map, confidence, auto-label, further files."""
     if data == CITYSCAPES_NAME:
         stem = f"{split}/{name}"
         auto = f"autolabelled/{stem}_leftImg8bit"
@@ -47,12 +47,12 @@ def write_made(
 
     Args:
         made: The frame.
-        out: The data set's folder.
-        data: cityscapes, or another name.
-        split: Its split.
-        name: Its name.
-        space: Of the ids.
-        work: Folder of files that are not whole yet.
+        out: Folder of the data set.
+        data: Name of the data set; ``cityscapes`` has its own layout.
+        split: Split of the frame.
+        name: Name of the frame.
+        space: Label space of the ids.
+        work: Folder of unfinished files.
     """
     image, label, confidence, auto, colored = place_files(data, split, name)
     train = space.encode(made.labels)
@@ -82,8 +82,8 @@ def write_made(
 def write_description(
     out: Path, data: str, space: LabelSpace, records: Iterable[PropagatedRecord]
 ) -> Path | None:
-    """Write what describes the data set, and the list of its pairs; nothing for Cityscapes, which
-    needs no description.
+    """Write the description of the data set and the table of its pairs; returns the description's
+    path, or None for Cityscapes, which needs none.
     """
     if data == CITYSCAPES_NAME:
         return None

@@ -1,4 +1,4 @@
-"""Propagate the labels of all labelled frames, and go on where an earlier run has stopped."""
+"""Propagates the labels of all labelled frames; continues an earlier run."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _HELD = 4  # frames of a clip that are kept decoded; a step asks for four
 
 @dataclass(frozen=True)
 class PropagationSummary:
-    """What was propagated.
+    """The outcome of ``propagate``.
 
     Attributes:
-        labelled: Labelled frames that were propagated.
-        alone: Those that were written as they are.
-        made: Frames that were made from them.
-        kept: Step, without its sign -> share of the pixels that have a class.
-        problems: Sentences about labelled frames that were not propagated as far as asked for.
-        skipped: Key -> why a label map was not propagated at all.
-        page: The page of samples; None where it has none.
+        labelled: Number of labelled frames that were propagated.
+        alone: Number of labelled frames that were written unchanged.
+        made: Number of frames propagated from them.
+        kept: Absolute step -> share of the pixels that have a class, in [0, 1].
+        problems: Sentences about labelled frames that were propagated over fewer steps.
+        skipped: Key -> the reason why a label map was not propagated at all.
+        page: The page of samples; None without samples.
     """
 
     labelled: int
@@ -62,27 +62,28 @@ def propagate(
     workers: int = 1,
     samples: int = 12,
 ) -> PropagationSummary:
-    """Write labelled frames and those around them as a data set.
+    """Propagate labels to the frames around labelled ones, and write all as a data set (VPLR, arXiv
+    1812.01593; METHOD section 8).
 
-    What an earlier run in this folder has done is not done again, except for what it could not
-    finish. Every label map appears before its image, and all of them whole.
+    Labelled frames that an earlier run in this folder has finished are not done again. Files appear
+    whole, and every label map before its image.
 
     Args:
         source: Frames, some of them labelled.
-        out: Folder of the data set: in Cityscapes' layout, or with ``propagated.json`` that
-            describes it.
-        estimator: Of flow.
-        rules: How far, and what is written.
-        console: For progress; None for none.
-        overwrite: Begin anew in a folder of other settings.
-        workers: Threads, of which each has a labelled frame.
-        samples: Labelled frames on the page ``index.html``; 0 for no page.
+        out: Folder of the data set, in Cityscapes' layout or described by its
+            ``propagated.json``.
+        estimator: The flow estimator.
+        rules: How labels are propagated.
+        console: The console for progress; None shows none.
+        overwrite: Start again, even in a folder that holds something else.
+        workers: Number of threads; each works on one labelled frame.
+        samples: Most labelled frames on the page ``index.html``; 0 for no page.
 
     Raises:
         UsageError: ``out`` holds something else, or frames that were made with other settings.
-        UserError: Another process works there.
-        OSError: Nothing can be written there.
-        KeyboardInterrupt: As it came, what is done being recorded.
+        UserError: Another process works in ``out``.
+        OSError: ``out`` cannot be written.
+        KeyboardInterrupt: The run was interrupted; finished labelled frames are recorded.
     """
     settings = {
         **source.about, **dataclasses.asdict(rules), "flow": estimator.fingerprint(),
@@ -94,7 +95,7 @@ def propagate(
         job = Job(policy, ledger, out, workers=workers if source.threads else 1)
         waiting = [
             anchor
-            for anchor in source.anchors  # what was missing may be there by now
+            for anchor in source.anchors  # missing frames may have been added since
             if not job.is_done(anchor) or ledger.records[anchor.key].problems
         ]
         doing = "propagating"
@@ -110,7 +111,7 @@ def propagate(
 def _finish(
     job: Job[Anchor, PropagatedRecord], source: FrameSource, ledger: PropagationLedger, samples: int
 ) -> PropagationSummary:
-    """Write the records in order, the description and the page, and sum up."""
+    """Write the records in order, the description and the page; returns the summary."""
     keys = [anchor.key for anchor in source.anchors]
     ledger.records = {key: ledger.records[key] for key in keys if key in ledger.records}
     ledger.skipped = {**source.skipped, **{k: r for k, r in ledger.skipped.items() if k in keys}}
@@ -135,7 +136,7 @@ def _finish(
 
 
 class _Propagation(Policy[Anchor, PropagatedRecord]):
-    """What is done with a labelled frame."""
+    """Propagates a labelled frame."""
 
     def __init__(
         self, source: FrameSource, out: Path, estimator: FlowEstimator, rules: Rules, work: Path

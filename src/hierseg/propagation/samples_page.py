@@ -1,4 +1,4 @@
-"""The page of samples: some labelled frames and what was made around them, step by step in time."""
+"""The page of samples: some labelled frames and the frames propagated from them, in order."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from hierseg.propagation.frames import Anchor, FrameSource
 from hierseg.propagation.ledger import PropagationLedger
 from hierseg.wording import count
 
-REAL, MADE, LABELS, CONFIDENCE = "real frame", "what is written", "its labels", "confidence"
+REAL, MADE, LABELS, CONFIDENCE = "real frame", "image as written", "its labels", "confidence"
 NOTES = (
-    "Confidence falls with every step: it is the least on the way, of how well the flow there and "
-    "back agree, and of how well the colours agree. Labels below 0.5 are taken out, unless all are "
-    "kept.",
-    "What to look for: drift, where labels leave the edge that they were drawn along; ghosting, "
-    "where what a moving thing has uncovered shows that thing once more beside it; smear, where "
-    "the border of the picture is repeated, as nothing is known of what enters it.",
+    "Confidence is the lowest of all steps so far. In a step it is the lower of two values: the "
+    "agreement of the flows in both directions, and the agreement of the colours. Labels with a "
+    "confidence below 0.5 become ignore, unless all are kept.",
+    "Look for three errors. Drift: labels leave the edges of their objects. Ghosting: ground that "
+    "a moving object uncovers shows the object a second time. Smear: the border of the picture is "
+    "repeated where something enters it.",
 )
 
 
 def write_samples_page(
     source: FrameSource, out: Path, ledger: PropagationLedger, most: int
 ) -> Path | None:
-    """Write ``index.html`` and its pictures; None where nothing was propagated."""
+    """Write ``index.html`` and its pictures; None if nothing was propagated."""
     anchors = {anchor.key: anchor for anchor in source.anchors}
     records = [r for key, r in ledger.records.items() if not anchors[key].alone]
     if not records:
@@ -53,12 +53,12 @@ def write_samples_page(
         count(len(records), "labelled frame"),
         count(sum(len(record.frames) - 1 for record in records), "propagated frame"),
         f"{settings['mode']}, {settings['steps']} steps, flow by {settings['flow']}",
-        "all labels kept" if settings["keep_all"] else "failing labels taken out",
-        f"{len(strips)} of them below",
+        "all labels kept" if settings["keep_all"] else "labels that fail the check are ignore",
+        f"{count(len(strips), 'labelled frame')} below",
     ]
     said = [(r.key, problem) for r in records for problem in r.problems]
     said += list(ledger.skipped.items())
-    sections = [Section("Not propagated, or not as far", render_table(("frame", "why"), said))]
+    sections = [Section("Not propagated, or fewer steps", render_table(("frame", "reason"), said))]
     page = FilmPage("Propagated labels", facts, NOTES, strips, sections if said else ())
     return write_film_page(page, out)
 
@@ -78,7 +78,7 @@ def _draw_frame(
     made = read_dataset_image(out / frame.image)
     try:
         real = source.read(anchor, frame.step).pixels
-    except UserError:  # it has been moved away since
+    except UserError:  # the frame was moved away since
         real = made
     labels = space.encode(read_ids(out / frame.label, space.known_raw_ids))
     confidence = read_confidence(out / frame.confidence) / 255

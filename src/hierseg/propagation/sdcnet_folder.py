@@ -1,4 +1,4 @@
-"""The run folder of a training of SDC-Net: what lies where, and when it may be used."""
+"""The run folder of an SDC-Net training: its files, and when it may be used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FREE_SETTINGS = frozenset(
         "runtime.save_every", "runtime.validate_every", "runtime.keep", "model.weights",
     }
 )  # fmt: skip
-"""May differ between a run and its continuation."""
+"""Settings that may differ between a run and its continuation."""
 
 
 class SdcNetFolder:
@@ -46,7 +46,7 @@ class SdcNetFolder:
         self._tables: dict[Path, CsvTable] = {}
 
     def check(self, experiment: SdcNetExperiment) -> None:
-        """UserError unless an experiment may use the folder."""
+        """UserError if the experiment may not use the folder."""
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path} is a file; give a folder with --runtime.out DIR.")
         if experiment.runtime.resume:
@@ -73,8 +73,8 @@ class SdcNetFolder:
     def _read_record(self) -> dict[str, Any]:
         if not self.record.is_file():
             raise UserError(
-                f"there is no run to resume in {self.path} (no run.json); leave --runtime.resume "
-                "out to start one."
+                f"there is no run to resume in {self.path} (no run.json); leave out "
+                "--runtime.resume to start one."
             )
         try:
             record = json.loads(read_text_file(self.record, "record of the run"))
@@ -95,8 +95,8 @@ class SdcNetFolder:
         )
 
     def begin(self, experiment: SdcNetExperiment, step: int) -> None:
-        """Write ``run.json`` where the run is new; a resumed one lets go of rows that follow its
-        checkpoint, ``step``, once it has the first of its own.
+        """Write ``run.json`` if the run is new. A resumed run drops the rows after its checkpoint,
+        at ``step``, before it adds its first row.
         """
         if not experiment.runtime.resume:
             record = {
@@ -110,11 +110,11 @@ class SdcNetFolder:
         self._began_at = step
 
     def note_step(self, step: int, parts: Mapping[str, float]) -> None:
-        """Add a row to ``steps.csv``; UserError where it cannot be written."""
+        """Add a row to ``steps.csv``; UserError if it cannot be written."""
         self._note(self.steps, step, parts)
 
     def note_validation(self, step: int, figures: Sequence[FlowFigures]) -> None:
-        """Add a row to ``validation.csv``; UserError where it cannot be written."""
+        """Add a row to ``validation.csv``; UserError if it cannot be written."""
         row: dict[str, float] = {}
         for one in figures:
             scores = {"psnr": one.scores.psnr, "ssim": one.scores.ssim, "error": one.scores.error}
@@ -127,10 +127,10 @@ class SdcNetFolder:
         self._tables[path].append({"step": step, **row})
 
     def write_state(self, content: Mapping[str, Any], step: int, keep: int) -> None:
-        """Write what the run needs to continue; RunEnded where it cannot be written."""
+        """Write a checkpoint of the run's state; RunEnded if it cannot be written."""
         Checkpoints(self.states, keep).write(content, step, 0)
 
     def read_state(self, keep: int, say: Callable[[str], None]) -> dict[str, Any] | None:
-        """The newest sound state; None where there is none yet."""
+        """The newest undamaged state; None if there is none yet."""
         found = Checkpoints(self.states, keep, say=say).read()
         return None if found is None else found[1]

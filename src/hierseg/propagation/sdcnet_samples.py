@@ -1,4 +1,4 @@
-"""What SDC-Net is trained on: crops of three frames and the flow between them."""
+"""Training samples of SDC-Net: crops of three frames, and the flow between them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from hierseg.size import Size
 
 
 class Batch(NamedTuple):
-    """Crops of a step.
+    """The crops of a step: B samples.
 
     Attributes:
-        images: (B, 3, 3, H, W) uint8, in the order in which the frames are seen.
-        flows: (B, 2, 2, H, W) float32: from the second frame to the first, from the third to the
-            second.
+        images: (B, 3 frames, 3, H, W) uint8 RGB, in the order of the frames.
+        flows: (B, 2 flows, 2, H, W) float32 in pixels: from the second frame to the first, and from
+            the third to the second.
     """
 
     images: Tensor
@@ -42,12 +42,12 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class SampleRules:
-    """How crops are taken.
+    """How crops are drawn.
 
     Attributes:
-        crop: Size of a crop; less where frames are smaller.
-        reverse: Probability of going backwards in time.
-        seed: Of all that is drawn.
+        crop: Size of a crop, limited to the size of the frames.
+        reverse: Probability of the reverse order of the frames, in [0, 1].
+        seed: Seed of all random numbers.
     """
 
     crop: Size
@@ -56,13 +56,13 @@ class SampleRules:
 
 
 class Samples(Dataset[tuple[Tensor, Tensor]]):
-    """Crops by their number: the same number is the same crop, in whichever process.
+    """Crops by number. A number gives the same crop in every process.
 
     Args:
-        clips: Where frames come from.
-        triples: Which of them are trained on.
-        inputs: Estimates the flow that goes in.
-        rules: How crops are taken.
+        clips: The clips.
+        triples: The triples to train on.
+        inputs: The estimator of the network's input flow.
+        rules: How crops are drawn.
         count: Number of crops.
     """
 
@@ -84,7 +84,7 @@ class Samples(Dataset[tuple[Tensor, Tensor]]):
         try:
             return self._take(number)
         except UserError as error:
-            raise DataError(str(error)) from error  # whose sentence survives a loader's worker
+            raise DataError(str(error)) from error  # a worker passes on its message
 
     def _take(self, number: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng((self.rules.seed, number))
@@ -106,9 +106,9 @@ class Samples(Dataset[tuple[Tensor, Tensor]]):
 def estimate_inputs(
     inputs: FlowEstimator, frames: Frames, window: tuple[slice, slice]
 ) -> tuple[Flow, Flow]:
-    """The two flows between three frames within a window, with stillness where one is not known.
+    """The two flows between three frames within a window; 0 where the flow is unknown.
 
-    What an estimator computes, it computes of the window alone; stored flow is of whole frames.
+    Estimators see only the window; stored flow of whole frames is cropped to it.
     """
     pairs = (
         (frames.before, frames.source, Pair(frames.where.before or "", frames.where.source)),
@@ -131,7 +131,7 @@ def _estimate(
 
 
 def join_samples(samples: Sequence[tuple[Tensor, Tensor]]) -> Batch:
-    """Crops as a batch; smaller ones are repeated at the right and below, up to the largest."""
+    """Collate crops. Smaller crops repeat their last column and row up to the largest size."""
     height = max(images.shape[-2] for images, _ in samples)
     width = max(images.shape[-1] for images, _ in samples)
     images = torch.stack([_grow(images, height, width) for images, _ in samples])

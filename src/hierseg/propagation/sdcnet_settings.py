@@ -1,4 +1,4 @@
-"""Everything that a training of SDC-Net depends on; a field's docstring is its help. No torch."""
+"""All settings of an SDC-Net training; the docstring of a field is its help. No torch."""
 
 from __future__ import annotations
 
@@ -12,43 +12,42 @@ from hierseg.size import Size
 
 @dataclass(frozen=True)
 class SdcNetModel:
-    """Which network."""
+    """The network."""
 
     form: Literal["reconstruction", "prediction"] = "reconstruction"
-    """Reconstruction sees the frame that is made, with two frames before it; prediction sees two
-    frames alone, and makes the next."""
+    """reconstruction takes the frame to predict and the two before it; prediction takes two frames,
+    and predicts the next."""
     width: int = 32
-    """Channels of the first layer, a multiple of 4; 32 as published. Fewer make the network faster
-    and weaker."""
+    """Channels of the first layer, a multiple of 4; 32 as published. Fewer channels make the
+    network faster and less accurate."""
     weights: Path | None = None
-    """Start from this file of SDC-Net, ours or in the published form; by default from a network
-    that gives the flow it takes in."""
+    """Start from this file of SDC-Net, in hierseg's format or the published one; by default from a
+    new network, which returns its input flow."""
 
 
 @dataclass(frozen=True)
 class SdcNetData:
-    """What is trained on."""
+    """The training data."""
 
     root: Path | None = None
-    """Any tree of folders of frames and of videos. The frames of a clip lie in one folder, in the
-    order of the numbers that their names end with. Of a data set in Cityscapes' layout
-    leftImg8bit_sequence is read, train and val each for itself."""
+    """Any tree of folders with frames or videos. The frames of a clip lie in one folder, in the
+    order of the last numbers in their names. Of a data set in Cityscapes' layout,
+    leftImg8bit_sequence is read, with train for training and val for validation."""
     val_root: Path | None = None
-    """Such a tree to validate on; by default the last tenth of each clip, or the split val."""
+    """Another such tree for validation; by default the last tenth of each clip, or split val."""
     val_count: int = 32
-    """Frames that validation makes, spread evenly over the clips."""
+    """Number of frames to predict in a validation, spread evenly over the clips."""
     flow: str = "dis"
-    """What estimates the flow that the network takes in: dis, raft:FILE, raft:download or
-    folder:DIR."""
+    """Estimator of the network's input flow: dis, raft:FILE, raft:download or folder:DIR."""
     crop: Size = Size(448, 448)
-    """Size of a crop, HEIGHTxWIDTH, or less where frames are smaller. Sides are reflected up to
-    multiples of 64."""
+    """Size of a crop, HEIGHTxWIDTH, limited to the size of the frames. Crops are padded by
+    reflection to multiples of 64."""
     reverse: float = 0.5
-    """Probability of taking three frames backwards in time."""
+    """Probability of using the three frames of a sample in reverse order."""
     batch: int = 4
-    """Crops a step."""
+    """Crops per step."""
     workers: int = 2
-    """Worker processes that read frames and estimate flow; 0 does it in the training process."""
+    """Worker processes that read frames and estimate flow; 0 uses the training process."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class SdcNetRuntime:
     resume: bool = False
     """Continue the run in `out` from its last checkpoint."""
     seed: int = 0
-    """Seed; a crop's randomness comes from (seed, step, place in the batch)."""
+    """Seed; a crop's randomness depends only on (seed, step, position in the batch)."""
     device: str = "auto"
     """auto, cpu, cuda, or cuda:N."""
     log_every: int = 20
@@ -78,14 +77,14 @@ class SdcNetRuntime:
     save_every: int = 500
     """Steps between checkpoints."""
     validate_every: int = 1000
-    """Steps between validations; there is one at the end in any case."""
+    """Steps between validations; the last step is always validated."""
     keep: int = 2
     """Number of latest checkpoints to keep for resuming."""
 
 
 @dataclass(frozen=True)
 class SdcNetExperiment:
-    """SDC-Net, which moves frames: the flow from a frame to the next, learned from clips alone.
+    """SDC-Net, which learns the flow between frames from clips without labels (arXiv 1812.01593).
 
     Command: `hierseg train sdcnet --data.root CLIPS --runtime.out runs/sdcnet`.
 
@@ -102,7 +101,7 @@ class SdcNetExperiment:
     runtime: SdcNetRuntime = field(default_factory=SdcNetRuntime)
 
     def to_dict(self) -> dict[str, Any]:
-        """A form that JSON can hold: flag without dashes -> value."""
+        """The settings as JSON holds them: ``"part.field"`` -> value."""
         return {
             f"{part.name}.{one.name}": _plain(getattr(getattr(self, part.name), one.name))
             for part in dataclasses.fields(self)

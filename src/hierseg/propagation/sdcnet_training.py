@@ -1,4 +1,4 @@
-"""Training SDC-Net on clips (METHOD section 8): frames in, the flow that makes the next one out."""
+"""Trains SDC-Net on clips without labels (VPLR, arXiv 1812.01593; METHOD section 8)."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from hierseg.propagation.triples import LENGTH, Clips, Triple, find_clips, has_s
 from hierseg.training import RunEnded, StopRequest
 
 HELD_OUT = 10
-"""Of so many triples of a clip the last is validated on, where there is no other data for it."""
+"""One in this many triples of a clip, the last ones, is held out without other validation data."""
 NAME = "sdcnet"
 
 
 @dataclass
 class Watch:
-    """Who is told of a training as it goes.
+    """Callbacks of a training.
 
     Attributes:
-        on_step: Told (steps done, all steps).
-        say: Told a line.
+        on_step: Called with (steps done, steps in all).
+        say: Called with a line for the user.
     """
 
     on_step: Callable[[int, int], None] = lambda done, total: None
@@ -46,7 +46,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class SdcNetData:
-    """Clips to train and to validate on, and which triples of them."""
+    """Clips and triples for training and validation."""
 
     train: Clips
     triples: list[Triple]
@@ -60,7 +60,7 @@ class SdcNetRun:
 
     Attributes:
         step: Steps done.
-        best: Best PSNR at validation.
+        best: Best PSNR at validation, in decibels.
     """
 
     experiment: SdcNetExperiment
@@ -77,19 +77,22 @@ class SdcNetRun:
 
 
 def train_sdcnet(experiment: SdcNetExperiment, watch: Watch | None = None) -> Path:
-    """Train SDC-Net; continue, where that is asked for, as if the run had not stopped.
+    """Train SDC-Net. A resumed run continues as if it had not stopped.
 
     Args:
-        experiment: What to train, on what, and where to.
-        watch: Who is told of it.
+        experiment: The settings of the training.
+        watch: Callbacks; None for none.
 
     Returns:
         The run folder, with ``best.safetensors`` (by PSNR at validation), ``last.safetensors``,
         ``states/``, ``run.json``, ``steps.csv`` and ``validation.csv``.
 
     Raises:
-        UserError: Clips that cannot be read, or a run folder that cannot be used.
-        RunStopped: A signal ended the run, which is saved; KeyboardInterrupt: Ctrl-C.
+        UsageError: A setting is missing or out of range, or there are no clips.
+        UserError: A clip cannot be read, or the run folder cannot be used.
+        RunEnded: The loss is no longer finite, or a checkpoint cannot be written.
+        RunStopped: A signal ended the run, which was saved before.
+        KeyboardInterrupt: Ctrl-C ended the run, which was saved before.
     """
     _check(experiment)
     out = experiment.runtime.out
@@ -122,19 +125,28 @@ def _check(experiment: SdcNetExperiment) -> None:
         if value < 1:
             raise UsageError(f"{flag} {value} is too small; give 1 or more.")
     if data.workers < 0 or runtime.seed < 0:
-        raise UsageError("--data.workers and --runtime.seed are 0 or more.")
+        raise UsageError("--data.workers and --runtime.seed must be 0 or more.")
     if not 0 <= data.reverse <= 1:
-        raise UsageError(f"--data.reverse {data.reverse:g} is no probability; give 0 to 1.")
+        raise UsageError(f"--data.reverse {data.reverse:g} is not a probability; give 0 to 1.")
     if not (math.isfinite(experiment.optim.lr) and experiment.optim.lr > 0):
-        raise UsageError(f"--optim.lr {experiment.optim.lr:g} is no rate; give 1e-4, say.")
+        raise UsageError(
+            f"--optim.lr {experiment.optim.lr:g} is not a positive number; give 1e-4, say."
+        )
     if min(data.crop) < 32:
-        raise UsageError(f"--data.crop {data.crop} is too small; give 64x64 or more.")
+        raise UsageError(f"--data.crop {data.crop} is too small; give 32x32 or more.")
     if data.flow.partition(":")[0] == NAME:
-        raise UsageError(f"--data.flow {data.flow}: SDC-Net takes in flow of another kind.")
+        raise UsageError(
+            f"--data.flow {data.flow}: SDC-Net cannot give its own input flow; give dis."
+        )
 
 
 def find_data(experiment: SdcNetExperiment) -> SdcNetData:
-    """The clips that an experiment names, split into those to train and to validate on."""
+    """The clips of an experiment, divided into training and validation.
+
+    Raises:
+        UsageError: No folder is named, it does not exist, or it has too few frames.
+        UserError: A subfolder cannot be listed.
+    """
     root, count = experiment.data.root, experiment.data.val_count
     if root is None:
         raise UsageError("no clips to train on; name their folder with --data.root DIR.")
@@ -150,8 +162,8 @@ def find_data(experiment: SdcNetExperiment) -> SdcNetData:
 
 
 def hold_out(clips: Clips) -> tuple[list[Triple], list[Triple]]:
-    """Triples to train on and to validate on: the last tenth of each clip, which has no frame in
-    common with the others of it.
+    """Triples for training and for validation. The last tenth of each clip is for validation; it
+    shares no frame with the training triples.
     """
     training: list[Triple] = []
     held_out: list[Triple] = []
@@ -181,7 +193,7 @@ def _prepare(
         network = load_sdcnet(model.weights).network
         if network.form != model.form:
             raise UsageError(
-                f"{model.weights} is of the form {network.form}; give --model.form {network.form}."
+                f"{model.weights} has the form {network.form}; give --model.form {network.form}."
             )
     network.to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), experiment.optim.lr)
@@ -214,7 +226,7 @@ def _train(run: SdcNetRun, stop: StopRequest) -> None:
         f"{run.device}" + (f"; resumed after step {run.step}" if run.step else "")
     )
     if run.step >= steps:
-        run.watch.say(f"all {steps} steps are done; give more --optim.steps to go on.")
+        run.watch.say(f"all {steps} steps are done; give a larger --optim.steps to go on.")
         return
     stop.wait = True
     with _loading(run) as loader:
@@ -234,7 +246,7 @@ def _train(run: SdcNetRun, stop: StopRequest) -> None:
 
 
 def _take_step(run: SdcNetRun, batch: Batch) -> dict[str, Tensor]:
-    """One step of Adam; the parts of the loss, detached."""
+    """Take one step of Adam; returns the detached loss and its parts."""
     images = batch.images.to(run.device).float()
     flows = batch.flows.to(run.device)
     seen = run.network.frames
@@ -254,10 +266,10 @@ def _take_step(run: SdcNetRun, batch: Batch) -> dict[str, Tensor]:
 
 @contextmanager
 def _loading(run: SdcNetRun) -> Iterator[Iterator[Batch]]:
-    """The batches of the steps that are left."""
+    """The batches of the remaining steps."""
     data, runtime = run.experiment.data, run.experiment.runtime
     count = run.experiment.optim.steps * data.batch
-    # A GPU is not shared with processes that are forked from this one.
+    # Forked processes cannot use the GPU of their parent.
     workers = 0 if run.inputs.name == "raft" and run.device.type == "cuda" else data.workers
     rules = SampleRules(data.crop, data.reverse, runtime.seed)
     loader: DataLoader[Any] = DataLoader(
@@ -278,7 +290,7 @@ def _loading(run: SdcNetRun) -> Iterator[Iterator[Batch]]:
 
 
 def _validate(run: SdcNetRun) -> None:
-    """Compare the network with repeating the frame and with the flow that it takes in."""
+    """Compare the network with repeating the previous frame and with its input flow."""
     run.network.eval()
     own = SdcNetFlow(run.network, run.inputs)
     estimators = [(run.inputs.name, run.inputs), (NAME, own)]
@@ -295,7 +307,7 @@ def _validate(run: SdcNetRun) -> None:
 
 
 def describe_figures(figures: FlowFigures) -> str:
-    """An estimator's figures in a few words."""
+    """An estimator's figures as part of a line."""
     scores = figures.scores
     return f"{figures.name} {scores.psnr:.2f} dB, SSIM {scores.ssim:.4f}, error {scores.error:.2f}"
 

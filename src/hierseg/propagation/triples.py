@@ -1,4 +1,4 @@
-"""Three frames in a row out of any tree of clips: folders of frames, and videos."""
+"""Finds clips, folders of frames or videos, and reads three successive frames of them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from hierseg.media import Clip as Part
 from hierseg.media import Video
 
 SEQUENCES = "leftImg8bit_sequence"
-"""The folder of Cityscapes' clips beside others of the set, whose pictures are no frames."""
+"""The folder of Cityscapes' clips; the data set's other folders hold no successive frames."""
 LENGTH = 3
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
 
 
 class Triple(NamedTuple):
-    """Three frames in a row.
+    """Three successive frames of a clip.
 
     Attributes:
-        clip: Place of their clip among the clips.
-        start: Place of the first frame in the clip.
+        clip: Index of the clip.
+        start: Index of the first frame in the clip.
     """
 
     clip: int
@@ -38,13 +38,13 @@ class Triple(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """Three frames in the order in which they are seen, and their names.
+    """Three frames in order, and their names.
 
     Attributes:
         before: (H, W, 3) uint8 RGB.
-        source: The frame after it.
-        target: The frame after that, which is made of the source.
-        where: The names, as files of flow have them.
+        source: The next frame.
+        target: The frame after that, which is predicted from the source.
+        where: The names, by which flow files are found.
     """
 
     before: Image
@@ -57,9 +57,9 @@ class FrameClip:
     """Images of a folder, numbered without a gap.
 
     Args:
-        name: For sentences.
+        name: Name for messages.
         paths: The images in order.
-        root: The folder that names are relative to.
+        root: The folder to which names are relative.
     """
 
     def __init__(self, name: str, paths: Sequence[Path], root: Path) -> None:
@@ -67,14 +67,14 @@ class FrameClip:
         self.length = len(self._paths)
 
     def read(self, start: int) -> tuple[list[Image], list[str]]:
-        """Three frames and their names; DataError where one cannot be read."""
+        """Three frames and their names; DataError if one cannot be read."""
         paths = self._paths[start : start + LENGTH]
         names = [path.relative_to(self._root).with_suffix("").as_posix() for path in paths]
         return [read_dataset_image(path) for path in paths], names
 
 
 class VideoClip:
-    """A video file, whose frames are sought by their time.
+    """A video file; its frames are found by their time.
 
     Args:
         path: The file.
@@ -89,7 +89,7 @@ class VideoClip:
 
     @cached_property
     def length(self) -> int:
-        """Frames, nearly; of a video that does not say, those of its first hundred."""
+        """Approximate number of frames; at most 100 for a video that does not state it."""
         count = self._video.count(Part())
         if count is not None:
             return count
@@ -97,8 +97,10 @@ class VideoClip:
             return sum(1 for _, _ in zip(range(100), frames, strict=False))
 
     def read(self, start: int) -> tuple[list[Image], list[str]]:
-        """Three frames and their names; those at the beginning where there are fewer at the place,
-        and UserError where there are none.
+        """Three frames and their names. If fewer are left at ``start``, the first three are read.
+
+        Raises:
+            UserError: The video has fewer than three frames that can be read.
         """
         for place in (start, 0):
             begin = max(0.0, (place - 0.5) / float(self._video.rate))
@@ -119,14 +121,14 @@ class Clips:
 
     Attributes:
         sources: Clips of three frames or more.
-        root: The folder that frames are named from.
+        root: The folder to which names of frames are relative.
     """
 
     sources: tuple[Source, ...]
     root: Path
 
     def read(self, triple: Triple, backwards: bool = False) -> Frames:
-        """The frames of a triple, backwards in time on request.
+        """The frames of a triple, in reverse order if ``backwards``.
 
         Raises:
             UserError: A frame cannot be read, or the three have different sizes.
@@ -144,7 +146,7 @@ class Clips:
         return Frames(before, between, target, Pair(names[1], names[2], names[0]))
 
     def list_triples(self) -> list[Triple]:
-        """All triples, clip by clip."""
+        """All triples, in the order of the clips."""
         return [
             Triple(place, start)
             for place, source in enumerate(self.sources)
@@ -153,19 +155,20 @@ class Clips:
 
 
 def find_clips(root: Path, split: str | None = None, flag: str = "--data.root") -> Clips:
-    """The clips below a folder.
+    """Find the clips below a folder.
 
-    A folder of images is a clip, or several: images whose names differ in more than their last
-    number, or where numbers are missing, are of different ones. Images without numbers follow
-    their names. Videos are clips, too.
+    The images of a folder are one clip or several: another clip begins where names differ in more
+    than their last number, or where a number is missing. Images without numbers are in the order of
+    their names. A video is a clip, too.
 
     Args:
-        root: The folder. Of a data set in Cityscapes' layout ``leftImg8bit_sequence`` is searched.
-        split: The folder in that to read; None for all of it.
-        flag: How errors call the setting.
+        root: The folder. Of a data set in Cityscapes' layout, ``leftImg8bit_sequence`` is searched.
+        split: The subfolder to search, if it exists; None for all.
+        flag: Name of the setting in errors.
 
     Raises:
-        UsageError: There is no such folder, or no clip in it.
+        UsageError: The folder does not exist, or holds no clip of three frames or more.
+        UserError: A subfolder cannot be listed.
     """
     if not root.is_dir():
         raise UsageError(f"{flag}: the folder {root} does not exist; check the path.")
@@ -187,19 +190,19 @@ def find_clips(root: Path, split: str | None = None, flag: str = "--data.root") 
     kept = tuple(source for source in sources if source.length >= LENGTH)
     if not kept:
         raise UsageError(
-            f"{flag}: {searched} holds no clip of {LENGTH} frames or more; name a folder of "
-            "folders of frames, or of videos."
+            f"{flag}: {searched} holds no clip of {LENGTH} frames or more; name a folder with "
+            "frames or videos."
         )
     return Clips(kept, folder)
 
 
 def has_splits(root: Path) -> bool:
-    """Whether a folder has clips to train and to validate on in Cityscapes' layout."""
+    """Whether a folder in Cityscapes' layout has clips for training and for validation."""
     return all((root / SEQUENCES / split).is_dir() for split in ("train", "val"))
 
 
 def _split_runs(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Images of one folder by clip, each in order."""
+    """Divide the images of a folder into clips, each in order."""
     series: dict[tuple[str, str], dict[int, Path]] = {}
     for path in paths:
         key = _key(path)
@@ -212,7 +215,7 @@ def _split_runs(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 def _key(path: Path) -> tuple[tuple[str, str], int] | None:
-    """What surrounds the last number in a name, and the number."""
+    """The parts of a name around its last number, and the number."""
     matched = _NUMBERED.fullmatch(path.stem.removesuffix(CITYSCAPES))
     return None if matched is None else ((matched[1], matched[3]), int(matched[2]))
 
