@@ -298,3 +298,27 @@ def test_the_estimate_is_not_below_what_is_taken(how: str) -> None:
     done = subprocess.run([sys.executable, "-c", PEAK, how], capture_output=True, check=True)
     taken, estimated = map(float, done.stdout.split())
     assert 0.9 * taken < estimated < 2 * taken
+
+
+def test_ample_memory_is_not_read_for_every_image(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    footprint, clock, read = Footprint(predictor), {"now": 100.0}, []
+    free = {"bytes": 1e12}
+
+    def look(_: object) -> float:
+        read.append(clock["now"])
+        return free["bytes"]
+
+    monkeypatch.setattr(memory, "read_free_memory", look)
+    monkeypatch.setattr("hierseg.inference.footprint.time.monotonic", lambda: clock["now"])
+    monkeypatch.setattr(Footprint, "per_pixel", lambda *_: RATE)
+    for clock["now"] in (100.0, 100.2, 100.4):
+        assert footprint.fit(100, 100, 1).together == 1
+    assert read == [100.0]
+    free["bytes"], clock["now"] = 0.0, 101.0  # later it is read anew
+    assert footprint.fit(100, 100, 1).together == 0
+    count = len(read)
+    free["bytes"] = 1e12  # where memory was scarce the next image asks again
+    assert footprint.fit(100, 100, 1).together == 1
+    assert len(read) > count

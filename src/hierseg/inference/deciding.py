@@ -29,7 +29,10 @@ def decide(logits: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
     top, labels = logits.max(dim=1)
     if temperature != 1:
         top, logits = top / temperature, logits / temperature
-    confidence = (top - logits.logsumexp(dim=1)).exp_().clamp_(max=1)
+    # logsumexp would look for the maximum once more.
+    below = (logits - top.unsqueeze(1)).exp_()
+    normaliser = below.sum(dim=1).log_().add_(top)
+    confidence = (top - normaliser).exp_().clamp_(max=1)
     return labels.to(torch.uint8), confidence
 
 

@@ -7,6 +7,8 @@ and for large images, whose head is computed in bands of rows, on fake tensors (
 
 from __future__ import annotations
 
+import math
+import time
 import warnings
 from typing import Any, NamedTuple, Protocol
 
@@ -60,6 +62,8 @@ STEP = 32
 SIDES = (*range(4096, 2047, -512), *range(1792, 1023, -256), *range(896, 511, -128), 448, 384, 320,
          256, 192, 128)  # fmt: skip
 """Sides in pixels of windows that are tried; the first that fits is taken."""
+LATELY = 0.5
+"""Seconds for which a reading of free memory holds if images need at most half of it."""
 MARGIN = 128
 """Fewest pixels by which two such windows overlap."""
 
@@ -109,6 +113,7 @@ class Footprint:
         self.segmenter = predictor if isinstance(predictor, Segmenter) else predictor.segmenter
         self._rates: dict[bool, float] = {}
         self._weights = 0
+        self._free, self._read_at = 0.0, -math.inf
 
     def fit(self, height: int, width: int, count: int, long_edge: int | None = None) -> Fit:
         """How images of a size can be run in the memory that is free now.
@@ -122,8 +127,9 @@ class Footprint:
         size = Size(height, width)
         edge = self.segmenter.find_edge(height, width) if long_edge is None else long_edge
         windows = self.segmenter.windows
-        free = self._read_free()
-        if count * self._need(size, edge, windows, self._rough()) <= free:
+        rough = count * self._need(size, edge, windows, self._rough())
+        free = self._read_free(rough)
+        if rough <= free:
             return Fit(count, edge, False, 0, free)
         need = self._need(size, edge, windows)
         if count * need * (KEPT if self._device() == "cpu" else 1) <= free:
@@ -244,10 +250,16 @@ class Footprint:
                 return one
         return 0
 
-    def _read_free(self) -> float:
-        """Free bytes, limited by the memory that the options allow."""
-        most = self.segmenter.options.memory
-        return read_room(self._device(), None if most is None else float(most))
+    def _read_free(self, need: float = math.inf) -> float:
+        """Free bytes, limited by the memory that the options allow.
+
+        Reading takes milliseconds, so the last reading holds for a while if it is twice ``need``.
+        """
+        if 2 * need > self._free or time.monotonic() > self._read_at + LATELY:
+            most = self.segmenter.options.memory
+            self._free = read_room(self._device(), None if most is None else float(most))
+            self._read_at = time.monotonic()
+        return self._free
 
     def _rough(self) -> float:
         scales = self.segmenter.scales

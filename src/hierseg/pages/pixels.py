@@ -59,7 +59,6 @@ def write_pixels(prediction: Prediction, path: Path, name: str, scales: bool = F
 
 
 def _encode(labels: Values, confidence: Values) -> str:
-    """A PNG as a ``data:`` URL: red is the train id, green the step of confidence."""
-    picture = cv2.merge([np.zeros_like(labels), confidence, np.ascontiguousarray(labels)])
-    encoded = cv2.imencode(".png", picture)[1]
+    """A grey PNG as a ``data:`` URL: train ids, and below them the steps of confidence."""
+    encoded = cv2.imencode(".png", np.concatenate([labels, confidence]))[1]
     return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")

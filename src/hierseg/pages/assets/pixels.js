@@ -21,7 +21,9 @@
     [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(image, 0, 0);
-    return context.getImageData(0, 0, canvas.width, canvas.height);
+    // Train ids, and below them the steps of confidence; grey, so that one channel says all.
+    const { width, height, data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    return { width, height: height / 2, data };
   };
   const load = ({ name, pixels }) => {
     if (known.has(name)) return;
@@ -51,7 +53,8 @@
     const column = Math.floor((x - box.left - (box.width - map.width * scale) / 2) / scale);
     const row = Math.floor((y - box.top - (box.height - map.height * scale) / 2) / scale);
     if (column < 0 || row < 0 || column >= map.width || row >= map.height) return null;
-    const [train, steps] = map.data.slice(4 * (row * map.width + column));
+    const train = map.data[4 * (row * map.width + column)];
+    const steps = map.data[4 * ((map.height + row) * map.width + column)];
     if (train >= labels.length) return { name: "no class", color: "transparent", said: "" };
     const said = steps === UNKNOWN ? "" : ` ${((100 * steps) / STEPS).toFixed(0)} %`;
     return { ...labels[train], said };
