@@ -4,9 +4,10 @@
     python experiments/same_outputs.py --out after.json --against before.json
 
 Everything goes through the command line, one command a process, one thread each, so that code may
-move freely in between. Pictures are digested by their pixels, checkpoints by their tensors and
-header, JSON without times and paths. Frames of CamVid join in where ``HIERSEG_SHARED``
-(default ``../shared``) holds them. Takes about ten minutes on a core.
+move freely in between; predict by torch in float32 where a commit has other engines. Pictures are
+digested by their pixels, checkpoints by their tensors and header, JSON without times and paths.
+Frames of CamVid join in where ``HIERSEG_SHARED`` (default ``../shared``) holds them. Takes about
+ten minutes on a core.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ PASSING = frozenset(
     | {"commit", "platform", "time", "data_root"}
 )
 """Keys of JSON that may differ between two runs of the same code, or name a place."""
+EXACT = ["--engine", "torch", "--precision", "float32"]
+"""For predict, whose own choice is the fastest engine that agrees."""
 SAVED = ["labels", "ids", "confidence", "attention", "scales", "overlay", "color"]
 
 Digests = dict[str, str]
@@ -191,9 +194,18 @@ class Places:
         writer.release()
 
 
+def list_exact(places: Places) -> list[str]:
+    """The flags of the exact engine, if predict has such flags."""
+    words = [sys.executable, "-m", "hierseg", "predict", "--help"]
+    source = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    shown = subprocess.run(words, cwd=places.folder, env=source, capture_output=True, text=True)
+    return EXACT if "--engine" in shown.stdout else []
+
+
 def predict_images(places: Places) -> Digests:
     """Labels, confidence and attention by both models in the box, as flags vary."""
     found: Digests = {}
+    exact = list_exact(places)
     for weights in ("streetlite", "streets-lite0"):
         for name, flags in {
             "plain": [],
@@ -205,7 +217,7 @@ def predict_images(places: Places) -> Digests:
                 out = places.folder / f"predict-{weights}-{name}-{source.name}"
                 run(
                     *("predict", source, "--out", out, "--weights", weights),
-                    *("--scales", "0.5", "1", "2", "--save", *SAVED, *flags),
+                    *("--scales", "0.5", "1", "2", "--save", *SAVED, *flags, *exact),
                     folder=places.folder,
                 )
                 digests = collect(out, places.names)
@@ -216,7 +228,17 @@ def predict_images(places: Places) -> Digests:
 def predict_clip(places: Places) -> Digests:
     """A clip: label frames, their overlays, and how many frames the video has."""
     out = places.folder / "clip"
-    run("predict", places.clip, "--out", out, "--every", "2", "--frames", folder=places.folder)
+    run(
+        "predict",
+        places.clip,
+        "--out",
+        out,
+        "--every",
+        "2",
+        "--frames",
+        *list_exact(places),
+        folder=places.folder,
+    )
     return collect(out, places.names)
 
 

@@ -46,14 +46,14 @@ class ModelConfig:
     have one."""
     attention_even: bool = False
     """Start the attention from 0.5 everywhere, by zeros in its last convolution, instead of from
-    random weights (published: mscale_init)."""
+    random weights; explicit attention starts with equal weights (published: mscale_init)."""
     align_corners: bool = False
     """Resize images, features and logits with aligned corners, as the vplr networks do without this
     flag (published: align_corners)."""
     aspp_channels: int | None = None
     """Channels of each branch of ASPP; by default 256 (published: aspp_bot_ch)."""
     aspp_pool: int | None = None
-    """Side of the window that ASPP pools, in pixels of its feature (1/8 of the image's), so that
+    """Side of the window that ASPP pools, in pixels of its feature (stride 8; HRNet: 4), so that
     larger images are pooled as a training crop is; by default the whole image."""
     train_scales: tuple[float, ...] | None = None
     """Scales of a training step; by default the network's own (0.5 1 as in HMSA section 3.1 for

@@ -30,6 +30,7 @@ def read_pixels(path: Path) -> np.ndarray:
     pictures = json.loads(text.partition(", ")[2].rpartition(")")[0])
     content = base64.b64decode(pictures[""].partition(",")[2])
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
     assert picture.ndim == 2
     return picture.reshape(2, -1, picture.shape[1])
 

@@ -15,8 +15,8 @@ def models(pattern: str = "*", /) -> None:
     """List the networks (for --model.name and `create_model`) and packaged weights (for --weights).
 
     Args:
-        pattern: Shell pattern of the names to list; "timm:*" lists timm's backbones, each of which
-            names a network.
+        pattern: Shell pattern of the names to list; "timm:*" lists timm's models, most of which
+            can be a network's trunk.
     """
     from hierseg.commands.progress import announce, make_console
 

@@ -56,7 +56,8 @@ def propagate(
         labels: Folder of the label maps of some frames, under the names of the frames; of a video,
             names that end with the frame's number, counted from 0.
         steps: Number of frames to carry labels to, in each direction.
-        flow: What estimates the motion: dis, raft:FILE, sdcnet:FILE, or folder:DIR of files.
+        flow: What estimates the motion: dis, raft:FILE, raft:download, sdcnet:FILE, or
+            folder:DIR of files.
         mode: joint writes the moved image with the moved labels, labels the real frame with them.
         keep_all: Keep every label, as the published method does.
         device: Where a network that estimates flow runs.

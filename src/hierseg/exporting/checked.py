@@ -44,18 +44,18 @@ class Checks:
     Attributes:
         pictures: A folder of pictures that file and network segment; None for drawn scenes.
         data: A labelled split on which the mIoU of file and network is measured; None for none.
-        calibration: A folder of pictures on which the ranges for int8 are measured; None for the
-            split ``calibration_split`` of ``data``.
-        calibration_split: The split of ``data`` on which ranges are measured without
-            ``calibration``.
+        calibrate: A folder of pictures on which the ranges for int8 are measured; None for the
+            split ``calibrate_split`` of ``data``.
+        calibrate_split: The split of ``data`` on which ranges are measured without
+            ``calibrate``.
         tolerance: Largest share of the clear pixels whose label may differ; None for 0.0001 with
             float32, 0.01 with fp16, and 0.05 with int8.
     """
 
     pictures: Path | None = None
     data: LabelledData | None = None
-    calibration: Path | None = None
-    calibration_split: str = "train"
+    calibrate: Path | None = None
+    calibrate_split: str = "train"
     tolerance: float | None = None
 
     def check(self, options: ExportOptions) -> None:
@@ -65,12 +65,12 @@ class Checks:
                 f"--tolerance {self.tolerance:g} is not from 0 to 1; give a share, such as 0.01."
             )
         if options.precision == "int8":
-            if self.calibration is None and self.data is None:
+            if self.calibrate is None and self.data is None:
                 raise UsageError(
                     "--precision int8 needs pictures like those that the network will see; give a "
                     "folder of them with --calibrate, or a data set with --data and --root."
                 )
-        elif self.calibration is not None:
+        elif self.calibrate is not None:
             raise UsageError(
                 "--calibrate is for --precision int8; give that too, or leave --calibrate out."
             )
@@ -139,14 +139,14 @@ def _quantise(
     say: Say | None,
 ) -> Quantisation:
     most = MEASURED + JUDGED
-    if checks.calibration is not None:
-        images = read_samples(checks.calibration, most, options.size)
-        source = str(checks.calibration)
+    if checks.calibrate is not None:
+        images = read_samples(checks.calibrate, most, options.size)
+        source = str(checks.calibrate)
     else:
         data = checks.data
         assert data is not None  # as Checks.check has it
         root = None if data.root is None else Path(data.root)
-        split = checks.calibration_split
+        split = checks.calibrate_split
         dataset = open_dataset(data.name, root, split, options=DataOptions(cv=data.cv))
         images = read_dataset_samples(dataset, most, options.size)
         source = f"{data.name} {split}"
