@@ -43,6 +43,8 @@ class Variant(NamedTuple):
     seeds: int = 3
 
 
+UNWEIGHTED = {"loss.weighting": "share", "loss.weight_bound": 1.0}
+"""What the recipe's loss, weighted by image, has and others do not."""
 VARIANTS = {
     "single": Variant(
         {"model.name": "lite0-ocr", "eval.scales": [1.0]}, ((1.0,), THREE), "one scale"
@@ -50,9 +52,11 @@ VARIANTS = {
     "hier": Variant({}, (TWO, THREE, FOUR), "hierarchical"),
     "paired": Variant({"model.name": "lite0-ocr-paired"}, (TWO, THREE), "paired"),
     "hier-ce": Variant(
-        {"loss.main": "cross_entropy"}, (TWO, THREE), "hierarchical, plain cross-entropy"
+        {"loss.main": "cross_entropy", **UNWEIGHTED},
+        (TWO, THREE),
+        "hierarchical, plain cross-entropy",
     ),
-    "hier-rmi": Variant({"loss.main": "rmi"}, (TWO, THREE), "hierarchical, RMI"),
+    "hier-rmi": Variant({"loss.main": "rmi", **UNWEIGHTED}, (TWO, THREE), "hierarchical, RMI"),
     "hier-supervised": Variant(
         {"loss.per_scale_weight": 0.05}, (TWO, THREE), "hierarchical, each scale supervised"
     ),

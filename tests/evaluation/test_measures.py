@@ -160,3 +160,29 @@ def test_the_picture_of_reliability_has_gaps_in_two_colours() -> None:
     assert reds == pytest.approx(340 / 15 * 0.48 * 340, rel=0.1)
     assert greens == pytest.approx(340 / 15 * 0.37 * 340, rel=0.1)
     assert not (left == (70, 110, 170)).all(2).any()
+    # The curve: 20 sure ones, half of them wrong, up to all 30, a third of them wrong.
+    curve = (one[99:437, 489:827] == (70, 110, 170)).all(2)
+    rows, columns = curve.nonzero()
+    assert columns.min() == pytest.approx(340 * 20 / 30, abs=4)
+    # Of a panel of 50 %: 50 % are wrong at the left end, a third at the right one.
+    assert (rows[columns < 235].mean(), rows[columns > 335].mean()) == pytest.approx(
+        (0, 340 / 3), abs=8
+    )
+
+
+def test_what_a_threshold_of_confidence_leaves_is_said() -> None:
+    counts = CalibrationCounts()
+    logits = torch.zeros(2, 30)
+    logits[0, :20] = 4  # 98 % sure
+    logits[0, 20:] = 0.5  # 62 % sure
+    labels = torch.zeros(30, dtype=torch.long)
+    labels[:2], labels[20:26] = 1, 1
+    counts.update(logits, labels)
+    said = format_calibration([counts.scores()])
+    assert (
+        "0.7: 66.67 % of the pixels keep a class, 90.00 % of these are right, 75.0 % of the wrong "
+        "pixels gone" in said
+    )
+    points = calibration_to_json(counts.scores())["coverage"]
+    assert [points[t]["coverage"] for t in (0, 62, 70, 100)] == pytest.approx([1, 1, 2 / 3, 0])
+    assert points[100]["accuracy"] is None

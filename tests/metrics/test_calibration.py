@@ -66,6 +66,14 @@ def test_equals_a_loop_over_pixels(
     assert scores.nll == pytest.approx(nll / total, abs=1e-5)
     assert scores.accuracy == pytest.approx(right / total)
     assert scores.pixels == total
+    every = [pair for found in members for pair in found]
+    for number in (0, 37, 50, 90):
+        kept = [correct for sure, correct in every if sure >= number / 100]
+        point = scores.keep(number / 100)
+        assert point.threshold == number / 100
+        assert point.coverage == pytest.approx(len(kept) / total)
+        if kept:
+            assert point.accuracy == pytest.approx(sum(kept) / len(kept))
 
 
 def test_bins_hold_their_upper_edge() -> None:
@@ -76,6 +84,20 @@ def test_bins_hold_their_upper_edge() -> None:
     assert [found.pixels for found in counts.scores().bins] == [2, 1, 0, 0]
     assert counts.scores().bins[1].low == 0.25
     assert counts.scores().bins[1].high == 0.5
+
+
+def test_a_confidence_at_the_threshold_keeps_its_class() -> None:
+    counts = CalibrationCounts()
+    logits = torch.zeros(2, 4)  # one half each
+    logits[0, 2:] = 200  # certain
+    counts.update(logits, torch.tensor([0, 1, 0, 1]))
+    scores = counts.scores()
+    assert [scores.keep(t).coverage for t in (0.5, 0.51, 1.0)] == [1.0, 0.5, 0.5]
+    assert scores.keep(1.0).accuracy == 0.5
+    other = CalibrationCounts()
+    other.update(logits[:, :2], torch.tensor([0, 0]))
+    counts.merge(other)
+    assert counts.scores().keep(0.51).coverage == pytest.approx(2 / 6)
 
 
 def test_certainty_is_counted_in_the_last_bin() -> None:

@@ -47,6 +47,9 @@ def main(words: list[str]) -> int:
             return 3
         if attempt == 1 and step == 1 and "--die-once" in words:
             os.kill(os.getpid(), signal.SIGKILL)
+    if "--refuse" in words:
+        print("hierseg: no such setting", flush=True)
+        return 2
     if "--fail" in words:
         print("never any good", flush=True)
         return 4

@@ -87,6 +87,14 @@ def test_a_failure_is_retried_from_where_it_was_and_then_listed(tmp_path: Path) 
     assert [attempt["resumed"] for attempt in status["attempts"]] == [False, True]
 
 
+def test_settings_that_are_refused_are_not_tried_again(tmp_path: Path) -> None:
+    outcome = run_sweep(tmp_path, fake("wrong", "--refuse", "--steps", "0"), retries=3)
+    assert names(outcome.failed) == ["wrong"]
+    assert list_attempts(tmp_path, "wrong") == [0]
+    [attempt] = RunPlace(tmp_path / "wrong").read_status()["attempts"]
+    assert attempt["exit_status"] == 2
+
+
 def test_without_retries_a_failure_is_left_and_the_next_call_goes_on(tmp_path: Path) -> None:
     run = fake("once", "--steps", "4", "--fail-once")
     assert names(run_sweep(tmp_path, run).failed) == ["once"]

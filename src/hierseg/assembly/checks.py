@@ -228,19 +228,27 @@ def _check_loss(loss: LossConfig) -> None:
         f"--loss.sum-images {loss.sum_images} leaves no loss; give 1 or more.",
     )
     relaxed, weighted = "boundary_relaxed", "image_weighted"
-    for flag, given, owners in (
-        ("--loss.auxiliary-rmi", loss.auxiliary_rmi, ("rmi",)),
-        ("--loss.weight-bound", loss.weight_bound != 1, (weighted, relaxed)),
-        ("--loss.weighting", loss.weighting != "share", (weighted,)),
-        ("--loss.sum-images", loss.sum_images is not None, (weighted, relaxed)),
-        ("--loss.batch-weights", loss.batch_weights, (weighted,)),
-        ("--loss.strict-border-classes", bool(loss.strict_border_classes), (relaxed,)),
-        ("--loss.relax-until", loss.relax_until is not None, (relaxed,)),
+    plain = LossConfig()
+    for name, owners in (
+        ("auxiliary_rmi", ("rmi",)),
+        ("weight_bound", (weighted, relaxed)),
+        ("weighting", (weighted,)),
+        ("sum_images", (weighted, relaxed)),
+        ("batch_weights", (weighted,)),
+        ("strict_border_classes", (relaxed,)),
+        ("relax_until", (relaxed,)),
     ):
+        flag, default = f"--loss.{name.replace('_', '-')}", getattr(plain, name)
+        # A recipe may have set it, so that leaving the flag out is no cure.
+        off = f"{flag} {default:g}" if isinstance(default, float) else f"{flag} {default}"
+        if default is False:
+            off = f"--loss.no-{name.replace('_', '-')}"
+        elif default == ():
+            off = f"{flag} without classes"
         refuse_if(
-            given and loss.main not in owners,
-            f"{flag} has no effect on the loss '{loss.main}'; leave it out or give "
-            f"--loss.main {' or '.join(owners)}.",
+            getattr(loss, name) != default and loss.main not in owners,
+            f"{flag} has no effect on the loss '{loss.main}'; give {off}, or --loss.main "
+            f"{' or '.join(owners)}.",
         )
 
 

@@ -25,6 +25,9 @@ from hierseg.metrics import (
     fit_temperature,
 )
 
+SHOWN = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""Thresholds of confidence whose effect is printed."""
+
 
 class CalibrationWatcher:
     """Counts confidences against the truth, at temperature 1 and at a stored one.
@@ -158,7 +161,7 @@ class LogitSample:
 
 
 def format_calibration(scores: Sequence[CalibrationScores]) -> str:
-    """A line for each temperature."""
+    """A line for each temperature, and what thresholds of confidence leave at the last one."""
     lines = [f"calibration over {scores[0].pixels:,} pixels, {len(scores[0].bins)} bins:"]
     if not scores[0].pixels:
         return f"{lines[0]} no pixel counts"
@@ -167,7 +170,24 @@ def format_calibration(scores: Sequence[CalibrationScores]) -> str:
         f"accuracy {100 * one.accuracy:.2f} %, mean confidence {100 * one.confidence:.2f} %"
         for one in scores
     ]
-    return join_lines(lines)
+    return join_lines([*lines, *_list_coverage(scores[-1])])
+
+
+def _list_coverage(scores: CalibrationScores) -> list[str]:
+    """What ``predict --unknown`` would leave, and how much of the error it would remove."""
+    wrong = 1 - scores.accuracy
+    lines = [f"what --unknown leaves, at temperature {scores.temperature:.4g}:"]
+    for threshold in SHOWN:
+        point = scores.keep(threshold)
+        if not point.coverage:
+            continue
+        left = (1 - point.accuracy) * point.coverage
+        removed = f", {100 * (1 - left / wrong):.1f} % of the wrong pixels gone" if wrong else ""
+        lines.append(
+            f"{threshold:g}: {100 * point.coverage:.2f} % of the pixels keep a class, "
+            f"{100 * point.accuracy:.2f} % of these are right{removed}"
+        )
+    return lines
 
 
 def calibration_to_json(scores: CalibrationScores) -> dict[str, Any]:
@@ -188,5 +208,13 @@ def calibration_to_json(scores: CalibrationScores) -> dict[str, Any]:
                 "confidence": none_if_nan(one.confidence),
             }
             for one in scores.bins
+        ],
+        "coverage": [
+            {
+                "threshold": one.threshold,
+                "coverage": none_if_nan(one.coverage),
+                "accuracy": none_if_nan(one.accuracy),
+            }
+            for one in scores.coverage
         ],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -242,8 +243,13 @@ def _write_pt2(
         for key in TOLD:  # they hold paths of this machine
             node.meta.pop(key, None)
     exported._example_inputs = None
-    with tempfile.TemporaryDirectory(prefix=".hierseg-", dir=path.parent) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix=".hierseg-", dir=path.parent) as folder,
+        warnings.catch_warnings(),
+    ):
         part = Path(folder, "graph.pt2")  # whose name is in the archive
+        # Of weights that are views of one storage; on a CPU they are written as they are.
+        warnings.filterwarnings("ignore", "No complete tensor found")
         torch.export.save(exported, str(part), extra_files=about.to_metadata())
         move_into_place(part, path)
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hierseg.metrics.calibration import (
         CalibrationCounts,
         CalibrationScores,
+        CoveragePoint,
         ReliabilityBin,
         fit_temperature,
     )
@@ -30,6 +31,7 @@ else:
             "calibration": (
                 "CalibrationCounts",
                 "CalibrationScores",
+                "CoveragePoint",
                 "ReliabilityBin",
                 "fit_temperature",
             ),
@@ -50,6 +52,7 @@ __all__ = [
     "CalibrationCounts",
     "CalibrationScores",
     "ConfusionMatrix",
+    "CoveragePoint",
     "FrameScores",
     "Offsets",
     "ReliabilityBin",

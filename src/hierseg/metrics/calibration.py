@@ -16,6 +16,9 @@ BINS = 15
 """Number of bins of equal width; the paper's tables have 15 as well."""
 TEMPERATURES = (0.02, 50.0)
 """Limits of a fitted temperature; a network without errors would get 0."""
+STEPS = 100
+"""Steps of the thresholds of ``CalibrationScores.coverage`` from 0 to 1."""
+THRESHOLDS = torch.arange(STEPS + 1, dtype=torch.float64) / STEPS
 CHUNK = 1 << 18
 """Pixels processed together, so that copies of their logits stay small."""
 
@@ -40,6 +43,21 @@ class ReliabilityBin:
 
 
 @dataclass(frozen=True)
+class CoveragePoint:
+    """The pixels that keep their class if those of lower confidence lose it.
+
+    Attributes:
+        threshold: The lowest confidence that keeps its class.
+        coverage: Share of the pixels that keep theirs.
+        accuracy: Share of these whose label is right; NaN without pixels.
+    """
+
+    threshold: float
+    coverage: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class CalibrationScores:
     """Calibration over the counted pixels of a data set; NaN without pixels.
 
@@ -52,6 +70,8 @@ class CalibrationScores:
         pixels: Number of pixels counted.
         temperature: The temperature that logits were divided by.
         bins: The M bins, by ascending confidence.
+        coverage: The risk-coverage curve (Geifman and El-Yaniv, NeurIPS 2017, arXiv 1705.08500): a
+            point for each threshold 0, 0.01, ..., 1.
     """
 
     ece: float
@@ -61,6 +81,11 @@ class CalibrationScores:
     pixels: int
     temperature: float
     bins: tuple[ReliabilityBin, ...]
+    coverage: tuple[CoveragePoint, ...]
+
+    def keep(self, threshold: float) -> CoveragePoint:
+        """The point of ``coverage`` at a threshold, a multiple of 0.01 in [0, 1]."""
+        return self.coverage[round(threshold * STEPS)]
 
 
 class CalibrationCounts:
@@ -78,6 +103,8 @@ class CalibrationCounts:
         self.right = torch.zeros(bins, dtype=torch.int64)
         self.confidence = torch.zeros(bins, dtype=torch.float64)
         self.nll = 0.0
+        # By the number of thresholds that a confidence reaches: pixels, and right ones.
+        self.reaching = torch.zeros(2, STEPS + 1, dtype=torch.int64)
 
     @torch.inference_mode()
     def update(self, logits: Tensor, labels: Tensor, ignore: int = 255) -> None:
@@ -106,6 +133,9 @@ class CalibrationCounts:
         self.pixels += torch.bincount(index, minlength=length)
         self.right += torch.bincount(index[right], minlength=length)
         self.confidence += torch.bincount(index, confidence, minlength=length)
+        reached = torch.bucketize(confidence, THRESHOLDS[1:], right=True)
+        for row, found in enumerate((reached, reached[right])):
+            self.reaching[row] += torch.bincount(found, minlength=STEPS + 1)
         self.nll -= float(likelihood.gather(0, truth[None]).double().sum())
 
     def merge(self, other: CalibrationCounts) -> None:
@@ -119,6 +149,7 @@ class CalibrationCounts:
         self.pixels += other.pixels
         self.right += other.right
         self.confidence += other.confidence
+        self.reaching += other.reaching
         self.nll += other.nll
 
     def scores(self) -> CalibrationScores:
@@ -127,6 +158,7 @@ class CalibrationCounts:
         gaps = (self.right - self.confidence).abs().sum()
         accuracy, confidence = self.right / self.pixels, self.confidence / self.pixels
         edges = self.edges.tolist()
+        kept, kept_right = self.reaching.flip(1).cumsum(1).flip(1)
         return CalibrationScores(
             ece=float(gaps / total),
             nll=float(self.nll / total),
@@ -138,6 +170,12 @@ class CalibrationCounts:
                 ReliabilityBin(low, high, int(pixels), float(right), float(sure))
                 for low, high, pixels, right, sure in zip(
                     edges[:-1], edges[1:], self.pixels, accuracy, confidence, strict=True
+                )
+            ),
+            coverage=tuple(
+                CoveragePoint(threshold, float(share), float(right))
+                for threshold, share, right in zip(
+                    THRESHOLDS.tolist(), kept / total, kept_right / kept, strict=True
                 )
             ),
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from hierseg.errors import make_printable
+from hierseg.errors import UsageError, make_printable
 from hierseg.processes import child_command
 from hierseg.sweeps.durations import show_duration
 from hierseg.sweeps.folder import FINISHED, Places, RunPlace
@@ -219,7 +219,7 @@ class Driver:
             job.losses += 1
             self.say(f"{name}: ended by no fault of its own ({reason}); started again")
             self._waiting.appendleft(job)
-        elif job.failures < self.sweep.retries:
+        elif job.failures < self.sweep.retries and not _is_refused(job.place):
             job.failures += 1
             self.say(f"{name}: {reason}; tried again ({job.failures} of {self.sweep.retries})")
             self._waiting.appendleft(job)
@@ -268,6 +268,12 @@ def describe(place: RunPlace) -> str:
             f"failed with exit status {last.get('exit_status')} ({last.get('reason') or 'no word'})"
         )
     return state
+
+
+def _is_refused(place: RunPlace) -> bool:
+    """Whether the last attempt ended because of its settings, which no repetition changes."""
+    attempts: list[dict[str, Any]] = place.read_status().get("attempts") or [{}]
+    return attempts[-1].get("exit_status") == UsageError.exit_status
 
 
 def _describe_time(attempt: Mapping[str, Any]) -> str:
