@@ -194,18 +194,18 @@ class Places:
         writer.release()
 
 
-def list_exact(places: Places) -> list[str]:
-    """The flags of the exact engine, if predict has such flags."""
-    words = [sys.executable, "-m", "hierseg", "predict", "--help"]
+def keep_known(places: Places, command: str, words: list[str]) -> list[str]:
+    """The words, if the command has a flag such as the first of them."""
+    asked = [sys.executable, "-m", "hierseg", command, "--help"]
     source = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    shown = subprocess.run(words, cwd=places.folder, env=source, capture_output=True, text=True)
-    return EXACT if "--engine" in shown.stdout else []
+    shown = subprocess.run(asked, cwd=places.folder, env=source, capture_output=True, text=True)
+    return words if words[0] in shown.stdout else []
 
 
 def predict_images(places: Places) -> Digests:
     """Labels, confidence and attention by both models in the box, as flags vary."""
     found: Digests = {}
-    exact = list_exact(places)
+    exact = keep_known(places, "predict", EXACT)
     for weights in ("streetlite", "streets-lite0"):
         for name, flags in {
             "plain": [],
@@ -228,17 +228,9 @@ def predict_images(places: Places) -> Digests:
 def predict_clip(places: Places) -> Digests:
     """A clip: label frames, their overlays, and how many frames the video has."""
     out = places.folder / "clip"
-    run(
-        "predict",
-        places.clip,
-        "--out",
-        out,
-        "--every",
-        "2",
-        "--frames",
-        *list_exact(places),
-        folder=places.folder,
-    )
+    exact = keep_known(places, "predict", EXACT)
+    flags = ["--every", "2", "--frames", *exact]
+    run("predict", places.clip, "--out", out, *flags, folder=places.folder)
     return collect(out, places.names)
 
 
@@ -246,12 +238,13 @@ def evaluate_all(places: Places) -> Digests:
     """The JSON of every measure, whole and by windows."""
     found: Digests = {}
     data = ("--data", "cityscapes", "--root", places.streets, "--weights", "streets-lite0")
+    at_labels = keep_known(places, "evaluate", ["--count-at", "label"])
     for name, flags in {
         "whole": ["--scales", "0.5", "1"],
         "slide": ["--mode", "slide", "--window", "96x128", "--overlap", "0.3"],
         "flip": ["--flip", "--scales", "0.5", "1", "2", "--long-edge", "200"],
         "measures": ["--boundary", "--calibration", "--corruptions", "fog", "jpeg", "--worst", "3"],
-        "crop": ["--val-crop", "96x160", "--preset", "mapillary"],
+        "crop": ["--val-crop", "96x160", "--preset", "mapillary", *at_labels],
         "saved": ["--save-predictions", places.folder / "saved"],
     }.items():
         out = places.folder / f"evaluate-{name}"
