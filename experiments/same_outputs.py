@@ -194,18 +194,24 @@ class Places:
         writer.release()
 
 
-def keep_known(places: Places, command: str, words: list[str]) -> list[str]:
+def keep_known(command: str, words: list[str]) -> list[str]:
     """The words, if the command has a flag such as the first of them."""
-    asked = [sys.executable, "-m", "hierseg", command, "--help"]
-    source = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    shown = subprocess.run(asked, cwd=places.folder, env=source, capture_output=True, text=True)
-    return words if words[0] in shown.stdout else []
+    source = ROOT / "src" / "hierseg" / "commands" / f"{command}.py"
+    field = words[0].removeprefix("--").replace("-", "_")
+    known = field in source.read_text(encoding="utf-8") or field in list_run_options()
+    return words if known else []
+
+
+def list_run_options() -> str:
+    """The text that defines the options of running a network, which all such commands have."""
+    path = ROOT / "src" / "hierseg" / "options.py"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def predict_images(places: Places) -> Digests:
     """Labels, confidence and attention by both models in the box, as flags vary."""
     found: Digests = {}
-    exact = keep_known(places, "predict", EXACT)
+    exact = keep_known("predict", EXACT)
     for weights in ("streetlite", "streets-lite0"):
         for name, flags in {
             "plain": [],
@@ -228,7 +234,7 @@ def predict_images(places: Places) -> Digests:
 def predict_clip(places: Places) -> Digests:
     """A clip: label frames, their overlays, and how many frames the video has."""
     out = places.folder / "clip"
-    exact = keep_known(places, "predict", EXACT)
+    exact = keep_known("predict", EXACT)
     flags = ["--every", "2", "--frames", *exact]
     run("predict", places.clip, "--out", out, *flags, folder=places.folder)
     return collect(out, places.names)
@@ -238,7 +244,7 @@ def evaluate_all(places: Places) -> Digests:
     """The JSON of every measure, whole and by windows."""
     found: Digests = {}
     data = ("--data", "cityscapes", "--root", places.streets, "--weights", "streets-lite0")
-    at_labels = keep_known(places, "evaluate", ["--count-at", "label"])
+    at_labels = keep_known("evaluate", ["--count-at", "label"])
     for name, flags in {
         "whole": ["--scales", "0.5", "1"],
         "slide": ["--mode", "slide", "--window", "96x128", "--overlap", "0.3"],
