@@ -293,10 +293,13 @@ def fit(places: Places) -> Digests:
 def train(places: Places) -> Digests:
     """The losses of twenty steps of three recipes, and the weights that they lead to."""
     small = ["--model.name", "lite0-ocr-hier", "--data.crop", "96x160", "--data.batch", "2"]
+    # The recipe has had propagated and coarse frames too since there are such.
+    config = (ROOT / "src" / "hierseg" / "config.py").read_text(encoding="utf-8")
+    fine = ["--data.extra", "none", "--data.boost-classes"] if "extra_step" in config else []
     jobs = {
         "streets-lite0": ["--data.root", places.streets, "--data.crop", "96x160"],
         "cityscapes-hrnet48-ocr-hier": ["--data.root", places.streets, *small],
-        "vplr-cityscapes-wrn38": ["--data.root", places.streets, *small],
+        "vplr-cityscapes-wrn38": ["--data.root", places.streets, *small, *fine],
     }
     if places.camvid is not None:
         crop = ["--data.crop", "160x224", "--data.batch", "2"]
