@@ -295,7 +295,7 @@ def train(places: Places) -> Digests:
     small = ["--model.name", "lite0-ocr-hier", "--data.crop", "96x160", "--data.batch", "2"]
     # The recipe has had propagated and coarse frames too since there are such.
     config = (ROOT / "src" / "hierseg" / "config.py").read_text(encoding="utf-8")
-    fine = ["--data.extra", "none", "--data.boost-classes"] if "extra_step" in config else []
+    fine = ["--data.extra", "none"] if "extra_step" in config else []
     jobs = {
         "streets-lite0": ["--data.root", places.streets, "--data.crop", "96x160"],
         "cityscapes-hrnet48-ocr-hier": ["--data.root", places.streets, *small],

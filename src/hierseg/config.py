@@ -5,6 +5,7 @@ of its flag.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -187,6 +188,20 @@ class DataConfig:
     verify: bool = False
     """Record a checksum of every file at the start, and compare the checksums when the run is
     resumed. Sizes and times are always compared."""
+
+
+LOSSES_WITH: Mapping[str, tuple[str, ...]] = {
+    "auxiliary_rmi": ("rmi",),
+    "weight_bound": ("image_weighted", "boundary_relaxed"),
+    "weighting": ("image_weighted",),
+    "sum_images": ("image_weighted", "boundary_relaxed"),
+    "batch_weights": ("image_weighted",),
+    "strict_border_classes": ("boundary_relaxed",),
+    "relax_until": ("boundary_relaxed",),
+}
+"""Settings of the loss that act on some main criteria alone -> those criteria."""
+LABEL_RULES = ("boost_classes", "auto_threshold", "from_coarse", "coarse_rule", "mask_outer")
+"""Settings of the data that act on coarse, automatic or propagated labels alone."""
 
 
 @dataclass(frozen=True)

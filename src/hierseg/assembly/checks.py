@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 
 from hierseg.assembly.devices import check_training_scales, choose_device
-from hierseg.config import DataConfig, DistillConfig, Experiment, LossConfig, OptimConfig
+from hierseg.config import (
+    LABEL_RULES,
+    LOSSES_WITH,
+    DataConfig,
+    DistillConfig,
+    Experiment,
+    LossConfig,
+    OptimConfig,
+)
 from hierseg.data import RandAugment, is_description, is_synthetic
 from hierseg.errors import UsageError
 from hierseg.size import SMALLEST_SIDE
@@ -171,15 +179,11 @@ def _check_labels(data: DataConfig) -> None:
     """Refuse rules of coarse and auto-labels that cannot be, or have none to act on."""
     _check_propagated(data)
     is_fine = data.extra == "none" and data.labels == "fine"
-    for flag, given in (
-        ("--data.boost-classes", data.boost_classes is not None),
-        ("--data.auto-threshold", data.auto_threshold != DataConfig.auto_threshold),
-        ("--data.from-coarse", data.from_coarse is not None),
-        ("--data.coarse-rule", data.coarse_rule != DataConfig.coarse_rule),
-        ("--data.mask-outer", data.mask_outer),
-    ):
+    plain = DataConfig()
+    for name in LABEL_RULES:
+        flag = f"--data.{name.replace('_', '-')}"
         refuse_if(
-            given and is_fine,
+            getattr(data, name) != getattr(plain, name) and is_fine,
             f"{flag} has no effect on fine labels; leave it out, or add --data.extra auto (or "
             "coarse).",
         )
@@ -227,28 +231,13 @@ def _check_loss(loss: LossConfig) -> None:
         loss.sum_images is not None and loss.sum_images < 1,
         f"--loss.sum-images {loss.sum_images} leaves no loss; give 1 or more.",
     )
-    relaxed, weighted = "boundary_relaxed", "image_weighted"
     plain = LossConfig()
-    for name, owners in (
-        ("auxiliary_rmi", ("rmi",)),
-        ("weight_bound", (weighted, relaxed)),
-        ("weighting", (weighted,)),
-        ("sum_images", (weighted, relaxed)),
-        ("batch_weights", (weighted,)),
-        ("strict_border_classes", (relaxed,)),
-        ("relax_until", (relaxed,)),
-    ):
-        flag, default = f"--loss.{name.replace('_', '-')}", getattr(plain, name)
-        # A recipe may have set it, so that leaving the flag out is no cure.
-        off = f"{flag} {default:g}" if isinstance(default, float) else f"{flag} {default}"
-        if default is False:
-            off = f"--loss.no-{name.replace('_', '-')}"
-        elif default == ():
-            off = f"{flag} without classes"
+    for name, owners in LOSSES_WITH.items():
+        flag = f"--loss.{name.replace('_', '-')}"
         refuse_if(
-            getattr(loss, name) != default and loss.main not in owners,
-            f"{flag} has no effect on the loss '{loss.main}'; give {off}, or --loss.main "
-            f"{' or '.join(owners)}.",
+            getattr(loss, name) != getattr(plain, name) and loss.main not in owners,
+            f"{flag} has no effect on the loss '{loss.main}'; leave it out or give "
+            f"--loss.main {' or '.join(owners)}.",
         )
 
 

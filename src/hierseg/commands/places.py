@@ -60,9 +60,9 @@ def check_inputs(
 
 def check_training(experiment: Experiment) -> None:
     """``check_inputs`` of what a recipe with its changed fields reads."""
-    from hierseg.recipes import use_synthetic
+    from hierseg.recipes import settle_experiment
 
-    data, model = use_synthetic(experiment).data, experiment.model
+    data, model = settle_experiment(experiment).data, experiment.model
     teacher = experiment.distill.teacher
     check_inputs(data.name, data.root, data.train_split, model.weights, model.init_trunk, teacher)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hierseg.commands.places import check_training
 from hierseg.config import Experiment
 from hierseg.errors import UsageError
-from hierseg.recipes import use_synthetic
+from hierseg.recipes import settle_experiment
 from hierseg.size import Size
 from hierseg.wording import count
 
@@ -43,7 +43,7 @@ def plan(experiment: Experiment, flags: PlanFlags) -> None:
     """Estimate parameters, operations and memory of a training step and of an evaluation."""
     from hierseg.commands.progress import announce, show_progress
 
-    experiment = use_synthetic(experiment)
+    experiment = settle_experiment(experiment)
     if experiment.data.root is not None:
         check_training(experiment)
     with announce("loading torch"):

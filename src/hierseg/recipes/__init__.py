@@ -6,9 +6,10 @@ A recipe's docstring gives the command, the hardware, the time and the mIoU to e
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
-from hierseg.config import DataConfig, Experiment
+from hierseg.config import LABEL_RULES, LOSSES_WITH, DataConfig, Experiment, LossConfig
 from hierseg.errors import UsageError
 from hierseg.recipes.camvid import (
     camvid_hrnet18s,
@@ -35,7 +36,9 @@ from hierseg.recipes.vplr import (
 )
 from hierseg.wording import find_nearest
 
-__all__ = ["RECIPES", "get_recipe", "list_recipes", "use_synthetic"]
+__all__ = ["RECIPES", "get_recipe", "list_recipes", "settle_experiment"]
+
+Part = TypeVar("Part", DataConfig, LossConfig)
 
 OF_FILES = (
     "train_split", "val_split", "cv", "labels", "extra", "palette", "auto_root", "boost_classes",
@@ -101,6 +104,32 @@ def get_recipe(name: str) -> Experiment:
         hint = f"did you mean '{near}'" if near else "see `hierseg recipes`"
         raise UsageError(f"there is no recipe '{name}'; {hint}.")
     return RECIPES[name]()
+
+
+def settle_experiment(experiment: Experiment) -> Experiment:
+    """The experiment as it is trained: without what its recipe set for a loss or for labels that
+    other settings have replaced, and prepared for synthetic data if it is trained on such.
+
+    Settings that differ from the recipe's stay, so that a check can refuse those without effect.
+    """
+    return use_synthetic(_drop_idle(experiment))
+
+
+def _drop_idle(experiment: Experiment) -> Experiment:
+    if experiment.recipe not in RECIPES:
+        return experiment
+    recipe, loss, data = RECIPES[experiment.recipe](), experiment.loss, experiment.data
+    idle = [name for name, owners in LOSSES_WITH.items() if loss.main not in owners]
+    loss = _reset(loss, recipe.loss, idle)
+    if data.extra == "none" and data.labels == "fine":
+        data = _reset(data, recipe.data, LABEL_RULES)
+    return dataclasses.replace(experiment, loss=loss, data=data)
+
+
+def _reset(part: Part, recipe: Part, names: Iterable[str]) -> Part:
+    """The part, with the defaults for those of the settings that are as the recipe has them."""
+    same = [name for name in names if getattr(part, name) == getattr(recipe, name)]
+    return dataclasses.replace(part, **{name: getattr(type(part)(), name) for name in same})
 
 
 def use_synthetic(experiment: Experiment) -> Experiment:

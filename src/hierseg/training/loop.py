@@ -14,7 +14,7 @@ from hierseg.errors import UsageError, UserError
 from hierseg.evaluation import Evaluation
 from hierseg.media import Picture
 from hierseg.processes import Launch
-from hierseg.recipes import use_synthetic
+from hierseg.recipes import settle_experiment
 from hierseg.training.checkpointing import Keeper, save_weights
 from hierseg.training.counting import count_pixels
 from hierseg.training.distributed import leave_together, one_failure
@@ -73,7 +73,7 @@ def train(experiment: Experiment, observers: Sequence[Observer] = ()) -> Trainin
         network = hierseg.load_model(result.best_weights)
     """
     _check_arguments(experiment, observers)
-    experiment = use_synthetic(experiment)
+    experiment = settle_experiment(experiment)
     launch = Launch.find()
     deterministic = experiment.runtime.deterministic
     with (

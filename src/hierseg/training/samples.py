@@ -18,7 +18,7 @@ from hierseg.jobs import LEGEND, write_legend
 from hierseg.labels import LabelSpace
 from hierseg.media import Picture, render_color, write_picture
 from hierseg.ownership import FileRecord
-from hierseg.recipes import use_synthetic
+from hierseg.recipes import settle_experiment
 from hierseg.training.indexing import index_sources
 from hierseg.training.loading import EpochBatches, build_sampler
 
@@ -59,7 +59,7 @@ def write_samples(
             did not write.
         UserError: The data cannot be read, or another run is writing to ``out``.
     """
-    experiment = use_synthetic(experiment)
+    experiment = settle_experiment(experiment)
     # A run folder is no matter here; a run would ask for one.
     runtime = dataclasses.replace(experiment.runtime, out=out)
     build.check_experiment(dataclasses.replace(experiment, runtime=runtime))
