@@ -53,5 +53,13 @@ def test_every_corruption_and_flag_is_there() -> None:
     }
     known |= {"--" + field.name.replace("_", "-") for field in dataclasses.fields(AdjustFlags)}
     known |= {"--" + field.name.replace("_", "-") for field in dataclasses.fields(RunOptions)}
-    others = {"--count", "--size", "--val-fraction", "--save", "--image", "--nproc-per-node"}
+    others = {
+        "--count",
+        "--unknown",
+        "--size",
+        "--val-fraction",
+        "--save",
+        "--image",
+        "--nproc-per-node",
+    }
     assert named - flags - known <= others

@@ -8,6 +8,7 @@ block is the content of.
 from __future__ import annotations
 
 import os
+import functools
 import re
 import shlex
 import subprocess
@@ -39,8 +40,16 @@ def run_blocks(document: str, name: str, folder: Path) -> list[str]:
             if not words:
                 continue
             assert words[0] == "hierseg", line
+            words, target = (words[:-2], words[-1]) if ">" in words[:-1] else (words, None)
             command = [sys.executable, "-m", "hierseg", *words[1:]]
-            subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, timeout=3600)
+            run = functools.partial(
+                subprocess.run, command, cwd=folder, env=ENVIRONMENT, check=True, timeout=3600
+            )
+            if target is None:
+                run()
+            else:
+                with (folder / target).open("wb") as file:
+                    run(stdout=file)
             ran.append(line)
     return ran
 
