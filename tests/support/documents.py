@@ -7,8 +7,8 @@ block is the content of.
 
 from __future__ import annotations
 
-import os
 import functools
+import os
 import re
 import shlex
 import subprocess
