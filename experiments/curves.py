@@ -34,13 +34,15 @@ class Point(NamedTuple):
 class Panel:
     """A panel: its title, the name of its horizontal axis, and its curves by name.
 
-    ``is_log``: whether the horizontal axis is logarithmic; then its values are above 0.
+    ``is_log``: whether the horizontal axis is logarithmic; then its values are above 0. ``least``:
+    smallest range of the vertical axis, so that differences without weight look small.
     """
 
     title: str
     axis: str
     curves: dict[str, Sequence[Point]]
     is_log: bool = False
+    least: float = 0.0
 
 
 def draw_chart(panels: Sequence[Panel]) -> str:
@@ -67,6 +69,8 @@ class _Drawing:
         if panel.is_log:
             self.first, self.last = self.first / 1.25, self.last * 1.25
         low, high = min(p.y - p.spread for p in points), max(p.y + p.spread for p in points)
+        missing = max(0.0, panel.least - (high - low)) / 2
+        low, high = low - missing, high + missing
         self.step = next(step for step in STEPS if (high - low) / step <= 8)
         self.low = (math.floor(low / self.step) - 0.5) * self.step
         self.high = (math.ceil(high / self.step) + 0.5) * self.step

@@ -70,6 +70,7 @@ def main() -> None:
             "ms an image of 360x480, two cores",
             {**gather_engines(arguments.results)},
             is_log=True,
+            least=1.0,
         ),
     ]
     arguments.out.write_text(draw_chart(panels), encoding="utf-8")

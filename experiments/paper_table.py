@@ -28,6 +28,7 @@ from autolabel_camvid import prepare
 from hierseg.checkpoint.load import load_model
 from hierseg.data.catalog import open_dataset
 from hierseg.evaluation.evaluator import evaluate
+from hierseg.sweeps.folder import FINISHED, RunPlace
 from run_rows import add_row, read_rows, show_spread
 
 CSV = "paper_table.csv"
@@ -112,7 +113,9 @@ def measure(arguments: argparse.Namespace, name: str, seed: int, scales: Sequenc
     shown = " ".join(f"{scale:g}" for scale in scales)
     known = {(row["variant"], row["seed"], row["scales"]) for row in read_rows(path)}
     folder = arguments.out / "runs" / f"{name}-seed{seed}" / "run"
-    if (name, str(seed), shown) in known or not (folder / "last.safetensors").is_file():
+    # A run that was interrupted has weights too.
+    is_done = RunPlace(folder.parent).find_state() in FINISHED
+    if (name, str(seed), shown) in known or not is_done:
         return
     dataset = open_dataset("camvid", arguments.out / "data" / "all", "val")
     scores = evaluate(load_model(folder / "last.safetensors"), dataset, scales).scores
