@@ -151,20 +151,8 @@ class Places:
             folder / "a.mp4",
         )
         self.camvid = SHARED / "camvid" if (SHARED / "camvid").is_dir() else None
-        run(
-            *(
-                "streets",
-                "--out",
-                self.streets,
-                "--count",
-                "40",
-                "--size",
-                "128x256",
-                "--seed",
-                "5",
-            ),
-            folder=folder,
-        )
+        drawn = ["--count", "40", "--size", "128x256", "--seed", "5"]
+        run("streets", "--out", self.streets, *drawn, folder=folder)
         pictures = sorted(self.streets.rglob("*_leftImg8bit.png"))
         self._link(pictures[:12], self.scenes)
         self.sources = [self.scenes]

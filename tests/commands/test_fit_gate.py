@@ -79,6 +79,7 @@ def test_a_gate_goes_to_the_file_and_back(fitted: Path, tmp_path: Path) -> None:
     assert fingerprint(loaded) != fingerprint(load_model(fitted.with_name("own.safetensors")))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_gate(streets: Path, fitted: Path, tmp_path: Path) -> None:
     own, out = fitted.with_name("own.safetensors"), tmp_path / "again.safetensors"
     assert _fit("--root", streets, "--weights", own, "--out", out, *SCALES) == 0

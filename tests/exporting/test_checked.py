@@ -82,7 +82,7 @@ def test_reports_of_others_stay(small: SegmentationNetwork, header: Header, tmp_
         (["--root", "."], "--root is the folder of --data"),
         (["--check", "nowhere"], "--check nowhere is not there"),
         (["--limit", "0"], "--limit 0 leaves no images"),
-        (["--precision", "int8"], "--calibrate FOLDER, or with --data"),
+        (["--precision", "int8"], "with --calibrate, or a data set with --data"),
         (["--data", "nothing", "--root", "."], "nothing"),
     ],
 )

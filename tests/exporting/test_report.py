@@ -170,7 +170,7 @@ def test_pictures_of_a_folder_are_taken_evenly_and_brought_to_a_size(tmp_path: P
 @pytest.mark.parametrize(
     ("checks", "options", "said"),
     [
-        (Checks(), ExportOptions(precision="int8"), "--calibrate FOLDER"),
+        (Checks(), ExportOptions(precision="int8"), "with --calibrate, or"),
         (Checks(calibrate=Path("a")), ExportOptions(), "--precision int8"),
         (Checks(tolerance=2), ExportOptions(), "--tolerance 2"),
     ],

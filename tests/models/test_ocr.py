@@ -175,6 +175,7 @@ def test_bands_are_for_large_maps_in_evaluation(
     assert not head.train().takes_bands(features)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("by_bands")
 def test_a_network_takes_bands_where_nobody_wants_the_features() -> None:
     torch.manual_seed(0)

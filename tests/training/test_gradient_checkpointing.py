@@ -31,7 +31,10 @@ def _run(trunk: nn.Module, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     return features, [p.grad for p in trunk.parameters() if p.grad is not None]
 
 
-@pytest.mark.parametrize("name", TRUNKS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(one, marks=[pytest.mark.slow] if one == "hrnet" else []) for one in TRUNKS],
+)
 def test_gradients_and_statistics_are_the_same(name: str) -> None:
     make, blocks = TRUNKS[name]
     torch.manual_seed(0)

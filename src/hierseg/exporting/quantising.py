@@ -114,9 +114,7 @@ def write_quantised(
     tell = say or (lambda _: None)
     options.check(path)
     if options.part == "scale":
-        raise UsageError(
-            "--precision int8 is judged by labels, and --part scale gives none; leave one out."
-        )
+        raise UsageError("--precision int8 needs labels to judge by; leave --part scale out.")
     require_quantiser(options.format)
     if len(images) < 2:
         raise UserError(f"{source} has one image; give at least two for int8, or better twenty.")

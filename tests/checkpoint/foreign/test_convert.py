@@ -26,8 +26,6 @@ from support.published_files import (
 )
 
 QUICK = [
-    "hrnet-aspp-hier",
-    "hrnet-basic",
     "deeper-wrn38-hier",
     "deeplabv3plus-wrn38-fuse",
     "deeplabv3plus-wrn38-fuse2",
@@ -39,6 +37,8 @@ QUICK = [
     "paddleseg-hrnet-ocr",
 ]
 OTHERS = [
+    "hrnet-basic",
+    "hrnet-aspp-hier",
     "hrnet-aspp",
     "hrnet-basic-hier",
     "deeper-wrn38",

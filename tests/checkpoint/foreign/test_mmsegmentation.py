@@ -146,6 +146,7 @@ def test_classes_are_those_that_the_file_names(
         assert len(set(space.colors)) == 21
 
 
+@pytest.mark.slow
 def test_classes_of_a_public_data_set_keep_its_ids(tmp_path: Path) -> None:
     tensors = published_tensors(narrow_network(KIND, 19), KIND)
     file = tmp_path / "a.pth"
