@@ -202,6 +202,7 @@ def test_what_was_overwritten_is_gone_on_with(
     assert _run(*words) == 0
 
 
+@pytest.mark.slow
 def test_a_video_replaces_nothing_of_others(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -242,6 +243,7 @@ def test_results_in_json_replace_their_like(
     assert _run(*check[:-1], "/dev/null") < 2
 
 
+@pytest.mark.slow
 def test_pictures_of_an_evaluation_replace_their_like(
     streets: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -117,6 +117,7 @@ def test_each_kind_is_where_it_belongs(
     assert f"Skipped ({len(SKIPPED)})" in page
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_taken_up(folder: Path, weights: Path, tmp_path: Path) -> None:
     many = tmp_path / "in"
     shutil.copytree(folder, many, symlinks=True, copy_function=shutil.copyfile)

@@ -168,6 +168,7 @@ def _narrow_deeplab(monkeypatch: pytest.MonkeyPatch) -> Experiment:
     return replace(recipe, data=replace(recipe.data, crop=CROP), runtime=runtime)
 
 
+@pytest.mark.slow
 def test_one_image_is_advised_only_where_it_can_be_trained_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
