@@ -95,9 +95,9 @@ def test_drop_hover_wipe_attention_and_download_in_a_browser(
 
         left, top, width, height = page.box("#stage")
         browser.move(left + width * 0.5, top + height * 0.25)
-        assert page.text("#readout").startswith("red, 100 % sure; attention at 0.5: 0.2")
+        page.reads("#readout", "red, 100 % sure; attention at 0.5: 0.2")
         browser.move(left + width * 0.1, top + height * 0.9)
-        assert page.text("#readout").startswith("green, 100 % sure; attention at 0.5: 0.0")
+        page.reads("#readout", "green, 100 % sure; attention at 0.5: 0.0")
         assert page.color(0.5, 0.25) == pytest.approx([250, 10, 10, 140], abs=2)  # 55 % of it
 
         browser.drag((left + 4, top + 50), (left + width * 0.75, top + 50))
@@ -112,10 +112,10 @@ def test_drop_hover_wipe_attention_and_download_in_a_browser(
 
         browser.evaluate("document.getElementById('stage').focus()")
         browser.press("ArrowDown")
-        assert page.text("#live").startswith("red, 100 % sure")
+        page.reads("#live", "red, 100 % sure")
         for _ in range(8):
             browser.press("ArrowDown")
-        assert page.text("#live").startswith("blue & <b>white</b>, 100 % sure")
+        page.reads("#live", "blue & <b>white</b>, 100 % sure")
 
         browser.evaluate("document.querySelector('#queue .pick').focus()")
         browser.press("ArrowDown")
@@ -130,7 +130,31 @@ def test_drop_hover_wipe_attention_and_download_in_a_browser(
         )
         assert zipped == "200PK"
         browser.evaluate("document.querySelectorAll('#queue .drop-it')[2].click()")
-        assert page.text("#live") == "notes.png is removed"
+        page.reads("#live", "notes.png is removed")
+
+
+@in_a_browser
+def test_a_pointer_that_rests_reads_the_picture_that_comes_beneath_it(
+    answering: Any, image: npt.NDArray[Any], tmp_path: Path
+) -> None:
+    address, _ = answering
+    with Browser(tmp_path / "profile", (1400, 1000)) as browser:
+        page = _Page(browser, address)
+        page.drop({"first.png": as_file(image), "second.png": as_file(image[:, ::-1])})
+        page.until('document.querySelectorAll("#queue .done").length === 2')
+        browser.evaluate("document.querySelector('#queue .pick').click()")
+        page.until("document.getElementById('name').textContent === 'first.png'")
+        page.until('!document.getElementById("shown").hidden')
+        left, top, width, height = page.box("#stage")
+        browser.move(left + width * 0.1, top + height * 0.9)
+        page.reads("#readout", "green")
+        browser.evaluate("document.querySelectorAll('#queue .pick')[1].click()")
+        page.until("document.getElementById('name').textContent === 'second.png'")
+        page.reads("#readout", "blue")
+        browser.move(1, 1)
+        browser.evaluate("document.querySelectorAll('#queue .pick')[0].click()")
+        page.until("document.getElementById('name').textContent === 'first.png'")
+        page.reads("#readout", "Point at the picture")
 
 
 class _Page:
@@ -154,6 +178,13 @@ class _Page:
     def text(self, selector: str) -> Any:
         return self._browser.evaluate(
             f"document.querySelector({json.dumps(selector)}).textContent.trim()"
+        )
+
+    def reads(self, selector: str, start: str) -> None:
+        """Wait until a text starts so: a page answers when it comes to it."""
+        wanted = json.dumps(start)
+        self.until(
+            f"document.querySelector({json.dumps(selector)}).textContent.trim().startsWith({wanted})"
         )
 
     def box(self, selector: str) -> Any:

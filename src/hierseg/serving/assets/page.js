@@ -322,7 +322,7 @@
     find("under").getContext("2d").drawImage(layers.image, 0, 0, layers.width, layers.height);
     paint();
     wipe(find("wipe").value);
-    read(null);
+    read(cross ?? (pointed && place_of(pointed))); // a pointer that rests reads what is new beneath it
   };
   const choose_layer = (name) => {
     layer = name;
@@ -434,9 +434,11 @@
     return { x: bound((event.clientX - box.left) / box.width, layers.width), y: bound((event.clientY - box.top) / box.height, layers.height) };
   };
   let drags = null;
+  let pointed = null; // where the pointer rests over the picture
   const stage = find("stage");
   stage.addEventListener("pointerdown", (event) => { if (event.button === 0 && layers) drags = { x: event.clientX, moved: false }; });
   stage.addEventListener("pointermove", (event) => {
+    pointed = { clientX: event.clientX, clientY: event.clientY };
     if (!layers) return;
     if (drags && (drags.moved || Math.abs(event.clientX - drags.x) > 4)) {
       if (!drags.moved) stage.setPointerCapture(event.pointerId);
@@ -452,6 +454,7 @@
       drags = null;
     });
   }
+  stage.addEventListener("pointerleave", () => { pointed = null; });
   stage.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!step || !layers || event.ctrlKey || event.metaKey || event.altKey) return;
