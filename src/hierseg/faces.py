@@ -1,4 +1,4 @@
-"""A room's face: the names that other rooms import, each loaded when it is first used."""
+"""What is imported late: the names of a room's face, each when it is first used, and timm."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from hierseg.errors import MissingExtraError
@@ -36,3 +37,44 @@ def open_face(
         return sorted({*vars(sys.modules[package]), *modules})
 
     return load, list_names
+
+
+def import_timm(module: str = "timm") -> Any:
+    """timm, or a module of it, which costs seconds.
+
+    timm imports Weights & Biases wherever that is installed, for a function that hardly anybody
+    calls; it takes as long as torch does. Here it is loaded when it is first used.
+    """
+    _delay("wandb")
+    return importlib.import_module(module)
+
+
+class _Delayed(ModuleType):
+    """A module that is loaded when an attribute is asked for that it does not have yet.
+
+    `importlib.util.LazyLoader` would load it for ``__file__`` too, which `inspect` asks of every
+    module that there is.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        spec = self.__spec__
+        assert spec is not None
+        assert spec.loader is not None
+        self.__class__ = ModuleType  # type: ignore[assignment]  # whether loading succeeds or not
+        self.__path__ = spec.submodule_search_locations or []
+        try:
+            spec.loader.exec_module(self)
+        except BaseException:
+            sys.modules.pop(self.__name__, None)
+            raise
+        return getattr(self, name)
+
+
+def _delay(name: str) -> None:
+    """Let the next ``import`` of a package give one that is loaded when it is first used."""
+    spec = None if name in sys.modules else importlib.util.find_spec(name)
+    if spec is not None and spec.submodule_search_locations is not None and spec.loader is not None:
+        module = importlib.util.module_from_spec(spec)
+        del module.__path__  # asked for before the import of one of its modules
+        module.__class__ = _Delayed
+        sys.modules[name] = module

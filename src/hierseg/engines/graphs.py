@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from hierseg.engines.folding import fold_norms
+from hierseg.faces import import_timm
 from hierseg.models import SegmentationNetwork
 from hierseg.size import SMALLEST_SIDE
 
@@ -208,7 +209,7 @@ def prepare_network(network: SegmentationNetwork) -> SegmentationNetwork:
 
 
 def _replace_padding(network: nn.Module) -> None:
-    from timm.layers.conv2d_same import Conv2dSame
+    Conv2dSame = import_timm("timm.layers.conv2d_same").Conv2dSame
 
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):

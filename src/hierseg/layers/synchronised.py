@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from hierseg.faces import import_timm
 from hierseg.processes import count_processes
 
 
@@ -117,8 +118,7 @@ def synchronise_norms(network: nn.Module, device: torch.device) -> None:
         ValueError: A batch norm has no weight and bias; every one of this package has them.
     """
     if device.type == "cuda":
-        from timm.layers import norm_act
-
+        norm_act = import_timm("timm.layers.norm_act")
         convert: Any = norm_act.convert_sync_batchnorm  # torch's would drop timm's activations
         convert(network)
         return

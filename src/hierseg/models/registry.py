@@ -14,6 +14,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from hierseg.errors import UsageError, UserError
+from hierseg.faces import import_timm
 from hierseg.models.catalog import (
     BUILDER_MODULES,
     MODELS,
@@ -52,8 +53,7 @@ def list_models(pattern: str = "*") -> list[str]:
         hierseg.list_models("*hier*")
     """
     if pattern.startswith(TIMM_PREFIX):
-        import timm
-
+        timm = import_timm()
         return sorted(TIMM_PREFIX + name for name in timm.list_models(pattern[len(TIMM_PREFIX) :]))
     return sorted(fnmatch.filter(MODELS, pattern))
 

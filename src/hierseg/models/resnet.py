@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hierseg.errors import UsageError
+from hierseg.faces import import_timm
 from hierseg.models.pretrained import load_trunk_weights
 
 
@@ -51,7 +52,7 @@ class DilatedResNet(nn.Module):
         self, name: str, width: int = 64, shallow: bool = False, pretrained: bool = False
     ) -> None:
         super().__init__()
-        from timm.models.resnet import Bottleneck, ResNet  # Costs seconds.
+        resnet = import_timm("timm.models.resnet")
 
         kind = RESNETS[name]
         options: dict[str, Any] = {}
@@ -61,10 +62,8 @@ class DilatedResNet(nn.Module):
             options = {
                 "cardinality": 32, "base_width": 4, "block_args": {"attn_layer": "se"},
             }  # fmt: skip
-        # Any: timm's types lack some of its modules' attributes.
-        kinds: Any = Bottleneck
-        backbone: Any = ResNet(
-            kinds,
+        backbone: Any = resnet.ResNet(
+            resnet.Bottleneck,
             (1, 1, 1, 1) if shallow else kind.layers,
             num_classes=0,
             output_stride=8,

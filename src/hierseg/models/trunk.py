@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hierseg.errors import UsageError, UserError, lacks_memory
+from hierseg.faces import import_timm
 from hierseg.wording import find_nearest
 
 # Options that free a timm backbone from its training size. Most backbones need none and refuse
@@ -121,7 +122,7 @@ def _create_backbone(name: str, finest_stride: int) -> tuple[Any, Mapping[str, A
 
     Typed ``Any``: a timm model has more attributes than a module.
     """
-    import timm  # Costs seconds, and the HRNets need none of it.
+    timm = import_timm()  # The HRNets need none of it.
 
     # Names with a hub prefix ("hf-hub:...") are refused: they would download.
     if ":" in name or not timm.is_model(name):
