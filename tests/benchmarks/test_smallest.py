@@ -63,6 +63,13 @@ def test_step() -> None:
     assert "times as fast" in said
 
 
+@pytest.mark.slow
+def test_bounds() -> None:
+    said = run("bounds", "--size=64x96", "--images=1", "--engine=torch")
+    assert "parameters: 3.33 of 6 million, kept" in said
+    assert "times as fast" in said
+
+
 def test_a_name_that_is_none_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "speed"],
