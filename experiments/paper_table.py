@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,13 +42,18 @@ class Variant(NamedTuple):
     scales: tuple[tuple[float, ...], ...]
     title: str
     seeds: int = 3
+    combined: str | None = None
+    """Its title where it is run at several scales, if that is another."""
 
 
 UNWEIGHTED = {"loss.weighting": "share", "loss.weight_bound": 1.0}
 """What the recipe's loss, weighted by image, has and others do not."""
 VARIANTS = {
     "single": Variant(
-        {"model.name": "lite0-ocr", "eval.scales": [1.0]}, ((1.0,), THREE), "one scale"
+        {"model.name": "lite0-ocr", "eval.scales": [1.0]},
+        ((1.0,), THREE),
+        "one scale",
+        combined="average",
     ),
     "hier": Variant({}, (TWO, THREE, FOUR), "hierarchical"),
     "paired": Variant({"model.name": "lite0-ocr-paired"}, (TWO, THREE), "paired"),
@@ -74,9 +79,14 @@ VARIANTS = {
 """In the order in which they are run."""
 
 
-def write_sweep(arguments: argparse.Namespace, seeds: int) -> Path:
+Variants = Mapping[str, Variant]
+
+
+def write_sweep(
+    arguments: argparse.Namespace, seeds: int, variants: Variants = VARIANTS, stem: str = "seeds"
+) -> Path:
     """The sweep file of so many seeds of every variant that has as many."""
-    path: Path = arguments.out / f"seeds-{seeds}.yaml"
+    path: Path = arguments.out / f"{stem}-{seeds}.yaml"
     root = arguments.out / "data" / "all"
     sweep = {
         "recipe": "camvid-lite0",
@@ -89,7 +99,7 @@ def write_sweep(arguments: argparse.Namespace, seeds: int) -> Path:
         },
         "grid": {"runtime.seed": list(range(seeds))},
         "variants": {
-            name: variant.settings for name, variant in VARIANTS.items() if variant.seeds >= seeds
+            name: variant.settings for name, variant in variants.items() if variant.seeds >= seeds
         },
         "resources": {"cpus": 1},
         "retries": 1,
@@ -99,17 +109,19 @@ def write_sweep(arguments: argparse.Namespace, seeds: int) -> Path:
     return path
 
 
-def list_rows() -> Iterator[tuple[str, int, tuple[float, ...]]]:
+def list_rows(variants: Variants = VARIANTS) -> Iterator[tuple[str, int, tuple[float, ...]]]:
     """Variant, seed and scales of every line of the csv, seed after seed."""
-    for seed in range(max(variant.seeds for variant in VARIANTS.values())):
-        for name, variant in VARIANTS.items():
+    for seed in range(max(variant.seeds for variant in variants.values())):
+        for name, variant in variants.items():
             if seed < variant.seeds:
                 yield from ((name, seed, scales) for scales in variant.scales)
 
 
-def measure(arguments: argparse.Namespace, name: str, seed: int, scales: Sequence[float]) -> None:
+def measure(
+    arguments: argparse.Namespace, name: str, seed: int, scales: Sequence[float], csv: str = CSV
+) -> None:
     """Add the line of a run at these scales, if it is trained and has none."""
-    path = arguments.out / CSV
+    path = arguments.out / csv
     shown = " ".join(f"{scale:g}" for scale in scales)
     known = {(row["variant"], row["seed"], row["scales"]) for row in read_rows(path)}
     folder = arguments.out / "runs" / f"{name}-seed{seed}" / "run"
@@ -124,15 +136,36 @@ def measure(arguments: argparse.Namespace, name: str, seed: int, scales: Sequenc
     add_row(path, row | {f"iou_{key}": f"{value:.4f}" for key, value in scores.iou.items()})
 
 
-def format_rows(rows: Sequence[dict[str, str]]) -> str:
+def train_and_measure(
+    arguments: argparse.Namespace,
+    variants: Variants = VARIANTS,
+    stem: str = "seeds",
+    csv: str = CSV,
+) -> int:
+    """Do what is not done yet, seed after seed; the status of the last sweep."""
+    torch.set_num_threads(1)
+    prepare(arguments.camvid, arguments.out / "data")
+    status = 0
+    for seeds in range(1, arguments.seeds + 1):
+        sweep = write_sweep(arguments, seeds, variants, stem)
+        words = ["sweep", str(sweep), "--parallel", str(arguments.parallel)]
+        status = subprocess.run([sys.executable, "-m", "hierseg", *words]).returncode
+        if status:
+            break  # what is trained is measured all the same
+    for name, seed, scales in list_rows(variants):
+        measure(arguments, name, seed, scales, csv)
+    return status
+
+
+def format_rows(rows: Sequence[dict[str, str]], variants: Variants = VARIANTS) -> str:
     """A Markdown table: a row for each variant and set of scales, and the classes below."""
     keys = list(dict.fromkeys((row["variant"], row["scales"]) for row in rows))
     found = {key: [r for r in rows if (r["variant"], r["scales"]) == key] for key in keys}
     lines = ["| combined by | run at | seeds | mIoU | pixel accuracy |", "|---|---|---|---|---|"]
     for (variant, scales), each in found.items():
-        title = VARIANTS[variant].title
-        if variant == "single" and " " in scales:
-            title = "average"
+        title = variants[variant].title
+        if " " in scales:
+            title = variants[variant].combined or title
         figures = f"{show_spread(each, 'miou')} | {show_spread(each, 'pixel_accuracy')}"
         lines.append(f"| {title} | {scales} | {len(each)} | {figures} |")
     names = [key for key in rows[0] if key.startswith("iou_")] if rows else []
@@ -144,28 +177,22 @@ def format_rows(rows: Sequence[dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    """Do what is not done yet, and print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """The words of the command, and of others that train as it does."""
+    parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument("camvid", type=Path, help="the folder of CamVid")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the csv")
     parser.add_argument("--epochs", type=int, default=8, help="of 91 steps of four frames")
     parser.add_argument("--seeds", type=int, default=3, help="the first so many")
     parser.add_argument("--parallel", type=int, default=2, help="runs at once, of a thread each")
     parser.add_argument("--table", action="store_true", help="print the table and do nothing else")
-    arguments = parser.parse_args()
-    status = 0
-    if not arguments.table:
-        torch.set_num_threads(1)
-        prepare(arguments.camvid, arguments.out / "data")
-        for seeds in range(1, arguments.seeds + 1):
-            words = ["sweep", str(write_sweep(arguments, seeds)), "--parallel"]
-            command = [sys.executable, "-m", "hierseg", *words, str(arguments.parallel)]
-            status = subprocess.run(command).returncode
-            if status:
-                break  # what is trained is measured all the same
-        for name, seed, scales in list_rows():
-            measure(arguments, name, seed, scales)
+    return parser
+
+
+def main() -> int:
+    """Do what is not done yet, and print the table."""
+    arguments = make_parser(__doc__).parse_args()
+    status = 0 if arguments.table else train_and_measure(arguments)
     print(format_rows(read_rows(arguments.out / CSV)))
     return status
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,30 @@ def test_every_variant_is_a_recipe_that_can_be_trained() -> None:
     costs = load_script("paper_costs")
     for name in script.VARIANTS:
         costs.build_criterion(costs.describe(name), costs.CAMVID)
+
+
+def test_students_differ_by_their_teacher_alone() -> None:
+    script, costs = load_script("distilled_students"), load_script("paper_costs")
+    alone, taught = (
+        costs.apply_settings(costs.get_recipe("camvid-lite0"), script.STUDENTS[name].settings)
+        for name in ("single", "taught")
+    )
+    assert taught.distill.teacher == "streetlite"
+    assert dataclasses.replace(taught, distill=alone.distill) == alone
+
+
+def test_rows_have_titles_by_what_they_combine() -> None:
+    script, students = load_script("paper_table"), load_script("distilled_students")
+    rows = [
+        {"variant": name, "scales": scales, "miou": miou, "pixel_accuracy": "0.8", "iou_car": "0.7"}
+        for name, scales, miou in (
+            ("single", "1", "0.5"), ("single", "1", "0.52"), ("single", "0.5 1 2", "0.6"),
+        )
+    ]  # fmt: skip
+    lines = script.format_rows(rows).splitlines()
+    assert lines[2:4] == [
+        "| one scale | 1 | 2 | 51.00 ± 1.41 | 80.00 ± 0.00 |",
+        "| average | 0.5 1 2 | 1 | 60.00 | 80.00 |",
+    ]
+    lines = script.format_rows(rows, students.STUDENTS).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:4]] == ["| labels alone"] * 2

@@ -1,0 +1,42 @@
+"""What a teacher is worth to a small network (`--distill`): students with it and without it.
+
+    python experiments/distilled_students.py CAMVID --out runs/paper-table
+
+The student is the network of one scale, trained as in `paper_table.py`: on frames of half size, for
+the same number of steps. The teacher is streetlite, which was trained on the same frames at full
+size and combines two scales by attention; it is run at the scales 1 and 2 of the half-size frames.
+It sees no frame of val. Students without it are those of `paper_table.py`: given its folder, they
+are not trained again. Every measurement adds its line to `OUT/distilled_students.csv`; the same
+command goes on where it was interrupted, and `--table` prints what is there in Markdown.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from paper_table import THREE, VARIANTS, Variant, format_rows, make_parser, train_and_measure
+from run_rows import read_rows
+
+CSV = "distilled_students.csv"
+ALONE = VARIANTS["single"]
+TEACHER = {
+    "distill.teacher": "streetlite",
+    "distill.scales": [1.0, 2.0],
+    "distill.temperature": 2.0,
+}
+STUDENTS = {
+    "single": ALONE._replace(title="labels alone", combined=None),
+    "taught": Variant({**ALONE.settings, **TEACHER}, ((1.0,), THREE), "labels and a teacher"),
+}
+
+
+def main() -> int:
+    """Do what is not done yet, and print the table."""
+    arguments = make_parser(__doc__).parse_args()
+    status = 0 if arguments.table else train_and_measure(arguments, STUDENTS, "students", CSV)
+    print(format_rows(read_rows(arguments.out / CSV), STUDENTS))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
