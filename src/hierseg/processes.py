@@ -37,6 +37,18 @@ _FOLDER_LISTS = (*_LIBRARIES, "PATH", "PYTHONPATH")
 _HOME = Path(__file__).resolve().parents[1]
 
 
+def share_processors() -> None:
+    """Let torch's threads sleep sooner while they wait for each other; before torch is imported.
+
+    By default GNU's OpenMP, which torch brings on Linux, lets them count to 300,000 first. Where
+    other programs are at work, the thread that is waited for may have no processor, and the others
+    count for as long; `benchmarks.busy` measures what it costs. Both variables are GNU's own names
+    (its manual, "Environment Variables"), and a user who has set one of them is obeyed.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
 def child_command(*arguments: str) -> list[str]:
     """A command that runs this interpreter with arguments, and imports no module from the current
     folder or a script's folder.

@@ -30,7 +30,7 @@ from hierseg.errors import (
     make_printable,
     reason_of,
 )
-from hierseg.processes import Launch, only_first_speaks
+from hierseg.processes import Launch, only_first_speaks, share_processors
 from hierseg.wording import find_nearest
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -40,6 +40,7 @@ TERMINATED = 143  # 128 + SIGTERM
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``hierseg ARGUMENTS`` (those of the process by default) and return its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    share_processors()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a file name that no encoding knows is still printed
             stream.reconfigure(errors="backslashreplace")
