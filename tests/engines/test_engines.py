@@ -184,7 +184,10 @@ def test_names_that_are_none_are_refused(options: dict[str, str], said: str) -> 
     [
         ({"precision": "int8"}, "int8 is for exported graphs that were quantised"),
         ({"engine": "auto", "precision": "int8"}, "int8 is for exported graphs"),
-        ({"engine": "onnxruntime", "precision": "bf16"}, "onnxruntime has no --precision bf16"),
+        (
+            {"engine": "onnxruntime", "precision": "bf16"},
+            "onnxruntime has no --precision bf16; give float32.",
+        ),
     ],
 )
 def test_what_an_engine_cannot_is_refused(

@@ -140,9 +140,8 @@ def find_candidate(engine: str, precision: str, device: torch.device) -> Candida
             break
     else:
         known = [one.precision for one in CANDIDATES if one.engine == engine]
-        raise UsageError(
-            f"--engine {engine} has no --precision {precision}; give one of {', '.join(known)}."
-        )
+        choice = f"one of {', '.join(known)}" if len(known) > 1 else known[0]
+        raise UsageError(f"--engine {engine} has no --precision {precision}; give {choice}.")
     if device.type not in candidate.devices:
         raise UsageError(
             f"--engine {engine} does not run on '{device.type}'; give --device cpu, or --engine "

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -192,7 +193,7 @@ def draw_comparison(rows: Sequence[Row], title: str) -> Picture:
 
 def _make_bar(row: Row, best: float) -> Bar:
     if row.finding is None:
-        return Bar(row.name, None, row.reason[:60])
+        return Bar(row.name, None, shorten(row.reason, 100, placeholder=" ..."))
     note = f"{row.finding.milliseconds:.0f} ms"
     if row.equal is not None:
         note += f", {100 * row.equal:.2f} %"
