@@ -18,6 +18,7 @@ import torch
 from hierseg.checkpoint import open_checkpoint
 from hierseg.engines.exported_files import LARGEST_ONNX, damaged, require_room
 from hierseg.engines.exported_header import ExportedHeader
+from hierseg.engines.graph_runners import open_onnx
 from hierseg.errors import UserError, lacks_memory
 
 Pixels = npt.NDArray[np.uint8]
@@ -74,13 +75,8 @@ class _OnnxSession:
 
     def __init__(self, path: Path, about: ExportedHeader) -> None:
         runtime: Any = importlib.import_module("onnxruntime")
-        settings = runtime.SessionOptions()
-        settings.intra_op_num_threads = torch.get_num_threads()
-        settings.log_severity_level = 4
         # The session is made of the bytes that were checked, even if the file changes meanwhile.
-        self._session = runtime.InferenceSession(
-            _read_checked(path), settings, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_onnx(_read_checked(path), severity=4)
         self._how = runtime.RunOptions()
         self._how.log_severity_level = 4
         self._input = self._session.get_inputs()[0].name

@@ -82,6 +82,24 @@ class GraphRunner(ABC):
         return path
 
 
+def open_onnx(graph: str | bytes, severity: int) -> Any:
+    """ONNX Runtime's session of a file or its content, on the CPU, with as many threads as torch.
+
+    Threads that wait sleep. By default they count for as long as a millisecond or more, after a run
+    too, and take the processors from what is done between two images and from other programs.
+
+    Args:
+        graph: Path or bytes.
+        severity: The least grave message that is printed; 3 is an error, 4 a fatal one.
+    """
+    runtime: Any = importlib.import_module("onnxruntime")
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    settings.log_severity_level = severity
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return runtime.InferenceSession(graph, settings, providers=["CPUExecutionProvider"])
+
+
 class OnnxRuntimeRunner(GraphRunner):
     """ONNX Runtime, with as many threads as torch."""
 
@@ -89,10 +107,7 @@ class OnnxRuntimeRunner(GraphRunner):
 
     def _open(self, graph: Path, attention: bool) -> tuple[list[str], Run]:
         runtime: Any = importlib.import_module("onnxruntime")
-        settings = runtime.SessionOptions()
-        settings.intra_op_num_threads = torch.get_num_threads()
-        settings.log_severity_level = 3
-        session = runtime.InferenceSession(str(graph), settings, providers=["CPUExecutionProvider"])
+        session = open_onnx(str(graph), severity=3)
         names = _choose_outputs([output.name for output in session.get_outputs()], attention)
         how = runtime.RunOptions()
         how.log_severity_level = 3
