@@ -32,6 +32,14 @@ from hierseg.sweeps.folder import FINISHED, RunPlace
 from run_rows import add_row, read_rows, show_spread
 
 CSV = "paper_table.csv"
+COSTS = ("training step, GFLOP an image", "the same, s a step of 4", "run, GFLOP", "run, s")
+COST_FORMS = (
+    ("step_gflop", ".1f"),
+    ("step_seconds", ".2f"),
+    ("run_gflop", ".1f"),
+    ("run_seconds", ".3f"),
+)
+"""Columns of the csv of `paper_costs.py`, which lies beside that of the table."""
 TWO, THREE, FOUR = (0.5, 1.0), (0.5, 1.0, 2.0), (0.25, 0.5, 1.0, 2.0)
 
 
@@ -157,24 +165,34 @@ def train_and_measure(
     return status
 
 
-def format_rows(rows: Sequence[dict[str, str]], variants: Variants = VARIANTS) -> str:
-    """A Markdown table: a row for each variant and set of scales, and the classes below."""
-    keys = list(dict.fromkeys((row["variant"], row["scales"]) for row in rows))
-    found = {key: [r for r in rows if (r["variant"], r["scales"]) == key] for key in keys}
-    lines = ["| combined by | run at | seeds | mIoU | pixel accuracy |", "|---|---|---|---|---|"]
-    for (variant, scales), each in found.items():
-        title = variants[variant].title
-        if " " in scales:
-            title = variants[variant].combined or title
-        figures = f"{show_spread(each, 'miou')} | {show_spread(each, 'pixel_accuracy')}"
-        lines.append(f"| {title} | {scales} | {len(each)} | {figures} |")
-    names = [key for key in rows[0] if key.startswith("iou_")] if rows else []
-    heads = [f"{variant} at {scales}" for variant, scales in keys]
-    lines += ["", f"| IoU | {' | '.join(heads)} |", "|---" * (1 + len(keys)) + "|"]
-    for name in names:
-        cells = [show_spread(each, name) for each in found.values()]
-        lines.append(f"| {name.removeprefix('iou_')} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def format_rows(
+    rows: Sequence[dict[str, str]],
+    variants: Variants = VARIANTS,
+    costs: Sequence[dict[str, str]] = (),
+) -> str:
+    """Markdown: a row for each variant and set of scales, with its costs; below, its classes."""
+    known = {(row["variant"], row["scales"]): row for row in costs}
+    heads = ["combined by", "run at", "seeds", "mIoU", "pixel accuracy", *(COSTS if costs else ())]
+    names = [key.removeprefix("iou_") for key in rows[0] if key.startswith("iou_")] if rows else []
+    lines = [_line(heads), "|---" * len(heads) + "|"]
+    classes = [_line(["IoU of", "at", *names]), "|---" * (2 + len(names)) + "|"]
+    for key in dict.fromkeys((row["variant"], row["scales"]) for row in rows):
+        each = [row for row in rows if (row["variant"], row["scales"]) == key]
+        title = variants[key[0]].title
+        if " " in key[1]:
+            title = variants[key[0]].combined or title
+        cells = [title, key[1], str(len(each))]
+        cells += [show_spread(each, name) for name in ("miou", "pixel_accuracy")]
+        if costs:
+            cost = known.get(key, {})
+            cells += [format(float(cost[name]), form) if cost else "" for name, form in COST_FORMS]
+        lines.append(_line(cells))
+        classes.append(_line([title, key[1], *(show_spread(each, f"iou_{n}", 1) for n in names)]))
+    return "\n".join([*lines, "", *classes])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
@@ -193,7 +211,8 @@ def main() -> int:
     """Do what is not done yet, and print the table."""
     arguments = make_parser(__doc__).parse_args()
     status = 0 if arguments.table else train_and_measure(arguments)
-    print(format_rows(read_rows(arguments.out / CSV)))
+    costs = read_rows(arguments.out / "paper_costs.csv")
+    print(format_rows(read_rows(arguments.out / CSV), costs=costs))
     return status
 
 

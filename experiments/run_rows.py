@@ -26,8 +26,8 @@ def add_row(path: Path, row: dict[str, str]) -> None:
         writer.writerow(row)
 
 
-def show_spread(rows: Sequence[dict[str, str]], key: str) -> str:
+def show_spread(rows: Sequence[dict[str, str]], key: str, digits: int = 2) -> str:
     """Mean and standard deviation of a share over the lines, in per cent."""
     values = [100 * float(row[key]) for row in rows]
-    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.2f}{spread}"
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.{digits}f}{spread}"

@@ -62,5 +62,18 @@ def test_rows_have_titles_by_what_they_combine() -> None:
         "| one scale | 1 | 2 | 51.00 ± 1.41 | 80.00 ± 0.00 |",
         "| average | 0.5 1 2 | 1 | 60.00 | 80.00 |",
     ]
+    assert lines[5:] == [
+        "| IoU of | at | car |", "|---|---|---|",
+        "| one scale | 1 | 70.0 ± 0.0 |", "| average | 0.5 1 2 | 70.0 |",
+    ]  # fmt: skip
+    costs = [
+        {
+            "variant": "single", "scales": "1", "step_gflop": "5.48", "step_seconds": "0.601",
+            "run_gflop": "1.88", "run_seconds": "0.0370",
+        }
+    ]  # fmt: skip
+    lines = script.format_rows(rows, costs=costs).splitlines()
+    assert lines[2].endswith("| 80.00 ± 0.00 | 5.5 | 0.60 | 1.9 | 0.037 |")
+    assert lines[3].endswith("| 60.00 | 80.00 |  |  |  |  |")
     lines = script.format_rows(rows, students.STUDENTS).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:4]] == ["| labels alone"] * 2
