@@ -44,7 +44,7 @@ def time_run(words: list[str], waiting: str) -> float:
     """Median seconds of an image, in a process of its own."""
     plain = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     command = [sys.executable, "-c", CHILD, *words, waiting]
-    return float(subprocess.run(command, env=plain, check=True, capture_output=True).stdout)
+    return float(subprocess.run(command, env=plain, check=True, stdout=subprocess.PIPE).stdout)
 
 
 @contextmanager
@@ -75,8 +75,9 @@ def main() -> None:
                 for _ in range(options.rounds)
             ]
         default, ours = (statistics.median(side) for side in zip(*taken, strict=True))
+        where = f"beside {count} that count" if count else "alone"
         print(
-            f"beside {count} other processes: torch's default {default:.3f} s an image, "
+            f"{where}: torch's default {default:.3f} s an image, "
             f"hierseg's {ours:.3f} s, {default / ours:.2f} times as fast",
             flush=True,
         )

@@ -15,6 +15,7 @@ command goes on where it was interrupted. `--table` prints what is there in Mark
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,14 +33,15 @@ from hierseg.sweeps.folder import FINISHED, RunPlace
 from run_rows import add_row, read_rows, show_spread
 
 CSV = "paper_table.csv"
-COSTS = ("training step, GFLOP an image", "the same, s a step of 4", "run, GFLOP", "run, s")
+COSTS = ("training step, GFLOP an image", "the same, s a step of 4", "run, GFLOP", "run, ms")
 COST_FORMS = (
-    ("step_gflop", ".1f"),
-    ("step_seconds", ".2f"),
-    ("run_gflop", ".1f"),
-    ("run_seconds", ".3f"),
+    ("step_gflop", 1, ".1f"),
+    ("step_seconds", 1, ".2f"),
+    ("run_gflop", 1, ".1f"),
+    ("run_seconds", 1000, ".0f"),
 )
-"""Columns of the csv of `paper_costs.py`, which lies beside that of the table."""
+"""Columns of the csv of `paper_costs.py`, which lies beside that of the table: each with a factor
+and a form."""
 TWO, THREE, FOUR = (0.5, 1.0), (0.5, 1.0, 2.0), (0.25, 0.5, 1.0, 2.0)
 
 
@@ -144,6 +146,14 @@ def measure(
     add_row(path, row | {f"iou_{key}": f"{value:.4f}" for key, value in scores.iou.items()})
 
 
+def require_same_epochs(runs: Path, epochs: int) -> None:
+    """End where a folder has runs of another length: they would be measured side by side."""
+    for record in sorted(runs.glob("*/run/run.json")):
+        known = json.loads(record.read_text(encoding="utf-8"))["config"]["optim"]["epochs"]
+        if known != epochs:
+            sys.exit(f"{record.parent} is of {known} epochs, not {epochs}; give another --out.")
+
+
 def train_and_measure(
     arguments: argparse.Namespace,
     variants: Variants = VARIANTS,
@@ -151,6 +161,7 @@ def train_and_measure(
     csv: str = CSV,
 ) -> int:
     """Do what is not done yet, seed after seed; the status of the last sweep."""
+    require_same_epochs(arguments.out / "runs", arguments.epochs)
     torch.set_num_threads(1)
     prepare(arguments.camvid, arguments.out / "data")
     status = 0
@@ -185,7 +196,10 @@ def format_rows(
         cells += [show_spread(each, name) for name in ("miou", "pixel_accuracy")]
         if costs:
             cost = known.get(key, {})
-            cells += [format(float(cost[name]), form) if cost else "" for name, form in COST_FORMS]
+            cells += [
+                format(factor * float(cost[name]), form) if cost else ""
+                for name, factor, form in COST_FORMS
+            ]
         lines.append(_line(cells))
         classes.append(_line([title, key[1], *(show_spread(each, f"iou_{n}", 1) for n in names)]))
     return "\n".join([*lines, "", *classes])

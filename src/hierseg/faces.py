@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -40,41 +41,40 @@ def open_face(
 
 
 def import_timm(module: str = "timm") -> Any:
-    """timm, or a module of it, which costs seconds.
+    """Import timm, or a module of it; the first import takes seconds.
 
     timm imports Weights & Biases wherever that is installed, for a function that hardly anybody
-    calls; it takes as long as torch does. Here it is loaded when it is first used.
+    calls. Loading it takes as long as loading torch, so it is put off until it is used.
     """
-    _delay("wandb")
-    return importlib.import_module(module)
+    with _delayed("wandb"):
+        return importlib.import_module(module)
 
 
 class _Delayed(ModuleType):
-    """A module that is loaded when an attribute is asked for that it does not have yet.
-
-    `importlib.util.LazyLoader` would load it for ``__file__`` too, which `inspect` asks of every
-    module that there is.
-    """
+    """Stands for a package: its first use imports the package, and its attributes are those."""
 
     def __getattr__(self, name: str) -> Any:
-        spec = self.__spec__
-        assert spec is not None
-        assert spec.loader is not None
-        self.__class__ = ModuleType  # type: ignore[assignment]  # whether loading succeeds or not
-        self.__path__ = spec.submodule_search_locations or []
-        try:
-            spec.loader.exec_module(self)
-        except BaseException:
-            sys.modules.pop(self.__name__, None)
-            raise
-        return getattr(self, name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
 
 
-def _delay(name: str) -> None:
-    """Let the next ``import`` of a package give one that is loaded when it is first used."""
+@contextmanager
+def _delayed(name: str) -> Iterator[None]:
+    """Imports of a package in this block get what stands for it, unless it is loaded already.
+
+    `importlib.util.LazyLoader` would load it for its ``__file__``, which `inspect` asks of every
+    module that there is.
+    """
     spec = None if name in sys.modules else importlib.util.find_spec(name)
-    if spec is not None and spec.submodule_search_locations is not None and spec.loader is not None:
-        module = importlib.util.module_from_spec(spec)
-        del module.__path__  # asked for before the import of one of its modules
-        module.__class__ = _Delayed
-        sys.modules[name] = module
+    if spec is None or spec.origin is None:  # not installed, or a mere folder of that name
+        yield
+        return
+    module = _Delayed(name)
+    module.__file__ = spec.origin
+    sys.modules[name] = module
+    try:
+        yield
+    finally:
+        if sys.modules.get(name) is module:
+            del sys.modules[name]

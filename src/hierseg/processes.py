@@ -42,8 +42,9 @@ def share_processors() -> None:
 
     By default GNU's OpenMP, which torch brings on Linux, lets them count to 300,000 first. Where
     other programs are at work, the thread that is waited for may have no processor, and the others
-    count for as long; `benchmarks.busy` measures what it costs. Both variables are GNU's own names
-    (its manual, "Environment Variables"), and a user who has set one of them is obeyed.
+    count for as long; `benchmarks.busy` measures what it costs. `GOMP_SPINCOUNT` is GNU's own
+    variable, `OMP_WAIT_POLICY` the standard's (manual of libgomp, "Environment Variables"); a user
+    who has set one of them is obeyed.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")

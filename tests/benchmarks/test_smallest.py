@@ -71,6 +71,12 @@ def test_bounds() -> None:
     assert "times as fast" in said
 
 
+@pytest.mark.slow
+def test_busy() -> None:
+    said = run("busy", "--size=64x96", "--images=1", "--rounds=1").splitlines()
+    assert [line.split(":")[0] for line in said] == ["alone", "beside 1 that count"]
+
+
 def test_a_name_that_is_none_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "speed"],

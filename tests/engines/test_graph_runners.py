@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx
+import pytest
 import torch
-from onnx import TensorProto, helper
 
 from hierseg.engines.graph_runners import open_onnx
 
 
 def test_threads_of_a_session_are_as_many_as_torchs_and_sleep_while_they_wait() -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    helper = onnx.helper
     node = helper.make_node("Identity", ["x"], ["y"])
-    place = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy"]
+    place = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in "xy"]
     model = helper.make_model(
         helper.make_graph([node], "same", place[:1], place[1:]),
         opset_imports=[helper.make_opsetid("", 18)],

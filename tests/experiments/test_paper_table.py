@@ -73,7 +73,17 @@ def test_rows_have_titles_by_what_they_combine() -> None:
         }
     ]  # fmt: skip
     lines = script.format_rows(rows, costs=costs).splitlines()
-    assert lines[2].endswith("| 80.00 ± 0.00 | 5.5 | 0.60 | 1.9 | 0.037 |")
+    assert lines[2].endswith("| 80.00 ± 0.00 | 5.5 | 0.60 | 1.9 | 37 |")
     assert lines[3].endswith("| 60.00 | 80.00 |  |  |  |  |")
     lines = script.format_rows(rows, students.STUDENTS).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:4]] == ["| labels alone"] * 2
+
+
+def test_runs_of_another_length_are_not_measured_side_by_side(tmp_path: Path) -> None:
+    script = load_script("paper_table")
+    run = tmp_path / "single-seed0" / "run"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text('{"config": {"optim": {"epochs": 8}}}')
+    script.require_same_epochs(tmp_path, 8)
+    with pytest.raises(SystemExit, match="run is of 8 epochs, not 16; give another --out"):
+        script.require_same_epochs(tmp_path, 16)

@@ -85,8 +85,8 @@ class GraphRunner(ABC):
 def open_onnx(graph: str | bytes, severity: int) -> Any:
     """ONNX Runtime's session of a file or its content, on the CPU, with as many threads as torch.
 
-    Threads that wait sleep. By default they count for as long as a millisecond or more, after a run
-    too, and take the processors from what is done between two images and from other programs.
+    Threads that wait sleep at once. By default they spin first, for a millisecond or more and after
+    a run too, which takes processors from what is done between images and from other programs.
 
     Args:
         graph: Path or bytes.

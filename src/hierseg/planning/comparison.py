@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -193,7 +192,8 @@ def draw_comparison(rows: Sequence[Row], title: str) -> Picture:
 
 def _make_bar(row: Row, best: float) -> Bar:
     if row.finding is None:
-        return Bar(row.name, None, shorten(row.reason, 100, placeholder=" ..."))
+        note = row.reason if len(row.reason) <= 100 else f"{row.reason[:96]} ..."
+        return Bar(row.name, None, note)
     note = f"{row.finding.milliseconds:.0f} ms"
     if row.equal is not None:
         note += f", {100 * row.equal:.2f} %"

@@ -468,7 +468,7 @@
     find("cross").style.top = `${(100 * (cross.y + 0.5)) / height}%`;
     say(read(cross));
   });
-  stage.addEventListener("blur", () => { find("cross").hidden = true; });
+  stage.addEventListener("blur", () => { find("cross").hidden = true; cross = null; });
   find("wipe").addEventListener("input", (event) => wipe(event.target.value));
   find("alpha").addEventListener("input", () => {
     OVER[layer === "prediction" ? "prediction" : "heat"] = Number(find("alpha").value);
