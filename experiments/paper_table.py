@@ -77,7 +77,7 @@ VARIANTS = {
         {"loss.per_scale_weight": 0.05}, (TWO, THREE), "hierarchical, each scale supervised"
     ),
     "hier-uniform": Variant(
-        {"data.class_uniform": 0.5}, (TWO, THREE), "hierarchical, class-uniform sampling"
+        {"data.class_uniform": 0.5}, (TWO, THREE), "hierarchical, class-uniform"
     ),
     "explicit": Variant(
         {"model.name": "lite0-ocr-explicit", "eval.scales": [0.5, 1.0, 2.0]},
