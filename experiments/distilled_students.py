@@ -24,6 +24,7 @@ TEACHER = {
     "distill.teacher": "streetlite",
     "distill.scales": [1.0, 2.0],
     "distill.temperature": 2.0,
+    "distill.weight_bound": 0.02,
 }
 STUDENTS = {
     "single": ALONE._replace(title="labels alone", combined=None),

@@ -254,6 +254,10 @@ class DistillConfig:
     """The logits of teacher and student are divided by this before they are compared."""
     weight: float = 1.0
     """Weight of the distillation loss beside the loss of the labels."""
+    weight_bound: float = 0.0
+    """Let pixels of rare classes weigh more in the distillation loss, as image_weighted does by the
+    inverse weighting: 1 + weight_bound / the share that the class has of the image, by the teacher.
+    With 0 all weigh alike."""
 
 
 @dataclass(frozen=True)

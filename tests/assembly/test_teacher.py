@@ -68,6 +68,7 @@ def test_a_teacher_of_other_classes_is_refused(weights: str) -> None:
     [
         (DistillConfig("x", temperature=0.0), "--distill.temperature 0 is out of range"),
         (DistillConfig("x", weight=-1.0), "--distill.weight -1 is out of range"),
+        (DistillConfig("x", weight_bound=-0.5), "--distill.weight-bound -0.5 is out of range"),
         (DistillConfig(temperature=2.0), "are of a teacher; name it with --distill"),
         (DistillConfig("x", scales=(0.5,)), r"must include 1; give for example --distill.scales"),
     ],

@@ -18,6 +18,23 @@ def test_against_the_formula_pixel_by_pixel(temperature: float) -> None:
     assert float(Distillation(temperature)(student, teacher)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_rare_classes_of_the_teacher_weigh_more() -> None:
+    torch.manual_seed(0)
+    student, teacher = torch.randn(2, 3, ROWS + 7, 3), torch.randn(2, 3, ROWS + 7, 3)
+    teacher[0, 1] -= 1.5
+    teacher[1, 2] -= 50  # a class that the second image has not
+    p, q = teacher.double().softmax(1), student.double().softmax(1)
+    pixels = (p * (p / q).log()).sum(1)
+    means = []
+    for image, classes in zip(pixels, teacher.argmax(1), strict=True):
+        shares = torch.stack([(classes == label).double().mean() for label in range(3)])
+        weights = 1 + 0.1 / shares[classes]
+        means.append(float((weights * image).sum() / weights.sum()))
+    expected = sum(means) / 2
+    assert float(Distillation(weight_bound=0.1)(student, teacher)) == pytest.approx(expected, 1e-5)
+    assert float(Distillation()(student, teacher)) != pytest.approx(expected, 1e-3)
+
+
 def test_it_is_least_where_both_agree_and_only_the_student_learns() -> None:
     torch.manual_seed(0)
     teacher = torch.randn(1, 3, 8, 8, requires_grad=True)

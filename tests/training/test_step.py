@@ -14,6 +14,7 @@ from hierseg.assembly.teacher import Teacher
 from hierseg.losses.boundary_relaxed import BoundaryRelaxedLoss
 from hierseg.losses.combined import CombinedLoss
 from hierseg.losses.cross_entropy import CrossEntropy
+from hierseg.losses.distillation import Distillation
 from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
 from hierseg.losses.region_mutual_information import RegionMutualInformation
 from hierseg.options import RunOptions
@@ -180,7 +181,7 @@ def test_a_teacher_is_learned_beside_the_labels_as_by_one_larger_batch() -> None
         (copy.deepcopy(network), _cut(_batch(), 1, 3)),
     ):
         engine = _TeachingEngine(teaching)
-        stepper = _stepper(each, teacher=Teacher(engine, RunOptions(), 2.0, 0.5))  # type: ignore[arg-type]
+        stepper = _stepper(each, teacher=Teacher(engine, RunOptions(), Distillation(2.0), 0.5))  # type: ignore[arg-type]
         found.append(stepper.step(group))
         assert engine.seen == 4
     first, second = (outcome.losses for outcome in found)
@@ -197,6 +198,8 @@ def test_with_the_teacher_alone_a_student_becomes_it() -> None:
     student, teaching = _Network().double(), _Network().double()
     batch = _batch()
     batch["labels"] = torch.full_like(batch["labels"], 255)  # images without labels
-    stepper = _stepper(student, teacher=Teacher(_TeachingEngine(teaching), RunOptions()))  # type: ignore[arg-type]
+    stepper = _stepper(
+        student, teacher=Teacher(_TeachingEngine(teaching), RunOptions(), Distillation())
+    )  # type: ignore[arg-type]
     losses = [float(stepper.step([batch]).losses["distill"]) for _ in range(300)]
     assert losses[-1] < losses[0] / 20

@@ -251,9 +251,13 @@ def _check_distill(distill: DistillConfig) -> None:
         f"--distill.weight {distill.weight:g} is out of range; give one 0 or more.",
     )
     refuse_if(
+        not 0 <= distill.weight_bound < math.inf,
+        f"--distill.weight-bound {distill.weight_bound:g} is out of range; give one 0 or more.",
+    )
+    refuse_if(
         distill.teacher is None and distill != DistillConfig(),
-        "--distill.scales, --distill.temperature and --distill.weight are of a teacher; name it "
-        "with --distill TEACHER, or leave them out.",
+        "--distill.scales, --distill.temperature, --distill.weight and --distill.weight-bound are "
+        "of a teacher; name it with --distill TEACHER, or leave them out.",
     )
     if distill.scales is not None:
         check_training_scales(distill.scales, "--distill.scales")

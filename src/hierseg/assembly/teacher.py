@@ -22,15 +22,15 @@ class Teacher:
     Args:
         engine: What runs it, at the scales of ``options``.
         options: How it is run.
-        temperature: Of the comparison.
-        weight: Of it beside the loss of the labels.
+        criterion: What compares the student with it.
+        weight: Of the comparison beside the loss of the labels.
     """
 
     def __init__(
-        self, engine: Engine, options: RunOptions, temperature: float = 1.0, weight: float = 1.0
+        self, engine: Engine, options: RunOptions, criterion: Distillation, weight: float = 1.0
     ) -> None:
         self.engine, self.options, self.weight = engine, options, weight
-        self.criterion = Distillation(temperature)
+        self.criterion = criterion
 
     def add(
         self, losses: Mapping[str, Tensor], student: Tensor, images: Tensor, share: Share = WHOLE
@@ -70,7 +70,8 @@ def build_teacher(
     network.requires_grad_(False)
     options = RunOptions(scales=distill.scales).resolve()
     engine = open_engine(network, options, device)
-    return Teacher(engine, options, distill.temperature, distill.weight)
+    criterion = Distillation(distill.temperature, distill.weight_bound)
+    return Teacher(engine, options, criterion, distill.weight)
 
 
 def _require_classes(network: SegmentationNetwork, name: str, space: LabelSpace) -> None:

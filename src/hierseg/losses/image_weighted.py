@@ -57,9 +57,9 @@ class ImageWeightedCrossEntropy(nn.Module):
             own = labels.where(counted, 0)
             counts = count_classes(own, counted, logits.shape[1])
             counts = counts.to(torch.promote_types(logits.dtype, torch.float32))
-            weights = self._weigh(counts.sum(0, keepdim=True) if self.by_batch else counts)
-            weights = weights / (weights * counts).sum(1, keepdim=True).clamp(min=1)
-            pixels = weights.gather(1, own.flatten(1)).view(labels.shape) * counted
+            among = counts.sum(0, keepdim=True) if self.by_batch else counts
+            weights = weigh_classes(among, self.weighting, self.bound)
+            pixels = spread_weights(weights, counts, own) * counted
             loss: Tensor = SetCrossEntropySum.apply(logits, own, pixels, None, None)
             return sum_over_images(loss, len(labels), self.images)
 
@@ -69,8 +69,21 @@ class ImageWeightedCrossEntropy(nn.Module):
         """
         return self.forward(logits, labels)
 
-    def _weigh(self, counts: Tensor) -> Tensor:
-        """(B, K) weights, or (1, K) by batch; absent classes have 1, which no pixel uses."""
-        shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
-        excess = 1 - shares if self.weighting == "share" else 1 / shares
-        return (1 + self.bound * excess).where(counts > 0, 1.0)
+
+def weigh_classes(counts: Tensor, weighting: Weighting, bound: float) -> Tensor:
+    """(B, K) float counts of pixels to weights of classes; absent ones have 1, not used by any."""
+    shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    excess = 1 - shares if weighting == "share" else 1 / shares
+    return (1 + bound * excess).where(counts > 0, 1.0)
+
+
+def spread_weights(weights: Tensor, counts: Tensor, classes: Tensor) -> Tensor:
+    """The weights of pixels, which sum to 1 over the counted ones of an image.
+
+    Args:
+        weights: (B, K) float of the classes, or (1, K).
+        counts: (B, K) float, the counted pixels of each class.
+        classes: (B, H, W) int64 in [0, K).
+    """
+    weights = weights / (weights * counts).sum(1, keepdim=True).clamp(min=1)
+    return weights.gather(1, classes.flatten(1)).view(classes.shape)
