@@ -28,15 +28,15 @@ from support.published_files import (
 QUICK = [
     "deeper-wrn38-hier",
     "deeplabv3plus-wrn38-fuse",
-    "deeplabv3plus-wrn38-fuse2",
-    "mmsegmentation-hrnet-ocr",
     "hrnet-ocr-hier",
-    "deeplabv3plus-wrn38-hier",
     "deeplabv3plus-xception71",
     "vplr-seresnext50",
     "paddleseg-hrnet-ocr",
 ]
 OTHERS = [
+    "mmsegmentation-hrnet-ocr",
+    "deeplabv3plus-wrn38-hier",
+    "deeplabv3plus-wrn38-fuse2",
     "hrnet-basic",
     "hrnet-aspp-hier",
     "hrnet-aspp",

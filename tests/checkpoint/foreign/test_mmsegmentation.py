@@ -73,7 +73,7 @@ def head_shapes(width: int, classes: int, channels: int, keys: int) -> dict[str,
     [
         ("hrnet18s-ocr", 18, True),
         pytest.param("hrnet18-ocr", 18, False, marks=pytest.mark.slow),
-        ("hrnet48-ocr", 48, False),
+        pytest.param("hrnet48-ocr", 48, False, marks=pytest.mark.slow),
     ],
 )
 def test_the_three_of_its_model_zoo(
