@@ -41,12 +41,13 @@ def test_every_variant_is_a_recipe_that_can_be_trained() -> None:
 
 def test_students_differ_by_their_teacher_alone() -> None:
     script, costs = load_script("distilled_students"), load_script("paper_costs")
-    alone, taught = (
-        costs.apply_settings(costs.get_recipe("camvid-lite0"), script.STUDENTS[name].settings)
-        for name in ("single", "taught")
+    alone, taught, weighted = (
+        costs.apply_settings(costs.get_recipe("camvid-lite0"), variant.settings)
+        for variant in script.STUDENTS.values()
     )
-    assert taught.distill.teacher == "streetlite"
-    assert dataclasses.replace(taught, distill=alone.distill) == alone
+    for one, bound in ((taught, 0), (weighted, alone.loss.weight_bound)):
+        assert (one.distill.teacher, one.distill.weight_bound) == ("streetlite", bound)
+        assert dataclasses.replace(one, distill=alone.distill) == alone
 
 
 def test_rows_have_titles_by_what_they_combine() -> None:
