@@ -4,12 +4,13 @@
 
 The student is the network of one scale, trained as in `paper_table.py`: on frames of half size, for
 the same number of steps. The teacher is streetlite, which was trained on the same frames at full
-size and combines two scales by attention; it is run at the scales 1 and 2 of the half-size frames.
-It sees no frame of val. The loss of the labels favours rare classes (`loss.weight_bound`); that of
-the teacher weighs all pixels alike, or as the labels are weighed. Students without it are those of `paper_table.py`: given its folder
-and its `--epochs`, they are not trained again. Every measurement adds its line to
-`OUT/distilled_students.csv`; the same command goes on where it was interrupted, and `--table`
-prints what is there in Markdown.
+size and combines scales by attention; it is run at the scales 1 and 2 of the half-size frames. It
+sees no frame of val. The loss of the labels favours rare classes (`loss.weight_bound`); that of the
+teacher weighs all pixels alike, or as the labels are weighed.
+
+Students without it are those of `paper_table.py`: given its folder and its `--epochs`, they are not
+trained again. Every measurement adds its line to `OUT/distilled_students.csv`; the same command
+goes on where it was interrupted, and `--table` prints what is there in Markdown.
 """
 
 from __future__ import annotations
