@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import NamedTuple
 
 import torch
 
+from benchmarks._ending import run_main
 from benchmarks._predictors import load_plain, name_engine, open_predictor
 from benchmarks.folder import write_frames
 from benchmarks.latency import time_file
@@ -59,10 +59,11 @@ def report(bounds: Sequence[Bound]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", default="streetlite")
-    parser.add_argument("--size", type=Size.parse, default=Size(360, 480))
+    parser.add_argument("--size", default="360x480")
     parser.add_argument("--images", type=int, default=25)
     parser.add_argument("--engine", default="auto")
     options = parser.parse_args()
+    size = Size.parse(options.size)
     torch.set_num_threads(2)
     keep_freed_memory()
     path = find_weights(options.weights)
@@ -71,7 +72,7 @@ def main() -> int:
     taken = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for frame in write_frames(folder / "frames", WARM + options.images, options.size):
+        for frame in write_frames(folder / "frames", WARM + options.images, size):
             taken.append([time_file(one, frame, folder).clock for one in (plain, chosen)])
     slow, fast = (statistics.median(side[WARM:]) for side in zip(*taken, strict=True))
     print(
@@ -84,4 +85,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

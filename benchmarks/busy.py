@@ -18,12 +18,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from benchmarks._ending import run_main
+from hierseg.size import Size
+
 CHILD = """
 import statistics, sys, time
 if sys.argv[4] == "hierseg":
     from hierseg.processes import share_processors
     share_processors()
 import torch
+from benchmarks._ending import run_main
+from hierseg.size import Size
 from hierseg import Predictor
 height, width, images = map(int, sys.argv[1:4])
 torch.set_num_threads(2)
@@ -67,7 +72,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--others", type=int, default=1)
     options = parser.parse_args()
-    words = [*options.size.split("x"), str(options.images)]
+    words = [*map(str, Size.parse(options.size)), str(options.images)]
     for count in (0, options.others):
         with beside(count):
             taken = [
@@ -84,4 +89,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

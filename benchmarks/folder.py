@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 import torch
 
+from benchmarks._ending import run_main
 from benchmarks._predictors import add_engine_flags, name_engine, open_predictor, save_random
 from hierseg import Predictor, UserError, load_model
 from hierseg.checkpoint import find_weights
@@ -138,4 +139,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -18,6 +18,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks._ending import run_main
+
 HERE = Path(__file__).resolve().parents[1]
 
 
@@ -119,4 +121,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

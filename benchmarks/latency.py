@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks._ending import run_main
 from benchmarks.folder import Spent, spent_since, write_frames
 from hierseg.checkpoint import load_model
 from hierseg.engines import keep_freed_memory
@@ -86,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks._ending import run_main
+
 RUNS = ("bf16", "float32", "kept")
 
 
@@ -71,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

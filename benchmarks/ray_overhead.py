@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks._ending import run_main
 from benchmarks.folder import write_frames
 from hierseg import Predictor, load_model
 from hierseg.autolabel import autolabel
@@ -126,4 +127,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 
+from benchmarks._ending import run_main
 from benchmarks.memory import peak_gigabytes
 
 
@@ -65,4 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

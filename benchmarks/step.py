@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from benchmarks._ending import run_main
 from hierseg.engines import keep_freed_memory
 from hierseg.losses import CombinedLoss, RegionMutualInformation
 from hierseg.models import SegmentationNetwork, create_model
@@ -127,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -77,6 +77,28 @@ def test_busy() -> None:
     assert [line.split(":")[0] for line in said] == ["alone", "beside 1 that count"]
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "said"),
+    [
+        ("bounds", ["--size=tall"], "'tall' is not a size; write HEIGHTxWIDTH"),
+        ("bounds", ["--weights=nosuch"], "nosuch"),
+        ("busy", ["--size=0x5"], "'0x5' is not a size; write HEIGHTxWIDTH"),
+    ],
+)
+def test_a_mistake_is_said_in_a_sentence(name: str, words: list[str], said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *words],
+        cwd=ROOT,
+        env=HERE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_name_that_is_none_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "speed"],

@@ -83,15 +83,14 @@ def test_drop_hover_wipe_attention_and_download_in_a_browser(
     address, _ = answering
     with Browser(tmp_path / "profile", (1400, 1000)) as browser:
         page = _Page(browser, address)
-        page.drop({"first.png": as_file(image), "second.png": as_file(image[:, ::-1])})
+        page.drop_both(image)
         page.drop({"notes.png": b"only text"})
         page.until('document.querySelectorAll("#queue .done").length === 2')
         page.until('document.querySelectorAll("#queue .failed").length === 1')
         assert page.text("#queue .failed small") == "Not an image of a known format."
         assert page.text("#queue-title") == "2 of 3 done"
         page.until('!document.getElementById("shown").hidden')
-        browser.evaluate("document.querySelector('#queue .pick').click()")
-        page.until("document.getElementById('name').textContent === 'first.png'")
+        page.pick(0, "first.png")
 
         left, top, width, height = page.box("#stage")
         browser.move(left + width * 0.5, top + height * 0.25)
@@ -140,20 +139,17 @@ def test_a_pointer_that_rests_reads_the_picture_that_comes_beneath_it(
     address, _ = answering
     with Browser(tmp_path / "profile", (1400, 1000)) as browser:
         page = _Page(browser, address)
-        page.drop({"first.png": as_file(image), "second.png": as_file(image[:, ::-1])})
+        page.drop_both(image)
         page.until('document.querySelectorAll("#queue .done").length === 2')
-        browser.evaluate("document.querySelector('#queue .pick').click()")
-        page.until("document.getElementById('name').textContent === 'first.png'")
+        page.pick(0, "first.png")
         page.until('!document.getElementById("shown").hidden')
         left, top, width, height = page.box("#stage")
         browser.move(left + width * 0.1, top + height * 0.9)
         page.reads("#readout", "green")
-        browser.evaluate("document.querySelectorAll('#queue .pick')[1].click()")
-        page.until("document.getElementById('name').textContent === 'second.png'")
+        page.pick(1, "second.png")
         page.reads("#readout", "blue")
         browser.move(1, 1)
-        browser.evaluate("document.querySelectorAll('#queue .pick')[0].click()")
-        page.until("document.getElementById('name').textContent === 'first.png'")
+        page.pick(0, "first.png")
         page.reads("#readout", "Point at the picture")
 
 
@@ -168,6 +164,15 @@ class _Page:
     def drop(self, files: dict[str, bytes]) -> None:
         given = [(name, base64.b64encode(content).decode()) for name, content in files.items()]
         self._browser.evaluate(_DROP % json.dumps(given))
+
+    def drop_both(self, image: npt.NDArray[Any]) -> None:
+        """Drop an image and its mirror image."""
+        self.drop({"first.png": as_file(image), "second.png": as_file(image[:, ::-1])})
+
+    def pick(self, number: int, name: str) -> None:
+        """Choose a result of the queue, and wait until it is shown."""
+        self._browser.evaluate(f"document.querySelectorAll('#queue .pick')[{number}].click()")
+        self.until(f"document.getElementById('name').textContent === {json.dumps(name)}")
 
     def until(self, holds: str) -> None:
         end = time.monotonic() + 30
