@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-
 from benchmarks._ending import run_main
+
 from hierseg import UserError
 
 
