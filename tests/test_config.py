@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hierseg.config import Experiment, OptimConfig, RuntimeConfig
-from hierseg.settings import list_differences, list_settings, name_flag
+from hierseg.settings import list_differences, list_settings, name_flag, name_flags
 
 
 def test_an_experiment_is_json() -> None:
@@ -26,6 +26,7 @@ def test_settings_are_named_as_their_flags() -> None:
     settings = list_settings(Experiment().to_dict())
     assert settings["optim.ema_decay"] == 0.0
     assert name_flag("optim.ema_decay") == "--optim.ema-decay"
+    assert name_flags(["from_", "optim.lr"]) == {"from_": "--from", "optim.lr": "--optim.lr"}
     parts = [part for part in dataclasses.fields(Experiment) if part.name != "recipe"]
     assert len(settings) == 1 + sum(
         len(dataclasses.fields(getattr(Experiment(), part.name))) for part in parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -28,5 +28,12 @@ def list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str
 
 
 def name_flag(setting: str) -> str:
-    """The flag that sets a setting: ``"optim.ema_decay"`` -> ``"--optim.ema-decay"``."""
-    return "--" + setting.replace("_", "-")
+    """The flag of a setting or parameter: ``"optim.ema_decay"`` -> ``"--optim.ema-decay"``, and
+    ``"from_"``, a word that Python keeps for itself, -> ``"--from"``.
+    """
+    return "--" + setting.rstrip("_").replace("_", "-")
+
+
+def name_flags(settings: Iterable[str]) -> dict[str, str]:
+    """Settings, or parameters, and the flag of each."""
+    return {setting: name_flag(setting) for setting in settings}

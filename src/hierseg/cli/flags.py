@@ -20,8 +20,9 @@ from typing import (
     get_type_hints,
 )
 
-from hierseg.cli.names import count_flags, list_flags, name_flag, require_known
+from hierseg.cli.names import count_flags, list_flags, require_known
 from hierseg.errors import make_printable
+from hierseg.settings import name_flags
 
 if TYPE_CHECKING:
     from tyro.constructors import StructConstructorSpec, StructTypeInfo
@@ -154,11 +155,12 @@ class _StructRule:
         if not isinstance(made, StructConstructorSpec):
             return None
         prefix = self._groups[info.type]
+        flags = name_flags([prefix + field.name for field in made.fields])
         fields = tuple(
             dataclasses.replace(
                 field,
                 helptext=_join_lines(field.helptext),
-                type=self._marks.put(field.type, name_flag(prefix + field.name), field.default),
+                type=self._marks.put(field.type, flags[prefix + field.name], field.default),
             )
             for field in made.fields
         )
@@ -215,13 +217,14 @@ def _present(function: Callable[..., Any], marks: _Marks) -> Callable[..., Any]:
         return partial(function, *arguments, **named)
 
     hints = get_type_hints(function)
-    parameters = []
-    for parameter in inspect.signature(function).parameters.values():
+    parameters, signature = [], inspect.signature(function)
+    flags = name_flags(list(signature.parameters))
+    for parameter in signature.parameters.values():
         hint = hints[parameter.name]
         if dataclasses.is_dataclass(hint):  # flags that several belong to, not a group of theirs
             hint = Annotated[hint, tyro.conf.arg(name="")]
         elif parameter.kind is not parameter.POSITIONAL_ONLY:
-            flag = name_flag(parameter.name)
+            flag = flags[parameter.name]
             hint = marks.put(hint, flag, parameter.default, name=flag.removeprefix("--"))
         elif get_origin(hint) is tuple:
             metavar = f"{parameter.name.removesuffix('s').upper()} ..."

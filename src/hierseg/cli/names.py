@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from hierseg.errors import UsageError, shorten
+from hierseg.settings import name_flags
 from hierseg.wording import find_nearest
 
 ALIASES = {"--out": ("-o",), "--dry-run": ("-n",)}
@@ -26,7 +27,7 @@ def list_flags(target: Callable[..., Any], aliases: Mapping[str, Sequence[str]])
         aliases: Further names of a flag.
     """
     found: dict[str, Any] = {}
-    for flag, hint in _iterate(target):
+    for flag, hint in _find_flags(target).items():
         words = [flag, *aliases.get(flag, ())]
         if hint is bool and dataclasses.is_dataclass(target):
             words += [_negate(word) for word in words if word.startswith("--")]
@@ -36,10 +37,17 @@ def list_flags(target: Callable[..., Any], aliases: Mapping[str, Sequence[str]])
 
 def count_flags(target: Callable[..., Any]) -> int:
     """How many flags there are, whatever names each has."""
-    return len(dict(_iterate(target)))
+    return len(_find_flags(target))
+
+
+def _find_flags(target: Callable[..., Any]) -> dict[str, Any]:
+    found = dict(_iterate(target))
+    flags = name_flags(found)
+    return {flags[name]: hint for name, hint in found.items()}
 
 
 def _iterate(target: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """Names, as Python has them, and types."""
     hints = get_type_hints(target, include_extras=True)
     if dataclasses.is_dataclass(target):
         for field in dataclasses.fields(target):
@@ -56,16 +64,11 @@ def _iterate(target: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
 
 def _iterate_value(hint: Any, name: str, prefix: str) -> Iterator[tuple[str, Any]]:
     if not (isinstance(hint, type) and dataclasses.is_dataclass(hint)):
-        yield name_flag(name), hint
+        yield name, hint
         return
     hints = get_type_hints(hint)
     for field in dataclasses.fields(hint):
-        yield name_flag(prefix + field.name), hints[field.name]
-
-
-def name_flag(name: str) -> str:
-    """The flag of a parameter: ``from_`` is a word that Python keeps for itself."""
-    return "--" + name.rstrip("_").replace("_", "-")
+        yield prefix + field.name, hints[field.name]
 
 
 def _negate(flag: str) -> str:

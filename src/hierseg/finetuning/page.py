@@ -12,7 +12,7 @@ from hierseg.evaluation import Evaluation, show_compared
 from hierseg.files import read_text_file
 from hierseg.finetuning.plan import Plan
 from hierseg.finetuning.ranking import Ranked, Ranking
-from hierseg.media import hex_of
+from hierseg.media import hex_colors
 from hierseg.pages import (
     FOLDER,
     ClassFigures,
@@ -117,7 +117,7 @@ def _draw_classes(
     rows = [
         ClassFigures(
             name,
-            hex_of(color),
+            color,
             None if scores.iou[name] != scores.iou[name] else scores.iou[name],
             (
                 show(scores.precision[name]),
@@ -125,7 +125,7 @@ def _draw_classes(
                 f"{100 * shares.get(name, 0.0):.2f} %",
             ),
         )
-        for name, color in zip(space.names, space.colors, strict=True)
+        for name, color in hex_colors(space).items()
     ]
     return render_class_table(rows, ["precision", "recall", "share of pixels"])
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hierseg.labels import LabelSpace
-from hierseg.media import hex_of, shrink
+from hierseg.media import hex_colors, shrink
 
 LONGEST = 640
 """Pixels of the longer side of a notebook's picture."""
@@ -40,12 +40,12 @@ def draw_png(overlay: Picture) -> bytes:
 def draw_html(overlay: Picture, line: str, shares: Mapping[str, float], space: LabelSpace) -> str:
     """A reduced overlay embedded in HTML, with its classes below it."""
     picture = base64.b64encode(_encode(overlay, ".jpg")).decode("ascii")
-    colors = dict(zip(space.names, space.colors, strict=True))
+    colors = hex_colors(space)
     listed = list(shares.items())[:LISTED]
     legend = "".join(
         '<span style="display:inline-block;margin-right:1em;white-space:nowrap">'
         '<i style="display:inline-block;width:.8em;height:.8em;border-radius:.2em;'
-        f'margin-right:.35em;background:{hex_of(colors[name])}"></i>'
+        f'margin-right:.35em;background:{colors[name]}"></i>'
         f"{escape(name)} {_percent(share)}</span>"
         for name, share in listed
     )

@@ -177,14 +177,18 @@ def shrink(picture: Picture, longest: int) -> Picture:
 
 def describe_legend(space: LabelSpace) -> list[dict[str, Any]]:
     """The classes as data: train id, raw id, name, colour as RGB and as #rrggbb."""
+    codes = hex_colors(space)
     return [
-        {"train_id": train, "raw_id": raw, "name": name, "color": list(color), "hex": hex_of(color)}
+        {"train_id": train, "raw_id": raw, "name": name, "color": list(color), "hex": codes[name]}
         for train, (raw, name, color) in enumerate(
             zip(space.raw_ids, space.names, space.colors, strict=True)
         )
     ]
 
 
-def hex_of(color: tuple[int, int, int]) -> str:
-    """(128, 64, 128) as ``#804080``."""
-    return "#{:02x}{:02x}{:02x}".format(*color)
+def hex_colors(space: LabelSpace) -> dict[str, str]:
+    """The colour of each class as pages write it: (128, 64, 128) as ``#804080``."""
+    return {
+        name: "#{:02x}{:02x}{:02x}".format(*color)
+        for name, color in zip(space.names, space.colors, strict=True)
+    }

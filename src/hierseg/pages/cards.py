@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hierseg.labels import LabelSpace
-from hierseg.media import hex_of
+from hierseg.media import hex_colors
 from hierseg.pages.records import ImageRecord, Panel
 
 SHOWN_SHARE = 0.001
@@ -55,9 +55,10 @@ def describe_cards(
         classes.place(name)
     images = [_describe(record, classes, folders, panels) for record in records]
     places = {record.name: place for place, record in enumerate(records)}
+    colors = hex_colors(space)
     known = {
         "images": images,
-        "classes": [[name, find_color(name, space)] for name in classes.places],
+        "classes": [[name, colors.get(name, OTHER_COLOR)] for name in classes.places],
         "labels": len(space.names),
         "folders": list(folders.places),
         "panels": list(panels.places),
@@ -67,11 +68,6 @@ def describe_cards(
         },
     }
     return json.dumps(known, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def find_color(name: str, space: LabelSpace) -> str:
-    """A class's colour as #rrggbb."""
-    return hex_of(space.colors[space.names.index(name)]) if name in space.names else OTHER_COLOR
 
 
 def _describe(

@@ -14,7 +14,8 @@ from string import Template
 
 from hierseg.files import write_text
 from hierseg.labels import LabelSpace
-from hierseg.pages.cards import SHOWN_SHARE, describe_cards, find_color
+from hierseg.media import hex_colors
+from hierseg.pages.cards import OTHER_COLOR, SHOWN_SHARE, describe_cards
 from hierseg.pages.policy import describe_policy
 from hierseg.pages.records import ImageRecord
 from hierseg.pages.sections import Section, render_sections
@@ -92,8 +93,9 @@ def _classes(page: Page) -> str:
         if any(record.shares.get(name, 0.0) >= SHOWN_SHARE for record in page.records)
     ]
     buttons, all_ = [], count(len(page.records), "image")
+    colors = hex_colors(space)
     for name in sorted(shown, key=lambda name: -shares[name]):
-        hue = find_color(name, space)
+        hue = colors.get(name, OTHER_COLOR)
         having = sum(record.shares.get(name, 0.0) >= SHOWN_SHARE for record in page.records)
         buttons.append(
             f'<button type="button" class="class" aria-pressed="false" data-class="{escape(name)}"'

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from hierseg.errors import UserError, reason_of
 from hierseg.inference import Prediction
-from hierseg.media import hex_of, shrink
+from hierseg.media import hex_colors, shrink
 from hierseg.serving.gate import HEADERS, list_hosts
 
 HOST = "127.0.0.1"
@@ -136,8 +136,7 @@ class LivePage:
             shown, ended = self._shown, self._ended
         state: dict[str, Any] = {"number": shown.number, "ended": ended}
         if shown is not _NOTHING:
-            space = shown.prediction.label_space
-            colors = dict(zip(space.names, map(hex_of, space.colors), strict=True))
+            colors = hex_colors(shown.prediction.label_space)
             shares = shown.prediction.class_shares()
             state["classes"] = [[name, colors[name], share] for name, share in shares.items()]
             state["facts"] = shown.facts

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hierseg.errors import UserError
 from hierseg.inference import Prediction
 from hierseg.jobs import write_legend, write_outputs
-from hierseg.media import hex_of, render_grey, shrink, write_picture
+from hierseg.media import hex_colors, render_grey, shrink, write_picture
 from hierseg.serving.model import Outcome
 
 VIEW = "view"
@@ -112,12 +112,13 @@ def describe_picture(outcome: Outcome) -> dict[str, Any]:
 def list_classes(shares: Mapping[str, float], prediction: Prediction) -> list[dict[str, Any]]:
     """Classes that occur, the largest first, with share, train id and colour."""
     space = prediction.label_space
+    colors = hex_colors(space)
     return [
         {
             "name": name,
             "share": round(share, 6),
             "train_id": space.names.index(name),
-            "color": hex_of(space.colors[space.names.index(name)]),
+            "color": colors[name],
         }
         for name, share in shares.items()
     ]
