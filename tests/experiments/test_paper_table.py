@@ -39,14 +39,20 @@ def test_every_variant_is_a_recipe_that_can_be_trained() -> None:
         costs.build_criterion(costs.describe(name), costs.CAMVID)
 
 
-def test_students_differ_by_their_teacher_alone() -> None:
+def test_students_differ_by_their_teacher_alone(tmp_path: Path) -> None:
     script, costs = load_script("distilled_students"), load_script("paper_costs")
-    alone, taught, weighted = (
+    alone, taught, weighted, by_three = (
         costs.apply_settings(costs.get_recipe("camvid-lite0"), variant.settings)
-        for variant in script.STUDENTS.values()
+        for variant in script.list_students(tmp_path).values()
     )
-    for one, bound in ((taught, 0), (weighted, alone.loss.weight_bound)):
-        assert (one.distill.teacher, one.distill.weight_bound) == ("streetlite", bound)
+    own = str(tmp_path / "runs" / "explicit-seed0" / "run")
+    bound = alone.loss.weight_bound
+    for one, teacher, weight_bound in (
+        (taught, "streetlite", 0),
+        (weighted, "streetlite", bound),
+        (by_three, own, bound),
+    ):
+        assert (one.distill.teacher, one.distill.weight_bound) == (teacher, weight_bound)
         assert dataclasses.replace(one, distill=alone.distill) == alone
 
 
