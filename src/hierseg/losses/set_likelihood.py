@@ -89,7 +89,7 @@ class SetCrossEntropySum(torch.autograd.Function):
             weight = weight.flatten(1).index_put(at, mean_weight).view_as(weight)
         ctx.save_for_backward(logits, own, weight)
         ctx.mixed = mixed
-        return -(weight * likelihood).sum()
+        return 0 - (weight * likelihood).sum()  # where nothing counts, 0 and not -0
 
     @staticmethod
     @once_differentiable
