@@ -6,6 +6,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from support.scripts import load_script
@@ -41,7 +43,7 @@ def test_every_variant_is_a_recipe_that_can_be_trained() -> None:
 
 def test_students_differ_by_their_teacher_alone(tmp_path: Path) -> None:
     script, costs = load_script("distilled_students"), load_script("paper_costs")
-    alone, taught, weighted, by_three = (
+    alone, taught, weighted, by_three, third, third_taught = (
         costs.apply_settings(costs.get_recipe("camvid-lite0"), variant.settings)
         for variant in script.list_students(tmp_path).values()
     )
@@ -54,6 +56,34 @@ def test_students_differ_by_their_teacher_alone(tmp_path: Path) -> None:
     ):
         assert (one.distill.teacher, one.distill.weight_bound) == (teacher, weight_bound)
         assert dataclasses.replace(one, distill=alone.distill) == alone
+    assert third.data.root == tmp_path / "data" / "thrice"
+    assert third.distill.teacher is None
+    all_frames = dataclasses.replace(third_taught.data, root=third.data.root)
+    assert dataclasses.replace(third_taught, distill=third.distill, data=all_frames) == third
+
+
+def test_a_third_is_taken_three_times_or_beside_frames_without_labels(tmp_path: Path) -> None:
+    script = load_script("distilled_students")
+    grey = np.full((4, 6), 3, np.uint8)
+    for part, names in (("third", "ad"), ("rest", "bc")):
+        for folder in ("train", "trainannot", "val", "valannot"):
+            (tmp_path / part / folder).mkdir(parents=True)
+        for name in names:
+            cv2.imwrite(str(tmp_path / part / "train" / f"{name}.png"), grey)
+            cv2.imwrite(str(tmp_path / part / "trainannot" / f"{name}.png"), grey)
+    script.prepare_thirds(tmp_path)
+    script.prepare_thirds(tmp_path)  # as an interrupted experiment does
+
+    def values(part: str) -> dict[str, set[int]]:
+        files = sorted((tmp_path / part / "trainannot").iterdir())
+        return {one.stem: set(cv2.imread(str(one), -1).flatten().tolist()) for one in files}
+
+    assert values("frames") == {"a": {3}, "b": {11}, "c": {11}, "d": {3}}
+    assert values("thrice") == {f"{name}_{number}": {3} for name in "ad" for number in range(3)}
+    for part in ("thrice", "frames"):
+        images = [one.name for one in (tmp_path / part / "train").iterdir()]
+        assert sorted(images) == [f"{name}.png" for name in sorted(values(part))]
+        assert (tmp_path / part / "valannot").is_dir()
 
 
 def test_rows_have_titles_by_what_they_combine() -> None:
