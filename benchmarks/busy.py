@@ -27,8 +27,6 @@ if sys.argv[4] == "hierseg":
     from hierseg.processes import share_processors
     share_processors()
 import torch
-from benchmarks._ending import run_main
-from hierseg.size import Size
 from hierseg import Predictor
 height, width, images = map(int, sys.argv[1:4])
 torch.set_num_threads(2)

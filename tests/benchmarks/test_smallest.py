@@ -19,15 +19,19 @@ NEEDS_ENGINES = pytest.mark.skipif(
 )
 
 
-def run(name: str, *words: str, statuses: tuple[int, ...] = (0,)) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{name}", *words],
+def start(module: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *words],
         cwd=ROOT,
         env=HERE,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def run(name: str, *words: str, statuses: tuple[int, ...] = (0,)) -> str:
+    done = start(f"benchmarks.{name}", *words)
     assert done.returncode in statuses, done.stdout + done.stderr
     return done.stdout
 
@@ -86,27 +90,13 @@ def test_busy() -> None:
     ],
 )
 def test_a_mistake_is_said_in_a_sentence(name: str, words: list[str], said: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{name}", *words],
-        cwd=ROOT,
-        env=HERE,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = start(f"benchmarks.{name}", *words)
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_name_that_is_none_is_refused() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "speed"],
-        cwd=ROOT,
-        env=HERE,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = start("benchmarks", "speed")
     assert done.returncode == 2
     assert "no benchmark named speed; there are" in done.stdout
