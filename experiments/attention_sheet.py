@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ending import run_main
 from hierseg.checkpoint.load import load_model
 from hierseg.inference.predictor import Predictor
 from hierseg.media.pictures import read_image
@@ -73,4 +74,4 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -27,6 +27,7 @@ import cv2
 import torch
 from rich.console import Console
 
+from ending import run_main
 from hierseg.assembly.parts import build_datasets
 from hierseg.autolabel.labelling import autolabel
 from hierseg.autolabel.summary import AutoSummary
@@ -210,4 +211,4 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

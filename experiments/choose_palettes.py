@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from color_vision import VISIONS, Array, to_lab
+from ending import run_main
 
 COUNTS = (4, 8, 12, 20, 34, 66)
 STARTS = 8
@@ -81,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -15,6 +15,7 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+from ending import run_main
 from hierseg.assembly.parts import build_datasets
 from hierseg.checkpoint.load import load_model
 from hierseg.config import Experiment
@@ -104,4 +105,4 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ending import run_main
 from hierseg.data.reading import read_dataset_image
 from hierseg.evaluation.corruptions.sheet import draw_sheet
 from hierseg.media.picture_writing import write_picture
@@ -32,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -14,6 +14,7 @@ import sys
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ending import run_main
 from hierseg.models.network import SegmentationNetwork
 from hierseg.models.registry import create_model, describe_model, list_models
 
@@ -51,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

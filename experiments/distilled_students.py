@@ -20,13 +20,13 @@ goes on where it was interrupted, and `--table` prints what is there in Markdown
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from autolabel_camvid import prepare
+from ending import run_main
 from paper_table import THREE, VARIANTS, Variant, format_rows, make_parser, train_and_measure
 from run_rows import read_rows
 
@@ -123,4 +123,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

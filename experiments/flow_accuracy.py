@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ending import run_main
 from hierseg.checkpoint import open_flow
 from hierseg.flow import FlowEstimator, Pair, check_flow, name_flow, warp_image
 from hierseg.media import write_picture
@@ -140,4 +141,4 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ending import run_main
 from hierseg.labels import CITYSCAPES
 from hierseg.media import write_picture
 from hierseg.pages import FILE, ImageRecord, Page, Panel, write_page
@@ -125,4 +126,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

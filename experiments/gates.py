@@ -35,6 +35,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ending import run_main
 from gates_chart import draw_chart
 from hierseg.checkpoint.load import load_model
 from hierseg.data.catalog import open_dataset
@@ -323,4 +324,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

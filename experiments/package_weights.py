@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 
 import hierseg
+from ending import run_main
 from hierseg.checkpoint.format import header_of
 from hierseg.checkpoint.load import load_model
 from hierseg.checkpoint.save import save_checkpoint
@@ -46,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -13,6 +13,7 @@ import statistics
 from pathlib import Path
 
 from curves import Panel, Point, draw_chart
+from ending import run_main
 from paper_table import VARIANTS
 from run_rows import read_rows
 
@@ -77,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ending import run_main
 from hierseg.assembly import build_criterion
 from hierseg.config import Experiment
 from hierseg.labels import CAMVID
@@ -130,4 +131,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -26,6 +26,7 @@ import torch
 import yaml
 
 from autolabel_camvid import prepare
+from ending import run_main
 from hierseg.checkpoint.load import load_model
 from hierseg.data.catalog import open_dataset
 from hierseg.evaluation.evaluator import evaluate
@@ -231,4 +232,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

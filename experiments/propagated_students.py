@@ -33,6 +33,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from ending import run_main
 from hierseg.assembly import build_datasets
 from hierseg.checkpoint import load_model
 from hierseg.commands.propagate import propagate
@@ -242,4 +243,4 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ending import run_main
 from hierseg.checkpoint import open_flow
 from hierseg.flow import FlowEstimator, Pair, warp
 from hierseg.labels import CITYSCAPES
@@ -284,4 +285,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -25,6 +25,8 @@ from urllib.parse import unquote
 import numpy as np
 from PIL import Image
 
+from ending import run_main
+
 
 def read_truth(out: Path) -> tuple[dict[str, Any], list[str]]:
     """Label maps by the image's name, and the names of the classes."""
@@ -241,4 +243,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ending import run_main
 from hierseg.checkpoint.load import load_model
 from hierseg.demo.scenes import DEMO_SEED
 from hierseg.inference.predictor import Predictor
@@ -38,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

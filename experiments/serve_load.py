@@ -29,6 +29,8 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from ending import run_main
+
 GOOD = 4
 """Of five files, so many are pictures."""
 SMALL = ["--scales", "0.5", "1", "--long-edge", "320", "--engine", "torch", "--max-bytes", "16M"]
@@ -218,4 +220,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

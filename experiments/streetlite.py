@@ -41,6 +41,7 @@ from pathlib import Path
 
 import torch
 
+from ending import run_main
 from hierseg.checkpoint.load import load_model
 from hierseg.commands.adjust import AdjustFlags, adjust
 from hierseg.config import Experiment
@@ -293,4 +294,4 @@ def finish_try(arguments: argparse.Namespace, tries: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

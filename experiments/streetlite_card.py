@@ -27,6 +27,7 @@ from typing import Any
 import torch
 
 from curves import Panel, Point, draw_chart
+from ending import run_main
 from hierseg.checkpoint.finding import find_weights
 from hierseg.checkpoint.load import load_model
 from hierseg.data.base import SegmentationDataset
@@ -297,4 +298,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ending import run_main
 from hierseg.data.catalog import open_dataset
 
 Mask = npt.NDArray[np.bool_]
@@ -109,4 +110,4 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

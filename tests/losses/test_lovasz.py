@@ -8,7 +8,7 @@ from torch import Tensor
 from hierseg.losses.combined import CombinedLoss, Criterion
 from hierseg.losses.cross_entropy import CrossEntropy
 from hierseg.losses.image_weighted import ImageWeightedCrossEntropy
-from hierseg.losses.lovasz import LovaszSoftmax
+from hierseg.losses.lovasz import LovaszSoftmax, _sort_down
 
 from .drawing import draw
 from .test_combined import Output
@@ -65,6 +65,34 @@ def test_only_a_grid_counts_and_its_corner_is_drawn() -> None:
     torch.manual_seed(0)
     found = {round(LovaszSoftmax()(logits, labels).item(), 12) for _ in range(40)}
     assert found == expected
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_the_gradient_is_that_of_the_grid_alone_in_the_logits_layout(
+    memory_format: torch.memory_format,
+) -> None:
+    logits, labels = draw((2, 3, 9, 12))
+    part = logits[..., 1::2, 0::2].clone().requires_grad_()
+    (expected,) = torch.autograd.grad(LovaszSoftmax(stride=1)(part, labels[:, 1::2, 0::2]), part)
+    logits = logits.contiguous(memory_format=memory_format).requires_grad_()
+    found = []
+    for seed in range(40):
+        torch.manual_seed(seed)
+        if torch.randint(2, (2,)).tolist() == [1, 0]:
+            torch.manual_seed(seed)
+            found += torch.autograd.grad(LovaszSoftmax()(logits, labels), logits)
+    assert found
+    assert found[0].is_contiguous(memory_format=memory_format)
+    assert torch.allclose(found[0][..., 1::2, 0::2], expected, rtol=1e-12)
+    assert found[0].count_nonzero() == expected.count_nonzero() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_numbers_are_sorted_by_their_bits(dtype: torch.dtype) -> None:
+    values = torch.rand(5000, dtype=dtype) ** 8
+    values = torch.cat([values, values[:50], values.new_tensor([0, 0, 1, 1, 1e-40, 0.5])])
+    ordered = values[_sort_down(values)]
+    assert torch.equal(ordered, values.sort(descending=True).values)
 
 
 def test_a_step_along_the_gradient_lowers_it() -> None:

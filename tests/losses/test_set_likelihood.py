@@ -43,6 +43,18 @@ def test_any_memory_layout_will_do(criterion: torch.nn.Module) -> None:
                 assert torch.allclose(result, value, rtol=1e-9, atol=0)
 
 
+def test_the_gradient_has_the_layout_of_channels_last_logits() -> None:
+    logits, labels = draw((2, 5, 23, 17))
+    last = logits.contiguous(memory_format=torch.channels_last)
+    gradients: list[Tensor] = []
+    for layout in (logits, last):
+        leaf = layout.requires_grad_()
+        resized = leaf * 1
+        resized.register_hook(gradients.append)
+        ImageWeightedCrossEntropy()(resized, labels).backward()
+    assert [g.is_contiguous(memory_format=torch.channels_last) for g in gradients] == [False, True]
+
+
 def test_logits_beyond_exponentials_have_their_loss() -> None:
     logits = torch.tensor([500.0, -500.0, 499.0, -1e4])[None, :, None, None].requires_grad_()
     place = torch.zeros(1, dtype=torch.int64)
