@@ -8,10 +8,19 @@ are measured on those of the sequence: val is a part of a drive whose other part
 what the model is worth on a street that it has not seen is the second figure.
 
 A run is `hierseg train streetlite`, whose last weights count, as the best ones would be chosen on
-what they are measured by, and `hierseg adjust` on every fourth frame that it was trained on.
+what they are measured by, and `hierseg adjust` on every fourth frame that it was trained on; the
+last stage and what is trained at once are not adjusted.
 `seed-0-finished` goes on from there with `streetlite-finish`, and `seed-0-polished` from there with
 `streetlite-polish`; each is adjusted in turn, and `OUT/seed-0-polished/streetlite.safetensors` is
-what is in the package.
+what was in the package as the first edition.
+
+The second edition goes on: `weathered` is `streetlite-weather` from `seed-0-polished`, with scenes
+of `--streets STREETS`, and `cleared-0` is `streetlite-clear` from there; `cleared-1` and
+`cleared-2` are that last stage with other seeds. `once-without-0016E5` and so on have the degraded
+frames and the drawn scenes of `weathered`, and Lovász-softmax, from the first step on: one training
+of 18 epochs from streets-lite0, without a sequence. The scenes are those of
+
+    hierseg streets --out STREETS --count 1500 --size 360x480 --val-fraction 0.02
 
 Every run adds its line to `OUT/streetlite.csv`, and one that has its line is not done again: the
 same command goes on where it was interrupted. `--only seed-1 without-0006R0` does some of them,
@@ -35,9 +44,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -60,6 +70,16 @@ SEEDS = ("seed-0", "seed-1", "seed-2")
 WITHOUT = "without-"
 STAGES = {"": "streetlite", "-finished": "streetlite-finish", "-polished": "streetlite-polish"}
 """Endings of runs and their recipes, each of which begins with the weights of the one before."""
+WEATHERED = "weathered"
+LAST = "cleared-"
+ONCE = "once-without-"
+ONCE_SETTINGS: dict[str, object] = {
+    "data.degrade": 0.5,
+    "loss.lovasz_weight": 1.5,
+    "optim.epochs": 18,
+}
+DRAWN = Path(__file__).parents[1] / "examples" / "data" / "streets-as-camvid.yaml"
+DRAWN_SHARE = 0.15
 KEYS = ("plain_miou", "miou", "pixel_accuracy")
 EVERY = 4  # frames of those trained on, for the offsets
 
@@ -96,37 +116,69 @@ def _link(file: Path, folder: Path) -> None:
         link.symlink_to(file.resolve())
 
 
-def split_run(run: str) -> tuple[str, int]:
-    """A run's first stage, and which stage it is."""
-    for stage, ending in reversed(list(enumerate(STAGES))):
-        if run.endswith(ending):
-            return run.removesuffix(ending), stage
-    raise AssertionError(run)
+class Plan(NamedTuple):
+    """What a run is.
+
+    Attributes:
+        kind: Runs whose mean the table gives.
+        recipe: Its name.
+        start: The run whose weights it begins with; None for those of the recipe.
+        seed: Of its training.
+        without: The sequence that is left out.
+        settings: What differs from the recipe.
+        drawn: Whether drawn scenes are a share of every epoch.
+        adjusted: Whether offsets are fitted; otherwise both figures are of the weights as trained.
+    """
+
+    kind: str
+    recipe: str
+    start: str | None = None
+    seed: int = 0
+    without: str | None = None
+    settings: Mapping[str, object] = {}
+    drawn: bool = False
+    adjusted: bool = True
 
 
-def find_start(run: str) -> str | None:
-    """The run that a run goes on from; None where it is a first stage."""
-    first, stage = split_run(run)
-    return first + list(STAGES)[stage - 1] if stage else None
+def plan(run: str) -> Plan:
+    """What a run of this name is."""
+    left_out = "sequences left out"
+    if run == WEATHERED:
+        return Plan(run, "streetlite-weather", f"{SEEDS[0]}-polished", drawn=True)
+    if run.startswith(LAST):
+        seed = int(run.removeprefix(LAST))
+        kind = "seeds of the last stage"
+        return Plan(kind, "streetlite-clear", WEATHERED, seed, adjusted=False)
+    if run.startswith(ONCE):
+        sequence, kind = run.removeprefix(ONCE), f"{left_out}, one training"
+        return Plan(kind, "streetlite", None, 0, sequence, ONCE_SETTINGS, True, adjusted=False)
+    stage = max(place for place, ending in enumerate(STAGES) if run.endswith(ending))
+    ending = list(STAGES)[stage]
+    first = run.removesuffix(ending)
+    start = first + list(STAGES)[stage - 1] if stage else None
+    later = max(0, stage - 1)  # or the last two would draw the same crops
+    kind = (left_out if first.startswith(WITHOUT) else "seeds") + ending.replace("-", ", ")
+    if first.startswith(WITHOUT):
+        return Plan(kind, STAGES[ending], start, later, first.removeprefix(WITHOUT))
+    return Plan(kind, STAGES[ending], start, later + int(first.removeprefix("seed-")))
 
 
 def describe(arguments: argparse.Namespace, run: str) -> Experiment:
     """The recipe of a run on its data, with the settings that are tried."""
-    first, stage = split_run(run)
-    recipe, start = get_recipe(list(STAGES.values())[stage]), find_start(run)
-    base = apply_settings(recipe, arguments.settings)
-    if start is not None:
-        weights = str(arguments.out / start / "last.safetensors")
+    planned = plan(run)
+    settings = {**planned.settings, **arguments.settings}
+    if planned.drawn:
+        settings["data.also"], settings["data.also_root"] = str(DRAWN), str(arguments.streets)
+        settings["data.also_share"] = DRAWN_SHARE
+    base = apply_settings(get_recipe(planned.recipe), settings)
+    if planned.start is not None:
+        weights = str(arguments.out / planned.start / "last.safetensors")
         model = replace(base.model, weights=weights, replace_head=False)
         base = replace(base, model=model)
-    folder = arguments.out / run
-    root, seed = arguments.camvid, 0
-    if first.startswith(WITHOUT):
-        root = arguments.out / "data" / first
-        leave_out(arguments.camvid, root, first.removeprefix(WITHOUT))
-    else:
-        seed = int(first.removeprefix("seed-"))
-    seed += max(0, stage - 1)  # or the last two would draw the same crops
+    folder, root, seed = arguments.out / run, arguments.camvid, planned.seed
+    if planned.without is not None:
+        root = arguments.out / "data" / f"{WITHOUT}{planned.without}"
+        leave_out(arguments.camvid, root, planned.without)
     epochs = base.optim.epochs if arguments.epochs is None else arguments.epochs
     return replace(
         base,
@@ -145,7 +197,7 @@ def train_once(arguments: argparse.Namespace, run: str) -> Experiment:
     assert experiment.runtime.out is not None
     done = experiment.runtime.out / "done"
     if not done.is_file():
-        start = find_start(run)
+        start = plan(run).start
         if start is not None:
             train_once(arguments, start)
         train(experiment, observers=[make_display()])
@@ -159,12 +211,14 @@ def measure(arguments: argparse.Namespace, run: str) -> dict[str, str]:
     experiment = train_once(arguments, run)
     folder, root = experiment.runtime.out, experiment.data.root
     assert folder is not None
-    last, adjusted = folder / "last.safetensors", folder / "streetlite.safetensors"
-    adjust(AdjustFlags("camvid", adjusted, root, weights=str(last), every=EVERY, overwrite=True))
+    weights = folder / "last.safetensors"
+    if plan(run).adjusted:
+        last, weights = str(weights), folder / "streetlite.safetensors"
+        adjust(AdjustFlags("camvid", weights, root, weights=last, every=EVERY, overwrite=True))
     minutes = (time.monotonic() - start) / 60
     dataset = open_dataset("camvid", root, "val")
     plain = read_rows(folder / "epochs.csv")[-1]["miou"]
-    scores = evaluate(load_model(adjusted), dataset).scores
+    scores = evaluate(load_model(weights), dataset).scores
     row = {
         "run": run,
         "trained_on": str(len(open_dataset("camvid", root, "train"))),
@@ -183,9 +237,7 @@ def format_results(rows: Sequence[dict[str, str]]) -> str:
     """A Markdown table of the runs, with mean and spread of either kind, and of their classes."""
     kinds: dict[str, list[dict[str, str]]] = {}
     for row in sorted(rows, key=lambda row: row["run"]):
-        kind = "sequences left out" if row["run"].startswith(WITHOUT) else "seeds"
-        kind += list(STAGES)[split_run(row["run"])[1]].replace("-", ", ")
-        kinds.setdefault(kind, []).append(row)
+        kinds.setdefault(plan(row["run"]).kind, []).append(row)
     if not kinds:
         return "no run is done yet"
     lines = [
@@ -242,6 +294,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("camvid", type=Path, help="the folder of CamVid")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the csv")
+    parser.add_argument("--streets", type=Path, help="scenes, for the runs that draw from them")
     parser.add_argument("--only", nargs="+", help="some of the runs: seed-1, without-0006R0 ...")
     parser.add_argument("--epochs", type=int, help="of each stage, other than the recipe's")
     parser.add_argument("--workers", type=int, default=1, help="processes that load images")
@@ -262,11 +315,17 @@ def list_tried(arguments: argparse.Namespace) -> list[str]:
 
 def choose_runs(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> list[str]:
     """The runs that are asked for."""
-    runs = [*SEEDS, *(WITHOUT + name for name in find_sequences(arguments.camvid))]
+    sequences = find_sequences(arguments.camvid)
+    runs = [*SEEDS, *(WITHOUT + name for name in sequences)]
     runs = [run + ending for ending in STAGES for run in runs]
+    if arguments.streets is not None:
+        runs += [WEATHERED, *(LAST + seed.removeprefix("seed-") for seed in SEEDS)]
+        runs += [ONCE + name for name in sequences]
     if arguments.name is not None:
         runs = list_tried(arguments)
     unknown = sorted(set(arguments.only or []) - set(runs))
+    if unknown and unknown[0].startswith((WEATHERED, LAST, ONCE)) and arguments.streets is None:
+        parser.error(f"{unknown[0]} draws from scenes; name their folder with --streets.")
     if unknown:
         parser.error(f"there is no run {unknown[0]}; give some of {' '.join(runs)}.")
     return [run for run in runs if arguments.only is None or run in arguments.only]

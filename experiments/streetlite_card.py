@@ -132,10 +132,11 @@ def percent(value: float) -> str:
 
 def format_figures(card: Card, rows: Sequence[dict[str, str]]) -> str:
     """mIoU, accuracy and classes: on val, and the spread over seeds and sequences left out."""
-    seeds = [row for row in rows if re.fullmatch(r"seed-\d-polished", row["run"])]
-    without = [row for row in rows if re.fullmatch(r"without-\w+-polished", row["run"])]
-    heads = ["val", "val, mirror image too (`--flip`)", "val, three seeds"]
-    heads.append(f"sequences left out, mean of {len(without)}")
+    seeds = [row for row in rows if re.fullmatch(r"cleared-\d", row["run"])]
+    without = [row for row in rows if re.fullmatch(r"once-without-\w+", row["run"])]
+    heads = ["val", "val, mirror image too (`--flip`)"]
+    heads.append(f"val, {len(seeds)} seeds of the last stage")
+    heads.append(f"sequences left out (one training), mean of {len(without)}")
     lines = [f"|  | {' | '.join(heads)} |", "|---|---|---|---|---|"]
     val, flip = card["val"], card["flip"]
     keys = {"**mIoU**": "miou", "pixel accuracy": "pixel_accuracy"}

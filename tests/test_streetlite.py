@@ -88,5 +88,5 @@ def test_real_streets(camvid_dir: Path) -> None:
 @pytest.mark.slow
 def test_its_figure_on_val(camvid_dir: Path) -> None:
     scores = evaluate(load_model(), _frames(camvid_dir, 1)).scores
-    assert scores.miou >= 0.74
+    assert scores.miou >= 0.75
     assert scores.miou == pytest.approx(read_header(find_weights()).record["miou"], abs=1e-3)

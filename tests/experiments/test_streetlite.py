@@ -41,7 +41,14 @@ def camvid(tmp_path: Path) -> Path:
 
 def _arguments(camvid: Path, out: Path, **settings: object) -> argparse.Namespace:
     return argparse.Namespace(
-        camvid=camvid, out=out, epochs=None, workers=0, settings=settings, stages=1, name="a"
+        camvid=camvid,
+        out=out,
+        epochs=None,
+        workers=0,
+        settings=settings,
+        stages=1,
+        name="a",
+        streets=Path("STREETS"),
     )
 
 
@@ -96,6 +103,46 @@ def test_a_stage_goes_on_from_the_one_before(
     assert len({stage.data.root for stage in stages}) == 1
     seed = stages[0].runtime.seed
     assert [stage.runtime.seed for stage in stages] == [seed, seed, seed + 1]
+
+
+def test_the_second_edition_goes_on_from_seed_0(
+    script: ModuleType, camvid: Path, tmp_path: Path
+) -> None:
+    arguments = _arguments(camvid, tmp_path)
+    weathered = script.describe(arguments, "weathered")
+    assert (weathered.recipe, weathered.runtime.seed) == ("streetlite-weather", 0)
+    assert (weathered.data.degrade, weathered.data.also_share) == (0.5, 0.15)
+    assert weathered.data.also_root == Path("STREETS")
+    assert Path(str(weathered.data.also)).is_file()
+    cleared = [script.describe(arguments, f"cleared-{seed}") for seed in (0, 2)]
+    for stage, seed in zip(cleared, (0, 2), strict=True):
+        assert (stage.recipe, stage.runtime.seed) == ("streetlite-clear", seed)
+        assert (stage.data.degrade, stage.data.also) == (0.3, None)
+    for stage, start in ((weathered, "seed-0-polished"), *((one, "weathered") for one in cleared)):
+        assert stage.model.weights == str(tmp_path / start / "last.safetensors")
+        assert not stage.model.replace_head
+        assert stage.data.root == camvid
+
+
+def test_one_training_without_a_sequence_has_what_the_last_stage_has(
+    script: ModuleType, camvid: Path, tmp_path: Path
+) -> None:
+    experiment = script.describe(_arguments(camvid, tmp_path), "once-without-0001TP")
+    assert (experiment.recipe, experiment.model.weights) == ("streetlite", "streets-lite0")
+    assert (experiment.data.degrade, experiment.data.also_share) == (0.5, 0.15)
+    assert (experiment.loss.lovasz_weight, experiment.optim.epochs) == (1.5, 18)
+    names = [s.name for s in open_dataset("camvid", experiment.data.root, "train").samples]
+    assert sorted(names) == sorted([*FRAMES["train"][1:], *FRAMES["val"]])
+
+
+def test_runs_that_draw_from_scenes_say_that_they_need_them(
+    script: ModuleType, camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        script.main([str(camvid), "--out", str(tmp_path), "--only", "cleared-1"])
+    assert "cleared-1 draws from scenes; name their folder with --streets" in (
+        capsys.readouterr().err
+    )
 
 
 def test_the_table_keeps_the_two_kinds_of_figures_apart(script: ModuleType) -> None:

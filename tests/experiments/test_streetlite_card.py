@@ -53,8 +53,8 @@ def test_a_card_is_measured_once_and_fills_the_page(
 
     rows = [
         {"run": run, "miou": miou, "pixel_accuracy": "0.9", **{f"iou_{n}": "0.5" for n in "ab"}}
-        for run, miou in (("seed-0-polished", "0.7"), ("seed-1-polished", "0.8"), ("seed-1", "0"))
-    ] + [{"run": "without-x-polished", "miou": "0.6", "pixel_accuracy": "1", "iou_a": "nan"}]
+        for run, miou in (("cleared-0", "0.7"), ("cleared-1", "0.8"), ("seed-0-polished", "0"))
+    ] + [{"run": "once-without-x", "miou": "0.6", "pixel_accuracy": "1", "iou_a": "nan"}]
     rows[-1]["iou_b"] = "0.25"
     for one in (card["val"], card["flip"]):
         one.update(miou=0.75, iou={"b": 0.5})

@@ -16,8 +16,10 @@ from hierseg.recipes.camvid import (
     camvid_lite0,
     camvid_lite0_auto,
     streetlite,
+    streetlite_clear,
     streetlite_finish,
     streetlite_polish,
+    streetlite_weather,
 )
 from hierseg.recipes.cityscapes import (
     cityscapes_deeplabv3plus_wrn38,
@@ -52,6 +54,8 @@ RECIPES: Mapping[str, Callable[[], Experiment]] = {
     "streetlite": streetlite,
     "streetlite-finish": streetlite_finish,
     "streetlite-polish": streetlite_polish,
+    "streetlite-weather": streetlite_weather,
+    "streetlite-clear": streetlite_clear,
     "camvid-lite0": camvid_lite0,
     "camvid-lite0-auto": camvid_lite0_auto,
     "camvid-hrnet18s": camvid_hrnet18s,
