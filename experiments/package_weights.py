@@ -1,11 +1,12 @@
 """Put trained weights into the package, in half precision.
 
     python experiments/package_weights.py RUN|FILE streets-lite0 [--result RESULT.json]
-        [--long-edge 640]
+        [--long-edge 640] [--temperature 1.2]
 
 What the checkpoint says of its training goes along, and with the JSON of `hierseg evaluate` the
 mIoU of that: half precision and class offsets change what was measured in training. --long-edge
-stores at what longer side `hierseg predict` runs larger images.
+stores at what longer side `hierseg predict` runs larger images, --temperature the temperature of
+the confidence where no split is left to fit it on.
 """
 
 from __future__ import annotations
@@ -28,16 +29,21 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--result", type=Path)
     parser.add_argument("--long-edge", type=int)
+    parser.add_argument("--temperature", type=float)
+    parser.add_argument("--unmeasured", action="store_true", help="trained on all labels there are")
     arguments = parser.parse_args()
     network = load_model(arguments.run)
     header = header_of(network)
     record = dict(header.record)
+    if arguments.unmeasured:
+        record = {key: record[key] for key in ("recipe", "model", "epoch", "step")}
     if arguments.result is not None:
         result = json.loads(arguments.result.read_text(encoding="utf-8"))
         record |= {key: result[key] for key in ("miou", "pixel_accuracy")}
     extra = dict(header.extra)
-    if arguments.long_edge is not None:
-        extra["long_edge"] = arguments.long_edge
+    for key in ("long_edge", "temperature"):
+        if getattr(arguments, key) is not None:
+            extra[key] = getattr(arguments, key)
     out = Path(hierseg.__file__).parent / "weights" / f"{arguments.name}.safetensors"
     out.parent.mkdir(exist_ok=True)
     save_checkpoint(

@@ -52,6 +52,21 @@ def test_its_card_has_the_figure_and_the_temperature_of_the_file() -> None:
     assert "@@" not in CARD
 
 
+def test_the_edition_of_all_labels_is_the_same_network_and_claims_no_figure() -> None:
+    one, every = (read_header(find_weights(name)) for name in ("streetlite", "streetlite-all"))
+    assert find_weights("streetlite-all").stat().st_size < 14e6
+    assert (every.builder, every.arguments, every.scales) == (
+        one.builder,
+        one.arguments,
+        one.scales,
+    )
+    assert every.label_space == one.label_space
+    assert every.long_edge == one.long_edge
+    assert every.temperature == pytest.approx(one.temperature, abs=1e-3)
+    assert not {"miou", "pixel_accuracy"} & set(every.record)
+    assert "`streetlite-all`" in CARD
+
+
 def test_its_card_has_its_classes_and_colours() -> None:
     for index, (name, color) in enumerate(zip(CAMVID.names, CAMVID.colors, strict=True)):
         row = rf"\| {index} \| {name} \| {' '.join(map(str, color))} \|"

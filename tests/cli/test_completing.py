@@ -36,7 +36,8 @@ def test_values_are_offered_behind_their_flag() -> None:
     assert "camvid" in ask("evaluate", "--data", "")
     assert ask("train", "streetlite", "--data", "came") == []
     assert ask("train", "streetlite", "--data", "cam") == ["camvid"]
-    assert set(ask("predict", "--weights", "stree")) == {"streetlite", "streets-lite0"}
+    packaged = {"streetlite", "streetlite-all", "streets-lite0"}
+    assert set(ask("predict", "--weights", "stree")) == packaged
     assert ask("train", "streetlite", "--optim.schedule", "c") == ["cosine"]
     assert ask("predict", "--device", "c") == ["cpu", "cuda"]
     assert ask("train", "streetlite", "--model.name", "hrnet48-ocr-h") == ["hrnet48-ocr-hier"]
@@ -83,7 +84,7 @@ complete -p hierseg
 """
     run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines() == [
-        "streetlite streets-lite0",
+        "streetlite streetlite-all streets-lite0",
         "0",
         "complete -o default -F _hierseg hierseg",
     ]
