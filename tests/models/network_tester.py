@@ -182,13 +182,14 @@ class NetworkTester:
 
     @torch.inference_mode()
     def test_autocast_stays_near(self, evaluated: SegmentationNetwork) -> None:
-        image = torch.rand(1, 3, 64, 96)
+        image = torch.rand(5, 3, 64, 96)
         with torch.autocast("cpu", torch.bfloat16):
             rough = evaluated(image).logits
         exact = evaluated(image).logits
         assert rough.dtype == torch.float32
-        centred = [(x - x.mean((2, 3), keepdim=True)).flatten() for x in (rough, exact)]
-        assert torch.cosine_similarity(*centred, dim=0) > 0.95
+        centred = [(x - x.mean((2, 3), keepdim=True)).flatten(1) for x in (rough, exact)]
+        # Of one image in fifty a random network amplifies the rounding: 0.8 was seen.
+        assert torch.cosine_similarity(*centred, dim=1).median() > 0.95
 
     def test_trains_under_autocast(self, network: SegmentationNetwork) -> None:
         network.train().zero_grad()
