@@ -6,7 +6,8 @@
 What the checkpoint says of its training goes along, and with the JSON of `hierseg evaluate` the
 mIoU of that: half precision and class offsets change what was measured in training. --long-edge
 stores at what longer side `hierseg predict` runs larger images, --temperature the temperature of
-the confidence where no split is left to fit it on.
+the confidence where no split is left to fit it on, and --unmeasured keeps no figure of a network
+that was trained on the labels which would measure it.
 """
 
 from __future__ import annotations
@@ -30,13 +31,18 @@ def main() -> None:
     parser.add_argument("--result", type=Path)
     parser.add_argument("--long-edge", type=int)
     parser.add_argument("--temperature", type=float)
-    parser.add_argument("--unmeasured", action="store_true", help="trained on all labels there are")
+    parser.add_argument(
+        "--unmeasured",
+        action="store_true",
+        help="leave out the figures of training: it has seen the labels that they are measured by",
+    )
     arguments = parser.parse_args()
     network = load_model(arguments.run)
     header = header_of(network)
     record = dict(header.record)
     if arguments.unmeasured:
-        record = {key: record[key] for key in ("recipe", "model", "epoch", "step")}
+        kept = ("recipe", "model", "epoch", "step")
+        record = {key: value for key, value in record.items() if key in kept}
     if arguments.result is not None:
         result = json.loads(arguments.result.read_text(encoding="utf-8"))
         record |= {key: result[key] for key in ("miou", "pixel_accuracy")}
